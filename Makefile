@@ -1,0 +1,86 @@
+# Two commands on a fresh machine with Python 3.11 or newer (with venv) and make: `make demo` and `make test`.
+# Everything else that is needed goes into .venv, hash-checked from requirements.lock. Nothing here needs root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SCALE ?= 1
+PYTEST_ARGS ?=
+
+COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--no-header --quiet
+YAML := deploy
+YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
+
+.PHONY: help demo test proof bench-intake lint lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo          record a page with the local emulator, and watch it being proven'
+	@echo 'make test          all tests but the proofs'
+	@echo 'make lint          formatting, rules, types, layers, deployment files'
+	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
+	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
+	@echo 'make lock          pin all dependencies anew'
+	@echo 'make clean         remove everything that was made here'
+
+# Done again only when the lock or the project file has changed. The stamp is written last: what was cut off is redone.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/pagereel demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' $(PYTEST_ARGS)
+
+# A tree in which no test is marked has nothing to prove, and says so; a marked test that is not found is a failure.
+proof: $(STAMP)
+	@if grep -rq --include='*.py' 'mark\.proof' tests; then \
+		PROOF_SCALE=$(SCALE) $(BIN)/python -m pytest -p tests.no_skips -m proof --timeout 0 $(PYTEST_ARGS); \
+	else \
+		echo 'proof: no test is marked as a proof yet'; \
+	fi
+
+bench-intake: $(STAMP)
+	$(BIN)/python -m benchmarks.intake
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/shellcheck .ci/run
+	$(call with,yamllint,yamllint,yamllint --strict -d '$(YAMLLINT_RULES)' $(YAML))
+	$(call with,promtool,prometheus,promtool check config --syntax-only deploy/prometheus/prometheus.yml)
+	$(call with,promtool,prometheus,promtool check config --syntax-only deploy/compose/prometheus.yml)
+	$(call with,promtool,prometheus,promtool check rules deploy/prometheus/alerts.yml)
+	$(call with,promtool,prometheus,promtool test rules deploy/prometheus/alerts_test.yml)
+
+# $(call with,TOOL,DEBIAN PACKAGE,COMMAND): where the tool is missing, said at home and a failure in CI.
+define with
+	@if command -v $(1) >/dev/null; then echo '$(1)'; $(3); \
+	elif [ "$$CI" = true ]; then echo '$(1) is missing: install the Debian package $(2)' >&2; exit 1; \
+	else echo 'left out: $(1) (Debian package $(2))'; fi
+endef
+
+# The images install less than a developer does, in the very same versions.
+lock:
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools"; "$$tools/bin/python" -m pip install --disable-pip-version-check --quiet uv; \
+	PATH="$$tools/bin:$$PATH"; \
+	$(COMPILE) --all-extras pyproject.toml -o requirements.lock; \
+	$(COMPILE) --extra uvloop -c requirements.lock pyproject.toml -o deploy/image/service.lock; \
+	$(COMPILE) --extra uvloop --extra emulator -c requirements.lock pyproject.toml -o deploy/image/emulator.lock; \
+	echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/image/build.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist ./*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,104 @@
+"""The `pagereel-emulator` command. For: options, output and the process's end; nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from emulator.check import check
+from emulator.notices import Receiver
+from emulator.s3_server import S3Server
+from emulator.settings import load
+
+
+@click.group()
+@click.version_option(package_name="pagereel")
+def main() -> None:
+    """A stand-in for Agora Cloud Recording, web mode."""
+
+
+@main.command()
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free port.")
+@click.option("--compression", type=float, help="Divides Agora's waiting times.")
+@click.option("--engine", type=click.Choice(["live", "loop"]))
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def serve(config: Path, port: int | None, compression: float | None, engine: str | None, log_level: str) -> None:
+    """Run until interrupted."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # At debug level botocore writes session tokens and signed headers.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    logging.getLogger("aiobotocore").setLevel(logging.WARNING)
+    try:
+        # Only serving needs the extra; `check` works without it.
+        from emulator.app import running  # noqa: PLC0415
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is missing: install pagereel[emulator]") from error
+    try:
+        settings = load(config, port=port, compression=compression, engine=engine)
+    except (ValidationError, ValueError) as error:
+        raise click.ClickException(f"{config}: {error}") from error
+    asyncio.run(_serve(running(settings)))
+
+
+@main.command(name="check")
+@click.argument("url")
+@click.option("--secret", help="The app's notification secret.")
+@click.option("--unsigned", is_flag=True, help="Send no signature.")
+def check_command(url: str, secret: str | None, unsigned: bool) -> None:
+    """Send the console's health check to URL: one test event of each type."""
+    if (secret is None) != unsigned:
+        raise click.UsageError("give either --secret or --unsigned")
+    if not asyncio.run(_check(Receiver(url, secret))):
+        sys.exit(1)
+
+
+@main.command(name="s3")
+@click.option("--bucket", "buckets", multiple=True, help="Make this bucket (repeatable).")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free port.")
+def s3_command(buckets: tuple[str, ...], port: int) -> None:
+    """Run a real S3 server with throw-away data; prints one JSON line with its endpoint and keys."""
+    asyncio.run(_s3(buckets, port))
+
+
+async def _s3(buckets: tuple[str, ...], port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with S3Server(port=port) as server:
+        for name in buckets:
+            server.make_bucket(name)
+        shown = ("endpoint", "access_key", "secret_key", "reader_access_key", "reader_secret_key")
+        admin = ("admin_access_key", "admin_secret_key")
+        print(json.dumps({name: getattr(server, name) for name in (*shown, *admin)}), flush=True)
+        await stop.wait()
+
+
+async def _serve(emulator: AbstractAsyncContextManager[str]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with emulator as base_url:
+        print(f"listening on {base_url}", flush=True)
+        await stop.wait()
+
+
+async def _check(receiver: Receiver) -> bool:
+    passed = True
+    async for result in check(receiver):
+        answer = "no answer" if result.status is None else str(result.status)
+        print(f"{result.event:>4}  {answer}  {result.seconds:.3f} s")
+        passed = passed and result.passed
+    return passed
+
+
+if __name__ == "__main__":
+    main()

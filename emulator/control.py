@@ -1,0 +1,57 @@
+"""The control API under `/emulator/`: what tests and demos may see and break. It is not Agora's.
+
+For: listing tasks, adding and clearing faults. It must not show a secret and needs no credentials: loopback only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from emulator.faults import Fault
+from emulator.keys import AGORA
+from emulator.tasks import render_listing
+
+_FAULTS = TypeAdapter(list[Fault])
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the control routes."""
+    app.router.add_get("/emulator/tasks", _tasks)
+    app.router.add_get("/emulator/faults", _faults)
+    app.router.add_post("/emulator/faults", _add_faults)
+    app.router.add_delete("/emulator/faults", _clear_faults)
+
+
+async def _tasks(request: web.Request) -> web.Response:
+    """All tasks since the start, in the order of their start; `?cname=` picks."""
+    agora = request.app[AGORA]
+    wanted, now = request.query.get("cname"), agora.world.clock.now()
+    tasks = [render_listing(task, now) for task in agora.tasks.values() if wanted in (None, task.cname)]
+    return web.json_response({"tasks": tasks})
+
+
+async def _faults(request: web.Request) -> web.Response:
+    return web.json_response({"faults": request.app[AGORA].world.faults.standing()})
+
+
+async def _add_faults(request: web.Request) -> web.Response:
+    """Add one fault or a list of them."""
+    agora = request.app[AGORA]
+    try:
+        body: Any = await request.json()
+        faults = _FAULTS.validate_python(body if isinstance(body, list) else [body])
+    except (ValidationError, ValueError) as error:
+        return web.json_response({"message": str(error)}, status=400)
+    agora.world.faults.add(faults, agora.world.clock.now())
+    agora.wake_all()
+    return web.json_response({"faults": agora.world.faults.standing()}, status=201)
+
+
+async def _clear_faults(request: web.Request) -> web.Response:
+    agora = request.app[AGORA]
+    cleared = agora.world.faults.clear()
+    agora.wake_all()
+    return web.json_response({"cleared": cleared})

@@ -1,0 +1,58 @@
+"""The synthetic page: a moving picture whose clock can be read from its pixels, and a tone. Pure numpy.
+
+For: drawing one frame and one stretch of sound. It must not encode, wait or read the time.
+
+The clock: `CELLS` cells side by side along the top edge, each `width // CELLS` wide and `height // 12` high,
+most significant first, white for 1 and black for 0. Together they are a number of milliseconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+CELLS = 48
+_WHITE, _BLACK, _GREY = 235, 16, 128
+_TONES = (440.0, 660.0)
+_WEIGHTS = 1 << np.arange(CELLS - 1, -1, -1, dtype=np.int64)
+
+Plane = NDArray[np.uint8]
+Sound = NDArray[np.float32]
+
+
+class Picture:
+    """Draws frames of one size as planar YUV 4:2:0 in one array of height * 3/2 rows."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._width, self._height = width, height
+        ramp = np.linspace(60, 180, width, dtype=np.uint8)
+        self._still = np.full((height * 3 // 2, width), _GREY, np.uint8)
+        self._still[:height] = ramp
+        self._cell = width // CELLS, height // 12
+        self._side = height // 6
+
+    def draw(self, milliseconds: int, frame: int) -> Plane:
+        """One frame: the clock shows `milliseconds`, the block's place follows from `frame`."""
+        plane = self._still.copy()
+        wide, high = self._cell
+        bits = (milliseconds & _WEIGHTS) != 0
+        plane[:high, : wide * CELLS] = np.repeat(np.where(bits, _WHITE, _BLACK).astype(np.uint8), wide)
+        left = frame * 4 % (self._width - self._side)
+        top = high + frame * 2 % (self._height - high - self._side)
+        plane[top : top + self._side, left : left + self._side] = _WHITE
+        return plane
+
+
+def read_clock(luma: Plane) -> int:
+    """The milliseconds shown by a decoded frame's brightness plane."""
+    height, width = luma.shape
+    wide = width // CELLS
+    centres = np.arange(CELLS) * wide + wide // 2
+    return int((_WEIGHTS * (luma[height // 24, centres] > _GREY)).sum())
+
+
+def tone(first: int, count: int, channels: int, rate: int) -> Sound:
+    """`count` samples from sample number `first`; each channel has its own pitch."""
+    when = (np.arange(first, first + count, dtype=np.float64)) / rate
+    rows = [np.sin(2 * np.pi * pitch * when) * 0.2 for pitch in _TONES[:channels]]
+    return np.ascontiguousarray(np.stack(rows).astype(np.float32))

@@ -1,0 +1,96 @@
+"""All settings of the emulator: one TOML file, overridable by the command line.
+
+For: what is configurable and its defaults. It must not read anything but the one file it is given.
+Lengths are in Agora's seconds; `compression` divides them (see `emulator.clock`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from emulator.faults import Fault
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Callback(_Model):
+    """A receiver of notices; without `secret`, notices to it are not signed."""
+
+    url: str
+    secret: SecretStr | None = None
+    events: tuple[int, ...] | None = Field(None, description="event types sent; None sends all")
+
+
+class App(_Model):
+    """An Agora project with its REST credentials."""
+
+    app_id: str
+    customer_id: str
+    customer_secret: SecretStr
+    callbacks: tuple[Callback, ...] = ()
+
+
+class Times(_Model):
+    """Lengths of Agora's side in its own seconds, before compression."""
+
+    start: float = Field(5.0, description="from start to status 4 and the first frame")
+    slice: float = Field(15.0, gt=0, description="shortest full slice")
+    exit: float = Field(10.0, description="from stop to query's 404")
+    resource: float = Field(300.0, description="life of a resource id")
+    progress: float = Field(60.0, gt=0, description="between two events 33")
+    hour: float = Field(3600.0, gt=0, description="an hour of maxRecordingHour and resourceExpiredHour")
+    minute: float = Field(60.0, gt=0, description="a minute of maxVideoDuration")
+    retries: tuple[float, ...] = Field((0.0, 2.0, 8.0), description="gaps before each resend of a notice")
+
+
+class Quirks(_Model):
+    """What Agora's documents leave open or contradict; each can be switched (reference 14, 15)."""
+
+    error_body: Literal["short", "long"] = "short"
+    acquire_echo: bool = Field(True, description="acquire answers with cname and uid")
+    cname_max_bytes: int = 63
+    query_file_list: bool = Field(True, description="query fills fileList")
+    file_key: Literal["filename", "fileName"] = "filename"
+    slice_start_unit: Literal["ms", "s"] = "ms"
+    recorder_first: bool = Field(False, description="recorder entry before upload entry in stop's answer")
+    stop_entries: Literal["full", "upload"] = "full"
+    notice_sid: bool = Field(True, description="top-level sid in notices")
+    service_scene: bool = Field(True, description="serviceScene in notices")
+    playlist_time: Literal["utc17", "ms"] = "utc17"
+    track_events: bool = Field(True, description="AGORA-TRACK-EVENT tags in playlists")
+    storage_error_ends: bool = Field(True, description="a refused upload ends the task (71 code 6)")
+
+
+class Settings(_Model):
+    """Everything the emulator needs to run."""
+
+    apps: tuple[App, ...] = Field(min_length=1)
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535, description="0 takes a free port")
+    compression: float = Field(1.0, gt=0)
+    engine: Literal["live", "loop"] = "live"
+    qps: int = Field(10, ge=1, description="requests per sliding second and app")
+    max_tasks: int = Field(200, ge=1, description="Agora's PCW limit per app")
+    storage_scheme: Literal["https", "http"] = "https"
+    storage_endpoint: str | None = Field(None, description="S3 endpoint for every vendor but 11")
+    upload_seconds: float = Field(60.0, gt=0, description="real seconds an unreachable storage is retried")
+    ncs_addresses: tuple[str, ...] = ("127.0.0.1",)
+    times: Times = Times()
+    quirks: Quirks = Quirks()
+    faults: tuple[Fault, ...] = ()
+
+
+def load(path: Path | None, **overrides: Any) -> Settings:
+    """Settings from a TOML file; overrides that are None are left out. Raises pydantic.ValidationError."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    return Settings.model_validate(values)

@@ -1,0 +1,29 @@
+"""Prints docs/api.md: `python -m handlers > docs/api.md`."""
+
+import sys
+
+from handlers.openapi import describe
+from handlers.outline import Block, Heading, Paragraph, outline
+from handlers.pages import render_markdown
+from handlers.routes import ROUTES
+
+_CALLBACKS: tuple[Block, ...] = (
+    Heading(2, "The callback listener", "callbacks"),
+    Paragraph(
+        "Agora's notifications go to a listener of their own, which has `POST /agora/{app}/notifications` (`app` is a "
+        "name of the settings), `GET /healthz` and nothing else. 200: the notification is durable; 401: wrong "
+        "signature; 404: unknown app; 408: the body took more than 5 s; 413: it is above 64 KiB; 503: it could not be "
+        "stored, Agora sends it again."
+    ),
+)
+
+
+def markdown() -> str:
+    """The whole of docs/api.md."""
+    return "<!-- Made by `python -m handlers > docs/api.md`. -->\n\n" + render_markdown(
+        [*outline(describe(ROUTES)), *_CALLBACKS]
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

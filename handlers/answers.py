@@ -1,0 +1,53 @@
+"""Answers of success as handlers give them, and the ids of paths as handlers take them."""
+
+import re
+from collections.abc import Mapping
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from handlers.keys import CLOCK
+from handlers.resources import render, render_recording
+from service.errors import Code, ServiceError
+from service.recording import Recording
+
+_RECORDING_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def json_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A JSON answer that no cache keeps."""
+    return web.Response(
+        status=status,
+        body=body,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def view_answer(view: BaseModel, *, status: int = 200) -> web.Response:
+    """A view as JSON."""
+    return json_answer(render(view), status=status)
+
+
+def recording_answer(
+    request: web.Request, recording: Recording, *, status: int = 202, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """The recording as it is now. 202 after a wish: it is noted, and comes true later."""
+    return json_answer(render_recording(recording, request.app[CLOCK]()), status=status, headers=headers)
+
+
+def recording_id(request: web.Request) -> str:
+    """The recording's id of the path; what can be no id of ours is `not_found` and reaches no database."""
+    given = request.match_info["id"]
+    if not _RECORDING_ID.fullmatch(given):
+        raise ServiceError(Code.NOT_FOUND, "There is no such recording.")
+    return given
+
+
+def notice_number(request: web.Request) -> int:
+    """The stored notification's number of the path, or `not_found`."""
+    given = request.match_info["id"]
+    if not _NUMBER.fullmatch(given):
+        raise ServiceError(Code.NOT_FOUND, "There is no such notification.")
+    return int(given)

@@ -1,0 +1,88 @@
+"""Agora's endpoint, on its own listener: the one door that is open to the internet, and the hot path.
+
+Nothing is parsed or understood here: the raw bytes go to one operation, which returns when they are durable. No
+middleware, no model, no log line per notice; the answer is prepared once.
+"""
+
+import asyncio
+from time import perf_counter
+from typing import Final
+
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+
+from handlers.keys import LIMITS, OPERATIONS, Limits
+from handlers.problems import MEANINGS, STATUS, retry_after
+from metrics.http import RouteMeter
+from service.errors import ServiceError
+from service.operations import Operations
+
+PATH: Final = "/agora/{app}/notifications"
+_HEADERS: Final = CIMultiDict({"Content-Type": "application/json", "Server": "pagereel"})
+_METER: Final = RouteMeter(PATH, "POST")
+_log = structlog.get_logger(__name__)
+
+
+def build_callbacks(operations: Operations, limits: Limits) -> web.Application:
+    """The callback listener's application: `POST /agora/{app}/notifications` and `GET /healthz`, nothing else."""
+    app = web.Application(client_max_size=limits.max_body_bytes)
+    app[OPERATIONS] = operations
+    app[LIMITS] = limits
+    app.router.add_post(PATH, receive)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_route("*", "/{path:.*}", nothing)
+    return app
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Keep one notification. 200 when it is durable; 401, 404, 408, 413 or 5xx when it is not, and Agora may repeat."""
+    began = perf_counter()
+    headers = request.headers
+    try:
+        body = await _read(request)
+        await request.app[OPERATIONS].receive_notice(
+            request.match_info["app"], body, headers.get("Agora-Signature-V2"), headers.get("Agora-Signature")
+        )
+        response = web.Response(body=b"{}", headers=_HEADERS)
+    except Exception as error:
+        response = _refusal(request, error)
+    _METER.observe(response.status, perf_counter() - began)
+    return response
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Says that the process answers, and touches nothing."""
+    return web.Response(body=b'{"status":"ok"}', headers=_HEADERS)
+
+
+async def nothing(request: web.Request) -> web.Response:
+    """Every other path and method: 404, and not a word about what runs here."""
+    return web.Response(status=404, body=b'{"code":"not_found"}', headers=_HEADERS)
+
+
+async def _read(request: web.Request) -> bytes:
+    if request.content.is_eof():  # the usual case: it came with the head, and needs no timer
+        return await request.read()
+    try:
+        async with asyncio.timeout(request.app[LIMITS].read_seconds):
+            return await request.read()
+    except (TimeoutError, ConnectionError):  # silent, or gone; aiohttp itself would log the latter with a traceback
+        raise web.HTTPRequestTimeout from None
+
+
+def _refusal(request: web.Request, error: Exception) -> web.Response:
+    headers = dict(_HEADERS)
+    if isinstance(error, ServiceError):
+        status = STATUS[error.code]
+        if after := retry_after(error):
+            headers["Retry-After"] = after
+    elif isinstance(error, web.HTTPException):
+        status = error.status
+    else:
+        status = 500
+        _log.error("notice_failed", app=request.match_info["app"][:64], exc_info=error)
+    response = web.Response(status=status, body=b'{"code":"%s"}' % MEANINGS[status].code.encode(), headers=headers)
+    if not request.content.is_eof():
+        response.force_close()  # what is left of the body is not worth reading
+    return response

@@ -1,0 +1,121 @@
+"""From bytes, query and headers to typed values, or one `invalid` error that names every wrong field.
+
+A wrong value is never shown in the error: it may be a URL with a secret. Nothing here knows a route.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn, TypeVar, cast
+
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from handlers.keys import LIMITS
+from handlers.problems import UNREADABLE
+from service.errors import Code, FieldError, ServiceError, invalid
+from service.operations import Idempotency
+
+T = TypeVar("T")
+
+MAX_WAIT_SECONDS = 60
+_MAX_ERRORS = 20
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,4})\"?\s*", re.IGNORECASE)
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_MESSAGES = {"missing": "is required", "extra_forbidden": "is unknown"}
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The JSON body as a `kind`. Raises `invalid`, or aiohttp's 408, 413 and 415."""
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise web.HTTPUnsupportedMediaType
+    try:
+        async with asyncio.timeout(request.app[LIMITS].read_seconds):
+            content = await request.read()
+    except (TimeoutError, ConnectionError):  # silent, or gone; aiohttp itself would log the latter with a traceback
+        raise web.HTTPRequestTimeout from None
+    return _validate(kind, parse_json(content), "/")
+
+
+def read_query(request: web.Request, kind: type[T]) -> T:
+    """The query as a `kind`. A parameter given once is a text, given more often a list of texts."""
+    query: dict[str, Any] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        query[name] = values if len(values) > 1 else values[0]
+    return _validate(kind, query, "?")
+
+
+async def read_idempotency(request: web.Request) -> Idempotency | None:
+    """The caller's `Idempotency-Key` with the body it came with; None without the header."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters, sent once")
+    return Idempotency(keys[0], await request.read())
+
+
+def read_wait(request: web.Request) -> int:
+    """The seconds of `Prefer: wait=N`, 0 without it. Other preferences are ignored, as RFC 7240 demands."""
+    for preference in ",".join(request.headers.getall("Prefer", [])).split(","):
+        if preference.strip().lower().startswith("wait"):
+            match = _WAIT.fullmatch(preference)
+            if not match or int(match[1]) > MAX_WAIT_SECONDS:
+                raise invalid("Prefer", f"wait must be a whole number of seconds, at most {MAX_WAIT_SECONDS}")
+            return int(match[1])
+    return 0
+
+
+def parse_json(content: bytes) -> object:
+    """The value of a JSON text. Stricter than JSON: no NaN, no duplicate names, no lone surrogates, bounded depth."""
+    try:
+        value = orjson.loads(content)
+        json.loads(content, object_pairs_hook=_refuse_duplicates)
+    except ServiceError:
+        raise
+    except (ValueError, RecursionError):
+        raise ServiceError(Code.INVALID, "The body is not readable as JSON.", detail=UNREADABLE) from None
+    return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ServiceError(Code.INVALID, "The body has a name twice in one object.", detail=UNREADABLE)
+
+
+def _validate(kind: type[T], value: object, root: str) -> T:
+    try:
+        return cast(T, adapter(kind).validate_python(value))
+    except ValidationError as error:
+        _refuse(error.errors(include_url=False, include_context=True, include_input=False), root)
+
+
+def adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """The validator of a type of ours; built once."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def _refuse(details: Iterable[ErrorDetails], root: str) -> NoReturn:
+    errors = tuple({FieldError(_pointer(detail, root), _message(detail)): None for detail in details})[:_MAX_ERRORS]
+    names = ", ".join(error.pointer or "the body" for error in errors)
+    raise ServiceError(Code.INVALID, f"Not valid: {names}.", errors=errors) from None
+
+
+def _pointer(detail: ErrorDetails, root: str) -> str:
+    # pydantic marks a wrong key of a mapping with a last step "[key]"; the pointer is that of the entry.
+    steps = [str(step) for step in detail["loc"] if step != "[key]"]
+    if root == "?":
+        return f"?{steps[0][:100]}" if steps else "?"
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1")[:100] for step in steps)
+
+
+def _message(detail: ErrorDetails) -> str:
+    cause = detail.get("ctx", {}).get("error")
+    return str(cause) if isinstance(cause, ValueError) else _MESSAGES.get(detail["type"], detail["msg"])

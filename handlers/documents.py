@@ -1,0 +1,23 @@
+"""The API's own description: OpenAPI for programs, one page for people. Both were made from the registry of routes at
+the start; the page needs neither a script nor anything from elsewhere, so it can be read without internet."""
+
+from aiohttp import web
+
+from handlers.keys import DOCUMENTS
+from handlers.pages import STYLE_HASH
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """This API as an OpenAPI 3.1 document."""
+    return web.Response(body=request.app[DOCUMENTS].openapi, content_type="application/json")
+
+
+async def docs(request: web.Request) -> web.Response:
+    """This API as a page to read."""
+    body = request.app[DOCUMENTS].html
+    return web.Response(body=body, content_type="text/html", charset="utf-8", headers=_PAGE_HEADERS)

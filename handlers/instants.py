@@ -1,0 +1,33 @@
+"""Instants at the door: RFC 3339 text with an offset outside, Unix seconds inside. Pure; knows no clock."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_YEAR_10000 = 253_402_300_800
+_SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000Z"]})
+
+
+def parse_instant(text: object) -> float:
+    """Unix seconds of an RFC 3339 instant; ValueError (with a text for the caller) without an offset or a real date."""
+    if not isinstance(text, str) or not _RFC3339.fullmatch(text):
+        raise ValueError('must be an instant with an offset, such as "2026-01-31T09:30:00Z"')
+    try:
+        at = datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError("must be a date and time that exist") from None
+    if not 0 <= at < _YEAR_10000:  # an offset can lead out of the years that can be written
+        raise ValueError("must be of the years 1970 to 9999")
+    return at
+
+
+def format_instant(at: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+InstantIn = Annotated[float, BeforeValidator(parse_instant), _SCHEMA]
+InstantOut = Annotated[float, PlainSerializer(format_instant, return_type=str), _SCHEMA]

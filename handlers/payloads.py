@@ -1,0 +1,203 @@
+"""What callers may send: bodies and queries, each a closed set of named, strictly typed fields.
+
+A body is a mapping of what the caller named and nothing else, since a preset or the setting gives the rest; null is no
+way to leave a field out. Ranges are Agora's (agora-reference §3.3). What needs a setting, a preset or the clock (names,
+URL rules, width × height, instants against now and each other) is judged by the operations: they look for the answer
+stored under an idempotency key first, so a repeated request is not refused because its `start_at` has passed meanwhile.
+"""
+
+from dataclasses import fields
+from typing import Annotated, Any, Final, Literal, NotRequired, Required
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, with_config
+from typing_extensions import TypedDict
+
+from handlers.instants import InstantIn
+from service.operations import RecordingFilter, Wish
+from service.recording import Parameters, State
+
+DEFAULT_PAGE: Final = 50
+MAX_PAGE: Final = 200
+_PARAMETERS: Final = frozenset(field.name for field in fields(Parameters))
+
+_CLOSED_STRICT = ConfigDict(extra="forbid", strict=True)
+_CLOSED = ConfigDict(extra="forbid")
+
+
+def _within_128_bytes(text: str) -> str:
+    if len(text.encode()) > 128:
+        raise ValueError("must not be longer than 128 bytes")
+    return text
+
+
+def _known_files(kinds: list[str]) -> list[str]:
+    if kinds not in (["hls"], ["hls", "mp4"]):
+        raise ValueError('must be ["hls"] or ["hls","mp4"]')
+    return kinds
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,32}$")]
+LabelValue = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=128), AfterValidator(_within_128_bytes)
+]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=16, description="Values have at most 128 bytes")]
+PageUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=16384),
+    Field(description="The page to record. Kept sealed, shown only without user, query and fragment"),
+]
+RtmpUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^rtmps?://[^\x00-\x20\x7f]+$", max_length=16384),
+    Field(description="Where the picture is pushed as well. Kept sealed, shown only as scheme and host"),
+]
+FileTypes = Annotated[
+    list[str],
+    AfterValidator(_known_files),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "enum": [["hls"], ["hls", "mp4"]]}),
+]
+
+
+@with_config(_CLOSED_STRICT)
+class StartBody(TypedDict, total=False):
+    """A recording to make. What is not named comes from the preset."""
+
+    url: Required[PageUrl]
+    app: Annotated[Name, Field(description="Name of an Agora app of the settings")]
+    storage: Annotated[Name, Field(description="Name of a storage profile of the settings")]
+    preset: Annotated[Name, Field(description="Name of a preset of the settings")]
+    video_width: Annotated[int, Field(ge=240, le=1920, description="Pixels; width × height ≤ 1920 × 1080")]
+    video_height: Annotated[int, Field(ge=240, le=1920, description="Pixels; width × height ≤ 1920 × 1080")]
+    video_fps: Annotated[int, Field(ge=5, le=60)]
+    video_bitrate: Annotated[int, Field(ge=50, le=8000, description="kbit/s")]
+    audio_profile: Annotated[int, Field(ge=0, le=2, description="0: mono 48 kbit/s, 1: mono 128, 2: stereo 192")]
+    mobile: Annotated[bool, Field(description="Render the page as a phone does")]
+    max_recording_hour: Annotated[int, Field(ge=1, le=719, description="Agora ends the recording after so many hours")]
+    max_video_duration: Annotated[int, Field(ge=30, le=240, description="Minutes after which an MP4 is split")]
+    ready_timeout: Annotated[int, Field(ge=0, le=60, description="Seconds the page may take to load; 0: no check")]
+    onhold: Annotated[bool, Field(description="Open the page, but record only from the resume on")]
+    av_file_type: FileTypes
+    rtmp_url: RtmpUrl
+    labels: Labels
+    max_missing_seconds: Annotated[float, Field(ge=0, le=86400, description="Unexplained missing time to be accepted")]
+    start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
+    stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
+    start_within_seconds: Annotated[
+        float, Field(ge=1, le=86400, description="Give up if nothing was recorded so long after the start. Default 120")
+    ]
+
+
+@with_config(_CLOSED_STRICT | ConfigDict(json_schema_extra={"minProperties": 1}))
+class ChangeBody(TypedDict, total=False):
+    """What can be changed afterwards; at least one of the two."""
+
+    stop_at: Annotated[InstantIn, Field(description="After now; replaces the earlier instant")]
+    labels: Annotated[Labels, Field(description="Replaces all labels")]
+
+
+@with_config(_CLOSED_STRICT)
+class RtmpBody(TypedDict):
+    """The new RTMP target."""
+
+    rtmp_url: RtmpUrl
+
+
+def wish_of(body: StartBody) -> Wish:
+    """The wish that a body means: Agora's parameters apart from the rest, only what was named."""
+    given: dict[str, Any] = dict(body)
+    parameters: dict[str, Any] = {name: given.pop(name) for name in _PARAMETERS & given.keys()}
+    if "av_file_type" in parameters:
+        parameters["av_file_type"] = tuple(parameters["av_file_type"])
+    return Wish(parameters=parameters, **given)
+
+
+def _digits(text: object) -> int:
+    if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ValueError("must be a whole number, given once")
+    return int(text)
+
+
+def _states(given: object) -> list[str]:
+    texts = given if isinstance(given, list) else [given]
+    names = [name for text in texts for name in str(text).split(",")]
+    if not set(names) <= set(State):
+        raise ValueError("must be one or more of " + ", ".join(State))
+    return names
+
+
+def _label_pairs(given: object) -> dict[str, str]:
+    pairs = [str(text).partition(":") for text in (given if isinstance(given, list) else [given])]
+    if not all(colon for _, colon, _ in pairs) or len({key for key, _, _ in pairs}) != len(pairs):
+        raise ValueError("must be key:value, each key once")
+    return {key: value for key, _, value in pairs}
+
+
+_Number = BeforeValidator(_digits)
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description=f"Entries of a page. Default {DEFAULT_PAGE}"), _Number]
+Cursor = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_=.-]{1,512}$"), Field(description="`next` of the page before")
+]
+
+
+@with_config(_CLOSED)
+class PageQuery(TypedDict, total=False):
+    """Which page of a list."""
+
+    cursor: Cursor
+    limit: Limit
+
+
+_Instants = TypedDict(
+    "_Instants",
+    {
+        "from": NotRequired[Annotated[InstantIn, Field(description="Requested then or later; write + as %2B")]],
+        "to": NotRequired[Annotated[InstantIn, Field(description="Requested earlier than that")]],
+    },
+)
+
+
+@with_config(_CLOSED)
+class ListQuery(PageQuery, _Instants, total=False):
+    """Which recordings; all conditions must hold."""
+
+    state: Annotated[list[State], BeforeValidator(_states), Field(description="Repeated or with commas: any of them")]
+    app: Name
+    label: Annotated[
+        dict[LabelKey, LabelValue],
+        BeforeValidator(_label_pairs),
+        Field(max_length=16),
+        WithJsonSchema({"type": "array", "items": {"type": "string"}, "description": "`key:value`; all must be equal"}),
+    ]
+
+
+@with_config(_CLOSED)
+class FilesQuery(PageQuery, total=False):
+    """Which page of the files, and whether with presigned links."""
+
+    links: Annotated[Literal["true", "false"], Field(description="Add presigned links, which are secrets")]
+
+
+@with_config(_CLOSED)
+class NoticesQuery(PageQuery, total=False):
+    """Which stored notifications; all conditions must hold."""
+
+    sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    type: Annotated[int, Field(ge=0, description="Agora's eventType"), _Number]
+    outcome: Literal["new", "applied", "foreign", "test", "broken", "parked"]
+
+
+def filter_of(query: ListQuery) -> RecordingFilter:
+    """The filter that a query means."""
+    return RecordingFilter(
+        states=frozenset(query.get("state", ())),
+        app=query.get("app"),
+        labels=query.get("label", {}),
+        from_at=query.get("from"),
+        to_at=query.get("to"),
+    )
+
+
+def page_of(query: PageQuery) -> tuple[str | None, int]:
+    """Cursor and limit, the limit's default filled in."""
+    return query.get("cursor"), query.get("limit", DEFAULT_PAGE)

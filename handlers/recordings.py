@@ -1,0 +1,121 @@
+"""The recordings: asked for, looked at, changed and stopped. Each handler decodes, calls one operation and renders."""
+
+import asyncio
+
+from aiohttp import web
+
+from handlers.answers import json_answer, recording_answer, recording_id, view_answer
+from handlers.decoding import read_body, read_idempotency, read_query, read_wait
+from handlers.keys import CALLER, CLOCK, OPERATIONS
+from handlers.payloads import (
+    ChangeBody,
+    FilesQuery,
+    ListQuery,
+    PageQuery,
+    RtmpBody,
+    StartBody,
+    filter_of,
+    page_of,
+    wish_of,
+)
+from handlers.resources import FilePage, HistoryPage, HistoryView, render_recording, render_recordings, view_file
+from service.errors import invalid
+
+
+async def start(request: web.Request) -> web.Response:
+    """Accepts a recording; it begins at `start_at` or at once.
+
+    With an `Idempotency-Key` the repetition of the same request gets the same recording and the same answer; a
+    different request under that key is refused with 422. With `Prefer: wait=N` the answer comes when the recording
+    records or has ended, at the latest after N seconds; `state` tells which.
+    """
+    operations, caller, now = request.app[OPERATIONS], request[CALLER], request.app[CLOCK]()
+    body = await read_body(request, StartBody)
+    idempotency, wait = await read_idempotency(request), read_wait(request)
+    answer = await operations.start(
+        caller, wish_of(body), idempotency, lambda recording: render_recording(recording, now)
+    )
+    headers = {"Location": f"/v1/recordings/{answer.recording_id}"}
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if not wait:
+        return json_answer(answer.body, status=202, headers=headers)
+    recording = await operations.wait_recording(caller, answer.recording_id, wait)
+    return recording_answer(request, recording, headers=headers | {"Preference-Applied": f"wait={wait}"})
+
+
+async def listing(request: web.Request) -> web.Response:
+    """Lists the owner's recordings, newest first, page by page."""
+    query = read_query(request, ListQuery)
+    page = await request.app[OPERATIONS].list(request[CALLER], filter_of(query), *page_of(query))
+    # A full page takes some twenty milliseconds, which the loop that answers Agora does not have.
+    return json_answer(await asyncio.to_thread(render_recordings, page, request.app[CLOCK]()))
+
+
+async def read(request: web.Request) -> web.Response:
+    """Shows a recording: what was asked for, and all that is known about it."""
+    recording = await request.app[OPERATIONS].read(request[CALLER], recording_id(request))
+    return recording_answer(request, recording, status=200)
+
+
+async def change(request: web.Request) -> web.Response:
+    """Changes when the recording stops, or its labels. What is not named stays; `labels` are replaced as a whole."""
+    identity = recording_id(request)
+    body = await read_body(request, ChangeBody)
+    if not body:
+        raise invalid("", "must name stop_at or labels")
+    recording = await request.app[OPERATIONS].change(request[CALLER], identity, **body)
+    return recording_answer(request, recording, status=200)
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more."""
+    recording = await request.app[OPERATIONS].stop(request[CALLER], recording_id(request))
+    return recording_answer(request, recording)
+
+
+async def pause(request: web.Request) -> web.Response:
+    """Asks for a pause and waits a while for Agora; `paused.confirmed` says whether it has paused.
+
+    A pause is not counted as missing. 409 with the reason `unsupported_by_agora`: this task cannot be paused.
+    """
+    recording = await request.app[OPERATIONS].pause(request[CALLER], recording_id(request))
+    return recording_answer(request, recording)
+
+
+async def resume(request: web.Request) -> web.Response:
+    """Asks for the end of a pause, or for the beginning of a recording that was started on hold."""
+    recording = await request.app[OPERATIONS].resume(request[CALLER], recording_id(request))
+    return recording_answer(request, recording)
+
+
+async def set_rtmp(request: web.Request) -> web.Response:
+    """Pushes to another RTMP target from now on."""
+    identity = recording_id(request)
+    body = await read_body(request, RtmpBody)
+    recording = await request.app[OPERATIONS].set_rtmp(request[CALLER], identity, body["rtmp_url"])
+    return recording_answer(request, recording)
+
+
+async def verify(request: web.Request) -> web.Response:
+    """Asks for a new look at the bucket. The result is `latest_report`; a terminal `state` stays what it is."""
+    recording = await request.app[OPERATIONS].verify(request[CALLER], recording_id(request))
+    return recording_answer(request, recording)
+
+
+async def timeline(request: web.Request) -> web.Response:
+    """Lists what happened to a recording, page by page, and who said so."""
+    query = read_query(request, PageQuery)
+    page = await request.app[OPERATIONS].timeline(request[CALLER], recording_id(request), *page_of(query))
+    return view_answer(HistoryPage(items=tuple(map(HistoryView.model_validate, page.items)), next=page.next))
+
+
+async def files(request: web.Request) -> web.Response:
+    """Lists the files of a recording with every witness of each, page by page.
+
+    With `links=true` each file that is there has a presigned link. Links are secrets and soon expire.
+    """
+    query = read_query(request, FilesQuery)
+    links = query.get("links") == "true"
+    page = await request.app[OPERATIONS].files(request[CALLER], recording_id(request), *page_of(query), links=links)
+    return view_answer(FilePage(items=tuple(map(view_file, page.items)), next=page.next))

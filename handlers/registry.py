@@ -1,0 +1,76 @@
+"""What a route is, and everything that follows from its fields: which errors it has, how it is named. Pure.
+
+Both the router and the documents are made from `Route`s, so neither can know a route that the other does not.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from inspect import cleandoc
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from service.operations import Scope
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a route reads or sends."""
+
+    name: str
+    text: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path. The handler's docstring is the description that callers read.
+
+    `scope` None: open to everybody. `answer` is the model of a success or the media type of a document. `errors` are
+    statuses beyond those that follow from the other fields.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    tag: str
+    summary: str
+    answer: type[BaseModel] | str
+    status: int = 200
+    scope: Scope | None = None
+    body: type[Any] | None = None
+    query: type[Any] | None = None
+    headers: tuple[Header, ...] = ()
+    answer_headers: tuple[Header, ...] = ()
+    errors: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operation's id: the handler's module and name."""
+        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
+
+    @property
+    def description(self) -> str:
+        return cleandoc(self.handler.__doc__ or "")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names in braces of the path."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+    @property
+    def error_statuses(self) -> tuple[int, ...]:
+        """Every status other than success that the route can answer. (405 is a path's, not a route's.)"""
+        statuses = {500, *self.errors}
+        if self.scope is not None:
+            statuses |= {401, 403, 429, 503}
+        if self.variables:
+            statuses |= {404}
+        if self.body is not None:
+            statuses |= {400, 408, 413, 415, 422}
+        if self.query is not None:
+            statuses |= {422}
+        return tuple(sorted(statuses))

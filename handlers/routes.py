@@ -1,0 +1,139 @@
+"""The registry: every route of the API listener, once. The router and the documents are both made from it."""
+
+import time
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from handlers import documents, health, notifications, recordings
+from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
+from handlers.middleware import account, admit, explain
+from handlers.openapi import describe
+from handlers.outline import outline
+from handlers.pages import render_html
+from handlers.payloads import ChangeBody, FilesQuery, ListQuery, NoticesQuery, PageQuery, RtmpBody, StartBody
+from handlers.registry import Handler, Header, Route
+from handlers.resources import FilePage, HistoryPage, NoticePage, NoticeView, RecordingPage, RecordingView, StatusView
+from metrics.http import RouteMeter
+from service.operations import Operations, Scope
+
+_ONE: Final = "/v1/recordings/{id}"
+_KEY: Final = Header(
+    "Idempotency-Key",
+    "Makes the repetition of the request harmless: 1 to 255 visible ASCII characters",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+)
+_PREFER: Final = Header("Prefer", "`wait=N`: answer once it records or has ended, at most N ≤ 60 seconds later")
+_STARTED: Final = (
+    Header("Location", "The recording"),
+    Header("Idempotency-Replayed", "`true`: the answer is that of an earlier request"),
+    Header("Preference-Applied", "`wait=N`, if waited"),
+)
+
+_START: Final = Route(
+    "POST",
+    "/v1/recordings",
+    recordings.start,
+    "Recordings",
+    "Start a recording",
+    RecordingView,
+    status=202,
+    scope=Scope.START,
+    body=StartBody,
+    headers=(_KEY, _PREFER),
+    answer_headers=_STARTED,
+    errors=(409,),
+)
+
+
+def _look(path: str, handler: Handler, summary: str, answer: type, query: type | None = None) -> Route:
+    return Route("GET", path, handler, "Recordings", summary, answer, scope=Scope.READ, query=query)
+
+
+def _wish(method: str, path: str, handler: Handler, summary: str, *, body: type | None = None) -> Route:
+    status = 200 if method == "PATCH" else 202
+    return Route(
+        method, path, handler, "Recordings", summary, RecordingView, status, Scope.START, body=body, errors=(409,)
+    )
+
+
+def _open(path: str, handler: Handler, tag: str, summary: str, answer: type | str, *errors: int) -> Route:
+    return Route("GET", path, handler, tag, summary, answer, errors=errors)
+
+
+ROUTES: Final = (
+    _START,
+    _look("/v1/recordings", recordings.listing, "List recordings", RecordingPage, ListQuery),
+    _look(_ONE, recordings.read, "Show a recording", RecordingView),
+    _wish("PATCH", _ONE, recordings.change, "Change a recording", body=ChangeBody),
+    _wish("POST", f"{_ONE}/stop", recordings.stop, "Stop"),
+    _wish("POST", f"{_ONE}/pause", recordings.pause, "Pause"),
+    _wish("POST", f"{_ONE}/resume", recordings.resume, "Resume"),
+    _wish("PUT", f"{_ONE}/rtmp", recordings.set_rtmp, "Change the RTMP target", body=RtmpBody),
+    _wish("POST", f"{_ONE}/verify", recordings.verify, "Verify again"),
+    _look(f"{_ONE}/timeline", recordings.timeline, "Show the timeline", HistoryPage, PageQuery),
+    _look(f"{_ONE}/files", recordings.files, "List the files", FilePage, FilesQuery),
+    Route(
+        "GET",
+        "/v1/notifications",
+        notifications.listing,
+        "Notifications",
+        "List stored notifications",
+        NoticePage,
+        scope=Scope.OPERATE,
+        query=NoticesQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/notifications/{id}/replay",
+        notifications.replay,
+        "Notifications",
+        "Replay a notification",
+        NoticeView,
+        status=202,
+        scope=Scope.OPERATE,
+        errors=(409,),
+    ),
+    _open("/healthz", health.healthz, "Service", "Alive?", StatusView),
+    _open("/readyz", health.readyz, "Service", "Ready?", StatusView, 503),
+    _open("/metrics", health.exposition, "Service", "Metrics", "text/plain"),
+    _open("/openapi.json", documents.openapi, "Documents", "OpenAPI", "application/json"),
+    _open("/docs", documents.docs, "Documents", "This page", "text/html"),
+)
+
+
+def build_api(operations: Operations, limits: Limits, *, clock: Clock = time.time) -> web.Application:
+    """The API listener's application: every route of `ROUTES`, behind admission, with errors as problem documents.
+
+    `clock` gives Unix seconds; it judges instants that callers send and the age of evidence.
+    """
+    meters = {(route.path, route.method): RouteMeter(route.path, route.method) for route in ROUTES}
+    app = web.Application(middlewares=[account(meters), explain], client_max_size=limits.max_body_bytes)
+    app[OPERATIONS] = operations
+    app[LIMITS] = limits
+    app[CLOCK] = clock
+    app[DOCUMENTS] = _documents()
+    for route in ROUTES:
+        resource = app.router.add_resource(route.path)
+        resource.add_route(route.method, _admitting(route))
+        if route.method == "GET":
+            resource.add_route("HEAD", _admitting(route))
+    return app
+
+
+def _admitting(route: Route) -> Handler:
+    scope = route.scope
+    if scope is None:
+        return route.handler
+
+    async def admitted(request: web.Request) -> web.StreamResponse:
+        await admit(request, scope)
+        return await route.handler(request)
+
+    return admitted
+
+
+def _documents() -> Documents:
+    document = describe(ROUTES)
+    return Documents(openapi=orjson.dumps(document), html=render_html(outline(document)).encode())

@@ -1,0 +1,100 @@
+"""Recordings: how many are where, how they end, and how long the two waits take that callers feel."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from metrics import REGISTRY
+
+STATES = (
+    "requested", "starting", "recording", "stopping", "uploading", "verifying", "incomplete",
+    "verified", "defective", "unproven", "failed", "cancelled",
+)  # fmt: skip
+END_REASONS = (
+    "stopped", "stop_at", "hour_limit", "paused_too_long", "capability_limit", "page_load_timeout", "page_unreachable",
+    "engine_failed", "recorder_error", "ended_by_itself", "storage_refused", "credentials_expiring", "refused",
+    "capacity", "agora_unavailable", "missed",
+)  # fmt: skip
+RESOLUTIONS = ("hd", "full_hd")
+WARNINGS = ("stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "other")
+# agora-reference §10.8: above this many pixels a recording is billed as Full HD.
+HD_PIXELS = 1280 * 720
+
+_current = Gauge("pagereel_recordings", "Recordings by state, read from the database.", ["state"], registry=REGISTRY)
+_requested = Counter("pagereel_recordings_requested_total", "Recordings asked for.", registry=REGISTRY)
+_ended = Counter("pagereel_recordings_ended_total", "Recordings that ended, by reason.", ["reason"], registry=REGISTRY)
+_concluded = Counter(
+    "pagereel_recordings_concluded_total", "Recordings that reached a terminal state.", ["state"], registry=REGISTRY
+)
+_warned = Counter("pagereel_recording_warnings_total", "Warnings said of recordings.", ["code"], registry=REGISTRY)
+_start = Histogram(
+    "pagereel_request_to_recording_seconds",
+    "From the accepted request (or start_at) to the first proof that it records.",
+    buckets=(1, 2, 5, 10, 15, 20, 30, 60, 120, 300),
+    registry=REGISTRY,
+)
+_verdict = Histogram(
+    "pagereel_stop_to_verdict_seconds",
+    "From the end of the recording to its terminal state.",
+    buckets=(1, 5, 10, 30, 60, 150, 300, 900, 3600, 21600, 86400, 604800),
+    registry=REGISTRY,
+)
+_recorded = Counter(
+    "pagereel_recorded_seconds_total",
+    "Seconds that Agora tasks ran, by the resolution class they are billed in.",
+    ["resolution"],
+    registry=REGISTRY,
+)
+_restarts = Counter("pagereel_restarts_total", "New attempts made after one ended too early.", registry=REGISTRY)
+
+for _name in STATES:
+    _current.labels(_name)
+for _name in STATES[-5:]:
+    _concluded.labels(_name)
+for _name in END_REASONS:
+    _ended.labels(_name)
+for _name in RESOLUTIONS:
+    _recorded.labels(_name)
+for _name in WARNINGS:
+    _warned.labels(_name)
+
+
+def requested() -> None:
+    """A recording was stored."""
+    _requested.inc()
+
+
+def recording_after(seconds: float) -> None:
+    """A recording began to record."""
+    _start.observe(max(seconds, 0))
+
+
+def ended(reason: str) -> None:
+    """A recording has an end and a reason for it."""
+    _ended.labels(reason).inc()
+
+
+def concluded(state: str, seconds_after_end: float | None) -> None:
+    """A recording reached a terminal state."""
+    _concluded.labels(state).inc()
+    if seconds_after_end is not None:
+        _verdict.observe(max(seconds_after_end, 0))
+
+
+def warned(code: str) -> None:
+    """A warning was said of a recording."""
+    _warned.labels(code if code in WARNINGS else "other").inc()
+
+
+def task_ended(seconds: float, pixels: int) -> None:
+    """An Agora task is over that ran, and was billed, for `seconds`."""
+    _recorded.labels("hd" if pixels <= HD_PIXELS else "full_hd").inc(max(seconds, 0))
+
+
+def restarted() -> None:
+    """A recording got another attempt."""
+    _restarts.inc()
+
+
+def measured(states: dict[str, int]) -> None:
+    """How many recordings are in each state now."""
+    for state, count in states.items():
+        _current.labels(state).set(count)

@@ -1,0 +1,138 @@
+"""Metrics of buckets and of what verification found in them."""
+
+from collections.abc import Iterable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from metrics import REGISTRY
+
+OPERATIONS = ("list", "get", "put")
+OUTCOMES = ("ok", "missing", "refused", "unavailable")
+VERDICTS = ("verified", "incomplete", "defective", "unreachable")
+LEVELS = ("listing", "structure", "content", "full")
+SEVERITIES = ("error", "warning", "note")
+KINDS = ("playlist", "slice", "mp4")
+MISSING_CLASSES = ("late_start", "ended_early", "failover", "restart", "gap")
+
+BUCKET_REQUESTS = Histogram(
+    "pagereel_bucket_request_seconds",
+    "How long requests to buckets took until their answer was read, by operation and outcome",
+    ["operation", "outcome"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+BUCKET_BYTES = Counter(
+    "pagereel_bucket_read_bytes_total", "Bytes read from buckets, by operation", ["operation"], registry=REGISTRY
+)
+BUCKET_CLOCK_SKEW = Gauge(
+    "pagereel_bucket_clock_skew_seconds",
+    "The clock of the bucket answering last, less our own; beyond 900 s requests are refused",
+    registry=REGISTRY,
+)
+REPORTS = Counter(
+    "pagereel_verification_reports_total",
+    "Looks at a bucket, by verdict and level",
+    ["verdict", "level"],
+    registry=REGISTRY,
+)
+REPORT_DURATION = Histogram(
+    "pagereel_verification_seconds",
+    "How long one look at a bucket took, waiting between two reads included, by level",
+    ["level"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180),
+    registry=REGISTRY,
+)
+FINDINGS = Counter(
+    "pagereel_verification_findings_total", "Findings of all looks, by severity", ["severity"], registry=REGISTRY
+)
+FILES = Counter("pagereel_verification_files_total", "Files judged in all looks, by kind", ["kind"], registry=REGISTRY)
+FILES_MISSING = Counter(
+    "pagereel_verification_missing_files_total",
+    "Files that a witness named and the bucket did not hold, in all looks, by kind",
+    ["kind"],
+    registry=REGISTRY,
+)
+OBJECTS = Counter("pagereel_verification_objects_total", "Objects listed for verification", registry=REGISTRY)
+REQUESTS = Counter("pagereel_verification_requests_total", "Bucket requests made for verification", registry=REGISTRY)
+BYTES = Counter("pagereel_verification_read_bytes_total", "Bytes read from buckets for verification", registry=REGISTRY)
+EXPECTED = Counter(
+    "pagereel_verification_expected_seconds_total", "Expected media time, summed over all looks", registry=REGISTRY
+)
+COVERED = Counter(
+    "pagereel_verification_covered_seconds_total",
+    "Expected media time that was there, summed over all looks",
+    registry=REGISTRY,
+)
+MISSING = Counter(
+    "pagereel_verification_missing_seconds_total",
+    "Expected media time that was missing, summed over all looks, by class",
+    ["class"],
+    registry=REGISTRY,
+)
+
+for _operation in OPERATIONS:
+    BUCKET_BYTES.labels(_operation)
+    for _outcome in OUTCOMES:
+        BUCKET_REQUESTS.labels(_operation, _outcome)
+for _level in LEVELS:
+    REPORT_DURATION.labels(_level)
+    for _verdict in VERDICTS:
+        REPORTS.labels(_verdict, _level)
+for _severity in SEVERITIES:
+    FINDINGS.labels(_severity)
+for _kind in KINDS:
+    FILES.labels(_kind)
+    FILES_MISSING.labels(_kind)
+for _class in MISSING_CLASSES:
+    MISSING.labels(_class)
+
+
+def bucket_answered(operation: str, outcome: str, seconds: float) -> None:
+    """One request to a bucket is over, however it ended."""
+    BUCKET_REQUESTS.labels(operation, outcome).observe(seconds)
+
+
+def bucket_read(operation: str, size_bytes: int) -> None:
+    """Bytes of an answer's body arrived."""
+    BUCKET_BYTES.labels(operation).inc(size_bytes)
+
+
+def bucket_dated(date: str | None, now: float) -> None:
+    """A bucket's `Date` header arrived at `now` of our clock. What is no date is ignored."""
+    try:
+        moment = parsedate_to_datetime(date or "")
+    except ValueError:
+        return
+    # The header has whole seconds: half of one is the best guess of the part cut off.
+    BUCKET_CLOCK_SKEW.set(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() + 0.5 - now)
+
+
+def report_made(verdict: str, level: str, severities: Iterable[str], seconds: float) -> None:
+    """A look at a bucket is over; `severities` of its findings, one each."""
+    REPORTS.labels(verdict, level).inc()
+    REPORT_DURATION.labels(level).observe(seconds)
+    for severity in severities:
+        FINDINGS.labels(severity).inc()
+
+
+def files_judged(files: Iterable[tuple[str, bool]]) -> None:
+    """Kind of each file judged, and whether it was missing."""
+    for kind, missing in files:
+        (FILES_MISSING if missing else FILES).labels(kind).inc()
+
+
+def time_judged(expected_seconds: float, covered_seconds: float, missing: Iterable[tuple[str, float]]) -> None:
+    """The time account of one look; `missing` as class and seconds."""
+    EXPECTED.inc(expected_seconds)
+    COVERED.inc(covered_seconds)
+    for kind, seconds in missing:
+        MISSING.labels(kind).inc(seconds)
+
+
+def bucket_used(objects: int, requests: int, size_bytes: int) -> None:
+    """What one look or listing cost."""
+    OBJECTS.inc(objects)
+    REQUESTS.inc(requests)
+    BYTES.inc(size_bytes)

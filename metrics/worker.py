@@ -1,0 +1,69 @@
+"""The worker and the process: what waits, how long steps take, and whether the loop is held."""
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from metrics import REGISTRY
+
+STEPS = (
+    "acquire", "start", "query", "updateonhold", "updatertmp", "updatestorage", "stop", "look", "verify",
+)  # fmt: skip
+LOOPS = ("steps", "notices", "gauges")
+
+_overdue = Gauge(
+    "pagereel_worker_overdue",
+    "Recordings whose next step is due, from the database.",
+    registry=REGISTRY,
+)
+_running = Gauge("pagereel_worker_steps_running", "Steps being performed by this process.", registry=REGISTRY)
+_step = Histogram(
+    "pagereel_worker_step_seconds",
+    "How long a step takes, its call outside included.",
+    ["step"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 60),
+    registry=REGISTRY,
+)
+_crashed = Counter(
+    "pagereel_worker_step_errors_total", "Steps that ended in an error nobody expected.", ["step"], registry=REGISTRY
+)
+_lag = Histogram(
+    "pagereel_loop_lag_seconds",
+    "How much later than asked for the event loop woke a sleeper.",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+    registry=REGISTRY,
+)
+_build = Info("pagereel_build", "Version of the running service.", registry=REGISTRY)
+
+for _name in STEPS:
+    _step.labels(_name)
+    _crashed.labels(_name)
+
+
+def step_began() -> None:
+    """A step is under way."""
+    _running.inc()
+
+
+def step_done(step: str, seconds: float) -> None:
+    """A step came to an end, good or bad."""
+    _running.dec()
+    _step.labels(step).observe(seconds)
+
+
+def step_crashed(step: str) -> None:
+    """A step ended in an unexpected error."""
+    _crashed.labels(step).inc()
+
+
+def lagged(seconds: float) -> None:
+    """One probe of the event loop."""
+    _lag.observe(max(seconds, 0))
+
+
+def measured(overdue: int) -> None:
+    """How many recordings wait for a step now."""
+    _overdue.set(overdue)
+
+
+def built(version: str) -> None:
+    """Say which version runs."""
+    _build.info({"version": version})

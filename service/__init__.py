@@ -1,0 +1,1 @@
+"""Pagereel: records web pages through Agora Cloud Recording and proves that the recordings exist."""

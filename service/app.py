@@ -1,0 +1,153 @@
+"""Builds everything and wires it together: the one place that knows all rooms.
+
+One supervised group runs the two listeners and the worker; whichever dies ends the process with its reason.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+import structlog
+from aiohttp import web
+
+from handlers.callbacks import build_callbacks
+from handlers.keys import Limits
+from handlers.routes import build_api
+from metrics import worker as worker_meter
+from service.agora.client import AgoraClient
+from service.agora.pace import Rate
+from service.agora.wire import open_sender
+from service.buckets.open import Buckets, open_buckets
+from service.database.inbox import Inbox
+from service.database.run import Database
+from service.database.sealing import Seals, make_key_file
+from service.database.startup import prepare
+from service.operations import Operations, Work
+from service.operations.access import ensure_bootstrap_token
+from service.operations.budget import SharedBudget
+from service.recording import Recording
+from service.settings import Settings
+from service.verifier import Verifier
+from service.worker import Worker
+
+# NCS keeps its connections; aiohttp's own default is an hour.
+KEEPALIVE_SECONDS = 15
+LINK_SECONDS = 900
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that is built, for a process that serves, works or does both."""
+
+    settings: Settings
+    operations: Operations
+    worker: Worker
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, clock: Callable[[], float] = time.time) -> AsyncIterator[House]:
+    """Open database and clients, build operations and worker; close them in reverse. Starts nothing.
+
+    Raises `StartRefused` where the database may not be used, `ServiceError` where it cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(await Database.open(database_url(settings)))
+        await prepare(database, settings.deployment, clock())
+        await ensure_bootstrap_token(database, settings, clock())
+        seals = Seals(*sealing_keys(settings))
+        inbox = await stack.enter_async_context(Inbox(database, seals))
+        buckets = await stack.enter_async_context(open_buckets(settings))
+        send = await stack.enter_async_context(open_sender())
+        rate = Rate(settings.limits.requests_per_second, settings.limits.burst)
+        budget = SharedBudget(database, rate, clock)
+        clients = {name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()}
+        worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        worker = Worker(
+            settings,
+            Work(database, seals, worker_id=worker_id, clock=clock),
+            clients=clients,
+            open_bucket=buckets.bucket_of,
+            verifier=Verifier(),
+            clock=clock,
+        )
+        operations = Operations(
+            settings,
+            database,
+            seals,
+            inbox,
+            links=lambda recording, keys: _links(buckets, recording, keys),
+            wake=worker.wake,
+            wake_notices=worker.wake_notices,
+            clock=clock,
+        )
+        yield House(settings, operations, worker)
+
+
+async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dict[str, str]:
+    bucket = buckets.bucket_of(recording)
+    return {key: await bucket.presign(key, LINK_SECONDS) for key in keys}
+
+
+def database_url(settings: Settings) -> str:
+    """The URL with the password of its own setting in it, if there is one."""
+    url, password = settings.database.url, settings.database.password
+    if password is None or "@" not in url:
+        return url
+    before, host = url.split("@", 1)
+    return f"{before}:{quote(password.get(), safe='')}@{host}"
+
+
+def sealing_keys(settings: Settings) -> list[str]:
+    """The keys of the settings, or the embedded database's own, made at the first start."""
+    if settings.database.sealing_keys is not None:
+        return [key.get() for key in settings.database.sealing_keys]
+    return [make_key_file(Path(settings.database.url.removeprefix("sqlite:///") + ".key"))]
+
+
+async def serve(settings: Settings, *, work: bool = True, listen: bool = True) -> None:
+    """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done."""
+    worker_meter.built(version("pagereel"))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_house(settings) as house, AsyncExitStack() as listeners, asyncio.TaskGroup() as group:
+        for site in await _listen(house, listeners, api_only=not listen):
+            print(site, flush=True)
+        working = group.create_task(house.worker.run(), name="worker") if work else None
+        await stop.wait()
+        _log.info("stopping")
+        if working is not None:
+            await house.worker.drain(settings.worker.drain_seconds)
+            working.cancel()
+
+
+async def _listen(house: House, stack: AsyncExitStack, *, api_only: bool) -> list[str]:
+    settings = house.settings
+    limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
+    callback_limits = Limits(settings.callbacks.max_body_bytes, settings.callbacks.read_seconds)
+    sites = [("api", build_api(house.operations, limits), settings.api.host, settings.api.port)]
+    if not api_only:
+        callbacks = build_callbacks(house.operations, callback_limits)
+        sites.append(("callbacks", callbacks, settings.callbacks.host, settings.callbacks.port))
+    lines = []
+    for name, app, host, port in sites:
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        bound = runner.addresses[0]
+        lines.append(f"{name} listening on http://{bound[0]}:{bound[1]}")
+    return lines

@@ -1,0 +1,42 @@
+"""Turns what a store answered, or failed to answer, into the three errors that the rest of the service knows.
+
+A text made here never holds a URL, a key or a body: only statuses, and words of S3's own that look like words.
+"""
+
+import re
+from collections.abc import Mapping
+
+from service.errors import OutsideError, Refused, Unavailable
+
+_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
+_REGION = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
+_RETRY = re.compile(r"[0-9]{1,5}", re.ASCII)
+_ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchObject"}
+_LATER = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted"}
+
+
+class Absent(OutsideError):
+    """The store knows no such object. Never leaves this room: `fetch` answers None instead."""
+
+
+def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object_asked: bool) -> OutsideError:
+    """What an answer of 300 or more means. `body` is its beginning."""
+    found = _CODE.search(body)
+    code = found[1].decode() if found else ""
+    told = f"status {status}" + (f" {code}" if code else "")
+    if status == 404 and object_asked and code in _ABSENT:
+        return Absent("storage_object_absent", told)
+    if status in (301, 307, 308) or code in ("AuthorizationHeaderMalformed", "PermanentRedirect"):
+        region = headers.get("x-amz-bucket-region", "")
+        where = f"; its region is {region}" if _REGION.fullmatch(region) else ""
+        return Refused("storage_refused", f"the bucket is somewhere else ({told}){where}")
+    if status in (408, 425, 429) or status >= 500 or code in _LATER:
+        retry = headers.get("Retry-After", "")
+        seconds = float(retry) if _RETRY.fullmatch(retry) else None
+        return Unavailable("storage_unreachable", told, retry_after_seconds=seconds)
+    if status == 404 and object_asked and code != "NoSuchBucket":
+        # Some proxy answered: an object is absent only where a store says so in its own words.
+        return Unavailable("storage_unreachable", f"{told} without S3's word for a missing object")
+    if code == "RequestTimeTooSkewed":
+        return Refused("storage_refused", f"our clock differs too much from the store's ({told})")
+    return Refused("storage_refused", told)

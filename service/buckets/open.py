@@ -1,0 +1,61 @@
+"""The buckets of the settings' storage profiles, opened once and shared.
+
+A recording is pinned to a place, not to keys: the keys are those its profile has now, so a rotation needs no restart.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiobotocore.session import AioSession, get_session
+
+from service.buckets import Keys
+from service.buckets.s3 import S3Bucket
+from service.errors import Unavailable
+from service.recording import Location, Recording
+from service.settings import Settings
+
+_CONNECTIONS = 64
+
+
+class Buckets:
+    """Opens a bucket for reading when it is first asked for. See `open_buckets`."""
+
+    def __init__(self, settings: Settings, http: aiohttp.ClientSession) -> None:
+        self._settings = settings
+        self._http = http
+        self._session: AioSession = get_session()
+        self._open: dict[tuple[object, ...], S3Bucket] = {}
+
+    def bucket_of(self, recording: Recording) -> S3Bucket:
+        """The bucket that the recording is pinned to, with its profile's read-only keys. Raises `Unavailable` where
+        the settings do not have the profile any more."""
+        profile = self._settings.storage.get(recording.storage)
+        if profile is None:
+            raise Unavailable("storage_not_configured", f"the settings have no storage {recording.storage!r} any more")
+        read = profile.read
+        return self.bucket(recording.location, Keys(read.access_key.get(), read.secret_key.get()))
+
+    def bucket(self, location: Location, keys: Keys) -> S3Bucket:
+        """The bucket at a place, opened with these keys."""
+        at = (location.vendor, location.region, location.bucket, location.endpoint, location.path_style)
+        name = (*at, keys.access_key, keys.secret_key, keys.session_token)
+        if name not in self._open:
+            self._open[name] = S3Bucket(location, keys, http=self._http, session=self._session)
+        return self._open[name]
+
+    async def close(self) -> None:
+        for bucket in self._open.values():
+            await bucket.close()
+
+
+@asynccontextmanager
+async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
+    """All buckets over one connection pool, until the block ends."""
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ttl_dns_cache=30)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        buckets = Buckets(settings, http)
+        try:
+            yield buckets
+        finally:
+            await buckets.close()

@@ -1,0 +1,296 @@
+"""One bucket behind the S3 protocol: list, fetch, presign, probe.
+
+aiobotocore resolves, signs and is the client; everything it sends goes through `_send`, over the one aiohttp session
+of the process. Only the bodies of LIST answers bypass its parser (see `listing`). One call is one request: repeating
+is left to the caller's schedule. Nothing here deletes, and nothing shows a key, a signature or a signed URL.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+from aiobotocore.awsrequest import AioAWSResponse
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+from yarl import URL
+
+from metrics.verification import bucket_answered, bucket_dated, bucket_read
+from service.buckets import Fetched, Keys, Usage
+from service.buckets.answers import Absent, read_refusal
+from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
+from service.buckets.vendors import Address, resolve
+from service.errors import OutsideError, Refused, Unavailable
+from service.recording import ListedObject, Location
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
+
+_CHUNK = 65_536
+_REFUSAL_BYTES = 4096
+_CONNECT_SECONDS = 10.0
+
+
+class S3Bucket:
+    """A bucket and what opens it. Cheap to make and safe to share between tasks; `http` and `session` stay open as
+    long as it is used. `deadline_seconds` bounds each request with its answer's body.
+
+    All methods raise `Refused` (answered, and asking again will not help: 401, 403, no such bucket, wrong region) or
+    `Unavailable` (DNS, connect, time-out, 408, 429, 5xx, an answer that is no S3), never the libraries' own errors.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        keys: Keys,
+        *,
+        http: aiohttp.ClientSession,
+        session: AioSession,
+        clock: Callable[[], float] = time.time,
+        deadline_seconds: float = 30.0,
+    ) -> None:
+        self._location = location
+        self._keys = keys
+        self._http = http
+        self._session = session
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._opened: _Opened | None = None
+
+    def __repr__(self) -> str:
+        return f"S3Bucket({self._location.bucket!r} of vendor {self._location.vendor})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the client go. It holds no connection, so forgetting this leaks nothing."""
+        self._opened = None
+        await self._stack.aclose()
+
+    async def list_objects(
+        self, prefix: str, after: str = "", *, usage: Usage | None = None
+    ) -> AsyncIterator[list[ListedObject]]:
+        """The objects below `prefix` whose keys come after `after`, in key order, a page at a time."""
+        usage = usage or Usage()
+        token: str | None = None
+        last = after
+        while True:
+            async with self._asking("list", usage):
+                page = await self._read_page(prefix, after, token, usage)
+            # Some stores do not know start-after, and at least one gives the same page for ever (verification A.5.1).
+            objects = [one for one in page.decoded() if token is not None or one.key > after]
+            if any(one.key <= before for one, before in zip(objects, [last, *(o.key for o in objects)], strict=False)):
+                raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
+            if objects:
+                usage.objects += len(objects)
+                last = objects[-1].key
+                yield objects
+            if not page.truncated:
+                return
+            if page.token is None or page.token == token:
+                raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
+            token = page.token
+
+    async def fetch(
+        self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
+    ) -> Fetched | None:
+        """At most `max_bytes` of the object, or of its bytes `span` (first, last); None where the bucket says that
+        there is no such object."""
+        usage = usage or Usage()
+        client = (await self._open()).client
+        asked: dict[str, Any] = {"Bucket": self._location.bucket, "Key": key}
+        if span is not None:
+            asked["Range"] = f"bytes={span[0]}-{span[1]}"
+        try:
+            async with self._asking("get", usage):
+                answer = await client.get_object(**asked)
+                content = await self._read_body(answer["Body"], max_bytes + 1, usage)
+        except Absent:
+            return None
+        whole = answer.get("ContentRange", "").rpartition("/")[2] if span else str(answer.get("ContentLength", ""))
+        size = int(whole) if whole.isdecimal() else None
+        return Fetched(content[:max_bytes], answer.get("ETag", "").strip('"'), size, len(content) > max_bytes)
+
+    async def presign(self, key: str, seconds: int) -> str:
+        """A URL that lets whoever holds it fetch the object for `seconds`. It is a secret; no request is made."""
+        client = (await self._open()).client
+        asked = {"Bucket": self._location.bucket, "Key": key}
+        return await client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
+
+    async def probe_read(self, prefix: str) -> None:
+        """Ask for the first objects below `prefix`, to learn whether the keys may list it."""
+        async with self._asking("list", Usage()):
+            await self._read_page(prefix, "", None, Usage(), most=1)
+
+    async def probe_write(self, key: str) -> None:
+        """Write a tiny object, to learn whether the keys may; it is left there, as nothing here deletes."""
+        client = (await self._open()).client
+        async with self._asking("put", Usage()):
+            await client.put_object(Bucket=self._location.bucket, Key=key, Body=b"Pagereel was here.\n")
+
+    async def _open(self) -> "_Opened":
+        async with self._opening:
+            if self._opened is None:
+                address = resolve(self._location)
+                client = await self._stack.enter_async_context(
+                    self._session.create_client(
+                        "s3",
+                        region_name=address.region,
+                        endpoint_url=address.url,
+                        aws_access_key_id=self._keys.access_key,
+                        aws_secret_access_key=self._keys.secret_key,
+                        aws_session_token=self._keys.session_token,
+                        config=self._config(address),
+                    )
+                )
+                signed = await client.generate_presigned_url(
+                    "list_objects_v2", Params={"Bucket": self._location.bucket}
+                )
+                self._opened = _Opened(address, client, signed.partition("?")[0])
+            return self._opened
+
+    def _config(self, address: Address) -> AioConfig:
+        door = _Door(self._send)
+        checksums = "when_supported" if address.own_checksums else "when_required"
+        return AioConfig(
+            http_session_cls=lambda **_: door,  # type: ignore[arg-type] # it is called with the settings of a pool
+            signature_version="s3v4",
+            s3={"addressing_style": address.addressing},
+            request_checksum_calculation=checksums,
+            response_checksum_validation=checksums,
+            retries={"total_max_attempts": 1},
+        )
+
+    async def _read_page(
+        self, prefix: str, after: str, token: str | None, usage: Usage, *, most: int = 1000
+    ) -> PageReader:
+        opened = await self._open()
+        query = {"list-type": "2", "prefix": prefix, "max-keys": str(most)}
+        if opened.address.encoded_listing:
+            query["encoding-type"] = "url"
+        if token is not None:
+            query["continuation-token"] = token
+        elif after:
+            query["start-after"] = after
+        request = AWSRequest("GET", opened.url, params=query)
+        keys = Credentials(self._keys.access_key, self._keys.secret_key, self._keys.session_token)
+        S3SigV4Auth(keys, "s3", opened.address.region).add_auth(request)
+        response = await self._send(request.prepare())
+        page = PageReader()
+        try:
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                usage.bytes_read += len(chunk)
+                bucket_read("list", len(chunk))
+                for start in range(0, len(chunk), BITE_BYTES):
+                    page.feed(chunk[start : start + BITE_BYTES])
+                    # A full buffer never suspends, so others would wait until the whole page is read.
+                    await asyncio.sleep(0)
+            page.close()
+        finally:
+            response.close()
+        return page
+
+    async def _read_body(self, body: Any, most: int, usage: Usage) -> bytes:
+        chunks: list[bytes] = []
+        left = most
+        try:
+            while left > 0 and (chunk := await body.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                usage.bytes_read += len(chunk)
+                bucket_read("get", len(chunk))
+                chunks.append(chunk)
+        finally:
+            body.close()
+        return b"".join(chunks)
+
+    async def _send(self, request: AWSPreparedRequest) -> aiohttp.ClientResponse:
+        """Send one signed request; every request to the bucket goes through here. Raises OutsideError for an answer
+        of 300 or more, and aiohttp's own errors."""
+        response = await self._http.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers={name: _text(value) for name, value in request.headers.items()} | {"Accept-Encoding": "identity"},
+            data=request.body or None,
+            allow_redirects=False,
+            skip_auto_headers=("Content-Type",),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        )
+        bucket_dated(response.headers.get("Date"), self._clock())
+        if response.status < 300:
+            return response
+        try:
+            body = await response.content.read(_REFUSAL_BYTES)
+        finally:
+            response.close()
+        object_asked = request.method == "GET" and "list-type=2" not in request.url
+        raise read_refusal(response.status, response.headers, body, object_asked=object_asked)
+
+    @asynccontextmanager
+    async def _asking(self, operation: str, usage: Usage) -> AsyncIterator[None]:
+        """One request with its answer: bounded, counted, and with the errors of this room."""
+        usage.requests += 1
+        outcome = "unavailable"
+        started = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                yield
+            outcome = "ok"
+        except OutsideError as error:
+            outcome = "missing" if isinstance(error, Absent) else outcome
+            outcome = "refused" if isinstance(error, Refused) else outcome
+            raise
+        except TimeoutError as error:
+            raise Unavailable("storage_unreachable", "no whole answer in time") from error
+        except NotAListing as error:
+            raise Unavailable("storage_unreachable", f"the answer is no listing: {error}") from error
+        except (aiohttp.ClientError, OSError, BotoCoreError, ClientError) as error:
+            raise Unavailable("storage_unreachable", type(error).__name__) from error
+        finally:
+            bucket_answered(operation, outcome, asyncio.get_running_loop().time() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """`url` is that of the bucket, as the client resolves it."""
+
+    address: Address
+    client: "S3Client"
+    url: str
+
+
+class _Door:
+    """What aiobotocore takes for its pool of connections: hands each request to the one session of the process."""
+
+    def __init__(self, send: Callable[[AWSPreparedRequest], Any]) -> None:
+        self._send = send
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+    async def send(self, request: AWSPreparedRequest) -> AioAWSResponse:
+        response = await self._send(request)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return AioAWSResponse(request.url, response.status, headers, response)  # type: ignore[arg-type] # as its own
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,153 @@
+"""The command `pagereel`. Every mistake of a user gets one clear line, never a traceback."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from service.app import database_url, serve
+from service.database.outage import StartRefused
+from service.database.run import Database
+from service.database.startup import migrate, prepare
+from service.demo import DemoError, demo_is_possible, run_demo
+from service.errors import OutsideError, ServiceError
+from service.logs import configure_logs
+from service.operations import Scope
+from service.operations.access import create_token
+from service.settings import Settings, SettingsError
+
+T = TypeVar("T")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("pagereel"), prog_name="pagereel")
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The settings (TOML). Default: $PAGEREEL_SETTINGS; PAGEREEL_… variables override single keys.",
+)
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Records web pages through Agora Cloud Recording, and proves that the recordings exist."""
+    context.obj = config
+
+
+@main.command("serve")
+@click.option("--no-worker", is_flag=True, help="Listen only; `pagereel work` performs the steps elsewhere.")
+@click.pass_obj
+def serve_command(config: Path | None, no_worker: bool) -> None:
+    """Run the API, the callback listener and the worker."""
+    settings = _settings(config)
+    _run(serve(settings, work=settings.worker.enabled and not no_worker))
+
+
+@main.command("work")
+@click.pass_obj
+def work_command(config: Path | None) -> None:
+    """Run a worker without the callback listener; the API listener serves health and metrics."""
+    _run(serve(_settings(config), listen=False))
+
+
+@main.command("migrate")
+@click.pass_obj
+def migrate_command(config: Path | None) -> None:
+    """Bring the database to this version's schema. Stop every process and back it up first; there is no way back."""
+    before, after = _run(migrate(database_url(_settings(config))))
+    click.echo(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
+
+
+@main.group("token")
+def token_group() -> None:
+    """API tokens."""
+
+
+@token_group.command("create")
+@click.option("--owner", required=True, help="Whom the token acts for; recordings belong to an owner.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
+@click.option("--app", "apps", multiple=True, help="May name this app only (repeatable; default: any).")
+@click.option("--storage", "storages", multiple=True, help="May name this storage profile only (repeatable).")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after so many days.")
+@click.pass_obj
+def token_create(
+    config: Path | None,
+    owner: str,
+    scopes: tuple[str, ...],
+    apps: tuple[str, ...],
+    storages: tuple[str, ...],
+    days: float | None,
+) -> None:
+    """Make a token and print it. It is shown this once; only its hash is kept."""
+    settings, now = _settings(config), time.time()
+    token = _run(
+        _with_database(
+            settings,
+            lambda database: create_token(
+                database,
+                owner=owner,
+                scopes=[Scope(scope) for scope in scopes],
+                now=now,
+                apps=frozenset(apps) or None,
+                storages=frozenset(storages) or None,
+                expires_at=None if days is None else now + days * 86400,
+            ),
+        )
+    )
+    click.echo(token)
+
+
+@main.command("demo")
+@click.option("--json", "as_json", is_flag=True, help="Print nothing but one JSON object at the end.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where the MP4 goes (var/demo).")
+def demo_command(as_json: bool, keep: Path | None) -> None:
+    """Record, pause, stop and verify on this machine, with the emulator and a real S3 server."""
+    if (reason := demo_is_possible()) is not None:
+        _fail(reason)
+    try:
+        good = asyncio.run(run_demo(as_json=as_json, keep=keep))
+    except DemoError as error:
+        _fail(str(error))
+    sys.exit(0 if good else 1)
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        settings = Settings.load(config)
+    except SettingsError as error:
+        _fail(str(error))
+    configure_logs(settings.log)
+    return settings
+
+
+async def _with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+    async with await Database.open(database_url(settings)) as database:
+        await prepare(database, settings.deployment, time.time())
+        return await use(database)
+
+
+def _run(working: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(working)
+    except* (StartRefused, ServiceError, OutsideError, OSError) as errors:
+        _fail("; ".join(str(error) for error in _leaves(errors)))
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def _fail(text: str) -> NoReturn:
+    click.echo(f"pagereel: {text}", err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""What was seen, judged and said of a recording: history, files, reports, messages. Rows are added, never removed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from service.database.documents import decode, decode_file, decode_report, encode
+from service.database.recordings import upsert
+from service.database.tables import files, history, messages, reports
+from service.recording import FileKind, JudgedFile, Report
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One thing that happened; `count` > 1: a run of equal ones, the last at `at`."""
+
+    number: int
+    at: float
+    kind: str
+    source: str
+    detail: dict[str, Any]
+    count: int = 1
+
+
+class FileRow(NamedTuple):
+    """A file, when it was first seen and when it was last judged."""
+
+    file: JudgedFile
+    first_seen_at: float
+    judged_at: float | None
+
+
+class MessageRow(NamedTuple):
+    """One message for the owner. `number` counts within the recording, `id` is unique everywhere."""
+
+    number: int
+    id: str
+    at: float
+    type: str
+    document: dict[str, Any]
+
+
+def insert_history(connection: sa.Connection, recording_id: str, rows: Iterable[HistoryRow]) -> None:
+    """Add entries; one with a number that exists replaces time, detail and count of it (a run that grew)."""
+    values = [
+        {
+            "recording_id": recording_id,
+            "number": row.number,
+            "at": row.at,
+            "kind": row.kind,
+            "source": row.source,
+            "count": row.count,
+            "detail": encode(row.detail),
+        }
+        for row in rows
+    ]
+    if values:
+        query = upsert(connection, history)
+        new = query.excluded
+        query = query.on_conflict_do_update(
+            index_elements=["recording_id", "number"], set_={"at": new.at, "detail": new.detail, "count": new.count}
+        )
+        connection.execute(query, values)
+
+
+def load_history(connection: sa.Connection, recording_id: str, *, after: int = 0, limit: int) -> list[HistoryRow]:
+    """Entries with a number above `after`, in order."""
+    query = sa.select(history).where(history.c.recording_id == recording_id, history.c.number > after)
+    rows = connection.execute(query.order_by(history.c.number).limit(limit))
+    return [
+        HistoryRow(row["number"], row["at"], row["kind"], row["source"], decode(row["detail"]), row["count"])
+        for row in rows.mappings()
+    ]
+
+
+def upsert_files(connection: sa.Connection, recording_id: str, judged: Iterable[JudgedFile], at: float) -> None:
+    """Store the manifest of a look at `at`; a file known before keeps when it was first seen."""
+    values = [
+        {
+            "recording_id": recording_id,
+            "key": file.key,
+            "kind": file.kind.value,
+            "first_seen_at": at,
+            "judged_at": at,
+            "document": encode(file),
+        }
+        for file in judged
+    ]
+    if values:
+        query = upsert(connection, files)
+        new = query.excluded
+        query = query.on_conflict_do_update(
+            index_elements=["recording_id", "key"],
+            set_={"kind": new.kind, "judged_at": new.judged_at, "document": new.document},
+        )
+        connection.execute(query, values)
+
+
+def load_files(
+    connection: sa.Connection, recording_id: str, *, after: str = "", limit: int, kind: FileKind | None = None
+) -> list[FileRow]:
+    """Files with a key above `after`, in the order of a bucket's listing."""
+    query = sa.select(files.c.document, files.c.first_seen_at, files.c.judged_at)
+    query = query.where(files.c.recording_id == recording_id, files.c.key > after)
+    if kind is not None:
+        query = query.where(files.c.kind == kind.value)
+    rows = connection.execute(query.order_by(files.c.key).limit(limit))
+    return [FileRow(decode_file(document), first_seen_at, judged_at) for document, first_seen_at, judged_at in rows]
+
+
+def insert_report(connection: sa.Connection, recording_id: str, number: int, report: Report) -> None:
+    """Store one report; its `files` belong to `upsert_files` and are left out here."""
+    document = {name: getattr(report, name) for name in Report.__slots__ if name != "files"}
+    connection.execute(
+        reports.insert().values(
+            recording_id=recording_id,
+            number=number,
+            at=report.judged_at,
+            verdict=report.verdict.value,
+            level=report.level.value,
+            document=encode(document),
+        )
+    )
+
+
+def load_report(connection: sa.Connection, recording_id: str, number: int | None = None) -> Report | None:
+    """One report without its files; `number` None: the newest."""
+    query = sa.select(reports.c.document).where(reports.c.recording_id == recording_id)
+    if number is not None:
+        query = query.where(reports.c.number == number)
+    document = connection.execute(query.order_by(reports.c.number.desc()).limit(1)).scalar_one_or_none()
+    return None if document is None else decode_report(document)
+
+
+def insert_messages(connection: sa.Connection, recording_id: str, rows: Iterable[MessageRow]) -> None:
+    """Add messages to be delivered, in the transaction of the change that they tell of."""
+    values = [{"recording_id": recording_id, **row._asdict(), "document": encode(row.document)} for row in rows]
+    if values:
+        connection.execute(messages.insert(), values)
+
+
+def load_messages(connection: sa.Connection, recording_id: str, *, after: int = 0, limit: int) -> list[MessageRow]:
+    """Messages with a number above `after`, in order."""
+    columns = (messages.c[name] for name in MessageRow._fields)
+    query = sa.select(*columns).where(messages.c.recording_id == recording_id, messages.c.number > after)
+    rows = connection.execute(query.order_by(messages.c.number).limit(limit))
+    return [MessageRow(*row)._replace(document=decode(row.document)) for row in rows]

@@ -1,0 +1,214 @@
+"""The rows of recordings, with their attempts and labels. Leases are in `claims`, what was seen of them in `evidence`.
+
+The document is the recording; the columns are copies to search by, written with each save and never read back.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.database.documents import decode_recording, encode
+from service.database.tables import attempts, labels, recordings
+from service.recording import Recording, State
+
+
+class LostRace(Exception):
+    """The row is not as it was when it was loaded or claimed: somebody else saved it. Nothing was written."""
+
+
+class AttemptRow(NamedTuple):
+    """Which recording's attempt an Agora task is."""
+
+    recording_id: str
+    number: int
+    cname: str
+    uid: int
+    sid: str | None
+
+
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT of this database's dialect, which knows `on_conflict_do_update`."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def insert_recording(
+    connection: sa.Connection, recording: Recording, *, due_at: float | None, sealed: bytes | None = None
+) -> None:
+    """Store a new recording; `sealed` holds its page and RTMP URLs."""
+    connection.execute(
+        recordings.insert().values(
+            id=recording.id,
+            owner=recording.owner,
+            app=recording.app,
+            storage=recording.storage,
+            state=recording.state.value,
+            requested_at=recording.requested_at,
+            version=recording.version,
+            due_at=due_at,
+            document=encode(recording),
+            sealed=sealed,
+        )
+    )
+    _save_attempts(connection, recording)
+    _insert_labels(connection, recording)
+
+
+def load_recording(
+    connection: sa.Connection, recording_id: str, *, owner: str | None = None, lock: bool = False
+) -> Recording | None:
+    """The recording, or None if there is none or it is another owner's (`owner` None: anybody's).
+
+    `lock` keeps other transactions from changing it until this one ends; use it before every save.
+    """
+    query = sa.select(recordings.c.document).where(recordings.c.id == recording_id)
+    if owner is not None:
+        query = query.where(recordings.c.owner == owner)
+    if lock:
+        query = query.with_for_update()
+    document = connection.execute(query).scalar_one_or_none()
+    return None if document is None else decode_recording(document)
+
+
+def save_recording(
+    connection: sa.Connection,
+    recording: Recording,
+    *,
+    due_at: float | None,
+    fence: int | None = None,
+    release: bool = False,
+    sealed: bytes | None = None,
+) -> Recording:
+    """Write back a recording that was loaded at `recording.version`; returns it with the next version.
+
+    `due_at`: when the worker must look again, None for never. `fence`: save only while the claim that gave it still
+    holds. `release` ends that claim. `sealed` replaces the sealed part. Raises `LostRace`.
+    """
+    saved = replace(recording, version=recording.version + 1)
+    values: dict[str, Any] = {
+        "state": saved.state.value,
+        "version": saved.version,
+        "due_at": due_at,
+        "document": encode(saved),
+    }
+    if release:
+        values |= {"lease_owner": None, "lease_until": None}
+    if sealed is not None:
+        values["sealed"] = sealed
+    query = recordings.update().where(recordings.c.id == saved.id, recordings.c.version == recording.version)
+    if fence is not None:
+        query = query.where(recordings.c.fence == fence)
+    if connection.execute(query.values(values)).rowcount != 1:
+        raise LostRace(saved.id)
+    _save_attempts(connection, saved)
+    return saved
+
+
+def replace_labels(connection: sa.Connection, recording: Recording) -> None:
+    """Make the recording findable by the labels it has now; call it after saving changed ones."""
+    connection.execute(labels.delete().where(labels.c.recording_id == recording.id))
+    _insert_labels(connection, recording)
+
+
+def _insert_labels(connection: sa.Connection, recording: Recording) -> None:
+    if recording.labels:
+        own = {"owner": recording.owner, "requested_at": recording.requested_at, "recording_id": recording.id}
+        rows = [own | {"name": name, "value": value} for name, value in recording.labels.items()]
+        connection.execute(labels.insert(), rows)
+
+
+def _save_attempts(connection: sa.Connection, recording: Recording) -> None:
+    if not recording.attempts:
+        return
+    query = upsert(connection, attempts)
+    query = query.on_conflict_do_update(
+        index_elements=["recording_id", "number"],
+        set_={"sid": query.excluded.sid},
+        where=attempts.c.sid.is_distinct_from(query.excluded.sid),
+    )
+    rows = [
+        {"recording_id": recording.id, "number": it.number, "cname": it.cname, "uid": it.uid, "sid": it.sid}
+        for it in recording.attempts
+    ]
+    connection.execute(query, rows)
+
+
+def list_recordings(
+    connection: sa.Connection,
+    *,
+    owner: str | None,
+    limit: int,
+    states: Set[State] = frozenset(),
+    app: str | None = None,
+    with_labels: Mapping[str, str] | None = None,
+    from_at: float | None = None,
+    to_at: float | None = None,
+    after: tuple[float, str] | None = None,
+) -> list[Recording]:
+    """Recordings that fit all filters, newest request first. `after`: (`requested_at`, id) of the last one seen."""
+    place = sa.tuple_(recordings.c.requested_at, recordings.c.id)
+    found = sa.select(recordings.c.id, recordings.c.requested_at)
+    if owner is not None:
+        found = found.where(recordings.c.owner == owner)
+    if states:
+        found = found.where(recordings.c.state.in_(sorted(states)))
+    if app is not None:
+        found = found.where(recordings.c.app == app)
+    if from_at is not None:
+        found = found.where(recordings.c.requested_at >= from_at)
+    if to_at is not None:
+        found = found.where(recordings.c.requested_at < to_at)
+    if after is not None:
+        found = found.where(place < sa.tuple_(sa.literal(after[0], sa.Double), sa.literal(after[1])))
+    for name, value in (with_labels or {}).items():
+        found = found.where(_has_label(name, value))
+    found = found.order_by(recordings.c.requested_at.desc(), recordings.c.id.desc()).limit(limit)
+    # The documents are fetched for the page alone; the search above stays within an index.
+    page = found.subquery()
+    query = sa.select(recordings.c.document).join(page, page.c.id == recordings.c.id)
+    rows = connection.execute(query.order_by(page.c.requested_at.desc(), page.c.id.desc())).scalars()
+    return [decode_recording(document) for document in rows]
+
+
+def _has_label(name: str, value: str) -> sa.ColumnElement[bool]:
+    return (
+        sa.select(sa.literal(1))
+        .where(
+            labels.c.owner == recordings.c.owner,
+            labels.c.name == name,
+            labels.c.value == value,
+            labels.c.requested_at == recordings.c.requested_at,
+            labels.c.recording_id == recordings.c.id,
+        )
+        .exists()
+    )
+
+
+def count_by_state(connection: sa.Connection) -> dict[State, int]:
+    """How many recordings are in each state; states without any are zero."""
+    query = sa.select(recordings.c.state, sa.func.count()).group_by(recordings.c.state)
+    return dict.fromkeys(State, 0) | {State(state): count for state, count in connection.execute(query)}
+
+
+def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
+    """What `insert_recording` or `save_recording` stored as `sealed`."""
+    query = sa.select(recordings.c.sealed).where(recordings.c.id == recording_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def find_by_cname(connection: sa.Connection, cname: str) -> list[AttemptRow]:
+    """All attempts with this channel name, oldest first."""
+    return _find(connection, attempts.c.cname == cname)
+
+
+def find_by_sid(connection: sa.Connection, sid: str) -> list[AttemptRow]:
+    """The attempts with this Agora recording id: one, or none."""
+    return _find(connection, attempts.c.sid == sid)
+
+
+def _find(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[AttemptRow]:
+    columns = (attempts.c[name] for name in AttemptRow._fields)
+    rows = connection.execute(sa.select(*columns).where(where).order_by(attempts.c.number))
+    return [AttemptRow(*row) for row in rows]

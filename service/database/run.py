@@ -1,0 +1,118 @@
+"""Opens the database and runs transactions in it. What a transaction does is its function's business."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+
+from service.database.outage import StartRefused, is_outage, unavailable
+from service.database.postgres import Pool
+from service.database.sqlite import Lock, Writer
+from service.errors import ServiceError
+
+T = TypeVar("T")
+
+__all__ = ["Database", "StartRefused"]
+
+
+class Database:
+    """One open database. `writer` is set on SQLite, `pool` on PostgreSQL; only `inbox` looks at them."""
+
+    def __init__(self, *, writer: Writer | None = None, pool: Pool | None = None, lock: Lock | None = None) -> None:
+        self.writer = writer
+        self.pool = pool
+        self._lock = lock
+        self._running: set[asyncio.Future[Any]] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, url: str, *, inline: bool = False, connections: int = 5) -> Self:
+        """Open `sqlite:///PATH` (or `sqlite:///:memory:`) or `postgresql://…` (a libpq URL).
+
+        Creates a missing file, no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread.
+        Raises `StartRefused` (file in use, server or library too old, unknown URL) or `ServiceError` (unreachable).
+        """
+        try:
+            if url.startswith(("postgresql://", "postgres://")):
+                return cls(pool=await Pool.open(url, connections))
+            if not url.startswith("sqlite:///"):
+                raise StartRefused("database URL: sqlite:///PATH or postgresql://… is wanted")
+            path = url.removeprefix("sqlite:///")
+            if path == ":memory:":
+                return cls(writer=Writer(path, inline=inline))
+            lock = Lock(Path(path))
+            try:
+                return cls(writer=Writer(path, inline=inline), lock=lock)
+            except BaseException:
+                lock.close()
+                raise
+        except Exception as error:
+            if is_outage(error):
+                raise unavailable() from error
+            raise
+
+    async def run(self, fn: Callable[[sa.Connection], T]) -> T:
+        """Execute `fn(connection)` in one transaction and return its result after the commit.
+
+        If `fn` raises, everything is rolled back and the error passes on. A cancelled caller stops waiting, but the
+        transaction is still completed or rolled back as a whole. Trouble with disk or connection is a `ServiceError`
+        with `Code.UNAVAILABLE`; on PostgreSQL the commit may then have happened all the same.
+        """
+        if self._closed:
+            raise unavailable("database_closed")
+        future = self._submit(fn)
+        self._running.add(future)
+        future.add_done_callback(self._forget)
+        try:
+            result: T = await asyncio.shield(future)
+        except Exception as error:
+            if not isinstance(error, ServiceError) and is_outage(error):
+                raise unavailable() from error
+            raise
+        return result
+
+    def _submit(self, fn: Callable[[sa.Connection], Any]) -> asyncio.Future[Any]:
+        if self.pool is not None:
+            return asyncio.ensure_future(self.pool.transact(fn))
+        assert self.writer is not None
+        writer = self.writer
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        writer.submit(lambda: writer.transact(fn), done)
+        return future
+
+    def _forget(self, future: asyncio.Future[Any]) -> None:
+        self._running.discard(future)
+        if not future.cancelled():
+            future.exception()  # a cancelled caller never asks for it
+
+    async def close(self) -> None:
+        """Let running transactions end, then close; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._running:
+            await asyncio.wait(self._running)
+        if self.pool is not None:
+            await self.pool.close()
+        if self.writer is not None:
+            await self.writer.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,109 @@
+"""Secrets at rest: page and RTMP URLs, raw notifications, recorded answers.
+
+AES-256-GCM under a key from a file; two keys may live at once (the first seals, both open), so a key is rotated by
+putting a new one first and dropping the old one when nothing is sealed with it any more. A sealed value is
+key id (1 byte), nonce (12), ciphertext and tag; its purpose (`table.column`) is authenticated, so a value cannot be
+moved to another column. Nonces are random: far below 2**32 values per key. This room never logs and never keeps a
+value.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class SealError(Exception):
+    """A key is unusable, or a value was not sealed by a live key for this purpose, or was changed."""
+
+
+class _Key:
+    def __init__(self, text: str) -> None:
+        try:
+            master = base64.b64decode(text.strip(), validate=True)
+        except binascii.Error:
+            master = b""
+        if len(master) != KEY_BYTES:
+            raise SealError(f"a sealing key is the base64 of {KEY_BYTES} random bytes")
+        self.id = hashlib.sha256(b"pagereel id" + master).digest()[:1]
+        self.cipher = AESGCM(hmac.digest(master, b"pagereel seal", "sha256"))
+        self.mac = hmac.digest(master, b"pagereel hash", "sha256")
+
+
+class Seals:
+    """Seals and opens with the live keys. Safe to use from several threads."""
+
+    def __init__(self, *keys: str) -> None:
+        """`keys`: one or two texts as `make_key` gives them, the sealing one first. Raises `SealError`."""
+        self.use(*keys)
+
+    def use(self, *keys: str) -> None:
+        """Take other live keys from now on (after their files changed)."""
+        if not 1 <= len(keys) <= 2:
+            raise SealError("one or two sealing keys are wanted")
+        made = [_Key(key) for key in keys]
+        by_id = {key.id: key for key in made}
+        if len(by_id) != len(made):
+            raise SealError("both sealing keys have the same id: make another one")  # or are one key given twice
+        self._by_id, self._first = by_id, made[0]
+
+    def seal(self, value: bytes, purpose: str) -> bytes:
+        """The sealed form of `value`."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._first.id + nonce + self._first.cipher.encrypt(nonce, value, purpose.encode())
+
+    def seal_many(self, values: Sequence[bytes], purpose: str) -> list[bytes]:
+        """`seal` for each, asking the system for randomness once (each question gives up the interpreter lock)."""
+        key_id, encrypt, about = self._first.id, self._first.cipher.encrypt, purpose.encode()
+        random = os.urandom(_NONCE_BYTES * len(values))
+        nonces = [random[at : at + _NONCE_BYTES] for at in range(0, len(random), _NONCE_BYTES)]
+        return [key_id + nonce + encrypt(nonce, value, about) for nonce, value in zip(nonces, values, strict=True)]
+
+    def open(self, sealed: bytes, purpose: str) -> bytes:
+        """The value that was sealed for this purpose. Raises `SealError`."""
+        key = self._by_id.get(sealed[:1])
+        if key is None or len(sealed) < 1 + _NONCE_BYTES:
+            raise SealError("sealed with a key that is not live")
+        try:
+            return key.cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], purpose.encode())
+        except InvalidTag:
+            raise SealError("a sealed value does not open: changed, moved, or sealed with another key") from None
+
+    def keyed_hash(self, value: bytes) -> str:
+        """A hash of a request that says nothing to whoever lacks the key; compare with `same_hash`."""
+        return self._first.id.hex() + hmac.digest(self._first.mac, value, "sha256").hex()
+
+    def same_hash(self, value: bytes, kept: str) -> bool:
+        """Whether `kept` is the `keyed_hash` of `value` under any live key."""
+        return any(
+            hmac.compare_digest(key.id.hex() + hmac.digest(key.mac, value, "sha256").hex(), kept)
+            for key in self._by_id.values()
+        )
+
+
+def make_key() -> str:
+    """A new random key as text."""
+    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def make_key_file(path: Path) -> str:
+    """The key in `path`; if there is no such file it is made first, readable by its owner alone."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    key = make_key()
+    with os.fdopen(file, "w") as stream:
+        stream.write(key + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    return key

@@ -1,0 +1,128 @@
+"""The one writer of a SQLite file: one thread, one connection, one queue in which urgent work goes first.
+
+It must be the only process that writes there (a lock file sees to it), so a transaction never meets another writer.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.database.outage import StartRefused
+
+Job = Callable[[], Any]
+Done = Callable[[Any, BaseException | None], None]
+
+BUSY_TIMEOUT_SECONDS = 5
+
+
+class Lock:
+    """An exclusive `flock` on `<file>.lock`, held as long as the object is open; the system drops it with the
+    process."""
+
+    def __init__(self, database: Path) -> None:
+        """Raises `StartRefused` if another process holds it."""
+        path = database.with_name(database.name + ".lock")
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise StartRefused(
+                f"another process (pid {holder}) writes to {database}. SQLite has one writer: stop that process, or"
+                " use PostgreSQL to run several"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def create_engine(path: str) -> sa.Engine:
+    """An engine whose connections are durable at each commit and whose transactions take the write lock at once."""
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=path),
+        poolclass=sa.StaticPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": 256},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _set_up(raw: sqlite3.Connection, _: object) -> None:
+        raw.isolation_level = None  # so that BEGIN is ours
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+class Writer:
+    """Executes jobs one after the other on its own thread; urgent ones overtake all others.
+
+    `inline=True` executes each job at once on the caller's thread instead (the simulation's way, where no thread may
+    disturb virtual time).
+    """
+
+    def __init__(self, path: str, *, inline: bool = False) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._inline = inline
+        self._urgent: deque[tuple[Job, Done]] = deque()
+        self._ordinary: deque[tuple[Job, Done]] = deque()
+        self._tokens: SimpleQueue[bool] = SimpleQueue()  # one True for each job in either queue; False ends the thread
+        self._engine = create_engine(path)
+        self.connection = self._engine.connect()
+        raw = self.connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        self.raw = raw
+        self._thread = threading.Thread(target=self._work, name="pagereel-writer", daemon=True)
+        if not inline:
+            self._thread.start()
+
+    def submit(self, job: Job, done: Done, *, urgent: bool = False) -> None:
+        """Queue `job`; `done(result, error)` is called on the loop once it has returned or raised."""
+        if self._inline:
+            self._execute(job, done)
+            return
+        (self._urgent if urgent else self._ordinary).append((job, done))
+        self._tokens.put(True)
+
+    def transact(self, fn: Callable[[sa.Connection], Any]) -> Any:
+        """The job of one ordinary transaction."""
+        with self.connection.begin():
+            return fn(self.connection)
+
+    def _work(self) -> None:
+        while self._tokens.get():
+            job, done = self._urgent.popleft() if self._urgent else self._ordinary.popleft()
+            self._execute(job, done)
+
+    def _execute(self, job: Job, done: Done) -> None:
+        result, error = None, None
+        try:
+            result = job()
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+            self._loop.call_soon_threadsafe(done, result, error)
+
+    async def close(self) -> None:
+        """Finish what is queued, then close the connection."""
+        if not self._inline:
+            self._tokens.put(False)
+            await asyncio.to_thread(self._thread.join)
+        self.connection.close()
+        self._engine.dispose()

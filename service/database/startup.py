@@ -1,0 +1,112 @@
+"""Schema and deployment: what must be right before the service may work on a database.
+
+An empty database gets the newest schema at the first start. A database with an older one is left as it is until
+somebody says `pagereel migrate`; there is no way back to an older schema.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from service.database.outage import StartRefused
+from service.database.run import Database
+from service.database.tables import deployment
+
+_ONE_AT_A_TIME = 0x70616765  # the advisory lock of all that change the schema
+
+
+async def prepare(database: Database, deployment_name: str, now: float) -> None:
+    """Make sure of schema and deployment; creates both in an empty database. Raises `StartRefused`, changing nothing."""
+    await database.run(lambda connection: _prepare(connection, deployment_name, now))
+
+
+async def migrate(url: str) -> tuple[str | None, str]:
+    """Bring the database to the newest schema in one transaction; the revisions before (None: empty) and after.
+
+    Raises `StartRefused` if it is in use (SQLite) or newer than this program.
+    """
+    async with await Database.open(url) as database:
+        return await database.run(upgrade)
+
+
+def upgrade(connection: sa.Connection) -> tuple[str | None, str]:
+    """`migrate` within a transaction of the caller's."""
+    _alone(connection)
+    before = revision(connection)
+    _refuse_newer(before)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return before, head()
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """The schema's revision; None without any."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The newest revision this program knows."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def _prepare(connection: sa.Connection, name: str, now: float) -> None:
+    _alone(connection)
+    found = revision(connection)
+    if found is None:
+        if sa.inspect(connection).get_table_names():
+            raise StartRefused("the database is not empty and is not Pagereel's: give it one of its own")
+        upgrade(connection)
+        connection.execute(deployment.insert().values(id=1, name=name, created_at=now))
+        return
+    _refuse_newer(found)
+    if found != head():
+        raise StartRefused(
+            f"the database has schema {found}, this program needs {head()}: stop every process that uses it, back it"
+            " up, then run `pagereel migrate`"
+        )
+    _check_deployment(connection, name, now)
+
+
+def _check_deployment(connection: sa.Connection, name: str, now: float) -> None:
+    kept = connection.execute(sa.select(deployment.c.name)).scalar_one_or_none()
+    if kept is None:  # created by `pagereel migrate`
+        connection.execute(deployment.insert().values(id=1, name=name, created_at=now))
+    elif kept != name:
+        raise StartRefused(
+            f"the database belongs to the deployment {kept!r}, the setting `deployment` says {name!r}: one of the two"
+            " is wrong. Recorders are recognised by it, so it never changes"
+        )
+
+
+def _refuse_newer(found: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise StartRefused(
+            f"the database has schema {found}, which this program is too old to know: install a newer one"
+        )
+
+
+def _alone(connection: sa.Connection) -> None:
+    """Replicas that start together on an empty database must not create it together."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def check_writable(connection: sa.Connection) -> None:
+    """Really write and read: readiness means that the next notification could be kept."""
+    name = connection.execute(sa.select(deployment.c.name)).scalar_one()
+    connection.execute(deployment.update().values(name=name))

@@ -1,0 +1,215 @@
+"""The tables. A column is what SQL searches, sorts or constrains by; all else is in the row's JSON `document`.
+
+Instants are doubles of Unix seconds. Documents are Text that orjson wrote, not a JSON type: the same on both
+databases, and PostgreSQL's JSONB refuses the `\\u0000` that a stranger may send. `sealed` and `body` columns hold what
+`sealing` made of it. Rows of `notifications` have no foreign key: they are kept before anybody knows whose they are.
+"""
+
+import sqlalchemy as sa
+
+from service.recording import State
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+OUTCOMES = ("new", "applied", "foreign", "test", "broken", "parked")
+
+_Instant = sa.Double
+_Bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # object keys sort as a bucket lists them
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers only an INTEGER key by itself
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(value)) for value in values)})", name=column)
+
+
+def _owned(name: str) -> sa.Column[str]:
+    """The key column of rows that belong to a recording and go with it."""
+    return sa.Column(name, sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), nullable=False)
+
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("storage", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("requested_at", _Instant, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("due_at", _Instant),  # NULL: nothing is scheduled
+    sa.Column("lease_owner", sa.Text),
+    sa.Column("lease_until", _Instant),
+    sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary),
+    _one_of("state", tuple(State)),
+    # Holds all that a listing filters by, so that a rare state among 100,000 rows is found in the index alone.
+    sa.Index("ix_recordings_list", "owner", "requested_at", "id", "state", "app"),
+    sa.Index("ix_recordings_state", "state"),
+    sa.Index(
+        "ix_recordings_due",
+        "due_at",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    ),
+)
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("requested_at", _Instant, nullable=False),
+    _owned("recording_id"),
+    sa.PrimaryKeyConstraint("owner", "name", "value", "requested_at", "recording_id"),
+    sa.Index("ix_labels_recording_id", "recording_id"),
+    sqlite_with_rowid=False,
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _owned("recording_id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("cname", sa.Text, nullable=False),
+    sa.Column("uid", sa.BigInteger, nullable=False),
+    sa.Column("sid", sa.Text),
+    sa.PrimaryKeyConstraint("recording_id", "number"),
+    sa.UniqueConstraint("cname", "uid"),
+    sa.Index("ix_attempts_sid", "sid"),
+)
+
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("notice_id", sa.Text, nullable=False),
+    sa.Column("received_at", _Instant, nullable=False),
+    sa.Column("event_type", sa.Integer),
+    sa.Column("sid", sa.Text),
+    sa.Column("cname", sa.Text),
+    sa.Column("outcome", sa.Text, nullable=False, server_default="new"),
+    sa.Column("recording_id", sa.Text),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_try_at", _Instant, nullable=False, server_default="0"),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    _one_of("outcome", OUTCOMES),
+    sa.UniqueConstraint("app", "notice_id"),
+    sa.Index("ix_notifications_sid", "sid"),
+    sa.Index(
+        "ix_notifications_new",
+        "id",
+        sqlite_where=sa.text("outcome = 'new'"),
+        postgresql_where=sa.text("outcome = 'new'"),
+    ),
+    sa.Index(
+        "ix_notifications_recording",
+        "recording_id",
+        sqlite_where=sa.text("recording_id IS NOT NULL"),
+        postgresql_where=sa.text("recording_id IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    _owned("recording_id"),
+    sa.Column("key", _Bytewise, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("first_seen_at", _Instant, nullable=False),
+    sa.Column("judged_at", _Instant),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("recording_id", "key"),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    _owned("recording_id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("recording_id", "number"),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    _owned("recording_id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("recording_id", "number"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    _owned("recording_id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("recording_id", "number"),
+    sa.UniqueConstraint("id"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request_hash", sa.Text, nullable=False),
+    _owned("recording_id"),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False, index=True),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),  # JSON list
+    sa.Column("apps", sa.Text),  # JSON list; NULL: any
+    sa.Column("storages", sa.Text),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("expires_at", _Instant),
+    sa.Column("revoked_at", _Instant),
+    sa.Column("last_used_at", _Instant),
+)
+
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    sa.Column("rate_group", sa.Text, primary_key=True),
+    sa.Column("tat", _Instant, nullable=False),
+)
+
+deployment = sa.Table(
+    "deployment",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.CheckConstraint("id = 1", name="single"),
+)

@@ -1,0 +1,10 @@
+"""What becomes of a recording, decided purely.
+
+`apply` turns an observation into a change; `next_step` reads off the row what must happen next.
+No I/O, no clock, no randomness: `now` and fresh ids come in. See docs/architecture.md for the picture.
+"""
+
+from service.lifecycle.apply import apply
+from service.lifecycle.schedule import hours_wanted, next_step
+
+__all__ = ["apply", "hours_wanted", "next_step"]

@@ -1,0 +1,81 @@
+"""`apply(recording, observation, now)`: what an observation makes of a recording. Pure; the rules are in `from_*`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from service.lifecycle.draft import Draft
+from service.lifecycle.from_agora import (
+    acquired,
+    call_failed,
+    start_answered,
+    stopped,
+    task_missing,
+    task_seen,
+    updated,
+)
+from service.lifecycle.from_bucket import judged, look_failed, looked
+from service.lifecycle.from_callers import (
+    labels_changed,
+    onhold_requested,
+    rtmp_requested,
+    stop_at_changed,
+    stop_requested,
+    verify_requested,
+)
+from service.lifecycle.from_notices import notice_received
+from service.lifecycle.from_worker import step_taken
+from service.lifecycle.observations import (
+    Acquired,
+    CallFailed,
+    Change,
+    Judged,
+    LabelsChanged,
+    Looked,
+    LookFailed,
+    NoticeReceived,
+    Observation,
+    PauseRequested,
+    ResumeRequested,
+    RtmpRequested,
+    Started,
+    StepTaken,
+    StopAtChanged,
+    Stopped,
+    StopRequested,
+    TaskMissing,
+    TaskSeen,
+    Updated,
+    VerifyRequested,
+)
+from service.recording import Recording
+
+
+def apply(recording: Recording, observation: Observation, now: float) -> Change:
+    """What `observation`, made at `now`, changes. Raises `ServiceError` (conflict) only for a caller's request that
+    makes no sense in the present state; then nothing is changed. An observation that comes too late changes nothing."""
+    draft = Draft(recording, now)
+    _RULES[type(observation)](draft, observation)
+    return draft.done()
+
+
+_RULES: dict[type, Callable[[Draft, Any], None]] = {
+    StopRequested: stop_requested,
+    PauseRequested: lambda draft, _: onhold_requested(draft, True),
+    ResumeRequested: lambda draft, _: onhold_requested(draft, False),
+    RtmpRequested: rtmp_requested,
+    StopAtChanged: stop_at_changed,
+    LabelsChanged: labels_changed,
+    VerifyRequested: verify_requested,
+    StepTaken: step_taken,
+    Acquired: acquired,
+    Started: start_answered,
+    TaskSeen: task_seen,
+    TaskMissing: task_missing,
+    Updated: updated,
+    Stopped: stopped,
+    CallFailed: call_failed,
+    Looked: looked,
+    LookFailed: look_failed,
+    Judged: judged,
+    NoticeReceived: notice_received,
+}

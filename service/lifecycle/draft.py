@@ -1,0 +1,174 @@
+"""A recording being changed: the small vocabulary in which the rules of `apply` and `notices` are written. Pure."""
+
+from dataclasses import replace
+from typing import Any
+
+from service.lifecycle.observations import Change, Entry
+from service.lifecycle.schedule import hours_end_at, jitter
+from service.recording import (
+    BLAME,
+    Attempt,
+    AttemptState,
+    Attention,
+    EndReason,
+    Interval,
+    Recording,
+    State,
+)
+
+# After these ends a new attempt may do better (agora-reference §8.5), if the policy allows one.
+RESTARTABLE = frozenset(
+    {
+        EndReason.ENGINE_FAILED,
+        EndReason.PAGE_LOAD_TIMEOUT,
+        EndReason.PAGE_UNREACHABLE,
+        EndReason.RECORDER_ERROR,
+        EndReason.ENDED_BY_ITSELF,
+    }
+)
+DAY = 86400
+
+
+class Draft:
+    """Collects what one observation changes; `done()` gives the result."""
+
+    def __init__(self, recording: Recording, now: float) -> None:
+        self.recording = recording
+        self.now = now
+        self.history: list[Entry] = []
+
+    def done(self) -> Change:
+        return Change(self.recording, tuple(self.history))
+
+    def set(self, **changes: Any) -> None:
+        self.recording = replace(self.recording, **changes)
+
+    def note(self, kind: str, **detail: str | int | float | bool | None) -> None:
+        self.history.append(Entry(kind, detail))
+
+    def enter(self, state: State) -> None:
+        if state is self.recording.state:
+            return
+        self.set(state=state, state_since_at=self.now)
+        detail: dict[str, str] = {"state": state}
+        if state.terminal and self.recording.end_reason is not None:
+            detail["end_reason"] = self.recording.end_reason
+        self.note("state", **detail)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        return self.recording.attempt
+
+    def set_attempt(self, number: int | None = None, **changes: Any) -> None:
+        """Change the attempt with this number, or the newest."""
+        attempts = self.recording.attempts
+        number = attempts[-1].number if number is None else number
+        self.set(attempts=tuple(replace(one, **changes) if one.number == number else one for one in attempts))
+
+    def retry(self, *, after_seconds: float | None = None, failure: str) -> None:
+        """Nothing came of it; try again by the policy's schedule, or when the other side said."""
+        recording = self.recording
+        steps = recording.policy.retry_seconds
+        wait = steps[min(recording.failures, len(steps) - 1)] * jitter(recording, recording.failures)
+        self.set(
+            failures=recording.failures + 1,
+            retry_at=self.now + max(wait, after_seconds or 0),
+            last_failure=failure,
+        )
+
+    def succeeded(self) -> None:
+        self.set(failures=0, retry_at=None, last_failure=None)
+
+    def attend(self, code: str, detail: str, next_try_at: float | None = None) -> None:
+        """Something waits; the instant since when stays while the code stays."""
+        current = self.recording.attention
+        same = current is not None and current.code == code
+        since = current.since_at if current is not None and same else self.now
+        self.set(attention=Attention(code, detail, since, next_try_at))
+        if not same:
+            self.note("attention", code=code, detail=detail)
+
+    def attended(self, *codes: str) -> None:
+        """The wait with one of these codes (or any) is over."""
+        current = self.recording.attention
+        if current is not None and (not codes or current.code in codes):
+            self.set(attention=None)
+
+    def warn(self, code: str, **detail: str | int | float | bool | None) -> None:
+        """Said once a recording."""
+        if code not in self.recording.warnings:
+            self.set(warnings=(*self.recording.warnings, code))
+            self.note("warning", code=code, **detail)
+
+    def end_with(self, reason: EndReason) -> None:
+        """Write down why it ended. The first reason stays, but a guess gives way to what Agora says."""
+        if self.recording.end_reason in (None, EndReason.ENDED_BY_ITSELF):
+            self.set(end_reason=reason, blame=BLAME[reason])
+
+    # --- ends ----------------------------------------------------------------------------------------------------
+
+    def end_attempt(self, reason: EndReason, proof: str, at: float, *, nothing: bool = False) -> None:
+        """The newest attempt is surely over. `nothing`: and surely wrote no file."""
+        attempt = self.attempt
+        assert attempt is not None
+        self.set_attempt(state=AttemptState.ENDED, ended_at=at, ended_proof=proof, missing_since_at=None)
+        self.note("attempt_ended", attempt=attempt.number, proof=proof, reason=reason)
+        self.attended("ending_unconfirmed", "sid_unknown", "stalled", "agora_unavailable", "stop_refused")
+        self.succeeded()
+        self._close_pause(at)
+        if self.recording.state in (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING):
+            self._after_attempt(reason, at, nothing)
+
+    def _close_pause(self, at: float) -> None:
+        pauses = self.recording.pauses
+        if pauses and pauses[-1].to_at is None:
+            self.set(pauses=(*pauses[:-1], Interval(pauses[-1].from_at, max(at, pauses[-1].from_at))))
+
+    def _after_attempt(self, reason: EndReason, at: float, nothing: bool) -> None:
+        if self._may_restart(reason):
+            self.note("restart", reason=reason)
+            self.enter(State.STARTING)
+            self.set(start_deadline_at=self.now + self.recording.policy.start_within_seconds)
+            return
+        self.end_with(reason)
+        self.set(ended_at=at)
+        recorded = any(attempt.recording_at is not None for attempt in self.recording.attempts)
+        if nothing and not recorded:
+            self.enter(self.nothing_recorded())
+            return
+        self.enter(State.UPLOADING)
+        wait = 0 if self.recording.attempts[-1].uploaded else self.recording.policy.upload_wait_seconds
+        self.look_from(at + wait)
+
+    def _may_restart(self, reason: EndReason) -> bool:
+        recording = self.recording
+        wanted = recording.stop_wished_at is None and recording.end_reason is None
+        in_time = self.now < min(recording.stop_at or float("inf"), hours_end_at(recording, self.now))
+        allowed = recording.policy.restart and len(recording.attempts) <= recording.policy.max_restarts
+        return wanted and in_time and allowed and reason in RESTARTABLE
+
+    def nothing_recorded(self) -> State:
+        """`cancelled` where the caller ended it before there was anything, otherwise `failed`."""
+        by_caller = self.recording.end_reason in (EndReason.STOPPED, EndReason.STOP_AT)
+        return State.CANCELLED if by_caller else State.FAILED
+
+    # --- looks at the bucket -------------------------------------------------------------------------------------
+
+    def look_from(self, at: float) -> None:
+        """Looks are counted anew, the first one being due at `at` (verification.md A.3.4)."""
+        policy = self.recording.policy
+        uploaded = any(attempt.uploaded == "uploaded" for attempt in self.recording.attempts)
+        patience = policy.give_up_announced_seconds if uploaded else policy.give_up_seconds
+        self.set(looks=0, looks_from_at=at, next_look_at=at, give_up_at=at + patience)
+
+    def look_again(self) -> None:
+        """The next instant of the schedule; looks never stop before `give_up_at`."""
+        recording = self.recording
+        policy, since = recording.policy, recording.looks_from_at or self.now
+        uploaded = any(attempt.uploaded == "uploaded" for attempt in recording.attempts)
+        offsets = (*policy.announced_look_seconds, *policy.look_seconds) if uploaded else policy.look_seconds
+        looks = recording.looks + 1
+        factor = jitter(recording, looks)
+        later = [since + offset * factor for offset in sorted(offsets) if since + offset * factor > self.now]
+        next_at = later[0] if later else self.now + DAY * factor
+        self.set(looks=looks, next_look_at=min(next_at, max(recording.give_up_at or next_at, self.now)))

@@ -1,0 +1,114 @@
+"""What a look at the bucket showed, and what its judgement means for the recording. Pure."""
+
+from dataclasses import replace
+
+from service.lifecycle.draft import Draft
+from service.lifecycle.from_agora import sid_found
+from service.lifecycle.observations import Judged, Looked, LookFailed
+from service.recording import Recording, Report, ReportSummary, Severity, State, Verdict, Watch
+
+
+# So many findings stay with the recording; a report may have thousands.
+KEPT_FINDINGS = 20
+
+
+def looked(draft: Draft, look: Looked) -> None:
+    recording, watch = draft.recording, draft.recording.watch
+    newest = max((at for at in (watch.last_slice_at, look.last_slice_at) if at is not None), default=None)
+    draft.set(
+        watch=Watch(
+            next_list_at=draft.now + recording.policy.watch_seconds,
+            after_key=look.after_key,
+            slices=watch.slices + look.slices,
+            size_bytes=watch.size_bytes + look.size_bytes,
+            last_slice_at=newest,
+            listed_at=draft.now,
+        )
+    )
+    draft.attended("storage_unreachable")
+    for number, sid in look.sids.items():
+        sid_found(draft, number, sid, "bucket")
+    attempt = draft.attempt
+    if attempt is not None and attempt.may_be_alive and attempt.sid is None:
+        draft.set_attempt(next_query_at=draft.now + recording.policy.find_sid_seconds)
+    _judge_progress(draft)
+
+
+def _judge_progress(draft: Draft) -> None:
+    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`."""
+    recording, attempt = draft.recording, draft.attempt
+    if recording.state is not State.RECORDING or attempt is None or attempt.onhold or recording.pause_wished:
+        return
+    resumed = recording.pauses[-1].to_at if recording.pauses else None
+    known = [recording.watch.last_slice_at, attempt.recording_at, resumed]
+    since = max(at for at in known if at is not None) if any(at is not None for at in known) else draft.now
+    if draft.now - since > recording.policy.stalled_seconds:
+        draft.warn("stalled", seconds=round(draft.now - since))
+        draft.attend("stalled", "no new slice has come")
+    else:
+        draft.attended("stalled")
+
+
+def look_failed(draft: Draft, failed: LookFailed) -> None:
+    watch, policy = draft.recording.watch, draft.recording.policy
+    next_try_at = draft.now + policy.watch_seconds
+    draft.set(watch=replace(watch, next_list_at=next_try_at))
+    attempt = draft.attempt
+    if attempt is not None and attempt.may_be_alive and attempt.sid is None:
+        draft.set_attempt(next_query_at=draft.now + policy.find_sid_seconds)
+    draft.attend("storage_unreachable", failed.code, next_try_at)
+
+
+def judged(draft: Draft, judged: Judged) -> None:
+    report, before = judged.report, draft.recording
+    number = before.reports + 1
+    worst_first = sorted(report.findings, key=lambda finding: list(Severity).index(finding.severity))
+    draft.set(
+        reports=number,
+        look_wished=False,
+        latest_report=ReportSummary(
+            number=number,
+            verdict=report.verdict,
+            level=report.level,
+            judged_at=report.judged_at,
+            warnings=report.warnings,
+            findings=tuple(worst_first[:KEPT_FINDINGS]),
+            findings_count=len(report.findings),
+            coverage=report.coverage,
+        ),
+    )
+    draft.note("judged", report=number, verdict=report.verdict, level=report.level, findings=len(report.findings))
+    if before.state.terminal:
+        if before.latest_report is not None and before.latest_report.verdict is not report.verdict:
+            draft.note("changed", verdict=report.verdict)
+    else:
+        _conclude(draft, report)
+
+
+def _conclude(draft: Draft, report: Report) -> None:
+    over = draft.recording.give_up_at is not None and draft.now >= draft.recording.give_up_at
+    draft.enter(State.VERIFYING)
+    if report.verdict is Verdict.UNREACHABLE:
+        draft.look_again()
+        detail = report.findings[0].code if report.findings else "storage_unreachable"
+        draft.attend("storage_unreachable", detail, draft.recording.next_look_at)
+        if over:
+            draft.enter(State.UNPROVEN)
+        return
+    draft.attended()
+    if report.verdict is Verdict.VERIFIED:
+        draft.enter(State.VERIFIED)
+    elif _nothing_was_recorded(draft.recording, report):
+        draft.enter(draft.nothing_recorded())
+    elif report.verdict is Verdict.DEFECTIVE or over:
+        draft.enter(State.DEFECTIVE)
+    else:
+        draft.enter(State.INCOMPLETE)
+        draft.look_again()
+
+
+def _nothing_was_recorded(recording: Recording, report: Report) -> bool:
+    """The bucket is empty, and nobody ever claimed that slices were to be written."""
+    claimed = any(attempt.recording_at is not None for attempt in recording.attempts)
+    on_hold_throughout = recording.window_from_at is None
+    return (not claimed or on_hold_throughout) and not any(file.listed for file in report.files)

@@ -1,0 +1,78 @@
+"""What callers want: stop, pause, resume, another push target, other labels, another look. Pure."""
+
+from service.errors import Code, ServiceError
+from service.lifecycle.draft import Draft
+from service.lifecycle.from_worker import never_started
+from service.lifecycle.observations import LabelsChanged, RtmpRequested, StopAtChanged, StopRequested, VerifyRequested
+from service.recording import EndReason, State
+
+RUNNING_STATES = (State.STARTING, State.RECORDING)
+
+
+def _conflict(draft: Draft, what: str, detail: str = "wrong_state") -> ServiceError:
+    return ServiceError(Code.CONFLICT, f"{what}: the recording is {draft.recording.state}", detail=detail)
+
+
+def stop_requested(draft: Draft, _: StopRequested) -> None:
+    recording, attempt = draft.recording, draft.attempt
+    if recording.state.terminal:
+        raise _conflict(draft, "cannot stop")
+    if recording.stop_wished_at is not None:
+        return
+    draft.set(stop_wished_at=draft.now)
+    draft.note("stop_requested")
+    if recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
+        draft.set(look_wished=True)  # the wanted window has become shorter
+        return
+    draft.end_with(EndReason.STOPPED)
+    draft.succeeded()
+    if attempt is None or not attempt.may_be_alive:
+        never_started(draft)
+    else:
+        draft.enter(State.STOPPING)
+
+
+def onhold_requested(draft: Draft, wished: bool) -> None:
+    recording = draft.recording
+    what = "cannot pause" if wished else "cannot resume"
+    if recording.state not in RUNNING_STATES:
+        raise _conflict(draft, what)
+    if "update_refused" in recording.warnings:
+        raise ServiceError(Code.CONFLICT, f"{what}: Agora refused to update this task", detail="unsupported_by_agora")
+    if recording.pause_wished is wished:
+        return
+    draft.set(pause_wished=wished, pause_wished_at=draft.now if wished else None)
+    if not wished and recording.window_from_at is None:
+        draft.set(window_from_at=max(draft.now, recording.start_at or 0))
+    draft.note("pause_requested" if wished else "resume_requested")
+
+
+def rtmp_requested(draft: Draft, request: RtmpRequested) -> None:
+    if draft.recording.state not in (*RUNNING_STATES, State.REQUESTED):
+        raise _conflict(draft, "cannot change the push target")
+    if draft.recording.rtmp is None:
+        raise ServiceError(
+            Code.CONFLICT, "cannot change the push target: the recording was made without one", detail="no_push"
+        )
+    draft.set(rtmp=request.shown, rtmp_version=draft.recording.rtmp_version + 1)
+    draft.note("rtmp_requested", target=request.shown)
+
+
+def stop_at_changed(draft: Draft, request: StopAtChanged) -> None:
+    if draft.recording.state not in (State.REQUESTED, *RUNNING_STATES):
+        raise _conflict(draft, "cannot change stop_at")
+    draft.set(stop_at=request.stop_at)
+    draft.note("stop_at_changed", stop_at=request.stop_at)
+
+
+def labels_changed(draft: Draft, request: LabelsChanged) -> None:
+    draft.set(labels=request.labels)
+    draft.note("labels_changed")
+
+
+def verify_requested(draft: Draft, _: VerifyRequested) -> None:
+    seen = (State.UPLOADING, State.VERIFYING, State.INCOMPLETE, State.VERIFIED, State.DEFECTIVE, State.UNPROVEN)
+    if draft.recording.state not in seen:
+        raise _conflict(draft, "cannot verify yet" if not draft.recording.state.terminal else "nothing to verify")
+    draft.set(look_wished=True)
+    draft.note("verify_requested")

@@ -1,0 +1,193 @@
+"""What Agora's notifications add. Pure.
+
+They hasten and enrich and are never load-bearing (design.md §1): they come twice, late, in any order, or not at all.
+Every rule here is idempotent, and none starts anything.
+"""
+
+from collections.abc import Callable
+
+from service.lifecycle.draft import Draft
+from service.lifecycle.from_agora import natural_reason, sid_found, started
+from service.lifecycle.observations import NoticeReceived
+from service.recording import Attempt, AttemptState, EndReason, Notice, State
+
+# agora-reference §8.5, event 71; the code 0 and unknown codes say nothing about why.
+STOP_REASONS = {
+    1: EndReason.HOUR_LIMIT,
+    2: EndReason.CAPABILITY_LIMIT,
+    3: EndReason.ENGINE_FAILED,
+    4: EndReason.PAGE_LOAD_TIMEOUT,
+    5: EndReason.PAGE_UNREACHABLE,
+    6: EndReason.RECORDER_ERROR,
+}
+NEVER_RECORDED_CODES = (3, 4, 5)
+UPLOADER_MODULE = 1
+FATAL_LEVEL = 5
+# A notice this much younger than the end it contradicts is believed; the difference covers two clocks.
+CLOCK_SLACK_SECONDS = 30
+# Word of the history for every event of agora-reference §8.1 that web mode may send.
+EVENTS = {
+    1: "error",
+    2: "warning",
+    3: "status_update",
+    4: "file_infos",
+    11: "session_exit",
+    12: "session_failover",
+    30: "uploader_started",
+    31: "uploaded",
+    32: "backuped",
+    33: "uploading_progress",
+    70: "web_recorder_started",
+    71: "web_recorder_stopped",
+    72: "web_recorder_capability_limit",
+    73: "web_recorder_reload",
+    100: "rtmp_publish_status",
+}
+# Fields of `details` that history keeps; no URL is among them.
+KEPT = (
+    "code", "message", "status", "progress", "exitStatus", "leaveStatus", "newUid", "module", "errorLevel", "errorCode",
+    "warnCode", "limitType", "reason", "recorderStartTime",
+)  # fmt: skip
+
+
+def notice_received(draft: Draft, received: NoticeReceived) -> None:
+    """Write it down; then let it act on the attempt that it is about."""
+    notice = received.notice
+    kept = {name: value for name in KEPT if isinstance(value := notice.details.get(name), str | int | float)}
+    draft.note(f"notice_{EVENTS.get(notice.event_type, 'other')}", event_type=notice.event_type, **kept)
+    attempt = _attempt_of(draft, notice)
+    if attempt is None:
+        return
+    if attempt.sid is None and notice.sid:
+        sid_found(draft, attempt.number, notice.sid, "notice")
+    _hasten(draft, attempt, notice)
+    newest = draft.attempt
+    if newest is not None and newest.number == attempt.number and notice.event_type in _RULES:
+        _RULES[notice.event_type](draft, newest, notice)
+
+
+def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
+    """By sid, else by uid; a failover changes the uid and keeps the sid (agora-reference §7.2)."""
+    attempts = draft.recording.attempts
+    for attempt in attempts:
+        if notice.sid and attempt.sid == notice.sid:
+            return attempt
+    for attempt in attempts:
+        if str(attempt.uid) == notice.uid and (attempt.sid is None or not notice.sid):
+            return attempt
+    return None
+
+
+def _hasten(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    """A hole in `sequence` means that something was not heard: ask Agora now."""
+    last, number = attempt.last_sequence, notice.sequence
+    if number is None or (last is not None and number <= last):
+        return
+    hole = last is not None and number > last + 1
+    draft.set_attempt(attempt.number, last_sequence=number)
+    if hole and attempt.may_be_alive:
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
+
+
+def _sent_at(draft: Draft, notice: Notice) -> float:
+    return min(notice.sent_at if notice.sent_at is not None else draft.now, draft.now)
+
+
+def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    if attempt.state is AttemptState.ENDED:
+        _revive(draft, attempt, notice)
+        return
+    at = notice.details.get("recorderStartTime")
+    if isinstance(at, int | float):
+        draft.set_attempt(recorder_start_at=at / 1000)
+    if attempt.sid is not None:
+        started(draft, draft.now)
+
+
+def _revive(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    """Proof that a recorder believed dead is alive: it is stopped, it bills."""
+    if notice.sent_at is None or attempt.ended_at is None or notice.sent_at < attempt.ended_at + CLOCK_SLACK_SECONDS:
+        return
+    draft.set_attempt(state=AttemptState.RUNNING, ended_at=None, stop_accepted_at=None)
+    draft.warn("recorder_alive_after_end", attempt=attempt.number)
+    if not draft.recording.state.terminal:
+        draft.enter(State.STOPPING)
+
+
+def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    code = notice.details.get("code")
+    code = code if isinstance(code, int) else None
+    reason = STOP_REASONS.get(code if code is not None else 0)
+    _announce(draft, attempt, notice)
+    draft.set_attempt(stop_code=code)
+    if attempt.state is AttemptState.ENDED:
+        if reason is not None and not draft.recording.state.terminal:
+            draft.end_with(reason)
+        return
+    never = code in NEVER_RECORDED_CODES and attempt.recording_at is None
+    draft.end_attempt(reason or natural_reason(draft), "web_recorder_stopped", _sent_at(draft, notice), nothing=never)
+
+
+def _session_exit(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    if attempt.state is not AttemptState.ENDED:
+        draft.end_attempt(natural_reason(draft), "session_exit", _sent_at(draft, notice))
+
+
+def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    """Names from `fileList`: a list of objects, or (event 4) one name (agora-reference §8.2, §14 no. 2)."""
+    listed = notice.details.get("fileList")
+    items = listed if isinstance(listed, list) else [listed]
+    names = [item if isinstance(item, str) else _name(item) for item in items]
+    known = tuple(dict.fromkeys((*attempt.announced, *(name.rsplit("/", 1)[-1] for name in names if name))))
+    draft.set_attempt(announced=known[:1000])
+
+
+def _name(item: object) -> str:
+    if not isinstance(item, dict):
+        return ""
+    name = item.get("filename", item.get("fileName"))
+    return name if isinstance(name, str) else ""
+
+
+def _uploaded(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    """31 or 32: the upload is over, so the task is (agora-reference §8.3)."""
+    if attempt.uploaded == "uploaded":
+        return
+    uploaded = "uploaded" if notice.event_type == 31 else "backuped"
+    draft.set_attempt(uploaded=uploaded, uploaded_at=draft.now)
+    if attempt.state is not AttemptState.ENDED:
+        draft.end_attempt(natural_reason(draft), uploaded, _sent_at(draft, notice))
+    if draft.recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
+        draft.look_from(draft.now)
+
+
+def _failover(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    draft.warn("failover")
+    if attempt.may_be_alive:
+        draft.set_attempt(next_query_at=draft.now + draft.recording.policy.stop_check_seconds)
+
+
+def _error(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    module, level = notice.details.get("module"), notice.details.get("errorLevel")
+    if module == UPLOADER_MODULE:
+        draft.warn("upload_error")
+        draft.attend("storage_refused", "Agora cannot upload; check the storage profile's write keys and bucket")
+    if isinstance(level, int) and level >= FATAL_LEVEL and attempt.may_be_alive:
+        draft.set_attempt(next_query_at=draft.now)
+
+
+def _reloaded(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    draft.warn("page_reloaded")
+
+
+_RULES: dict[int, Callable[[Draft, Attempt, Notice], None]] = {
+    1: _error,
+    4: _announce,
+    11: _session_exit,
+    12: _failover,
+    31: _uploaded,
+    32: _uploaded,
+    70: _recorder_started,
+    71: _recorder_stopped,
+    73: _reloaded,
+}

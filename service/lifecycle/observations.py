@@ -1,0 +1,267 @@
+"""What can be observed, and what can be done about it: the input and the output of the lifecycle. Pure data."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from service.recording import EndReason, Notice, Recording, Report
+
+
+class Call(StrEnum):
+    """A call to Agora."""
+
+    ACQUIRE = "acquire"
+    START = "start"
+    QUERY = "query"
+    UPDATE = "update"
+    STOP = "stop"
+
+
+class Failure(StrEnum):
+    """How a call to the outside failed; the three `OutsideError`s."""
+
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown_outcome"
+
+
+# --- steps: what must happen next -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Get a resource id. `new`: for a new attempt, otherwise for the one there is (same cname and uid)."""
+
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the task of the newest attempt, `hours` being its hour limit."""
+
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Ask Agora how the task is."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOnhold:
+    """Pause (True) or resume (False)."""
+
+    onhold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRtmp:
+    """Send the CDN push target with this version."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStorage:
+    """Send fresh STS credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop the task of the newest attempt; `reason` is why, where nobody has wished it yet."""
+
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """LIST what is new in the bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Judge all that is in the bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Stop trying to start. Needs no call."""
+
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the caller of something that time alone brought about. Needs no call."""
+
+    code: str
+
+
+Step = Acquire | Start | Query | UpdateOnhold | UpdateRtmp | UpdateStorage | Stop | Look | Verify | GiveUp | Warn
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until_at`; None: nothing until something is observed."""
+
+    until_at: float | None
+
+
+# --- observations ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The caller wants it to end now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """The caller wants no slices for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """The caller wants slices again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtmpRequested:
+    """The caller wants another push target; `shown` is its redacted form."""
+
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopAtChanged:
+    stop_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsChanged:
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequested:
+    """The caller wants another look at the bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """Committed before the step's call is sent, so that a process killed anywhere finds out what it may have done.
+
+    `uid` is fresh and random, for the case that the step plans a new attempt."""
+
+    step: Step
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    resource_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`sid` None: it runs, but the answer did not say under which id. `sts`: the storage keys expire."""
+
+    sid: str | None
+    sts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSeen:
+    """The answer to a query (agora-reference §4)."""
+
+    status: int
+    onhold: bool | None = None
+    exited: bool = False
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMissing:
+    """404 `failed to find worker`; evidence, not yet proof, of an end (agora-reference §10.3)."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """Agora accepted the update of `step`."""
+
+    step: UpdateOnhold | UpdateRtmp | UpdateStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Agora accepted the stop (agora-reference §6)."""
+
+    nothing_recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call to Agora failed. `code` as given by the client."""
+
+    step: Step
+    failure: Failure
+    code: str
+    detail: str = ""
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a LIST after the last known key showed: new slices and where the next LIST goes on.
+
+    `sids`: attempt number → sid, read from the object names below that attempt's unique prefix."""
+
+    slices: int
+    size_bytes: int
+    after_key: str
+    last_slice_at: float | None
+    sids: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LookFailed:
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A look at the bucket was judged."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeReceived:
+    """A notification from Agora that belongs to this recording."""
+
+    notice: Notice
+
+
+Observation = (
+    StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
+    | StepTaken | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
+    | Looked | LookFailed | Judged | NoticeReceived
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the recording's history. `kind` is a stable word; `detail` holds no secret."""
+
+    kind: str
+    detail: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an observation makes of a recording: its new self, and what to write into history."""
+
+    recording: Recording
+    history: tuple[Entry, ...] = ()

@@ -1,0 +1,80 @@
+"""What ought to lie in the bucket, read off the recording's row before anybody looks."""
+
+from dataclasses import dataclass
+
+from service.recording import BLAME, Attempt, Blame, EndReason, Interval, Policy, Recording
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAttempt:
+    """One Agora task whose files belong to the recording. `prefix` is its key prefix with the closing slash;
+    `announced` are the file names Agora spoke of; `sid` None: to be read off the files."""
+
+    number: int
+    prefix: str
+    cname: str
+    sid: str | None
+    announced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance (design §2);
+    `end_proven`: no task may still be alive."""
+
+    key_prefix: str
+    attempts: tuple[ExpectedAttempt, ...]
+    wanted: Interval
+    pauses: tuple[Interval, ...]
+    mp4: bool
+    hours: int
+    ended_by_itself: bool
+    end_proven: bool
+    policy: Policy
+
+    def allowed_seconds(self, expected_seconds: float) -> float:
+        """How much unexplained missing time `verified` bears (design §2)."""
+        policy = self.policy
+        if policy.max_missing_seconds is not None:
+            return policy.max_missing_seconds
+        return max(policy.missing_floor_seconds, policy.missing_share * expected_seconds)
+
+
+def expectation(recording: Recording) -> Expectation:
+    """What `recording` lets one expect."""
+    reason = recording.end_reason
+    return Expectation(
+        key_prefix=recording.key_prefix,
+        attempts=tuple(
+            ExpectedAttempt(one.number, one.prefix, one.cname, one.sid, one.announced) for one in recording.attempts
+        ),
+        wanted=_wanted(recording),
+        pauses=recording.pauses,
+        mp4="mp4" in recording.parameters.av_file_type,
+        hours=recording.parameters.max_recording_hour,
+        ended_by_itself=reason is not None and BLAME[reason] is not Blame.CALLER,
+        end_proven=not any(one.may_be_alive and one.uploaded is None for one in recording.attempts),
+        policy=recording.policy,
+    )
+
+
+def _wanted(recording: Recording) -> Interval:
+    ends = [at for at in (recording.stop_wished_at, recording.stop_at) if at is not None]
+    if recording.attempts:
+        ends.append(_began_at(recording.attempts[0]) + recording.parameters.max_recording_hour * _HOUR)
+    elif recording.window_from_at is not None:
+        ends.append(recording.window_from_at + recording.parameters.max_recording_hour * _HOUR)
+    if recording.end_reason is EndReason.PAUSED_TOO_LONG and recording.ended_at is not None:
+        # Nobody resumed: what was wanted ended with the pause that the caller left standing.
+        ends.append(recording.ended_at)
+    end = min(ends, default=recording.requested_at)
+    if recording.window_from_at is None:
+        return Interval(end, end)
+    return Interval(min(recording.window_from_at + recording.policy.start_allowance_seconds, end), end)
+
+
+def _began_at(attempt: Attempt) -> float:
+    # Agora counts its hours from the start, not from the first slice and not from a resume.
+    return next(at for at in (attempt.started_at, attempt.start_sent_at, attempt.planned_at) if at is not None)

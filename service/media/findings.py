@@ -1,0 +1,122 @@
+"""The words a verification speaks: every finding code with its weight, and the collector that keeps reports short."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.recording import Finding, Interval, Severity
+
+Evidence = dict[str, str | int | float | bool | None]
+
+_KEPT = 10
+
+
+class Effect(StrEnum):
+    """What a finding does to the verdict: nothing, `incomplete` (may still heal), `defective` (cannot heal; only where
+    the object is final), `defective` by the time account, or that nothing can be said at all."""
+
+    NONE = "none"
+    AWAITS = "awaits"
+    UNSOUND = "unsound"
+    TIME = "time"
+    BLIND = "blind"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The weight of a finding code. A finding may be reported lighter than its rule, never heavier."""
+
+    severity: Severity
+    effect: Effect
+
+
+_AWAITS = Rule(Severity.ERROR, Effect.AWAITS)
+_UNSOUND = Rule(Severity.ERROR, Effect.UNSOUND)
+_TIME = Rule(Severity.ERROR, Effect.TIME)
+_BLIND = Rule(Severity.ERROR, Effect.BLIND)
+_WARNING = Rule(Severity.WARNING, Effect.NONE)
+_NOTE = Rule(Severity.NOTE, Effect.NONE)
+
+RULES = {
+    "no_objects": _AWAITS,
+    "playlist_absent": _AWAITS,
+    "playlist_not_final": _AWAITS,
+    "slice_missing": _AWAITS,
+    "announced_missing": _AWAITS,
+    "mp4_missing": _AWAITS,
+    "slice_empty": _UNSOUND,
+    "slice_truncated": _UNSOUND,
+    "mp4_empty": _UNSOUND,
+    "playlist_broken": _UNSOUND,
+    "playlist_too_long": _UNSOUND,
+    "playlist_tag_repeated": _UNSOUND,
+    "playlist_duration_absent": _UNSOUND,
+    "playlist_uri_foreign": _UNSOUND,
+    "slices_out_of_order": _UNSOUND,
+    "late_start": _TIME,
+    "ended_early": _TIME,
+    "failover": _TIME,
+    "restart": _TIME,
+    "gap": _TIME,
+    "small_gaps": _TIME,
+    "storage_refused": _BLIND,
+    "storage_unreachable": _BLIND,
+    "too_many_objects": _BLIND,
+    "endlist_absent": _WARNING,
+    "slice_unlisted": _WARNING,
+    "media_doubled": _WARNING,
+    "mp4_absent_in_run": _WARNING,
+    "playlist_target_duration": _WARNING,
+    "playlist_version": _WARNING,
+    "playlist_target_loose": _NOTE,
+    "playlist_tag_unknown": _NOTE,
+    "playlist_copy_used": _NOTE,
+    "unreported_file": _NOTE,
+    "announced_unreadable": _NOTE,
+    "unknown_object": _NOTE,
+}
+
+
+class Findings:
+    """Collects findings; of each code the first ten are kept whole and the rest only counted, in the eleventh."""
+
+    def __init__(self) -> None:
+        self._kept: list[Finding] = []
+        self._counts: dict[str, int] = {}
+        self.effects: set[Effect] = set()
+
+    def add(
+        self,
+        code: str,
+        text: str,
+        *,
+        key: str | None = None,
+        interval: Interval | None = None,
+        severity: Severity | None = None,
+        final: bool = True,
+        evidence: Evidence | None = None,
+    ) -> None:
+        """Note one thing. A `severity` lighter than the rule's takes its effect away. What is unsound but not `final`
+        is awaited: an object that may yet be replaced condemns nothing."""
+        rule = RULES[code]
+        if severity in (None, rule.severity):
+            awaited = rule.effect is Effect.UNSOUND and not final
+            self.effects.add(Effect.AWAITS if awaited else rule.effect)
+        count = self._counts[code] = self._counts.get(code, 0) + 1
+        if count <= _KEPT:
+            self._kept.append(Finding(code, severity or rule.severity, text, key, interval, evidence or {}))
+
+    def extend(self, findings: tuple[Finding, ...], *, final: bool) -> None:
+        """Take over what a reader found; see `add` for `final`."""
+        for one in findings:
+            self.add(one.code, one.text, key=one.object, severity=one.severity, final=final, evidence=one.evidence)
+
+    def all(self) -> tuple[Finding, ...]:
+        """Everything noted, in order, with one line for the uncounted rest of each code."""
+        more = [
+            Finding(
+                code, RULES[code].severity, f"{count - _KEPT} more of the same kind.", evidence={"more": count - _KEPT}
+            )
+            for code, count in self._counts.items()
+            if count > _KEPT
+        ]
+        return (*self._kept, *more)

@@ -1,0 +1,91 @@
+"""Reads the names of recorded files (agora-reference §9.1). A name is all a listing shows, so it is read strictly."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from service.recording import FileKind
+
+_REPLACED = str.maketrans(dict.fromkeys("!@#$%^&*()+_.=[]{}~|,;:?<>", "-"))
+_SID = re.compile(r"(?:bak[0-9]{1,4}_)?([0-9a-f]{32})_(.+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """What a file name says. `run` is 0 for the first recorder, n + 1 for the one that wrote `bak<n>_` after a
+    failover; `index` counts MP4 parts; `copy` is (index, tick) of a playlist that came through Agora's backup cloud."""
+
+    kind: FileKind
+    run: int
+    starts_at: float | None = None
+    index: int | None = None
+    copy: tuple[int, int] | None = None
+
+
+class NameReader:
+    """Reads the file names of one Agora task, and none of any other."""
+
+    def __init__(self, sid: str, cname: str) -> None:
+        stem = re.escape(f"{sid}_{file_cname(cname)}")
+        self._pattern = re.compile(
+            rf"(?:bak(?P<bak>[0-9]{{1,4}})_)?{stem}"
+            r"(?:_(?P<utc>[0-9]{17})\.ts|_(?P<mp4>[0-9]{1,6})\.mp4"
+            r"|(?:_(?P<tick>[0-9]{1,20})_(?P<index>[0-9]{1,6}))?\.m3u8)",
+            re.ASCII,
+        )
+
+    def read(self, name: str) -> ObjectName | None:
+        """What `name` (without folders) says, or None where it is not a file of this task."""
+        found = self._pattern.fullmatch(name)
+        if found is None:
+            return None
+        bak, utc, mp4, tick, index = found.groups()
+        run = 0 if bak is None else int(bak) + 1
+        if utc is not None:
+            starts_at = parse_utc17(utc)
+            return None if starts_at is None else ObjectName(FileKind.SLICE, run, starts_at=starts_at)
+        if mp4 is not None:
+            return ObjectName(FileKind.MP4, run, index=int(mp4))
+        return ObjectName(FileKind.PLAYLIST, run, copy=None if tick is None else (int(index), int(tick)))
+
+
+def file_cname(cname: str) -> str:
+    """The channel name as it stands in file names (agora-reference §9.1: special characters become `-`)."""
+    return cname.translate(_REPLACED)
+
+
+def basename(path: str) -> str:
+    """The last component of a key or URI."""
+    return path.rpartition("/")[2]
+
+
+def parse_utc17(text: str) -> float | None:
+    """Unix seconds of `yyyyMMddHHmmssSSS` in UTC, or None where the digits are no instant."""
+    midnight = _midnight(text[:8])
+    hour, minute, second = int(text[8:10]), int(text[10:12]), int(text[12:14])
+    if midnight is None or hour > 23 or minute > 59 or second > 59:
+        return None
+    return midnight + hour * 3600 + minute * 60 + second + int(text[14:17]) / 1000
+
+
+def sid_from_names(keys: Iterable[str], cname: str) -> str | None:
+    """The sid that the files of an attempt carry, or None while there is no file or where the sids differ.
+
+    Only names that are wholly right for `cname` count, so a stranger's object cannot name a sid.
+    """
+    sids: set[str] = set()
+    for key in keys:
+        found = _SID.fullmatch(basename(key))
+        if found is not None and found[1] not in sids and NameReader(found[1], cname).read(basename(key)) is not None:
+            sids.add(found[1])
+    return sids.pop() if len(sids) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def _midnight(day: str) -> int | None:
+    try:
+        return int(datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=UTC).timestamp())
+    except ValueError:
+        return None

@@ -1,0 +1,123 @@
+"""One notification of Agora: whether Agora signed it, and what it says. Pure: bytes in, values out.
+
+Nothing here refuses a notification for its content. What is unknown is None or empty; a body that is no JSON object is
+None, and can be kept by `body_id` all the same.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from service.recording import Notice
+
+MAX_TEXT = 255
+MAX_DEPTH = 32
+_MAX_NUMBER = 2**31 - 1
+_MAX_MILLISECONDS = 10**14  # the year 5138
+
+
+def verify_signature(
+    body: bytes, v2: str | None, v1: str | None, secrets: Iterable[str], *, accept_sha1: bool = False
+) -> bool:
+    """Whether one of the app's secrets signed these very bytes (agora-reference §7.3).
+
+    `v2`, `v1`: the headers `Agora-Signature-V2` (HMAC-SHA256) and `Agora-Signature` (HMAC-SHA1), None if absent. The
+    old one counts only if the new one is absent and `accept_sha1` is on. Takes the same time whichever secret fits.
+    """
+    if v2 is not None:
+        given, algorithm = v2, "sha256"
+    elif v1 is not None and accept_sha1:
+        given, algorithm = v1, "sha1"
+    else:
+        return False
+    claimed = given.strip().lower().encode("utf-8", "surrogateescape")
+    fits = False
+    for secret in secrets:
+        if secret:  # anybody can sign with an empty key
+            fits |= hmac.compare_digest(hmac.digest(secret.encode(), body, algorithm).hex().encode(), claimed)
+    return fits
+
+
+def body_id(body: bytes) -> str:
+    """What stands for the missing `noticeId`: equal bodies are one notification."""
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def parse_notice(body: bytes) -> Notice | None:
+    """What the notification says (agora-reference §7.4, and the format before API 1.3), or None if the body is not a
+    JSON object or is nested deeper than 32 levels. All texts are at most 255 characters, without NUL."""
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(envelope, dict) or _too_deep(body, envelope):
+        return None
+    payload = envelope.get("payload")
+    if not isinstance(payload, dict):
+        payload = {}
+    details = payload.get("details")
+    return Notice(
+        notice_id=_notice_id(envelope) or body_id(body),
+        event_type=_number(envelope.get("eventType")) or 0,
+        notify_at=_instant(envelope.get("notifyMs")),
+        sent_at=_instant(payload.get("sendts")),
+        cname=_text(payload.get("cname")),
+        uid=_text(payload.get("uid")),
+        sid=_text(payload.get("sid")) or _text(envelope.get("sid")),
+        sequence=_number(payload.get("sequence")),
+        service_type=_number(payload.get("serviceType")),
+        details=details if isinstance(details, dict) else {},
+    )
+
+
+def _notice_id(envelope: dict[str, Any]) -> str:
+    given = envelope.get("noticeId", envelope.get("notificationId"))
+    if isinstance(given, str) and len(given) > MAX_TEXT:
+        return body_id(given.encode())  # cut off, two of them could look alike
+    return _text(given)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT and "\0" not in value else value.replace("\0", "\ufffd")[:MAX_TEXT]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _integer(value: object, most: int) -> int | None:
+    if type(value) is int:  # nearly always
+        return value if -most <= value <= most else None
+    if isinstance(value, str) and len(value) <= 20:
+        value = int(value) if value.isascii() and value.removeprefix("-").isdigit() else None
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    else:
+        return None
+    return value if value is not None and -most <= value <= most else None
+
+
+def _number(value: object) -> int | None:
+    return _integer(value, _MAX_NUMBER)
+
+
+def _instant(value: object) -> float | None:
+    milliseconds = _integer(value, _MAX_MILLISECONDS)
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _too_deep(body: bytes, value: object) -> bool:
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return False  # cannot be; spares nearly every notification the walk
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+        if depth > MAX_DEPTH:
+            return True
+    return False

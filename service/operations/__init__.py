@@ -1,0 +1,35 @@
+"""The use cases. Each is one transaction with one `now`; decisions are left to `lifecycle`, I/O to the rooms below.
+
+`Operations` is what callers and Agora may do, `Work` what the worker does. Neither calls Agora or a bucket.
+"""
+
+from service.operations.api import Operations
+from service.operations.words import (
+    Answer,
+    Caller,
+    FileEntry,
+    HistoryEntry,
+    Idempotency,
+    Page,
+    RecordingFilter,
+    Scope,
+    StoredNotice,
+    Wish,
+)
+from service.operations.work import Task, Work
+
+__all__ = [
+    "Answer",
+    "Caller",
+    "FileEntry",
+    "HistoryEntry",
+    "Idempotency",
+    "Operations",
+    "Page",
+    "RecordingFilter",
+    "Scope",
+    "StoredNotice",
+    "Task",
+    "Wish",
+    "Work",
+]

@@ -1,0 +1,97 @@
+"""From a wish to a recording: defaults from the preset, names against the settings, URLs against the rules. Pure.
+
+Whatever is wrong is said at once, each with the field's pointer, and nothing has happened yet.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from service.errors import Code, FieldError, ServiceError
+from service.operations.words import Caller, Wish
+from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp, redact_url
+from service.recording import Recording
+from service.settings import Settings, location
+
+T = TypeVar("T")
+
+SECONDS_OF_DAY = 86400
+# A stop_at this close to the start would end the recording before its first slice.
+SHORTEST_SECONDS = 1
+
+
+def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: float) -> Recording:
+    """The recording that `wish` asks for. Raises `ServiceError` (invalid) that names every wrong field."""
+    preset = settings.presets.get(wish.preset or "default")
+    if preset is None:
+        raise _all_wrong([FieldError("/preset", "no such preset")])
+    wrong: list[FieldError] = []
+    rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
+    app = _named("/app", wish.app or preset.app, list(settings.apps), caller.apps, wrong)
+    storage = _named("/storage", wish.storage or preset.storage, list(settings.storage), caller.storages, wrong)
+    page = _collected(wrong, lambda: parse_page_url(wish.url, settings.urls, max_bytes=max_bytes))
+    rtmp = _collected(wrong, lambda: parse_rtmp_url(rtmp_url, settings.urls, max_bytes=max_bytes)) if rtmp_url else None
+    _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)
+    parameters = _collected(wrong, lambda: preset.parameters(wish.parameters))
+    if wrong or page is None or parameters is None:
+        raise _all_wrong(wrong)
+    policy = settings.policy(
+        preset, max_missing_seconds=wish.max_missing_seconds, start_within_seconds=wish.start_within_seconds
+    )
+    return Recording(
+        id=f"rec_{ulid}",
+        owner=caller.owner,
+        app=app,
+        storage=storage,
+        location=location(settings.storage[storage], ulid),
+        parameters=parameters,
+        policy=policy,
+        page=redact_url(page.text),
+        rtmp=redact_rtmp(rtmp.text) if rtmp else None,
+        requested_at=now,
+        cname=f"{settings.deployment}-{ulid.lower()}",
+        labels=wish.labels,
+        start_at=wish.start_at,
+        stop_at=wish.stop_at,
+        start_deadline_at=(wish.start_at or now) + policy.start_within_seconds,
+        state_since_at=now,
+        window_from_at=None if parameters.onhold else (wish.start_at or now),
+        pause_wished=parameters.onhold,
+        pause_wished_at=(wish.start_at or now) if parameters.onhold else None,
+    )
+
+
+def _named(
+    pointer: str, name: str | None, known: list[str], allowed: frozenset[str] | None, wrong: list[FieldError]
+) -> str:
+    """The name if it exists and the token may use it. What a token may not use does not exist for it."""
+    usable = [each for each in known if allowed is None or each in allowed]
+    if name is None and len(usable) == 1:
+        return usable[0]
+    if name is None:
+        wrong.append(FieldError(pointer, "is needed: there is more than one, or none"))
+    elif name not in usable:
+        wrong.append(FieldError(pointer, "is not known"))
+    return name or ""
+
+
+def _collected(wrong: list[FieldError], parse: Callable[[], T]) -> T | None:
+    """What `parse` gives; what it finds wrong is added to the rest."""
+    try:
+        return parse()
+    except ServiceError as error:
+        wrong.extend(error.errors)
+        return None
+
+
+def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[FieldError]) -> None:
+    if wish.start_at is not None and wish.start_at < now:
+        wrong.append(FieldError("/start_at", "is in the past"))
+    if wish.start_at is not None and wish.start_at > now + ahead_seconds:
+        wrong.append(FieldError("/start_at", f"is more than {ahead_seconds / SECONDS_OF_DAY:g} days ahead"))
+    if wish.stop_at is not None and wish.stop_at < (wish.start_at or now) + SHORTEST_SECONDS:
+        wrong.append(FieldError("/stop_at", "is not after the start"))
+
+
+def _all_wrong(wrong: list[FieldError]) -> ServiceError:
+    text = "; ".join(f"{each.pointer}: {each.message}" for each in wrong)
+    return ServiceError(Code.INVALID, text, errors=tuple(wrong))

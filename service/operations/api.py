@@ -1,0 +1,353 @@
+"""What callers, operators and Agora may do. The worker does the rest; here nothing outside the database is called, but
+for the links to objects, which are signed without a call."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from hmac import compare_digest
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from metrics import intake
+from metrics import recordings as meter
+from service.database import evidence, tokens
+from service.database import notifications as inbox_rows
+from service.database import recordings as rows
+from service.database.idempotency import KeptAnswer, insert_answer, load_answer
+from service.database.inbox import Inbox, incoming
+from service.database.run import Database
+from service.database.sealing import Seals
+from service.database.startup import check_writable
+from service.errors import Code, ServiceError, invalid
+from service.lifecycle.observations import (
+    LabelsChanged,
+    Observation,
+    PauseRequested,
+    ResumeRequested,
+    RtmpRequested,
+    StopAtChanged,
+    StopRequested,
+    VerifyRequested,
+)
+from service.notices import parse_notice, verify_signature
+from service.operations.admission import admit
+from service.operations.cursors import decode_cursor, encode_cursor
+from service.operations.ids import new_ulid
+from service.operations.secrets import PageSecrets, open_page, seal_page
+from service.operations.words import (
+    TEST_CNAME,
+    Answer,
+    Caller,
+    FileEntry,
+    HistoryEntry,
+    Idempotency,
+    Page,
+    RecordingFilter,
+    Scope,
+    StoredNotice,
+    Wish,
+)
+from service.operations.writing import Written, create, observe
+from service.page_url import parse_rtmp_url, redact_rtmp
+from service.recording import Recording, State
+from service.settings import App, Settings
+
+T = TypeVar("T")
+
+# How long a pause or resume waits for Agora, so that a refusal can still be told in the answer.
+UPDATE_ANSWER_SECONDS = 10
+POLL_SECONDS = 0.1
+
+Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
+
+
+class _KeyTakenError(Exception):
+    """Somebody else is storing an answer under the same idempotency key."""
+
+
+class Operations:
+    """All use cases of the API. Methods raise `ServiceError`; another owner's recording is `not_found`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        seals: Seals,
+        inbox: Inbox,
+        *,
+        links: Links,
+        wake: Callable[[], None] = lambda: None,
+        wake_notices: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._seals = seals
+        self._inbox = inbox
+        self._links = links
+        self._wake = wake
+        self._wake_notices = wake_notices
+        self._clock = clock
+
+    async def authenticate(self, token: str) -> Caller:
+        """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
+        parts = token.split("_")
+        if len(parts) != 3 or parts[0] != "prl":
+            raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+        stored = await self._database.run(lambda connection: tokens.load_token(connection, parts[1]))
+        digest = sha256(token.encode()).hexdigest()
+        now = self._clock()
+        if stored is None or not compare_digest(stored.sha256, digest) or not _live(stored, now):
+            raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+        return Caller(stored.id, stored.owner, frozenset(map(Scope, stored.scopes)), stored.apps, stored.storages)
+
+    # --- recordings ----------------------------------------------------------------------------------------------
+
+    async def start(
+        self, caller: Caller, wish: Wish, asked: Idempotency | None, render: Callable[[Recording], bytes]
+    ) -> Answer:
+        """Store the wish for a recording. With an `Idempotency` the same key and body get the stored answer, also at
+        the same moment; another body under the key is `invalid` with detail `idempotency_mismatch`."""
+
+        def transaction(connection: sa.Connection) -> tuple[Answer, Recording | None]:
+            now = self._clock()
+            stored = None if asked is None else load_answer(connection, caller.owner, asked.key)
+            if stored is not None and asked is not None:
+                if not self._seals.same_hash(asked.body, stored.request_hash):
+                    raise ServiceError(
+                        Code.INVALID, "this Idempotency-Key was used for another request", detail="idempotency_mismatch"
+                    )
+                return Answer(stored.recording_id, stored.body, True), None
+            recording = admit(self._settings, caller, wish, ulid=new_ulid(now), now=now)
+            recording = create(connection, recording, seal_page(self._seals, PageSecrets(wish.url, wish.rtmp_url)), now)
+            answer = Answer(recording.id, render(recording), False)
+            if asked is not None:
+                kept = KeptAnswer(self._seals.keyed_hash(asked.body), recording.id, answer.body)
+                if not insert_answer(connection, caller.owner, asked.key, kept, now):
+                    raise _KeyTakenError
+            return answer, recording
+
+        try:
+            answer, recording = await self._database.run(transaction)
+        except _KeyTakenError:  # at the same moment, on another replica: its answer is stored now
+            answer, recording = await self._database.run(transaction)
+        if recording is not None:
+            meter.requested()
+            self._wake()
+        return answer
+
+    async def wait_recording(self, caller: Caller, recording_id: str, seconds: float) -> Recording:
+        """The recording as soon as it records or has ended, or as it is after `seconds`."""
+        return await self._wait(
+            caller, recording_id, seconds, lambda one: one.state not in (State.REQUESTED, State.STARTING)
+        )
+
+    async def _wait(
+        self, caller: Caller, recording_id: str, seconds: float, done: Callable[[Recording], bool]
+    ) -> Recording:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            recording = await self.read(caller, recording_id)
+            left = deadline - asyncio.get_running_loop().time()
+            if done(recording) or left <= 0:
+                return recording
+            await asyncio.sleep(min(POLL_SECONDS, left))
+
+    async def read(self, caller: Caller, recording_id: str) -> Recording:
+        return await self._database.run(lambda connection: _load(connection, caller, recording_id, lock=False))
+
+    async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[Recording]:
+        """The owner's recordings, newest request first."""
+        after = decode_cursor(cursor, (float, str))
+
+        def transaction(connection: sa.Connection) -> Sequence[Recording]:
+            return rows.list_recordings(
+                connection,
+                owner=caller.owner,
+                limit=limit + 1,
+                states=where.states,
+                app=where.app,
+                with_labels=where.labels,
+                from_at=where.from_at,
+                to_at=where.to_at,
+                after=after,
+            )
+
+        found = await self._database.run(transaction)
+        return _page(found, limit, lambda last: encode_cursor(last.requested_at, last.id))
+
+    async def change(
+        self, caller: Caller, recording_id: str, *, stop_at: float | None = None, labels: dict[str, str] | None = None
+    ) -> Recording:
+        """Change when it stops, or its labels; both or neither."""
+        observations: list[Observation] = []
+        if stop_at is not None:
+            if stop_at < self._clock():
+                raise invalid("/stop_at", "is in the past")
+            observations.append(StopAtChanged(stop_at))
+        if labels is not None:
+            observations.append(LabelsChanged(labels))
+        return await self._observe(caller, recording_id, *observations)
+
+    async def stop(self, caller: Caller, recording_id: str) -> Recording:
+        return await self._observe(caller, recording_id, StopRequested())
+
+    async def pause(self, caller: Caller, recording_id: str) -> Recording:
+        """Ask for a pause; conflict `unsupported_by_agora` where Agora refuses it. The recording goes on."""
+        return await self._set_onhold(caller, recording_id, PauseRequested())
+
+    async def resume(self, caller: Caller, recording_id: str) -> Recording:
+        return await self._set_onhold(caller, recording_id, ResumeRequested())
+
+    async def _set_onhold(
+        self, caller: Caller, recording_id: str, request: PauseRequested | ResumeRequested
+    ) -> Recording:
+        await self._observe(caller, recording_id, request)
+        recording = await self._wait(caller, recording_id, UPDATE_ANSWER_SECONDS, _onhold_answered)
+        if "update_refused" in recording.warnings:
+            message = "Agora refused to update this task; the recording goes on as it was"
+            raise ServiceError(Code.CONFLICT, message, detail="unsupported_by_agora")
+        return recording
+
+    async def set_rtmp(self, caller: Caller, recording_id: str, rtmp_url: str) -> Recording:
+        """Push to another target from now on; `rtmp_url` is sealed, its scheme and host are shown."""
+        target = parse_rtmp_url(rtmp_url, self._settings.urls, max_bytes=self._settings.limits.url_max_bytes)
+        return await self._observe(caller, recording_id, RtmpRequested(redact_rtmp(target.text)), rtmp_url=rtmp_url)
+
+    async def verify(self, caller: Caller, recording_id: str) -> Recording:
+        return await self._observe(caller, recording_id, VerifyRequested())
+
+    async def _observe(
+        self, caller: Caller, recording_id: str, *observations: Observation, rtmp_url: str | None = None
+    ) -> Recording:
+        def transaction(connection: sa.Connection) -> tuple[Recording, list[Written]]:
+            now = self._clock()
+            recording = _load(connection, caller, recording_id, lock=True)
+            sealed = self._with_rtmp(connection, recording, rtmp_url) if rtmp_url is not None else None
+            done: list[Written] = []
+            for observation in observations:
+                done.append(observe(connection, recording, observation, now, sealed=sealed))
+                recording = done[-1].after
+            return recording, done
+
+        recording, done = await self._database.run(transaction)
+        for written in done:
+            written.count()
+        self._wake()
+        return recording
+
+    def _with_rtmp(self, connection: sa.Connection, recording: Recording, rtmp_url: str) -> bytes:
+        sealed = rows.load_sealed(connection, recording.id)
+        assert sealed is not None, "every recording has its page sealed beside it"
+        return seal_page(self._seals, PageSecrets(open_page(self._seals, sealed).url, rtmp_url))
+
+    async def timeline(self, caller: Caller, recording_id: str, cursor: str | None, limit: int) -> Page[HistoryEntry]:
+        """Everything that happened, oldest first."""
+        after = (decode_cursor(cursor, (int,)) or (0,))[0]
+
+        def transaction(connection: sa.Connection) -> Sequence[evidence.HistoryRow]:
+            _load(connection, caller, recording_id, lock=False)
+            return evidence.load_history(connection, recording_id, after=after, limit=limit + 1)
+
+        found = [HistoryEntry(**asdict(row)) for row in await self._database.run(transaction)]
+        return _page(found, limit, lambda last: encode_cursor(last.number))
+
+    async def files(
+        self, caller: Caller, recording_id: str, cursor: str | None, limit: int, *, links: bool
+    ) -> Page[FileEntry]:
+        """The manifest, in the order of the keys; `links`: each listed file with a short-lived link."""
+        after = (decode_cursor(cursor, (str,)) or ("",))[0]
+
+        def transaction(connection: sa.Connection) -> tuple[Recording, Sequence[evidence.FileRow]]:
+            recording = _load(connection, caller, recording_id, lock=False)
+            return recording, evidence.load_files(connection, recording_id, after=after, limit=limit + 1)
+
+        recording, found = await self._database.run(transaction)
+        wanted = [row.file.key for row in found[:limit] if row.file.listed] if links else []
+        signed = await self._links(recording, wanted) if wanted else {}
+        entries = [FileEntry(*row, link=signed.get(row.file.key)) for row in found]
+        return _page(entries, limit, lambda last: encode_cursor(last.file.key))
+
+    # --- notifications -------------------------------------------------------------------------------------------
+
+    async def notices(
+        self,
+        caller: Caller,
+        *,
+        sid: str | None,
+        event_type: int | None,
+        outcome: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Page[StoredNotice]:
+        """Stored notifications, newest first. They belong to the deployment, not to an owner: foreign and broken ones
+        have none."""
+        before = (decode_cursor(cursor, (int,)) or (None,))[0]
+        found = await self._database.run(
+            lambda connection: inbox_rows.list_notices(
+                connection, sid=sid, event_type=event_type, outcome=outcome, before=before, limit=limit + 1
+            )
+        )
+        return _page([StoredNotice(**row._asdict()) for row in found], limit, lambda last: encode_cursor(last.id))
+
+    async def replay_notice(self, caller: Caller, notice_id: int) -> StoredNotice:
+        """Have the worker apply a notification once more; where nothing has changed that changes nothing."""
+
+        def transaction(connection: sa.Connection) -> inbox_rows.NoticeRow | None:
+            inbox_rows.replay_notice(connection, notice_id)
+            return inbox_rows.load_notice(connection, notice_id)
+
+        row = await self._database.run(transaction)
+        if row is None:
+            raise ServiceError(Code.NOT_FOUND, "no such notification")
+        self._wake_notices()
+        return StoredNotice(*row)
+
+    async def receive_notice(self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None) -> None:
+        """Keep one notification; returns when it is durable. Nothing is understood here (agora-reference §7).
+
+        Raises `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable)."""
+        settings = self._settings.apps.get(app)
+        if settings is None:
+            raise ServiceError(Code.NOT_FOUND, "no such app")
+        if not self._signed(settings, body, signature_v2, signature_v1):
+            intake.counted(None, "rejected")
+            raise ServiceError(Code.UNAUTHORIZED, "the signature is not valid")
+        await self._inbox.put(incoming(app, body, self._clock()))
+        self._wake_notices()
+
+    def _signed(self, app: App, body: bytes, signature_v2: str | None, signature_v1: str | None) -> bool:
+        if not app.ncs_secrets:  # only an app that is being set up may have none; only the console's Check gets in
+            notice = parse_notice(body) if app.setup else None
+            return notice is not None and notice.cname == TEST_CNAME
+        secrets = [secret.get() for secret in app.ncs_secrets]
+        return verify_signature(body, signature_v2, signature_v1, secrets, accept_sha1=app.accept_sha1)
+
+    async def ready(self) -> None:
+        """Really writes to and reads from the database. Raises `ServiceError` (unavailable)."""
+        await self._database.run(check_writable)
+
+
+def _load(connection: sa.Connection, caller: Caller, recording_id: str, *, lock: bool) -> Recording:
+    recording = rows.load_recording(connection, recording_id, owner=caller.owner, lock=lock)
+    if recording is None:
+        raise ServiceError(Code.NOT_FOUND, "no such recording")
+    return recording
+
+
+def _onhold_answered(recording: Recording) -> bool:
+    attempt = recording.attempt
+    recording_now = attempt is not None and attempt.recording_at is not None
+    waiting = recording.state is State.RECORDING and recording_now
+    return not waiting or attempt is None or attempt.onhold == recording.pause_wished
+
+
+def _live(token: tokens.Token, now: float) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or now < token.expires_at)
+
+
+def _page(found: Sequence[T], limit: int, cursor: Callable[[T], str]) -> Page[T]:
+    return Page(tuple(found[:limit]), cursor(found[limit - 1]) if len(found) > limit else None)

@@ -1,0 +1,27 @@
+"""Cursors of pages: opaque to callers, a JSON list of the last row's sort key inside."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import orjson
+
+from service.errors import invalid
+
+
+def encode_cursor(*key: str | int | float) -> str:
+    """The cursor that goes on after the row with this sort key."""
+    return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, types: tuple[type, ...]) -> tuple[Any, ...] | None:
+    """The sort key in a cursor, or None for the first page. Raises `ServiceError` (invalid) for any other text."""
+    if cursor is None:
+        return None
+    try:
+        key = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError as error:
+        raise invalid("?cursor", "is not a cursor of this list") from error
+    fits = isinstance(key, list) and len(key) == len(types)
+    if not fits or not all(type(value) is kind for value, kind in zip(key, types, strict=True)):
+        raise invalid("?cursor", "is not a cursor of this list")
+    return tuple(key)

@@ -1,0 +1,23 @@
+"""Fresh ids. The only room with randomness: the lifecycle gets them with its observations."""
+
+import os
+import secrets
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+UID_MAX = 2**32 - 1
+
+
+def new_ulid(now: float) -> str:
+    """A ULID (26 characters of Crockford's base 32) for the instant `now`: sorts by time, cannot be guessed."""
+    number = (int(now * 1000) << 80) | int.from_bytes(os.urandom(10))
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def new_uid() -> int:
+    """A uid for Agora: 1 to 2^32 - 1 (agora-reference §2)."""
+    return secrets.randbelow(UID_MAX) + 1
+
+
+def new_token() -> tuple[str, str]:
+    """(id, secret) of an API token, which is `prl_<id>_<secret>`."""
+    return secrets.token_hex(6), secrets.token_hex(32)

@@ -1,0 +1,236 @@
+"""What the worker does with the database: claim a step, report what came of it, apply notices, measure.
+
+A step is claimed and written down in one transaction, so a process killed at any point later leaves a row from which
+the next one finds out what may have happened. Calls nothing outside the database.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import structlog
+
+from metrics import intake
+from service.database import notifications as inbox_rows
+from service.database.claims import claim_due, count_overdue, next_due_at, renew
+from service.database.claims import release_all as release_all_claims
+from service.database.evidence import upsert_files
+from service.database.recordings import (
+    LostRace,
+    count_by_state,
+    find_by_cname,
+    find_by_sid,
+    load_recording,
+    load_sealed,
+    save_recording,
+)
+from service.database.run import Database
+from service.database.sealing import Seals
+from service.errors import ServiceError
+from service.lifecycle import next_step
+from service.lifecycle.observations import (
+    GiveUp,
+    NoticeReceived,
+    Observation,
+    Start,
+    Started,
+    Step,
+    StepTaken,
+    UpdateRtmp,
+    Wait,
+    Warn,
+)
+from service.notices import parse_notice
+from service.operations.ids import new_uid
+from service.operations.secrets import PageSecrets, open_page
+from service.operations.words import TEST_CNAME
+from service.operations.writing import Written, due_at, observe
+from service.recording import JudgedFile, Recording, State
+
+_log = structlog.get_logger(__name__)
+
+# After so many failures a notice is parked: kept, shown, and replayed only by a person.
+MAX_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One step of one recording that this worker alone may take now. `page` only where the step needs it."""
+
+    recording: Recording
+    step: Step
+    fence: int
+    page: PageSecrets | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits, for the gauges."""
+
+    states: dict[State, int]
+    overdue: int
+    inbox_depth: int
+    inbox_oldest_at: float | None
+
+
+class Work:
+    """`clock` gives Unix seconds, once a transaction."""
+
+    def __init__(self, database: Database, seals: Seals, *, worker_id: str, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._seals = seals
+        self._worker_id = worker_id
+        self._clock = clock
+
+    async def claim(self, lease_seconds: float, limit: int) -> list[Task]:
+        """Steps that are due, written down as taken. What needs no call outside is done at once."""
+        written: list[Written] = []
+
+        def transaction(connection: sa.Connection) -> list[Task]:
+            now = self._clock()
+            claims = claim_due(connection, now, self._worker_id, lease_seconds, limit)
+            tasks = [self._take(connection, claim.recording, claim.fence, now, written) for claim in claims]
+            return [task for task in tasks if task is not None]
+
+        tasks = await self._database.run(transaction)
+        for change in written:
+            change.count()
+        return tasks
+
+    def _take(
+        self, connection: sa.Connection, recording: Recording, fence: int, now: float, written: list[Written]
+    ) -> Task | None:
+        while True:
+            step = next_step(recording, now)
+            if isinstance(step, Wait):
+                save_recording(connection, recording, due_at=step.until_at, fence=fence, release=True)
+                return None
+            change = observe(connection, recording, StepTaken(step, new_uid()), now, fence=fence)
+            written.append(change)
+            recording = change.after
+            if not isinstance(step, GiveUp | Warn):
+                break
+        secrets = load_sealed(connection, recording.id) if isinstance(step, Start | UpdateRtmp) else None
+        return Task(recording, step, fence, open_page(self._seals, secrets) if secrets else None)
+
+    async def report(
+        self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = ()
+    ) -> Recording | None:
+        """What came of a task; ends its claim. None if the claim was lost meanwhile: then only news that nobody else
+        can have (the sid of a task that was started) is kept."""
+
+        def transaction(connection: sa.Connection) -> Written | None:
+            now = self._clock()
+            current = load_recording(connection, task.recording.id, lock=True)
+            if current is None:
+                return None
+            try:
+                written = observe(connection, current, observation, now, fence=task.fence, release=True)
+            except LostRace:  # raised before anything was written
+                if not (isinstance(observation, Started) and observation.sid):
+                    return None
+                written = observe(connection, current, observation, now)
+            upsert_files(connection, current.id, files, now)
+            return written
+
+        written = await self._database.run(transaction)
+        if written is None:
+            return None
+        written.count()
+        return written.after
+
+    async def abandon(self, task: Task) -> None:
+        """Give a claimed task back untried, so that it is due again at once."""
+
+        def transaction(connection: sa.Connection) -> None:
+            current = load_recording(connection, task.recording.id, lock=True)
+            if current is not None:
+                save_recording(
+                    connection, current, due_at=due_at(current, self._clock()), fence=task.fence, release=True
+                )
+
+        await self._database.run(transaction)
+
+    async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
+        """Prolong the claims of tasks that are still under way."""
+        until = self._clock() + lease_seconds
+        held = [(task.recording.id, task.fence) for task in tasks]
+
+        def transaction(connection: sa.Connection) -> None:
+            for recording_id, fence in held:
+                renew(connection, recording_id, fence, until)
+
+        await self._database.run(transaction)
+
+    async def release_all(self) -> None:
+        """Give back every claim; for an orderly end."""
+        await self._database.run(lambda connection: release_all_claims(connection, self._worker_id))
+
+    # --- notices -------------------------------------------------------------------------------------------------
+
+    async def apply_notices(self, limit: int) -> int:
+        """Understand what the inbox has kept, each notice in a transaction of its own. How many there were."""
+        now = self._clock()
+        waiting = await self._database.run(
+            lambda connection: inbox_rows.claim_notices(connection, self._seals, now, limit)
+        )
+        for notice in waiting:
+            await self._apply(notice)
+        return len(waiting)
+
+    async def _apply(self, stored: inbox_rows.NoticeClaim) -> None:
+        try:
+            event_type, outcome, written = await self._database.run(
+                lambda connection: self._understand(connection, stored)
+            )
+        except ServiceError:
+            raise  # the database is away: it stays claimed for a while, and is there again
+        except Exception:
+            _log.exception("notice_not_understood", notice=stored.id, tries=stored.tries)
+            await self._database.run(lambda connection: self._set_aside(connection, stored))
+            return
+        if outcome != "applied":
+            intake.counted(event_type, outcome)
+        if written is not None:
+            written.count()
+
+    def _set_aside(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> None:
+        """A notice that breaks something must hold up no other."""
+        if stored.tries >= MAX_TRIES:
+            inbox_rows.park_notice(connection, stored.id)
+        else:
+            inbox_rows.retry_notice(connection, stored.id, self._clock() + 2**stored.tries)
+
+    def _understand(
+        self, connection: sa.Connection, stored: inbox_rows.NoticeClaim
+    ) -> tuple[int | None, str, Written | None]:
+        now = self._clock()
+        notice = parse_notice(stored.body)
+        outcome, recording_id, written = "foreign", None, None
+        if notice is None:
+            outcome = "broken"
+        elif notice.cname == TEST_CNAME:
+            outcome = "test"
+        else:
+            known = find_by_cname(connection, notice.cname) or find_by_sid(connection, notice.sid)
+            current = load_recording(connection, known[0].recording_id, lock=True) if known else None
+            if current is not None and current.app == stored.app:
+                outcome, recording_id = "applied", current.id
+                written = observe(connection, current, NoticeReceived(notice), now)
+        inbox_rows.finish_notice(connection, stored.id, outcome, recording_id)
+        return notice.event_type if notice else None, outcome, written
+
+    # --- gauges --------------------------------------------------------------------------------------------------
+
+    async def next_due_at(self) -> float | None:
+        """When the next step is due, for a worker that wants to sleep until then."""
+        return await self._database.run(next_due_at)
+
+    async def measure(self) -> Backlog:
+        """What waits now."""
+
+        def transaction(connection: sa.Connection) -> Backlog:
+            depth, oldest_at = inbox_rows.measure_inbox(connection)
+            return Backlog(count_by_state(connection), count_overdue(connection, self._clock()), depth, oldest_at)
+
+        return await self._database.run(transaction)

@@ -1,0 +1,175 @@
+"""The one way in which a recording changes: an observation is applied and everything it says is written, in the
+caller's transaction. What comes of it for the metrics is returned, to be counted after the commit."""
+
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from metrics import recordings as meter
+from service.database.evidence import (
+    HistoryRow,
+    MessageRow,
+    insert_history,
+    insert_messages,
+    insert_report,
+    load_history,
+    upsert_files,
+)
+from service.database.recordings import insert_recording, replace_labels, save_recording
+from service.lifecycle import apply, next_step
+from service.lifecycle.observations import (
+    Entry,
+    Judged,
+    LabelsChanged,
+    Looked,
+    LookFailed,
+    NoticeReceived,
+    Observation,
+    PauseRequested,
+    ResumeRequested,
+    RtmpRequested,
+    StepTaken,
+    StopAtChanged,
+    StopRequested,
+    VerifyRequested,
+    Wait,
+)
+from service.recording import Recording, State
+
+_CALLER = (
+    StopRequested,
+    PauseRequested,
+    ResumeRequested,
+    RtmpRequested,
+    StopAtChanged,
+    LabelsChanged,
+    VerifyRequested,
+)
+# A run of these is one line of the history: a long recording sends one a minute.
+FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
+# Entering a state is news for the caller, in these words; `requested` and `starting` are not.
+NEWS = {
+    State.RECORDING: "recording.started",
+    State.UPLOADING: "recording.stopped",
+    State.VERIFIED: "recording.verified",
+    State.INCOMPLETE: "recording.incomplete",
+    State.DEFECTIVE: "recording.defective",
+    State.UNPROVEN: "recording.unproven",
+    State.FAILED: "recording.failed",
+    State.CANCELLED: "recording.cancelled",
+}
+NEWS_KINDS = {
+    "paused": "recording.paused",
+    "resumed": "recording.resumed",
+    "warning": "recording.warning",
+    "notice_uploaded": "recording.uploaded",
+    "changed": "recording.changed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A change that is written but perhaps not yet committed."""
+
+    before: Recording
+    after: Recording
+    at: float
+
+    def count(self) -> None:
+        """Feed the metrics. Call it after the commit."""
+        before, after = self.before, self.after
+        for code in after.warnings[len(before.warnings) :]:
+            meter.warned(code)
+        if after.end_reason is not None and after.ended_at is not None and before.ended_at is None:
+            meter.ended(after.end_reason)
+        for was, now in zip(before.attempts, after.attempts, strict=False):
+            if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
+                pixels = after.parameters.video_width * after.parameters.video_height
+                meter.task_ended(now.ended_at - now.started_at, pixels)
+        if after.state is before.state:
+            return
+        if after.state is State.RECORDING and len(after.attempts) == 1:
+            meter.recording_after(self.at - (after.start_at or after.requested_at))
+        if len(after.attempts) > max(1, len(before.attempts)):
+            meter.restarted()
+        if after.state.terminal:
+            meter.concluded(after.state, None if after.ended_at is None else self.at - after.ended_at)
+
+
+def create(connection: sa.Connection, recording: Recording, sealed: bytes, now: float) -> Recording:
+    """Store a new recording with the first line of its history."""
+    recording = replace(recording, history=1)
+    insert_recording(connection, recording, due_at=due_at(recording, now), sealed=sealed)
+    entry = HistoryRow(1, now, "requested", "caller", {"page": recording.page})
+    insert_history(connection, recording.id, [entry])
+    return recording
+
+
+def due_at(recording: Recording, now: float) -> float | None:
+    """When the worker must look at it next. Read off the recording, so it can never be forgotten."""
+    step = next_step(recording, now)
+    return step.until_at if isinstance(step, Wait) else now
+
+
+def observe(
+    connection: sa.Connection,
+    recording: Recording,
+    observation: Observation,
+    now: float,
+    *,
+    fence: int | None = None,
+    release: bool = False,
+    sealed: bytes | None = None,
+) -> Written:
+    """Apply and write. Raises `ServiceError` (conflict) and `LostRace`; then the transaction must not be committed."""
+    change = apply(recording, observation, now)
+    rows = _history(connection, recording, change.history, _source(observation), now)
+    numbered = replace(change.recording, history=max((row.number for row in rows), default=recording.history))
+    due = due_at(numbered, now)
+    saved = save_recording(connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed)
+    insert_history(connection, saved.id, rows)
+    insert_messages(connection, saved.id, _messages(saved, rows))
+    if isinstance(observation, Judged):
+        insert_report(connection, saved.id, saved.reports, observation.report)
+        upsert_files(connection, saved.id, observation.report.files, now)
+    if isinstance(observation, LabelsChanged):
+        replace_labels(connection, saved)
+    return Written(recording, saved, now)
+
+
+def _history(
+    connection: sa.Connection, recording: Recording, entries: tuple[Entry, ...], source: str, now: float
+) -> list[HistoryRow]:
+    rows: list[HistoryRow] = []
+    number = recording.history
+    for entry in entries:
+        if entry.kind in FOLDED and not rows:
+            last = next(iter(load_history(connection, recording.id, after=recording.history - 1, limit=1)), None)
+            if last is not None and last.kind == entry.kind:
+                rows.append(HistoryRow(last.number, now, entry.kind, source, entry.detail, last.count + 1))
+                continue
+        number += 1
+        rows.append(HistoryRow(number, now, entry.kind, source, entry.detail))
+    return rows
+
+
+def _messages(recording: Recording, rows: list[HistoryRow]) -> list[MessageRow]:
+    """One message a fact; its id is a function of the recording and the history's number, so it is never made twice."""
+    found = []
+    for row in rows:
+        state = row.detail.get("state")
+        news = NEWS.get(State(state)) if row.kind == "state" and isinstance(state, str) else NEWS_KINDS.get(row.kind)
+        if news is not None and row.count == 1:
+            document = {"recording": recording.id, "state": recording.state, **row.detail}
+            found.append(MessageRow(row.number, f"msg_{recording.id[4:]}_{row.number}", row.at, news, document))
+    return found
+
+
+def _source(observation: Observation) -> str:
+    if isinstance(observation, _CALLER):
+        return "caller"
+    if isinstance(observation, NoticeReceived):
+        return "notice"
+    if isinstance(observation, Looked | LookFailed | Judged):
+        return "bucket"
+    return "worker" if isinstance(observation, StepTaken) else "agora"

@@ -1,0 +1,471 @@
+"""The words of the domain: what a recording is, and what is known about it.
+
+Pure data. An instant is a `float` of Unix seconds and ends in `_at`; lengths end in `_seconds`, sizes in `_bytes`.
+Everything here is immutable and is stored as the JSON document of its row; it holds no secret (page and RTMP URLs are
+kept sealed beside it, and appear here only in their redacted form).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a recording is. The last five are terminal and never change."""
+
+    REQUESTED = "requested"
+    STARTING = "starting"
+    RECORDING = "recording"
+    STOPPING = "stopping"
+    UPLOADING = "uploading"
+    VERIFYING = "verifying"
+    INCOMPLETE = "incomplete"
+    VERIFIED = "verified"
+    DEFECTIVE = "defective"
+    UNPROVEN = "unproven"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({State.VERIFIED, State.DEFECTIVE, State.UNPROVEN, State.FAILED, State.CANCELLED})
+
+
+class AttemptState(StrEnum):
+    """Where one Agora task is. From `start_sent` until `ended` it may be alive and billed."""
+
+    PLANNED = "planned"
+    ACQUIRED = "acquired"
+    START_SENT = "start_sent"
+    UNKNOWN = "unknown"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+MAY_BE_ALIVE = frozenset({AttemptState.START_SENT, AttemptState.UNKNOWN, AttemptState.RUNNING, AttemptState.STOPPING})
+
+
+class Blame(StrEnum):
+    """Whose doing an end was."""
+
+    CALLER = "caller"
+    PAGE = "page"
+    STORAGE = "storage"
+    AGORA = "agora"
+    US = "us"
+
+
+class EndReason(StrEnum):
+    """Why a recording ended; `BLAME` says whose doing that is."""
+
+    STOPPED = "stopped"
+    STOP_AT = "stop_at"
+    HOUR_LIMIT = "hour_limit"
+    PAUSED_TOO_LONG = "paused_too_long"
+    CAPABILITY_LIMIT = "capability_limit"
+    PAGE_LOAD_TIMEOUT = "page_load_timeout"
+    PAGE_UNREACHABLE = "page_unreachable"
+    ENGINE_FAILED = "engine_failed"
+    RECORDER_ERROR = "recorder_error"
+    ENDED_BY_ITSELF = "ended_by_itself"
+    STORAGE_REFUSED = "storage_refused"
+    CREDENTIALS_EXPIRING = "credentials_expiring"
+    REFUSED = "refused"
+    CAPACITY = "capacity"
+    AGORA_UNAVAILABLE = "agora_unavailable"
+    MISSED = "missed"
+
+
+BLAME = {
+    EndReason.STOPPED: Blame.CALLER,
+    EndReason.STOP_AT: Blame.CALLER,
+    EndReason.HOUR_LIMIT: Blame.CALLER,
+    EndReason.PAUSED_TOO_LONG: Blame.CALLER,
+    EndReason.CAPABILITY_LIMIT: Blame.PAGE,
+    EndReason.PAGE_LOAD_TIMEOUT: Blame.PAGE,
+    EndReason.PAGE_UNREACHABLE: Blame.PAGE,
+    EndReason.ENGINE_FAILED: Blame.AGORA,
+    EndReason.RECORDER_ERROR: Blame.AGORA,
+    EndReason.ENDED_BY_ITSELF: Blame.AGORA,
+    EndReason.STORAGE_REFUSED: Blame.STORAGE,
+    EndReason.CREDENTIALS_EXPIRING: Blame.STORAGE,
+    EndReason.REFUSED: Blame.CALLER,
+    EndReason.CAPACITY: Blame.AGORA,
+    EndReason.AGORA_UNAVAILABLE: Blame.AGORA,
+    EndReason.MISSED: Blame.US,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What Agora is asked to do (agora-reference §3.3). `video_bitrate` in kbit/s, `max_video_duration` in minutes."""
+
+    video_width: int = 1280
+    video_height: int = 720
+    video_fps: int = 15
+    video_bitrate: int | None = None
+    audio_profile: int = 0
+    mobile: bool = False
+    max_recording_hour: int = 3
+    max_video_duration: int = 120
+    ready_timeout: int = 0
+    onhold: bool = False
+    av_file_type: tuple[str, ...] = ("hls", "mp4")
+    private_params: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The place in a bucket that a recording is pinned to. Keys are not part of it: they rotate, the place does not.
+
+    `region` is Agora's number; `endpoint` a URL with scheme, or None for the vendor's own; `prefix` the components all
+    attempts share (each of `[a-zA-Z0-9]`), so the attempts' objects lie below `"/".join(prefix) + "/"`.
+    """
+
+    vendor: int
+    region: int
+    bucket: str
+    endpoint: str | None
+    path_style: bool
+    prefix: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Every interval and rule that steers one recording, copied from the settings when it is made, so that a changed
+    setting never changes a running recording. Lengths in seconds."""
+
+    lead_seconds: float = 5
+    start_within_seconds: float = 120
+    start_allowance_seconds: float = 30
+    resource_life_seconds: float = 300
+    start_repeat_seconds: tuple[float, ...] = (3, 6, 9)
+    start_check_seconds: tuple[float, ...] = (5, 10, 20, 40, 60, 90)
+    retry_seconds: tuple[float, ...] = (1, 3, 6, 10, 20, 30)
+    find_sid_seconds: float = 10
+    watch_seconds: float = 120
+    failover_window_seconds: float = 120
+    stop_check_seconds: float = 15
+    stalled_seconds: float = 60
+    max_pause_seconds: float = 3600
+    sts_refresh_seconds: float = 3600
+    upload_wait_seconds: float = 120
+    announced_look_seconds: tuple[float, ...] = (0, 5, 15, 45, 120)
+    look_seconds: tuple[float, ...] = (60, 300, 900, 3600, 10800, 21600, 43200, 86400)
+    give_up_announced_seconds: float = 86400
+    give_up_seconds: float = 604800
+    missing_floor_seconds: float = 5
+    missing_share: float = 0.001
+    max_missing_seconds: float | None = None
+    failover_hole_seconds: float = 90
+    pause_slack_seconds: float = 5
+    two_reads_apart_seconds: float = 5
+    endlist_expected: bool = False
+    restart: bool = False
+    max_restarts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `from_at` to `to_at`; `to_at` None means not yet over."""
+
+    from_at: float
+    to_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something waits for the outside world or for a person; shown beside the state, gone when the wait is over."""
+
+    code: str
+    detail: str
+    since_at: float
+    next_try_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One Agora task made for a recording, known to Agora as (`cname`, `uid`).
+
+    `prefix` is the object key prefix with its closing slash, unique to the attempt. `resource_ids` are all
+    that were acquired for it, `resource_id` the one its calls go to.
+    `missing_since_at` is the first 404 not contradicted since. `undecided`: the outcome of a start is not known.
+    """
+
+    number: int
+    cname: str
+    uid: int
+    prefix: str
+    planned_at: float
+    state: AttemptState = AttemptState.PLANNED
+    resource_id: str | None = None
+    resource_ids: tuple[str, ...] = ()
+    acquired_at: float | None = None
+    start_sent_at: float | None = None
+    sends: int = 0
+    undecided: bool = False
+    sid: str | None = None
+    started_at: float | None = None
+    recording_at: float | None = None
+    recorder_start_at: float | None = None
+    onhold: bool = False
+    rtmp_version: int = 0
+    update_sent_at: float | None = None
+    storage_refresh_at: float | None = None
+    checks: int = 0
+    next_query_at: float | None = None
+    missing_since_at: float | None = None
+    stop_sent_at: float | None = None
+    stop_accepted_at: float | None = None
+    ended_at: float | None = None
+    ended_proof: str | None = None
+    stop_code: int | None = None
+    uploaded: str | None = None
+    uploaded_at: float | None = None
+    announced: tuple[str, ...] = ()
+    last_sequence: int | None = None
+
+    @property
+    def may_be_alive(self) -> bool:
+        return self.state in MAY_BE_ALIVE
+
+
+class Level(StrEnum):
+    """How deep a verification looked; each level includes the ones before it."""
+
+    LISTING = "listing"
+    STRUCTURE = "structure"
+    CONTENT = "content"
+    FULL = "full"
+
+
+class Verdict(StrEnum):
+    """What one look at the bucket says. `unreachable` says nothing about the recording."""
+
+    VERIFIED = "verified"
+    INCOMPLETE = "incomplete"
+    DEFECTIVE = "defective"
+    UNREACHABLE = "unreachable"
+
+
+class Severity(StrEnum):
+    """Errors forbid `verified`; warnings are counted; notes only inform."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class MissingClass(StrEnum):
+    """Why a stretch of the wanted window has no media."""
+
+    LATE_START = "late_start"
+    ENDED_EARLY = "ended_early"
+    FAILOVER = "failover"
+    RESTART = "restart"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A stretch of the wanted window without media. `explained` time does not count against the allowance."""
+
+    kind: MissingClass
+    from_at: float
+    to_at: float
+    explained: bool
+
+    @property
+    def seconds(self) -> float:
+        return self.to_at - self.from_at
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a look found. `code` is stable and documented; `object` a key; `text` a sentence for a person."""
+
+    code: str
+    severity: Severity
+    text: str
+    object: str | None = None
+    interval: Interval | None = None
+    evidence: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, at most 1."""
+
+    window: Interval
+    expected_seconds: float
+    covered_seconds: float
+    paused_seconds: float
+    missing_seconds: float
+    unexplained_seconds: float
+    allowed_seconds: float
+    share: float
+
+
+class FileKind(StrEnum):
+    PLAYLIST = "playlist"
+    SLICE = "slice"
+    MP4 = "mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One object as a LIST shows it. `etag` without quotes."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFile:
+    """One file of a recording and who has seen it. `missing`: some witness named it, the bucket does not have it."""
+
+    key: str
+    kind: FileKind
+    size_bytes: int | None = None
+    etag: str | None = None
+    modified_at: float | None = None
+    starts_at: float | None = None
+    duration_seconds: float | None = None
+    announced: bool = False
+    listed: bool = False
+    in_playlist: bool = False
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one look at the bucket. `files` is the manifest; it is stored in its own table."""
+
+    verdict: Verdict
+    level: Level
+    judged_at: float
+    findings: tuple[Finding, ...] = ()
+    coverage: Coverage | None = None
+    missing: tuple[Missing, ...] = ()
+    files: tuple[JudgedFile, ...] = ()
+    requests: int = 0
+    bytes_read: int = 0
+
+    @property
+    def warnings(self) -> int:
+        return sum(finding.severity is Severity.WARNING for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """What the recording's row keeps of its newest report; the whole one is in the reports table under `number`.
+
+    `findings` are the first of them, most severe first, `findings_count` is how many there are."""
+
+    number: int
+    verdict: Verdict
+    level: Level
+    judged_at: float
+    warnings: int
+    findings: tuple[Finding, ...]
+    findings_count: int
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the listings during the recording showed. `last_slice_at` is when the newest slice arrived; `after_key` is
+    where the next LIST goes on."""
+
+    next_list_at: float | None = None
+    after_key: str = ""
+    slices: int = 0
+    size_bytes: int = 0
+    last_slice_at: float | None = None
+    listed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a caller asked for, and all that is known about it.
+
+    `page` and `rtmp` are redacted. `window_from_at` is where the wanted window starts, before the start allowance:
+    `start_at` or the accepted request or, for a start on hold, the accepted resume (None until then). Wishes
+    (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
+    the same.
+    """
+
+    id: str
+    owner: str
+    app: str
+    storage: str
+    location: Location
+    parameters: Parameters
+    policy: Policy
+    page: str
+    rtmp: str | None
+    requested_at: float
+    cname: str
+    labels: dict[str, str] = field(default_factory=dict)
+    start_at: float | None = None
+    stop_at: float | None = None
+    start_deadline_at: float = 0
+    state: State = State.REQUESTED
+    state_since_at: float = 0
+    window_from_at: float | None = None
+    stop_wished_at: float | None = None
+    pause_wished: bool = False
+    pause_wished_at: float | None = None
+    rtmp_version: int = 0
+    pauses: tuple[Interval, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    failures: int = 0
+    retry_at: float | None = None
+    last_failure: str | None = None
+    end_reason: EndReason | None = None
+    blame: Blame | None = None
+    ended_at: float | None = None
+    attention: Attention | None = None
+    warnings: tuple[str, ...] = ()
+    watch: Watch = field(default_factory=Watch)
+    looks: int = 0
+    looks_from_at: float | None = None
+    next_look_at: float | None = None
+    give_up_at: float | None = None
+    look_wished: bool = False
+    reports: int = 0
+    latest_report: ReportSummary | None = None
+    history: int = 0
+    version: int = 0
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest attempt; an older one is over."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def key_prefix(self) -> str:
+        """Where in the bucket all objects of this recording lie, with the closing slash."""
+        return "".join(f"{part}/" for part in self.location.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notification from Agora, parsed (agora-reference §7.4, §8). What is unknown is None or empty, never an
+    error."""
+
+    notice_id: str
+    event_type: int
+    notify_at: float | None
+    sent_at: float | None
+    cname: str
+    uid: str
+    sid: str
+    sequence: int | None
+    service_type: int | None
+    details: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,45 @@
+"""All settings: one TOML file overridden by `PAGEREEL_` variables. The structure is read once; a secret given by file
+is read again when the file changes. Reads nothing else, and knows no client, no database and no Agora call.
+"""
+
+from service.settings.load import Settings, SettingsError, documented_keys
+from service.settings.model import (
+    Api,
+    App,
+    Callbacks,
+    Database,
+    Keys,
+    Limits,
+    Log,
+    StorageProfile,
+    Urls,
+    Worker,
+    location,
+    secrets_of,
+)
+from service.settings.presets import ParameterRules, Preset, Timing
+from service.settings.secret import Credentials, CredentialsFile, Secret
+
+__all__ = [
+    "Api",
+    "App",
+    "Callbacks",
+    "Credentials",
+    "CredentialsFile",
+    "Database",
+    "Keys",
+    "Limits",
+    "Log",
+    "ParameterRules",
+    "Preset",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "StorageProfile",
+    "Timing",
+    "Urls",
+    "Worker",
+    "documented_keys",
+    "location",
+    "secrets_of",
+]

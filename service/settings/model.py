@@ -1,0 +1,287 @@
+"""The sections of the settings and their ranges. Pure but for the secrets' files; reads neither the TOML file nor the
+environment (`load` does)."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from service.recording import Location, Policy
+from service.settings.presets import Preset, Timing
+from service.settings.secret import Credentials, CredentialsFile, Secret
+from service.settings.section import Section
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+ABSENT: Final = Secret("")
+S3_REGIONS: Final = 26
+STS_VENDORS: Final = (1, 2, 3)
+MAX_PREFIX: Final = 90  # Agora allows 128 (§3.4); a ULID, an attempt's part and their slashes follow
+
+
+def _check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("should be a URL with scheme and host")
+    if parts.scheme == "http" and not http_for_all and not _is_loopback(parts.hostname):
+        raise ValueError("should be https (http only for loopback hosts)")
+    if parts.username is not None or parts.query or parts.fragment or (parts.path.strip("/") and not path):
+        raise ValueError("should be scheme, host and port alone")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Database(Section):
+    """`url` may hold a password, so it is in no repr and no dump. `sealing_keys`: the newest first."""
+
+    url: str = Field("sqlite:///pagereel.db", repr=False, exclude=True, pattern=r"^(sqlite:///.+|postgresql://.+)$")
+    password: Secret | None = None
+    sealing_keys: tuple[Secret, ...] | None = Field(None, min_length=1, max_length=2, validate_default=True)
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _shared_keys(cls, keys: tuple[Secret, ...] | None, others: ValidationInfo) -> tuple[Secret, ...] | None:
+        if keys is None and others.data.get("url", "").startswith("postgresql:"):
+            raise ValueError("is needed with PostgreSQL: all replicas must share it")
+        return keys
+
+
+class Api(Section):
+    """The listener for callers: API, metrics, health."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Callbacks(Section):
+    """The separate listener for Agora's notifications."""
+
+    host: str = "0.0.0.0"  # noqa: S104  # Agora comes from outside
+    port: Port = 8081
+    public_url: str | None = None
+    max_body_bytes: int = Field(65536, ge=1024, le=16 * 1024 * 1024)
+    read_seconds: float = Field(5, gt=0, le=10)
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        return None if url is None else _check_url(url, http_for_all=False, path=True)
+
+
+class App(Section):
+    """An Agora project and its REST credentials. `rate_group`: whose request budget it shares."""
+
+    app_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    customer_id: str = Field("", max_length=200)
+    customer_secret: Secret = ABSENT
+    ncs_secrets: tuple[Secret, ...] = Field((), max_length=2)
+    base_urls: tuple[str, ...] = Field(("https://api.agora.io", "https://api.sd-rtn.com"), min_length=1, max_length=8)
+    rate_group: str = Field("", max_length=200)
+    accept_sha1: bool = False
+    setup: bool = False
+    region: Literal["CN", "AP", "EU", "NA"] | None = None
+    max_concurrent: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_budget(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "customer_id" in given:
+            return {"rate_group": given["customer_id"], **given}
+        return given
+
+    @field_validator("base_urls")
+    @classmethod
+    def _safe_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_check_url(url, http_for_all=False) for url in urls)
+
+
+class Keys(Section):
+    """A pair of storage keys. For Azure: account name and account key."""
+
+    access_key: Secret
+    secret_key: Secret
+
+
+class StorageProfile(Section):
+    """A place for recordings. `write` goes to Agora with every start, `read` stays here and may only read."""
+
+    vendor: Literal[1, 2, 3, 5, 6, 7, 8, 11]
+    endpoint: str | None = Field(None, validate_default=True)
+    region: int = Field(0, ge=0, le=999, validate_default=True)
+    bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")
+    prefix: tuple[Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")], ...] = ()
+    path_style: bool = False
+    write: Keys | None = None
+    credentials_file: CredentialsFile | None = Field(None, validate_default=True)
+    read: Keys
+    sse: Literal["kms", "aes256"] | None = None
+    tag: str | None = Field(None, min_length=1, max_length=500)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _own_endpoint(cls, endpoint: str | None, others: ValidationInfo) -> str | None:
+        if endpoint is None and others.data.get("vendor") == 11:
+            raise ValueError("is needed with vendor 11")
+        return None if endpoint is None else _check_url(endpoint, http_for_all=True)
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: int, others: ValidationInfo) -> int:
+        vendor = others.data.get("vendor")
+        if vendor == 1 and region >= S3_REGIONS and others.data.get("endpoint") is None:
+            raise ValueError(f"should be below {S3_REGIONS} for vendor 1 (a newer one needs `endpoint`)")
+        if vendor in (5, 6, 11) and region != 0:
+            raise ValueError(f"should be 0 for vendor {vendor}")
+        return region
+
+    @field_validator("prefix")
+    @classmethod
+    def _short_prefix(cls, prefix: tuple[str, ...]) -> tuple[str, ...]:
+        if sum(len(part) + 1 for part in prefix) > MAX_PREFIX:
+            raise ValueError(f"should be at most {MAX_PREFIX} characters with its slashes")
+        return prefix
+
+    @field_validator("credentials_file")
+    @classmethod
+    def _one_source(cls, file: CredentialsFile | None, others: ValidationInfo) -> CredentialsFile | None:
+        if "write" not in others.data:
+            return file  # its own fault is reported already
+        if (file is None) == (others.data["write"] is None):
+            raise ValueError("or `write`: exactly one of them is needed")
+        if file is not None and others.data.get("vendor", 1) not in STS_VENDORS:
+            raise ValueError("works with vendors 1, 2 and 3 only (temporary keys)")
+        return file
+
+    @field_validator("sse", "tag")
+    @classmethod
+    def _vendors_extra(cls, value: str | None, info: ValidationInfo) -> str | None:
+        vendors = (1,) if info.field_name == "sse" else (1, 2)
+        if value is not None and info.data.get("vendor", 1) not in vendors:
+            raise ValueError(f"works with vendor {' and '.join(map(str, vendors))} only")
+        return value
+
+    def write_credentials(self) -> Credentials:
+        """The keys to hand to Agora, as they are now."""
+        if self.credentials_file is not None:
+            return self.credentials_file.get()
+        assert self.write is not None, "validation wants one of the two"
+        return Credentials(self.write.access_key.get(), self.write.secret_key.get())
+
+
+class Limits(Section):
+    """What one caller may ask for, and the request budget of each rate group."""
+
+    max_body_bytes: int = Field(65536, ge=1024, le=16 * 1024 * 1024)
+    read_seconds: float = Field(30, gt=0, le=300)
+    page_size_max: int = Field(200, ge=1, le=1000)
+    url_max_bytes: int = Field(2048, ge=64, le=16384)
+    max_ahead_days: float = Field(30, gt=0, le=366)
+    requests_per_second: float = Field(8, gt=0, le=1000)
+    burst: int = Field(2, ge=1, le=100)
+
+
+class Urls(Section):
+    """Exceptions to the rules for page and RTMP URLs: `host` (any port) or `host:port`."""
+
+    allow_http_hosts: tuple[str, ...] = ()
+    allow_private_hosts: tuple[str, ...] = ()
+
+    @field_validator("allow_http_hosts", "allow_private_hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]?#]+)(:[0-9]{1,5})?", host):
+                raise ValueError("should be host or host:port (IPv6 in brackets)")
+        return tuple(host.lower() for host in hosts)
+
+
+class Worker(Section):
+    """The part that performs steps."""
+
+    enabled: bool = True
+    concurrency: int = Field(32, ge=1, le=1000)
+    lease_seconds: float = Field(30, ge=5, le=600)
+    poll_seconds: float = Field(1, gt=0, le=60)
+    drain_seconds: float = Field(20, ge=0, le=600)
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Whole(Section):
+    """Every section; `Settings` adds how it is loaded."""
+
+    deployment: str = Field(pattern=r"^[a-z0-9]{2,8}$")
+    database: Database = Database()
+    api: Api = Api()
+    callbacks: Callbacks = Callbacks()
+    apps: dict[Name, App] = Field(default_factory=dict)
+    storage: dict[Name, StorageProfile] = Field(default_factory=dict)
+    presets: dict[Name, Preset] = Field(default_factory=dict, validate_default=True)
+    timing: Timing = Timing()
+    limits: Limits = Limits()
+    urls: Urls = Urls()
+    worker: Worker = Worker()
+    log: Log = Log()
+    bootstrap_token_file: Path | None = None
+
+    @field_validator("presets")
+    @classmethod
+    def _with_default(cls, presets: dict[str, Preset]) -> dict[str, Preset]:
+        return {"default": Preset(), **presets}
+
+    @field_validator("bootstrap_token_file")
+    @classmethod
+    def _usable_token(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            Secret.of_file(file)
+        return file
+
+    def policy(
+        self,
+        preset: Preset,
+        *,
+        max_missing_seconds: float | None = None,
+        start_within_seconds: float | None = None,
+    ) -> Policy:
+        """The rules one new recording is steered by: `timing`, the preset's restart rule, the caller's two wishes."""
+        values = self.timing.model_dump()
+        wished = {"max_missing_seconds": max_missing_seconds, "start_within_seconds": start_within_seconds}
+        values |= {name: value for name, value in wished.items() if value is not None}
+        return Policy(**values, restart=preset.restart == "on_failure", max_restarts=preset.max_restarts)
+
+
+def location(profile: StorageProfile, recording_id: str) -> Location:
+    """The place a new recording is pinned to: the profile's prefix and the recording's ULID in lower case."""
+    own = recording_id.removeprefix("rec_").lower()
+    return Location(
+        vendor=profile.vendor,
+        region=profile.region,
+        bucket=profile.bucket,
+        endpoint=profile.endpoint,
+        path_style=profile.path_style,
+        prefix=(*profile.prefix, own),
+    )
+
+
+def secrets_of(section: Section) -> Iterable[Secret]:
+    """Every secret below a section, for tests that look for leaks."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Secret):
+                yield each
+            elif isinstance(each, Section):
+                yield from secrets_of(each)

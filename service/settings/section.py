@@ -1,0 +1,91 @@
+"""What every section of the settings shares: unknown keys are errors, secrets may come by file. No section is here."""
+
+import types
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from service.settings.secret import FromFile, Secret
+
+
+class Section(BaseModel):
+    """A table of the settings. A key `x` that is a `Secret` may be given as `x_file`, a list `xs` as `x_files`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_files(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        taken = dict(given)
+        for by_file, (name, many) in file_keys(cls).items():
+            if by_file not in taken:
+                continue
+            paths, clash = taken.pop(by_file), name in taken
+            if many:
+                taken[name] = [FromFile(path, clash) for path in paths] if isinstance(paths, list) else paths
+            else:
+                taken[name] = FromFile(paths, clash)
+        return taken
+
+
+def file_keys(section: type[Section]) -> dict[str, tuple[str, bool]]:
+    """The `*_file` keys of a section: key -> (the secret's key, whether it is a list)."""
+    found = {}
+    for name, info in section.model_fields.items():
+        annotation = info.annotation
+        if plain_type(annotation) is Secret:
+            found[f"{name}_file"] = (name, False)
+        elif item_type(annotation) is Secret:
+            found[f"{name.removesuffix('s')}_files"] = (name, True)
+    return found
+
+
+def plain_type(annotation: Any) -> Any:
+    """The annotation without `| None` and `Annotated`."""
+    while True:
+        origin, args = get_origin(annotation), get_args(annotation)
+        if origin in (Union, types.UnionType):
+            annotation = next(arg for arg in args if arg is not type(None))
+        elif hasattr(annotation, "__metadata__"):
+            annotation = args[0]
+        else:
+            return annotation
+
+
+def item_type(annotation: Any) -> Any:
+    """What a list or table of this annotation holds, or None where it is neither."""
+    annotation = plain_type(annotation)
+    if get_origin(annotation) in (tuple, list):
+        return plain_type(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        return plain_type(get_args(annotation)[1])
+    return None
+
+
+def is_table(annotation: Any) -> bool:
+    """Whether the annotation is a table of named things."""
+    return get_origin(plain_type(annotation)) is dict
+
+
+def keys_of(section: type[Section]) -> dict[str, Any]:
+    """Every key a section takes, `*_file` keys included, with its annotation."""
+    keys: dict[str, Any] = {name: info.annotation for name, info in section.model_fields.items()}
+    for name, (_, many) in file_keys(section).items():
+        keys[name] = tuple[str, ...] if many else str
+    return keys
+
+
+def annotation_at(root: type[Section], place: tuple[str | int, ...]) -> Any:
+    """The annotation of the setting at `place` (`("apps", "main", "app_id")`), or None if there is no such setting."""
+    annotation: Any = root
+    for part in place:
+        plain = plain_type(annotation)
+        if isinstance(plain, type) and issubclass(plain, Section):
+            annotation = keys_of(plain).get(str(part))
+        else:
+            annotation = item_type(plain)
+        if annotation is None:
+            return None
+    return annotation

@@ -1,0 +1,309 @@
+"""Performs the steps that the lifecycle calls for, and applies what the inbox has kept.
+
+It claims what is due, makes one call outside, and reports what came of it; what that means is decided elsewhere.
+Nothing is remembered here: a worker killed anywhere is replaced by another that reads the rows.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from metrics import intake
+from metrics import recordings as recording_meter
+from metrics import worker as meter
+from service.agora.answers import TaskState
+from service.agora.bodies import StartOrder, Storage
+from service.agora.bodies import Task as AgoraTask
+from service.agora.client import AgoraClient
+from service.agora.refusals import TaskMissing as NoSuchTask
+from service.buckets.s3 import S3Bucket
+from service.errors import Code, OutsideError, Refused, ServiceError, Unavailable
+from service.lifecycle.observations import (
+    Acquire,
+    Acquired,
+    Call,
+    CallFailed,
+    Failure,
+    Judged,
+    Look,
+    Looked,
+    LookFailed,
+    Observation,
+    Query,
+    Start,
+    Started,
+    Stop,
+    Stopped,
+    TaskMissing,
+    TaskSeen,
+    Updated,
+    UpdateOnhold,
+    UpdateRtmp,
+    UpdateStorage,
+    Verify,
+)
+from service.operations import Task, Work
+from service.recording import Attempt, JudgedFile, Recording
+from service.settings import Settings
+from service.verifier import Verifier
+
+T = TypeVar("T")
+
+NOTICES_AT_ONCE = 200
+GAUGES_SECONDS = 15
+LAG_PROBE_SECONDS = 0.5
+_CALLS: dict[type, Call] = {
+    Query: Call.QUERY,
+    UpdateOnhold: Call.UPDATE,
+    UpdateRtmp: Call.UPDATE,
+    UpdateStorage: Call.UPDATE,
+    Stop: Call.STOP,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """`run()` works until it is cancelled; `drain()` before that lets steps under way come to their end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        work: Work,
+        *,
+        clients: Mapping[str, AgoraClient],
+        open_bucket: Callable[[Recording], S3Bucket],
+        verifier: Verifier,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._work = work
+        self._clients = clients
+        self._open_bucket = open_bucket
+        self._verifier = verifier
+        self._clock = clock
+        self._steps_wake = asyncio.Event()
+        self._notices_wake = asyncio.Event()
+        self._running: dict[asyncio.Task[None], Task] = {}
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Something may be due. Only hastens: without it the next poll finds the same."""
+        self._steps_wake.set()
+
+    def wake_notices(self) -> None:
+        """A notification was stored. Only hastens."""
+        self._notices_wake.set()
+
+    async def run(self) -> None:
+        """The loops of the worker; one of them dying ends all, with its reason."""
+        async with asyncio.TaskGroup() as group:
+            for loop in (self._claim_steps, self._apply_notices, self._measure, self._renew_leases, self._probe_lag):
+                group.create_task(loop(), name=loop.__name__)
+
+    async def drain(self, seconds: float) -> None:
+        """Claim nothing more and let what is under way end; what takes longer is given back."""
+        self._stopping = True
+        if self._running:
+            _, late = await asyncio.wait(list(self._running), timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._work.release_all()
+
+    # --- loops ---------------------------------------------------------------------------------------------------
+
+    async def _claim_steps(self) -> None:
+        worker = self._settings.worker
+        while True:
+            self._steps_wake.clear()
+            free = 0 if self._stopping else worker.concurrency - len(self._running)
+            tasks = await _calmly(self._work.claim(worker.lease_seconds, free), []) if free > 0 else []
+            for task in tasks:
+                running = asyncio.create_task(self._perform(task), name=f"step {type(task.step).__name__}")
+                self._running[running] = task
+                running.add_done_callback(self._performed)
+            if len(tasks) < free or free <= 0:
+                await _event_or(self._steps_wake, worker.poll_seconds)
+
+    def _performed(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._steps_wake.set()
+
+    async def _apply_notices(self) -> None:
+        while True:
+            self._notices_wake.clear()
+            done = await _calmly(self._work.apply_notices(NOTICES_AT_ONCE), 0)
+            if done:
+                self.wake()
+            if done < NOTICES_AT_ONCE:
+                await _event_or(self._notices_wake, self._settings.worker.poll_seconds)
+
+    async def _renew_leases(self) -> None:
+        lease_seconds = self._settings.worker.lease_seconds
+        while True:
+            await asyncio.sleep(lease_seconds / 3)
+            if self._running:
+                await _calmly(self._work.renew(list(self._running.values()), lease_seconds), None)
+
+    async def _measure(self) -> None:
+        while True:
+            backlog = await _calmly(self._work.measure(), None)
+            if backlog is not None:
+                recording_meter.measured({state.value: count for state, count in backlog.states.items()})
+                meter.measured(backlog.overdue)
+                intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)
+            await asyncio.sleep(GAUGES_SECONDS)
+
+    async def _probe_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(LAG_PROBE_SECONDS)
+            meter.lagged(loop.time() - before - LAG_PROBE_SECONDS)
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    async def _perform(self, task: Task) -> None:
+        name = type(task.step).__name__.lower()
+        began = time.perf_counter()
+        meter.step_began()
+        try:
+            observation, files = await self._observe(task)
+            after = await self._work.report(task, observation, files)
+        except ServiceError as error:  # the database is away; the lease runs out and the step is taken again
+            _log.warning("step_not_written", step=name, recording=task.recording.id, error=error.message)
+        except Exception:
+            meter.step_crashed(name)
+            _log.exception("step_failed", step=name, recording=task.recording.id)
+        else:
+            if after is not None and after.state is not task.recording.state:
+                _log.info("state", recording=after.id, state=after.state, step=name)
+        finally:
+            meter.step_done(name, time.perf_counter() - began)
+
+    async def _observe(self, task: Task) -> tuple[Observation, tuple[JudgedFile, ...]]:
+        """Make the step's one call, and say what came of it."""
+        match task.step:
+            case Look():
+                return await self._look(task.recording)
+            case Verify():
+                bucket = self._open_bucket(task.recording)
+                return Judged(await self._verifier.verify(task.recording, bucket, self._clock)), ()
+        attempt = task.recording.attempt
+        assert attempt is not None, "steps other than looks are about an attempt"
+        try:
+            return await self._call(task, attempt), ()
+        except NoSuchTask:
+            return TaskMissing(_CALLS[type(task.step)]), ()
+        except OutsideError as error:
+            return _failed(task, error), ()
+
+    async def _call(self, task: Task, attempt: Attempt) -> Observation:
+        recording = task.recording
+        client = self._clients.get(recording.app)
+        if client is None:
+            raise Unavailable("app_not_configured", f"the settings have no app {recording.app!r} any more")
+        match task.step:
+            case Acquire():
+                answer = await client.acquire(attempt.cname, attempt.uid, recording.parameters.max_recording_hour)
+                _log.info(
+                    "acquired",
+                    recording=recording.id,
+                    cname=attempt.cname,
+                    uid=attempt.uid,
+                    resource_id=answer.resource_id,
+                )
+                return Acquired(answer.resource_id)
+            case Start(hours=hours):
+                order = self._order(task, attempt, hours)
+                started = await client.start(attempt.cname, attempt.uid, _resource(attempt), order)
+                return Started(started.sid, sts=order.storage.credentials.expires_at is not None)
+            case Query():
+                overdue = (attempt.next_query_at or 0) + recording.policy.watch_seconds < self._clock()
+                return _seen(await client.query(_task(attempt), overdue=overdue))
+            case UpdateOnhold(onhold=onhold):
+                await client.update_onhold(_task(attempt), onhold)
+            case UpdateRtmp():
+                assert task.page is not None
+                assert task.page.rtmp_url is not None
+                await client.update_rtmp(_task(attempt), task.page.rtmp_url)
+            case UpdateStorage():
+                await client.update_storage(_task(attempt), self._storage(recording, attempt))
+            case Stop():
+                stopped = await client.stop(_task(attempt))
+                return Stopped(stopped.nothing_recorded)
+            case step:
+                raise TypeError(f"no call for {step}")
+        return Updated(task.step)
+
+    def _order(self, task: Task, attempt: Attempt, hours: int) -> StartOrder:
+        recording = task.recording
+        assert task.page is not None, "a start comes with its page"
+        return StartOrder(
+            url=task.page.url,
+            parameters=replace(recording.parameters, max_recording_hour=hours, onhold=attempt.onhold),
+            storage=self._storage(recording, attempt),
+            rtmp_url=task.page.rtmp_url,
+        )
+
+    def _storage(self, recording: Recording, attempt: Attempt) -> Storage:
+        profile = self._settings.storage.get(recording.storage)
+        if profile is None:
+            raise Unavailable("storage_not_configured", f"the settings have no storage {recording.storage!r} any more")
+        return Storage(recording.location, attempt.prefix, profile.write_credentials(), profile.sse, profile.tag)
+
+    async def _look(self, recording: Recording) -> tuple[Observation, tuple[JudgedFile, ...]]:
+        try:
+            look = await self._verifier.look(recording, self._open_bucket(recording))
+        except OutsideError as error:
+            return LookFailed(error.code, error.detail), ()
+        seen = Looked(look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids)
+        return seen, look.files
+
+
+def _failed(task: Task, error: OutsideError) -> CallFailed:
+    if isinstance(error, Refused):
+        failure = Failure.REFUSED
+    else:
+        failure = Failure.UNAVAILABLE if isinstance(error, Unavailable) else Failure.UNKNOWN
+    return CallFailed(task.step, failure, error.code, error.detail, error.retry_after_seconds)
+
+
+def _seen(state: TaskState) -> TaskSeen:
+    names = tuple(file.name for file in state.files)
+    return TaskSeen(state.status or 0, state.onhold, state.recorder_state == "exit", names)
+
+
+def _resource(attempt: Attempt) -> str:
+    assert attempt.resource_id is not None, "a call about a task comes after its acquire"
+    return attempt.resource_id
+
+
+def _task(attempt: Attempt) -> AgoraTask:
+    assert attempt.sid is not None, "a call about a task comes after its sid is known"
+    return AgoraTask(attempt.cname, attempt.uid, _resource(attempt), attempt.sid)
+
+
+async def _calmly(working: Awaitable[T], otherwise: T) -> T:
+    """The result, or `otherwise` while the database is away: a loop goes on, its next round tries again."""
+    try:
+        return await working
+    except ServiceError as error:
+        if error.code is not Code.UNAVAILABLE:
+            raise
+        _log.warning("database_away", error=error.message)
+        return otherwise
+
+
+async def _event_or(event: asyncio.Event, seconds: float) -> None:
+    """Wake on the event or after `seconds`, never on the event alone."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,87 @@
+"""Fixtures for all rooms. Nothing is started before a test asks for it."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.database import startup
+from service.database.run import Database
+from service.database.sealing import Seals, make_key
+from tests.postgres import Postgres
+
+DEPLOYMENT = "test"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server all tests share; it does not survive a kill, see `Postgres(durable=True)` for those."""
+    with Postgres() as server:
+        yield server
+
+
+def _prepared(url: str) -> None:
+    """Create the schema, on a thread with a loop of its own."""
+
+    async def prepare() -> None:
+        async with await Database.open(url) as database:
+            await startup.prepare(database, DEPLOYMENT, 0)
+
+    thread = threading.Thread(target=lambda: asyncio.run(prepare()))
+    thread.start()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "pagereel.db"
+    _prepared(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres: Postgres) -> str:
+    url = postgres.create_database()
+    _prepared(url)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table; a test that takes it runs once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/pagereel.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database at the newest schema for the deployment `test`; a test that takes it runs once on each kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("_sqlite_template"), tmp_path / "pagereel.db")
+        yield f"sqlite:///{tmp_path}/pagereel.db"
+        return
+    template: str = request.getfixturevalue("_postgres_template")
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create_database(template)
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database at the newest schema, of both kinds."""
+    async with await Database.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def seals() -> Seals:
+    return Seals(make_key())

@@ -1,0 +1,30 @@
+"""The emulator's page of the documentation names everything that can be set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.faults import NEEDED, Fault
+from emulator.settings import App, Callback, Quirks, Settings, Times
+
+PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text()
+
+
+@pytest.mark.parametrize("model", [Settings, App, Callback, Times, Quirks, Fault])
+def test_every_setting_is_documented(model: type[Settings]) -> None:
+    assert [name for name in model.model_fields if f"`{name}`" not in PAGE] == []
+
+
+def test_every_kind_of_fault_is_documented() -> None:
+    assert [kind for kind in NEEDED if f"| `{kind}` |" not in PAGE] == []
+
+
+def test_the_example_configuration_is_valid(tmp_path: Path) -> None:
+    from emulator.settings import load
+
+    block = PAGE.split("`emulator.toml`:\n\n")[1].split("Then\n")[0]
+    path = tmp_path / "emulator.toml"
+    path.write_text("\n".join(line.removeprefix("    ") for line in block.splitlines()))
+    assert load(path, port=0).apps[0].app_id == "demo-app"

@@ -1,0 +1,394 @@
+"""Whatever is wrong with a request: a problem document names it, nothing of it is repeated, no operation is called."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from handlers_stand_in import ID, NOW, StandIn
+from structlog.testing import capture_logs
+
+from handlers import Limits, build_api
+from service.errors import Code, FieldError, ServiceError, invalid
+
+Client = TestClient[Any, Any]
+
+SECRET = "hunter2"
+URL = f"https://user:{SECRET}@example.org/lesson?token={SECRET}"
+ONE = f"/v1/recordings/{ID}"
+
+
+async def problem_of(response: Any, status: int) -> dict[str, Any]:
+    text = await response.text()
+    assert response.status == status, text
+    assert response.content_type == "application/problem+json"
+    assert SECRET not in text
+    problem: dict[str, Any] = json.loads(text)
+    assert problem["status"] == status
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert problem["type"] == f"/docs#problem-{status}"
+    assert {"title", "detail", "code"} <= problem.keys()
+    return problem
+
+
+def pointers(problem: dict[str, Any]) -> list[str]:
+    return [error["pointer"] for error in problem["errors"]]
+
+
+BAD_FIELDS: list[tuple[str, Any]] = [
+    ("url", None),
+    ("url", 5),
+    ("url", ""),
+    ("url", f"https://example.org/{SECRET}\n"),
+    ("url", "https://example.org/" + SECRET * 3000),
+    ("app", "no spaces"),
+    ("storage", ["a"]),
+    ("preset", ""),
+    ("video_width", "640"),
+    ("video_width", 640.0),
+    ("video_width", None),
+    ("video_width", 239),
+    ("video_width", 1921),
+    ("video_height", 239),
+    ("video_height", True),
+    ("video_fps", 4),
+    ("video_fps", 61),
+    ("video_bitrate", 49),
+    ("video_bitrate", 8001),
+    ("video_bitrate", 10**30),
+    ("audio_profile", -1),
+    ("audio_profile", 3),
+    ("mobile", 1),
+    ("mobile", "true"),
+    ("max_recording_hour", 0),
+    ("max_recording_hour", 720),
+    ("max_video_duration", 29),
+    ("max_video_duration", 241),
+    ("ready_timeout", 61),
+    ("ready_timeout", 1.5),
+    ("onhold", 0),
+    ("av_file_type", []),
+    ("av_file_type", ["mp4"]),
+    ("av_file_type", ["mp4", "hls"]),
+    ("av_file_type", "hls"),
+    ("rtmp_url", f"https://example.org/{SECRET}"),
+    ("labels", {str(number): "x" for number in range(17)}),
+    ("labels", []),
+    ("max_missing_seconds", -1),
+    ("max_missing_seconds", "5"),
+    ("max_missing_seconds", True),
+    ("start_within_seconds", 0),
+    ("start_at", NOW + 60),
+    ("start_at", "2027-01-15T08:00:00"),
+    ("start_at", "2027-01-15"),
+    ("start_at", "2027-02-30T08:00:00Z"),
+    ("start_at", "0001-01-01T00:00:00+23:59"),
+    ("stop_at", "9999-12-31T23:59:59-23:59"),
+    ("stop_at", "tomorrow"),
+    ("stop_at", None),
+    ("surprise", SECRET),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD_FIELDS, ids=lambda value: str(value)[:30])
+async def test_a_wrong_field_is_named_and_nothing_is_started(
+    api: Client, operations: StandIn, field: str, value: Any
+) -> None:
+    response = await api.post("/v1/recordings", json={"url": URL, field: value})
+    problem = await problem_of(response, 422)
+    assert pointers(problem) == [f"/{field}"]
+    assert problem["code"] == "invalid"
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "pointer"),
+    [
+        ({"Room": "7"}, "/labels/Room"),
+        ({"a/b~c": "7"}, "/labels/a~1b~0c"),
+        ({"room": 7}, "/labels/room"),
+        ({"room": "\u0000"}, "/labels/room"),
+        ({"room": "ä" * 65}, "/labels/room"),
+        ({"k" * 33: ""}, "/labels/" + "k" * 33),
+    ],
+)
+async def test_a_wrong_label_is_named_by_its_own_pointer(
+    api: Client, operations: StandIn, labels: dict[str, Any], pointer: str
+) -> None:
+    problem = await problem_of(await api.post("/v1/recordings", json={"url": URL, "labels": labels}), 422)
+    assert pointers(problem) == [pointer]
+    assert operations.calls == []
+
+
+async def test_all_wrong_fields_are_named_at_once(api: Client) -> None:
+    problem = await problem_of(await api.post("/v1/recordings", json={"video_fps": 1, "mobile": 1, "more": 0}), 422)
+    assert set(pointers(problem)) == {"/url", "/video_fps", "/mobile", "/more"}
+
+
+async def test_the_number_of_named_fields_is_bounded(api: Client) -> None:
+    problem = await problem_of(await api.post("/v1/recordings", json={f"f{n}": 0 for n in range(500)}), 422)
+    assert len(problem["errors"]) == 20
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"url": NaN}',
+        b'{"url": "\\ud800"}',
+        b'{"url": "a", "url": "b"}',
+        b'{"url": "a", "labels": {"k": "1", "k": "2"}}',
+        b"[" * 30_000,
+        b"[" * 1_020 + b"]" * 1_020,
+        b"1" * 10_000,
+    ],
+    ids=lambda content: repr(content[:24]),
+)
+async def test_an_unreadable_body_is_400(api: Client, operations: StandIn, content: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    problem = await problem_of(await api.post("/v1/recordings", data=content, headers=headers), 400)
+    assert problem["code"] == "invalid"
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize("body", [[], "x", 5, None, True])
+async def test_a_body_that_is_no_object_is_422(api: Client, operations: StandIn, body: Any) -> None:
+    headers = {"Content-Type": "application/json"}
+    problem = await problem_of(await api.post("/v1/recordings", data=json.dumps(body), headers=headers), 422)
+    assert pointers(problem) == [""]
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer"),
+    [
+        ("PATCH", ONE, {}, ""),
+        ("PATCH", ONE, {"stop_at": None}, "/stop_at"),
+        ("PATCH", ONE, {"stop_at": "2027-01-15T08:00:00"}, "/stop_at"),
+        ("PATCH", ONE, {"url": URL}, "/url"),
+        ("PUT", f"{ONE}/rtmp", {}, "/rtmp_url"),
+        ("PUT", f"{ONE}/rtmp", {"rtmp_url": SECRET}, "/rtmp_url"),
+    ],
+)
+async def test_a_wrong_change_is_refused(
+    api: Client, operations: StandIn, method: str, path: str, body: Any, pointer: str
+) -> None:
+    assert pointers(await problem_of(await api.request(method, path, json=body), 422)) == [pointer]
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/v1/recordings?limit=0", "?limit"),
+        ("/v1/recordings?limit=201", "?limit"),
+        ("/v1/recordings?limit=x", "?limit"),
+        ("/v1/recordings?limit=1&limit=2", "?limit"),
+        ("/v1/recordings?limit=-1", "?limit"),
+        ("/v1/recordings?state=done", "?state"),
+        ("/v1/recordings?state=failed,", "?state"),
+        ("/v1/recordings?label=room", "?label"),
+        ("/v1/recordings?label=Room:7", "?label"),
+        ("/v1/recordings?label=a:1&label=a:2", "?label"),
+        ("/v1/recordings?from=2027-01-15T08:00:00", "?from"),
+        ("/v1/recordings?from=2027-01-15T08:00:00+01:00", "?from"),
+        ("/v1/recordings?to=now", "?to"),
+        ("/v1/recordings?app=a%00b", "?app"),
+        ("/v1/recordings?cursor=%00", "?cursor"),
+        (f"/v1/recordings?password={SECRET}", "?password"),
+        (f"{ONE}/timeline?links=true", "?links"),
+        (f"{ONE}/files?links=yes", "?links"),
+        ("/v1/notifications?type=x", "?type"),
+        ("/v1/notifications?outcome=lost", "?outcome"),
+        ("/v1/notifications?sid=%00", "?sid"),
+    ],
+)
+async def test_a_wrong_query_parameter_is_named(api: Client, operations: StandIn, path: str, pointer: str) -> None:
+    assert pointers(await problem_of(await api.get(path), 422)) == [pointer]
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Idempotency-Key", ""),
+        ("Idempotency-Key", "a b"),
+        ("Idempotency-Key", "é"),
+        ("Idempotency-Key", "k" * 256),
+        ("Prefer", "wait=61"),
+        ("Prefer", "wait=-1"),
+        ("Prefer", "respond-async, wait"),
+    ],
+)
+async def test_a_wrong_header_is_named(api: Client, operations: StandIn, name: str, value: str) -> None:
+    response = await api.post("/v1/recordings", json={"url": URL}, headers={name: value})
+    assert pointers(await problem_of(response, 422)) == [name]
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize("path", ["/v1/recordings/no-such!", f"/v1/recordings/{'x' * 65}", "/v1/recordings/%00"])
+async def test_what_can_be_no_id_is_not_found_without_asking(api: Client, operations: StandIn, path: str) -> None:
+    await problem_of(await api.get(path), 404)
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "9" * 19])
+async def test_what_can_be_no_notification_is_not_found(api: Client, operations: StandIn, number: str) -> None:
+    await problem_of(await api.post(f"/v1/notifications/{number}/replay"), 404)
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer wrong", "Bearer a b", "Bearer " + "x" * 600]
+)
+async def test_without_a_valid_token_nothing_is_done(api: Client, operations: StandIn, authorization: str) -> None:
+    response = await api.post("/v1/recordings", json={"url": URL}, headers={"Authorization": authorization})
+    await problem_of(response, 401)
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path"),
+    [
+        ("reader", "POST", "/v1/recordings"),
+        ("reader", "PATCH", ONE),
+        ("reader", "POST", f"{ONE}/stop"),
+        ("reader", "POST", f"{ONE}/verify"),
+        ("starter", "GET", "/v1/recordings"),
+        ("reader", "GET", "/v1/notifications"),
+        ("starter", "POST", "/v1/notifications/5/replay"),
+    ],
+)
+async def test_a_token_without_the_scope_is_forbidden(
+    api: Client, operations: StandIn, token: str, method: str, path: str
+) -> None:
+    response = await api.request(method, path, headers={"Authorization": f"Bearer {token}"})
+    assert (await problem_of(response, 403))["code"] == "forbidden"
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"Content-Type": "text/plain"}, b"{}"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"url=1"),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"x"),
+    ],
+)
+async def test_other_than_plain_json_is_415(
+    api: Client, operations: StandIn, headers: dict[str, str], content: bytes
+) -> None:
+    await problem_of(await api.post("/v1/recordings", data=content, headers=headers), 415)
+    assert operations.calls == []
+
+
+async def test_a_huge_body_is_413(api: Client, operations: StandIn) -> None:
+    problem = await problem_of(await api.post("/v1/recordings", json={"url": "x" * 65536}), 413)
+    assert problem["code"] == "too_large"
+    assert operations.calls == []
+
+
+async def send_raw(client: Client, content: bytes) -> bytes:
+    """The head of what the server says to these bytes."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(content)
+    try:
+        async with asyncio.timeout(5):
+            return await reader.readuntil(b"\r\n\r\n")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_silent_body_is_408_after_the_limit(api: Client, operations: StandIn) -> None:
+    head = b"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer all\r\n"
+    answer = await send_raw(api, head + b'Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"url"')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+    assert b"Connection: close" in answer
+    assert operations.calls == []
+
+
+@pytest.fixture
+async def uncancelled_port(operations: StandIn) -> AsyncIterator[int]:
+    """The port of an API as the service runs it: aiohttp's test server would cancel a handler whose caller is gone."""
+    app = build_api(operations, Limits(), clock=lambda: NOW)  # type: ignore[arg-type]
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def test_a_caller_who_hangs_up_leaves_nothing_but_a_log_line(
+    uncancelled_port: int, operations: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as lines:
+        reader, writer = await asyncio.open_connection("127.0.0.1", uncancelled_port)
+        head = f"PUT {ONE}/rtmp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer all\r\nExpect: 100-continue\r\n"
+        writer.write(head.encode() + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n")
+        assert b"100" in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        async with asyncio.timeout(5):
+            while not lines:
+                await asyncio.sleep(0.01)
+    assert lines[0]["status"] == 408
+    assert operations.calls == []
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_broken_chunk_is_400(api: Client, operations: StandIn) -> None:
+    head = b"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer all\r\nContent-Type: application/json\r\n"
+    answer = await send_raw(api, head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}")
+    assert answer.split(maxsplit=2)[1] == b"400"
+    assert operations.calls == []
+
+
+async def test_unknown_paths_and_methods_are_problems_too(api: Client) -> None:
+    assert (await problem_of(await api.get("/v1/nothing"), 404))["code"] == "not_found"
+    response = await api.delete("/v1/recordings")
+    assert (await problem_of(response, 405))["code"] == "method_not_allowed"
+    assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "members"),
+    [
+        (invalid("/app", "is unknown"), 422, {"errors": [{"pointer": "/app", "message": "is unknown"}]}),
+        (ServiceError(Code.CONFLICT, "Over.", detail="verified"), 409, {"state": "verified", "detail": "Over."}),
+        (
+            ServiceError(Code.CONFLICT, "Other request.", detail="idempotency_mismatch"),
+            422,
+            {"reason": "idempotency_mismatch"},
+        ),
+        (ServiceError(Code.NOT_FOUND, "No."), 404, {"code": "not_found"}),
+        (ServiceError(Code.FORBIDDEN, "No."), 403, {"code": "forbidden"}),
+        (ServiceError(Code.UNAVAILABLE, "Later."), 503, {"code": "unavailable"}),
+        (ServiceError(Code.LIMITED, "Later.", retry_after_seconds=1.2), 429, {"code": "limited"}),
+        (ServiceError(Code.INTERNAL, "Sorry."), 500, {"code": "internal"}),
+        (ServiceError(Code.INVALID, "No.", errors=(FieldError("/url", "https"),)), 422, {"code": "invalid"}),
+    ],
+)
+async def test_each_error_of_an_operation_has_its_status(
+    api: Client, operations: StandIn, error: ServiceError, status: int, members: dict[str, Any]
+) -> None:
+    operations.error = error
+    response = await api.post("/v1/recordings", json={"url": URL})
+    problem = await problem_of(response, status)
+    assert members.items() <= problem.items()
+    assert response.headers.get("Retry-After") == {429: "2", 503: "5"}.get(status)
+
+
+async def test_what_went_wrong_inside_stays_inside(api: Client, operations: StandIn) -> None:
+    operations.error = RuntimeError(f"password {SECRET} in table tokens")
+    problem = await problem_of(await api.get(ONE), 500)
+    assert problem["code"] == "internal"
+    assert "table" not in json.dumps(problem)

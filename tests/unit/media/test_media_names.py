@@ -1,0 +1,66 @@
+"""Which names are files of a task, and what they say."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from media_corpus import SID, utc17
+
+from service.media.names import NameReader, ObjectName, file_cname, parse_utc17, sid_from_names
+from service.recording import FileKind
+
+READER = NameReader(SID, "lesson_42")
+STEM = f"{SID}_lesson-42"
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (f"{STEM}.m3u8", ObjectName(FileKind.PLAYLIST, 0)),
+        (f"bak0_{STEM}.m3u8", ObjectName(FileKind.PLAYLIST, 1)),
+        (f"bak12_{STEM}_1735689700_3.m3u8", ObjectName(FileKind.PLAYLIST, 13, copy=(3, 1735689700))),
+        (f"{STEM}_20250101000011873.ts", ObjectName(FileKind.SLICE, 0, starts_at=1735689611.873)),
+        (f"bak1_{STEM}_0.mp4", ObjectName(FileKind.MP4, 2, index=0)),
+    ],
+)
+def test_a_file_of_the_task_says_what_it_is(name: str, read: ObjectName) -> None:
+    assert READER.read(name) == read
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{'f' * 32}_lesson-42.m3u8",
+        f"{SID}_lesson_42.m3u8",
+        f"{STEM}.m3u8\n",
+        f"x{STEM}.m3u8",
+        f"{STEM}_20250101000011873.ts.part",
+        f"{STEM}_20250230000011873.ts",
+        f"{STEM}_20250101240011873.ts",
+        f"{STEM}_2025010100001187.ts",
+        f"{STEM}_٢٠٢٥٠١٠١٠٠٠٠١١٨٧٣.ts",
+        f"bak_{STEM}.m3u8",
+        f"{STEM}_1.m3u8",
+        "",
+    ],
+)
+def test_what_is_no_file_of_the_task_is_not_read(name: str) -> None:
+    assert READER.read(name) is None
+
+
+def test_special_characters_of_a_channel_name_become_dashes() -> None:
+    assert file_cname("a!b@c_d.e=f g") == "a-b-c-d-e-f g"
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)))
+def test_an_instant_in_a_name_reads_to_the_millisecond(moment: datetime) -> None:
+    at = moment.replace(tzinfo=UTC).timestamp()
+    assert abs((parse_utc17(utc17(at)) or 0) - at) <= 0.001
+
+
+def test_the_sid_is_read_off_names_only_where_they_agree() -> None:
+    key = f"p/a/{STEM}_20250101000011873.ts"
+    assert sid_from_names([key, f"p/a/bak0_{STEM}.m3u8", "p/a/probe"], "lesson_42") == SID
+    assert sid_from_names([key, f"p/a/{'e' * 32}_lesson-42.m3u8"], "lesson_42") is None
+    assert sid_from_names([f"p/a/{SID}_other.m3u8", "p/a/x"], "lesson_42") is None

@@ -1,0 +1,350 @@
+"""One TOML file, overridden by variables, and every fault at once."""
+
+import dataclasses
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from service.recording import Location, Policy
+from service.settings import Preset, Settings, SettingsError, Timing, documented_keys, location, secrets_of
+
+ROOT = Path(__file__).parents[3]
+GOOD = """
+deployment = "test1"
+[apps.main]
+app_id = "app1"
+customer_id = "cust"
+customer_secret = "canary-secret"
+ncs_secrets = ["canary-ncs"]
+[storage.s3]
+vendor = 1
+region = 7
+bucket = "archive"
+prefix = ["rec", "A1"]
+write = {access_key = "canary-wa", secret_key = "canary-ws"}
+read = {access_key = "canary-ra", secret_key = "canary-rs"}
+[presets.lecture]
+app = "main"
+storage = "s3"
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text=GOOD, env=None, **extra):
+        path = tmp_path / "pagereel.toml"
+        path.write_text(textwrap.dedent(text))
+        return Settings.load(path, env or {}, **extra)
+
+    return load_text
+
+
+def problems(load, text=GOOD, env=None, **extra):
+    with pytest.raises(SettingsError) as caught:
+        load(text, env, **extra)
+    assert "canary" not in str(caught.value)
+    return list(caught.value.problems)
+
+
+def test_the_example_loads_cleanly():
+    settings = Settings.load(ROOT / "pagereel.example.toml", {})
+    assert settings.apps["main"].base_urls == ("https://api.agora.io", "https://api.sd-rtn.com")
+
+
+def test_the_smallest_settings_have_every_default(load):
+    settings = load('deployment = "t1"')
+    assert (settings.database.url, settings.api.port, settings.callbacks.port) == ("sqlite:///pagereel.db", 8080, 8081)
+    assert settings.presets == {"default": Preset()}
+    assert (settings.limits.requests_per_second, settings.limits.burst) == (8, 2)
+
+
+def test_without_a_file_the_variables_are_everything():
+    assert Settings.load(None, {"PAGEREEL_DEPLOYMENT": "t1"}).deployment == "t1"
+
+
+def test_a_variable_names_the_file(tmp_path):
+    (tmp_path / "s.toml").write_text(GOOD)
+    assert Settings.load(None, {"PAGEREEL_SETTINGS": str(tmp_path / "s.toml")}).deployment == "test1"
+
+
+def test_values_arrive_with_their_types(load):
+    settings = load()
+    app = settings.apps["main"]
+    assert (app.app_id, app.rate_group, app.accept_sha1) == ("app1", "cust", False)
+    assert (app.customer_secret.get(), [secret.get() for secret in app.ncs_secrets]) == (
+        "canary-secret",
+        ["canary-ncs"],
+    )
+    profile = settings.storage["s3"]
+    assert profile.write_credentials().secret_key == "canary-ws"
+    assert settings.presets["lecture"].app == "main"
+    assert "default" in settings.presets
+
+
+def test_no_dump_and_no_repr_shows_a_secret(load):
+    settings = load(
+        env={"PAGEREEL_DATABASE__URL": "postgresql://u:canary@h/d", "PAGEREEL_DATABASE__SEALING_KEYS": '["canary"]'}
+    )
+    keys = settings.storage["s3"].write_credentials()
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {keys!r}"
+    assert "canary" not in shown
+    assert len(list(secrets_of(settings))) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read", "expected"),
+    [
+        ("PAGEREEL_API__PORT", "9000", lambda s: s.api.port, 9000),
+        ("PAGEREEL_WORKER__ENABLED", "false", lambda s: s.worker.enabled, False),
+        ("PAGEREEL_WORKER__POLL_SECONDS", "0.5", lambda s: s.worker.poll_seconds, 0.5),
+        ("PAGEREEL_APPS__MAIN__APP_ID", "12345", lambda s: s.apps["main"].app_id, "12345"),
+        ("PAGEREEL_APPS__MAIN__CUSTOMER_SECRET", "777", lambda s: s.apps["main"].customer_secret.get(), "777"),
+        ("PAGEREEL_APPS__MAIN__ACCEPT_SHA1", "TRUE", lambda s: s.apps["main"].accept_sha1, True),
+        ("PAGEREEL_STORAGE__S3__VENDOR", "2", lambda s: s.storage["s3"].vendor, 2),
+        ("PAGEREEL_STORAGE__S3__READ__ACCESS_KEY", "x", lambda s: s.storage["s3"].read.access_key.get(), "x"),
+        ("PAGEREEL_TIMING__RETRY_SECONDS", "[1, 2]", lambda s: s.timing.retry_seconds, (1, 2)),
+        ("PAGEREEL_URLS__ALLOW_HTTP_HOSTS", '["Demo:80"]', lambda s: s.urls.allow_http_hosts, ("demo:80",)),
+        ("PAGEREEL_LOG", '{"level": "debug"}', lambda s: s.log.level, "debug"),
+        ("PAGEREEL_PRESETS__NEW__VIDEO_FPS", "30", lambda s: s.presets["new"].video_fps, 30),
+    ],
+)
+def test_a_variable_overrides_the_file(load, name, value, read, expected):
+    assert read(load(env={name: value})) == expected
+
+
+@pytest.mark.parametrize("name", ["PAGEREEL_PORT", "PAGEREEL_SERVICE_HOST", "PAGEREEL_PORT_8080_TCP_ADDR", "PATH"])
+def test_a_variable_of_the_platform_is_ignored(load, name):
+    assert load(env={name: "tcp://10.0.0.1:8080"})
+
+
+def test_a_secret_by_variable_replaces_one_by_file_and_back(load, tmp_path):
+    (tmp_path / "s").write_text("by-file\n")
+    by_file = {"PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE": str(tmp_path / "s")}
+    assert load(env=by_file).apps["main"].customer_secret.get() == "by-file"
+    text = GOOD.replace('customer_secret = "canary-secret"', f'customer_secret_file = "{tmp_path}/s"')
+    inline = {"PAGEREEL_APPS__MAIN__CUSTOMER_SECRET": "inline"}
+    assert load(text, inline).apps["main"].customer_secret.get() == "inline"
+
+
+def test_every_problem_is_named_at_once(load):
+    text = """
+        deployment = "Not-Good"
+        apis = 1
+        [api]
+        port = 99999
+        prot = 1
+        [apps.main]
+        app_id = "a b"
+        customer_secrett = "canary"
+        customer_secret = ""
+        base_urls = ["http://api.agora.io", "https://x/path"]
+        [apps."Bad Name"]
+        app_id = "x"
+        customer_id = "c"
+        customer_secret = "s"
+        setup = true
+        [storage.a]
+        vendor = 11
+        bucket = "bucket"
+        region = 3
+        prefix = ["a-b"]
+        write = {access_key = "canary"}
+        read = {access_key = "", secret_key = 5}
+        [storage.b]
+        vendor = 4
+        [presets.p]
+        app = "mian"
+        storage = "c"
+        video_width = 1920
+        video_height = 1920
+        max_recording_hour = 720
+        av_file_type = ["mp4"]
+        [timing]
+        lead_second = 1
+        start_repeat_seconds = [200, 200]
+    """
+    found = problems(load, text, {"PAGEREEL_LIMITS__BURTS": "1", "PAGEREEL_APPS__MAIN__NCS_SECRETS": "canary"})
+    keys = [problem.partition(": ")[0] for problem in found]
+    assert keys == sorted(
+        [
+            "api.port",
+            "api.prot",
+            "apis",
+            "apps.Bad Name",
+            "apps.main.app_id",
+            "apps.main.base_urls",
+            "apps.main.customer_id",
+            "apps.main.customer_secret",
+            "apps.main.customer_secrett",
+            "apps.main.ncs_secrets",
+            "apps.main.ncs_secrets",
+            "deployment",
+            "limits.burts",
+            "presets.p.app",
+            "presets.p.av_file_type",
+            "presets.p.max_recording_hour",
+            "presets.p.storage",
+            "presets.p.video_height",
+            "storage.a.endpoint",
+            "storage.a.prefix.0",
+            "storage.a.read.access_key",
+            "storage.a.read.secret_key",
+            "storage.a.region",
+            "storage.a.write.secret_key",
+            "storage.b.bucket",
+            "storage.b.credentials_file",
+            "storage.b.read",
+            "storage.b.vendor",
+            "timing.lead_second",
+            "timing.start_repeat_seconds",
+        ]
+    )
+    assert "apps.main.customer_secret: is empty" in found
+    assert "apis: is not a setting; did you mean `api`?" in found
+    assert "limits.burts: is not a setting; did you mean `burst`?" in found
+    assert "presets.p.app: names nothing in these settings; did you mean `main`?" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('customer_secret = "canary-secret"', 'customer_secret = "  "', "apps.main.customer_secret"),
+        ('customer_secret = "canary-secret"', "", "apps.main.customer_secret"),
+        ('customer_secret = "canary-secret"', "customer_secret = 5", "apps.main.customer_secret"),
+        ('customer_secret = "canary-secret"', 'customer_secret_file = "/no/such"', "apps.main.customer_secret"),
+        ('customer_secret = "canary-secret"', "customer_secret_file = 5", "apps.main.customer_secret"),
+        ('customer_secret = "', 'customer_secret_file = "/x"\ncustomer_secret = "', "apps.main.customer_secret"),
+        ('customer_id = "cust"', 'customer_id = ""', "apps.main.customer_id"),
+        ('ncs_secrets = ["canary-ncs"]', "ncs_secrets = []", "apps.main.ncs_secrets"),
+        ('ncs_secrets = ["canary-ncs"]', "", "apps.main.ncs_secrets"),
+        ('ncs_secrets = ["canary-ncs"]', 'ncs_secrets = ["a", "b", "c"]', "apps.main.ncs_secrets"),
+        ('ncs_secrets = ["canary-ncs"]', 'ncs_secrets = [""]', "apps.main.ncs_secrets.0"),
+        ('ncs_secrets = ["', 'ncs_secret_files = ["/x"]\nncs_secrets = ["', "apps.main.ncs_secrets.0"),
+        ('ncs_secrets = ["canary-ncs"]', 'ncs_secret_files = "/x"', "apps.main.ncs_secrets"),
+        ("vendor = 1\n", "vendor = 9\n", "storage.s3.vendor"),
+        ("region = 7", "region = 26", "storage.s3.region"),
+        ("region = 7", "region = -1", "storage.s3.region"),
+        ('bucket = "archive"', 'bucket = "a/b"', "storage.s3.bucket"),
+        ('bucket = "archive"', 'bucket = "archive"\nendpoint = "s3.example"', "storage.s3.endpoint"),
+        ('bucket = "archive"', 'bucket = "archive"\nendpoint = "https://u@s3.example"', "storage.s3.endpoint"),
+        ('bucket = "archive"', 'bucket = "archive"\nsse = "none"', "storage.s3.sse"),
+        ("vendor = 1\n", 'vendor = 2\nsse = "kms"\n', "storage.s3.sse"),
+        ("vendor = 1\n", 'vendor = 3\ntag = "x"\n', "storage.s3.tag"),
+        ('prefix = ["rec", "A1"]', f'prefix = ["{"x" * 90}"]', "storage.s3.prefix"),
+        ("write = {", "write_ = {", "storage.s3.write_"),
+        ('app = "main"', 'app = "other"', "presets.lecture.app"),
+        ('storage = "s3"', 'storage = "s4"', "presets.lecture.storage"),
+        ("[storage.s3]", '[database]\nurl = "mysql://x"\n[storage.s3]', "database.url"),
+        ("[storage.s3]", '[database]\nurl = "postgresql://x"\n[storage.s3]', "database.sealing_keys"),
+        ("[storage.s3]", "[database]\nsealing_keys = []\n[storage.s3]", "database.sealing_keys"),
+        ("[storage.s3]", '[callbacks]\npublic_url = "http://x.example"\n[storage.s3]', "callbacks.public_url"),
+        ("[storage.s3]", '[urls]\nallow_http_hosts = ["http://x"]\n[storage.s3]', "urls.allow_http_hosts"),
+        ("[storage.s3]", "[timing]\nmissing_share = nan\n[storage.s3]", "timing.missing_share"),
+        ("[storage.s3]", "[timing]\nlook_seconds = []\n[storage.s3]", "timing.look_seconds"),
+        ('deployment = "test1"', 'deployment = "test1"\nbootstrap_token_file = "/no/such"', "bootstrap_token_file"),
+        ('deployment = "test1"', 'deployment = "test1"\nlog = 5', "log"),
+    ],
+)
+def test_a_wrong_value_names_its_key(load, old, new, key):
+    assert old in GOOD
+    found = problems(load, GOOD.replace(old, new))
+    assert key in [problem.partition(": ")[0] for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("PAGEREEL_API__PROT", "1", "api.prot"),
+        ("PAGEREEL_APPS__MAIN__APP_ID__X", "1", "apps.main.app_id.x"),
+        ("PAGEREEL_TIMING__RETRY_SECONDS", "[1", "timing.retry_seconds"),
+        ("PAGEREEL_DEPLOYMNT", "t1", "deploymnt"),
+        ("PAGEREEL_WORKER__ENABLED", "perhaps", "worker.enabled"),
+        ("PAGEREEL_API__", "1", "api."),
+    ],
+)
+def test_a_wrong_variable_is_an_error(load, name, value, key):
+    assert key in [problem.partition(": ")[0] for problem in problems(load, env={name: value})]
+
+
+@pytest.mark.parametrize("content", [b"a = ", b"\xff\xfe", b"[a]\n[a]"])
+def test_a_file_that_is_no_toml_is_named(tmp_path, content):
+    path = tmp_path / "s.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"is not (TOML|UTF-8)"):
+        Settings.load(path, {})
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Settings.load(tmp_path / "none.toml", {})
+
+
+def test_an_app_being_set_up_may_lack_its_notification_secret(load):
+    assert load(GOOD.replace('ncs_secrets = ["canary-ncs"]', "setup = true")).apps["main"].ncs_secrets == ()
+    env = {"PAGEREEL_APPS__MAIN__SETUP": "true"}
+    assert load(GOOD.replace('ncs_secrets = ["canary-ncs"]', ""), env)
+
+
+def test_a_callback_only_process_needs_no_rest_credentials(load):
+    text = 'deployment = "t1"\n[apps.main]\napp_id = "a"\nncs_secrets = ["s"]'
+    assert load(text, callbacks_only=True).apps["main"].ncs_secrets[0].get() == "s"
+    assert problems(load, text) == [
+        "apps.main.customer_id: is missing or empty",
+        "apps.main.customer_secret: is missing",
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9", "https://x.example:9/"])
+def test_plain_http_to_agora_is_for_loopback_hosts(load, url):
+    assert load(env={"PAGEREEL_APPS__MAIN__BASE_URLS": f'["{url}"]'}).apps["main"].base_urls == (url.rstrip("/"),)
+
+
+def test_temporary_keys_replace_the_write_keys_at_three_vendors(load, tmp_path):
+    file = tmp_path / "sts.json"
+    file.write_text('{"access_key": "a", "secret_key": "canary", "session_token": "t", "expires_at": 5}')
+    text = re.sub(r"write = .*", f'credentials_file = "{file}"', GOOD)
+    assert load(text).storage["s3"].write_credentials().expires_at == 5
+    assert problems(load, text.replace("vendor = 1", "vendor = 7")) == [
+        "storage.s3.credentials_file: works with vendors 1, 2 and 3 only (temporary keys)"
+    ]
+    both = GOOD.replace("write = ", f'credentials_file = "{file}"\nwrite = ')
+    neither = re.sub(r"write = .*", "", GOOD)
+    for wrong in (both, neither):
+        assert problems(load, wrong) == ["storage.s3.credentials_file: or `write`: exactly one of them is needed"]
+    file.write_text('{"access_key": "a", "secret_key": "canary"}')
+    assert problems(load, text) == ["storage.s3.credentials_file: credentials file has no session_token"]
+
+
+def test_a_newer_s3_region_needs_its_endpoint(load):
+    text = GOOD.replace("region = 7", 'region = 30\nendpoint = "https://s3.xx-new-1.amazonaws.com"')
+    assert load(text).storage["s3"].region == 30
+
+
+def test_settings_cannot_be_changed(load):
+    with pytest.raises(ValueError, match="frozen"):
+        load().api.port = 1
+
+
+def test_timing_is_the_policy_without_what_a_preset_decides():
+    policy = {field.name: getattr(Policy(), field.name) for field in dataclasses.fields(Policy)}
+    assert policy.keys() - Timing.model_fields.keys() == {"restart", "max_restarts"}
+    assert Timing().model_dump() == {name: policy[name] for name in Timing.model_fields}
+
+
+def test_a_policy_takes_timing_restart_rule_and_the_callers_wishes(load):
+    settings = load(env={"PAGEREEL_TIMING__WATCH_SECONDS": "60"})
+    assert settings.policy(Preset()) == dataclasses.replace(Policy(), watch_seconds=60)
+    preset = Preset(restart="on_failure", max_restarts=3)
+    policy = settings.policy(preset, max_missing_seconds=0, start_within_seconds=30)
+    assert (policy.restart, policy.max_restarts) == (True, 3)
+    assert (policy.max_missing_seconds, policy.start_within_seconds) == (0, 30)
+
+
+def test_a_location_is_the_profiles_place_and_the_recordings_own_component(load):
+    place = location(load().storage["s3"], "rec_01JABCDEF0123456789ABCDEFG")
+    assert place == Location(1, 7, "archive", None, False, ("rec", "A1", "01jabcdef0123456789abcdefg"))
+
+
+def test_every_setting_is_documented_and_nothing_else():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    documented = set(re.findall(r"^\| `([^`]+)`", text, re.MULTILINE))
+    assert documented == set(documented_keys())
