@@ -62,19 +62,19 @@ class Life:
         self._clock = world.clock
         self._form = form_of(task.start.page, world.clock.shrink(world.settings.times.slice))
         self._shipments: list[tuple[Shipment, asyncio.Task[None]]] = []
+        self._recorder: Recorder | None = None
         self._storage_refused = False
 
     async def run(self) -> None:
         """Live until query would answer 404."""
         task = self._task
-        recorder: Recorder | None = None
         try:
             await self._world.engine.prepare(self._form)
             code = await self._starting()
             if code is None:
-                recorder = await self._begin()
-                recorder, code = await self._recording(recorder)
-            await self._end(recorder, code)
+                self._begin()
+                code = await self._recording()
+            await self._end(code)
         except Exception:
             logger.exception("task %s failed", task.sid)
             task.end_code = RECORDER_ERROR
@@ -84,8 +84,8 @@ class Life:
             task.uploaded.set()
             for shipment, _ in self._shipments:
                 shipment.end()
-            if recorder is not None:
-                await asyncio.shield(recorder.drop())
+            if self._recorder is not None:
+                await asyncio.shield(self._recorder.drop())
 
     async def _starting(self) -> int | None:
         """Wait until the page would be recorded; a code when it never is."""
@@ -103,32 +103,32 @@ class Life:
             return PAGE_UNREACHABLE
         return None
 
-    async def _begin(self) -> Recorder:
+    def _begin(self) -> None:
         """The first recorder, and the notices of a start."""
         task = self._task
         task.recording_at = self._clock.now()
-        recorder = self._make_recorder(task.recording_at)
+        self._recorder = self._make_recorder(task.recording_at)
         self._notify(30, status=0)
         self._notify(70, recorderStartTime=round(task.recording_at * 1000))
         if task.rtmp_url is not None:
             self._notify_rtmp("connecting")
             self._notify_rtmp("publishing")
-        return recorder
 
-    async def _recording(self, recorder: Recorder) -> tuple[Recorder, int]:
-        """Record until something ends it; the last recorder and the code of event 71."""
+    async def _recording(self) -> int:
+        """Record until something ends it; the code of event 71."""
         task, times = self._task, self._world.settings.times
         assert task.recording_at is not None
         next_progress = task.recording_at + self._clock.shrink(times.progress)
         while True:
-            now = self._clock.now()
+            assert self._recorder is not None
+            recorder, now = self._recorder, self._clock.now()
             code, ends_at = self._ending(now)
             await self._follow(recorder, min(now, ends_at), ending=code is not None)
             if code is not None:
-                return recorder, code
+                return code
             failover_at, fault = self._failover()
             if fault is not None and now >= failover_at:
-                recorder = await self._fail_over(recorder, fault)
+                await self._fail_over(recorder, fault)
                 continue
             if now >= next_progress:
                 self._notify(33, progress=self._progress())
@@ -172,7 +172,7 @@ class Life:
         due = self._world.faults.instant("failover", self._task.subject, self._task.recording_at)
         return (math.inf, None) if due is None else due
 
-    async def _fail_over(self, recorder: Recorder, fault: Fault) -> Recorder:
+    async def _fail_over(self, recorder: Recorder, fault: Fault) -> None:
         """The recorder's process dies with its unfinished slice; another takes over after the window."""
         task = self._task
         self._world.faults.struck(fault, task.subject)
@@ -185,11 +185,11 @@ class Life:
         new_uid = secrets.randbelow(2**32 - 1) + 1
         self._notify(12, newUid=new_uid)
         task.uid = str(new_uid)
-        return self._make_recorder(self._clock.now())
+        self._recorder = self._make_recorder(self._clock.now())
 
-    async def _end(self, recorder: Recorder | None, code: int) -> None:
+    async def _end(self, code: int) -> None:
         """Everything from the end of the recording to the exit (events 71, 33, 31, 11)."""
-        task = self._task
+        task, recorder = self._task, self._recorder
         task.ended_at, task.end_code = self._clock.now(), code
         files = [] if recorder is None else await recorder.close()
         task.files += [File(file.name, file.began) for file in files]

@@ -167,7 +167,13 @@ class ListQuery(PageQuery, _Instants, total=False):
         dict[LabelKey, LabelValue],
         BeforeValidator(_label_pairs),
         Field(max_length=16),
-        WithJsonSchema({"type": "array", "items": {"type": "string"}, "description": "`key:value`; all must be equal"}),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"type": "string", "pattern": r"^[a-z0-9_.-]{1,32}:[^\x00-\x1f\x7f]*$"},
+                "description": "`key:value`, repeatable; all must be equal",
+            }
+        ),
     ]
 
 
@@ -183,7 +189,7 @@ class NoticesQuery(PageQuery, total=False):
     """Which stored notifications; all conditions must hold."""
 
     sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
-    type: Annotated[int, Field(ge=0, description="Agora's eventType"), _Number]
+    type: Annotated[int, Field(ge=0, le=999_999_999, description="Agora's eventType"), _Number]
     outcome: Literal["new", "applied", "foreign", "test", "broken", "parked"]
 
 

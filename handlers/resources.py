@@ -18,6 +18,7 @@ from service.recording import (
     Level,
     Recording,
     ReportSummary,
+    Severity,
     State,
     Verdict,
 )
@@ -135,6 +136,17 @@ class CoverageView(View):
     share: float
 
 
+class FindingView(View):
+    """One thing that a look found. `code` is stable, `object` a key, `text` a sentence for a person."""
+
+    code: str
+    severity: Severity
+    text: str
+    object: str | None
+    interval: IntervalView | None
+    evidence: dict[str, str | int | float | bool | None]
+
+
 class ReportView(View):
     """The newest look at the bucket. It may differ from a terminal `state`, which never changes."""
 
@@ -144,7 +156,8 @@ class ReportView(View):
     judged_at: InstantOut
     age_seconds: float
     warnings: int
-    findings: tuple[str, ...]
+    findings: Annotated[tuple[FindingView, ...], Field(description="The first of them, the most severe first")]
+    findings_count: int
 
 
 class LinksView(View):

@@ -34,13 +34,15 @@ from service.database.startup import prepare
 from service.operations import Operations, Work
 from service.operations.access import ensure_bootstrap_token
 from service.operations.budget import SharedBudget
+from service.probes import events_missing
 from service.recording import Recording
-from service.settings import Settings
+from service.settings import Api, Callbacks, Settings
 from service.verifier import Verifier
 from service.worker import Worker
 
 # NCS keeps its connections; aiohttp's own default is an hour.
 KEEPALIVE_SECONDS = 15
+POLL_SECONDS = 0.5
 LINK_SECONDS = 900
 
 _log = structlog.get_logger(__name__)
@@ -123,7 +125,7 @@ async def serve(settings: Settings, *, work: bool = True, listen: bool = True) -
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_house(settings) as house, AsyncExitStack() as listeners, asyncio.TaskGroup() as group:
-        for site in await _listen(house, listeners, api_only=not listen):
+        for site in await _listen(house, listeners, callbacks=listen):
             print(site, flush=True)
         working = group.create_task(house.worker.run(), name="worker") if work else None
         await stop.wait()
@@ -133,21 +135,44 @@ async def serve(settings: Settings, *, work: bool = True, listen: bool = True) -
             working.cancel()
 
 
-async def _listen(house: House, stack: AsyncExitStack, *, api_only: bool) -> list[str]:
+async def _listen(house: House, stack: AsyncExitStack, *, api: bool = True, callbacks: bool = True) -> list[str]:
     settings = house.settings
     limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
     callback_limits = Limits(settings.callbacks.max_body_bytes, settings.callbacks.read_seconds)
-    sites = [("api", build_api(house.operations, limits), settings.api.host, settings.api.port)]
-    if not api_only:
-        callbacks = build_callbacks(house.operations, callback_limits)
-        sites.append(("callbacks", callbacks, settings.callbacks.host, settings.callbacks.port))
+    sites: list[tuple[str, web.Application, Api | Callbacks]] = []
+    if api:
+        sites.append(("api", build_api(house.operations, limits), settings.api))
+    if callbacks:
+        sites.append(("callbacks", build_callbacks(house.operations, callback_limits), settings.callbacks))
     lines = []
-    for name, app, host, port in sites:
+    for name, app, where in sites:
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        await web.TCPSite(runner, where.host, where.port).start()
         bound = runner.addresses[0]
         lines.append(f"{name} listening on http://{bound[0]}:{bound[1]}")
     return lines
+
+
+async def listen_for_check(settings: Settings, app: str, seconds: float, say: Callable[[str], object]) -> list[int]:
+    """Take in notifications until the console's Check has shown every event type, or for so long; which are missing.
+
+    The callback listener alone runs: nothing is started and nothing but the Check is applied to anything."""
+    public = settings.callbacks.public_url or f"https://<your host>:{settings.callbacks.port}"
+    say(f"Callback URL for the console: {public.rstrip('/')}/agora/{app}/notifications")
+    if not settings.apps[app].ncs_secrets:
+        say("No NCS secret is set yet: only the unsigned Check is let in (setup = true).")
+    async with open_house(settings) as house, AsyncExitStack() as listeners:
+        for line in await _listen(house, listeners, api=False):
+            say(line)
+        say("Press Check in the console now (Notifications, Cloud Recording) …")
+        seen: set[int] = set()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (missing := events_missing(seen)) and asyncio.get_running_loop().time() < deadline:
+            for event in sorted(await house.operations.checked_events(app) - seen):
+                say(f"  event {event} came")
+                seen.add(event)
+            await asyncio.sleep(POLL_SECONDS)
+    say(f"Still missing: {', '.join(map(str, missing))}" if missing else "Every event type came.")
+    return missing

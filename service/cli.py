@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from service.app import database_url, serve
+from service.app import database_url, listen_for_check, serve
 from service.database.outage import StartRefused
 from service.database.run import Database
 from service.database.startup import migrate, prepare
@@ -19,6 +19,7 @@ from service.errors import OutsideError, ServiceError
 from service.logs import configure_logs
 from service.operations import Scope
 from service.operations.access import create_token
+from service.probes import probe
 from service.settings import Settings, SettingsError
 
 T = TypeVar("T")
@@ -52,6 +53,44 @@ def serve_command(config: Path | None, no_worker: bool) -> None:
 def work_command(config: Path | None) -> None:
     """Run a worker without the callback listener; the API listener serves health and metrics."""
     _run(serve(_settings(config), listen=False))
+
+
+@main.command("check-config")
+@click.option("--probe", "with_probe", is_flag=True, help="Also try database, Agora's credentials and every bucket.")
+@click.pass_obj
+def check_config_command(config: Path | None, with_probe: bool) -> None:
+    """Say everything that is wrong with the settings, at once. Nothing billed is started."""
+    settings = _settings(config)
+    click.echo(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
+    if with_probe and not _run(_print_probes(settings)):
+        sys.exit(1)
+
+
+@main.command("setup")
+@click.argument("app")
+@click.option(
+    "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the console's Check."
+)
+@click.pass_obj
+def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
+    """Day one of an app: listen for the console's Check, say which events are missing, try everything else."""
+    settings = _settings(config)
+    if app not in settings.apps:
+        _fail(f"the settings have no app {app!r}; they have {', '.join(settings.apps) or 'none'}")
+    missing = _run(listen_for_check(settings, app, wait_seconds, click.echo))
+    good = _run(_print_probes(settings))
+    sys.exit(0 if good and not missing else 1)
+
+
+async def _print_probes(settings: Settings) -> bool:
+    good = True
+    async for probed in probe(settings, database_url(settings)):
+        click.echo(
+            f"{'ok     ' if probed.problem is None else 'FAILED '} {probed.what}"
+            + (f": {probed.problem}" if probed.problem else "")
+        )
+        good = good and probed.problem is None
+    return good
 
 
 @main.command("migrate")

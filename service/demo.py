@@ -356,7 +356,10 @@ def _print_files(console: Console, files: list[dict[str, Any]]) -> None:
     for file in files:
         seconds = file.get("duration_seconds")
         table.add_row(
-            file["key"].rsplit("/", 1)[-1][-44:], file["kind"], str(file["size_bytes"]), "" if seconds is None else f"{seconds:.2f}"
+            file["key"].rsplit("/", 1)[-1][-44:],
+            file["kind"],
+            str(file["size_bytes"]),
+            "" if seconds is None else f"{seconds:.2f}",
         )
     console.print(table)
 

@@ -49,7 +49,14 @@ def incoming(app: str, body: bytes, received_at: float) -> IncomingNotice:
 class Inbox:
     """The group commit. It must be built on the loop and closed before its database."""
 
-    def __init__(self, database: Database, seals: Seals, *, stored: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        seals: Seals,
+        *,
+        stored: Callable[[], None] | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         """`stored` is called on the loop after each commit that brought something new: wake the worker with it."""
         self._loop = asyncio.get_running_loop()
         self._batches: Batches
@@ -59,6 +66,7 @@ class Inbox:
             assert database.pool is not None
             self._batches = PostgresBatches(database.pool, seals)
         self._stored = stored
+        self._deadline_seconds = deadline_seconds
         self._waiting: deque[_Waiter] = deque()
         self._flying: list[list[_Waiter]] = []
         self._hand_over_is_due = False
@@ -97,12 +105,12 @@ class Inbox:
     def _land(self, batch: list[_Waiter], began: float, fresh: Fresh, error: BaseException | None) -> None:
         """A batch is committed (`fresh`: the keys that were new, None if all were) or failed."""
         self._flying.remove(batch)
+        self._landed.set()
+        self._hand_over()  # first of all, so that the disk does not wait for the telling
         if error is not None:
             self._fail(batch, error)
         else:
             self._tell(batch, self._loop.time() - began, fresh)
-        self._hand_over()
-        self._landed.set()
 
     def _tell(self, batch: list[_Waiter], seconds: float, fresh: Fresh) -> None:
         duplicates: list[int | None] = []
@@ -137,7 +145,7 @@ class Inbox:
     def _give_up_on_late(self) -> None:
         """Tell those who waited too long; what is on its way may still be stored, and is then a duplicate when it
         comes again."""
-        latest = self._loop.time() - DEADLINE_SECONDS
+        latest = self._loop.time() - self._deadline_seconds
         for _, future, since in chain(*self._flying, self._waiting):
             if since <= latest and not future.done():
                 intake.failures.labels("late").inc()

@@ -8,7 +8,6 @@ value.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -30,7 +29,7 @@ class _Key:
     def __init__(self, text: str) -> None:
         try:
             master = base64.b64decode(text.strip(), validate=True)
-        except binascii.Error:
+        except ValueError:
             master = b""
         if len(master) != KEY_BYTES:
             raise SealError(f"a sealing key is the base64 of {KEY_BYTES} random bytes")

@@ -7,7 +7,6 @@ from service.lifecycle.from_agora import sid_found
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Recording, Report, ReportSummary, Severity, State, Verdict, Watch
 
-
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
 

@@ -9,8 +9,9 @@ from service.recording import EndReason, State
 RUNNING_STATES = (State.STARTING, State.RECORDING)
 
 
-def _conflict(draft: Draft, what: str, detail: str = "wrong_state") -> ServiceError:
-    return ServiceError(Code.CONFLICT, f"{what}: the recording is {draft.recording.state}", detail=detail)
+def _conflict(draft: Draft, what: str) -> ServiceError:
+    state = draft.recording.state
+    return ServiceError(Code.CONFLICT, f"{what}: the recording is {state}", detail=state)
 
 
 def stop_requested(draft: Draft, _: StopRequested) -> None:

@@ -51,7 +51,8 @@ from service.operations.words import (
     Wish,
 )
 from service.operations.writing import Written, create, observe
-from service.page_url import parse_rtmp_url, redact_rtmp
+from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
+from service.preflight import check_page
 from service.recording import Recording, State
 from service.settings import App, Settings
 
@@ -112,6 +113,8 @@ class Operations:
         """Store the wish for a recording. With an `Idempotency` the same key and body get the stored answer, also at
         the same moment; another body under the key is `invalid` with detail `idempotency_mismatch`."""
 
+        await self._preflight(caller, wish, asked)
+
         def transaction(connection: sa.Connection) -> tuple[Answer, Recording | None]:
             now = self._clock()
             stored = None if asked is None else load_answer(connection, caller.owner, asked.key)
@@ -138,6 +141,18 @@ class Operations:
             meter.requested()
             self._wake()
         return answer
+
+    async def _preflight(self, caller: Caller, wish: Wish, asked: Idempotency | None) -> None:
+        """Try the page where the preset wants that; not for a repetition, which gets its stored answer anyway."""
+        preset = self._settings.presets.get(wish.preset or "default")
+        if preset is None or not preset.preflight:
+            return
+        if asked is not None:
+            key = asked.key
+            if await self._database.run(lambda connection: load_answer(connection, caller.owner, key)) is not None:
+                return
+        rules = self._settings.urls
+        await check_page(parse_page_url(wish.url, rules, max_bytes=self._settings.limits.url_max_bytes), rules)
 
     async def wait_recording(self, caller: Caller, recording_id: str, seconds: float) -> Recording:
         """The recording as soon as it records or has ended, or as it is after `seconds`."""
@@ -325,6 +340,10 @@ class Operations:
             return notice is not None and notice.cname == TEST_CNAME
         secrets = [secret.get() for secret in app.ncs_secrets]
         return verify_signature(body, signature_v2, signature_v1, secrets, accept_sha1=app.accept_sha1)
+
+    async def checked_events(self, app: str) -> set[int]:
+        """The event types that the console's Check has shown to this app so far (agora-reference §7.5)."""
+        return await self._database.run(lambda connection: inbox_rows.events_of_cname(connection, app, TEST_CNAME))
 
     async def ready(self) -> None:
         """Really writes to and reads from the database. Raises `ServiceError` (unavailable)."""

@@ -7,6 +7,8 @@ import orjson
 
 from service.errors import invalid
 
+MAX_INTEGER = 2**63 - 1  # what a database's integer holds
+
 
 def encode_cursor(*key: str | int | float) -> str:
     """The cursor that goes on after the row with this sort key."""
@@ -22,6 +24,10 @@ def decode_cursor(cursor: str | None, types: tuple[type, ...]) -> tuple[Any, ...
     except ValueError as error:
         raise invalid("?cursor", "is not a cursor of this list") from error
     fits = isinstance(key, list) and len(key) == len(types)
-    if not fits or not all(type(value) is kind for value, kind in zip(key, types, strict=True)):
+    if not fits or not all(_is(value, kind) for value, kind in zip(key, types, strict=True)):
         raise invalid("?cursor", "is not a cursor of this list")
     return tuple(key)
+
+
+def _is(value: Any, kind: type) -> bool:
+    return type(value) is kind and (kind is not int or abs(value) <= MAX_INTEGER)

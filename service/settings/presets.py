@@ -64,7 +64,7 @@ class ParameterRules(Section):
 
 
 class Preset(ParameterRules):
-    """Named defaults of a recording. `preflight`: page and bucket are tried before Agora is asked."""
+    """Named defaults of a recording. `preflight`: the page is tried before Agora is asked."""
 
     app: str | None = None
     storage: str | None = None

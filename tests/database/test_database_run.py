@@ -111,10 +111,11 @@ async def test_a_live_sqlite_connection_is_durable_and_takes_the_write_lock_at_o
 
 async def test_urgent_work_overtakes_transactions_that_wait(tmp_path: Path) -> None:
     async with await Database.open(f"sqlite:///{tmp_path}/x.db") as database:
-        writer, order, go_on = database.writer, [], threading.Event()
+        writer, order, entered, go_on = database.writer, [], threading.Event(), threading.Event()
         assert writer is not None
-        first = asyncio.ensure_future(database.run(lambda _: go_on.wait(5)))
-        await asyncio.sleep(0)
+        first = asyncio.ensure_future(database.run(lambda _: (entered.set(), go_on.wait(5))))
+        while not entered.is_set():
+            await asyncio.sleep(0)
         later = [asyncio.ensure_future(database.run(lambda _: order.append("ordinary"))) for _ in range(3)]
         await asyncio.sleep(0)
         landed = asyncio.Event()

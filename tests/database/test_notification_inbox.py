@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics import REGISTRY
-from service.database import inbox as inbox_module
 from service.database import notifications, startup
 from service.database.batches import BODY, IncomingNotice
 from service.database.inbox import Inbox, incoming
@@ -167,8 +166,17 @@ class Stuck:
     """Holds the writer of a SQLite database until told otherwise."""
 
     def __init__(self, database: Database) -> None:
-        self.go_on = threading.Event()
-        self.task = asyncio.ensure_future(database.run(lambda _: self.go_on.wait(60)))
+        self.database, self.entered, self.go_on = database, threading.Event(), threading.Event()
+
+    def _hold(self, _: sa.Connection) -> None:
+        self.entered.set()
+        self.go_on.wait(20)
+
+    async def hold(self) -> "Stuck":
+        self.task = asyncio.ensure_future(self.database.run(self._hold))
+        while not self.entered.is_set():
+            await asyncio.sleep(0)
+        return self
 
     async def release(self) -> None:
         self.go_on.set()
@@ -182,12 +190,9 @@ async def sqlite(tmp_path: Path) -> Database:
     return database
 
 
-async def test_who_waits_too_long_is_told_in_time_for_agora_to_repeat(
-    sqlite: Database, seals: Seals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inbox_module, "DEADLINE_SECONDS", 0.1)
-    stuck = Stuck(sqlite)
-    async with sqlite, Inbox(sqlite, seals) as inbox:
+async def test_who_waits_too_long_is_told_in_time_for_agora_to_repeat(sqlite: Database, seals: Seals) -> None:
+    stuck = await Stuck(sqlite).hold()
+    async with sqlite, Inbox(sqlite, seals, deadline_seconds=0.1) as inbox:
         futures = [inbox.put(notice(n)) for n in range(600)]
         results = await asyncio.gather(*futures, return_exceptions=True)
         assert {getattr(result, "detail", None) for result in results} == {"intake_late"}
@@ -197,7 +202,7 @@ async def test_who_waits_too_long_is_told_in_time_for_agora_to_repeat(
 
 
 async def test_beyond_ten_thousand_waiting_the_next_is_refused_at_once(sqlite: Database, seals: Seals) -> None:
-    stuck = Stuck(sqlite)
+    stuck = await Stuck(sqlite).hold()
     async with sqlite, Inbox(sqlite, seals) as inbox:
         taken = [inbox.put(notice(0))]
         await asyncio.sleep(0)  # the first batch is on its way, all further ones wait
@@ -210,9 +215,8 @@ async def test_beyond_ten_thousand_waiting_the_next_is_refused_at_once(sqlite: D
 
 
 async def test_notifications_overtake_transactions_that_wait(sqlite: Database, seals: Seals) -> None:
-    stuck, order = Stuck(sqlite), []
+    stuck, order = await Stuck(sqlite).hold(), []
     async with sqlite, Inbox(sqlite, seals) as inbox:
-        await asyncio.sleep(0)
         waiting = [asyncio.ensure_future(sqlite.run(lambda c: order.append(len(ids(c))))) for _ in range(3)]
         await asyncio.sleep(0)
         future = inbox.put(notice(1))

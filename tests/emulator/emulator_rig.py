@@ -172,7 +172,7 @@ async def emulating(
     """An emulator; `notices` gets all events, or only those named."""
     callbacks = [] if notices is None else [{"url": notices.url, "secret": NCS_SECRET, "events": events}]
     app = {"app_id": APP, "customer_id": CUSTOMER, "customer_secret": SECRET, "callbacks": callbacks}
-    values = {"apps": [app], "compression": 30, "engine": "loop", "qps": 1000, **overrides}
+    values = {"apps": [app], "compression": 60, "engine": "loop", "qps": 1000, **overrides}
     async with running(Settings.model_validate(values)) as base_url, aiohttp.ClientSession() as http:
         yield Client(base_url, http, s3)
 

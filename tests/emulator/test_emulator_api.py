@@ -218,7 +218,7 @@ async def test_a_running_identity_conflicts_with_a_new_resource_id(agora: Client
 
 
 async def test_a_resource_id_dies_after_its_life(s3: S3Server) -> None:
-    async with emulating(s3, times={"resource": 3}) as agora:
+    async with emulating(s3, times={"resource": 6}) as agora:
         rid, acquired = await agora.acquire(), time.monotonic()
         await until(lambda: time.monotonic() > acquired + 0.15)
         assert await agora.try_start(rid) == (400, {"code": 433, "reason": "resourceId expired"})

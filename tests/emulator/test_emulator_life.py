@@ -117,7 +117,7 @@ async def test_a_task_on_hold_all_the_time_has_no_recorded_data(agora: Client) -
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_slices_follow_one_another_and_cover_the_running_time(s3: S3Server, engine: str) -> None:
     async with emulating(s3, engine=engine) as agora:
-        session, task = await record(agora, 3.0)
+        session, task = await record(agora, 2.0)
         files = files_of(agora, session)
     playlist = playlist_of(files)
     listed = [segment.uri for segment in playlist.segments]
@@ -134,7 +134,7 @@ async def test_slices_follow_one_another_and_cover_the_running_time(s3: S3Server
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_every_slice_decodes_from_a_key_frame_for_as_long_as_it_says(s3: S3Server, engine: str) -> None:
     async with emulating(s3, engine=engine) as agora:
-        session, _ = await record(agora, 2.5, audioProfile=2)
+        session, _ = await record(agora, 1.5, audioProfile=2)
         files = files_of(agora, session)
     expected_first = None
     for segment in playlist_of(files).segments:
@@ -216,8 +216,8 @@ async def test_a_task_shows_in_query_that_it_is_on_hold(agora: Client) -> None:
 
 
 async def test_an_mp4_is_split_at_the_longest_duration(s3: S3Server) -> None:
-    async with emulating(s3, times={"minute": 1.0}) as agora:
-        session, _ = await record(agora, 2.5, av=["hls", "mp4"], maxVideoDuration=30)
+    async with emulating(s3, times={"minute": 2.0}) as agora:
+        session, _ = await record(agora, 2.2, av=["hls", "mp4"], maxVideoDuration=30)
         files = files_of(agora, session)
     parts = sorted(name for name in files if name.endswith(".mp4"))
     assert parts == [f"{session.sid}_lesson42_{index}.mp4" for index in range(len(parts))]
@@ -227,7 +227,7 @@ async def test_an_mp4_is_split_at_the_longest_duration(s3: S3Server) -> None:
 
 
 async def test_the_hour_limit_ends_a_recording_to_the_instant(s3: S3Server, notices: Notices) -> None:
-    async with emulating(s3, notices, times={"hour": 45.0}) as agora:
+    async with emulating(s3, notices, times={"hour": 90.0}) as agora:
         session = await agora.start(maxRecordingHour=1)
         await agora.reach(session, 404)
         task = await agora.task(session)

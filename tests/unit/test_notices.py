@@ -146,7 +146,7 @@ def test_what_is_no_json_object_is_none_and_has_an_id_all_the_same(body: bytes) 
     "payload",
     [
         {"sequence": True, "sendts": "soon", "uid": None, "cname": ["x"], "sid": {}, "details": "text"},
-        {"sequence": 2**31, "sendts": 10**30, "serviceType": 1.5, "uid": False, "details": [1]},
+        {"sequence": 2**31, "sendts": 1e30, "serviceType": 1.5, "uid": False, "details": [1]},
         {"sequence": "1e3", "sendts": "٣", "serviceType": -(2**40), "details": None},
         None,
         [],

@@ -222,6 +222,11 @@ def test_a_list_opens_what_it_names_and_never_a_metadata_service(text):
         parse_page_url(text, SOME)
 
 
+def test_user_information_is_named_as_the_fault():
+    with pytest.raises(ServiceError, match="user information"):
+        parse_page_url("https://me@example.com/", NONE)
+
+
 @pytest.mark.parametrize(
     ("url", "address", "admitted"),
     [

@@ -11,6 +11,7 @@ from service.recording import (
     AttemptState,
     Coverage,
     FileKind,
+    Finding,
     Interval,
     JudgedFile,
     Level,
@@ -19,6 +20,7 @@ from service.recording import (
     Policy,
     Recording,
     ReportSummary,
+    Severity,
     State,
     Verdict,
     Watch,
@@ -33,6 +35,7 @@ TOKENS = {
 }
 
 COVERAGE = Coverage(Interval(NOW - 90, NOW - 30), 60, 60, 0, 0, 0, 5, 1)
+FINDINGS = (Finding("pause", Severity.WARNING, "Paused.", None, Interval(NOW - 50, NOW - 40), {"seconds": 10}),)
 RECORDING = Recording(
     id=ID,
     owner="school",
@@ -66,7 +69,16 @@ RECORDING = Recording(
     pause_wished=True,
     pauses=(Interval(NOW - 20, None),),
     watch=Watch(slices=4, size_bytes=4096, last_slice_at=NOW - 15, listed_at=NOW - 12),
-    latest_report=ReportSummary(1, Verdict.VERIFIED, Level.STRUCTURE, NOW - 7.25, 1, ("paused",), COVERAGE),
+    latest_report=ReportSummary(
+        1,
+        Verdict.VERIFIED,
+        Level.STRUCTURE,
+        NOW - 7.25,
+        warnings=1,
+        findings=FINDINGS,
+        findings_count=3,
+        coverage=COVERAGE,
+    ),
     warnings=("late_notice",),
 )
 NOTICE = StoredNotice(5, "main", "n-1", NOW, 71, "sid-1", "pr_rec", "parked", None, 2)

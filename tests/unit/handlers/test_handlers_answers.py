@@ -102,6 +102,7 @@ async def test_the_resource_shows_the_recording_with_the_age_of_evidence(api: Cl
     }
     assert (shown["verdict"], shown["level"], shown["coverage"]["share"]) == ("verified", "structure", 1.0)
     assert shown["latest_report"]["age_seconds"] == 7.25
+    assert shown["latest_report"]["findings"][0]["evidence"] == {"seconds": 10}
     assert shown["links"]["timeline"] == f"{ONE}/timeline"
 
 

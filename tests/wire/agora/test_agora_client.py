@@ -112,7 +112,7 @@ async def test_a_region_pin_goes_into_acquire(agora, make_client):
 
 @pytest.mark.parametrize(
     ("body", "sid"),
-    [({"code": 7, "reason": "already started"}, None), ({"code": 7, "sid": ""}, None), ({"code": 7, "sid": SID}, SID)],
+    [({"code": 7, "reason": "already started"}, None), ({"code": 7, "sid": ""}, None), ({"sid": SID}, SID), ({}, None)],
 )
 async def test_a_start_that_had_won_before_is_started_with_or_without_its_sid(agora, make_client, body, sid):
     agora.says(201, body)
@@ -224,10 +224,12 @@ async def test_a_failed_tls_handshake_surely_had_no_effect(agora, make_client):
 @pytest.mark.parametrize("name", list(CALLS))
 async def test_an_unreachable_host_is_left_for_the_other_within_the_call(agora, make_client, name):
     client = make_client(f"http://127.0.0.1:{unused_port()}", agora.url)
+    switches = REGISTRY.get_sample_value("pagereel_agora_host_switches_total")
     for _ in range(2):
         agora.says(200, {**IDS, "serverResponse": {}})
         await CALLS[name](client)
     assert len(agora.seen) == 2
+    assert REGISTRY.get_sample_value("pagereel_agora_host_switches_total") == switches + 1  # then it goes first
 
 
 async def test_a_host_that_failed_is_not_tried_first_again(agora, second, make_client):
@@ -381,6 +383,19 @@ async def test_every_call_is_counted_by_its_outcome(agora, make_client, status, 
         with pytest.raises(OutsideError):
             await client.acquire("r-x", 42, 3)
     assert counted("acquire", outcome) == before + 1
+
+
+async def test_a_key_that_looks_like_a_word_is_not_shown_either(agora, make_client):
+    agora.says(400, {"code": 2, "reason": "bad secretKey letmein"})
+    storage = Storage(STORAGE.location, "r/a1/", Credentials("AK", "letmein"))
+    for_start, for_update = StartOrder(PAGE, Parameters(), storage), storage
+    with pytest.raises(Refused) as caught:
+        await make_client(agora.url).start("r-x", 42, "RID", for_start)
+    assert "letmein" not in chain(caught.value)
+    agora.says(400, {"code": 2, "reason": "bad secretKey letmein"})
+    with pytest.raises(Refused) as caught:
+        await make_client(agora.url).update_storage(TASK, for_update)
+    assert "letmein" not in chain(caught.value)
 
 
 @pytest.mark.parametrize("fault", [None, "reset", "half", "garbage", "refused", "echo"])

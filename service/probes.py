@@ -1,0 +1,77 @@
+"""Tries what the settings name, without a billed start: for `pagereel check-config --probe` and `pagereel setup`."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+
+from service.agora.budget import LocalBudget
+from service.agora.client import AgoraClient
+from service.agora.wire import open_sender
+from service.buckets import Keys
+from service.buckets.open import Buckets, open_buckets
+from service.database.outage import StartRefused
+from service.database.run import Database
+from service.database.startup import check_writable, prepare
+from service.errors import OutsideError, ServiceError
+from service.operations.ids import new_uid
+from service.settings import Settings, StorageProfile, location
+
+PROBE = "pagereelprobe"
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One thing that was tried. `problem` None: it works."""
+
+    what: str
+    problem: str | None = None
+
+
+async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
+    """Try database, Agora's credentials and every bucket with both key pairs, one after another.
+
+    The write probe leaves one tiny object, `pagereelprobe`, below the profile's prefix: nothing here deletes."""
+    yield await _try("database", _database(settings, database_url))
+    async with open_sender() as send:
+        for name, app in settings.apps.items():
+            client = AgoraClient(app, send, LocalBudget().take)
+            yield await _try(f"Agora, app {name}: credentials and app ID", _acquire(client, settings.deployment))
+    async with open_buckets(settings) as buckets:
+        for name, profile in settings.storage.items():
+            yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
+            yield await _try(f"storage {name}: read keys may list", _list(buckets, profile))
+
+
+def events_missing(seen: set[int]) -> list[int]:
+    """The event types a web page recording should have switched on in the console and has not shown yet."""
+    return sorted({1, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100} - seen)
+
+
+async def _try(what: str, trying: Awaitable[None]) -> Probed:
+    try:
+        await trying
+    except (OutsideError, ServiceError, StartRefused, OSError) as error:
+        return Probed(what, str(error) or type(error).__name__)
+    return Probed(what)
+
+
+async def _database(settings: Settings, url: str) -> None:
+    async with await Database.open(url) as database:
+        await prepare(database, settings.deployment, time.time())
+        await database.run(check_writable)
+
+
+async def _acquire(client: AgoraClient, deployment: str) -> None:
+    """A resource id costs nothing and is forgotten after 5 minutes (agora-reference §2)."""
+    await client.acquire(f"{deployment}-probe", new_uid(), 1)
+
+
+async def _write(buckets: Buckets, profile: StorageProfile) -> None:
+    keys = profile.write_credentials()
+    bucket = buckets.bucket(location(profile, PROBE), Keys(keys.access_key, keys.secret_key, keys.session_token))
+    await bucket.probe_write("/".join((*profile.prefix, PROBE)))
+
+
+async def _list(buckets: Buckets, profile: StorageProfile) -> None:
+    read = Keys(profile.read.access_key.get(), profile.read.secret_key.get())
+    await buckets.bucket(location(profile, PROBE), read).probe_read("".join(f"{part}/" for part in profile.prefix))

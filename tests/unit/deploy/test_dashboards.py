@@ -1,0 +1,99 @@
+"""The Grafana dashboards: sound JSON, and every question they ask has an answer in what the service exports."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.deploy.exported_metrics import DATABASE_GAUGES, judge, load_exported, load_series
+
+ROOT = Path(__file__).parents[3]
+DASHBOARDS = sorted((ROOT / "deploy/grafana").glob("*.json"))
+# Grafana puts these in before Prometheus sees them.
+GRAFANA_WORDS = {"$__rate_interval": "5m", "$__range": "6h"}
+GRID_COLUMNS = 24
+
+
+@pytest.fixture(params=DASHBOARDS, ids=lambda path: path.stem)
+def dashboard(request: pytest.FixtureRequest) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(request.param.read_text(encoding="utf-8"))
+    return found
+
+
+def charts(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
+    for panel in charts(dashboard):
+        for target in panel["targets"]:
+            expr = target["expr"]
+            for word, value in GRAFANA_WORDS.items():
+                expr = expr.replace(word, value)
+            yield expr
+
+
+def test_there_is_a_dashboard() -> None:
+    assert [path.stem for path in DASHBOARDS] == ["pagereel-overview"]
+
+
+def test_panel_ids_are_unique(dashboard: dict[str, Any]) -> None:
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_panel_titles_are_unique(dashboard: dict[str, Any]) -> None:
+    titles = [panel["title"] for panel in dashboard["panels"]]
+    assert len(titles) == len(set(titles))
+
+
+def test_panels_lie_within_the_grid_and_on_no_other(dashboard: dict[str, Any]) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert all(x < GRID_COLUMNS for x, _ in cells), panel["title"]
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_every_chart_has_a_unit_a_data_source_and_distinct_queries(dashboard: dict[str, Any]) -> None:
+    for panel in charts(dashboard):
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+        letters = [target["refId"] for target in panel["targets"]]
+        assert letters
+        assert len(letters) == len(set(letters)), panel["title"]
+
+
+def test_every_expression_is_promql_about_exported_metrics(dashboard: dict[str, Any]) -> None:
+    series = load_series()
+    problems = {expr: judge(expr, series) for expr in expressions(dashboard)}
+    assert {expr: found for expr, found in problems.items() if found} == {}
+
+
+def test_every_metric_is_asked_of_the_chosen_job_alone(dashboard: dict[str, Any]) -> None:
+    for expr in expressions(dashboard):
+        selectors = re.findall(r"pagereel_\w+(\{[^}]*\})?", expr)
+        assert all('job=~"$job"' in selector for selector in selectors), expr
+
+
+def test_the_gauges_read_from_the_database_exist() -> None:
+    exported = load_exported()
+    assert {name for name in DATABASE_GAUGES if name not in exported} == set()
+
+
+@pytest.mark.parametrize("expr", ["sum(pagereel_recordings)", "nonsense(", 'max(pagereel_recordings{a="b"})', "rate(up)"])
+def test_the_judge_refuses_what_is_wrong(expr: str) -> None:
+    try:
+        problems = judge(expr, load_series())
+    except ValueError:
+        return
+    assert problems
