@@ -103,18 +103,24 @@ ROUTES: Final = (
 )
 
 
-def build_api(operations: Operations, limits: Limits, *, clock: Clock = time.time) -> web.Application:
-    """The API listener's application: every route of `ROUTES`, behind admission, with errors as problem documents.
+SERVICE_ROUTES: Final = tuple(route for route in ROUTES if route.tag == "Service")
+"""Health and metrics: what a process has that only works."""
+
+
+def build_api(
+    operations: Operations, limits: Limits, *, routes: tuple[Route, ...] = ROUTES, clock: Clock = time.time
+) -> web.Application:
+    """The API listener's application: these routes, behind admission, with errors as problem documents.
 
     `clock` gives Unix seconds; it judges instants that callers send and the age of evidence.
     """
-    meters = {(route.path, route.method): RouteMeter(route.path, route.method) for route in ROUTES}
+    meters = {(route.path, route.method): RouteMeter(route.path, route.method) for route in routes}
     app = web.Application(middlewares=[account(meters), explain], client_max_size=limits.max_body_bytes)
     app[OPERATIONS] = operations
     app[LIMITS] = limits
     app[CLOCK] = clock
     app[DOCUMENTS] = _documents()
-    for route in ROUTES:
+    for route in routes:
         resource = app.router.add_resource(route.path)
         resource.add_route(route.method, _admitting(route))
         if route.method == "GET":

@@ -4,6 +4,7 @@ One supervised group runs the two listeners and the worker; whichever dies ends 
 """
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -21,7 +22,7 @@ from aiohttp import web
 
 from handlers.callbacks import build_callbacks
 from handlers.keys import Limits
-from handlers.routes import build_api
+from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import worker as worker_meter
 from service.agora.client import AgoraClient
 from service.agora.pace import Rate
@@ -42,6 +43,8 @@ from service.worker import Worker
 
 # NCS keeps its connections; aiohttp's own default is an hour.
 KEEPALIVE_SECONDS = 15
+SHUTDOWN_SECONDS = 10
+KEYS_SECONDS = 10
 POLL_SECONDS = 0.5
 LINK_SECONDS = 900
 
@@ -55,6 +58,8 @@ class House:
     settings: Settings
     operations: Operations
     worker: Worker
+    seals: Seals
+    buckets: Buckets
 
 
 @asynccontextmanager
@@ -79,8 +84,7 @@ async def open_house(settings: Settings, *, clock: Callable[[], float] = time.ti
             settings,
             Work(database, seals, worker_id=worker_id, clock=clock),
             clients=clients,
-            open_bucket=buckets.bucket_of,
-            verifier=Verifier(),
+            verifier=Verifier(buckets.bucket_of),
             clock=clock,
         )
         operations = Operations(
@@ -93,7 +97,7 @@ async def open_house(settings: Settings, *, clock: Callable[[], float] = time.ti
             wake_notices=worker.wake_notices,
             clock=clock,
         )
-        yield House(settings, operations, worker)
+        yield House(settings, operations, worker, seals, buckets)
 
 
 async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dict[str, str]:
@@ -117,7 +121,16 @@ def sealing_keys(settings: Settings) -> list[str]:
     return [make_key_file(Path(settings.database.url.removeprefix("sqlite:///") + ".key"))]
 
 
-async def serve(settings: Settings, *, work: bool = True, listen: bool = True) -> None:
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What a process does. Without `api` its API listener has health and metrics only."""
+
+    api: bool = True
+    callbacks: bool = True
+    work: bool = True
+
+
+async def serve(settings: Settings, roles: Roles) -> None:
     """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done."""
     worker_meter.built(version("pagereel"))
     stop = asyncio.Event()
@@ -125,34 +138,50 @@ async def serve(settings: Settings, *, work: bool = True, listen: bool = True) -
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_house(settings) as house, AsyncExitStack() as listeners, asyncio.TaskGroup() as group:
-        for site in await _listen(house, listeners, callbacks=listen):
-            print(site, flush=True)
-        working = group.create_task(house.worker.run(), name="worker") if work else None
+        await house.buckets.warm_up()
+        gc.collect()
+        gc.freeze()  # what is built by now stays; a full collection over it would hold the loop for 40 ms
+        routes = ROUTES if roles.api else SERVICE_ROUTES
+        limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
+        print(await _listen(listeners, "api", build_api(house.operations, limits, routes=routes), settings.api))
+        if roles.callbacks:
+            print(await _listen_to_agora(house, listeners), flush=True)
+        following = group.create_task(_follow_keys(house), name="keys")
+        working = group.create_task(house.worker.run(), name="worker") if roles.work else None
         await stop.wait()
         _log.info("stopping")
         if working is not None:
             await house.worker.drain(settings.worker.drain_seconds)
             working.cancel()
+        following.cancel()
 
 
-async def _listen(house: House, stack: AsyncExitStack, *, api: bool = True, callbacks: bool = True) -> list[str]:
-    settings = house.settings
-    limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
-    callback_limits = Limits(settings.callbacks.max_body_bytes, settings.callbacks.read_seconds)
-    sites: list[tuple[str, web.Application, Api | Callbacks]] = []
-    if api:
-        sites.append(("api", build_api(house.operations, limits), settings.api))
-    if callbacks:
-        sites.append(("callbacks", build_callbacks(house.operations, callback_limits), settings.callbacks))
-    lines = []
-    for name, app, where in sites:
-        runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, where.host, where.port).start()
-        bound = runner.addresses[0]
-        lines.append(f"{name} listening on http://{bound[0]}:{bound[1]}")
-    return lines
+async def _follow_keys(house: House) -> None:
+    """Take up sealing keys whose files have changed."""
+    used = sealing_keys(house.settings)
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        now = sealing_keys(house.settings)
+        if now != used:
+            house.seals.use(*now)
+            used = now
+            _log.info("sealing_keys_changed")
+
+
+async def _listen_to_agora(house: House, stack: AsyncExitStack) -> str:
+    settings = house.settings.callbacks
+    app = build_callbacks(house.operations, Limits(settings.max_body_bytes, settings.read_seconds))
+    return await _listen(stack, "callbacks", app, settings)
+
+
+async def _listen(stack: AsyncExitStack, name: str, app: web.Application, where: Api | Callbacks) -> str:
+    """Open one listener until the stack closes; the line that says where it is."""
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, where.host, where.port).start()
+    host, port = runner.addresses[0][:2]
+    return f"{name} listening on http://{host}:{port}"
 
 
 async def listen_for_check(settings: Settings, app: str, seconds: float, say: Callable[[str], object]) -> list[int]:
@@ -164,8 +193,7 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
     if not settings.apps[app].ncs_secrets:
         say("No NCS secret is set yet: only the unsigned Check is let in (setup = true).")
     async with open_house(settings) as house, AsyncExitStack() as listeners:
-        for line in await _listen(house, listeners, api=False):
-            say(line)
+        say(await _listen_to_agora(house, listeners))
         say("Press Check in the console now (Notifications, Cloud Recording) …")
         seen: set[int] = set()
         deadline = asyncio.get_running_loop().time() + seconds

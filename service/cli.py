@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from service.app import database_url, listen_for_check, serve
+from service.app import Roles, database_url, listen_for_check, serve
 from service.database.outage import StartRefused
 from service.database.run import Database
 from service.database.startup import migrate, prepare
@@ -41,18 +41,20 @@ def main(context: click.Context, config: Path | None) -> None:
 
 @main.command("serve")
 @click.option("--no-worker", is_flag=True, help="Listen only; `pagereel work` performs the steps elsewhere.")
+@click.option("--callbacks-only", is_flag=True, help="Take in notifications only; needs no credentials but theirs.")
 @click.pass_obj
-def serve_command(config: Path | None, no_worker: bool) -> None:
+def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) -> None:
     """Run the API, the callback listener and the worker."""
-    settings = _settings(config)
-    _run(serve(settings, work=settings.worker.enabled and not no_worker))
+    settings = _settings(config, callbacks_only=callbacks_only)
+    work = settings.worker.enabled and not (no_worker or callbacks_only)
+    _run(serve(settings, Roles(api=not callbacks_only, work=work)))
 
 
 @main.command("work")
 @click.pass_obj
 def work_command(config: Path | None) -> None:
-    """Run a worker without the callback listener; the API listener serves health and metrics."""
-    _run(serve(_settings(config), listen=False))
+    """Run a worker alone; its API listener has health and metrics only."""
+    _run(serve(_settings(config), Roles(api=False, callbacks=False)))
 
 
 @main.command("check-config")
@@ -154,9 +156,9 @@ def demo_command(as_json: bool, keep: Path | None) -> None:
     sys.exit(0 if good else 1)
 
 
-def _settings(config: Path | None) -> Settings:
+def _settings(config: Path | None, *, callbacks_only: bool = False) -> Settings:
     try:
-        settings = Settings.load(config)
+        settings = Settings.load(config, callbacks_only=callbacks_only)
     except SettingsError as error:
         _fail(str(error))
     configure_logs(settings.log)

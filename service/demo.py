@@ -49,7 +49,7 @@ class DemoError(Exception):
 
 async def run_demo(*, as_json: bool, keep: Path | None, database_url: str | None = None) -> bool:
     """Run it; whether the whole recording was verified and the damaged one was not. `keep`: where the MP4 goes."""
-    console = Console(quiet=as_json, highlight=False)
+    console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-demo-")))
@@ -242,6 +242,7 @@ poll_seconds = 0.2
 
 # Short waits, so that the demo is short: in life these are minutes.
 [timing]
+start_allowance_seconds = 2
 start_check_seconds = [0.5, 1, 2, 4, 6, 9]
 watch_seconds = 1
 stop_check_seconds = 1

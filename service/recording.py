@@ -191,8 +191,11 @@ class Attempt:
     """One Agora task made for a recording, known to Agora as (`cname`, `uid`).
 
     `prefix` is the object key prefix with its closing slash, unique to the attempt. `resource_ids` are all
-    that were acquired for it, `resource_id` the one its calls go to.
-    `missing_since_at` is the first 404 not contradicted since. `undecided`: the outcome of a start is not known.
+    that were acquired for it, `resource_id` the one its calls go to. `undecided`: the outcome of a start is not known,
+    or not under which of the resource ids it took effect. `start_sent_at` is the first start that may have had an
+    effect, `start_resent_at` the last, `hours` the longest hour limit among them.
+    `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
+    the last sign of its life. `update_sent_at`: the first pause or resume sent that Agora has not confirmed.
     """
 
     number: int
@@ -205,6 +208,8 @@ class Attempt:
     resource_ids: tuple[str, ...] = ()
     acquired_at: float | None = None
     start_sent_at: float | None = None
+    start_resent_at: float | None = None
+    hours: int | None = None
     sends: int = 0
     undecided: bool = False
     sid: str | None = None
@@ -218,6 +223,8 @@ class Attempt:
     checks: int = 0
     next_query_at: float | None = None
     missing_since_at: float | None = None
+    told_ended: str | None = None
+    seen_at: float | None = None
     stop_sent_at: float | None = None
     stop_accepted_at: float | None = None
     ended_at: float | None = None

@@ -46,16 +46,20 @@ class _TooMany(Exception):
 
 
 class Verifier:
-    """Verification of level "listing". Holds nothing between looks."""
+    """Verification of level "listing". Holds nothing between looks; `open_bucket` gives the bucket that a recording is
+    pinned to, or raises `OutsideError`."""
 
-    async def verify(self, recording: Recording, bucket: S3Bucket, now_fn: Callable[[], float]) -> Report:
+    def __init__(self, open_bucket: Callable[[Recording], S3Bucket]) -> None:
+        self._open_bucket = open_bucket
+
+    async def verify(self, recording: Recording, now_fn: Callable[[], float]) -> Report:
         """Look at everything below the recording's prefix and judge it. Never raises for what the bucket answers:
         a bucket that cannot be looked at gives the verdict `unreachable`. Takes `two_reads_apart_seconds` longer where
         the last playlist does not say that it is the final one."""
         usage = Usage()
         started = asyncio.get_running_loop().time()
         try:
-            report = await self._judge(recording, bucket, now_fn, usage)
+            report = await self._judge(recording, self._open_bucket(recording), now_fn, usage)
         except OutsideError as error:
             code = "storage_refused" if isinstance(error, Refused) else "storage_unreachable"
             text = f"The bucket {recording.location.bucket} could not be looked at: {error}."
@@ -70,14 +74,14 @@ class Verifier:
         _count(report, usage, asyncio.get_running_loop().time() - started)
         return report
 
-    async def look(self, recording: Recording, bucket: S3Bucket) -> Look:
+    async def look(self, recording: Recording) -> Look:
         """List what is new since the recording's last look. Raises `Refused` or `Unavailable`."""
         attempt, after = recording.attempt, recording.watch.after_key
         if attempt is None:
             return Look(after)
         if not after.startswith(attempt.prefix):
             after = ""
-        usage = Usage()
+        bucket, usage = self._open_bucket(recording), Usage()
         listed: list[ListedObject] = []
         try:
             for prefix, start in _new_below(attempt, after):

@@ -21,7 +21,6 @@ from service.agora.bodies import StartOrder, Storage
 from service.agora.bodies import Task as AgoraTask
 from service.agora.client import AgoraClient
 from service.agora.refusals import TaskMissing as NoSuchTask
-from service.buckets.s3 import S3Bucket
 from service.errors import Code, OutsideError, Refused, ServiceError, Unavailable
 from service.lifecycle.observations import (
     Acquire,
@@ -77,14 +76,12 @@ class Worker:
         work: Work,
         *,
         clients: Mapping[str, AgoraClient],
-        open_bucket: Callable[[Recording], S3Bucket],
         verifier: Verifier,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._work = work
         self._clients = clients
-        self._open_bucket = open_bucket
         self._verifier = verifier
         self._clock = clock
         self._steps_wake = asyncio.Event()
@@ -194,8 +191,7 @@ class Worker:
             case Look():
                 return await self._look(task.recording)
             case Verify():
-                bucket = self._open_bucket(task.recording)
-                return Judged(await self._verifier.verify(task.recording, bucket, self._clock)), ()
+                return Judged(await self._verifier.verify(task.recording, self._clock)), ()
         attempt = task.recording.attempt
         assert attempt is not None, "steps other than looks are about an attempt"
         try:
@@ -261,7 +257,7 @@ class Worker:
 
     async def _look(self, recording: Recording) -> tuple[Observation, tuple[JudgedFile, ...]]:
         try:
-            look = await self._verifier.look(recording, self._open_bucket(recording))
+            look = await self._verifier.look(recording)
         except OutsideError as error:
             return LookFailed(error.code, error.detail), ()
         seen = Looked(look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _CHUNK = 65_536
 _REFUSAL_BYTES = 4096
 _CONNECT_SECONDS = 10.0
+_EMPTY_PAGES = 100
 
 
 class S3Bucket:
@@ -87,7 +88,8 @@ class S3Bucket:
         usage = usage or Usage()
         token: str | None = None
         last = after
-        while True:
+        empty = 0
+        while empty < _EMPTY_PAGES:
             async with self._asking("list", usage):
                 page = await self._read_page(prefix, after, token, usage)
             # Some stores do not know start-after, and at least one gives the same page for ever (verification A.5.1).
@@ -103,6 +105,8 @@ class S3Bucket:
             if page.token is None or page.token == token:
                 raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
             token = page.token
+            empty = 0 if objects else empty + 1
+        raise Unavailable("storage_unreachable", "the listing goes on without showing anything")
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None

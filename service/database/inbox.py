@@ -18,7 +18,7 @@ from service.database.batches import Batches, Fresh, IncomingNotice, PostgresBat
 from service.database.outage import unavailable
 from service.database.run import Database
 from service.database.sealing import Seals
-from service.notices import body_id, parse_notice
+from service.notices import body_id, parse_outline
 
 Stored = Literal["accepted", "duplicate"]
 _Waiter = tuple[IncomingNotice, "asyncio.Future[Stored]", float]
@@ -31,19 +31,11 @@ _SWEEP_SECONDS = 0.5
 
 def incoming(app: str, body: bytes, received_at: float) -> IncomingNotice:
     """What `Inbox.put` takes, from a body whose signature was good; one that cannot be read is kept like any other."""
-    notice = parse_notice(body)
-    if notice is None:
+    said = parse_outline(body)
+    if said is None:
         return IncomingNotice(app, body_id(body), received_at, None, None, None, body, None)
-    return IncomingNotice(
-        app,
-        notice.notice_id,
-        received_at,
-        notice.event_type,
-        notice.sid or None,
-        notice.cname or None,
-        body,
-        notice.sent_at,
-    )
+    notice_id, event_type, sid, cname, sent_at = said
+    return IncomingNotice(app, notice_id, received_at, event_type, sid or None, cname or None, body, sent_at)
 
 
 class Inbox:

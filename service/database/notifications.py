@@ -4,7 +4,7 @@ A claimed row is hidden for a while instead of leased: if its worker dies it is 
 twice must do no harm.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,8 +12,9 @@ from service.database.batches import BODY
 from service.database.sealing import Seals
 from service.database.tables import notifications
 
-# A literal, not a parameter: only then SQLite uses the partial index.
+# Literals, not parameters: only then SQLite uses the partial indexes.
 _IS_NEW = sa.text("outcome = 'new'")
+_IS_OLD = sa.text("outcome <> 'new'")
 _HIDE_SECONDS = 30.0
 
 
@@ -122,15 +123,15 @@ def list_notices(
         query = query.where(notifications.c.app.in_(sorted(apps)))
     if before is not None:
         query = query.where(notifications.c.id < before)
+    if sid is None:
+        return _newest(connection, query, limit)
+    # The index of sids has no new rows; those have an index of their own.
+    found = [row for part in (_IS_NEW, _IS_OLD) for row in _newest(connection, query.where(part), limit)]
+    return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
+
+
+def _newest(connection: sa.Connection, query: sa.Select[Any], limit: int) -> list[NoticeRow]:
     return [NoticeRow(*row) for row in connection.execute(query.order_by(notifications.c.id.desc()).limit(limit))]
-
-
-def events_of_cname(connection: sa.Connection, app: str, cname: str) -> set[int]:
-    """The event types that came for a channel name."""
-    query = sa.select(notifications.c.event_type.distinct()).where(
-        notifications.c.app == app, notifications.c.cname == cname, notifications.c.event_type.is_not(None)
-    )
-    return set(connection.execute(query).scalars())
 
 
 def measure_inbox(connection: sa.Connection) -> tuple[int, float | None]:

@@ -106,7 +106,14 @@ notifications = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     _one_of("outcome", OUTCOMES),
     sa.UniqueConstraint("app", "notice_id"),
-    sa.Index("ix_notifications_sid", "sid"),
+    # Not for new rows: sids are spread over the whole index, and each page touched is one more to write before Agora
+    # gets its answer (measured: 4 ms instead of 1 ms for 32 rows on SQLite).
+    sa.Index(
+        "ix_notifications_sid",
+        "sid",
+        sqlite_where=sa.text("outcome <> 'new'"),
+        postgresql_where=sa.text("outcome <> 'new'"),
+    ),
     sa.Index(
         "ix_notifications_new",
         "id",

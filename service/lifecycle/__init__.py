@@ -5,6 +5,7 @@ No I/O, no clock, no randomness: `now` and fresh ids come in. See docs/architect
 """
 
 from service.lifecycle.apply import apply
-from service.lifecycle.schedule import hours_wanted, next_step
+from service.lifecycle.instants import hours_wanted
+from service.lifecycle.schedule import next_step
 
 __all__ = ["apply", "hours_wanted", "next_step"]

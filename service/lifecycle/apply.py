@@ -4,15 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service.lifecycle.draft import Draft
-from service.lifecycle.from_agora import (
-    acquired,
-    call_failed,
-    start_answered,
-    stopped,
-    task_missing,
-    task_seen,
-    updated,
-)
+from service.lifecycle.from_agora import call_failed, stopped, task_missing, task_seen, updated
 from service.lifecycle.from_bucket import judged, look_failed, looked
 from service.lifecycle.from_callers import (
     labels_changed,
@@ -23,6 +15,7 @@ from service.lifecycle.from_callers import (
     verify_requested,
 )
 from service.lifecycle.from_notices import notice_received
+from service.lifecycle.from_start import acquired, start_answered
 from service.lifecycle.from_worker import step_taken
 from service.lifecycle.observations import (
     Acquired,

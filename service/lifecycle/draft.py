@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
-from service.lifecycle.schedule import hours_end_at, jitter
 from service.recording import (
     BLAME,
     Attempt,
@@ -26,6 +26,9 @@ RESTARTABLE = frozenset(
         EndReason.ENDED_BY_ITSELF,
     }
 )
+# Before these states have passed, a task may be alive or is still to be made.
+OPEN = frozenset({State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING})
+LOOKED_AT = frozenset({State.UPLOADING, State.VERIFYING, State.INCOMPLETE})
 DAY = 86400
 
 
@@ -53,6 +56,9 @@ class Draft:
         detail: dict[str, str] = {"state": state}
         if state.terminal and self.recording.end_reason is not None:
             detail["end_reason"] = self.recording.end_reason
+        attention = self.recording.attention
+        if state.terminal and attention is not None and attention.code != "refused":
+            self.attended()  # what `refused` says is why it failed
         self.note("state", **detail)
 
     @property
@@ -65,16 +71,13 @@ class Draft:
         number = attempts[-1].number if number is None else number
         self.set(attempts=tuple(replace(one, **changes) if one.number == number else one for one in attempts))
 
-    def retry(self, *, after_seconds: float | None = None, failure: str) -> None:
-        """Nothing came of it; try again by the policy's schedule, or when the other side said."""
+    def back_off(self, failure: str, after_seconds: float | None = None) -> float:
+        """Nothing came of it; when to try again by the policy's schedule, or when the other side said."""
         recording = self.recording
         steps = recording.policy.retry_seconds
         wait = steps[min(recording.failures, len(steps) - 1)] * jitter(recording, recording.failures)
-        self.set(
-            failures=recording.failures + 1,
-            retry_at=self.now + max(wait, after_seconds or 0),
-            last_failure=failure,
-        )
+        self.set(failures=recording.failures + 1, last_failure=failure)
+        return self.now + max(wait, after_seconds or 0)
 
     def succeeded(self) -> None:
         self.set(failures=0, retry_at=None, last_failure=None)
@@ -105,31 +108,42 @@ class Draft:
         if self.recording.end_reason in (None, EndReason.ENDED_BY_ITSELF):
             self.set(end_reason=reason, blame=BLAME[reason])
 
+    # --- pauses --------------------------------------------------------------------------------------------------
+
+    def open_pause(self, at: float) -> None:
+        """From `at` on no slices are written. Before the wanted window begins that is no pause."""
+        pauses = self.recording.pauses
+        if self.recording.window_from_at is not None and (not pauses or pauses[-1].to_at is not None):
+            self.set(pauses=(*pauses, Interval(at, None)))
+
+    def close_pause(self, at: float) -> None:
+        pauses = self.recording.pauses
+        if pauses and pauses[-1].to_at is None:
+            self.set(pauses=(*pauses[:-1], Interval(pauses[-1].from_at, max(at, pauses[-1].from_at))))
+
     # --- ends ----------------------------------------------------------------------------------------------------
 
     def end_attempt(self, reason: EndReason, proof: str, at: float, *, nothing: bool = False) -> None:
         """The newest attempt is surely over. `nothing`: and surely wrote no file."""
         attempt = self.attempt
         assert attempt is not None
-        self.set_attempt(state=AttemptState.ENDED, ended_at=at, ended_proof=proof, missing_since_at=None)
+        self.set_attempt(
+            state=AttemptState.ENDED, ended_at=at, ended_proof=proof, missing_since_at=None, told_ended=None
+        )
         self.note("attempt_ended", attempt=attempt.number, proof=proof, reason=reason)
         self.attended("ending_unconfirmed", "sid_unknown", "stalled", "agora_unavailable", "stop_refused")
         self.succeeded()
-        self._close_pause(at)
-        if self.recording.state in (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING):
-            self._after_attempt(reason, at, nothing)
-
-    def _close_pause(self, at: float) -> None:
-        pauses = self.recording.pauses
-        if pauses and pauses[-1].to_at is None:
-            self.set(pauses=(*pauses[:-1], Interval(pauses[-1].from_at, max(at, pauses[-1].from_at))))
-
-    def _after_attempt(self, reason: EndReason, at: float, nothing: bool) -> None:
-        if self._may_restart(reason):
+        restart = self._may_restart(reason)
+        if not (restart and self.recording.pause_wished):  # a pause outlasts the recorder that it was asked of
+            self.close_pause(at)
+        if restart:
             self.note("restart", reason=reason)
             self.enter(State.STARTING)
             self.set(start_deadline_at=self.now + self.recording.policy.start_within_seconds)
-            return
+        elif self.recording.state in OPEN:
+            self._finish(reason, at, nothing)
+
+    def _finish(self, reason: EndReason, at: float, nothing: bool) -> None:
         self.end_with(reason)
         self.set(ended_at=at)
         recorded = any(attempt.recording_at is not None for attempt in self.recording.attempts)
@@ -142,10 +156,32 @@ class Draft:
 
     def _may_restart(self, reason: EndReason) -> bool:
         recording = self.recording
+        begun = recording.state in (State.STARTING, State.RECORDING)
         wanted = recording.stop_wished_at is None and recording.end_reason is None
         in_time = self.now < min(recording.stop_at or float("inf"), hours_end_at(recording, self.now))
         allowed = recording.policy.restart and len(recording.attempts) <= recording.policy.max_restarts
-        return wanted and in_time and allowed and reason in RESTARTABLE
+        return begun and wanted and in_time and allowed and reason in RESTARTABLE
+
+    def revive(self, attempt: Attempt, sid: str) -> None:
+        """Proof that a recorder believed dead is alive: it is stopped, it bills. Where the recording only waits for
+        its next attempt, it is that."""
+        self.warn("recorder_alive_after_end", attempt=attempt.number)
+        if self.attempt is None or self.attempt.number != attempt.number:
+            return
+        self.set_attempt(
+            state=AttemptState.RUNNING,
+            sid=attempt.sid or sid,
+            started_at=attempt.started_at or attempt.start_sent_at or self.now,
+            ended_at=None,
+            ended_proof=None,
+            stop_accepted_at=None,
+            next_query_at=self.now,
+            seen_at=self.now,
+        )
+        if self.recording.state is not State.STARTING and not self.recording.state.terminal:
+            self.enter(State.STOPPING)
+        elif self.recording.state is State.STARTING and attempt.recording_at is not None:
+            self.enter(State.RECORDING)
 
     def nothing_recorded(self) -> State:
         """`cancelled` where the caller ended it before there was anything, otherwise `failed`."""
@@ -167,8 +203,9 @@ class Draft:
         policy, since = recording.policy, recording.looks_from_at or self.now
         uploaded = any(attempt.uploaded == "uploaded" for attempt in recording.attempts)
         offsets = (*policy.announced_look_seconds, *policy.look_seconds) if uploaded else policy.look_seconds
-        looks = recording.looks + 1
-        factor = jitter(recording, looks)
-        later = [since + offset * factor for offset in sorted(offsets) if since + offset * factor > self.now]
-        next_at = later[0] if later else self.now + DAY * factor
-        self.set(looks=looks, next_look_at=min(next_at, max(recording.give_up_at or next_at, self.now)))
+        instants = [since + offset * jitter(recording, number) for number, offset in enumerate(offsets)]
+        next_at = min((at for at in instants if at > self.now), default=None)
+        if next_at is None:
+            next_at = self.now + DAY * jitter(recording, recording.looks)
+        give_up_at = recording.give_up_at if recording.give_up_at is not None else next_at
+        self.set(looks=recording.looks + 1, next_look_at=min(next_at, max(give_up_at, self.now)))

@@ -1,17 +1,18 @@
-"""What Agora answered, or that it did not. Pure; what is believed about Agora names its section of the reference."""
+"""What Agora says about a task, or that it says nothing. Pure; each belief about Agora names its section of the
+reference. How a start went is in `from_start`."""
 
 from dataclasses import replace
 
 from service.lifecycle.draft import Draft
+from service.lifecycle.from_start import acquire_failed, start_failed
+from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import (
     Acquire,
-    Acquired,
     Call,
     CallFailed,
     Failure,
     Query,
     Start,
-    Started,
     Stop,
     Stopped,
     TaskMissing,
@@ -21,66 +22,59 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
-from service.lifecycle.schedule import hours_end_at, jitter
-from service.recording import Attempt, AttemptState, EndReason, Interval, State
+from service.recording import Attempt, AttemptState, EndReason, State
 
 # A task that still says "in progress" this long after it accepted a stop is stopped again.
 STOP_IGNORED_SECONDS = 30
+RECORDS = (4, 5)
+STOPS = (6, 7)
+EXITED = (8, 20)
+# agora-reference §8.5, event 71; the code 0 and unknown codes say nothing about why.
+STOP_REASONS = {
+    1: EndReason.HOUR_LIMIT,
+    2: EndReason.CAPABILITY_LIMIT,
+    3: EndReason.ENGINE_FAILED,
+    4: EndReason.PAGE_LOAD_TIMEOUT,
+    5: EndReason.PAGE_UNREACHABLE,
+    6: EndReason.RECORDER_ERROR,
+}
+NEVER_RECORDED_CODES = (3, 4, 5)
 
 
-def acquired(draft: Draft, answer: Acquired) -> None:
-    attempt = draft.attempt
-    if draft.recording.state.terminal or attempt is None or attempt.state is AttemptState.ENDED:
-        return
-    draft.set_attempt(
-        state=AttemptState.UNKNOWN if attempt.undecided else AttemptState.ACQUIRED,
-        resource_id=answer.resource_id,
-        resource_ids=(*attempt.resource_ids, answer.resource_id),
-        acquired_at=draft.now,
-        sends=0,
-    )
-    draft.set(retry_at=None)
-
-
-def start_answered(draft: Draft, answer: Started) -> None:
-    attempt = draft.attempt
-    assert attempt is not None
-    started_at = attempt.start_sent_at or draft.now
-    first = draft.recording.policy.start_check_seconds[0]
-    draft.set_attempt(
-        state=AttemptState.RUNNING,
-        sid=answer.sid or attempt.sid,
-        started_at=started_at,
-        next_query_at=draft.now + first,
-        storage_refresh_at=draft.now + draft.recording.policy.sts_refresh_seconds if answer.sts else None,
-    )
-    draft.succeeded()
-    draft.attended("agora_unavailable")
-    draft.note("started", attempt=attempt.number, sid=answer.sid)
-    if answer.sid is None and attempt.sid is None:
-        draft.attend("sid_unknown", "Agora runs the task but did not say its sid; looking for it")
+# --- query -------------------------------------------------------------------------------------------------------
 
 
 def task_seen(draft: Draft, seen: TaskSeen) -> None:
     attempt = draft.attempt
-    if attempt is None or not attempt.may_be_alive:
+    if attempt is None or not attempt.may_be_alive or attempt.sid is None:
         return
-    if seen.status in (8, 20) or seen.exited:
-        draft.end_attempt(natural_reason(draft), "query", draft.now)
+    told = attempt.told_ended is not None
+    if seen.exited or seen.status in EXITED or (told and seen.status in STOPS):
+        believe_end(draft, "query")
         return
     names = tuple(dict.fromkeys((*attempt.announced, *seen.files)))
-    draft.set_attempt(missing_since_at=None, checks=attempt.checks + 1, announced=names)
-    draft.attended("ending_unconfirmed", "agora_unavailable")
+    draft.set_attempt(checks=attempt.checks + 1, announced=names, seen_at=draft.now, undecided=False)
+    _contradict_end(draft, attempt)
+    draft.attended("agora_unavailable")
     draft.set(failures=0)
-    if seen.status in (4, 5):
+    if seen.status in RECORDS:
         started(draft, draft.now)
         if seen.onhold is not None:
-            onhold_seen(draft, seen.onhold, draft.now)
+            onhold_seen(draft, seen.onhold, attempt.update_sent_at if seen.onhold else None)
         accepted = attempt.stop_accepted_at
         if accepted is not None and draft.now - accepted > STOP_IGNORED_SECONDS:
             draft.set_attempt(state=AttemptState.RUNNING, stop_accepted_at=None)
             draft.note("stop_ignored")
-    draft.set_attempt(next_query_at=_next_query_at(draft, ending=seen.status in (6, 7)))
+    draft.set_attempt(next_query_at=_next_query_at(draft, seen))
+
+
+def _contradict_end(draft: Draft, attempt: Attempt) -> None:
+    """It lives. Whoever said that it ended may only have been quicker; a failover later nobody is believed any more."""
+    since = attempt.missing_since_at
+    window = draft.recording.policy.failover_window_seconds
+    if attempt.told_ended is None or since is None or draft.now - since > window:
+        draft.set_attempt(missing_since_at=None, told_ended=None)
+        draft.attended("ending_unconfirmed")
 
 
 def started(draft: Draft, at: float) -> None:
@@ -95,44 +89,51 @@ def started(draft: Draft, at: float) -> None:
         draft.set(watch=replace(draft.recording.watch, next_list_at=draft.now + draft.recording.policy.watch_seconds))
 
 
-def onhold_seen(draft: Draft, onhold: bool, at: float) -> None:
-    """Agora shows, or has accepted, that slices are (not) written: that confirms a pause or its end."""
+def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:
+    """Agora shows, or has accepted, that slices are (not) written: that confirms a pause, from when it was first asked
+    for, or its end."""
     attempt = draft.attempt
     assert attempt is not None
+    draft.set_attempt(update_sent_at=None)
     if attempt.onhold is onhold:
         return
     draft.set_attempt(onhold=onhold)
-    pauses = draft.recording.pauses
     if onhold:
-        draft.set(pauses=(*pauses, Interval(at, None)))
-    elif pauses and pauses[-1].to_at is None:
-        draft.set(pauses=(*pauses[:-1], Interval(pauses[-1].from_at, draft.now)))
+        draft.open_pause(since_at if since_at is not None else draft.now)
+    else:
+        draft.close_pause(draft.now)
     draft.note("paused" if onhold else "resumed")
 
 
-def _next_query_at(draft: Draft, *, ending: bool = False) -> float:
+def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
     attempt, policy = draft.attempt, draft.recording.policy
     assert attempt is not None
-    if ending or attempt.stop_accepted_at is not None:
+    ending = seen.status in STOPS or attempt.stop_accepted_at is not None or attempt.told_ended is not None
+    if ending or draft.recording.state not in (State.STARTING, State.RECORDING):
         return draft.now + policy.stop_check_seconds
     if attempt.recording_at is None and attempt.checks < len(policy.start_check_seconds):
         return max((attempt.started_at or draft.now) + policy.start_check_seconds[attempt.checks], draft.now + 1)
     return draft.now + policy.watch_seconds * jitter(draft.recording, attempt.checks)
 
 
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
 def task_missing(draft: Draft, missing: TaskMissing) -> None:
-    """404 is believed only when it lasted a whole failover window (agora-reference §10.3, design.md §2)."""
+    """404 by itself is believed only when it lasted a whole failover window (agora-reference §10.3, design.md §2)."""
     attempt = draft.attempt
-    if attempt is None or not attempt.may_be_alive:
+    if attempt is None or not attempt.may_be_alive or attempt.sid is None:
         return
     policy = draft.recording.policy
     since = attempt.missing_since_at if attempt.missing_since_at is not None else draft.now
     believed_at = since + policy.failover_window_seconds
-    if draft.now >= believed_at:
-        draft.end_attempt(natural_reason(draft, since), "404", since)
+    if attempt.told_ended is not None or draft.now >= believed_at:
+        draft.set_attempt(missing_since_at=since)
+        believe_end(draft, "404")
         return
     next_query_at = min(draft.now + policy.stop_check_seconds, believed_at)
     draft.set_attempt(missing_since_at=since, next_query_at=next_query_at)
+    try_next_resource(draft)
     if missing.call is Call.STOP:
         draft.set_attempt(state=AttemptState.STOPPING, stop_accepted_at=draft.now)
     if missing.call is Call.UPDATE:
@@ -140,14 +141,38 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
     draft.attend("ending_unconfirmed", "Agora does not find the task; waiting out a failover", believed_at)
 
 
-def natural_reason(draft: Draft, at: float | None = None) -> EndReason:
-    """Why a task ended that Agora says nothing about."""
+def try_next_resource(draft: Draft) -> None:
+    """Where it is not known which of its resource ids a task was made with, Agora finds it only under the right one."""
+    attempt = draft.attempt
+    assert attempt is not None
+    if attempt.undecided and attempt.resource_id in attempt.resource_ids:
+        index = attempt.resource_ids.index(attempt.resource_id) + 1
+        draft.set_attempt(resource_id=attempt.resource_ids[index % len(attempt.resource_ids)])
+
+
+def believe_end(draft: Draft, proof: str) -> None:
+    """The newest attempt is over; since its first sign, if there was one before this."""
+    attempt = draft.attempt
+    assert attempt is not None
+    at = attempt.missing_since_at if attempt.missing_since_at is not None else draft.now
+    nothing = attempt.stop_code in NEVER_RECORDED_CODES and attempt.recording_at is None
+    draft.end_attempt(_end_reason(draft, attempt, at), attempt.told_ended or proof, at, nothing=nothing)
+
+
+def _end_reason(draft: Draft, attempt: Attempt, at: float) -> EndReason:
+    """What Agora said; else what was wished; else what the time says."""
     recording = draft.recording
-    if recording.end_reason is not None:
-        return recording.end_reason
-    if (at if at is not None else draft.now) >= hours_end_at(recording, draft.now) - recording.policy.stalled_seconds:
+    told = STOP_REASONS.get(attempt.stop_code or 0)
+    if told is not None or recording.end_reason is not None:
+        return told or recording.end_reason or EndReason.ENDED_BY_ITSELF
+    if recording.stop_at is not None and at >= recording.stop_at:
+        return EndReason.STOP_AT
+    if at >= hours_end_at(recording, draft.now) - recording.policy.stalled_seconds:
         return EndReason.HOUR_LIMIT
     return EndReason.ENDED_BY_ITSELF
+
+
+# --- update and stop ---------------------------------------------------------------------------------------------
 
 
 def updated(draft: Draft, answer: Updated) -> None:
@@ -155,118 +180,87 @@ def updated(draft: Draft, answer: Updated) -> None:
     if attempt is None or not attempt.may_be_alive:
         return
     draft.succeeded()
+    draft.attended("agora_unavailable")
     match answer.step:
         case UpdateOnhold(onhold=onhold):
-            onhold_seen(draft, onhold, attempt.update_sent_at or draft.now)
+            onhold_seen(draft, onhold, attempt.update_sent_at)
         case UpdateRtmp(version=version):
             draft.set_attempt(rtmp_version=version)
             draft.note("rtmp_changed")
         case UpdateStorage():
-            draft.set_attempt(storage_refresh_at=draft.now + draft.recording.policy.sts_refresh_seconds)
+            again_at = draft.now + draft.recording.policy.sts_refresh_seconds
+            draft.set_attempt(storage_refresh_at=again_at if answer.sts else None)
+            draft.attended("credentials_not_refreshed")
             draft.note("credentials_refreshed")
 
 
 def stopped(draft: Draft, answer: Stopped) -> None:
     attempt = draft.attempt
-    if attempt is None or not attempt.may_be_alive:
+    if attempt is None or not attempt.may_be_alive or attempt.stop_sent_at is None:
         return
     draft.succeeded()
     draft.attended("stop_refused", "agora_unavailable")
     draft.note("stop_accepted", attempt=attempt.number)
     if answer.nothing_recorded:
-        draft.end_attempt(natural_reason(draft), "no_recorded_data", draft.now, nothing=True)
-        return
-    draft.set_attempt(
-        state=AttemptState.STOPPING,
-        stop_accepted_at=draft.now,
-        next_query_at=draft.now + draft.recording.policy.stop_check_seconds,
-    )
+        draft.end_attempt(_end_reason(draft, attempt, draft.now), "no_recorded_data", draft.now, nothing=True)
+    elif attempt.told_ended is not None:
+        believe_end(draft, "stopped")
+    else:
+        draft.set_attempt(
+            state=AttemptState.STOPPING,
+            stop_accepted_at=draft.now,
+            next_query_at=draft.now + draft.recording.policy.stop_check_seconds,
+        )
 
 
-def sid_found(draft: Draft, number: int, sid: str, source: str) -> None:
-    """An attempt whose start was not answered turns out to run, or to have run, under this sid."""
-    attempt = next((one for one in draft.recording.attempts if one.number == number), None)
-    if attempt is None or attempt.sid is not None or attempt.state is AttemptState.ENDED:
-        return
-    draft.set_attempt(
-        number,
-        sid=sid,
-        state=AttemptState.RUNNING,
-        started_at=attempt.started_at or attempt.start_sent_at or draft.now,
-        next_query_at=draft.now,
-        resource_id=attempt.resource_id or (attempt.resource_ids[0] if attempt.resource_ids else None),
-    )
-    draft.succeeded()
-    draft.attended("sid_unknown", "agora_unavailable")
-    draft.note("sid_found", attempt=number, sid=sid, witness=source)
+# --- failures ----------------------------------------------------------------------------------------------------
 
 
 def call_failed(draft: Draft, failed: CallFailed) -> None:
     attempt = draft.attempt
     if attempt is None or attempt.state is AttemptState.ENDED:
         return
-    draft.note("call_failed", call=type(failed.step).__name__.lower(), failure=failed.failure, code=failed.code)
+    call = type(failed.step).__name__.lower()
+    draft.note("call_failed", call=call, failure=failed.failure, code=failed.code)
     match failed.step:
         case Acquire():
-            _acquire_failed(draft, failed)
+            acquire_failed(draft, attempt, failed)
         case Start():
-            _start_failed(draft, attempt, failed)
+            start_failed(draft, attempt, failed)
         case Query():
-            draft.retry(after_seconds=failed.retry_after_seconds, failure=failed.code)
-            draft.set_attempt(next_query_at=draft.recording.retry_at)
-            draft.set(retry_at=None)
-            draft.attend("agora_unavailable", f"query: {failed.code}", draft.recording.retry_at)
+            _query_failed(draft, attempt, failed)
         case UpdateOnhold() | UpdateRtmp() if failed.failure is Failure.REFUSED:
-            _update_refused(draft, attempt)
+            _update_refused(draft, attempt, failed)
         case UpdateStorage():
             draft.attend("credentials_not_refreshed", failed.code, attempt.storage_refresh_at)
-        case Stop():
-            draft.retry(after_seconds=failed.retry_after_seconds, failure=failed.code)
-            code = "stop_refused" if failed.failure is Failure.REFUSED else "agora_unavailable"
-            draft.attend(code, f"stop: {failed.code}", draft.recording.retry_at)
         case _:
-            draft.retry(after_seconds=failed.retry_after_seconds, failure=failed.code)
+            refused = isinstance(failed.step, Stop) and failed.failure is Failure.REFUSED
+            if refused:
+                try_next_resource(draft)
+            draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
+            code = "stop_refused" if refused else "agora_unavailable"
+            draft.attend(code, f"{call}: {failed.code}", draft.recording.retry_at)
 
 
-def _acquire_failed(draft: Draft, failed: CallFailed) -> None:
-    if failed.failure is Failure.REFUSED:
-        _start_refused(draft, failed)
+def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
+    """Says nothing about the task; but nobody else contradicts a notice of its end for ever."""
+    since, window = attempt.missing_since_at, draft.recording.policy.failover_window_seconds
+    if attempt.told_ended is not None and since is not None and draft.now - since >= window:
+        believe_end(draft, attempt.told_ended)
         return
-    draft.retry(after_seconds=failed.retry_after_seconds, failure=failed.code)
-    draft.attend("agora_unavailable", f"acquire: {failed.code}", draft.recording.retry_at)
+    if failed.failure is Failure.REFUSED:
+        try_next_resource(draft)
+    next_query_at = draft.back_off(failed.code, failed.retry_after_seconds)
+    draft.set_attempt(next_query_at=next_query_at)
+    draft.attend("agora_unavailable", f"query: {failed.code}", next_query_at)
 
 
-def _start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """reliability.md B.2.2. Unknown is never treated as refused; a refusal decides only about a first send."""
-    undecided = attempt.undecided
-    if failed.code == "task_conflict":
-        # A task with our own cname and uid runs: an earlier send of ours won, under the first resource id.
-        draft.set_attempt(resource_id=attempt.resource_ids[0])
-        start_answered(draft, Started(None))
-    elif failed.failure is Failure.UNKNOWN:
-        repeats = draft.recording.policy.start_repeat_seconds
-        wait = repeats[min(attempt.sends, len(repeats)) - 1] * jitter(draft.recording, attempt.sends)
-        draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True)
-        draft.set(retry_at=draft.now + wait, last_failure=failed.code)
-        draft.attend("agora_unavailable", f"start: {failed.code}", draft.recording.retry_at)
-    elif failed.code in ("resource_expired", "capacity"):
-        # Only a fresh resource id helps.
-        draft.set_attempt(state=AttemptState.UNKNOWN if undecided else AttemptState.PLANNED, acquired_at=None)
-        draft.retry(after_seconds=failed.retry_after_seconds, failure=failed.code)
-    elif failed.failure is Failure.UNAVAILABLE or undecided:
-        draft.set_attempt(state=AttemptState.UNKNOWN if undecided else AttemptState.ACQUIRED)
-        draft.retry(after_seconds=failed.retry_after_seconds, failure=failed.code)
-        draft.attend("agora_unavailable", f"start: {failed.code}", draft.recording.retry_at)
-    else:
-        _start_refused(draft, failed)
-
-
-def _start_refused(draft: Draft, failed: CallFailed) -> None:
-    reason = EndReason.CREDENTIALS_EXPIRING if failed.code == "credentials_expiring" else EndReason.REFUSED
-    draft.attend("refused", f"{failed.code}: {failed.detail}" if failed.detail else failed.code)
-    draft.end_attempt(reason, "refused", draft.now, nothing=True)
-
-
-def _update_refused(draft: Draft, attempt: Attempt) -> None:
-    draft.warn("update_refused")
-    draft.set(pause_wished=attempt.onhold, rtmp_version=attempt.rtmp_version, failures=0, retry_at=None)
+def _update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
+    draft.succeeded()
+    if isinstance(failed.step, UpdateRtmp):
+        draft.warn("rtmp_refused", reason=failed.code)
+        draft.set(rtmp_version=attempt.rtmp_version)
+        return
+    draft.warn("update_refused", reason=failed.code)
+    draft.set_attempt(update_sent_at=None)
+    draft.set(pause_wished=attempt.onhold, pause_wished_at=draft.now if attempt.onhold else None)

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from service.lifecycle.draft import Draft
-from service.lifecycle.from_agora import sid_found
+from service.lifecycle.draft import LOOKED_AT, Draft
+from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Recording, Report, ReportSummary, Severity, State, Verdict, Watch
 
@@ -24,7 +24,7 @@ def looked(draft: Draft, look: Looked) -> None:
             listed_at=draft.now,
         )
     )
-    draft.attended("storage_unreachable")
+    draft.attended("storage_unreachable", *(("storage_refused",) if look.slices else ()))
     for number, sid in look.sids.items():
         sid_found(draft, number, sid, "bucket")
     attempt = draft.attempt
@@ -78,15 +78,24 @@ def judged(draft: Draft, judged: Judged) -> None:
     )
     draft.note("judged", report=number, verdict=report.verdict, level=report.level, findings=len(report.findings))
     if before.state.terminal:
-        if before.latest_report is not None and before.latest_report.verdict is not report.verdict:
+        if report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before)):
             draft.note("changed", verdict=report.verdict)
-    else:
+    elif before.state in LOOKED_AT:
         _conclude(draft, report)
 
 
+def _known_verdict(recording: Recording) -> str:
+    """What callers know about the bucket: a look that saw nothing told them nothing."""
+    latest = recording.latest_report
+    known = latest is not None and latest.verdict is not Verdict.UNREACHABLE
+    return latest.verdict.value if latest is not None and known else recording.state.value
+
+
 def _conclude(draft: Draft, report: Report) -> None:
+    """From `incomplete` there is no way back to `verifying`: callers are told of it once."""
     over = draft.recording.give_up_at is not None and draft.now >= draft.recording.give_up_at
-    draft.enter(State.VERIFYING)
+    if draft.recording.state is State.UPLOADING:
+        draft.enter(State.VERIFYING)
     if report.verdict is Verdict.UNREACHABLE:
         draft.look_again()
         detail = report.findings[0].code if report.findings else "storage_unreachable"
@@ -97,7 +106,7 @@ def _conclude(draft: Draft, report: Report) -> None:
     draft.attended()
     if report.verdict is Verdict.VERIFIED:
         draft.enter(State.VERIFIED)
-    elif _nothing_was_recorded(draft.recording, report):
+    elif _nothing_was_recorded(draft.recording, report, over):
         draft.enter(draft.nothing_recorded())
     elif report.verdict is Verdict.DEFECTIVE or over:
         draft.enter(State.DEFECTIVE)
@@ -106,8 +115,13 @@ def _conclude(draft: Draft, report: Report) -> None:
         draft.look_again()
 
 
-def _nothing_was_recorded(recording: Recording, report: Report) -> bool:
-    """The bucket is empty, and nobody ever claimed that slices were to be written."""
-    claimed = any(attempt.recording_at is not None for attempt in recording.attempts)
-    on_hold_throughout = recording.window_from_at is None
-    return (not claimed or on_hold_throughout) and not any(file.listed for file in report.files)
+def _nothing_was_recorded(recording: Recording, report: Report, over: bool) -> bool:
+    """The bucket is empty, and nobody ever claimed that slices were to be written; or the recording ended before any
+    could be wanted, and none can come any more."""
+    if any(file.listed for file in report.files):
+        return False
+    if recording.window_from_at is None or not any(attempt.recording_at is not None for attempt in recording.attempts):
+        return True
+    none_wanted = report.coverage is not None and report.coverage.expected_seconds == 0
+    none_made = recording.attempts[-1].ended_proof == "no_recorded_data"
+    return none_wanted and (none_made or over)

@@ -1,12 +1,13 @@
 """What callers want: stop, pause, resume, another push target, other labels, another look. Pure."""
 
 from service.errors import Code, ServiceError
-from service.lifecycle.draft import Draft
+from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_worker import never_started
+from service.lifecycle.instants import task_limit_at
 from service.lifecycle.observations import LabelsChanged, RtmpRequested, StopAtChanged, StopRequested, VerifyRequested
 from service.recording import EndReason, State
 
-RUNNING_STATES = (State.STARTING, State.RECORDING)
+BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 
 def _conflict(draft: Draft, what: str) -> ServiceError:
@@ -22,7 +23,7 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
         return
     draft.set(stop_wished_at=draft.now)
     draft.note("stop_requested")
-    if recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
+    if recording.state in LOOKED_AT:
         draft.set(look_wished=True)  # the wanted window has become shorter
         return
     draft.end_with(EndReason.STOPPED)
@@ -34,9 +35,9 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
 
 
 def onhold_requested(draft: Draft, wished: bool) -> None:
-    recording = draft.recording
+    recording, attempt = draft.recording, draft.attempt
     what = "cannot pause" if wished else "cannot resume"
-    if recording.state not in RUNNING_STATES:
+    if recording.state not in BEFORE_STOP:
         raise _conflict(draft, what)
     if "update_refused" in recording.warnings:
         raise ServiceError(Code.CONFLICT, f"{what}: Agora refused to update this task", detail="unsupported_by_agora")
@@ -45,11 +46,15 @@ def onhold_requested(draft: Draft, wished: bool) -> None:
     draft.set(pause_wished=wished, pause_wished_at=draft.now if wished else None)
     if not wished and recording.window_from_at is None:
         draft.set(window_from_at=max(draft.now, recording.start_at or 0))
+    if attempt is None or not attempt.may_be_alive:
+        draft.close_pause(draft.now)  # of a recorder that is gone; the next one starts as wished
+    elif attempt.update_sent_at is not None:
+        draft.set_attempt(next_query_at=draft.now)  # an update whose outcome nobody knows may have had its effect
     draft.note("pause_requested" if wished else "resume_requested")
 
 
 def rtmp_requested(draft: Draft, request: RtmpRequested) -> None:
-    if draft.recording.state not in (*RUNNING_STATES, State.REQUESTED):
+    if draft.recording.state not in BEFORE_STOP:
         raise _conflict(draft, "cannot change the push target")
     if draft.recording.rtmp is None:
         raise ServiceError(
@@ -60,8 +65,13 @@ def rtmp_requested(draft: Draft, request: RtmpRequested) -> None:
 
 
 def stop_at_changed(draft: Draft, request: StopAtChanged) -> None:
-    if draft.recording.state not in (State.REQUESTED, *RUNNING_STATES):
+    if draft.recording.state not in BEFORE_STOP:
         raise _conflict(draft, "cannot change stop_at")
+    attempt = draft.attempt
+    if attempt is not None and attempt.may_be_alive and request.stop_at > task_limit_at(draft.recording, attempt):
+        raise ServiceError(
+            Code.CONFLICT, "cannot change stop_at: Agora ends the running task before that", detail="hour_limit"
+        )
     draft.set(stop_at=request.stop_at)
     draft.note("stop_at_changed", stop_at=request.stop_at)
 
@@ -72,7 +82,7 @@ def labels_changed(draft: Draft, request: LabelsChanged) -> None:
 
 
 def verify_requested(draft: Draft, _: VerifyRequested) -> None:
-    seen = (State.UPLOADING, State.VERIFYING, State.INCOMPLETE, State.VERIFIED, State.DEFECTIVE, State.UNPROVEN)
+    seen = LOOKED_AT | {State.VERIFIED, State.DEFECTIVE, State.UNPROVEN}
     if draft.recording.state not in seen:
         raise _conflict(draft, "cannot verify yet" if not draft.recording.state.terminal else "nothing to verify")
     draft.set(look_wished=True)

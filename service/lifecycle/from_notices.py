@@ -1,26 +1,18 @@
 """What Agora's notifications add. Pure.
 
 They hasten and enrich and are never load-bearing (design.md §1): they come twice, late, in any order, or not at all.
-Every rule here is idempotent, and none starts anything.
+Every rule here is idempotent, and none starts anything: an end that nobody asked for is believed when Agora, asked at
+once, does not contradict it. (In a failover the recorder that is replaced may say that it ended.)
 """
 
 from collections.abc import Callable
 
-from service.lifecycle.draft import Draft
-from service.lifecycle.from_agora import natural_reason, sid_found, started
+from service.lifecycle.draft import LOOKED_AT, Draft
+from service.lifecycle.from_agora import STOP_REASONS, believe_end, started
+from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
-from service.recording import Attempt, AttemptState, EndReason, Notice, State
+from service.recording import Attempt, AttemptState, Notice
 
-# agora-reference §8.5, event 71; the code 0 and unknown codes say nothing about why.
-STOP_REASONS = {
-    1: EndReason.HOUR_LIMIT,
-    2: EndReason.CAPABILITY_LIMIT,
-    3: EndReason.ENGINE_FAILED,
-    4: EndReason.PAGE_LOAD_TIMEOUT,
-    5: EndReason.PAGE_UNREACHABLE,
-    6: EndReason.RECORDER_ERROR,
-}
-NEVER_RECORDED_CODES = (3, 4, 5)
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5
 # A notice this much younger than the end it contradicts is believed; the difference covers two clocks.
@@ -43,6 +35,8 @@ EVENTS = {
     73: "web_recorder_reload",
     100: "rtmp_publish_status",
 }
+# What still says something when the recording is at its end: that the bucket is complete, or that a recorder lives.
+AFTER_THE_END = (11, 31, 32, 70, 71)
 # Fields of `details` that history keeps; no URL is among them.
 KEPT = (
     "code", "message", "status", "progress", "exitStatus", "leaveStatus", "newUid", "module", "errorLevel", "errorCode",
@@ -58,12 +52,13 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     attempt = _attempt_of(draft, notice)
     if attempt is None:
         return
-    if attempt.sid is None and notice.sid:
+    if notice.sid:
         sid_found(draft, attempt.number, notice.sid, "notice")
     _hasten(draft, attempt, notice)
-    newest = draft.attempt
-    if newest is not None and newest.number == attempt.number and notice.event_type in _RULES:
-        _RULES[notice.event_type](draft, newest, notice)
+    found = _attempt_of(draft, notice)
+    counts = not draft.recording.state.terminal or notice.event_type in AFTER_THE_END
+    if found is not None and counts and notice.event_type in _RULES:
+        _RULES[notice.event_type](draft, found, notice)
 
 
 def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
@@ -93,44 +88,54 @@ def _sent_at(draft: Draft, notice: Notice) -> float:
     return min(notice.sent_at if notice.sent_at is not None else draft.now, draft.now)
 
 
-def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    if attempt.state is AttemptState.ENDED:
-        _revive(draft, attempt, notice)
-        return
+def _recorder_start_at(notice: Notice) -> float | None:
     at = notice.details.get("recorderStartTime")
-    if isinstance(at, int | float):
-        draft.set_attempt(recorder_start_at=at / 1000)
+    return at / 1000 if isinstance(at, int | float) else None
+
+
+def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    at = _recorder_start_at(notice)
+    if attempt.state is AttemptState.ENDED:
+        # Only a recorder that started after the end is proof of life; a notice may simply be late.
+        began_at = at if at is not None else notice.sent_at
+        ended_at = attempt.ended_at
+        if began_at is not None and ended_at is not None and ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
+            draft.revive(attempt, notice.sid)
+        return
+    if at is not None:
+        draft.set_attempt(recorder_start_at=at)
     if attempt.sid is not None:
         started(draft, draft.now)
-
-
-def _revive(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """Proof that a recorder believed dead is alive: it is stopped, it bills."""
-    if notice.sent_at is None or attempt.ended_at is None or notice.sent_at < attempt.ended_at + CLOCK_SLACK_SECONDS:
-        return
-    draft.set_attempt(state=AttemptState.RUNNING, ended_at=None, stop_accepted_at=None)
-    draft.warn("recorder_alive_after_end", attempt=attempt.number)
-    if not draft.recording.state.terminal:
-        draft.enter(State.STOPPING)
 
 
 def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     code = notice.details.get("code")
     code = code if isinstance(code, int) else None
-    reason = STOP_REASONS.get(code if code is not None else 0)
     _announce(draft, attempt, notice)
-    draft.set_attempt(stop_code=code)
-    if attempt.state is AttemptState.ENDED:
-        if reason is not None and not draft.recording.state.terminal:
-            draft.end_with(reason)
-        return
-    never = code in NEVER_RECORDED_CODES and attempt.recording_at is None
-    draft.end_attempt(reason or natural_reason(draft), "web_recorder_stopped", _sent_at(draft, notice), nothing=never)
+    draft.set_attempt(attempt.number, stop_code=code)
+    if attempt.state is not AttemptState.ENDED:
+        _end_told(draft, notice, "web_recorder_stopped")
+    elif (
+        code in STOP_REASONS and draft.recording.state in LOOKED_AT and attempt.number == len(draft.recording.attempts)
+    ):
+        draft.end_with(STOP_REASONS[code])
 
 
 def _session_exit(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     if attempt.state is not AttemptState.ENDED:
-        draft.end_attempt(natural_reason(draft), "session_exit", _sent_at(draft, notice))
+        _end_told(draft, notice, "session_exit")
+
+
+def _end_told(draft: Draft, notice: Notice, proof: str) -> None:
+    """Believed at once where Agora has accepted a stop before, or cannot be asked; otherwise Agora is asked now."""
+    attempt = draft.attempt
+    assert attempt is not None
+    first = attempt.missing_since_at
+    since = _sent_at(draft, notice) if first is None else min(first, _sent_at(draft, notice))
+    told = attempt.told_ended or proof
+    draft.set_attempt(told_ended=told, missing_since_at=since, next_query_at=draft.now)
+    if attempt.stop_accepted_at is not None or attempt.sid is None:
+        believe_end(draft, told)
 
 
 def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
@@ -139,7 +144,7 @@ def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     items = listed if isinstance(listed, list) else [listed]
     names = [item if isinstance(item, str) else _name(item) for item in items]
     known = tuple(dict.fromkeys((*attempt.announced, *(name.rsplit("/", 1)[-1] for name in names if name))))
-    draft.set_attempt(announced=known[:1000])
+    draft.set_attempt(attempt.number, announced=known[:1000])
 
 
 def _name(item: object) -> str:
@@ -151,20 +156,20 @@ def _name(item: object) -> str:
 
 def _uploaded(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     """31 or 32: the upload is over, so the task is (agora-reference §8.3)."""
-    if attempt.uploaded == "uploaded":
-        return
     uploaded = "uploaded" if notice.event_type == 31 else "backuped"
-    draft.set_attempt(uploaded=uploaded, uploaded_at=draft.now)
+    if attempt.uploaded in ("uploaded", uploaded):
+        return
+    draft.set_attempt(attempt.number, uploaded=uploaded, uploaded_at=draft.now)
     if attempt.state is not AttemptState.ENDED:
-        draft.end_attempt(natural_reason(draft), uploaded, _sent_at(draft, notice))
-    if draft.recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
+        _end_told(draft, notice, uploaded)
+    if draft.recording.state in LOOKED_AT:
         draft.look_from(draft.now)
 
 
 def _failover(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     draft.warn("failover")
     if attempt.may_be_alive:
-        draft.set_attempt(next_query_at=draft.now + draft.recording.policy.stop_check_seconds)
+        draft.set_attempt(attempt.number, next_query_at=draft.now + draft.recording.policy.stop_check_seconds)
 
 
 def _error(draft: Draft, attempt: Attempt, notice: Notice) -> None:
@@ -173,7 +178,7 @@ def _error(draft: Draft, attempt: Attempt, notice: Notice) -> None:
         draft.warn("upload_error")
         draft.attend("storage_refused", "Agora cannot upload; check the storage profile's write keys and bucket")
     if isinstance(level, int) and level >= FATAL_LEVEL and attempt.may_be_alive:
-        draft.set_attempt(next_query_at=draft.now)
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
 
 
 def _reloaded(draft: Draft, attempt: Attempt, notice: Notice) -> None:

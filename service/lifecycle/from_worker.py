@@ -1,13 +1,28 @@
-"""What the worker is about to do, written down before it is done. Pure."""
+"""What the worker is about to do, written down before it is done. Pure.
 
-from service.lifecycle.draft import Draft
-from service.lifecycle.observations import Acquire, GiveUp, Start, StepTaken, Stop, UpdateOnhold, UpdateStorage, Warn
-from service.recording import Attempt, AttemptState, EndReason, Interval, State
+After this the process may be killed at any moment; what the row says then must lead on by itself. A step that does not
+fit the row is no step: it changes nothing.
+"""
+
+from service.lifecycle.draft import OPEN, Draft
+from service.lifecycle.observations import (
+    Acquire,
+    GiveUp,
+    Start,
+    StepTaken,
+    Stop,
+    UpdateOnhold,
+    UpdateStorage,
+    Verify,
+    Warn,
+)
+from service.recording import Attempt, AttemptState, EndReason, State
 
 
 def never_started(draft: Draft) -> None:
     """No task is alive; files there may be only from an earlier attempt."""
     draft.set(ended_at=draft.now)
+    draft.close_pause(draft.now)
     if draft.attempt is not None and draft.attempt.state is not AttemptState.ENDED:
         draft.set_attempt(state=AttemptState.ENDED, ended_at=draft.now, ended_proof="never_started")
     if any(attempt.started_at is not None for attempt in draft.recording.attempts):
@@ -18,36 +33,31 @@ def never_started(draft: Draft) -> None:
 
 
 def step_taken(draft: Draft, taken: StepTaken) -> None:
-    match taken.step:
-        case Acquire(new=True):
-            _plan_attempt(draft, taken.uid)
-        case Start():
-            attempt = draft.attempt
-            assert attempt is not None
-            first = attempt.start_sent_at if attempt.start_sent_at is not None else draft.now
-            again = attempt.may_be_alive
-            draft.set_attempt(
-                state=AttemptState.START_SENT,
-                start_sent_at=first,
-                sends=attempt.sends + 1,
-                undecided=attempt.undecided or again,
-            )
-        case Stop(reason=reason):
-            _stop_taken(draft, reason)
-        case UpdateOnhold():
-            draft.set_attempt(update_sent_at=draft.now)
-        case UpdateStorage():
-            draft.set_attempt(storage_refresh_at=draft.now + draft.recording.policy.watch_seconds)
-        case GiveUp(reason=reason):
-            _give_up(draft, reason)
-        case Warn(code=code):
-            draft.warn(code)
-        case _:
-            pass
+    attempt, step = draft.attempt, taken.step
+    alive = attempt is not None and attempt.may_be_alive
+    if isinstance(step, Acquire) and step.new:
+        _plan_attempt(draft, taken.uid)
+    elif isinstance(step, Start) and attempt is not None:
+        _start_sent(draft, attempt, step.hours)
+    elif isinstance(step, Stop) and alive:
+        _stop_sent(draft, step.reason)
+    elif isinstance(step, UpdateOnhold) and attempt is not None and alive:
+        draft.set_attempt(update_sent_at=draft.now if attempt.update_sent_at is None else attempt.update_sent_at)
+    elif isinstance(step, UpdateStorage) and alive:
+        draft.set_attempt(storage_refresh_at=draft.now + draft.recording.policy.watch_seconds)
+    elif isinstance(step, GiveUp):
+        _give_up(draft, step.reason)
+    elif isinstance(step, Warn):
+        draft.warn(step.code)
+    elif isinstance(step, Verify) and draft.recording.state is State.UPLOADING:
+        draft.enter(State.VERIFYING)
 
 
 def _plan_attempt(draft: Draft, uid: int) -> None:
     recording = draft.recording
+    over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
+    if recording.state not in (State.REQUESTED, State.STARTING) or not over:
+        return
     number = len(recording.attempts) + 1
     attempt = Attempt(
         number=number,
@@ -55,34 +65,51 @@ def _plan_attempt(draft: Draft, uid: int) -> None:
         uid=uid,
         prefix=f"{recording.key_prefix}a{number}/",
         planned_at=draft.now,
-        onhold=recording.pause_wished,
-        rtmp_version=recording.rtmp_version,
     )
     draft.set(attempts=(*recording.attempts, attempt))
-    if recording.pause_wished and recording.window_from_at is not None:
-        draft.set(pauses=(*recording.pauses, Interval(draft.now, None)))
     draft.enter(State.STARTING)
     draft.note("attempt_planned", attempt=number, cname=attempt.cname, uid=uid)
 
 
-def _stop_taken(draft: Draft, reason: EndReason) -> None:
-    if not draft.recording.state.terminal:
+def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
+    """A first send takes over what is wished now; a repeated one decides nothing but what became of the first."""
+    if attempt.state not in (AttemptState.ACQUIRED, AttemptState.START_SENT, AttemptState.UNKNOWN):
+        return
+    recording, again = draft.recording, attempt.may_be_alive
+    if not again:
+        draft.set_attempt(
+            start_sent_at=draft.now, hours=hours, onhold=recording.pause_wished, rtmp_version=recording.rtmp_version
+        )
+        if recording.pause_wished:
+            draft.open_pause(draft.now)
+    draft.set_attempt(
+        state=AttemptState.START_SENT,
+        start_resent_at=draft.now,
+        hours=max(hours, attempt.hours or 0) if again else hours,
+        sends=attempt.sends + 1,
+        undecided=again,
+    )
+
+
+def _stop_sent(draft: Draft, reason: EndReason) -> None:
+    if draft.recording.state in OPEN:
         draft.end_with(reason)
         draft.enter(State.STOPPING)
     draft.set_attempt(stop_sent_at=draft.now)
 
 
 def _give_up(draft: Draft, reason: EndReason) -> None:
-    """Not recording in time. A task that may be alive is stopped first; one that nobody can address is over when its
+    """Not recording in time. A task that may be alive is stopped first; one that cannot be stopped is over when its
     hour limit has passed."""
-    attempt = draft.attempt
-    if draft.recording.state is State.STOPPING:
+    attempt, state = draft.attempt, draft.recording.state
+    alive = attempt is not None and attempt.may_be_alive
+    if alive and state not in (State.REQUESTED, State.STARTING):
         draft.end_attempt(reason, "hour_limit", draft.now)
-        return
-    draft.end_with(reason)
-    draft.note("gave_up", reason=reason)
-    if attempt is not None and attempt.may_be_alive:
-        draft.succeeded()
-        draft.enter(State.STOPPING)
-    else:
-        never_started(draft)
+    elif state in OPEN:
+        draft.end_with(reason)
+        draft.note("gave_up", reason=reason)
+        if alive:
+            draft.succeeded()
+            draft.enter(State.STOPPING)
+        else:
+            never_started(draft)

@@ -188,9 +188,10 @@ class TaskMissing:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """Agora accepted the update of `step`."""
+    """Agora accepted the update of `step`. `sts`: the storage keys sent expire."""
 
     step: UpdateOnhold | UpdateRtmp | UpdateStorage
+    sts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 # How long a pause or resume waits for Agora, so that a refusal can still be told in the answer.
 UPDATE_ANSWER_SECONDS = 10
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 
 Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
 

@@ -29,5 +29,5 @@ def decode_cursor(cursor: str | None, types: tuple[type, ...]) -> tuple[Any, ...
     return tuple(key)
 
 
-def _is(value: Any, kind: type) -> bool:
-    return type(value) is kind and (kind is not int or abs(value) <= MAX_INTEGER)
+def _is(value: object, kind: type) -> bool:
+    return type(value) is kind and (not isinstance(value, int) or abs(value) <= MAX_INTEGER)

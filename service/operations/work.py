@@ -12,7 +12,7 @@ import structlog
 
 from metrics import intake
 from service.database import notifications as inbox_rows
-from service.database.claims import claim_due, count_overdue, next_due_at, renew
+from service.database.claims import claim_due, count_overdue, renew
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import upsert_files
 from service.database.recordings import (
@@ -44,7 +44,7 @@ from service.notices import parse_notice
 from service.operations.ids import new_uid
 from service.operations.secrets import PageSecrets, open_page
 from service.operations.words import TEST_CNAME
-from service.operations.writing import Written, due_at, observe
+from service.operations.writing import Written, observe
 from service.recording import JudgedFile, Recording, State
 
 _log = structlog.get_logger(__name__)
@@ -139,18 +139,6 @@ class Work:
         written.count()
         return written.after
 
-    async def abandon(self, task: Task) -> None:
-        """Give a claimed task back untried, so that it is due again at once."""
-
-        def transaction(connection: sa.Connection) -> None:
-            current = load_recording(connection, task.recording.id, lock=True)
-            if current is not None:
-                save_recording(
-                    connection, current, due_at=due_at(current, self._clock()), fence=task.fence, release=True
-                )
-
-        await self._database.run(transaction)
-
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
         """Prolong the claims of tasks that are still under way."""
         until = self._clock() + lease_seconds
@@ -221,10 +209,6 @@ class Work:
         return notice.event_type if notice else None, outcome, written
 
     # --- gauges --------------------------------------------------------------------------------------------------
-
-    async def next_due_at(self) -> float | None:
-        """When the next step is due, for a worker that wants to sleep until then."""
-        return await self._database.run(next_due_at)
 
     async def measure(self) -> Backlog:
         """What waits now."""

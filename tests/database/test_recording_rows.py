@@ -204,7 +204,19 @@ async def test_listing_filters_by_everything_and_pages_without_gap_or_repeat(dat
     ]
     assert await pages(**all_at_once) == fits
     assert fits
-    assert len(await database.run(lambda c: list_recordings(c, owner=None, limit=500))) == len(made)
+
+
+async def test_a_label_that_is_on_thousands_is_found_as_well_as_a_rare_one(database: Database) -> None:
+    made = [recording(n, app=f"a{n % 2}", labels={"env": "prod", "room": str(n)}) for n in range(1300)]
+    await database.run(lambda c: [insert_recording(c, one, due_at=None) for one in made])
+
+    async def listed(**where: Any) -> list[Recording]:
+        return await database.run(lambda c: list_recordings(c, owner="school", limit=5, **where))
+
+    assert await listed(with_labels={"env": "prod"}) == made[:-6:-1]
+    assert await listed(with_labels={"env": "prod"}, app="a0", to_at=1700) == made[698:688:-2]
+    assert await listed(with_labels={"env": "prod", "room": "7"}) == [made[7]]
+    assert await listed(with_labels={"env": "test"}) == []
 
 
 async def test_changed_labels_replace_the_old_ones(database: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.notices import MAX_TEXT, body_id, parse_notice, verify_signature
+from service.notices import MAX_TEXT, body_id, parse_notice, parse_outline, verify_signature
 from service.recording import Notice
 
 SECRET = "demo-ncs-secret"
@@ -139,6 +139,7 @@ def test_an_empty_object_is_a_notification_of_which_nothing_is_known() -> None:
 )
 def test_what_is_no_json_object_is_none_and_has_an_id_all_the_same(body: bytes) -> None:
     assert parse_notice(body) is None
+    assert parse_outline(body) is None
     assert body_id(body) == body_id(bytes(body)) != body_id(body + b" ")
 
 
@@ -211,6 +212,7 @@ def test_any_json_object_becomes_a_storable_notification(body: bytes) -> None:
         assert "\0" not in text
         assert len(text) <= MAX_TEXT
         text.encode()
+    assert parse_outline(body) == (notice.notice_id, notice.event_type, notice.sid, notice.cname, notice.sent_at)
     assert notice.notice_id
     assert -(2**31) <= notice.event_type < 2**31
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.deploy.doc_pages import anchors_of
 from tests.unit.deploy.exported_metrics import judge, load_series
-from tests.unit.test_docs import anchors_of
 
 ROOT = Path(__file__).parents[3]
 GROUPS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8"))["groups"]

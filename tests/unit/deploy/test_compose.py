@@ -58,7 +58,7 @@ def test_the_bucket_knows_the_keys_and_lets_the_reader_only_read(settings: Setti
         assert known[name][0] == {"accessKey": keys.access_key.get(), "secretKey": keys.secret_key.get()}
     assert known["reader"][1] == ["Read", "List"]
     assert profile.endpoint == "http://s3:8333"
-    assert f"-name {profile.bucket} " in SERVICES["bucket"]["command"][0]
+    assert f"-name {profile.bucket}'" in SERVICES["bucket"]["command"][0]
 
 
 def test_the_database_knows_the_password(settings: Settings) -> None:

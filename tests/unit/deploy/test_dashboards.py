@@ -90,7 +90,9 @@ def test_the_gauges_read_from_the_database_exist() -> None:
     assert {name for name in DATABASE_GAUGES if name not in exported} == set()
 
 
-@pytest.mark.parametrize("expr", ["sum(pagereel_recordings)", "nonsense(", 'max(pagereel_recordings{a="b"})', "rate(up)"])
+@pytest.mark.parametrize(
+    "expr", ["sum(pagereel_recordings)", "nonsense(", 'max(pagereel_recordings{a="b"})', "rate(up)"]
+)
 def test_the_judge_refuses_what_is_wrong(expr: str) -> None:
     try:
         problems = judge(expr, load_series())

@@ -142,6 +142,19 @@ async def test_a_listing_that_turns_in_circles_ends(opens: Opens, scripted: Scri
     assert type(await failure_of(keys_of(bucket))) is Unavailable
 
 
+async def test_a_listing_of_ever_more_empty_pages_ends(opens: Opens, scripted: Scripted) -> None:
+    asked = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(text=page(token=f"t{asked}"))
+
+    bucket = opens(await scripted(answer), KEYS)
+    assert type(await failure_of(keys_of(bucket))) is Unavailable
+    assert asked == 100
+
+
 async def test_keys_are_decoded_where_the_page_says_so(opens: Opens, scripted: Scripted) -> None:
     encoded = page("p/a%2Bb+c").replace("<Contents>", "<EncodingType>url</EncodingType><Contents>", 1)
     bucket = opens(await scripted(always(200, encoded)), KEYS)

@@ -95,13 +95,18 @@ def now() -> float:
     return BEGIN + 1000
 
 
+def always(bucket: S3Bucket) -> Callable[[Recording], S3Bucket]:
+    """Opens the same bucket for every recording."""
+    return lambda _: bucket
+
+
 async def test_a_whole_recording_is_verified_for_one_list_and_one_get(
     reader: S3Bucket, recording: Recording, puts: Puts
 ) -> None:
     for name in NAMES:
         puts(name, b"G" * 188)
     puts(PLAYLIST, text(NAMES))
-    report = await Verifier().verify(recording, reader, now)
+    report = await Verifier(lambda _: reader).verify(recording, now)
     assert (report.verdict, report.level, report.judged_at) == (Verdict.VERIFIED, Level.LISTING, BEGIN + 1000)
     assert report.requests == 2
     assert report.bytes_read > 1000
@@ -116,7 +121,7 @@ async def test_without_endlist_the_playlist_is_read_twice_and_then_believed(
     for name in NAMES:
         puts(name, b"G" * 188)
     puts(PLAYLIST, text(NAMES, ended=False))
-    report = await Verifier().verify(recording, reader, now)
+    report = await Verifier(lambda _: reader).verify(recording, now)
     assert report.verdict is Verdict.VERIFIED
     assert [one.code for one in report.findings if one.code != "playlist_target_loose"] == ["endlist_absent"]
     assert report.requests == 3
@@ -132,7 +137,7 @@ async def test_a_playlist_that_changes_between_two_reads_is_not_final(
             return web.Response(text=listing(recording, {PLAYLIST: "p"} | dict.fromkeys(NAMES, "s")))
         return web.Response(body=reads.pop(0), headers={"ETag": '"p"'})
 
-    report = await Verifier().verify(recording, opens(await scripted(answer), Keys("a", "b")), now)
+    report = await Verifier(always(opens(await scripted(answer), Keys("a", "b")))).verify(recording, now)
     assert reads == []
     assert report.verdict is Verdict.INCOMPLETE
     assert "playlist_not_final" in {one.code for one in report.findings}
@@ -141,9 +146,9 @@ async def test_a_playlist_that_changes_between_two_reads_is_not_final(
 async def test_an_empty_bucket_is_incomplete_and_a_shut_one_unreachable(
     weed: S3Server, reader: S3Bucket, opens: Opens, recording: Recording
 ) -> None:
-    assert (await Verifier().verify(recording, reader, now)).verdict is Verdict.INCOMPLETE
+    assert (await Verifier(lambda _: reader).verify(recording, now)).verdict is Verdict.INCOMPLETE
     shut = opens(weed.endpoint, Keys(weed.access_key, "wrong"))
-    report = await Verifier().verify(recording, shut, now)
+    report = await Verifier(lambda _: shut).verify(recording, now)
     assert report.verdict is Verdict.UNREACHABLE
     assert [one.code for one in report.findings] == ["storage_refused"]
     assert (report.files, report.missing, report.coverage) == ((), (), None)
@@ -151,7 +156,7 @@ async def test_an_empty_bucket_is_incomplete_and_a_shut_one_unreachable(
 
 
 async def test_a_vendor_this_version_does_not_know_is_unreachable(opens: Opens, recording: Recording) -> None:
-    report = await Verifier().verify(recording, opens("nowhere", Keys("a", "b")), now)
+    report = await Verifier(lambda _: opens("nowhere", Keys("a", "b"))).verify(recording, now)
     assert [one.code for one in report.findings] == ["storage_refused"]
 
 
@@ -163,7 +168,7 @@ async def test_a_bucket_that_fails_on_one_playlist_is_unreachable_not_missing(
             return web.Response(text=listing(recording, {PLAYLIST: "p"}))
         return web.Response(status=500)
 
-    report = await Verifier().verify(recording, opens(await scripted(answer), Keys("a", "b")), now)
+    report = await Verifier(always(opens(await scripted(answer), Keys("a", "b")))).verify(recording, now)
     assert report.verdict is Verdict.UNREACHABLE
     assert [one.code for one in report.findings] == ["storage_unreachable"]
 
@@ -181,7 +186,7 @@ async def test_a_playlist_written_after_the_list_is_judged_by_a_second_list(
         early, late = {PLAYLIST: "old", NAMES[0]: "s"}, {PLAYLIST: "new"} | dict.fromkeys(NAMES, "s")
         return web.Response(text=listing(recording, early if lists == 1 else late))
 
-    report = await Verifier().verify(recording, opens(await scripted(answer), Keys("a", "b")), now)
+    report = await Verifier(always(opens(await scripted(answer), Keys("a", "b")))).verify(recording, now)
     assert report.verdict is Verdict.VERIFIED
     assert (lists, report.requests) == (2, 4)
 
@@ -199,7 +204,7 @@ async def test_more_objects_than_the_recording_can_have_made_are_not_judged(
         more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{number + 1}</NextContinuationToken>"
         return web.Response(text=f"<ListBucketResult>{more}{objects}</ListBucketResult>")
 
-    report = await Verifier().verify(recording, opens(await scripted(answer), Keys("a", "b")), now)
+    report = await Verifier(always(opens(await scripted(answer), Keys("a", "b")))).verify(recording, now)
     assert (report.verdict, [one.code for one in report.findings]) == (Verdict.UNREACHABLE, ["too_many_objects"])
     assert report.requests < 20
 
@@ -207,22 +212,22 @@ async def test_more_objects_than_the_recording_can_have_made_are_not_judged(
 async def test_looks_show_each_slice_once_and_find_the_sid(reader: S3Bucket, recording: Recording, puts: Puts) -> None:
     (attempt,) = recording.attempts
     row = replace(recording, attempts=(replace(attempt, sid=None),))
-    verifier = Verifier()
-    nothing = await verifier.look(row, reader)
+    verifier = Verifier(lambda _: reader)
+    nothing = await verifier.look(row)
     assert (nothing.slices, nothing.sids, nothing.after_key) == (0, {}, "")
 
     puts(NAMES[0], b"G" * 188)
     puts(PLAYLIST, text(NAMES[:1], ended=False))
-    first = await verifier.look(row, reader)
+    first = await verifier.look(row)
     assert (first.slices, first.size_bytes, first.last_slice_at, first.sids) == (1, 188, BEGIN, {1: SID})
     assert {file.kind for file in first.files} == {FileKind.SLICE, FileKind.PLAYLIST}
 
     puts(NAMES[1], b"G" * 376)
     row = replace(recording, watch=Watch(after_key=first.after_key))
-    second = await verifier.look(row, reader)
+    second = await verifier.look(row)
     assert (second.slices, second.size_bytes, second.last_slice_at) == (1, 376, BEGIN + 16)
     row = replace(recording, watch=Watch(after_key=second.after_key))
-    assert (await verifier.look(row, reader)).slices == 0
+    assert (await verifier.look(row)).slices == 0
 
 
 @pytest.mark.parametrize("sid", ["0" * 32, "f" * 32])
@@ -235,7 +240,7 @@ async def test_a_look_follows_a_failover_whatever_the_order_of_the_names(
     slices = []
     for name in (f"{stem}0011000.ts", f"bak0_{stem}0111000.ts", f"bak0_{stem}0127000.ts", f"bak1_{stem}0227000.ts"):
         puts(name, b"G" * 188)
-        seen = await Verifier().look(row, reader)
+        seen = await Verifier(lambda _: reader).look(row)
         slices.append(seen.slices)
         row = replace(row, watch=Watch(after_key=seen.after_key))
     assert slices == [1, 1, 1, 1]
@@ -244,7 +249,7 @@ async def test_a_look_follows_a_failover_whatever_the_order_of_the_names(
 async def test_a_look_at_a_new_attempt_starts_afresh(reader: S3Bucket, recording: Recording, puts: Puts) -> None:
     puts(NAMES[0], b"G" * 188)
     row = replace(recording, watch=Watch(after_key=f"{recording.key_prefix}a0/zzz"))
-    assert (await Verifier().look(row, reader)).slices == 1
+    assert (await Verifier(lambda _: reader).look(row)).slices == 1
 
 
 async def test_reports_are_counted_by_verdict_and_level(reader: S3Bucket, recording: Recording) -> None:
@@ -255,6 +260,6 @@ async def test_reports_are_counted_by_verdict_and_level(reader: S3Bucket, record
         return value
 
     before = count("incomplete")
-    await Verifier().verify(recording, reader, now)
+    await Verifier(lambda _: reader).verify(recording, now)
     assert count("incomplete") == before + 1
     assert count("unreachable") >= 0

@@ -62,7 +62,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("recording_id IS NOT NULL"),
         postgresql_where=sa.text("recording_id IS NOT NULL"),
     )
-    op.create_index("ix_notifications_sid", "notifications", ["sid"], unique=False)
+    op.create_index(
+        "ix_notifications_sid",
+        "notifications",
+        ["sid"],
+        unique=False,
+        sqlite_where=sa.text("outcome <> 'new'"),
+        postgresql_where=sa.text("outcome <> 'new'"),
+    )
     op.create_table(
         "recordings",
         sa.Column("id", sa.Text(), nullable=False),
@@ -79,7 +86,8 @@ def upgrade() -> None:
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('requested', 'starting', 'recording', 'stopping', 'uploading', 'verifying', 'incomplete', 'verified', 'defective', 'unproven', 'failed', 'cancelled')",
+            "state IN ('requested', 'starting', 'recording', 'stopping', 'uploading',"
+            " 'verifying', 'incomplete', 'verified', 'defective', 'unproven', 'failed', 'cancelled')",
             name=op.f("ck_recordings_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recordings")),

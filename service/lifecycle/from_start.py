@@ -1,0 +1,140 @@
+"""How a start went: the safe protocol of reliability.md B.2.2. Pure.
+
+Whether a start took effect is decided by Agora's own word alone: a sid, "already started", "task conflict", or a
+refusal of a first send. Everything else leaves the attempt unknown, which is never treated as refused.
+"""
+
+from service.lifecycle.draft import Draft
+from service.lifecycle.instants import jitter
+from service.lifecycle.observations import Acquired, CallFailed, Failure, Started
+from service.recording import Attempt, AttemptState, EndReason, State
+
+UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
+# Only a fresh resource id helps (agora-reference §1.6).
+NEEDS_RESOURCE = ("resource_expired", "capacity")
+
+
+def acquired(draft: Draft, answer: Acquired) -> None:
+    attempt = draft.attempt
+    if attempt is None or attempt.state in (AttemptState.RUNNING, AttemptState.STOPPING, AttemptState.ENDED):
+        return
+    undecided = attempt.may_be_alive
+    draft.set_attempt(
+        state=AttemptState.UNKNOWN if undecided else AttemptState.ACQUIRED,
+        undecided=undecided,
+        resource_id=answer.resource_id,
+        resource_ids=(*attempt.resource_ids, answer.resource_id),
+        acquired_at=draft.now,
+        sends=0,
+    )
+    draft.set(retry_at=None)
+
+
+def start_answered(draft: Draft, answer: Started) -> None:
+    """200 with a sid, or 201: the task runs under the resource id that was used."""
+    attempt = draft.attempt
+    if attempt is None:
+        return
+    if attempt.state is AttemptState.ENDED and attempt.sid is None and answer.sid is not None:
+        draft.revive(attempt, answer.sid)
+    elif attempt.state in UNDECIDED:
+        # A sid says that this very send made the task; otherwise an earlier one did.
+        _runs(draft, attempt, answer.sid, attempt.start_resent_at if answer.sid is not None else attempt.start_sent_at)
+        draft.set_attempt(undecided=False)
+        _refresh_storage(draft, answer.sts)
+    elif attempt.state is AttemptState.RUNNING:  # a notice or an object was quicker
+        draft.set_attempt(sid=attempt.sid or answer.sid, undecided=False)
+        _refresh_storage(draft, answer.sts)
+
+
+def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
+    """An attempt whose start was not answered turns out to run, or to have run, under this sid."""
+    attempt = next((one for one in draft.recording.attempts if one.number == number), None)
+    if attempt is None or attempt.sid is not None or attempt.state is AttemptState.ENDED:
+        return
+    if attempt.state is AttemptState.RUNNING:
+        draft.set_attempt(number, sid=sid, next_query_at=draft.now)
+    else:
+        _runs(draft, attempt, sid, attempt.start_sent_at)
+        draft.set_attempt(next_query_at=draft.now, undecided=len(attempt.resource_ids) > 1)
+        _refresh_storage(draft, sts=True)  # perhaps: whether the keys expire was said in an answer that is lost
+    draft.attended("sid_unknown")
+    draft.note("sid_found", attempt=number, sid=sid, witness=witness)
+
+
+def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None) -> None:
+    draft.set_attempt(
+        state=AttemptState.RUNNING,
+        sid=sid,
+        started_at=sent_at if sent_at is not None else draft.now,
+        next_query_at=draft.now + draft.recording.policy.start_check_seconds[0],
+    )
+    draft.succeeded()
+    draft.attended("agora_unavailable")
+    draft.note("started", attempt=attempt.number, sid=sid)
+    if sid is None:
+        draft.attend("sid_unknown", "Agora runs the task but did not say its sid; looking for it")
+
+
+def _refresh_storage(draft: Draft, sts: bool) -> None:
+    draft.set_attempt(storage_refresh_at=draft.now + draft.recording.policy.sts_refresh_seconds if sts else None)
+
+
+def acquire_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
+    if attempt.state in (AttemptState.RUNNING, AttemptState.STOPPING):
+        return
+    if failed.failure is Failure.REFUSED and not attempt.may_be_alive:
+        _refused(draft, failed)
+    else:
+        _try_again(draft, "acquire", failed)
+
+
+def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
+    """A refusal decides only about a first send: what was sent before may have taken effect."""
+    if attempt.state not in UNDECIDED:
+        return  # a notice or an object has shown meanwhile that it runs
+    if failed.code == "task_conflict":
+        # A task with our own cname and uid runs: an earlier send won, under a resource id before this one.
+        earlier = [one for one in attempt.resource_ids if one != attempt.resource_id]
+        _runs(draft, attempt, None, attempt.start_sent_at)
+        draft.set_attempt(resource_id=next(iter(earlier), attempt.resource_id), undecided=True)
+        _refresh_storage(draft, sts=True)
+    elif failed.failure is Failure.UNKNOWN:
+        draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True)
+        _repeat(draft, failed, first=not attempt.undecided)
+    elif attempt.undecided:
+        draft.set_attempt(state=AttemptState.UNKNOWN)
+        if failed.code in NEEDS_RESOURCE:
+            draft.set_attempt(acquired_at=None)
+        _try_again(draft, "start", failed)
+    elif draft.recording.state is State.STOPPING:
+        reason = draft.recording.end_reason or EndReason.STOPPED
+        draft.end_attempt(reason, "not_started", draft.now, nothing=True)
+    elif failed.code in NEEDS_RESOURCE:
+        draft.set_attempt(state=AttemptState.PLANNED, acquired_at=None)
+        _try_again(draft, "start", failed)
+    elif failed.failure is Failure.UNAVAILABLE:
+        draft.set_attempt(state=AttemptState.ACQUIRED)
+        _try_again(draft, "start", failed)
+    else:
+        _refused(draft, failed)
+
+
+def _repeat(draft: Draft, failed: CallFailed, *, first: bool) -> None:
+    """The same start after 3, 6 and 9 s, then at once a probe with a fresh resource id, from then on slowly."""
+    policy, failures = draft.recording.policy, 0 if first else draft.recording.failures
+    waits = (*policy.start_repeat_seconds, 0, policy.retry_seconds[-1])
+    wait = waits[min(failures, len(waits) - 1)] * jitter(draft.recording, failures)
+    draft.set(failures=failures + 1, last_failure=failed.code, retry_at=draft.now + wait)
+    draft.attend("agora_unavailable", f"start: {failed.code}", draft.recording.retry_at)
+
+
+def _try_again(draft: Draft, call: str, failed: CallFailed) -> None:
+    draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
+    draft.attend("agora_unavailable", f"{call}: {failed.code}", draft.recording.retry_at)
+
+
+def _refused(draft: Draft, failed: CallFailed) -> None:
+    reason = EndReason.CREDENTIALS_EXPIRING if failed.code == "credentials_expiring" else EndReason.REFUSED
+    draft.attend("refused", f"{failed.code}: {failed.detail}" if failed.detail else failed.code)
+    draft.end_attempt(reason, "refused", draft.now, nothing=True)

@@ -1,0 +1,52 @@
+"""Instants and lengths that are computed from the row whenever they are needed, and never stored. Pure."""
+
+import math
+from zlib import crc32
+
+from service.recording import Attempt, Recording, State
+
+HOUR = 3600
+# A resource id is not used for a start in the last seconds of its life.
+RESOURCE_MARGIN_SECONDS = 15
+
+
+def jitter(recording: Recording, number: int) -> float:
+    """A factor of 0.8 to 1.2 that is the same whenever it is asked for."""
+    return 0.8 + 0.4 * (crc32(f"{recording.id}:{number}".encode()) / 0xFFFFFFFF)
+
+
+def hours_wanted(recording: Recording, now: float) -> int:
+    """The hour limit for a task started now (agora-reference §3.3: 1 to 720): what is left of the caller's limit, and
+    with a `stop_at` the smallest that covers it plus one, so that the bill is bounded while we are down. Where the
+    start is only repeated to find out what became of it, the smallest there is."""
+    if recording.state is State.STOPPING:
+        return 1
+    left = hours_end_at(recording, now) - now
+    if recording.stop_at is not None:
+        left = min(left, (math.ceil((recording.stop_at - now) / HOUR) + 1) * HOUR)
+    return max(1, min(recording.parameters.max_recording_hour, math.ceil(left / HOUR)))
+
+
+def hours_end_at(recording: Recording, now: float) -> float:
+    """When the caller's hour limit is used up; it runs from the first start, over all attempts."""
+    started = [attempt.started_at for attempt in recording.attempts if attempt.started_at is not None]
+    return (min(started) if started else now) + recording.parameters.max_recording_hour * HOUR
+
+
+def task_limit_at(recording: Recording, attempt: Attempt) -> float:
+    """When Agora ends the task by itself, at the latest: its hour limit, from the last start that may have made it."""
+    sent = (attempt.start_resent_at, attempt.start_sent_at, attempt.started_at, attempt.planned_at)
+    since = next(at for at in sent if at is not None)
+    return since + (attempt.hours or recording.parameters.max_recording_hour) * HOUR
+
+
+def task_end_at(recording: Recording, attempt: Attempt) -> float:
+    """When a task is over for certain although Agora does not say so: its hour limit has passed, and for a whole
+    failover window nobody has seen it alive."""
+    alive_at = max(task_limit_at(recording, attempt), attempt.seen_at or 0)
+    return alive_at + recording.policy.failover_window_seconds
+
+
+def resource_end_at(recording: Recording, attempt: Attempt) -> float:
+    """Until when the newest resource id may be used for a start (agora-reference §0)."""
+    return (attempt.acquired_at or 0) + recording.policy.resource_life_seconds - RESOURCE_MARGIN_SECONDS

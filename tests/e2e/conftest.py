@@ -1,0 +1,74 @@
+"""Fixtures of the end-to-end tests, and the rule that nothing outlives one of them."""
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from house import BUCKET, House, Living, Store, eventually, living
+
+from emulator.s3_server import S3Server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """One real S3 server for all tests of the session."""
+    with S3Server() as server:
+        server.make_bucket(BUCKET)
+        yield server
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -> AsyncIterator[None]:
+    """No task, child process, connection or thread of the database outlives a test."""
+    if "postgresql" in getattr(getattr(request.node, "callspec", None), "params", {}).values():
+        request.getfixturevalue("_postgres_template")  # the session's server is nobody's leftover
+    children, sockets = _children(), _sockets()
+    yield
+    left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+    assert not left, f"tasks are left: {left}"
+    assert _children() <= children, f"child processes are left: {_children() - children}"
+    gc.collect()  # what was not closed says so now
+    await eventually(lambda: _sockets() <= sockets, 3, lambda: f"{_sockets()} sockets, {sockets} before")
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith(("pagereel", "emulator"))]
+    assert not threads, f"threads are left: {threads}"
+
+
+def _children() -> set[str]:
+    """The processes this one has started and which still run, whichever thread started them."""
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def _sockets() -> int:
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            count += os.readlink(descriptor).startswith("socket:")
+        except FileNotFoundError:
+            continue
+    return count
+
+
+@pytest.fixture
+def store(s3_server: S3Server) -> Iterator[Store]:
+    """What lies in the bucket."""
+    opened = Store(s3_server)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def build(tmp_path: Path, store: Store) -> Living:
+    """`async with build(...) as house`: see `house.living`."""
+    return partial(living, tmp_path, store)
+
+
+@pytest.fixture
+async def house(build: Living) -> AsyncIterator[House]:
+    """The usual house, on SQLite."""
+    async with build() as built:
+        yield built

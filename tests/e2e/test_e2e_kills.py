@@ -1,0 +1,144 @@
+"""`kill -9` of the service under load: what was answered with 200 is kept, and no recorder is lost or doubled."""
+
+import asyncio
+import itertools
+import os
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from house import (
+    TOKEN,
+    House,
+    ServiceProcess,
+    Store,
+    client,
+    emulator_settings,
+    eventually,
+    free_port,
+    instant,
+    merge,
+    notice,
+    settings_values,
+    signed,
+    toml,
+)
+
+from emulator.app import running
+from emulator.settings import Settings as EmulatorSettings
+
+LOAD_CONNECTIONS = 10
+
+
+@asynccontextmanager
+async def _killable(root: Path, store: Store, database_url: str) -> AsyncIterator[tuple[House, ServiceProcess]]:
+    port, api_port = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        plan = emulator_settings(port, ("main",), {}, {})
+        agora = await stack.enter_async_context(running(EmulatorSettings.model_validate(plan)))
+        values = settings_values(root, store.server, agora, port, database_url, ("main",))
+        (root / "pagereel.toml").write_text(toml(merge(values, {"api": {"port": api_port}})))
+        http = await stack.enter_async_context(client())
+        api = f"http://127.0.0.1:{api_port}"
+        service = ServiceProcess(root / "pagereel.toml")
+        stack.push_async_callback(service.stop)
+        await service.run()
+        yield House(api, f"http://127.0.0.1:{port}", agora, store, http, database_url), service
+
+
+async def _load(house: House, http: aiohttp.ClientSession, numbers: Iterable[int], answered: set[str]) -> None:
+    """Notify without end, and remember what was answered with 200. A connection that breaks proves nothing."""
+    for number in numbers:
+        body = notice(number)
+        try:
+            async with http.post(
+                f"{house.callbacks}/agora/main/notifications", data=body, headers=signed(body)
+            ) as response:
+                await response.read()
+                if response.status == 200:
+                    answered.add(f"notice-{number}")
+        except (aiohttp.ClientError, OSError):
+            await asyncio.sleep(0.05)
+
+
+async def _patiently(house: House, method: str, path: str, **more: Any) -> dict[str, Any]:
+    """Call until there is an answer, as a caller does whose service comes back. What was done already is a 409."""
+    answer: dict[str, Any] = {}
+
+    async def answers() -> bool:
+        nonlocal answer
+        key = sha256(f"{path} {more}".encode()).hexdigest()
+        headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": key}
+        try:
+            async with house.http.request(method, house.api + path, headers=headers, **more) as response:
+                answer = await response.json()
+                assert response.status < 400 or response.status in (409, 503), answer
+                return response.status != 503
+        except (aiohttp.ClientError, OSError):
+            return False
+
+    await eventually(answers, 30, f"{method} {path}")
+    return answer
+
+
+async def _survive(root: Path, store: Store, database_url: str, kills: int, seed: int) -> None:
+    dice = random.Random(seed)
+    answered: set[str] = set()
+    async with _killable(root, store, database_url) as (house, service), client(LOAD_CONNECTIONS) as http:
+        numbers = itertools.count()
+        async with asyncio.TaskGroup() as group:
+            load = [group.create_task(_load(house, http, numbers, answered)) for _ in range(LOAD_CONNECTIONS)]
+            ids: list[str] = []
+            for kill in range(kills):
+                # One starts right before each kill but the last, which meets the stops.
+                if kill < kills - 1:
+                    url = f"https://class.example.org/{kill}"
+                    asked = await _patiently(house, "POST", "/v1/recordings", json={"url": url})
+                    ids.append(asked["id"])
+                else:
+                    await asyncio.gather(*(_patiently(house, "POST", f"/v1/recordings/{one}/stop") for one in ids))
+                before, pause = len(answered), dice.uniform(0, 0.4)
+                until = asyncio.get_running_loop().time() + pause
+                await eventually(
+                    lambda until=until, before=before: (
+                        asyncio.get_running_loop().time() >= until and len(answered) > before
+                    )
+                )
+                await service.kill()
+                await service.run()
+            shown = await asyncio.gather(*(house.until(one, "verified", "cancelled", deadline=60) for one in ids))
+            for task in load:
+                task.cancel()
+        assert [one["state"] for one in shown[:-1]] == ["verified"] * (kills - 2), "these had time to record"
+        kept = {row[0] for row in await house.rows("SELECT notice_id FROM notifications")}
+        assert answered, "there was load"
+        assert answered <= kept, f"acknowledged and lost: {len(answered - kept)} of {len(answered)}"
+        doubled = "SELECT notice_id FROM notifications GROUP BY app, notice_id HAVING count(*) > 1"
+        assert await house.rows(doubled) == []
+        tasks = await house.tasks()
+        assert not [task for task in tasks if task["running"]]
+        for one in {task["cname"] for task in tasks}:
+            lives = sorted((instant(t["started_at"]), instant(t["ended_at"])) for t in tasks if t["cname"] == one)
+            for (_, ended), (started, _) in itertools.pairwise(lives):
+                assert ended <= started, f"two tasks ran at once for {one}: {lives}"
+        assert await service.stop() == 0
+
+
+async def test_five_kills_lose_no_acknowledged_notice_and_no_recorder(tmp_path: Path, store: Store) -> None:
+    await _survive(tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db", kills=5, seed=11)
+
+
+@pytest.mark.proof
+async def test_ten_kills_lose_no_acknowledged_notice_and_no_recorder(
+    tmp_path: Path, store: Store, database_url: str
+) -> None:
+    rounds = max(1, round(10 * float(os.environ.get("PROOF_SCALE", "1"))) // 10)
+    for number in range(rounds):
+        root = tmp_path / str(number)
+        root.mkdir()
+        await _survive(root, store, database_url, kills=10, seed=number)

@@ -1,0 +1,138 @@
+"""The docs say what the code says: every metric, state, reason, code and kind, no more and no less; and links lead
+somewhere."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import promql_parser
+import pytest
+
+from service.lifecycle.from_notices import EVENTS
+from service.recording import BLAME, AttemptState, EndReason, State
+from tests.unit.deploy.doc_pages import anchors_of, first_column, section, without_code
+from tests.unit.deploy.exported_metrics import judge, load_exported, load_series
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+STATES = DOCS / "states.md"
+METRICS = DOCS / "metrics.md"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+METRIC = re.compile(r"^### `(\w+)`\n\n\*(\w+)\*(?: · labels: (.*))?$", re.MULTILINE)
+PROMQL = re.compile(r"```promql\n(.*?)\n```", re.DOTALL)
+
+# Calls of the lifecycle's `Draft` (and steps) whose first argument is a word that leaves the service.
+SPEAKERS = {"note": "kinds", "attend": "attention", "warn": "warnings", "Warn": "warnings"}
+
+
+def spoken() -> dict[str, set[str]]:
+    """Every word the lifecycle says, by what it is; read off the source, so that a new word cannot be forgotten."""
+    words: dict[str, set[str]] = {"kinds": set(), "attention": set(), "warnings": set()}
+    for path in sorted((ROOT / "service/lifecycle").glob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                for call in ast.walk(function):
+                    name = _called(call)
+                    if isinstance(call, ast.Call) and name in SPEAKERS and call.args:
+                        words[SPEAKERS[name]] |= set(_texts(call.args[0], function))
+    words["kinds"] |= {f"notice_{name}" for name in (*EVENTS.values(), "other")} | {"requested"}
+    return words
+
+
+def _called(node: ast.AST) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _texts(node: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
+    """The texts an expression can be: a literal, either branch of a choice, or what a local name was given."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _texts(node.body, function)
+        yield from _texts(node.orelse, function)
+    elif isinstance(node, ast.Name):
+        for other in ast.walk(function):
+            if isinstance(other, ast.Assign) and any(getattr(one, "id", "") == node.id for one in other.targets):
+                yield from _texts(other.value, function)
+
+
+def test_every_state_is_documented() -> None:
+    assert first_column(section(STATES, "States")) == list(State)
+
+
+def test_every_attempt_state_is_documented() -> None:
+    assert first_column(section(STATES, "States of an attempt")) == list(AttemptState)
+
+
+def test_every_end_reason_is_documented_with_its_blame() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", section(STATES, "End reasons"), re.MULTILINE)
+    assert rows == [(reason.value, BLAME[reason].value) for reason in EndReason]
+
+
+@pytest.mark.parametrize(
+    ("what", "title"), [("attention", "Attention"), ("warnings", "Warnings"), ("kinds", "Timeline")]
+)
+def test_every_word_of_the_lifecycle_is_documented(what: str, title: str) -> None:
+    documented = first_column(section(STATES, title))
+    assert len(documented) == len(set(documented))
+    assert set(documented) == spoken()[what]
+
+
+def test_the_words_are_really_read_off_the_source() -> None:
+    words = spoken()
+    assert "stop_refused" in words["attention"]
+    assert "pause_too_long" in words["warnings"]
+    assert {"paused", "resumed", "state"} <= words["kinds"]
+
+
+def test_every_metric_is_documented_and_none_is_gone() -> None:
+    documented = {name for name, _, _ in METRIC.findall(METRICS.read_text(encoding="utf-8"))}
+    assert documented == set(load_exported())
+
+
+def test_a_documented_metric_has_its_type_and_labels() -> None:
+    exported = load_exported()
+    for name, kind, labels in METRIC.findall(METRICS.read_text(encoding="utf-8")):
+        assert (name, kind) == (name, exported[name].type)
+        assert (name, set(re.findall(r"`(\w+)`", labels))) == (name, exported[name].labels)
+
+
+def test_every_metric_has_a_query_and_something_to_do() -> None:
+    for block in re.split(r"^### ", METRICS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        name = block.split("`")[1]
+        queries = PROMQL.findall(block)
+        assert len(queries) == 1, name
+        assert name in queries[0], name
+        assert judge(queries[0], load_series()) == [], name
+        assert "**Act.** " in block, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_promql_on_a_page_asks_for_exported_metrics(page: Path) -> None:
+    for query in PROMQL.findall(page.read_text(encoding="utf-8")):
+        promql_parser.parse(query)
+        assert judge(query, load_series()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", without_code(page.read_text(encoding="utf-8")))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        aimed = (page.parent / path).resolve() if path else page
+        assert aimed.exists(), target
+        if anchor and aimed.suffix == ".md":
+            assert anchor in anchors_of(aimed), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_metric_named_on_a_page_exists(page: Path) -> None:
+    names = set(re.findall(r"\bpagereel_[a-z_]+[a-z]\b", page.read_text(encoding="utf-8")))
+    known = set(load_series()) | set(load_exported())
+    # A word that only begins like a metric (a database, a package) is written without the underscore.
+    assert names <= known
