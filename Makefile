@@ -13,7 +13,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof bench-intake lint lock clean
+.PHONY: help demo test proof bench-intake bench-listing lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
+	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
 	@echo 'make lock          pin all dependencies anew'
 	@echo 'make clean         remove everything that was made here'
 
@@ -49,6 +50,9 @@ proof: $(STAMP)
 
 bench-intake: $(STAMP)
 	$(BIN)/python -m benchmarks.intake
+
+bench-listing: $(STAMP)
+	$(BIN)/python -m benchmarks.listing
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

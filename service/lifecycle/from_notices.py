@@ -95,6 +95,8 @@ def _recorder_start_at(notice: Notice) -> float | None:
 
 def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     at = _recorder_start_at(notice)
+    if at is not None and attempt.recorder_start_at is None:
+        draft.set_attempt(attempt.number, recorder_start_at=at)
     if attempt.state is AttemptState.ENDED:
         # Only a recorder that started after the end is proof of life; a notice may simply be late.
         began_at = at if at is not None else notice.sent_at
@@ -102,8 +104,6 @@ def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
         if began_at is not None and ended_at is not None and ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
             draft.revive(attempt, notice.sid)
         return
-    if at is not None:
-        draft.set_attempt(recorder_start_at=at)
     if attempt.sid is not None:
         started(draft, draft.now)
 

@@ -121,9 +121,10 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def _repeat(draft: Draft, failed: CallFailed, *, first: bool) -> None:
-    """The same start after 3, 6 and 9 s, then at once a probe with a fresh resource id, from then on slowly."""
+    """The same start after 3, 6 and 9 s, then at once a probe with a fresh resource id, soon slowly."""
     policy, failures = draft.recording.policy, 0 if first else draft.recording.failures
-    waits = (*policy.start_repeat_seconds, 0, policy.retry_seconds[-1])
+    repeats = policy.start_repeat_seconds
+    waits = (*repeats, 0, *repeats[-1:], policy.retry_seconds[-1])
     wait = waits[min(failures, len(waits) - 1)] * jitter(draft.recording, failures)
     draft.set(failures=failures + 1, last_failure=failed.code, retry_at=draft.now + wait)
     draft.attend("agora_unavailable", f"start: {failed.code}", draft.recording.retry_at)

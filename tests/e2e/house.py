@@ -23,6 +23,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import aiohttp
@@ -250,17 +251,24 @@ class House:
     store: Store
     http: aiohttp.ClientSession
     database_url: str
+    token: str = TOKEN
     tokens: dict[str, str] = field(default_factory=dict)
-    service: service_app.House | None = None
 
     # --- as a caller ---
 
     async def call(
-        self, method: str, path: str, *, token: str | None = TOKEN, expect: int | None = None, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | EllipsisType | None = ...,
+        expect: int | None = None,
+        **more: Any,
     ) -> Answer:
+        """Any call, with the house's own token unless another (or None) is given."""
         headers = {**more.pop("headers", {})}
         if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {self.token if token is ... else token}"
         async with self.http.request(method, self.api + path, headers=headers, **more) as response:
             content = await response.read()
             body = json.loads(content) if "json" in response.content_type else content.decode(errors="replace")
@@ -280,8 +288,8 @@ class House:
         await self.until(recording, "recording")
         return recording
 
-    async def shown(self, recording: str, token: str = TOKEN) -> dict[str, Any]:
-        shown: dict[str, Any] = (await self.call("GET", f"/v1/recordings/{recording}", token=token, expect=200)).body
+    async def shown(self, recording: str) -> dict[str, Any]:
+        shown: dict[str, Any] = (await self.call("GET", f"/v1/recordings/{recording}", expect=200)).body
         return shown
 
     async def do(self, recording: str, what: str, expect: int | None = 202, **more: Any) -> Answer:
@@ -302,7 +310,9 @@ class House:
 
     async def timeline(self, recording: str) -> list[dict[str, Any]]:
         path = f"/v1/recordings/{recording}/timeline"
-        entries: list[dict[str, Any]] = (await self.call("GET", path, params={"limit": "200"}, expect=200)).body["items"]
+        entries: list[dict[str, Any]] = (await self.call("GET", path, params={"limit": "200"}, expect=200)).body[
+            "items"
+        ]
         return entries
 
     async def files(self, recording: str, **params: str) -> list[dict[str, Any]]:
@@ -319,9 +329,7 @@ class House:
 
     # --- as Agora ---
 
-    async def notify(
-        self, body: bytes, headers: Mapping[str, str] | None = None, app: str = "main"
-    ) -> int:
+    async def notify(self, body: bytes, headers: Mapping[str, str] | None = None, app: str = "main") -> int:
         """The status that a notification is answered with; `headers` None: signed well."""
         url = f"{self.callbacks}/agora/{app}/notifications"
         sent = {"Content-Type": "application/json", **(signed(body) if headers is None else headers)}
@@ -433,7 +441,7 @@ async def living(
         callbacks_url = await _listen(stack, callbacks, port)
         await stack.enter_async_context(_working(service))
         http = await stack.enter_async_context(client())
-        yield House(api_url, callbacks_url, agora, store, http, url, tokens, service)
+        yield House(api_url, callbacks_url, agora, store, http, url, tokens=tokens)
 
 
 def client(connections: int = 100) -> aiohttp.ClientSession:

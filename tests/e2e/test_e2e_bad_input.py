@@ -84,9 +84,7 @@ async def test_a_wrong_field_is_named_and_nothing_is_stored(house: House) -> Non
     before = await house.snapshot("tokens")
     for body, pointer in _wrong_bodies():
         headers = {"Idempotency-Key": "one"}
-        problem = await _refused(
-            house, 422, "POST", "/v1/recordings", json={"url": PAGE, **body}, headers=headers
-        )
+        problem = await _refused(house, 422, "POST", "/v1/recordings", json={"url": PAGE, **body}, headers=headers)
         assert problem["code"] == "invalid"
         assert pointer in [error["pointer"] for error in problem["errors"]], (body, problem)
     many = {"url": "https://10.0.0.1/", "app": "nobody", "storage": "nowhere", "start_at": rfc3339(time.time() - 9)}
@@ -97,7 +95,9 @@ async def test_a_wrong_field_is_named_and_nothing_is_stored(house: House) -> Non
         assert (await _refused(house, 400, "POST", "/v1/recordings", data=text, headers=headers))["code"] == "invalid"
     await _refused(house, 415, "POST", "/v1/recordings", data=b"url=x", headers={"Content-Type": "text/plain"})
     await _refused(house, 413, "POST", "/v1/recordings", json={"url": PAGE, "labels": {"a": "x" * 70_000}})
-    await _refused(house, 422, "POST", "/v1/recordings", json={"url": PAGE}, headers={"Idempotency-Key": "not one word"})
+    await _refused(
+        house, 422, "POST", "/v1/recordings", json={"url": PAGE}, headers={"Idempotency-Key": "not one word"}
+    )
     for query in ("limit=0", "limit=x", "state=done", "cursor=%00", "label=noseparator", "unknown=1", "from=yesterday"):
         problem = await _refused(house, 422, "GET", f"/v1/recordings?{query}")
         assert problem["errors"][0]["pointer"] == "?" + query.partition("=")[0]

@@ -17,10 +17,10 @@ from house import (
     ServiceProcess,
     Store,
     client,
+    cname_of,
     emulator_settings,
     eventually,
     free_port,
-    cname_of,
     merge,
     notice,
     rfc3339,
@@ -52,9 +52,8 @@ class _Canary(House):
 
     seen: list[bytes] = field(default_factory=list)
 
-    async def call(self, method: str, path: str, *, token: str | None = TOKEN, **more: Any) -> Answer:
-        keep = more.pop("keep", True)
-        answer = await super().call(method, path, token=token, **more)
+    async def call(self, method: str, path: str, *, keep: bool = True, **more: Any) -> Answer:
+        answer = await super().call(method, path, **more)
         if keep:
             self.seen.append(answer.content + repr(dict(answer.headers)).encode())
         return answer
@@ -114,7 +113,7 @@ async def _opened(root: Path, store: Store, url: str) -> AsyncIterator[tuple[_Ca
         stack.push_async_callback(service.stop)
         api = await service.run()
         http = await stack.enter_async_context(client())
-        house = _Canary(api, f"http://127.0.0.1:{ports[0]}", agora, store, http, url, {"reader": reader})
+        house = _Canary(api, f"http://127.0.0.1:{ports[0]}", agora, store, http, url, TOKEN, {"reader": reader})
         yield house, [service.log, emulator.log]
 
 
@@ -234,7 +233,8 @@ async def test_no_mark_of_a_secret_is_in_logs_metrics_answers_or_the_database(
         await _read_everything(house)
         places = {"an answer": house.seen, "the database": await _database(house)}
     places |= {log.name: [log.read_bytes()] for log in logs}
-    assert b'"level": "debug"' in places["service.log"][0] or b"debug" in places["service.log"][0].lower()
+    assert b'"path": "/v1/recordings/rec_' in places["service.log"][0], "requests are logged"
+    assert b"upload refused" in places["emulator.log"][0], "the storage really refused the marked keys"
     for what, mark in _marks(store).items():
         for place, contents in places.items():
             for content in contents:

@@ -14,9 +14,7 @@ async def test_50_posts_at_once_under_one_key_make_one_recording_and_one_answer(
         body = {"url": PAGE, "start_at": rfc3339(time.time() + 3600)}
 
         async def post(key: str, **more: str) -> tuple[int, bytes, str | None]:
-            answer = await house.call(
-                "POST", "/v1/recordings", json={**body, **more}, headers={"Idempotency-Key": key}
-            )
+            answer = await house.call("POST", "/v1/recordings", json={**body, **more}, headers={"Idempotency-Key": key})
             return answer.status, answer.content, answer.headers.get("Idempotency-Replayed")
 
         answers = await asyncio.gather(*(post("one") for _ in range(50)))
@@ -26,7 +24,11 @@ async def test_50_posts_at_once_under_one_key_make_one_recording_and_one_answer(
         assert await house.rows("SELECT count(*) FROM recordings") == [(1,)]
 
         other = await house.call(
-            "POST", "/v1/recordings", json={**body, "url": PAGE + "&x=1"}, headers={"Idempotency-Key": "one"}, expect=422
+            "POST",
+            "/v1/recordings",
+            json={**body, "url": PAGE + "&x=1"},
+            headers={"Idempotency-Key": "one"},
+            expect=422,
         )
         assert other.body["reason"] == "idempotency_mismatch"
         assert await house.rows("SELECT count(*) FROM recordings") == [(1,)]

@@ -20,7 +20,15 @@ async def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(hou
         *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{house.api}/openapi.json"),
         *("--header", f"Authorization: Bearer {TOKEN}", "--checks", CHECKS),
         *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "15", "--seed", "1"),
-        *("--max-time", str(FUZZING_SECONDS), "--request-timeout", "70", "--no-shrink", "--suppress-health-check", "all"),
+        *(
+            "--max-time",
+            str(FUZZING_SECONDS),
+            "--request-timeout",
+            "70",
+            "--no-shrink",
+            "--suppress-health-check",
+            "all",
+        ),
         *("--warnings", "off"),
     ]
     log = tmp_path / "schemathesis.log"

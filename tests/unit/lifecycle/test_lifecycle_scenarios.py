@@ -341,7 +341,9 @@ def test_stopped_before_it_has_begun_nothing_stays_alive(world: Callable[..., Dr
     driver.check_over()
 
 
-@pytest.mark.parametrize("fault", [Answer(429), Answer(500, 502), Answer(400, 2), Answer(206, 65), "answer_lost", "lost"])
+@pytest.mark.parametrize(
+    "fault", [Answer(429), Answer(500, 502), Answer(400, 2), Answer(206, 65), "answer_lost", "lost"]
+)
 def test_stopped_while_the_start_is_on_its_way_nothing_is_started_after_it(fault: Answer | str) -> None:
     driver = Driver(deliver=silent)
     driver.agora.faults["start"] = [fault]
@@ -358,6 +360,7 @@ def test_no_recorded_data_after_a_claimed_start_within_the_allowance_is_a_cancel
     driver = Driver()
     driver.agora.faults["stop"] = [Answer(206, 435)]
     driver.agora.listed = lambda prefix: []  # type: ignore[method-assign]
+    driver.agora.complete = lambda: False  # type: ignore[method-assign]
     driver.at(7.9, lambda: driver.agora._end(driver.task, 0))
     driver.request(7, StopRequested())
     assert driver.run().state is State.CANCELLED
