@@ -14,7 +14,14 @@ END_REASONS = (
     "capacity", "agora_unavailable", "missed",
 )  # fmt: skip
 RESOLUTIONS = ("hd", "full_hd")
-WARNINGS = ("stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "other")
+WARNINGS = (
+    "stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "rtmp_refused",
+    "recorder_alive_after_end", "other",
+)  # fmt: skip
+ATTENTION = (
+    "agora_unavailable", "credentials_not_refreshed", "ending_unconfirmed", "refused", "sid_unknown", "stalled",
+    "stop_refused", "storage_refused", "storage_unreachable", "other",
+)  # fmt: skip
 # agora-reference §10.8: above this many pixels a recording is billed as Full HD.
 HD_PIXELS = 1280 * 720
 
@@ -25,6 +32,12 @@ _concluded = Counter(
     "pagereel_recordings_concluded_total", "Recordings that reached a terminal state.", ["state"], registry=REGISTRY
 )
 _warned = Counter("pagereel_recording_warnings_total", "Warnings said of recordings.", ["code"], registry=REGISTRY)
+_attention = Counter(
+    "pagereel_attention_total",
+    "Times that a recording began to wait for the outside or a person.",
+    ["code"],
+    registry=REGISTRY,
+)
 _start = Histogram(
     "pagereel_request_to_recording_seconds",
     "From the accepted request (or start_at) to the first proof that it records.",
@@ -55,6 +68,8 @@ for _name in RESOLUTIONS:
     _recorded.labels(_name)
 for _name in WARNINGS:
     _warned.labels(_name)
+for _name in ATTENTION:
+    _attention.labels(_name)
 
 
 def requested() -> None:
@@ -82,6 +97,11 @@ def concluded(state: str, seconds_after_end: float | None) -> None:
 def warned(code: str) -> None:
     """A warning was said of a recording."""
     _warned.labels(code if code in WARNINGS else "other").inc()
+
+
+def attended(code: str) -> None:
+    """A recording began to wait for something."""
+    _attention.labels(code if code in ATTENTION else "other").inc()
 
 
 def task_ended(seconds: float, pixels: int) -> None:

@@ -18,7 +18,7 @@ from service.demo import DemoError, demo_is_possible, run_demo
 from service.errors import OutsideError, ServiceError
 from service.logs import configure_logs
 from service.operations import Scope
-from service.operations.access import create_token
+from service.operations.access import create_token, list_tokens, revoke_token
 from service.probes import probe
 from service.settings import Settings, SettingsError
 
@@ -140,6 +140,25 @@ def token_create(
         )
     )
     click.echo(token)
+
+
+@token_group.command("list")
+@click.pass_obj
+def token_list(config: Path | None) -> None:
+    """List all tokens, without their secrets."""
+    for token in _run(_with_database(_settings(config), list_tokens)):
+        state = "revoked" if token.revoked_at is not None else "live"
+        click.echo(f"{token.id}  {token.owner}  {','.join(sorted(token.scopes))}  {state}")
+
+
+@token_group.command("revoke")
+@click.argument("token_id")
+@click.pass_obj
+def token_revoke(config: Path | None, token_id: str) -> None:
+    """Make a token useless from now on. TOKEN_ID is its middle part, or what `token list` shows."""
+    if not _run(_with_database(_settings(config), lambda database: revoke_token(database, token_id, time.time()))):
+        _fail(f"there is no live token {token_id!r}")
+    click.echo(f"{token_id} is revoked")
 
 
 @main.command("demo")

@@ -134,6 +134,14 @@ def _newest(connection: sa.Connection, query: sa.Select[Any], limit: int) -> lis
     return [NoticeRow(*row) for row in connection.execute(query.order_by(notifications.c.id.desc()).limit(limit))]
 
 
+def events_of_cname(connection: sa.Connection, app: str, cname: str) -> set[int]:
+    """The event types that came for a channel name."""
+    query = sa.select(notifications.c.event_type.distinct()).where(
+        notifications.c.app == app, notifications.c.cname == cname, notifications.c.event_type.is_not(None)
+    )
+    return set(connection.execute(query).scalars())
+
+
 def measure_inbox(connection: sa.Connection) -> tuple[int, float | None]:
     """How many notifications are not yet understood, and when the oldest of them came in."""
     query = sa.select(sa.func.count(), sa.func.min(notifications.c.received_at)).where(_IS_NEW)

@@ -170,7 +170,7 @@ class Draft:
             return
         self.set_attempt(
             state=AttemptState.RUNNING,
-            sid=attempt.sid or sid,
+            sid=attempt.sid or sid or None,
             started_at=attempt.started_at or attempt.start_sent_at or self.now,
             ended_at=None,
             ended_proof=None,

@@ -101,10 +101,11 @@ def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
         # Only a recorder that started after the end is proof of life; a notice may simply be late.
         began_at = at if at is not None else notice.sent_at
         ended_at = attempt.ended_at
-        if began_at is not None and ended_at is not None and ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
-            draft.revive(attempt, notice.sid)
-        return
-    if attempt.sid is not None:
+        if began_at is None or ended_at is None or not ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
+            return
+        draft.revive(attempt, notice.sid)
+    newest = draft.attempt
+    if newest is not None and newest.number == attempt.number and newest.sid is not None:
         started(draft, draft.now)
 
 
@@ -113,11 +114,10 @@ def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     code = code if isinstance(code, int) else None
     _announce(draft, attempt, notice)
     draft.set_attempt(attempt.number, stop_code=code)
+    newest = attempt.number == len(draft.recording.attempts)
     if attempt.state is not AttemptState.ENDED:
         _end_told(draft, notice, "web_recorder_stopped")
-    elif (
-        code in STOP_REASONS and draft.recording.state in LOOKED_AT and attempt.number == len(draft.recording.attempts)
-    ):
+    elif newest and code in STOP_REASONS and draft.recording.state in LOOKED_AT:
         draft.end_with(STOP_REASONS[code])
 
 

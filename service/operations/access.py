@@ -39,6 +39,16 @@ async def create_token(
     return text
 
 
+async def list_tokens(database: Database) -> list[tokens.Token]:
+    """All tokens, oldest first; their secrets are nowhere."""
+    return await database.run(tokens.list_tokens)
+
+
+async def revoke_token(database: Database, token_id: str, now: float) -> bool:
+    """False where there is no live token with this id."""
+    return await database.run(lambda connection: tokens.revoke_token(connection, token_id, now))
+
+
 async def ensure_bootstrap_token(database: Database, settings: Settings, now: float) -> None:
     """The token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) is live, with every scope; an older one is not."""
     if settings.bootstrap_token_file is None:

@@ -80,6 +80,8 @@ class Written:
         before, after = self.before, self.after
         for code in after.warnings[len(before.warnings) :]:
             meter.warned(code)
+        if after.attention is not None and (before.attention is None or before.attention.code != after.attention.code):
+            meter.attended(after.attention.code)
         if after.end_reason is not None and after.ended_at is not None and before.ended_at is None:
             meter.ended(after.end_reason)
         for was, now in zip(before.attempts, after.attempts, strict=False):

@@ -154,6 +154,7 @@ class Driver:
 
     def kill(self, down_seconds: float) -> None:
         """The process dies now: a call under way is not reported."""
+        self.recording = decode_recording(encode(self.recording))  # what the next process reads is what was stored
         self._life += 1
         self._busy = False
         self._down_until = self.clock.now + down_seconds
@@ -183,8 +184,7 @@ class Driver:
         self.attentions += [
             (self.clock.now, str(entry.detail["code"])) for entry in change.history if entry.kind == "attention"
         ]
-        # What the next process reads is what was stored, and nothing else.
-        self.recording = replace(decode_recording(encode(after)), history=before.history + len(change.history))
+        self.recording = replace(after, history=before.history + len(change.history))
         self._save_due()
 
     def _save_due(self) -> None:

@@ -168,7 +168,7 @@ def _cases() -> list[Case]:
             continue
         for name, attempt in _lives(state).items():
             over = state.terminal or state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE, State.STOPPING)
-            for restart in (False, True):
+            for restart in (False,) if over else (False, True):
                 recording = replace(
                     make(policy=Policy(restart=restart)),
                     state=state,
