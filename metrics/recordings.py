@@ -38,6 +38,12 @@ _attention = Counter(
     ["code"],
     registry=REGISTRY,
 )
+_progress = Histogram(
+    "pagereel_upload_progress_ratio",
+    "Uploaded share of the recorded files, as Agora's notifications say it once a minute.",
+    buckets=(0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1),
+    registry=REGISTRY,
+)
 _start = Histogram(
     "pagereel_request_to_recording_seconds",
     "From the accepted request (or start_at) to the first proof that it records.",
@@ -102,6 +108,11 @@ def warned(code: str) -> None:
 def attended(code: str) -> None:
     """A recording began to wait for something."""
     _attention.labels(code if code in ATTENTION else "other").inc()
+
+
+def progressed(share: float) -> None:
+    """Agora said how much of what it recorded is uploaded."""
+    _progress.observe(share)
 
 
 def task_ended(seconds: float, pixels: int) -> None:

@@ -20,7 +20,7 @@ from service.logs import configure_logs
 from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token
 from service.probes import probe
-from service.settings import Settings, SettingsError
+from service.settings import Log, Settings, SettingsError
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def main(context: click.Context, config: Path | None) -> None:
 @click.pass_obj
 def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) -> None:
     """Run the API, the callback listener and the worker."""
-    settings = _settings(config, callbacks_only=callbacks_only)
+    settings = _settings(config, callbacks_only=callbacks_only, quiet=False)
     work = settings.worker.enabled and not (no_worker or callbacks_only)
     _run(serve(settings, Roles(api=not callbacks_only, work=work)))
 
@@ -54,7 +54,7 @@ def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) ->
 @click.pass_obj
 def work_command(config: Path | None) -> None:
     """Run a worker alone; its API listener has health and metrics only."""
-    _run(serve(_settings(config), Roles(api=False, callbacks=False)))
+    _run(serve(_settings(config, quiet=False), Roles(api=False, callbacks=False)))
 
 
 @main.command("check-config")
@@ -175,12 +175,13 @@ def demo_command(as_json: bool, keep: Path | None) -> None:
     sys.exit(0 if good else 1)
 
 
-def _settings(config: Path | None, *, callbacks_only: bool = False) -> Settings:
+def _settings(config: Path | None, *, callbacks_only: bool = False, quiet: bool = True) -> Settings:
+    """The settings, with logging set up; `quiet` for commands whose output is for a person."""
     try:
         settings = Settings.load(config, callbacks_only=callbacks_only)
     except SettingsError as error:
         _fail(str(error))
-    configure_logs(settings.log)
+    configure_logs(Log(level="warning", format="console") if quiet else settings.log)
     return settings
 
 

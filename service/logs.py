@@ -42,3 +42,4 @@ def configure_logs(log: Log) -> None:
     # At debug these libraries log requests whole, keys and page URLs included.
     for name in ("botocore", "aiobotocore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -23,13 +23,13 @@ MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-async def check_page(page: ParsedUrl, rules: UrlRules) -> None:
+async def check_page(page: ParsedUrl, rules: UrlRules, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
     """Raises `ServiceError` (invalid, `/url`) where the page cannot be reached, answers an error or leads elsewhere."""
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(deadline_seconds):
             await _visit(page, rules)
     except TimeoutError as error:
-        raise invalid("/url", f"the page did not answer within {DEADLINE_SECONDS} s") from error
+        raise invalid("/url", f"the page did not answer within {deadline_seconds:g} s") from error
     except (aiohttp.ClientError, OSError) as error:
         raise invalid("/url", "the page cannot be reached") from error
 

@@ -112,7 +112,7 @@ class Worker:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await self._work.release_all()
+        await _calmly(self._work.release_all(), None)  # without a database the leases run out by themselves
 
     # --- loops ---------------------------------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ class PostgresBatches:
         try:
             apps, ids, received, types, sids, cnames, bodies, _ = zip(*notices, strict=True)
             sealed = self._seals.seal_many(bodies, BODY)
-            added = await connection.fetch(_POSTGRES_SQL, apps, ids, received, types, sids, cnames, sealed)
+            added = await connection.fetch(_POSTGRES_SQL, apps, ids, received, types, sids, cnames, sealed, timeout=8)
         except BaseException:
             connection.terminate()
             raise

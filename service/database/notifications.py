@@ -136,10 +136,9 @@ def _newest(connection: sa.Connection, query: sa.Select[Any], limit: int) -> lis
 
 def events_of_cname(connection: sa.Connection, app: str, cname: str) -> set[int]:
     """The event types that came for a channel name."""
-    query = sa.select(notifications.c.event_type.distinct()).where(
-        notifications.c.app == app, notifications.c.cname == cname, notifications.c.event_type.is_not(None)
-    )
-    return set(connection.execute(query).scalars())
+    query = sa.select(notifications.c.event_type).distinct()
+    query = query.where(notifications.c.app == app, notifications.c.cname == cname)
+    return {event for event in connection.execute(query).scalars() if event is not None}
 
 
 def measure_inbox(connection: sa.Connection) -> tuple[int, float | None]:

@@ -29,7 +29,7 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str, *, inline: bool = False, connections: int = 5) -> Self:
+    async def open(cls, url: str, *, inline: bool = False, connections: int = 10) -> Self:
         """Open `sqlite:///PATH` (or `sqlite:///:memory:`) or `postgresql://…` (a libpq URL).
 
         Creates a missing file, no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread.

@@ -80,6 +80,7 @@ class Writer:
     def __init__(self, path: str, *, inline: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._inline = inline
+        self._back = self._loop.call_soon if inline else self._loop.call_soon_threadsafe
         self._urgent: deque[tuple[Job, Done]] = deque()
         self._ordinary: deque[tuple[Job, Done]] = deque()
         self._tokens: SimpleQueue[bool] = SimpleQueue()  # one True for each job in either queue; False ends the thread
@@ -117,7 +118,7 @@ class Writer:
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
-            self._loop.call_soon_threadsafe(done, result, error)
+            self._back(done, result, error)
 
     async def close(self) -> None:
         """Finish what is queued, then close the connection."""

@@ -146,7 +146,8 @@ class Draft:
     def _finish(self, reason: EndReason, at: float, nothing: bool) -> None:
         self.end_with(reason)
         self.set(ended_at=at)
-        recorded = any(attempt.recording_at is not None for attempt in self.recording.attempts)
+        *earlier, newest = self.recording.attempts
+        recorded = newest.recording_at is not None or any(attempt.started_at is not None for attempt in earlier)
         if nothing and not recorded:
             self.enter(self.nothing_recorded())
             return

@@ -45,6 +45,7 @@ _CALLER = (
     LabelsChanged,
     VerifyRequested,
 )
+UPLOADING_PROGRESS = 33
 # A run of these is one line of the history: a long recording sends one a minute.
 FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
 # Entering a state is news for the caller, in these words; `requested` and `starting` are not.
@@ -74,10 +75,13 @@ class Written:
     before: Recording
     after: Recording
     at: float
+    progress: float | None = None
 
     def count(self) -> None:
         """Feed the metrics. Call it after the commit."""
         before, after = self.before, self.after
+        if self.progress is not None:
+            meter.progressed(self.progress)
         for code in after.warnings[len(before.warnings) :]:
             meter.warned(code)
         if after.attention is not None and (before.attention is None or before.attention.code != after.attention.code):
@@ -136,7 +140,15 @@ def observe(
         upsert_files(connection, saved.id, observation.report.files, now)
     if isinstance(observation, LabelsChanged):
         replace_labels(connection, saved)
-    return Written(recording, saved, now)
+    return Written(recording, saved, now, _progress(observation))
+
+
+def _progress(observation: Observation) -> float | None:
+    """The share that event 33 tells (agora-reference §8.3)."""
+    if not isinstance(observation, NoticeReceived) or observation.notice.event_type != UPLOADING_PROGRESS:
+        return None
+    said = observation.notice.details.get("progress")
+    return min(max(said / 10000, 0), 1) if isinstance(said, int) else None
 
 
 def _history(

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from house import BUCKET, House, Living, Store, eventually, living
+from house import BUCKET, Forge, House, Living, Store, eventually, living
 
 from emulator.s3_server import S3Server
 
@@ -20,6 +20,13 @@ def s3_server() -> Iterator[S3Server]:
     with S3Server() as server:
         server.make_bucket(BUCKET)
         yield server
+
+
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    """Starts `pagereel` as processes of their own."""
+    with Forge() as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +45,13 @@ async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -
     assert not threads, f"threads are left: {threads}"
 
 
-def _children() -> set[str]:
-    """The processes this one has started and which still run, whichever thread started them."""
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+def _children(parent: str = "self") -> set[str]:
+    """The processes this one has started, or one of those has, and which still run."""
+    found = set()
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found |= {child, *_children(child)}
+    return found
 
 
 def _sockets() -> int:

@@ -16,6 +16,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import EllipsisType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import asyncpg
@@ -478,72 +479,145 @@ async def _working(service: service_app.House) -> AsyncIterator[None]:
     finally:
         if worker.done():
             worker.result()  # whatever ended it is what the test must fail with
-        await service.worker.drain(5)
-        worker.cancel()
-        await asyncio.wait([worker])
+        try:
+            await service.worker.drain(5)
+        finally:
+            worker.cancel()
+            await asyncio.wait([worker])
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-class Process:
-    """A program of ours as a process of its own, which can be killed and started again; all it writes is in `log`."""
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PAGEREEL_")}
 
-    def __init__(self, log: Path, *words: str) -> None:
+
+class Forge:
+    """Forks `pagereel` processes from one that has imported everything; see `forge`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.forge"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"null\n", "it is ready"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:  # closes its pipes, which ends it
+            pass
+
+    def ask(self, **order: Any) -> Any:
+        """One order and its answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+
+
+class Process:
+    """A process that can be ended and started again; all it writes is in `log`."""
+
+    def __init__(self, log: Path) -> None:
         self.log = log
-        self._words = words
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        self._code: int | None = 0
         self._from = 0
+
+    def _launch(self) -> int:
+        raise NotImplementedError
+
+    def _poll(self) -> int | None:
+        raise NotImplementedError
+
+    def _ended(self) -> bool:
+        if self._code is None:
+            self._code = self._poll()
+        return self._code is not None
 
     async def start(self, ready: str) -> str:
         """Run it until its output matches `ready`; gives what that captures."""
         self._from = self.log.stat().st_size if self.log.exists() else 0
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PAGEREEL_")}
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-            )
-        found: re.Match[str] = await eventually(lambda: self._said(ready), 30, f"{self._words[0]} says {ready}")
-        return found.group(1)
+        self._pid, self._code = self._launch(), None
 
-    def _said(self, ready: str) -> re.Match[str] | None:
-        assert self._process is not None
-        text = self.log.read_bytes()[self._from :].decode(errors="replace")
-        assert self._process.poll() is None, text[-3000:]
-        return re.search(ready, text)
+        def said() -> re.Match[str] | None:
+            text = self.log.read_bytes()[self._from :].decode(errors="replace") if self.log.exists() else ""
+            found = re.search(ready, text)
+            assert found or not self._ended(), f"it ended at its start: {text[-3000:]}"
+            return found
+
+        found: re.Match[str] = await eventually(said, 30, f"{self.log.name} says {ready}")
+        return found.group(1)
 
     async def kill(self) -> None:
         """SIGKILL, as the kernel does it when memory runs out."""
-        assert self._process is not None
-        self._process.kill()
-        await asyncio.to_thread(self._process.wait, 10)
+        await self._end(signal.SIGKILL, 10)
 
     async def stop(self) -> int:
         """SIGTERM, as an orchestrator does it; the exit code."""
-        if self._process is None:
-            return 0
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
         try:
-            return await asyncio.to_thread(self._process.wait, 30)
-        except subprocess.TimeoutExpired:
+            return await self._end(signal.SIGTERM, 30)
+        except BaseException:
             await self.kill()
             raise
 
+    async def _end(self, number: signal.Signals, deadline: float) -> int:
+        if not self._ended():
+            os.kill(self._pid, number)
+            await eventually(self._ended, deadline, f"{self.log.name}: it ends")
+        assert self._code is not None
+        return self._code
 
-class ServiceProcess(Process):
-    """`pagereel serve`."""
+
+class EmulatorProcess(Process):
+    """`pagereel-emulator serve`."""
 
     def __init__(self, config: Path) -> None:
-        super().__init__(config.with_name("service.log"), "service.cli", "--config", str(config), "serve")
+        super().__init__(config.with_name("emulator.log"))
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
 
-    async def run(self) -> str:
-        """Start it; the URL of its API. Its callbacks listen by then."""
+    def _launch(self) -> int:
+        words = ("-m", "emulator.cli", "serve", "--config", str(self._config), "--log-level", "debug")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *words], stdout=log, stderr=log, env=_environment(), start_new_session=True
+            )
+        return self._process.pid
+
+    def _poll(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
+
+
+class ServiceProcess(Process):
+    """`pagereel --config CONFIG …`."""
+
+    def __init__(self, forge: Forge, config: Path, *words: str) -> None:
+        super().__init__(config.with_name(f"{words[0]}.log"))
+        self._forge = forge
+        self._words = ["--config", str(config), *words]
+
+    def _launch(self) -> int:
+        pid: int = self._forge.ask(log=str(self.log), words=self._words)
+        return pid
+
+    def _poll(self) -> int | None:
+        code: int | None = self._forge.ask(poll=self._pid)
+        return code
+
+    async def serve(self) -> str:
+        """Start it; the URL of its API. Its callbacks are listened for by then."""
         return await self.start(r"api listening on (\S+)\ncallbacks listening on \S+\n")
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from house import (
     Answer,
+    EmulatorProcess,
+    Forge,
     House,
-    Process,
     ServiceProcess,
     Store,
     client,
@@ -94,7 +95,7 @@ def _settings(root: Path, store: Store, agora: str, ports: tuple[int, int], url:
 
 
 @asynccontextmanager
-async def _opened(root: Path, store: Store, url: str) -> AsyncIterator[tuple[_Canary, list[Path]]]:
+async def _opened(forge: Forge, root: Path, store: Store, url: str) -> AsyncIterator[tuple[_Canary, list[Path]]]:
     """Service and emulator as processes that log all they can; gives the house and the logs."""
     ports = (free_port(), free_port())
     async with AsyncExitStack() as stack:
@@ -102,15 +103,14 @@ async def _opened(root: Path, store: Store, url: str) -> AsyncIterator[tuple[_Ca
         plan["apps"][0]["customer_secret"] = SECRETS["customer"]
         plan["apps"][0]["callbacks"][0]["secret"] = SECRETS["ncs"]
         (root / "emulator.toml").write_text(_emulator_toml({**plan, "port": (agora_port := free_port())}))
-        words = ("emulator.cli", "serve", "--config", str(root / "emulator.toml"), "--log-level", "debug")
-        emulator = Process(root / "emulator.log", *words)
+        emulator = EmulatorProcess(root / "emulator.toml")
         stack.push_async_callback(emulator.stop)
         agora, config = f"http://127.0.0.1:{agora_port}", root / "pagereel.toml"
         config.write_text(toml(_settings(root, store, agora, ports, url)))
-        reader, _ = await asyncio.gather(_token(config), emulator.start(r"listening on (\S+)"))
-        service = ServiceProcess(config)
+        reader, _ = await asyncio.gather(_token(forge, config), emulator.start(r"listening on (\S+)"))
+        service = ServiceProcess(forge, config, "serve")
         stack.push_async_callback(service.stop)
-        api = await service.run()
+        api = await service.serve()
         http = await stack.enter_async_context(client())
         house = _Canary(api, f"http://127.0.0.1:{ports[0]}", agora, store, http, url, TOKEN, {"reader": reader})
         yield house, [service.log, emulator.log]
@@ -123,14 +123,12 @@ def _emulator_toml(plan: dict[str, Any]) -> str:
     return f"{toml(plan)}\n[[apps]]\n{toml(app)}\n[[apps.callbacks]]\n{toml(receiver)}\n"
 
 
-async def _token(config: Path) -> str:
+async def _token(forge: Forge, config: Path) -> str:
     """A read token, made as an administrator makes one."""
-    words = ("--config", str(config), "token", "create", "--owner", "default", "--scope", "read")
-    maker = Process(config.with_name("token.log"), "service.cli", *words)
-    try:
-        return await maker.start(r"(prl_\w+)\s")
-    finally:
-        await maker.stop()
+    maker = ServiceProcess(forge, config, "token", "create", "--owner", "default", "--scope", "read")
+    token = await maker.start(r"(prl_\w+)\s")
+    await maker.stop()
+    return token
 
 
 async def _refused_start(house: _Canary) -> None:
@@ -194,7 +192,7 @@ async def _nonsense(house: _Canary) -> None:
 
 
 async def _planned(house: House, **body: object) -> str:
-    return await house.ask(url=PAGE, start_at=rfc3339(time.time() + 1.5), **body)
+    return await house.ask(url=PAGE, start_at=rfc3339(time.time() + 2), **body)
 
 
 async def _read_everything(house: _Canary) -> None:
@@ -223,16 +221,16 @@ async def _database(house: House) -> Iterable[bytes]:
 
 
 async def test_no_mark_of_a_secret_is_in_logs_metrics_answers_or_the_database(
-    tmp_path: Path, store: Store, database_url: str
+    forge: Forge, tmp_path: Path, store: Store, database_url: str
 ) -> None:
-    async with _opened(tmp_path, store, database_url) as (house, logs):
+    async with _opened(forge, tmp_path, store, database_url) as (house, logs):
         async with asyncio.TaskGroup() as group:
             for story in (_refused_start, _errors_on_the_way, _storage_refused, _nonsense):
                 group.create_task(story(house))
         await _read_everything(house)
         places = {"an answer": house.seen, "the database": await _database(house)}
     places |= {log.name: [log.read_bytes()] for log in logs}
-    assert b'"path": "/v1/recordings/rec_' in places["service.log"][0], "requests are logged"
+    assert b'"path": "/v1/recordings/rec_' in places["serve.log"][0], "requests are logged"
     assert b"upload refused" in places["emulator.log"][0], "the storage really refused the marked keys"
     leaks = [
         f"{what} is in {place}: …{content[max(0, at - 150) : at + 60].decode(errors='replace')}…"

@@ -2,8 +2,21 @@
 
 import asyncio
 import itertools
+from pathlib import Path
 
-from house import CLEAN, House, Living, eventually, notice, summary
+from house import (
+    CLEAN,
+    Forge,
+    House,
+    Living,
+    ServiceProcess,
+    Store,
+    eventually,
+    notice,
+    settings_values,
+    summary,
+    toml,
+)
 
 from tests.postgres import Postgres
 
@@ -21,7 +34,7 @@ async def _statuses(house: House, answered: list[str], statuses: list[int]) -> N
         statuses.append(status)
         if status == 200:
             answered.append(f"notice-{number}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the pace of the load; nothing is waited for
 
 
 async def test_postgresql_stopped_is_503_and_when_it_is_back_the_recording_ends_verified(build: Living) -> None:
@@ -57,3 +70,17 @@ async def test_postgresql_stopped_is_503_and_when_it_is_back_the_recording_ends_
             assert set(answered) <= kept
             assert await house.rows("SELECT count(*) FROM recordings") == [(1,)]
             assert not any(task["running"] for task in await house.tasks())
+
+
+async def test_an_orderly_end_needs_no_database(forge: Forge, tmp_path: Path, store: Store) -> None:
+    config = tmp_path / "pagereel.toml"
+    with Postgres() as server:
+        values = settings_values(tmp_path, store.server, "http://127.0.0.1:9", 0, server.create_database(), ("main",))
+        config.write_text(toml(values))
+        service = ServiceProcess(forge, config, "serve")
+        try:
+            await service.serve()
+            await asyncio.to_thread(server.stop)
+        finally:
+            code = await service.stop()
+    assert code == 0, service.log.read_text()

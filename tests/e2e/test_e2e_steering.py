@@ -95,7 +95,7 @@ async def _pause_refused(house: House) -> None:
 
 async def _planned(house: House, **body: object) -> str:
     """A recording that begins in a moment, so that its faults can be set before."""
-    return await house.ask(start_at=rfc3339(time.time() + 1.5), **body)
+    return await house.ask(start_at=rfc3339(time.time() + 2), **body)
 
 
 async def test_refused_delayed_and_unanswered_calls_lead_to_the_right_end(build: Living) -> None:

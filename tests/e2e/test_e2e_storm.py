@@ -23,9 +23,11 @@ class Storm:
     waiting: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     own: list[bytes] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, body: bytes, headers: dict[str, str]) -> None:
         self.waiting += [(body, headers)] * COPIES
+        self.arrived.set()
 
     async def catch(self, request: web.Request) -> web.Response:
         """Agora's delivery; from here on it is one of many."""
@@ -36,9 +38,9 @@ class Storm:
 
     async def send(self, http: aiohttp.ClientSession, url: str) -> None:
         while True:
-            if not self.waiting:
-                await asyncio.sleep(0.02)
-                continue
+            while not self.waiting:
+                self.arrived.clear()
+                await self.arrived.wait()
             place = self.dice.randrange(len(self.waiting))
             self.waiting[place], self.waiting[-1] = self.waiting[-1], self.waiting[place]
             body, headers = self.waiting.pop()

@@ -1,5 +1,5 @@
-"""A tiny deterministic worker: claims the step that the row says is due, writes it down, makes its call to the simulated
-Agora, reports the answer. It can be killed at any boundary, and knows nothing but the row when it comes back."""
+"""A tiny deterministic worker: claims the step that the row says is due, writes it down, makes its call to the
+simulated Agora, reports the answer. It can be killed at any boundary, and knows nothing but the row afterwards."""
 
 import math
 from collections.abc import Callable
@@ -98,8 +98,9 @@ def make(*, policy: Policy | None = None, **changes: Any) -> Recording:
 
 
 class Driver:
-    """`poll_seconds` 0: every change wakes the worker. Otherwise nothing ever does: it looks that often at the due times
-    that were written into the row. `deliver`: after how many seconds, each, a notice arrives; none: it is lost."""
+    """`poll_seconds` 0: every change wakes the worker. Otherwise nothing ever does: it looks that often at the due
+    times that were written into the row. `deliver`: after how many seconds, each, a notice arrives; none: it is lost.
+    """
 
     def __init__(
         self,
@@ -324,6 +325,12 @@ class Driver:
 
     def count(self, kind: type) -> int:
         return sum(isinstance(step, kind) for _, step in self.steps)
+
+    def story(self) -> str:
+        """What happened, for a test that failed."""
+        steps = "\n".join(f"{at - NOW:10.1f} {step}" for at, step in self.steps)
+        entries = "\n".join(f"{entry.kind} {entry.detail}" for entry in self.entries)
+        return f"{steps}\n{entries}\n{self.agora.tasks}"
 
     def check_over(self) -> None:
         """Nothing runs, nothing is left to do, and there never were two."""

@@ -1,5 +1,6 @@
 """Whole lives of recordings against a simulated Agora, on virtual time."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -220,7 +221,7 @@ def test_an_unknown_start_is_repeated_at_3_6_and_9_seconds_and_then_probed_with_
     driver.run()
     early = [(at - NOW, type(step)) for at, step in driver.steps if at < NOW + 25]
     starts = [at for at, kind in early if kind is Start][:4]
-    for (a, b), wait in zip(zip(starts, starts[1:], strict=False), (3, 6, 9), strict=True):
+    for (a, b), wait in zip(itertools.pairwise(starts), (3, 6, 9), strict=True):
         assert 0.8 * wait <= b - a - 0.2 <= 1.2 * wait + 0.2
     assert [kind for _, kind in early][:6] == [Acquire, Start, Start, Start, Start, Acquire]
 
@@ -438,6 +439,15 @@ def test_a_restart_that_finds_no_capacity_leaves_what_was_recorded_to_be_verifie
     recording = driver.run()
     assert (recording.state, recording.end_reason) == ("verified", EndReason.CAPACITY)
     driver.check_over()
+
+
+def test_what_an_attempt_may_have_written_unseen_is_looked_for_though_its_successor_was_refused() -> None:
+    driver = Driver(make(policy=RESTART), deliver=lambda event_type, number: [0.3] if event_type == 11 else [])
+    driver.agora.faults["start"] = ["answer_lost", "lost", Answer(400, 2)]
+    driver.agora.page_dies = [(20, 6)]
+    recording = driver.run()
+    assert recording.attempts[0].recording_at is None
+    assert (recording.state, recording.end_reason) == ("verified", EndReason.REFUSED)
 
 
 # --- pauses ------------------------------------------------------------------------------------------------------
@@ -697,4 +707,4 @@ def test_queries_come_about_every_two_minutes_while_it_records() -> None:
     driver = Driver(deliver=silent)
     driver.run(until=NOW + 3000)
     asked = [at for at, step in driver.steps if isinstance(step, Query)]
-    assert all(95 < b - a < 145 for a, b in zip(asked[2:], asked[3:], strict=False))
+    assert all(95 < b - a < 145 for a, b in itertools.pairwise(asked[2:]))
