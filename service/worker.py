@@ -231,7 +231,9 @@ class Worker:
                 assert task.page.rtmp_url is not None
                 await client.update_rtmp(_task(attempt), task.page.rtmp_url)
             case UpdateStorage():
-                await client.update_storage(_task(attempt), self._storage(recording, attempt))
+                storage = self._storage(recording, attempt)
+                await client.update_storage(_task(attempt), storage)
+                return Updated(task.step, sts=storage.credentials.expires_at is not None)
             case Stop():
                 stopped = await client.stop(_task(attempt))
                 return Stopped(stopped.nothing_recorded)

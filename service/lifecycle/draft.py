@@ -104,7 +104,10 @@ class Draft:
             self.note("warning", code=code, **detail)
 
     def end_with(self, reason: EndReason) -> None:
-        """Write down why it ended. The first reason stays, but a guess gives way to what Agora says."""
+        """Write down why it ended. The first reason stays, but a guess gives way to what Agora says. A recorder that
+        broke down after its uploads were refused broke down over the storage (agora-reference §9.6)."""
+        if reason in (EndReason.RECORDER_ERROR, EndReason.ENDED_BY_ITSELF) and "upload_error" in self.recording.warnings:
+            reason = EndReason.STORAGE_REFUSED
         if self.recording.end_reason in (None, EndReason.ENDED_BY_ITSELF):
             self.set(end_reason=reason, blame=BLAME[reason])
 
@@ -157,11 +160,10 @@ class Draft:
 
     def _may_restart(self, reason: EndReason) -> bool:
         recording = self.recording
-        begun = recording.state in (State.STARTING, State.RECORDING)
-        wanted = recording.stop_wished_at is None and recording.end_reason is None
+        wanted = recording.state in (State.STARTING, State.RECORDING)  # every wish to stop makes it `stopping`
         in_time = self.now < min(recording.stop_at or float("inf"), hours_end_at(recording, self.now))
         allowed = recording.policy.restart and len(recording.attempts) <= recording.policy.max_restarts
-        return begun and wanted and in_time and allowed and reason in RESTARTABLE
+        return wanted and in_time and allowed and reason in RESTARTABLE
 
     def revive(self, attempt: Attempt, sid: str) -> None:
         """Proof that a recorder believed dead is alive: it is stopped, it bills. Where the recording only waits for

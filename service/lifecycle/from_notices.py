@@ -157,7 +157,7 @@ def _name(item: object) -> str:
 def _uploaded(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     """31 or 32: the upload is over, so the task is (agora-reference §8.3)."""
     uploaded = "uploaded" if notice.event_type == 31 else "backuped"
-    if attempt.uploaded == "uploaded":
+    if attempt.uploaded in ("uploaded", uploaded):
         return
     draft.set_attempt(attempt.number, uploaded=uploaded, uploaded_at=draft.now)
     if attempt.state is not AttemptState.ENDED:

@@ -5,6 +5,7 @@ import gc
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -46,12 +47,13 @@ async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -
 
 
 def _children(parent: str = "self") -> set[str]:
-    """The processes this one has started, or one of those has, and which still run."""
+    """The processes that this one or its forge has started and that still run. Servers may have children of theirs."""
     found = set()
     for task in Path(f"/proc/{parent}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found |= {child, *_children(child)}
-    return found
+        with suppress(FileNotFoundError):  # a thread may end meanwhile
+            found |= set((task / "children").read_text().split())
+    forges = {child for child in found if b"tests.e2e.forge" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    return found.union(*(_children(child) for child in forges if parent == "self"))
 
 
 def _sockets() -> int:

@@ -10,6 +10,7 @@ from lifecycle_driver import NOW, Driver, make
 from service.lifecycle.observations import (
     Acquire,
     Look,
+    NoticeReceived,
     PauseRequested,
     Query,
     ResumeRequested,
@@ -20,7 +21,7 @@ from service.lifecycle.observations import (
     UpdateOnhold,
     VerifyRequested,
 )
-from service.recording import Blame, EndReason, Interval, Parameters, Policy, State, Verdict
+from service.recording import Blame, EndReason, Interval, Notice, Parameters, Policy, State, Verdict
 
 HOUR = 3600
 RESTART = Policy(restart=True)
@@ -469,6 +470,15 @@ def test_a_pause_is_confirmed_from_asking_for_it_to_its_end(world: Callable[...,
     driver.check_over()
 
 
+def test_a_second_pause_is_confirmed_from_its_own_asking() -> None:
+    driver = Driver()
+    driver.request(100, PauseRequested())
+    driver.request(200, ResumeRequested())
+    driver.request(300, PauseRequested())
+    driver.request(600, StopRequested())
+    assert [pause.from_at - NOW for pause in driver.run().pauses] == [100, 300]
+
+
 def test_a_pause_whose_answer_was_lost_is_confirmed_from_when_it_was_first_sent() -> None:
     driver = Driver(deliver=silent)
     driver.agora.faults["update"] = ["answer_lost", "lost", "lost"]
@@ -651,6 +661,15 @@ def test_incomplete_ends_defective_after_a_day_where_uploaded_was_said_else_afte
     driver.check_over()
 
 
+def test_a_late_copy_of_backuped_does_not_prolong_the_patience() -> None:
+    late = [0.3, 3 * 86400, 6 * 86400]
+    driver = Driver(deliver=lambda event_type, number: late if event_type == 32 else [0.3])
+    driver.agora.upload_late_seconds = 30 * 86400
+    driver.request(600, StopRequested())
+    driver.run()
+    assert driver.first(State.DEFECTIVE) == pytest.approx(7 * 86400 + 600, abs=300)
+
+
 def test_what_no_upload_can_heal_is_defective_at_once() -> None:
     driver = Driver()
     driver.defect = True
@@ -708,3 +727,20 @@ def test_queries_come_about_every_two_minutes_while_it_records() -> None:
     driver.run(until=NOW + 3000)
     asked = [at for at, step in driver.steps if isinstance(step, Query)]
     assert all(95 < b - a < 145 for a, b in itertools.pairwise(asked[2:]))
+
+
+def test_a_recorder_that_breaks_down_over_refused_uploads_is_blamed_on_the_storage() -> None:
+    driver = Driver()
+    driver.agora.page_dies = [(60, 6)]
+
+    def upload_error() -> None:
+        attempt = driver.recording.attempt
+        assert attempt is not None
+        details: dict[str, object] = {"module": 1, "errorLevel": 5, "errorCode": 32}
+        told = Notice("n", 1, NOW, NOW, attempt.cname, str(attempt.uid), attempt.sid or "", None, 0, details)
+        driver.observe(NoticeReceived(told))
+
+    driver.at(30, upload_error)
+    recording = driver.run()
+    assert (recording.end_reason, recording.blame) == (EndReason.STORAGE_REFUSED, Blame.STORAGE)
+    assert "upload_error" in recording.warnings
