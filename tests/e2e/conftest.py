@@ -52,8 +52,14 @@ def _children(parent: str = "self") -> set[str]:
     for task in Path(f"/proc/{parent}/task").iterdir():
         with suppress(FileNotFoundError):  # a thread may end meanwhile
             found |= set((task / "children").read_text().split())
-    forges = {child for child in found if b"tests.e2e.forge" in Path(f"/proc/{child}/cmdline").read_bytes()}
-    return found.union(*(_children(child) for child in forges if parent == "self"))
+    return found.union(*(_children(child) for child in found if parent == "self" and _is_forge(child)))
+
+
+def _is_forge(process: str) -> bool:
+    try:
+        return b"tests.e2e.forge" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def _sockets() -> int:
