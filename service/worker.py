@@ -47,6 +47,7 @@ from service.lifecycle.observations import (
     Verify,
 )
 from service.operations import Task, Work
+from service.operations.secrets import PageSecrets
 from service.recording import Attempt, JudgedFile, Recording
 from service.settings import Settings
 from service.verifier import Verifier
@@ -227,9 +228,7 @@ class Worker:
             case UpdateOnhold(onhold=onhold):
                 await client.update_onhold(_task(attempt), onhold)
             case UpdateRtmp():
-                assert task.page is not None
-                assert task.page.rtmp_url is not None
-                await client.update_rtmp(_task(attempt), task.page.rtmp_url)
+                await client.update_rtmp(_task(attempt), _page(task).rtmp_url or "")
             case UpdateStorage():
                 storage = self._storage(recording, attempt)
                 await client.update_storage(_task(attempt), storage)
@@ -243,12 +242,12 @@ class Worker:
 
     def _order(self, task: Task, attempt: Attempt, hours: int) -> StartOrder:
         recording = task.recording
-        assert task.page is not None, "a start comes with its page"
+        page = _page(task)
         return StartOrder(
-            url=task.page.url,
+            url=page.url,
             parameters=replace(recording.parameters, max_recording_hour=hours, onhold=attempt.onhold),
             storage=self._storage(recording, attempt),
-            rtmp_url=task.page.rtmp_url,
+            rtmp_url=page.rtmp_url,
         )
 
     def _storage(self, recording: Recording, attempt: Attempt) -> Storage:
@@ -277,6 +276,12 @@ def _failed(task: Task, error: OutsideError) -> CallFailed:
 def _seen(state: TaskState) -> TaskSeen:
     names = tuple(file.name for file in state.files)
     return TaskSeen(state.status or 0, state.onhold, state.recorder_state == "exit", names)
+
+
+def _page(task: Task) -> PageSecrets:
+    if task.page is None:
+        raise Unavailable("page_not_readable", "no live sealing key opens the URL of the page")
+    return task.page
 
 
 def _resource(attempt: Attempt) -> str:

@@ -34,19 +34,19 @@ class NoticeRow(NamedTuple):
 
 
 class NoticeClaim(NamedTuple):
-    """A notification to be understood now. `tries` counts this one."""
+    """A notification to be understood now. `tries` counts this one; `sealed` is its body (`open_body`)."""
 
     id: int
     app: str
     received_at: float
     tries: int
-    body: bytes
+    sealed: bytes
 
 
 _COLUMNS = tuple(notifications.c[name] for name in NoticeRow._fields)
 
 
-def claim_notices(connection: sa.Connection, seals: Seals, now: float, limit: int) -> list[NoticeClaim]:
+def claim_notices(connection: sa.Connection, now: float, limit: int) -> list[NoticeClaim]:
     """New notifications, oldest first, hidden from others for 30 s; finish, retry or park each."""
     ready = (
         sa.select(notifications.c.id)
@@ -59,10 +59,20 @@ def claim_notices(connection: sa.Connection, seals: Seals, now: float, limit: in
         notifications.update()
         .where(notifications.c.id.in_(ready))
         .values(next_try_at=now + _HIDE_SECONDS, tries=notifications.c.tries + 1)
-        .returning(*(notifications.c[name] for name in NoticeClaim._fields))
+        .returning(
+            notifications.c.id,
+            notifications.c.app,
+            notifications.c.received_at,
+            notifications.c.tries,
+            notifications.c.body,
+        )
     )
-    rows = sorted(connection.execute(query), key=lambda row: row.id)
-    return [NoticeClaim(row.id, row.app, row.received_at, row.tries, seals.open(row.body, BODY)) for row in rows]
+    return sorted(NoticeClaim(*row) for row in connection.execute(query))
+
+
+def open_body(claim: NoticeClaim, seals: Seals) -> bytes:
+    """The bytes as Agora sent them. Raises `SealError` where no live key opens them."""
+    return seals.open(claim.sealed, BODY)
 
 
 def finish_notice(connection: sa.Connection, notice: int, outcome: str, recording_id: str | None = None) -> None:

@@ -106,7 +106,10 @@ class Draft:
     def end_with(self, reason: EndReason) -> None:
         """Write down why it ended. The first reason stays, but a guess gives way to what Agora says. A recorder that
         broke down after its uploads were refused broke down over the storage (agora-reference §9.6)."""
-        if reason in (EndReason.RECORDER_ERROR, EndReason.ENDED_BY_ITSELF) and "upload_error" in self.recording.warnings:
+        if (
+            reason in (EndReason.RECORDER_ERROR, EndReason.ENDED_BY_ITSELF)
+            and "upload_error" in self.recording.warnings
+        ):
             reason = EndReason.STORAGE_REFUSED
         if self.recording.end_reason in (None, EndReason.ENDED_BY_ITSELF):
             self.set(end_reason=reason, blame=BLAME[reason])

@@ -27,6 +27,11 @@ from service.recording import Attempt, AttemptState, EndReason, Recording, State
 # After the hour limit Agora ends the task by itself; our own stop comes this much later, should it not.
 HOUR_LIMIT_GUARD_SECONDS = 60
 
+# Calls that were never made, for want of something of our own.
+OUR_FAILURES = frozenset(
+    {"page_not_readable", "app_not_configured", "storage_not_configured", "database_unavailable", "budget"}
+)
+
 _Due = tuple[float | None, Step]
 
 
@@ -97,6 +102,8 @@ def _give_up_reason(recording: Recording) -> EndReason:
     """`missed` is what nobody but us has missed: Agora was never even asked."""
     if recording.last_failure == "capacity":
         return EndReason.CAPACITY
+    if recording.last_failure in OUR_FAILURES:
+        return EndReason.MISSED
     attempt = recording.attempt
     asked = recording.last_failure is not None or (attempt is not None and attempt.may_be_alive)
     return EndReason.AGORA_UNAVAILABLE if asked else EndReason.MISSED

@@ -25,7 +25,7 @@ from service.database.recordings import (
     save_recording,
 )
 from service.database.run import Database
-from service.database.sealing import Seals
+from service.database.sealing import SealError, Seals
 from service.errors import ServiceError
 from service.lifecycle import next_step
 from service.lifecycle.observations import (
@@ -55,7 +55,8 @@ MAX_TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One step of one recording that this worker alone may take now. `page` only where the step needs it."""
+    """One step of one recording that this worker alone may take now. `page` only where the step needs it, and
+    None there too if no live sealing key opens it."""
 
     recording: Recording
     step: Step
@@ -110,8 +111,17 @@ class Work:
             recording = change.after
             if not isinstance(step, GiveUp | Warn):
                 break
-        secrets = load_sealed(connection, recording.id) if isinstance(step, Start | UpdateRtmp) else None
-        return Task(recording, step, fence, open_page(self._seals, secrets) if secrets else None)
+        page = self._page(connection, recording) if isinstance(step, Start | UpdateRtmp) else None
+        return Task(recording, step, fence, page)
+
+    def _page(self, connection: sa.Connection, recording: Recording) -> PageSecrets | None:
+        """None where no live key opens it: that must hold up no other recording."""
+        sealed = load_sealed(connection, recording.id)
+        try:
+            return None if sealed is None else open_page(self._seals, sealed)
+        except SealError:
+            _log.error("page_not_readable", recording=recording.id)
+            return None
 
     async def report(
         self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = ()
@@ -160,7 +170,7 @@ class Work:
         """Understand what the inbox has kept, each notice in a transaction of its own. How many there were."""
         now = self._clock()
         waiting = await self._database.run(
-            lambda connection: inbox_rows.claim_notices(connection, self._seals, now, limit)
+            lambda connection: inbox_rows.claim_notices(connection, now, limit)
         )
         for notice in waiting:
             await self._apply(notice)
@@ -193,7 +203,7 @@ class Work:
         self, connection: sa.Connection, stored: inbox_rows.NoticeClaim
     ) -> tuple[int | None, str, Written | None]:
         now = self._clock()
-        notice = parse_notice(stored.body)
+        notice = parse_notice(inbox_rows.open_body(stored, self._seals))
         outcome, recording_id, written = "foreign", None, None
         if notice is None:
             outcome = "broken"

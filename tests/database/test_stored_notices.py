@@ -12,6 +12,7 @@ from service.database.notifications import (
     list_notices,
     load_notice,
     measure_inbox,
+    open_body,
     park_notice,
     prune_notices,
     replay_notice,
@@ -33,39 +34,39 @@ async def five(database: Database, seals: Seals) -> Database:
 async def test_notifications_are_claimed_in_order_and_hidden_until_their_worker_is_given_up(
     five: Database, seals: Seals
 ) -> None:
-    first = await five.run(lambda c: claim_notices(c, seals, 2000, 3))
+    first = await five.run(lambda c: claim_notices(c, 2000, 3))
     assert [(claim.id, claim.tries, claim.received_at) for claim in first] == [(n, 1, 1000.0 + n) for n in (1, 2, 3)]
-    assert first[0].body == b'{"noticeId": "1"}'
-    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, seals, 2001, 9))] == [4, 5]
-    assert await five.run(lambda c: claim_notices(c, seals, 2029, 9)) == []
-    again = await five.run(lambda c: claim_notices(c, seals, 2030, 9))
+    assert open_body(first[0], seals) == b'{"noticeId": "1"}'
+    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, 2001, 9))] == [4, 5]
+    assert await five.run(lambda c: claim_notices(c, 2029, 9)) == []
+    again = await five.run(lambda c: claim_notices(c, 2030, 9))
     assert [(claim.id, claim.tries) for claim in again] == [(1, 2), (2, 2), (3, 2)]
 
 
-async def test_workers_that_claim_at_once_share_the_notifications(five: Database, seals: Seals) -> None:
-    shares = await asyncio.gather(*(five.run(lambda c: claim_notices(c, seals, 2000, 2)) for _ in range(3)))
+async def test_workers_that_claim_at_once_share_the_notifications(five: Database) -> None:
+    shares = await asyncio.gather(*(five.run(lambda c: claim_notices(c, 2000, 2)) for _ in range(3)))
     claimed = [claim.id for share in shares for claim in share]
     assert len(claimed) == len(set(claimed))
 
 
-async def test_a_finished_notification_is_never_claimed_again(five: Database, seals: Seals) -> None:
+async def test_a_finished_notification_is_never_claimed_again(five: Database) -> None:
     await five.run(lambda c: finish_notice(c, 1, "applied", "rec_1"))
     await five.run(lambda c: finish_notice(c, 2, "foreign"))
     await five.run(lambda c: park_notice(c, 3))
     await five.run(lambda c: retry_notice(c, 4, 3000))
-    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, seals, 2999, 9))] == [5]
-    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, seals, 3000, 9))] == [4]
+    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, 2999, 9))] == [5]
+    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, 3000, 9))] == [4]
     row = await five.run(lambda c: load_notice(c, 1))
     assert row is not None
     assert (row.outcome, row.recording_id) == ("applied", "rec_1")
 
 
-async def test_a_replayed_notification_starts_anew(five: Database, seals: Seals) -> None:
-    await five.run(lambda c: claim_notices(c, seals, 2000, 1))
+async def test_a_replayed_notification_starts_anew(five: Database) -> None:
+    await five.run(lambda c: claim_notices(c, 2000, 1))
     await five.run(lambda c: park_notice(c, 1))
     assert await five.run(lambda c: replay_notice(c, 1))
     assert not await five.run(lambda c: replay_notice(c, 99))
-    [claim] = await five.run(lambda c: claim_notices(c, seals, 0, 1))
+    [claim] = await five.run(lambda c: claim_notices(c, 0, 1))
     assert (claim.id, claim.tries) == (1, 1)
 
 
