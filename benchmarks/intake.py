@@ -72,6 +72,8 @@ def write_bodies(path: Path, count: int) -> None:
         for number in range(count):
             body = notice(number, run)
             file.write(hmac.digest(SECRET.encode(), body, "sha256").hex().encode() + b"\t" + body + b"\n")
+        file.flush()
+        os.fsync(file.fileno())  # or the first commits of the receiver would have to wait for these megabytes
 
 
 class Server:
@@ -133,16 +135,16 @@ def measure(row: str, connections: int, seconds: float, work: Path, postgres: Po
     database = f"sqlite:///{folder}/bench.db"
     if row in ("postgres", "handwritten"):
         database = postgres.create_database()
+    warm_up, bodies = folder / "warm-up.tsv", folder / "bodies.tsv"
+    write_bodies(warm_up, 4000)
+    write_bodies(bodies, BODIES)
     server = Server(variant, database, folder)
     try:
         server.wait_ready()
         if row == "postgres":
             others.append(Server("work", database, folder))
             others[0].wait_ready()
-        bodies = folder / "bodies.tsv"
-        write_bodies(bodies, 4000)
-        load(server.port, connections, 1, bodies)
-        write_bodies(bodies, BODIES)
+        load(server.port, connections, 1, warm_up)
         before = server.cpu_seconds()
         result = load(server.port, connections, seconds, bodies)
         result["cores"] = (server.cpu_seconds() - before) / seconds

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from handlers.callbacks import build_callbacks
 from handlers.keys import Limits
-from service.app import open_house
+from service.app import calm_collector, open_house
 from service.logs import configure_logs
 from service.notices import parse_notice, verify_signature
 from service.settings import Settings
@@ -75,6 +75,7 @@ async def run(variant: str, port: int, database: str) -> None:
     settings = settings_for(database, Path(sys.argv[4]))
     configure_logs(settings.log)
     async with open_house(settings) as house:
+        calm_collector()
         working = asyncio.create_task(house.worker.run()) if variant != "intake" else None
         app = build_callbacks(house.operations, Limits(65536, 5))
         await _serve(app, port, stop)

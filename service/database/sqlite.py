@@ -23,6 +23,8 @@ Job = Callable[[], Any]
 Done = Callable[[Any, BaseException | None], None]
 
 BUSY_TIMEOUT_SECONDS = 5
+CHECKPOINT_SECONDS = 5
+LOG_PAGES = 16_000  # 64 MB; a log longer than that is begun anew, which makes the writer wait
 
 
 class Lock:
@@ -90,6 +92,7 @@ class Writer:
         assert isinstance(raw, sqlite3.Connection)
         self.raw = raw
         self._thread = threading.Thread(target=self._work, name="pagereel-writer", daemon=True)
+        self._checkpointer = None if inline else Checkpointer(path, self)
         if not inline:
             self._thread.start()
 
@@ -122,8 +125,41 @@ class Writer:
 
     async def close(self) -> None:
         """Finish what is queued, then close the connection."""
+        if self._checkpointer is not None:
+            await asyncio.to_thread(self._checkpointer.close)
         if not self._inline:
             self._tokens.put(False)
             await asyncio.to_thread(self._thread.join)
         self.connection.close()
         self._engine.dispose()
+
+
+class Checkpointer:
+    """Copies the write-ahead log into the database on a thread of its own, so that no commit waits for that.
+
+    SQLite would do it inside every thousandth page's commit, for 10 to 20 ms. While commits never pause the log only
+    grows; then the writer itself begins it anew, when nearly all of it is copied already.
+    """
+
+    def __init__(self, path: str, writer: "Writer") -> None:
+        self._path = path
+        self._writer = writer
+        self._stop = threading.Event()
+        writer.raw.execute("PRAGMA wal_autocheckpoint=0")
+        self._thread = threading.Thread(target=self._work, name="pagereel-checkpointer", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_SECONDS)) as own:
+            while not self._stop.wait(CHECKPOINT_SECONDS):
+                with contextlib.suppress(sqlite3.Error):  # a full disk shows at the next commit, and is told there
+                    _, pages, _ = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if pages > LOG_PAGES:
+                        self._writer.submit(self._begin_anew, lambda result, error: None)
+
+    def _begin_anew(self) -> None:
+        self._writer.raw.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()

@@ -169,9 +169,7 @@ class Work:
     async def apply_notices(self, limit: int) -> int:
         """Understand what the inbox has kept, each notice in a transaction of its own. How many there were."""
         now = self._clock()
-        waiting = await self._database.run(
-            lambda connection: inbox_rows.claim_notices(connection, now, limit)
-        )
+        waiting = await self._database.run(lambda connection: inbox_rows.claim_notices(connection, now, limit))
         for notice in waiting:
             await self._apply(notice)
         return len(waiting)
