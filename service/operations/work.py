@@ -166,15 +166,13 @@ class Work:
 
     # --- notices -------------------------------------------------------------------------------------------------
 
-    async def apply_notices(self, limit: int) -> int:
-        """Understand what the inbox has kept, each notice in a transaction of its own. How many there were."""
+    async def claim_notices(self, limit: int) -> list[inbox_rows.NoticeClaim]:
+        """What the inbox has kept and nobody has understood yet, oldest first; each is for `apply_notice`."""
         now = self._clock()
-        waiting = await self._database.run(lambda connection: inbox_rows.claim_notices(connection, now, limit))
-        for notice in waiting:
-            await self._apply(notice)
-        return len(waiting)
+        return await self._database.run(lambda connection: inbox_rows.claim_notices(connection, now, limit))
 
-    async def _apply(self, stored: inbox_rows.NoticeClaim) -> None:
+    async def apply_notice(self, stored: inbox_rows.NoticeClaim) -> None:
+        """Understand one notice, in a transaction of its own. One that cannot be understood is set aside."""
         try:
             event_type, outcome, written = await self._database.run(
                 lambda connection: self._understand(connection, stored)
