@@ -59,6 +59,7 @@ RECORDING = Recording(
             prefix="recs/abc/1/",
             planned_at=NOW - 99,
             state=AttemptState.RUNNING,
+            resource_id="resource-1",
             resource_ids=("resource-1",),
             sid="sid-1",
             started_at=NOW - 95,
