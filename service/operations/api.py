@@ -98,11 +98,17 @@ class Operations:
         parts = token.split("_")
         if len(parts) != 3 or parts[0] != "prl":
             raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
-        stored = await self._database.run(lambda connection: tokens.load_token(connection, parts[1]))
         digest = sha256(token.encode()).hexdigest()
-        now = self._clock()
-        if stored is None or not compare_digest(stored.sha256, digest) or not _live(stored, now):
-            raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+
+        def transaction(connection: sa.Connection) -> tokens.Token:
+            now = self._clock()
+            stored = tokens.load_token(connection, parts[1])
+            if stored is None or not compare_digest(stored.sha256, digest) or not _live(stored, now):
+                raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+            tokens.note_token_use(connection, stored.id, now)
+            return stored
+
+        stored = await self._database.run(transaction)
         return Caller(stored.id, stored.owner, frozenset(map(Scope, stored.scopes)), stored.apps, stored.storages)
 
     # --- recordings ----------------------------------------------------------------------------------------------
@@ -112,7 +118,6 @@ class Operations:
     ) -> Answer:
         """Store the wish for a recording. With an `Idempotency` the same key and body get the stored answer, also at
         the same moment; another body under the key is `invalid` with detail `idempotency_mismatch`."""
-
         await self._preflight(caller, wish, asked)
 
         def transaction(connection: sa.Connection) -> tuple[Answer, Recording | None]:

@@ -90,7 +90,6 @@ class App(Section):
     accept_sha1: bool = False
     setup: bool = False
     region: Literal["CN", "AP", "EU", "NA"] | None = None
-    max_concurrent: int | None = Field(None, ge=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -183,7 +182,6 @@ class Limits(Section):
 
     max_body_bytes: int = Field(65536, ge=1024, le=16 * 1024 * 1024)
     read_seconds: float = Field(30, gt=0, le=300)
-    page_size_max: int = Field(200, ge=1, le=1000)
     url_max_bytes: int = Field(2048, ge=64, le=16384)
     max_ahead_days: float = Field(30, gt=0, le=366)
     requests_per_second: float = Field(8, gt=0, le=1000)
