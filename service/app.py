@@ -142,7 +142,8 @@ async def serve(settings: Settings, roles: Roles) -> None:
         calm_collector()
         routes = ROUTES if roles.api else SERVICE_ROUTES
         limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
-        print(await _listen(listeners, "api", build_api(house.operations, limits, routes=routes), settings.api))
+        api = build_api(house.operations, limits, routes=routes)
+        print(await _listen(listeners, "api", api, settings.api), flush=True)
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)
         following = group.create_task(_follow_keys(house), name="keys")

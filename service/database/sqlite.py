@@ -137,8 +137,8 @@ class Writer:
 class Checkpointer:
     """Copies the write-ahead log into the database on a thread of its own, so that no commit waits for that.
 
-    SQLite would do it inside every thousandth page's commit, for 10 to 20 ms. While commits never pause the log only
-    grows; then the writer itself begins it anew, when nearly all of it is copied already.
+    SQLite would do it inside every thousandth page's commit, and whoever waits for that one waits longer. While commits
+    never pause the log only grows; then the writer itself begins it anew, when nearly all of it is copied already.
     """
 
     def __init__(self, path: str, writer: "Writer") -> None:

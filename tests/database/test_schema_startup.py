@@ -54,6 +54,9 @@ async def test_an_empty_database_is_created_at_the_first_start_and_accepted_at_t
 async def test_processes_that_start_together_on_an_empty_database_create_it_once(empty_database_url: str) -> None:
     async with await Database.open(empty_database_url) as database:
         await asyncio.gather(*(startup.prepare(database, "blue", 5.0) for _ in range(4)))
+        assert await database.run(startup.revision) == startup.head()
+        names = await database.run(lambda c: c.exec_driver_sql("SELECT name FROM deployment").scalars().all())
+        assert names == ["blue"]
 
 
 async def test_the_database_of_another_deployment_is_refused(database: Database) -> None:
