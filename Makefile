@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCALE ?= 1
 PYTEST_ARGS ?=
+# Three workers on two cores: the end-to-end tests mostly wait.
+TEST_WORKERS ?= 3
 
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
@@ -38,7 +40,7 @@ demo: $(STAMP)
 	$(BIN)/pagereel demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 # A tree in which no test is marked has nothing to prove, and says so; a marked test that is not found is a failure.
 proof: $(STAMP)

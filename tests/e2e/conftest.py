@@ -35,15 +35,18 @@ async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -
     """No task, child process, connection or thread of the database outlives a test."""
     if "postgresql" in getattr(getattr(request.node, "callspec", None), "params", {}).values():
         request.getfixturevalue("_postgres_template")  # the session's server is nobody's leftover
-    children, sockets = _children(), _sockets()
+    children, sockets, threads = _children(), _sockets(), _threads()
     yield
     left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
     assert not left, f"tasks are left: {left}"
     assert _children() <= children, f"child processes are left: {_children() - children}"
     gc.collect()  # what was not closed says so now
     await eventually(lambda: _sockets() <= sockets, 3, lambda: f"{_sockets()} sockets, {sockets} before")
-    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith(("pagereel", "emulator"))]
-    assert not threads, f"threads are left: {threads}"
+    assert _threads() <= threads, f"threads are left: {_threads() - threads}"
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(("pagereel", "emulator"))}
 
 
 def _children(parent: str = "self") -> set[str]:
