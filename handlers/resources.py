@@ -14,12 +14,14 @@ from service.recording import (
     AttemptState,
     Blame,
     EndReason,
+    Recording,
+    State,
+)
+from service.report import (
     FileKind,
     Level,
-    Recording,
     ReportSummary,
     Severity,
-    State,
     Verdict,
 )
 

@@ -18,7 +18,14 @@ from service.media.names import NameReader, basename, sid_from_names
 from service.media.playlist import says_ended
 from service.media.runs import SortedListing, limits_of, most_objects, sort_listing
 from service.media.verdict import PlaylistRead, judge_blind, judge_listing
-from service.recording import Attempt, FileKind, JudgedFile, Level, ListedObject, Recording, Report
+from service.recording import Attempt, Recording
+from service.report import (
+    FileKind,
+    JudgedFile,
+    Level,
+    ListedObject,
+    Report,
+)
 
 _SID_LENGTH = 32
 _BESIDE_THE_LOOP = 200

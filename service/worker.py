@@ -48,7 +48,8 @@ from service.lifecycle.observations import (
 )
 from service.operations import Task, Work
 from service.operations.secrets import PageSecrets
-from service.recording import Attempt, JudgedFile, Recording
+from service.recording import Attempt, Recording
+from service.report import JudgedFile
 from service.settings import Settings
 from service.verifier import Verifier
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
-from service.recording import ListedObject
+from service.report import ListedObject
 
 BITE_BYTES = 16_384
 MAX_PAGE_BYTES = 8 * 1024 * 1024

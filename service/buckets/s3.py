@@ -28,7 +28,8 @@ from service.buckets.answers import Absent, read_refusal
 from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
 from service.buckets.vendors import Address, resolve
 from service.errors import OutsideError, Refused, Unavailable
-from service.recording import ListedObject, Location
+from service.recording import Location
+from service.report import ListedObject
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client

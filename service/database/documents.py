@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from service.recording import JudgedFile, Recording, Report
+from service.recording import Recording
+from service.report import JudgedFile, Report
 
 _RECORDING = TypeAdapter(Recording)
 _REPORT = TypeAdapter(Report)

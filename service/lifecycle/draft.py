@@ -11,10 +11,10 @@ from service.recording import (
     AttemptState,
     Attention,
     EndReason,
-    Interval,
     Recording,
     State,
 )
+from service.report import Interval
 
 # After these ends a new attempt may do better (agora-reference §8.5), if the policy allows one.
 RESTARTABLE = frozenset(

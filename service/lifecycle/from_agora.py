@@ -22,7 +22,12 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
-from service.recording import Attempt, AttemptState, EndReason, State
+from service.recording import (
+    Attempt,
+    AttemptState,
+    EndReason,
+    State,
+)
 
 # A task that still says "in progress" this long after it accepted a stop is stopped again.
 STOP_IGNORED_SECONDS = 30

@@ -5,7 +5,17 @@ from dataclasses import replace
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import Judged, Looked, LookFailed
-from service.recording import Recording, Report, ReportSummary, Severity, State, Verdict, Watch
+from service.recording import (
+    Recording,
+    State,
+    Watch,
+)
+from service.report import (
+    Report,
+    ReportSummary,
+    Severity,
+    Verdict,
+)
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20

@@ -11,7 +11,11 @@ from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_agora import STOP_REASONS, believe_end, started
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
-from service.recording import Attempt, AttemptState, Notice
+from service.recording import (
+    Attempt,
+    AttemptState,
+    Notice,
+)
 
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5

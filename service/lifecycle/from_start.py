@@ -7,7 +7,12 @@ refusal of a first send. Everything else leaves the attempt unknown, which is ne
 from service.lifecycle.draft import Draft
 from service.lifecycle.instants import jitter
 from service.lifecycle.observations import Acquired, CallFailed, Failure, Started
-from service.recording import Attempt, AttemptState, EndReason, State
+from service.recording import (
+    Attempt,
+    AttemptState,
+    EndReason,
+    State,
+)
 
 UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
 # Only a fresh resource id helps (agora-reference §1.6).

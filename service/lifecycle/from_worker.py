@@ -16,7 +16,12 @@ from service.lifecycle.observations import (
     Verify,
     Warn,
 )
-from service.recording import Attempt, AttemptState, EndReason, State
+from service.recording import (
+    Attempt,
+    AttemptState,
+    EndReason,
+    State,
+)
 
 
 def never_started(draft: Draft) -> None:

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from service.recording import EndReason, Notice, Recording, Report
+from service.recording import (
+    EndReason,
+    Notice,
+    Recording,
+)
+from service.report import Report
 
 
 class Call(StrEnum):

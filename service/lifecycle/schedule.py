@@ -22,7 +22,13 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
-from service.recording import Attempt, AttemptState, EndReason, Recording, State
+from service.recording import (
+    Attempt,
+    AttemptState,
+    EndReason,
+    Recording,
+    State,
+)
 
 # After the hour limit Agora ends the task by itself; our own stop comes this much later, should it not.
 HOUR_LIMIT_GUARD_SECONDS = 60

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from service.recording import BLAME, Attempt, Blame, EndReason, Interval, Policy, Recording
+from service.recording import (
+    BLAME,
+    Attempt,
+    Blame,
+    EndReason,
+    Policy,
+    Recording,
+)
+from service.report import Interval
 
 _HOUR = 3600.0
 

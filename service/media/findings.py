@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.recording import Finding, Interval, Severity
+from service.report import (
+    Finding,
+    Interval,
+    Severity,
+)
 
 Evidence = dict[str, str | int | float | bool | None]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from service.recording import FileKind
+from service.report import FileKind
 
 _REPLACED = str.maketrans(dict.fromkeys("!@#$%^&*()+_.=[]{}~|,;:?<>", "-"))
 _SID = re.compile(r"(?:bak[0-9]{1,4}_)?([0-9a-f]{32})_(.+)", re.ASCII)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from service.media.findings import Evidence, Findings
 from service.media.names import NameReader, ObjectName, basename
-from service.recording import FileKind, Finding
+from service.report import FileKind, Finding
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DURATION = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,9})?", re.ASCII)

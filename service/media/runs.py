@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from service.media.expectation import Expectation, ExpectedAttempt
 from service.media.names import NameReader, ObjectName, basename, sid_from_names
 from service.media.playlist import Limits
-from service.recording import FileKind, ListedObject
+from service.report import FileKind, ListedObject
 
 
 @dataclass(slots=True)

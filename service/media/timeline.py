@@ -8,7 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.media.expectation import Expectation
-from service.recording import Coverage, Interval, Missing, MissingClass
+from service.report import (
+    Coverage,
+    Interval,
+    Missing,
+    MissingClass,
+)
 
 Span = tuple[float, float]
 

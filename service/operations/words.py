@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from service.recording import JudgedFile, State
+from service.recording import State
+from service.report import JudgedFile
 
 T = TypeVar("T")
 

@@ -45,7 +45,8 @@ from service.operations.ids import new_uid
 from service.operations.secrets import PageSecrets, open_page
 from service.operations.words import TEST_CNAME
 from service.operations.writing import Written, observe
-from service.recording import JudgedFile, Recording, State
+from service.recording import Recording, State
+from service.report import JudgedFile
 
 _log = structlog.get_logger(__name__)
 

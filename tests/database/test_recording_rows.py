@@ -28,7 +28,8 @@ from service.database.recordings import (
 )
 from service.database.run import Database
 from service.database.tables import recordings
-from service.recording import JudgedFile, Recording, Report, State
+from service.recording import Recording, State
+from service.report import JudgedFile, Report
 from tests.database.samples import attempt, recording
 
 RELAXED = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -9,21 +9,23 @@ from service.operations import Answer, Caller, FileEntry, HistoryEntry, Page, Sc
 from service.recording import (
     Attempt,
     AttemptState,
+    Location,
+    Parameters,
+    Policy,
+    Recording,
+    State,
+    Watch,
+)
+from service.report import (
     Coverage,
     FileKind,
     Finding,
     Interval,
     JudgedFile,
     Level,
-    Location,
-    Parameters,
-    Policy,
-    Recording,
     ReportSummary,
     Severity,
-    State,
     Verdict,
-    Watch,
 )
 
 NOW = 1_800_000_000.0

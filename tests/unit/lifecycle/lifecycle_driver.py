@@ -48,18 +48,20 @@ from service.lifecycle.observations import (
 from service.media.expectation import expectation
 from service.recording import (
     Attempt,
-    Coverage,
-    FileKind,
-    Interval,
-    JudgedFile,
-    Level,
     Location,
     Notice,
     Parameters,
     Policy,
     Recording,
-    Report,
     State,
+)
+from service.report import (
+    Coverage,
+    FileKind,
+    Interval,
+    JudgedFile,
+    Level,
+    Report,
     Verdict,
 )
 

@@ -21,7 +21,15 @@ from service.lifecycle.observations import (
     UpdateOnhold,
     VerifyRequested,
 )
-from service.recording import Blame, EndReason, Interval, Notice, Parameters, Policy, State, Verdict
+from service.recording import (
+    Blame,
+    EndReason,
+    Notice,
+    Parameters,
+    Policy,
+    State,
+)
+from service.report import Interval, Verdict
 
 HOUR = 3600
 RESTART = Policy(restart=True)

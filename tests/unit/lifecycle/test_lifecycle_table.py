@@ -50,12 +50,14 @@ from service.recording import (
     Attempt,
     AttemptState,
     EndReason,
-    Level,
     Notice,
     Policy,
     Recording,
-    Report,
     State,
+)
+from service.report import (
+    Level,
+    Report,
     Verdict,
 )
 

@@ -10,12 +10,14 @@ from service.recording import (
     Attempt,
     AttemptState,
     EndReason,
-    Interval,
-    ListedObject,
     Location,
     Parameters,
     Policy,
     Recording,
+)
+from service.report import (
+    Interval,
+    ListedObject,
     Report,
     Severity,
 )

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from service.media.findings import RULES, Effect, Findings
-from service.recording import Severity
+from service.report import Severity
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "verification.md"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from media_corpus import SID, utc17
 
 from service.media.names import NameReader, ObjectName, file_cname, parse_utc17, sid_from_names
-from service.recording import FileKind
+from service.report import FileKind
 
 READER = NameReader(SID, "lesson_42")
 STEM = f"{SID}_lesson-42"

@@ -8,7 +8,7 @@ from media_corpus import BEGIN, CNAME, SID, Part, good_part, straight, utc17
 
 from service.media.names import NameReader
 from service.media.playlist import Limits, Playlist, parse_playlist, says_ended
-from service.recording import Severity
+from service.report import Severity
 
 NAMES = NameReader(SID, CNAME)
 LIMITS = Limits.of(1, CNAME)

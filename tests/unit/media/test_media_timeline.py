@@ -8,7 +8,8 @@ from media_corpus import BEGIN, recording
 
 from service.media.expectation import expectation
 from service.media.timeline import Slice, build_timeline, measure, merge, overlap, subtract
-from service.recording import EndReason, Interval, MissingClass
+from service.recording import EndReason
+from service.report import Interval, MissingClass
 
 EXPECTED = replace(expectation(recording()), wanted=Interval(0.0, 1000.0), pauses=())
 

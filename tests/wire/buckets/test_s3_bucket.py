@@ -10,7 +10,7 @@ from emulator.s3_server import S3Server
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
 from service.errors import Refused, Unavailable
-from service.recording import ListedObject
+from service.report import ListedObject
 
 
 async def put(weed: S3Server, prefix: str, names: list[str], body: bytes = b"G" * 188) -> None:

@@ -16,14 +16,16 @@ from service.recording import (
     Attempt,
     AttemptState,
     EndReason,
-    FileKind,
-    Level,
     Location,
     Parameters,
     Policy,
     Recording,
-    Verdict,
     Watch,
+)
+from service.report import (
+    FileKind,
+    Level,
+    Verdict,
 )
 from service.verifier import Verifier
 

@@ -1,0 +1,160 @@
+"""The words for what a look at the bucket showed: files, findings, coverage, verdict.
+
+Pure data, immutable. An instant is a `float` of Unix seconds and ends in `_at`; lengths end in `_seconds`, sizes in
+`_bytes`. A report holds no secret: keys of objects, never a URL.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `from_at` to `to_at`; `to_at` None means not yet over."""
+
+    from_at: float
+    to_at: float | None
+
+
+class Level(StrEnum):
+    """How deep a verification looked; each level includes the ones before it."""
+
+    LISTING = "listing"
+    STRUCTURE = "structure"
+    CONTENT = "content"
+    FULL = "full"
+
+
+class Verdict(StrEnum):
+    """What one look at the bucket says. `unreachable` says nothing about the recording."""
+
+    VERIFIED = "verified"
+    INCOMPLETE = "incomplete"
+    DEFECTIVE = "defective"
+    UNREACHABLE = "unreachable"
+
+
+class Severity(StrEnum):
+    """Errors forbid `verified`; warnings are counted; notes only inform."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class MissingClass(StrEnum):
+    """Why a stretch of the wanted window has no media."""
+
+    LATE_START = "late_start"
+    ENDED_EARLY = "ended_early"
+    FAILOVER = "failover"
+    RESTART = "restart"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A stretch of the wanted window without media. `explained` time does not count against the allowance."""
+
+    kind: MissingClass
+    from_at: float
+    to_at: float
+    explained: bool
+
+    @property
+    def seconds(self) -> float:
+        return self.to_at - self.from_at
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a look found. `code` is stable and documented; `object` a key; `text` a sentence for a person."""
+
+    code: str
+    severity: Severity
+    text: str
+    object: str | None = None
+    interval: Interval | None = None
+    evidence: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, at most 1."""
+
+    window: Interval
+    expected_seconds: float
+    covered_seconds: float
+    paused_seconds: float
+    missing_seconds: float
+    unexplained_seconds: float
+    allowed_seconds: float
+    share: float
+
+
+class FileKind(StrEnum):
+    PLAYLIST = "playlist"
+    SLICE = "slice"
+    MP4 = "mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One object as a LIST shows it. `etag` without quotes."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFile:
+    """One file of a recording and who has seen it. `missing`: some witness named it, the bucket does not have it."""
+
+    key: str
+    kind: FileKind
+    size_bytes: int | None = None
+    etag: str | None = None
+    modified_at: float | None = None
+    starts_at: float | None = None
+    duration_seconds: float | None = None
+    announced: bool = False
+    listed: bool = False
+    in_playlist: bool = False
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one look at the bucket. `files` is the manifest; it is stored in its own table."""
+
+    verdict: Verdict
+    level: Level
+    judged_at: float
+    findings: tuple[Finding, ...] = ()
+    coverage: Coverage | None = None
+    missing: tuple[Missing, ...] = ()
+    files: tuple[JudgedFile, ...] = ()
+    requests: int = 0
+    bytes_read: int = 0
+
+    @property
+    def warnings(self) -> int:
+        return sum(finding.severity is Severity.WARNING for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """What the recording's row keeps of its newest report; the whole one is in the reports table under `number`.
+
+    `findings` are the first of them, most severe first, `findings_count` is how many there are."""
+
+    number: int
+    verdict: Verdict
+    level: Level
+    judged_at: float
+    warnings: int
+    findings: tuple[Finding, ...]
+    findings_count: int
+    coverage: Coverage | None
