@@ -138,6 +138,8 @@ class Report:
     files: tuple[JudgedFile, ...] = ()
     requests: int = 0
     bytes_read: int = 0
+    cpu_seconds: float = 0.0
+    seed: int = 0
 
     @property
     def warnings(self) -> int:

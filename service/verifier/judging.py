@@ -1,0 +1,52 @@
+"""The one function that judges one recording, with nothing but a bucket and what is expected to lie in it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from service.buckets import Usage
+from service.buckets.s3 import S3Bucket
+from service.errors import OutsideError, Refused
+from service.media.expectation import Expectation
+from service.media.verdict import judge_blind, judge_listing
+from service.report import Level, Report
+from service.verifier.reading import TooManyObjects, beside, read_recording, weight
+
+
+async def judge_recording(
+    bucket: S3Bucket,
+    expected: Expectation,
+    level: Level,
+    *,
+    seed: int = 0,
+    now_fn: Callable[[], float] = time.time,
+    usage: Usage | None = None,
+) -> Report:
+    """Look at everything below `expected.key_prefix` as deep as `level` says, and judge it.
+
+    `seed` decides which samples are taken; the report holds it, so that a look can be repeated. `usage` counts what
+    it cost, also while it runs. Never raises for what the bucket answers: a bucket that cannot be looked at gives the
+    verdict `unreachable`. Takes `two_reads_apart_seconds` longer where the last playlist does not say that it is the
+    final one.
+    """
+    usage = usage or Usage()
+    try:
+        report = await _judge(bucket, expected, now_fn, usage)
+    except OutsideError as error:
+        report = judge_shut(error, now_fn())
+    except TooManyObjects:
+        text = f"Below {expected.key_prefix!r} lie more objects than this recording can have made: none was judged."
+        report = judge_blind("too_many_objects", text, now_fn(), {"objects": usage.objects})
+    return replace(report, requests=usage.requests, bytes_read=usage.bytes_read, seed=seed)
+
+
+async def _judge(bucket: S3Bucket, expected: Expectation, now_fn: Callable[[], float], usage: Usage) -> Report:
+    listed, reads = await read_recording(bucket, expected, usage)
+    return await beside(len(listed) + weight(reads), judge_listing, expected, listed, reads, now_fn())
+
+
+def judge_shut(error: OutsideError, now: float) -> Report:
+    """The report of a bucket that cannot be looked at."""
+    code = "storage_refused" if isinstance(error, Refused) else "storage_unreachable"
+    evidence = {"code": error.code, "retry_after_seconds": error.retry_after_seconds}
+    return judge_blind(code, f"The bucket could not be looked at: {error}.", now, evidence)

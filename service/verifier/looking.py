@@ -1,0 +1,84 @@
+"""What is new in the bucket while a recording runs: a LIST after the last known key, and the names it shows."""
+
+from dataclasses import dataclass, field
+
+from service.buckets import Usage
+from service.buckets.s3 import S3Bucket
+from service.errors import Refused
+from service.media.expectation import expectation
+from service.media.names import NameReader, basename, sid_from_names
+from service.media.runs import most_objects
+from service.recording import Attempt, Recording
+from service.report import FileKind, JudgedFile, ListedObject
+from service.verifier.reading import TooManyObjects, beside, list_all
+
+_SID_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is new below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at` is
+    when the newest of them began, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
+    objects carry."""
+
+    after_key: str
+    slices: int = 0
+    size_bytes: int = 0
+    last_slice_at: float | None = None
+    sids: dict[int, str] = field(default_factory=dict)
+    files: tuple[JudgedFile, ...] = ()
+
+
+async def look(bucket: S3Bucket, recording: Recording, usage: Usage) -> Look:
+    """List what is new since the recording's last look. Raises `Refused` or `Unavailable`."""
+    attempt, after = recording.attempt, recording.watch.after_key
+    if attempt is None:
+        return Look(after)
+    if not after.startswith(attempt.prefix):
+        after = ""
+    listed: list[ListedObject] = []
+    try:
+        for prefix, start in _new_below(attempt, after):
+            listed += await list_all(bucket, prefix, start, most_objects(expectation(recording)), usage)
+    except TooManyObjects:
+        raise Refused("too_many_objects", "more objects than the recording can have made") from None
+    return await beside(len(listed), _read_names, attempt, after, listed)
+
+
+def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
+    """Prefixes to list, each with the key to go on after.
+
+    `bak<n>_` names may sort before the sid, so one cursor cannot cover both: until the first failover the cursor walks
+    the base files and `bak` is listed beside it; from then on nobody writes base files any more.
+    """
+    name = basename(after)
+    if not after:
+        return [(attempt.prefix, "")]
+    if name.startswith("bak"):
+        return [(f"{attempt.prefix}bak", after)]
+    return [(attempt.prefix + name[:_SID_LENGTH], after), (f"{attempt.prefix}bak", "")]
+
+
+def _read_names(attempt: Attempt, after: str, listed: list[ListedObject]) -> Look:
+    sid = attempt.sid or sid_from_names((one.key for one in listed), attempt.cname)
+    if sid is None:
+        return Look(after)
+    names = NameReader(sid, attempt.cname)
+    files: list[JudgedFile] = []
+    newest: JudgedFile | None = None
+    slices = size_bytes = 0
+    for one in listed:
+        read = names.read(basename(one.key))
+        if read is None:
+            continue
+        file = JudgedFile(
+            one.key, read.kind, one.size_bytes, one.etag, one.modified_at, starts_at=read.starts_at, listed=True
+        )
+        files.append(file)
+        if read.kind is FileKind.SLICE:
+            slices += 1
+            size_bytes += one.size_bytes
+            if newest is None or (file.starts_at or 0) >= (newest.starts_at or 0):
+                newest = file
+    key, at = (after, None) if newest is None else (newest.key, newest.starts_at)
+    return Look(key, slices, size_bytes, at, {attempt.number: sid}, tuple(files))

@@ -1,0 +1,80 @@
+"""What a judgement reads of a bucket before it opens any media: the listing, and the playlists that count."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from service.buckets import Usage
+from service.buckets.s3 import S3Bucket
+from service.media.expectation import Expectation
+from service.media.playlist import says_ended
+from service.media.runs import SortedListing, limits_of, most_objects, sort_listing
+from service.media.verdict import PlaylistRead
+from service.report import ListedObject
+
+_BESIDE_THE_LOOP = 200
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class TooManyObjects(Exception):
+    """There are more objects than the recording can have made."""
+
+
+async def list_all(bucket: S3Bucket, prefix: str, after: str, most: int, usage: Usage) -> list[ListedObject]:
+    """Every object below `prefix` whose key comes after `after`. Raises `OutsideError` and `TooManyObjects`."""
+    listed: list[ListedObject] = []
+    async for page in bucket.list_objects(prefix, after, usage=usage):
+        listed += page
+        if len(listed) > most:
+            raise TooManyObjects
+    return listed
+
+
+async def read_recording(
+    bucket: S3Bucket, expected: Expectation, usage: Usage
+) -> tuple[list[ListedObject], dict[str, PlaylistRead]]:
+    """The listing and the playlists by key, the playlists read last. Raises `OutsideError` and `TooManyObjects`."""
+    for last_try in (False, True):
+        listed = await list_all(bucket, expected.key_prefix, "", most_objects(expected), usage)
+        listing = await beside(len(listed), sort_listing, expected, listed)
+        reads, overwritten = await _read_playlists(expected, listing, bucket, usage)
+        # A playlist written after the LIST may name slices that the LIST could not show yet.
+        if last_try or not overwritten:
+            break
+    return listed, reads
+
+
+async def _read_playlists(
+    expected: Expectation, listing: SortedListing, bucket: S3Bucket, usage: Usage
+) -> tuple[dict[str, PlaylistRead], bool]:
+    """The playlists by key, and whether one of them is newer than its listing."""
+    reads: dict[str, PlaylistRead] = {}
+    overwritten = False
+    for one, run in listing.playlists:
+        most = limits_of(expected, run).size_bytes + 1
+        fetched = await bucket.fetch(one.key, most, usage=usage)
+        if fetched is None:
+            continue
+        overwritten = overwritten or fetched.etag != one.etag
+        reads[one.key] = PlaylistRead(fetched.content)
+        if run is listing.runs[-1] and expected.end_proven and not says_ended(fetched.content):
+            await asyncio.sleep(expected.policy.two_reads_apart_seconds)
+            again = await bucket.fetch(one.key, most, usage=usage)
+            if again is not None:
+                stood = expected.policy.two_reads_apart_seconds if again.content == fetched.content else None
+                reads[one.key] = PlaylistRead(again.content, stood)
+    return reads, overwritten
+
+
+async def beside(size: int, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call `function` where it cannot hold the loop: beside it where `size` (objects, about) says there is much."""
+    if size > _BESIDE_THE_LOOP:
+        return await asyncio.to_thread(function, *args, **kwargs)
+    return function(*args, **kwargs)
+
+
+def weight(reads: dict[str, PlaylistRead]) -> int:
+    """How much there is to parse, in the measure of `beside`."""
+    return sum(len(read.content) for read in reads.values()) // 200

@@ -1,0 +1,62 @@
+"""The verifier of the service: looks at recordings as their rows say, and counts what that costs."""
+
+import asyncio
+from collections.abc import Callable
+from zlib import crc32
+
+from metrics import verification as meter
+from service.buckets import Usage
+from service.buckets.s3 import S3Bucket
+from service.errors import OutsideError
+from service.media.expectation import expectation
+from service.recording import Recording
+from service.report import Level, Report
+from service.verifier.judging import judge_recording, judge_shut
+from service.verifier.looking import Look, look
+
+
+class Verifier:
+    """Holds nothing between looks; `open_bucket` gives the bucket that a recording is
+    pinned to, or raises `OutsideError`."""
+
+    def __init__(self, open_bucket: Callable[[Recording], S3Bucket]) -> None:
+        self._open_bucket = open_bucket
+
+    async def verify(self, recording: Recording, now_fn: Callable[[], float]) -> Report:
+        """Look at everything below the recording's prefix and judge it. Never raises for what the bucket answers:
+        a bucket that cannot be looked at gives the verdict `unreachable`. See `judge_recording`."""
+        usage = Usage()
+        started = asyncio.get_running_loop().time()
+        try:
+            bucket = self._open_bucket(recording)
+        except OutsideError as error:
+            report = judge_shut(error, now_fn())
+        else:
+            report = await judge_recording(
+                bucket, expectation(recording), Level.LISTING, seed=_seed(recording), now_fn=now_fn, usage=usage
+            )
+        _count(report, usage, asyncio.get_running_loop().time() - started)
+        return report
+
+    async def look(self, recording: Recording) -> Look:
+        """See `looking.look`."""
+        usage = Usage()
+        try:
+            return await look(self._open_bucket(recording), recording, usage)
+        finally:
+            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
+
+
+def _seed(recording: Recording) -> int:
+    """Another one for each look, so that what one look missed by chance the next may find."""
+    return crc32(f"{recording.id}:{recording.reports}".encode())
+
+
+def _count(report: Report, usage: Usage, seconds: float) -> None:
+    level = Level(report.level)
+    meter.report_made(report.verdict.value, level.value, (one.severity.value for one in report.findings), seconds)
+    meter.files_judged((file.kind.value, file.missing) for file in report.files)
+    meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
+    if report.coverage is not None:
+        missing = ((one.kind.value, one.seconds) for one in report.missing)
+        meter.time_judged(report.coverage.expected_seconds, report.coverage.covered_seconds, missing)
