@@ -6,7 +6,6 @@ One supervised group runs the two listeners and the worker; whichever dies ends 
 import asyncio
 import gc
 import os
-import secrets
 import signal
 import socket
 import time
@@ -26,7 +25,7 @@ from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import worker as worker_meter
 from service.agora.client import AgoraClient
 from service.agora.pace import Rate
-from service.agora.wire import open_sender
+from service.agora.wire import Send, open_sender
 from service.buckets.open import Buckets, open_buckets
 from service.database.inbox import Inbox
 from service.database.run import Database
@@ -35,6 +34,7 @@ from service.database.startup import prepare
 from service.operations import Operations, Work
 from service.operations.access import ensure_bootstrap_token
 from service.operations.budget import SharedBudget
+from service.operations.ids import Entropy
 from service.probes import events_missing
 from service.recording import Recording
 from service.settings import Api, Callbacks, Settings
@@ -63,41 +63,56 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, clock: Callable[[], float] = time.time) -> AsyncIterator[House]:
-    """Open database and clients, build operations and worker; close them in reverse. Starts nothing.
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Open database and clients, wire operations and worker; close them in reverse. Starts nothing.
 
     Raises `StartRefused` where the database may not be used, `ServiceError` where it cannot be reached.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(await Database.open(database_url(settings)))
-        await prepare(database, settings.deployment, clock())
-        await ensure_bootstrap_token(database, settings, clock())
+        await prepare(database, settings.deployment, time.time())
+        await ensure_bootstrap_token(database, settings, time.time())
         seals = Seals(*sealing_keys(settings))
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
-        rate = Rate(settings.limits.requests_per_second, settings.limits.burst)
-        budget = SharedBudget(database, rate, clock)
-        clients = {name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()}
-        worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        worker = Worker(
-            settings,
-            Work(database, seals, worker_id=worker_id, clock=clock),
-            clients=clients,
-            verifier=Verifier(buckets.bucket_of),
-            clock=clock,
-        )
-        operations = Operations(
-            settings,
-            database,
-            seals,
-            inbox,
-            links=lambda recording, keys: _links(buckets, recording, keys),
-            wake=worker.wake,
-            wake_notices=worker.wake_notices,
-            clock=clock,
-        )
-        yield House(settings, operations, worker, seals, buckets)
+        yield wire(settings, database=database, seals=seals, inbox=inbox, buckets=buckets, send=send)
+
+
+def wire(
+    settings: Settings,
+    *,
+    database: Database,
+    seals: Seals,
+    inbox: Inbox,
+    buckets: Buckets,
+    send: Send,
+    clock: Callable[[], float] = time.time,
+    entropy: Entropy = os.urandom,
+) -> House:
+    """Operations and worker over what is open. Everything outside the process that they reach is an argument here."""
+    rate = Rate(settings.limits.requests_per_second, settings.limits.burst)
+    budget = SharedBudget(database, rate, clock)
+    worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"
+    worker = Worker(
+        settings,
+        Work(database, seals, worker_id=worker_id, clock=clock, entropy=entropy),
+        clients={name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()},
+        verifier=Verifier(buckets.bucket_of),
+        clock=clock,
+    )
+    operations = Operations(
+        settings,
+        database,
+        seals,
+        inbox,
+        links=lambda recording, keys: _links(buckets, recording, keys),
+        wake=worker.wake,
+        wake_notices=worker.wake_notices,
+        clock=clock,
+        entropy=entropy,
+    )
+    return House(settings, operations, worker, seals, buckets)
 
 
 async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dict[str, str]:

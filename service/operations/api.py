@@ -2,6 +2,7 @@
 for the links to objects, which are signed without a call."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
@@ -35,7 +36,7 @@ from service.lifecycle.observations import (
 from service.notices import parse_notice, verify_signature
 from service.operations.admission import admit
 from service.operations.cursors import decode_cursor, encode_cursor
-from service.operations.ids import new_ulid
+from service.operations.ids import Entropy, new_ulid
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.words import (
     TEST_CNAME,
@@ -83,6 +84,7 @@ class Operations:
         wake: Callable[[], None] = lambda: None,
         wake_notices: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        entropy: Entropy = os.urandom,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -92,6 +94,7 @@ class Operations:
         self._wake = wake
         self._wake_notices = wake_notices
         self._clock = clock
+        self._entropy = entropy
 
     async def authenticate(self, token: str) -> Caller:
         """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
@@ -129,7 +132,7 @@ class Operations:
                         Code.INVALID, "this Idempotency-Key was used for another request", detail="idempotency_mismatch"
                     )
                 return Answer(stored.recording_id, stored.body, True), None
-            recording = admit(self._settings, caller, wish, ulid=new_ulid(now), now=now)
+            recording = admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
             recording = create(connection, recording, seal_page(self._seals, PageSecrets(wish.url, wish.rtmp_url)), now)
             answer = Answer(recording.id, render(recording), False)
             if asked is not None:

@@ -2,20 +2,24 @@
 
 import os
 import secrets
+from collections.abc import Callable
+
+Entropy = Callable[[int], bytes]
+"""So many random bytes."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 UID_MAX = 2**32 - 1
 
 
-def new_ulid(now: float) -> str:
+def new_ulid(now: float, entropy: Entropy = os.urandom) -> str:
     """A ULID (26 characters of Crockford's base 32) for the instant `now`: sorts by time, cannot be guessed."""
-    number = (int(now * 1000) << 80) | int.from_bytes(os.urandom(10))
+    number = (int(now * 1000) << 80) | int.from_bytes(entropy(10))
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
-def new_uid() -> int:
+def new_uid(entropy: Entropy = os.urandom) -> int:
     """A uid for Agora: 1 to 2^32 - 1 (agora-reference §2)."""
-    return secrets.randbelow(UID_MAX) + 1
+    return int.from_bytes(entropy(8)) % UID_MAX + 1
 
 
 def new_token() -> tuple[str, str]:

@@ -4,6 +4,7 @@ A step is claimed and written down in one transaction, so a process killed at an
 the next one finds out what may have happened. Calls nothing outside the database.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ from service.lifecycle.observations import (
     Warn,
 )
 from service.notices import parse_notice
-from service.operations.ids import new_uid
+from service.operations.ids import Entropy, new_uid
 from service.operations.secrets import PageSecrets, open_page
 from service.operations.words import TEST_CNAME
 from service.operations.writing import Written, observe
@@ -76,13 +77,22 @@ class Backlog:
 
 
 class Work:
-    """`clock` gives Unix seconds, once a transaction."""
+    """`clock` gives Unix seconds, once a transaction; `entropy` is where fresh uids come from."""
 
-    def __init__(self, database: Database, seals: Seals, *, worker_id: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        seals: Seals,
+        *,
+        worker_id: str,
+        clock: Callable[[], float],
+        entropy: Entropy = os.urandom,
+    ) -> None:
         self._database = database
         self._seals = seals
         self._worker_id = worker_id
         self._clock = clock
+        self._entropy = entropy
 
     async def claim(self, lease_seconds: float, limit: int) -> list[Task]:
         """Steps that are due, written down as taken. What needs no call outside is done at once."""
@@ -107,7 +117,7 @@ class Work:
             if isinstance(step, Wait):
                 save_recording(connection, recording, due_at=step.until_at, fence=fence, release=True)
                 return None
-            change = observe(connection, recording, StepTaken(step, new_uid()), now, fence=fence)
+            change = observe(connection, recording, StepTaken(step, new_uid(self._entropy)), now, fence=fence)
             written.append(change)
             recording = change.after
             if not isinstance(step, GiveUp | Warn):
