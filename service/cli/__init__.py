@@ -1,0 +1,34 @@
+"""The command `pagereel`: a module for each group of commands. A user's mistake gets one clear line, never a traceback."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from service.cli import configuration, processes, tokens, trial
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("pagereel"), prog_name="pagereel")
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The settings (TOML). Default: $PAGEREEL_SETTINGS; PAGEREEL_… variables override single keys.",
+)
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Records web pages through Agora Cloud Recording, and proves that the recordings exist."""
+    context.obj = config
+
+
+for _command in (
+    processes.serve_command,
+    processes.work_command,
+    processes.migrate_command,
+    configuration.check_config_command,
+    configuration.setup_command,
+    tokens.token_group,
+    trial.demo_command,
+):
+    main.add_command(_command)

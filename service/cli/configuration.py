@@ -1,0 +1,49 @@
+"""Commands that look at the settings: check-config, setup."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from service.app import database_url, listen_for_check
+from service.cli.running import fail, run, settings_of
+from service.probes import probe
+from service.settings import Settings
+
+
+@click.command("check-config")
+@click.option("--probe", "with_probe", is_flag=True, help="Also try database, Agora's credentials and every bucket.")
+@click.pass_obj
+def check_config_command(config: Path | None, with_probe: bool) -> None:
+    """Say everything that is wrong with the settings, at once. Nothing billed is started."""
+    settings = settings_of(config)
+    click.echo(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
+    if with_probe and not run(_print_probes(settings)):
+        sys.exit(1)
+
+
+@click.command("setup")
+@click.argument("app")
+@click.option(
+    "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the console's Check."
+)
+@click.pass_obj
+def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
+    """Day one of an app: listen for the console's Check, say which events are missing, try everything else."""
+    settings = settings_of(config)
+    if app not in settings.apps:
+        fail(f"the settings have no app {app!r}; they have {', '.join(settings.apps) or 'none'}")
+    missing = run(listen_for_check(settings, app, wait_seconds, click.echo))
+    good = run(_print_probes(settings))
+    sys.exit(0 if good and not missing else 1)
+
+
+async def _print_probes(settings: Settings) -> bool:
+    good = True
+    async for probed in probe(settings, database_url(settings)):
+        click.echo(
+            f"{'ok     ' if probed.problem is None else 'FAILED '} {probed.what}"
+            + (f": {probed.problem}" if probed.problem else "")
+        )
+        good = good and probed.problem is None
+    return good
