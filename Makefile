@@ -64,11 +64,18 @@ lint: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/shellcheck .ci/run
+	$(call with,systemd-analyze,systemd,$(VERIFY_UNIT))
 	$(call with,yamllint,yamllint,yamllint --strict -d '$(YAMLLINT_RULES)' $(YAML))
 	$(call with,promtool,prometheus,promtool check config --syntax-only deploy/prometheus/prometheus.yml)
 	$(call with,promtool,prometheus,promtool check config --syntax-only deploy/compose/prometheus.yml)
 	$(call with,promtool,prometheus,promtool check rules deploy/prometheus/alerts.yml)
 	$(call with,promtool,prometheus,promtool test rules deploy/prometheus/alerts_test.yml)
+
+# The unit's own command is not on this machine; everything else about the unit is checked.
+define VERIFY_UNIT
+d=$$(mktemp -d) && sed 's#/opt/pagereel/bin/pagereel#/bin/true#' deploy/systemd/pagereel.service >"$$d/pagereel.service" && \
+	said=$$(systemd-analyze verify "$$d/pagereel.service" 2>&1); rm -r "$$d"; [ -z "$$said" ] || { echo "$$said" >&2; exit 1; }
+endef
 
 # $(call with,TOOL,DEBIAN PACKAGE,COMMAND): where the tool is missing, said at home and a failure in CI.
 define with

@@ -47,6 +47,12 @@ def events_missing(seen: set[int]) -> list[int]:
     return sorted({1, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100} - seen)
 
 
+async def source_addresses(settings: Settings, app: str) -> list[str]:
+    """Where notifications come from, as Agora says now (agora-reference §7.6). Raises `OutsideError`."""
+    async with open_sender() as send:
+        return list(await AgoraClient(settings.apps[app], send, LocalBudget().take).ncs_ips())
+
+
 async def _try(what: str, trying: Awaitable[None]) -> Probed:
     try:
         await trying

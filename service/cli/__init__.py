@@ -1,4 +1,7 @@
-"""The command `pagereel`: a module for each group of commands. A user's mistake gets one clear line, never a traceback."""
+"""The command `pagereel`: a module for each group of commands.
+
+A mistake of the user gets one clear line, never a traceback.
+"""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +31,7 @@ for _command in (
     processes.migrate_command,
     configuration.check_config_command,
     configuration.setup_command,
+    configuration.ncs_ips_command,
     tokens.token_group,
     trial.demo_command,
 ):

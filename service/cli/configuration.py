@@ -1,13 +1,16 @@
 """Commands that look at the settings: check-config, setup."""
 
+import ipaddress
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from service.app import database_url, listen_for_check
 from service.cli.running import fail, run, settings_of
-from service.probes import probe
+from service.probes import probe, source_addresses
 from service.settings import Settings
 
 
@@ -47,3 +50,27 @@ async def _print_probes(settings: Settings) -> bool:
         )
         good = good and probed.problem is None
     return good
+
+
+_FORMATS: dict[str, Callable[[list[str]], list[str]]] = {
+    "plain": lambda addresses: addresses,
+    "json": lambda addresses: [json.dumps(addresses)],
+    "nginx": lambda addresses: [*(f"allow {address};" for address in addresses), "deny all;"],
+}
+
+
+@click.command("ncs-ips")
+@click.option("--app", help="Whose credentials ask. Default: the first app of the settings.")
+@click.option("--format", "style", type=click.Choice(sorted(_FORMATS)), default="plain", show_default=True)
+@click.pass_obj
+def ncs_ips_command(config: Path | None, app: str | None, style: str) -> None:
+    """Print the addresses that Agora's notifications come from, for a firewall or a proxy.
+
+    They change: ask once a day. The signature is what is trusted; a list of addresses only keeps noise away.
+    """
+    settings = settings_of(config)
+    app = app or next(iter(settings.apps), None)
+    if app is None or app not in settings.apps:
+        fail(f"the settings have no app {app!r}" if app else "the settings have no app")
+    for line in _FORMATS[style](sorted(run(source_addresses(settings, app)), key=ipaddress.ip_address)):
+        click.echo(line)

@@ -31,12 +31,14 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
 
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+    """Open the database of the settings, refuse one that is not ours, and let `use` work with it."""
     async with await Database.open(database_url(settings)) as database:
         await prepare(database, settings.deployment, time.time())
         return await use(database)
 
 
 def run(working: Coroutine[Any, Any, T]) -> T:
+    """What `working` returns; ends the process with one line for each thing that went wrong outside."""
     try:
         return asyncio.run(working)
     except* (StartRefused, ServiceError, OutsideError, OSError) as errors:
@@ -51,5 +53,6 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
 
 
 def fail(text: str) -> NoReturn:
+    """End with status 2 and this text on stderr."""
     click.echo(f"pagereel: {text}", err=True)
     sys.exit(2)
