@@ -34,8 +34,16 @@ ENV PATH=/opt/pagereel/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /var/lib/pagereel
 USER 10001:10001
 
-# av carries GPL encoders, so it is in this image only.
+# av carries GPL encoders, so it is in this image only; and what opens real pages: browser, screen and sound.
 FROM runtime AS emulator
+USER 0
+# Debian's own names, without versions: a pinned one vanishes from the mirror with its next security update.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji pulseaudio xvfb \
+    && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+ENV HOME=/tmp
 COPY --from=install-emulator /opt/pagereel /opt/pagereel
 EXPOSE 9090
 ENTRYPOINT ["pagereel-emulator"]

@@ -14,6 +14,7 @@ import click
 from pydantic import ValidationError
 
 from emulator.check import check
+from emulator.conformance.command import check_receiver_command
 from emulator.notices import Receiver
 from emulator.s3_server import S3Server
 from emulator.settings import load
@@ -67,6 +68,9 @@ def check_command(url: str, secret: str | None, unsigned: bool) -> None:
 def s3_command(buckets: tuple[str, ...], port: int) -> None:
     """Run a real S3 server with throw-away data; prints one JSON line with its endpoint and keys."""
     asyncio.run(_s3(buckets, port))
+
+
+main.add_command(check_receiver_command)
 
 
 async def _s3(buckets: tuple[str, ...], port: int) -> None:

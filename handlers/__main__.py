@@ -12,7 +12,7 @@ _CALLBACKS: tuple[Block, ...] = (
     Paragraph(
         "Agora's notifications go to a listener of their own, which has `POST /agora/{app}/notifications` (`app` is a "
         "name of the settings), `GET /healthz` and nothing else. 200: the notification is durable; 401: wrong "
-        "signature; 404: unknown app; 408: the body took more than 5 s; 413: it is above 64 KiB; 503: it could not be "
+        "signature; 404: unknown app; 408: the body took more than 5 s; 413: it is above 256 KiB; 503: it could not be "
         "stored, Agora sends it again."
     ),
 )

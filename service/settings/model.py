@@ -69,7 +69,7 @@ class Callbacks(Section):
     host: str = "0.0.0.0"  # noqa: S104  # Agora comes from outside
     port: Port = 8081
     public_url: str | None = None
-    max_body_bytes: int = Field(65536, ge=1024, le=16 * 1024 * 1024)
+    max_body_bytes: int = Field(262144, ge=1024, le=16 * 1024 * 1024)
     read_seconds: float = Field(5, gt=0, le=10)
 
     @field_validator("public_url")
