@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +24,7 @@ from emulator.engines import make_engine
 from emulator.faults import Endpoint, FaultBook, Subject
 from emulator.gateway import Gateway, GatewayRefusal
 from emulator.group import Group
+from emulator.home import make_home, sweep
 from emulator.keys import AGORA
 from emulator.life import World
 from emulator.notices import Envelope, Sender
@@ -97,9 +96,10 @@ async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[N
     )
     await uploader.warm_up()
     envelope = Envelope(settings.quirks.notice_sid, settings.quirks.service_scene)
-    with tempfile.TemporaryDirectory(prefix="pagereel-emulator-") as folder:
+    await asyncio.to_thread(sweep)
+    with make_home() as folder:
         async with Sender(clock, group, envelope, settings.times.retries) as sender:
-            world = World(settings, clock, faults, group, sender, uploader, engine, executor, Path(folder))
+            world = World(settings, clock, faults, group, sender, uploader, engine, executor, folder)
             app[AGORA] = Agora(world)
             try:
                 yield

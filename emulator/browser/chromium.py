@@ -1,0 +1,179 @@
+"""A Chromium of our own, and its tabs.
+
+For: launching the browser quiet, at the asked size, and speaking to one tab. It must not judge pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from emulator.browser.cdp import Cdp, CdpError, Handler
+from emulator.browser.children import child, environment
+
+_START_SECONDS = 20.0
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Chromium puts it
+_SHARED_MEMORY_BYTES = 256 * 1024 * 1024
+# Chromium's windows are never narrower than this, whatever they are told.
+_NARROWEST_WINDOW = 500
+_MOBILE_AGENT = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{version} Mobile Safari/537.36"
+)
+_FLAGS = (
+    *("--no-first-run", "--no-default-browser-check", "--disable-gpu", "--disable-quic", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--no-pings"),
+    *("--disable-extensions", "--disable-breakpad", "--disable-crash-reporter", "--metrics-recording-only"),
+    *("--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"),
+    *("--disable-renderer-backgrounding", "--disable-hang-monitor", "--disable-domain-reliability"),
+    # Frames of other sites then belong to the page's own target and get what is injected there.
+    *("--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter"),
+    *("--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--password-store=basic", "--test-type"),
+    *("--window-position=0,0", "--remote-debugging-port=0"),
+)
+
+
+class BrowserError(Exception):
+    """The browser, or what it needs around it, did not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The size of the picture in pixels, and whether pages see a phone."""
+
+    width: int
+    height: int
+    mobile: bool = False
+
+
+def find_chromium(program: str = "chromium") -> str | None:
+    """The path of the browser's program, or None."""
+    return shutil.which(program)
+
+
+class Tab:
+    """One page of a browser. Its commands raise CdpError, and CdpClosed once the page is gone."""
+
+    def __init__(self, cdp: Cdp, target: str, session: str) -> None:
+        self._cdp, self._target, self._session = cdp, target, session
+
+    async def send(
+        self, method: str, parameters: dict[str, Any] | None = None, *, seconds: float = 10.0
+    ) -> dict[str, Any]:
+        """Give the tab a command and wait for its result."""
+        return await self._cdp.send(method, parameters, session=self._session, seconds=seconds)
+
+    def on(self, method: str, handler: Handler) -> None:
+        """Call `handler` with each event of that name of this tab."""
+        self._cdp.on(method, handler, self._session)
+
+    async def evaluate(self, expression: str, *, seconds: float = 10.0) -> Any:
+        """The value of a JavaScript expression, promises awaited. Raises CdpError when it throws."""
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True, "userGesture": True}
+        answer = await self.send("Runtime.evaluate", asked, seconds=seconds)
+        if "exceptionDetails" in answer:
+            raise CdpError(str(answer["exceptionDetails"].get("text", "the expression failed")))
+        return answer["result"].get("value")
+
+    async def close(self) -> None:
+        """Close the page."""
+        await self._cdp.send("Target.closeTarget", {"targetId": self._target})
+        self._cdp.forget(self._session)
+
+
+class Chromium:
+    """A running browser. `process` is its main process, `cdp` the connection to it."""
+
+    def __init__(self, process: Process, cdp: Cdp, look: Look, version: str) -> None:
+        self.process, self.cdp, self.version = process, cdp, version
+        self._look = look
+
+    async def open_tab(self) -> Tab:
+        """A new empty page in front of all others, of the asked size."""
+        target = (await self.cdp.send("Target.createTarget", {"url": "about:blank"}))["targetId"]
+        attached = await self.cdp.send("Target.attachToTarget", {"targetId": target, "flatten": True})
+        tab = Tab(self.cdp, target, attached["sessionId"])
+        await tab.send("Page.enable")
+        await self._size(tab)
+        return tab
+
+    async def _size(self, tab: Tab) -> None:
+        look = self._look
+        if look.mobile or look.width < _NARROWEST_WINDOW:
+            size = {"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.mobile}
+            await tab.send("Emulation.setDeviceMetricsOverride", size)
+        if look.mobile:
+            agent = _MOBILE_AGENT.format(version=self.version)
+            await tab.send("Emulation.setUserAgentOverride", {"userAgent": agent, "platform": "Android"})
+            await tab.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+
+
+@asynccontextmanager
+async def launch(
+    home: Path, look: Look, *, program: str = "chromium", display: dict[str, str] | None = None
+) -> AsyncIterator[Chromium]:
+    """A browser with a profile of its own; without `display` (variables of a desktop) it is headless.
+
+    Raises BrowserError. Everything is gone afterwards.
+    """
+    path = find_chromium(program)
+    if path is None:
+        raise BrowserError(f"{program} is missing: install the Debian package chromium")
+    with TemporaryDirectory(prefix="chromium-", dir=home, ignore_cleanup_errors=True) as folder:
+        env = environment(home, Path(folder), **(display or {}))
+        command = [path, *_FLAGS, *_own_flags(look, Path(folder), headless=display is None), "about:blank"]
+        # Nothing of the profile is kept, so there is nothing to wait for.
+        async with child(*command, env=env, stderr=PIPE, patience=0) as process:
+            assert process.stderr is not None
+            url = await _address(process.stderr)
+            drain = asyncio.create_task(_drain(process.stderr), name="chromium-stderr")
+            try:
+                cdp = await Cdp.connect(url)
+            except CdpError as error:
+                drain.cancel()
+                raise BrowserError(str(error)) from error
+            try:
+                product = (await cdp.send("Browser.getVersion"))["product"]
+                yield Chromium(process, cdp, look, product.rpartition("/")[2])
+            finally:
+                await cdp.close()
+                drain.cancel()
+                await asyncio.gather(drain, return_exceptions=True)
+
+
+def _own_flags(look: Look, folder: Path, *, headless: bool) -> list[str]:
+    flags = [f"--user-data-dir={folder / 'profile'}", f"--window-size={look.width},{look.height}"]
+    flags.append("--headless=new" if headless else "--kiosk")
+    if os.geteuid() == 0:
+        # Chromium's sandbox refuses to run as root.
+        flags.append("--no-sandbox")
+    shared = os.statvfs(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
+    if shared is None or shared.f_bavail * shared.f_frsize < _SHARED_MEMORY_BYTES:
+        flags.append("--disable-dev-shm-usage")
+    return flags
+
+
+async def _address(stderr: asyncio.StreamReader) -> str:
+    """The WebSocket address that the browser prints once it listens."""
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            while line := await stderr.readline():
+                if found := re.search(rb"DevTools listening on (ws://\S+)", line):
+                    return found[1].decode()
+    except TimeoutError as error:
+        raise BrowserError(f"chromium did not start within {_START_SECONDS:g} s") from error
+    raise BrowserError("chromium ended at its start")
+
+
+async def _drain(stderr: asyncio.StreamReader) -> None:
+    while await stderr.read(65536):
+        pass

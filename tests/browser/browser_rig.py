@@ -1,0 +1,43 @@
+"""What the browser's tests share: a site with pages made for them, and looking for what was left behind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+
+@dataclass
+class Site:
+    """A site on loopback. `pages` maps a path to its status and HTML; `asked` are the paths asked for, in order."""
+
+    url: str = ""
+    pages: dict[str, tuple[int, str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def add(self, path: str, html: str, status: int = 200) -> str:
+        """Serve a page, and give its URL."""
+        self.pages[path] = status, f"<!doctype html><meta charset=utf-8><title>{path}</title>{html}"
+        return self.url + path
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.path)
+        status, html = self.pages.get(request.path, (404, "nothing here"))
+        return web.Response(text=html, status=status, content_type="text/html")
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Site]:
+    site = Site()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", site.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield site
+    finally:
+        await runner.cleanup()
