@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from metrics import REGISTRY
 
-OPERATIONS = ("list", "get", "put")
+OPERATIONS = ("list", "get", "head", "put")
 OUTCOMES = ("ok", "missing", "refused", "unavailable")
 VERDICTS = ("verified", "incomplete", "defective", "unreachable")
 LEVELS = ("listing", "structure", "content", "full")

@@ -8,7 +8,7 @@ from service.agora.budget import LocalBudget
 from service.agora.client import AgoraClient
 from service.agora.wire import open_sender
 from service.buckets import Keys
-from service.buckets.open import Buckets, open_buckets
+from service.buckets.open import Buckets, open_buckets, read_keys
 from service.database.outage import StartRefused
 from service.database.run import Database
 from service.database.startup import check_writable, prepare
@@ -74,10 +74,11 @@ async def _acquire(client: AgoraClient, deployment: str) -> None:
 
 async def _write(buckets: Buckets, profile: StorageProfile) -> None:
     keys = profile.write_credentials()
-    bucket = buckets.bucket(location(profile, PROBE), Keys(keys.access_key, keys.secret_key, keys.session_token))
+    handed = Keys(keys.access_key, keys.secret_key, keys.session_token)
+    bucket = buckets.bucket(location(profile, PROBE), handed, profile)
     await bucket.probe_write("/".join((*profile.prefix, PROBE)))
 
 
 async def _list(buckets: Buckets, profile: StorageProfile) -> None:
-    read = Keys(profile.read.access_key.get(), profile.read.secret_key.get())
-    await buckets.bucket(location(profile, PROBE), read).probe_read("".join(f"{part}/" for part in profile.prefix))
+    bucket = buckets.bucket(location(profile, PROBE), read_keys(profile), profile)
+    await bucket.probe_read("".join(f"{part}/" for part in profile.prefix))

@@ -4,7 +4,11 @@ For: listing, fetching and presigning, whatever the vendor. It must not judge wh
 the libraries it uses: their errors end here as `Refused` or `Unavailable`.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.report import ListedObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,41 @@ class Fetched:
     etag: str
     size_bytes: int | None
     cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Headed:
+    """What a store says of an object without giving it."""
+
+    size_bytes: int
+    etag: str
+
+
+class Bucket(Protocol):
+    """One bucket of any vendor. All methods raise `Refused` (answered, and asking again will not help) or
+    `Unavailable` (anything that may pass), never a library's own error."""
+
+    def list_objects(
+        self, prefix: str, after: str = "", *, usage: Usage | None = None
+    ) -> AsyncIterator[list[ListedObject]]:
+        """The objects below `prefix` whose keys come after `after`, in key order, a page at a time."""
+
+    async def fetch(
+        self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
+    ) -> Fetched | None:
+        """At most `max_bytes` of the object, or of its bytes `span` (first, last); None where there is none."""
+
+    async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
+        """Size and ETag of an object that is there."""
+
+    async def presign(self, key: str, seconds: int) -> str:
+        """A URL that lets whoever holds it fetch the object for `seconds`. It is a secret; no request is made."""
+
+    async def probe_read(self, prefix: str) -> ListedObject | None:
+        """The first object below `prefix`, asked for to learn whether the keys may list."""
+
+    async def probe_write(self, key: str) -> None:
+        """Write a tiny object, to learn whether the keys may; it is left there."""
+
+    async def close(self) -> None:
+        """Let go of what the bucket holds."""

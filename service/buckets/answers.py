@@ -1,6 +1,6 @@
 """Turns what a store answered, or failed to answer, into the three errors that the rest of the service knows.
 
-A text made here never holds a URL, a key or a body: only statuses, and words of S3's own that look like words.
+A text made here never holds a URL, a key or a body: only statuses, and words of the store's own that look like words.
 """
 
 import re
@@ -11,8 +11,10 @@ from service.errors import OutsideError, Refused, Unavailable
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 _REGION = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 _RETRY = re.compile(r"[0-9]{1,5}", re.ASCII)
-_ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchObject"}
-_LATER = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted"}
+_ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchObject", "BlobNotFound"}
+_NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
+_LATER = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted", "ServerBusy"}
+_AZURE_CODE = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 
 
 class Absent(OutsideError):
@@ -23,6 +25,9 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object
     """What an answer of 300 or more means. `body` is its beginning."""
     found = _CODE.search(body)
     code = found[1].decode() if found else ""
+    named = headers.get("x-ms-error-code", "")  # Azure says it to HEAD too, whose answer has no body
+    if not code and _AZURE_CODE.fullmatch(named):
+        code = named
     told = f"status {status}" + (f" {code}" if code else "")
     if status == 404 and object_asked and code in _ABSENT:
         return Absent("storage_object_absent", told)
@@ -34,7 +39,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object
         retry = headers.get("Retry-After", "")
         seconds = float(retry) if _RETRY.fullmatch(retry) else None
         return Unavailable("storage_unreachable", told, retry_after_seconds=seconds)
-    if status == 404 and object_asked and code != "NoSuchBucket":
+    if status == 404 and object_asked and code not in _NO_BUCKET:
         # Some proxy answered: an object is absent only where a store says so in its own words.
         return Unavailable("storage_unreachable", f"{told} without S3's word for a missing object")
     if code == "RequestTimeTooSkewed":

@@ -4,7 +4,10 @@ botocore reads a page of 1,000 keys in one go, and holds the loop for 80 ms; her
 XML comes from a stranger: no document type, no entities, bounded texts, bounded depth, bounded length.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
@@ -15,8 +18,43 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 _MAX_TEXT = 8_192
 _MAX_DEPTH = 8
 _MAX_OBJECTS = 10_000
-_PAGE_FIELDS = frozenset({"IsTruncated", "NextContinuationToken", "EncodingType"})
-_OBJECT_FIELDS = frozenset({"Key", "Size", "ETag", "LastModified"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where a page of this dialect has what: `page` fields below the root by name, and below each `item` (a path from
+    the root) key, size, ETag and time by their path."""
+
+    root: str
+    page: frozenset[str]
+    item: tuple[str, ...]
+    key: tuple[str, ...]
+    size: tuple[str, ...]
+    etag: tuple[str, ...]
+    modified: tuple[str, ...]
+    instant: Callable[[str], datetime]
+
+
+S3_SHAPE = Shape(
+    root="ListBucketResult",
+    page=frozenset({"IsTruncated", "NextContinuationToken", "EncodingType"}),
+    item=("Contents",),
+    key=("Key",),
+    size=("Size",),
+    etag=("ETag",),
+    modified=("LastModified",),
+    instant=datetime.fromisoformat,
+)
+AZURE_SHAPE = Shape(
+    root="EnumerationResults",
+    page=frozenset({"NextMarker"}),
+    item=("Blobs", "Blob"),
+    key=("Name",),
+    size=("Properties", "Content-Length"),
+    etag=("Properties", "Etag"),
+    modified=("Properties", "Last-Modified"),
+    instant=parsedate_to_datetime,
+)
 
 
 class NotAListing(Exception):
@@ -26,10 +64,13 @@ class NotAListing(Exception):
 class PageReader:
     """One page: `feed` bites of it, then `close`; `objects` are in the order of the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape = S3_SHAPE) -> None:
+        self._shape = shape
+        self._fields = frozenset({shape.key, shape.size, shape.etag, shape.modified})
+        self._item_end = 1 + len(shape.item)
         self.objects: list[ListedObject] = []
         self._page: dict[str, str] = {}
-        self._object: dict[str, str] = {}
+        self._object: dict[tuple[str, ...], str] = {}
         self._path: list[str] = []
         self._texts: list[str] | None = None
         self._length = 0
@@ -57,12 +98,12 @@ class PageReader:
     @property
     def truncated(self) -> bool:
         """Whether more pages follow."""
-        return self._page.get("IsTruncated") == "true"
+        return self._page.get("IsTruncated") == "true" or bool(self._page.get("NextMarker"))
 
     @property
     def token(self) -> str | None:
         """What to ask the next page with."""
-        return self._page.get("NextContinuationToken")
+        return self._page.get("NextContinuationToken") or self._page.get("NextMarker")
 
     def _parse(self, bite: bytes, *, last: bool) -> None:
         try:
@@ -74,18 +115,24 @@ class PageReader:
         raise NotAListing("the page has a document type")
 
     def _start(self, name: str, _: dict[str, str]) -> None:
-        path = self._path
+        path, shape = self._path, self._shape
         path.append(name)
         depth = len(path)
-        if depth == 1 and name != "ListBucketResult":
+        if depth == 1 and name != shape.root:
             raise NotAListing("the answer is something else")
         if depth > _MAX_DEPTH:
             raise NotAListing("the page is nested too deep")
-        wanted = (depth == 2 and name in _PAGE_FIELDS) or (
-            depth == 3 and name in _OBJECT_FIELDS and path[1] == "Contents"
-        )
+        wanted = (depth == 2 and name in shape.page) or self._field() is not None
         self._texts = [] if wanted else None
         self._length = 0
+
+    def _field(self) -> tuple[str, ...] | None:
+        """The path of the present element below its item, where it is one of the four."""
+        path, end = self._path, self._item_end
+        if len(path) <= end or path[1] != self._shape.item[0]:
+            return None
+        below = tuple(path[end:])
+        return below if below in self._fields and tuple(path[1:end]) == self._shape.item else None
 
     def _text(self, text: str) -> None:
         if self._texts is not None:
@@ -95,23 +142,29 @@ class PageReader:
             self._texts.append(text)
 
     def _end(self, name: str) -> None:
-        depth = len(self._path)
-        self._path.pop()
-        if self._texts is not None:
-            (self._page if depth == 2 else self._object)[name] = "".join(self._texts)
+        depth, texts = len(self._path), self._texts
+        if texts is not None:
+            field = self._field()
+            if field is None:
+                self._page[name] = "".join(texts)
+            else:
+                self._object[field] = "".join(texts)
             self._texts = None
-        elif depth == 2 and name == "Contents":
+        elif depth == self._item_end and tuple(self._path[1:]) == self._shape.item:
             self._take_object()
+        self._path.pop()
 
     def _take_object(self) -> None:
         fields, self._object = self._object, {}
         if len(self.objects) >= _MAX_OBJECTS:
             raise NotAListing("the page holds too many objects")
+        shape = self._shape
         try:
-            size = int(fields["Size"])
-            modified_at = datetime.fromisoformat(fields["LastModified"]).timestamp()
-            self.objects.append(ListedObject(fields["Key"], size, fields.get("ETag", "").strip('"'), modified_at))
-        except (KeyError, ValueError, OverflowError):
+            size = int(fields[shape.size])
+            modified_at = shape.instant(fields[shape.modified]).timestamp()
+            etag = fields.get(shape.etag, "").strip('"')
+            self.objects.append(ListedObject(fields[shape.key], size, etag, modified_at))
+        except (KeyError, ValueError, OverflowError, TypeError):
             raise NotAListing("an object lacks its key, size or time") from None
 
     def decoded(self) -> list[ListedObject]:

@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiobotocore.session import AioSession, get_session
 
-from service.buckets import Keys
+from service.buckets import Bucket, Keys
+from service.buckets.azure import AzureBucket
 from service.buckets.s3 import S3Bucket
+from service.buckets.vendors import AZURE, Dialect
 from service.errors import OutsideError, Unavailable
 from service.recording import Location, Recording
-from service.settings import Settings, location
+from service.settings import Settings, StorageProfile, location
 
 _CONNECTIONS = 64
 
@@ -26,34 +28,43 @@ class Buckets:
         self._settings = settings
         self._http = http
         self._session: AioSession = get_session()
-        self._open: dict[tuple[object, ...], S3Bucket] = {}
+        self._open: dict[tuple[object, ...], Bucket] = {}
 
-    def bucket_of(self, recording: Recording) -> S3Bucket:
+    def bucket_of(self, recording: Recording) -> Bucket:
         """The bucket that the recording is pinned to, with its profile's read-only keys. Raises `Unavailable` where
         the settings do not have the profile any more."""
         profile = self._settings.storage.get(recording.storage)
         if profile is None:
             raise Unavailable("storage_not_configured", f"the settings have no storage {recording.storage!r} any more")
-        read = profile.read
-        return self.bucket(recording.location, Keys(read.access_key.get(), read.secret_key.get()))
+        return self.bucket(recording.location, read_keys(profile), profile)
 
-    def bucket(self, location: Location, keys: Keys) -> S3Bucket:
-        """The bucket at a place, opened with these keys."""
+    def bucket(self, location: Location, keys: Keys, profile: StorageProfile, dialect: Dialect | None = None) -> Bucket:
+        """The bucket at a place, opened with these keys; `dialect` other than the profile's where it is being tried.
+        Raises `Refused` where it cannot be opened at all."""
+        dialect = dialect or dialect_of(profile)
         at = (location.vendor, location.region, location.bucket, location.endpoint, location.path_style)
-        name = (*at, keys.access_key, keys.secret_key, keys.session_token)
+        name = (*at, keys.access_key, keys.secret_key, keys.session_token, dialect)
         if name not in self._open:
-            self._open[name] = S3Bucket(location, keys, http=self._http, session=self._session)
+            self._open[name] = (
+                AzureBucket(location, keys, http=self._http, concurrency=profile.concurrency)
+                if location.vendor == AZURE
+                else S3Bucket(
+                    location,
+                    keys,
+                    http=self._http,
+                    session=self._session,
+                    dialect=dialect,
+                    concurrency=profile.concurrency,
+                )
+            )
         return self._open[name]
 
     async def warm_up(self) -> None:
         """Make every profile's client now: the first one in a process holds the loop for a tenth of a second. No
         request is made; a place that cannot be resolved says so when it is used."""
         for profile in self._settings.storage.values():
-            bucket = self.bucket(
-                location(profile, ""), Keys(profile.read.access_key.get(), profile.read.secret_key.get())
-            )
             with contextlib.suppress(OutsideError):
-                await bucket.presign("warm-up", 1)
+                await self.bucket(location(profile, ""), read_keys(profile), profile).presign("warm-up", 1)
 
     async def close(self) -> None:
         for bucket in self._open.values():
@@ -70,3 +81,13 @@ async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
             yield buckets
         finally:
             await buckets.close()
+
+
+def read_keys(profile: StorageProfile) -> Keys:
+    """The profile's keys for reading, as they are now."""
+    return Keys(profile.read.access_key.get(), profile.read.secret_key.get())
+
+
+def dialect_of(profile: StorageProfile) -> Dialect:
+    """What the profile says about its store."""
+    return Dialect(profile.region_name, profile.signature, profile.list_version, profile.legacy_vendor)

@@ -1,4 +1,4 @@
-"""One bucket behind the S3 protocol: list, fetch, presign, probe.
+"""One bucket behind the S3 protocol: list, fetch, head, presign, probe.
 
 aiobotocore resolves, signs and is the client; everything it sends goes through `_send`, over the one aiohttp session
 of the process. Only the bodies of LIST answers bypass its parser (see `listing`). One call is one request: repeating
@@ -8,41 +8,38 @@ is left to the caller's schedule. Nothing here deletes, and nothing shows a key,
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.auth import S3SigV4Auth
+from botocore.auth import HmacV1Auth, S3SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError
-from yarl import URL
 
-from metrics.verification import bucket_answered, bucket_dated, bucket_read
-from service.buckets import Fetched, Keys, Usage
-from service.buckets.answers import Absent, read_refusal
-from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
-from service.buckets.vendors import Address, resolve
-from service.errors import OutsideError, Refused, Unavailable
+from service.buckets import Fetched, Headed, Keys, Usage
+from service.buckets.answers import Absent
+from service.buckets.listing import PageReader
+from service.buckets.vendors import Address, Dialect, resolve
+from service.buckets.wire import Wire
+from service.errors import Unavailable
 from service.recording import Location
 from service.report import ListedObject
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-_CHUNK = 65_536
-_REFUSAL_BYTES = 4096
-_CONNECT_SECONDS = 10.0
 _EMPTY_PAGES = 100
 
 
 class S3Bucket:
     """A bucket and what opens it. Cheap to make and safe to share between tasks; `http` and `session` stay open as
-    long as it is used. `deadline_seconds` bounds each request with its answer's body.
+    long as it is used. `deadline_seconds` bounds each request with its answer's body, `concurrency` how many of them
+    are under way at once: others wait for their turn, and the wait is not part of the deadline.
 
     All methods raise `Refused` (answered, and asking again will not help: 401, 403, no such bucket, wrong region) or
     `Unavailable` (DNS, connect, time-out, 408, 429, 5xx, an answer that is no S3), never the libraries' own errors.
@@ -55,15 +52,16 @@ class S3Bucket:
         *,
         http: aiohttp.ClientSession,
         session: AioSession,
+        dialect: Dialect = Dialect(),  # noqa: B008 - immutable
         clock: Callable[[], float] = time.time,
         deadline_seconds: float = 30.0,
+        concurrency: int = 32,
     ) -> None:
         self._location = location
         self._keys = keys
-        self._http = http
         self._session = session
-        self._clock = clock
-        self._deadline_seconds = deadline_seconds
+        self._dialect = dialect
+        self._wire = Wire(http, clock, deadline_seconds, concurrency)
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._opened: _Opened | None = None
@@ -91,10 +89,11 @@ class S3Bucket:
         last = after
         empty = 0
         while empty < _EMPTY_PAGES:
-            async with self._asking("list", usage):
+            async with self._wire.asking("list", usage):
                 page = await self._read_page(prefix, after, token, usage)
+            decoded = page.decoded()
             # Some stores do not know start-after, and at least one gives the same page for ever (verification A.5.1).
-            objects = [one for one in page.decoded() if token is not None or one.key > after]
+            objects = [one for one in decoded if token is not None or one.key > after]
             if any(one.key <= before for one, before in zip(objects, [last, *(o.key for o in objects)], strict=False)):
                 raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
             if objects:
@@ -103,9 +102,12 @@ class S3Bucket:
                 yield objects
             if not page.truncated:
                 return
-            if page.token is None or page.token == token:
+            following = page.token
+            if (await self._open()).address.list_version == 1:
+                following = decoded[-1].key if decoded else None
+            if following is None or following == token:
                 raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
-            token = page.token
+            token = following
             empty = 0 if objects else empty + 1
         raise Unavailable("storage_unreachable", "the listing goes on without showing anything")
 
@@ -120,14 +122,22 @@ class S3Bucket:
         if span is not None:
             asked["Range"] = f"bytes={span[0]}-{span[1]}"
         try:
-            async with self._asking("get", usage):
+            async with self._wire.asking("get", usage):
                 answer = await client.get_object(**asked)
-                content = await self._read_body(answer["Body"], max_bytes + 1, usage)
+                content = await self._wire.read_body(answer["Body"], max_bytes + 1, usage)
         except Absent:
             return None
         whole = answer.get("ContentRange", "").rpartition("/")[2] if span else str(answer.get("ContentLength", ""))
         size = int(whole) if whole.isdecimal() else None
         return Fetched(content[:max_bytes], answer.get("ETag", "").strip('"'), size, len(content) > max_bytes)
+
+    async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
+        """Size and ETag of an object. An answer to HEAD has no body, so a 404 says nothing about the object here: it
+        is `Unavailable`, and `fetch` tells the truth."""
+        client = (await self._open()).client
+        async with self._wire.asking("head", usage or Usage()):
+            answer = await client.head_object(Bucket=self._location.bucket, Key=key)
+        return Headed(answer["ContentLength"], answer.get("ETag", "").strip('"'))
 
     async def presign(self, key: str, seconds: int) -> str:
         """A URL that lets whoever holds it fetch the object for `seconds`. It is a secret; no request is made."""
@@ -135,21 +145,22 @@ class S3Bucket:
         asked = {"Bucket": self._location.bucket, "Key": key}
         return await client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
-    async def probe_read(self, prefix: str) -> None:
-        """Ask for the first objects below `prefix`, to learn whether the keys may list it."""
-        async with self._asking("list", Usage()):
-            await self._read_page(prefix, "", None, Usage(), most=1)
+    async def probe_read(self, prefix: str) -> ListedObject | None:
+        """The first object below `prefix`, asked for to learn whether the keys may list it."""
+        async with self._wire.asking("list", Usage()):
+            page = await self._read_page(prefix, "", None, Usage(), most=2)
+        return next(iter(page.decoded()), None)
 
     async def probe_write(self, key: str) -> None:
         """Write a tiny object, to learn whether the keys may; it is left there, as nothing here deletes."""
         client = (await self._open()).client
-        async with self._asking("put", Usage()):
+        async with self._wire.asking("put", Usage()):
             await client.put_object(Bucket=self._location.bucket, Key=key, Body=b"Pagereel was here.\n")
 
     async def _open(self) -> "_Opened":
         async with self._opening:
             if self._opened is None:
-                address = resolve(self._location)
+                address = resolve(self._location, self._dialect)
                 client = await self._stack.enter_async_context(
                     self._session.create_client(
                         "s3",
@@ -172,7 +183,7 @@ class S3Bucket:
         checksums = "when_supported" if address.own_checksums else "when_required"
         return AioConfig(
             http_session_cls=lambda **_: door,  # type: ignore[arg-type] # it is called with the settings of a pool
-            signature_version="s3v4",
+            signature_version="s3v4" if address.signature == "v4" else "s3",
             s3={"addressing_style": address.addressing},
             request_checksum_calculation=checksums,
             response_checksum_validation=checksums,
@@ -183,88 +194,23 @@ class S3Bucket:
         self, prefix: str, after: str, token: str | None, usage: Usage, *, most: int = 1000
     ) -> PageReader:
         opened = await self._open()
-        query = {"list-type": "2", "prefix": prefix, "max-keys": str(most)}
-        if opened.address.encoded_listing:
-            query["encoding-type"] = "url"
-        if token is not None:
-            query["continuation-token"] = token
-        elif after:
-            query["start-after"] = after
+        query = _page_query(opened.address, prefix, after, token, most)
         request = AWSRequest("GET", opened.url, params=query)
         keys = Credentials(self._keys.access_key, self._keys.secret_key, self._keys.session_token)
-        S3SigV4Auth(keys, "s3", opened.address.region).add_auth(request)
-        response = await self._send(request.prepare())
-        page = PageReader()
-        try:
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                usage.bytes_read += len(chunk)
-                bucket_read("list", len(chunk))
-                for start in range(0, len(chunk), BITE_BYTES):
-                    page.feed(chunk[start : start + BITE_BYTES])
-                    # A full buffer never suspends, so others would wait until the whole page is read.
-                    await asyncio.sleep(0)
-            page.close()
-        finally:
-            response.close()
-        return page
-
-    async def _read_body(self, body: Any, most: int, usage: Usage) -> bytes:
-        chunks: list[bytes] = []
-        left = most
-        try:
-            while left > 0 and (chunk := await body.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                usage.bytes_read += len(chunk)
-                bucket_read("get", len(chunk))
-                chunks.append(chunk)
-        finally:
-            body.close()
-        return b"".join(chunks)
+        if opened.address.signature == "v4":
+            S3SigV4Auth(keys, "s3", opened.address.region).add_auth(request)
+        else:
+            # The old signature names the bucket in the path even where the host name holds it.
+            path = urlsplit(opened.url).path
+            request.auth_path = path if path.strip("/") else f"/{self._location.bucket}/"
+            HmacV1Auth(keys).add_auth(request)
+        return await self._wire.read_page(await self._send(request.prepare()), PageReader(), usage)
 
     async def _send(self, request: AWSPreparedRequest) -> aiohttp.ClientResponse:
-        """Send one signed request; every request to the bucket goes through here. Raises OutsideError for an answer
-        of 300 or more, and aiohttp's own errors."""
-        response = await self._http.request(
-            request.method,
-            URL(request.url, encoded=True),
-            headers={name: _text(value) for name, value in request.headers.items()} | {"Accept-Encoding": "identity"},
-            data=request.body or None,
-            allow_redirects=False,
-            skip_auto_headers=("Content-Type",),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-        )
-        bucket_dated(response.headers.get("Date"), self._clock())
-        if response.status < 300:
-            return response
-        try:
-            body = await response.content.read(_REFUSAL_BYTES)
-        finally:
-            response.close()
-        object_asked = request.method == "GET" and "list-type=2" not in request.url
-        raise read_refusal(response.status, response.headers, body, object_asked=object_asked)
-
-    @asynccontextmanager
-    async def _asking(self, operation: str, usage: Usage) -> AsyncIterator[None]:
-        """One request with its answer: bounded, counted, and with the errors of this room."""
-        usage.requests += 1
-        outcome = "unavailable"
-        started = asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                yield
-            outcome = "ok"
-        except OutsideError as error:
-            outcome = "missing" if isinstance(error, Absent) else outcome
-            outcome = "refused" if isinstance(error, Refused) else outcome
-            raise
-        except TimeoutError as error:
-            raise Unavailable("storage_unreachable", "no whole answer in time") from error
-        except NotAListing as error:
-            raise Unavailable("storage_unreachable", f"the answer is no listing: {error}") from error
-        except (aiohttp.ClientError, OSError, BotoCoreError, ClientError) as error:
-            raise Unavailable("storage_unreachable", type(error).__name__) from error
-        finally:
-            bucket_answered(operation, outcome, asyncio.get_running_loop().time() - started)
+        # A LIST always names its prefix in the query, a GET of an object has no query.
+        object_asked = request.method == "GET" and not urlsplit(request.url).query
+        headers = {name: _text(value) for name, value in request.headers.items()}
+        return await self._wire.send(request.method, request.url, headers, request.body, object_asked=object_asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +241,22 @@ class _Door:
         response = await self._send(request)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return AioAWSResponse(request.url, response.status, headers, response)  # type: ignore[arg-type] # as its own
+
+
+def _page_query(address: Address, prefix: str, after: str, token: str | None, most: int) -> dict[str, str]:
+    """The query of a LIST, in the version that the store understands."""
+    query = {"prefix": prefix, "max-keys": str(most)}
+    if address.encoded_listing:
+        query["encoding-type"] = "url"
+    if address.list_version == 1:
+        marker = after if token is None else token
+        return query | ({"marker": marker} if marker else {})
+    query["list-type"] = "2"
+    if token is not None:
+        query["continuation-token"] = token
+    elif after:
+        query["start-after"] = after
+    return query
 
 
 def _text(value: str | bytes) -> str:

@@ -1,81 +1,212 @@
 """Where a bucket is and which dialect it speaks, by Agora's vendor and region numbers (agora-reference §3.4).
 
-Data only. Sources: Agora's region table (reference/region-vendor, 2026-06-17) for the numbers, and verification A.5.1
-for endpoints, addressing and flags.
+Data, and the one function that reads it. The numbers are Agora's (reference/region-vendor, 2026-06-17); endpoints,
+addressing and flags have their source beside them (verification A.5.1). Agora's region names are not always the
+vendor's own: a number whose name is not certain has none here, and the settings must name the region or the endpoint.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from service.errors import Refused
 from service.recording import Location
 
-AMAZON = 1
-COMPATIBLE = 11
+Addressing = Literal["path", "virtual"]
+Signature = Literal["v4", "v2"]
+ListVersion = Literal[1, 2]
+
+AMAZON: Final = 1
+AZURE: Final = 5
+COMPATIBLE: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """How one vendor's store is reached. `url` may hold `{region}`; `regions` are the vendor's own names by Agora's
+    number, `free_region` signs where the vendor has no regions; `own_checksums`: it understands Amazon's newer
+    checksum headers; `encoded_listing`: it answers a LIST with URL-encoded keys when asked to."""
+
+    name: str
+    url: str | None
+    source: str
+    regions: dict[int, str]
+    free_region: str | None = None
+    addressing: Addressing = "virtual"
+    own_checksums: bool = False
+    encoded_listing: bool = False
+    list_version: ListVersion = 2
+    legacy: bool = False
+
+
+def _numbered(text: str, skip: frozenset[int] = frozenset()) -> dict[int, str]:
+    """Region names in the order of Agora's numbers; `-` and the numbers in `skip` stand for none."""
+    return {number: name for number, name in enumerate(text.split()) if name != "-" and number not in skip}
+
 
 # 17 and 23 were the two US government regions of older documents; Agora no longer lists them.
-AWS_REGIONS = {
-    0: "us-east-1",
-    1: "us-east-2",
-    2: "us-west-1",
-    3: "us-west-2",
-    4: "eu-west-1",
-    5: "eu-west-2",
-    6: "eu-west-3",
-    7: "eu-central-1",
-    8: "ap-southeast-1",
-    9: "ap-southeast-2",
-    10: "ap-northeast-1",
-    11: "ap-northeast-2",
-    12: "sa-east-1",
-    13: "ca-central-1",
-    14: "ap-south-1",
-    15: "cn-north-1",
-    16: "cn-northwest-1",
-    18: "af-south-1",
-    19: "ap-east-1",
-    20: "ap-northeast-3",
-    21: "eu-north-1",
-    22: "me-south-1",
-    24: "ap-southeast-3",
-    25: "eu-south-1",
+_AMAZON = _numbered(
+    """us-east-1 us-east-2 us-west-1 us-west-2 eu-west-1 eu-west-2 eu-west-3 eu-central-1 ap-southeast-1 ap-southeast-2
+    ap-northeast-1 ap-northeast-2 sa-east-1 ca-central-1 ap-south-1 cn-north-1 cn-northwest-1 - af-south-1 ap-east-1
+    ap-northeast-3 eu-north-1 me-south-1 - ap-southeast-3 eu-south-1"""
+)
+# 18 EU_East_1, 26 CN_Northeast_2 and 27 CN_Southeast_7 are no names of Alibaba's.
+_ALIBABA = _numbered(
+    """cn-hangzhou cn-shanghai cn-qingdao cn-beijing cn-zhangjiakou cn-huhehaote cn-shenzhen cn-hongkong us-west-1
+    us-east-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-5 ap-northeast-1 ap-south-1 eu-central-1
+    eu-west-1 - ap-southeast-6 cn-heyuan cn-guangzhou cn-chengdu cn-nanjing cn-fuzhou cn-wulanchabu"""
+)
+_TENCENT = _numbered(
+    """ap-beijing-1 ap-beijing ap-shanghai ap-guangzhou ap-chengdu ap-chongqing ap-shenzhen-fsi ap-shanghai-fsi
+    ap-beijing-fsi ap-hongkong ap-singapore ap-mumbai ap-seoul ap-bangkok ap-tokyo na-siliconvalley na-ashburn
+    na-toronto eu-frankfurt eu-moscow"""
+)
+_HUAWEI = _numbered(
+    """cn-north-1 cn-north-4 cn-east-2 cn-east-3 cn-south-1 cn-southwest-2 ap-southeast-1 ap-southeast-2 ap-southeast-3
+    af-south-1 sa-argentina-1 sa-peru-1 na-mexico-1 sa-brazil-1 la-south-2 sa-chile-1"""
+)
+# 4 Hongkong and 6 Wuhan speak plain HTTP only, 5 Singapore and 7 Shanghai are undocumented: they need an `endpoint`.
+_BAIDU = _numbered("bj bd su gz")
+# Kingsoft's own names are known for three of Agora's ten.
+_KINGSOFT = _numbered("- cn-shanghai - cn-beijing cn-guangzhou")
+
+VENDORS: Final[dict[int, Vendor]] = {
+    0: Vendor(
+        "Qiniu Kodo", "https://s3-{region}.qiniucs.com", "rclone provider/Qiniu", {}, addressing="path", legacy=True
+    ),
+    AMAZON: Vendor(
+        "Amazon S3",
+        "https://s3.{region}.amazonaws.com",
+        "docs.aws.amazon.com/general/latest/gr/s3",
+        _AMAZON,
+        own_checksums=True,
+        encoded_listing=True,
+    ),
+    2: Vendor(
+        "Alibaba OSS",
+        "https://oss-{region}.aliyuncs.com",
+        "alibabacloud.com/help/doc-detail/389025; rclone provider/Alibaba",
+        _ALIBABA,
+        encoded_listing=True,
+    ),
+    3: Vendor(
+        "Tencent COS",
+        "https://cos.{region}.myqcloud.com",
+        "tencentcloud.com/document/product/436/32537; rclone provider/TencentCOS",
+        _TENCENT,
+        encoded_listing=True,
+        list_version=1,
+    ),
+    4: Vendor(
+        "Kingsoft KS3",
+        "https://ks3-{region}.ksyuncs.com",
+        "endocs.ksyun.com/documents/37089",
+        _KINGSOFT,
+        list_version=1,
+        legacy=True,
+    ),
+    AZURE: Vendor(
+        "Azure Blob Storage",
+        "https://{account}.blob.core.windows.net",
+        "learn.microsoft.com/azure/storage/common/storage-account-overview",
+        {},
+        free_region="none",
+    ),
+    6: Vendor(
+        "Google Cloud Storage",
+        "https://storage.googleapis.com",
+        "docs.cloud.google.com/storage/docs/interoperability; rclone provider/GCS",
+        {},
+        free_region="auto",
+        encoded_listing=True,
+    ),
+    7: Vendor(
+        "Huawei OBS",
+        "https://obs.{region}.myhuaweicloud.com",
+        "support.huaweicloud.com/obs_faq/obs_faq_0274; rclone provider/HuaweiOBS",
+        _HUAWEI,
+        # Its file-system buckets know no v2, and give one encoded page for ever.
+        list_version=1,
+    ),
+    8: Vendor(
+        "Baidu BOS", "https://s3.{region}.bcebos.com", "cloud.baidu.com/doc/BOS/s/xjwvyq9l4", _BAIDU, list_version=1
+    ),
+    COMPATIBLE: Vendor("S3-compatible store", None, "agora-reference §3.4", {}, free_region="us-east-1"),
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """What the settings say about a store where its vendor's row is wrong or silent; None: as the vendor's row says.
+    `legacy`: a vendor that Agora's current documents no longer list is meant."""
+
+    region_name: str | None = None
+    signature: Signature | None = None
+    list_version: ListVersion | None = None
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach a store. `url` has no path; `own_checksums`: the store understands Amazon's newer checksum headers;
-    `encoded_listing`: it answers a LIST with URL-encoded keys when asked to."""
+    """How to reach one store. `url` has no path."""
 
     url: str
     region: str
-    addressing: Literal["path", "virtual", "auto"]
+    addressing: Addressing
     own_checksums: bool
     encoded_listing: bool
+    list_version: ListVersion
+    signature: Signature
 
 
-def resolve(location: Location) -> Address:
-    """Where `location` is. An explicit endpoint wins over the vendor's own. Raises Refused with the reason."""
-    if location.vendor == AMAZON:
-        region = AWS_REGIONS.get(location.region)
-        if region is None:
-            raise Refused("storage_region_unknown", f"Amazon S3 has no region {location.region} in Agora's table")
-        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        url = _endpoint(location.endpoint) or f"https://s3.{region}.{domain}"
-        # botocore falls back to path style for names that are no host names, such as those with dots under TLS.
-        addressing: Literal["path", "auto"] = "path" if location.path_style else "auto"
-        return Address(url, region, addressing, own_checksums=location.endpoint is None, encoded_listing=True)
-    if location.vendor == COMPATIBLE:
-        given = _endpoint(location.endpoint)
-        if given is None:
-            raise Refused("storage_endpoint_missing", "an S3-compatible store needs an endpoint")
-        style: Literal["path", "virtual"] = "path" if location.path_style else "virtual"
-        return Address(given, "us-east-1", style, own_checksums=False, encoded_listing=False)
-    raise Refused("storage_vendor_unknown", f"vendor {location.vendor} is not supported by this version; 1 and 11 are")
+_PLAIN: Final = Dialect()
 
 
-def _endpoint(endpoint: str | None) -> str | None:
+def resolve(location: Location, dialect: Dialect = _PLAIN) -> Address:
+    """Where the store behind the S3 protocol that holds `location` is. An explicit endpoint wins over the vendor's
+    own. Raises Refused with the reason."""
+    vendor = vendor_of(location.vendor, legacy=dialect.legacy)
+    given = check_endpoint(location.endpoint)
+    region = dialect.region_name or vendor.free_region or vendor.regions.get(location.region)
+    if region is None and (given is None or vendor.name == VENDORS[AMAZON].name):
+        raise Refused(
+            "storage_region_unknown",
+            f"the name of {vendor.name}'s region {location.region} is not certain: set region_name or endpoint",
+        )
+    if given is None and vendor.url is None:
+        raise Refused("storage_endpoint_missing", "an S3-compatible store needs an endpoint")
+    # No certificate of Amazon's covers a host name with a dotted bucket in it.
+    in_path = location.path_style or (location.vendor == AMAZON and "." in location.bucket)
+    return Address(
+        url=given or _own_url(vendor, region or ""),
+        region=region or "us-east-1",
+        addressing="path" if in_path else vendor.addressing,
+        own_checksums=vendor.own_checksums and given is None,
+        encoded_listing=vendor.encoded_listing,
+        list_version=dialect.list_version or vendor.list_version,
+        signature=dialect.signature or "v4",
+    )
+
+
+def vendor_of(number: int, *, legacy: bool = False) -> Vendor:
+    """The vendor with Agora's number. Raises Refused where it is unknown, or legacy and that is not meant."""
+    vendor = VENDORS.get(number)
+    if vendor is None:
+        raise Refused("storage_vendor_unknown", f"vendor {number} is none of {', '.join(map(str, sorted(VENDORS)))}")
+    if vendor.legacy and not legacy:
+        raise Refused(
+            "storage_vendor_legacy", f"Agora no longer lists vendor {number} ({vendor.name}): allow it by legacy_vendor"
+        )
+    return vendor
+
+
+def _own_url(vendor: Vendor, region: str) -> str:
+    url = (vendor.url or "").format(region=region, account="{account}")
+    return f"{url}.cn" if vendor is VENDORS[AMAZON] and region.startswith("cn-") else url
+
+
+def check_endpoint(endpoint: str | None) -> str | None:
+    """The endpoint as scheme, host and port. Raises Refused where it is something else."""
     if endpoint is None:
         return None
     try:

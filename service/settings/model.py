@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ABSENT: Final = Secret("")
 S3_REGIONS: Final = 26
+LEGACY_VENDORS: Final = (0, 4)
 STS_VENDORS: Final = (1, 2, 3)
 MAX_PREFIX: Final = 90  # Agora allows 128 (§3.4); a ULID, an attempt's part and their slashes follow
 
@@ -114,17 +115,29 @@ class Keys(Section):
 class StorageProfile(Section):
     """A place for recordings. `write` goes to Agora with every start, `read` stays here and may only read."""
 
-    vendor: Literal[1, 2, 3, 5, 6, 7, 8, 11]
+    legacy_vendor: bool = False
+    vendor: Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 11]
     endpoint: str | None = Field(None, validate_default=True)
+    region_name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     region: int = Field(0, ge=0, le=999, validate_default=True)
     bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")
     prefix: tuple[Annotated[str, Field(pattern=r"^[a-zA-Z0-9]+$")], ...] = ()
     path_style: bool = False
+    signature: Literal["v4", "v2"] | None = None
+    list_version: Literal[1, 2] | None = None
+    concurrency: int = Field(32, ge=1, le=256)
     write: Keys | None = None
     credentials_file: CredentialsFile | None = Field(None, validate_default=True)
     read: Keys
     sse: Literal["kms", "aes256"] | None = None
     tag: str | None = Field(None, min_length=1, max_length=500)
+
+    @field_validator("vendor")
+    @classmethod
+    def _listed_vendor(cls, vendor: int, others: ValidationInfo) -> int:
+        if vendor in LEGACY_VENDORS and not others.data.get("legacy_vendor"):
+            raise ValueError("is no longer in Agora's documents (`legacy_vendor` allows it)")
+        return vendor
 
     @field_validator("endpoint")
     @classmethod
@@ -137,8 +150,8 @@ class StorageProfile(Section):
     @classmethod
     def _known_region(cls, region: int, others: ValidationInfo) -> int:
         vendor = others.data.get("vendor")
-        if vendor == 1 and region >= S3_REGIONS and others.data.get("endpoint") is None:
-            raise ValueError(f"should be below {S3_REGIONS} for vendor 1 (a newer one needs `endpoint`)")
+        if vendor == 1 and region >= S3_REGIONS and others.data.get("region_name") is None:
+            raise ValueError(f"should be below {S3_REGIONS} for vendor 1 (a newer one needs `region_name`)")
         if vendor in (5, 6, 11) and region != 0:
             raise ValueError(f"should be 0 for vendor {vendor}")
         return region

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from service.buckets import Usage
-from service.buckets.s3 import S3Bucket
+from service.buckets import Bucket, Usage
 from service.errors import OutsideError, Refused
 from service.media.expectation import Expectation
 from service.media.verdict import judge_blind, judge_listing
@@ -14,7 +13,7 @@ from service.verifier.reading import TooManyObjects, beside, read_recording, wei
 
 
 async def judge_recording(
-    bucket: S3Bucket,
+    bucket: Bucket,
     expected: Expectation,
     level: Level,
     *,
@@ -40,7 +39,7 @@ async def judge_recording(
     return replace(report, requests=usage.requests, bytes_read=usage.bytes_read, seed=seed)
 
 
-async def _judge(bucket: S3Bucket, expected: Expectation, now_fn: Callable[[], float], usage: Usage) -> Report:
+async def _judge(bucket: Bucket, expected: Expectation, now_fn: Callable[[], float], usage: Usage) -> Report:
     listed, reads = await read_recording(bucket, expected, usage)
     return await beside(len(listed) + weight(reads), judge_listing, expected, listed, reads, now_fn())
 

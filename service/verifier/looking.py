@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from service.buckets import Usage
-from service.buckets.s3 import S3Bucket
+from service.buckets import Bucket, Usage
 from service.errors import Refused
 from service.media.expectation import expectation
 from service.media.names import NameReader, basename, sid_from_names
@@ -29,7 +28,7 @@ class Look:
     files: tuple[JudgedFile, ...] = ()
 
 
-async def look(bucket: S3Bucket, recording: Recording, usage: Usage) -> Look:
+async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
     """List what is new since the recording's last look. Raises `Refused` or `Unavailable`."""
     attempt, after = recording.attempt, recording.watch.after_key
     if attempt is None:

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from service.buckets import Usage
-from service.buckets.s3 import S3Bucket
+from service.buckets import Bucket, Usage
 from service.media.expectation import Expectation
 from service.media.playlist import says_ended
 from service.media.runs import SortedListing, limits_of, most_objects, sort_listing
@@ -22,7 +21,7 @@ class TooManyObjects(Exception):
     """There are more objects than the recording can have made."""
 
 
-async def list_all(bucket: S3Bucket, prefix: str, after: str, most: int, usage: Usage) -> list[ListedObject]:
+async def list_all(bucket: Bucket, prefix: str, after: str, most: int, usage: Usage) -> list[ListedObject]:
     """Every object below `prefix` whose key comes after `after`. Raises `OutsideError` and `TooManyObjects`."""
     listed: list[ListedObject] = []
     async for page in bucket.list_objects(prefix, after, usage=usage):
@@ -33,7 +32,7 @@ async def list_all(bucket: S3Bucket, prefix: str, after: str, most: int, usage: 
 
 
 async def read_recording(
-    bucket: S3Bucket, expected: Expectation, usage: Usage
+    bucket: Bucket, expected: Expectation, usage: Usage
 ) -> tuple[list[ListedObject], dict[str, PlaylistRead]]:
     """The listing and the playlists by key, the playlists read last. Raises `OutsideError` and `TooManyObjects`."""
     for last_try in (False, True):
@@ -47,7 +46,7 @@ async def read_recording(
 
 
 async def _read_playlists(
-    expected: Expectation, listing: SortedListing, bucket: S3Bucket, usage: Usage
+    expected: Expectation, listing: SortedListing, bucket: Bucket, usage: Usage
 ) -> tuple[dict[str, PlaylistRead], bool]:
     """The playlists by key, and whether one of them is newer than its listing."""
     reads: dict[str, PlaylistRead] = {}

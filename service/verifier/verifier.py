@@ -5,8 +5,7 @@ from collections.abc import Callable
 from zlib import crc32
 
 from metrics import verification as meter
-from service.buckets import Usage
-from service.buckets.s3 import S3Bucket
+from service.buckets import Bucket, Usage
 from service.errors import OutsideError
 from service.media.expectation import expectation
 from service.recording import Recording
@@ -19,7 +18,7 @@ class Verifier:
     """Holds nothing between looks; `open_bucket` gives the bucket that a recording is
     pinned to, or raises `OutsideError`."""
 
-    def __init__(self, open_bucket: Callable[[Recording], S3Bucket]) -> None:
+    def __init__(self, open_bucket: Callable[[Recording], Bucket]) -> None:
         self._open_bucket = open_bucket
 
     async def verify(self, recording: Recording, now_fn: Callable[[], float]) -> Report:

@@ -314,9 +314,17 @@ def test_temporary_keys_replace_the_write_keys_at_three_vendors(load, tmp_path):
     assert problems(load, text) == ["storage.s3.credentials_file: credentials file has no session_token"]
 
 
-def test_a_newer_s3_region_needs_its_endpoint(load):
-    text = GOOD.replace("region = 7", 'region = 30\nendpoint = "https://s3.xx-new-1.amazonaws.com"')
-    assert load(text).storage["s3"].region == 30
+def test_a_newer_s3_region_needs_its_name(load):
+    text = GOOD.replace("region = 7", 'region = 30\nregion_name = "xx-new-1"')
+    assert load(text).storage["s3"].region_name == "xx-new-1"
+
+
+@pytest.mark.parametrize("vendor", [0, 4])
+def test_a_vendor_that_agora_no_longer_lists_must_be_meant(load, vendor):
+    text = GOOD.replace("vendor = 1\n", f"vendor = {vendor}\n")
+    assert problems(load, text) == ["storage.s3.vendor: is no longer in Agora's documents (`legacy_vendor` allows it)"]
+    meant = text.replace(f"vendor = {vendor}\n", f"vendor = {vendor}\nlegacy_vendor = true\n")
+    assert load(meant).storage["s3"].vendor == vendor
 
 
 def test_settings_cannot_be_changed(load):

@@ -14,6 +14,7 @@ from emulator.s3_server import S3Server
 from service.buckets import Keys
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
+from tests.servers import Azurite, Rclone, azurite_program
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,24 @@ def weed() -> Iterator[S3Server]:
     """A real S3 server with one bucket, which only the writer's keys may write."""
     with S3Server() as server:
         server.make_bucket(BUCKET)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone() -> Iterator[Rclone]:
+    """An S3 server of another make, with one bucket."""
+    with Rclone() as server:
+        (server.data / BUCKET).mkdir()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Azure's own stand-in, without a container."""
+    program = azurite_program()
+    if program is None:
+        pytest.skip("needs the Debian packages nodejs and npm")
+    with Azurite(program) as server:
         yield server
 
 

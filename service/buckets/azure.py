@@ -1,0 +1,213 @@
+"""One Azure container: list, fetch, head, presign, probe. Agora's vendor 5.
+
+azure-storage-blob (extra `azure`) makes the signatures; requests go over the one aiohttp session of the process, as
+those of the other vendors do: the library's own reading of a page of 5,000 names would hold the loop too long, and its
+retries would hide what the schedule must know. The access key is the account's name, the secret key the account's key.
+"""
+
+import ipaddress
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+
+from service.buckets import Fetched, Headed, Keys, Usage
+from service.buckets.answers import Absent
+from service.buckets.listing import AZURE_SHAPE, PageReader
+from service.buckets.vendors import AZURE, VENDORS, check_endpoint
+from service.buckets.wire import Wire
+from service.errors import Refused, Unavailable
+from service.recording import Location
+from service.report import ListedObject
+
+_VERSION = "2021-12-02"  # the oldest that knows all that is used here: older stores understand it too
+_EMPTY_PAGES = 100
+_SIGNED_SECONDS = 3600
+_MOST_BYTES = 5000
+_ACCOUNT_KEY = 44  # base64 of 32 bytes: the shortest key there is
+
+
+class AzureBucket:
+    """A container and what opens it; see `Bucket`. Raises `Refused` when made without its library or with keys that
+    are no account name and key."""
+
+    def __init__(
+        self,
+        location: Location,
+        keys: Keys,
+        *,
+        http: aiohttp.ClientSession,
+        clock: Callable[[], float] = time.time,
+        deadline_seconds: float = 30.0,
+        concurrency: int = 32,
+    ) -> None:
+        self._library = load_library()
+        self._container = location.bucket
+        self._keys = keys
+        self._url = _container_url(location, keys)
+        self._clock = clock
+        self._wire = Wire(http, clock, deadline_seconds, concurrency)
+
+    def __repr__(self) -> str:
+        return f"AzureBucket({self._container!r})"
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def list_objects(
+        self, prefix: str, after: str = "", *, usage: Usage | None = None
+    ) -> AsyncIterator[list[ListedObject]]:
+        """The blobs below `prefix` whose names come after `after`, in order, a page at a time. Azure cannot start
+        after a name, so the pages before it are read too."""
+        usage = usage or Usage()
+        marker: str | None = None
+        last, empty = "", 0
+        while empty < _EMPTY_PAGES:
+            async with self._wire.asking("list", usage):
+                page = await self._read_page(prefix, marker, usage, _MOST_BYTES)
+            names = [last, *(one.key for one in page.objects)]
+            if any(name <= before for before, name in pairwise(names)):
+                raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
+            last = names[-1]
+            objects = [one for one in page.objects if one.key > after]
+            if objects:
+                usage.objects += len(objects)
+                yield objects
+            if not page.truncated:
+                return
+            if page.token == marker:
+                raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
+            marker = page.token
+            empty = 0 if page.objects else empty + 1
+        raise Unavailable("storage_unreachable", "the listing goes on without showing anything")
+
+    async def fetch(
+        self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
+    ) -> Fetched | None:
+        """At most `max_bytes` of the blob, or of its bytes `span` (first, last); None where Azure says that there is
+        no such blob."""
+        usage = usage or Usage()
+        headers = {} if span is None else {"x-ms-range": f"bytes={span[0]}-{span[1]}"}
+        try:
+            async with self._wire.asking("get", usage):
+                answer = await self._send("GET", key, headers, object_asked=True)
+                content = await self._wire.read_body(_Body(answer), max_bytes + 1, usage)
+        except Absent:
+            return None
+        whole = answer.headers.get("Content-Range", "").rpartition("/")[2] or answer.headers.get("Content-Length", "")
+        size = int(whole) if whole.isdecimal() else None
+        etag = answer.headers.get("ETag", "").strip('"')
+        return Fetched(content[:max_bytes], etag, size, len(content) > max_bytes)
+
+    async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
+        """Size and ETag of a blob."""
+        async with self._wire.asking("head", usage or Usage()):
+            answer = await self._send("HEAD", key, {}, object_asked=False)
+            answer.close()
+        return Headed(int(answer.headers.get("Content-Length", "0")), answer.headers.get("ETag", "").strip('"'))
+
+    async def presign(self, key: str, seconds: int) -> str:
+        """A URL that lets whoever holds it fetch the blob for `seconds`. It is a secret; no request is made."""
+        signed = self._library.generate_blob_sas(
+            self._keys.access_key,
+            self._container,
+            key,
+            account_key=self._keys.secret_key,
+            permission="r",
+            expiry=self._expiry(seconds),
+        )
+        return f"{self._url}/{quote(key)}?{signed}"
+
+    async def probe_read(self, prefix: str) -> ListedObject | None:
+        """The first blob below `prefix`, asked for to learn whether the keys may list it."""
+        async with self._wire.asking("list", Usage()):
+            page = await self._read_page(prefix, None, Usage(), 2)
+        return next(iter(page.objects), None)
+
+    async def probe_write(self, key: str) -> None:
+        """Write a tiny blob, to learn whether the keys may; it is left there, as nothing here deletes."""
+        async with self._wire.asking("put", Usage()):
+            headers = {"x-ms-blob-type": "BlockBlob"}
+            (await self._send("PUT", key, headers, b"Pagereel was here.\n", permission="w")).close()
+
+    async def _read_page(self, prefix: str, marker: str | None, usage: Usage, most: int) -> PageReader:
+        query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(most)}
+        if marker is not None:
+            query["marker"] = marker
+        response = await self._send("GET", "", {}, permission="l", query=query.items())
+        return await self._wire.read_page(response, PageReader(AZURE_SHAPE), usage)
+
+    async def _send(
+        self,
+        method: str,
+        key: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        *,
+        permission: str = "r",
+        query: Iterable[tuple[str, str]] = (),
+        object_asked: bool = False,
+    ) -> aiohttp.ClientResponse:
+        signed = self._library.generate_container_sas(
+            self._keys.access_key,
+            self._container,
+            account_key=self._keys.secret_key,
+            permission=permission,
+            expiry=self._expiry(_SIGNED_SECONDS),
+        )
+        path = f"/{quote(key)}" if key else ""
+        asked = urlencode(list(query), quote_via=quote)
+        url = f"{self._url}{path}?{asked}{'&' if asked else ''}{signed}"
+        return await self._wire.send(
+            method, url, {"x-ms-version": _VERSION, **headers}, body, object_asked=object_asked
+        )
+
+    def _expiry(self, seconds: int) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=seconds)
+
+
+def load_library() -> Any:
+    """azure-storage-blob. Raises Refused where the extra is not installed."""
+    try:
+        # Half a second and 20 MB that only Azure needs.
+        from azure.storage import blob  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise Refused("storage_library_missing", "Azure needs the extra: pip install 'pagereel[azure]'") from None
+    return blob
+
+
+class _Body:
+    """An answer as something that is read and closed."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def read(self, most: int) -> bytes:
+        return await self._answer.content.read(most)
+
+    def close(self) -> Any:
+        self._answer.close()
+
+
+def _container_url(location: Location, keys: Keys) -> str:
+    account = keys.access_key
+    if not account.isalnum() or not account.isascii() or len(keys.secret_key) < _ACCOUNT_KEY:
+        raise Refused("storage_refused", "Azure wants the account's name as access key, its key as secret key")
+    given = check_endpoint(location.endpoint)
+    if given is None:
+        return f"{str(VENDORS[AZURE].url).format(account=account)}/{location.bucket}"
+    # An address, as of a stand-in, has no room for the account in its host name (as Azure's own tools have it).
+    return f"{given}/{account}/{location.bucket}" if _is_address(given) else f"{given}/{location.bucket}"
+
+
+def _is_address(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
