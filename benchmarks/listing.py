@@ -27,15 +27,7 @@ from service.logs import configure_logs
 from service.operations import Scope
 from service.operations.access import create_token
 from service.operations.ids import new_uid, new_ulid
-from service.recording import (
-    Attempt,
-    AttemptState,
-    Location,
-    Parameters,
-    Policy,
-    Recording,
-    State,
-)
+from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State
 from tests.postgres import Postgres
 
 BATCH = 2000

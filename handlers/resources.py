@@ -10,20 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handlers.instants import InstantOut
 from service.operations import FileEntry, Page
-from service.recording import (
-    AttemptState,
-    Blame,
-    EndReason,
-    Recording,
-    State,
-)
-from service.report import (
-    FileKind,
-    Level,
-    ReportSummary,
-    Severity,
-    Verdict,
-)
+from service.recording import AttemptState, Blame, EndReason, Recording, State
+from service.report import FileKind, Level, ReportSummary, Severity, Verdict
 
 T = TypeVar("T")
 
@@ -116,7 +104,7 @@ class InstantsView(View):
 
 
 class FilesView(View):
-    """What the newest listing showed, and how old it is. `last_slice_at`: when the newest slice began."""
+    """What the newest listing showed, and how old it is. `last_slice_at`: when the newest slice arrived."""
 
     slices: int
     bytes: int

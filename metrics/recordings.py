@@ -19,8 +19,8 @@ WARNINGS = (
     "recorder_alive_after_end", "other",
 )  # fmt: skip
 ATTENTION = (
-    "agora_unavailable", "credentials_not_refreshed", "ending_unconfirmed", "refused", "sid_unknown", "stalled",
-    "stop_refused", "storage_refused", "storage_unreachable", "other",
+    "agora_unavailable", "credentials_not_refreshed", "ending_unconfirmed", "recorder_alive", "refused", "sid_unknown",
+    "stalled", "stop_refused", "storage_refused", "storage_unreachable", "other",
 )  # fmt: skip
 # agora-reference §10.8: above this many pixels a recording is billed as Full HD.
 HD_PIXELS = 1280 * 720

@@ -151,6 +151,7 @@ class Policy:
     watch_seconds: float = 120
     failover_window_seconds: float = 120
     stop_check_seconds: float = 15
+    recheck_seconds: tuple[float, ...] = (180, 420, 900, 1800, 3600)
     stalled_seconds: float = 60
     max_pause_seconds: float = 3600
     sts_refresh_seconds: float = 3600
@@ -189,7 +190,9 @@ class Attempt:
     or not under which of the resource ids it took effect. `start_sent_at` is the first start that may have had an
     effect, `start_resent_at` the last, `hours` the longest hour limit among them.
     `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
-    the last sign of its life. `update_sent_at`: the first pause or resume sent that Agora has not confirmed.
+    the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says.
+    `rechecks`: how often Agora was asked again about a task whose end rests on a 404 alone.
+    `update_sent_at`: the first pause or resume sent that Agora has not confirmed.
     """
 
     number: int
@@ -206,6 +209,7 @@ class Attempt:
     hours: int | None = None
     sends: int = 0
     undecided: bool = False
+    refused_at: float | None = None
     sid: str | None = None
     started_at: float | None = None
     recording_at: float | None = None
@@ -223,6 +227,7 @@ class Attempt:
     stop_accepted_at: float | None = None
     ended_at: float | None = None
     ended_proof: str | None = None
+    rechecks: int = 0
     stop_code: int | None = None
     uploaded: str | None = None
     uploaded_at: float | None = None
@@ -302,8 +307,13 @@ class Recording:
 
     @property
     def attempt(self) -> Attempt | None:
-        """The newest attempt; an older one is over."""
+        """The newest attempt. An older one is over, or a leftover."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def leftovers(self) -> tuple[Attempt, ...]:
+        """Older attempts believed over that proved alive: they are stopped, and nothing is started meanwhile."""
+        return tuple(attempt for attempt in self.attempts[:-1] if attempt.may_be_alive)
 
     @property
     def key_prefix(self) -> str:

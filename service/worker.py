@@ -201,12 +201,11 @@ class Worker:
                 return await self._look(task.recording)
             case Verify():
                 return Judged(await self._verifier.verify(task.recording, self._clock)), ()
-        attempt = task.recording.attempt
-        assert attempt is not None, "steps other than looks are about an attempt"
+        attempt = _attempt(task)
         try:
             return await self._call(task, attempt), ()
         except NoSuchTask:
-            return TaskMissing(_CALLS[type(task.step)]), ()
+            return TaskMissing(_CALLS[type(task.step)], _leftover(task)), ()
         except OutsideError as error:
             return _failed(task, error), ()
 
@@ -229,10 +228,11 @@ class Worker:
             case Start(hours=hours):
                 order = self._order(task, attempt, hours)
                 started = await client.start(attempt.cname, attempt.uid, _resource(attempt), order)
-                return Started(started.sid, sts=order.storage.credentials.expires_at is not None)
+                sts = order.storage.credentials.expires_at is not None
+                return Started(started.sid, sts=sts, attempt=attempt.number)
             case Query():
                 overdue = (attempt.next_query_at or 0) + recording.policy.watch_seconds < self._clock()
-                return _seen(await client.query(_task(attempt), overdue=overdue))
+                return _seen(await client.query(_task(attempt), overdue=overdue), _leftover(task))
             case UpdateOnhold(onhold=onhold):
                 await client.update_onhold(_task(attempt), onhold)
             case UpdateRtmp():
@@ -243,7 +243,7 @@ class Worker:
                 return Updated(task.step, sts=storage.credentials.expires_at is not None)
             case Stop():
                 stopped = await client.stop(_task(attempt))
-                return Stopped(stopped.nothing_recorded)
+                return Stopped(stopped.nothing_recorded, _leftover(task))
             case step:
                 raise TypeError(f"no call for {step}")
         return Updated(task.step)
@@ -281,9 +281,19 @@ def _failed(task: Task, error: OutsideError) -> CallFailed:
     return CallFailed(task.step, failure, error.code, error.detail, error.retry_after_seconds)
 
 
-def _seen(state: TaskState) -> TaskSeen:
+def _leftover(task: Task) -> int | None:
+    return task.step.leftover if isinstance(task.step, Query | Stop) else None
+
+
+def _attempt(task: Task) -> Attempt:
+    """The attempt that the step is about; steps other than looks are about one."""
+    number = _leftover(task) or len(task.recording.attempts)
+    return task.recording.attempts[number - 1]
+
+
+def _seen(state: TaskState, leftover: int | None) -> TaskSeen:
     names = tuple(file.name for file in state.files)
-    return TaskSeen(state.status or 0, state.onhold, state.recorder_state == "exit", names)
+    return TaskSeen(state.status or 0, state.onhold, state.recorder_state == "exit", names, leftover)
 
 
 def _page(task: Task) -> PageSecrets:

@@ -9,11 +9,7 @@ import sqlalchemy as sa
 from service.database.documents import decode, decode_file, decode_report, encode
 from service.database.recordings import upsert
 from service.database.tables import files, history, messages, reports
-from service.report import (
-    FileKind,
-    JudgedFile,
-    Report,
-)
+from service.report import FileKind, JudgedFile, Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from service.lifecycle.observations import (
     TaskSeen,
     Updated,
     VerifyRequested,
+    subject,
 )
 from service.recording import Recording
 
@@ -46,7 +47,7 @@ from service.recording import Recording
 def apply(recording: Recording, observation: Observation, now: float) -> Change:
     """What `observation`, made at `now`, changes. Raises `ServiceError` (conflict) only for a caller's request that
     makes no sense in the present state; then nothing is changed. An observation that comes too late changes nothing."""
-    draft = Draft(recording, now)
+    draft = Draft(recording, now, subject(observation))
     _RULES[type(observation)](draft, observation)
     return draft.done()
 

@@ -5,15 +5,7 @@ from typing import Any
 
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
-from service.recording import (
-    BLAME,
-    Attempt,
-    AttemptState,
-    Attention,
-    EndReason,
-    Recording,
-    State,
-)
+from service.recording import BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
 # After these ends a new attempt may do better (agora-reference §8.5), if the policy allows one.
@@ -30,14 +22,18 @@ RESTARTABLE = frozenset(
 OPEN = frozenset({State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING})
 LOOKED_AT = frozenset({State.UPLOADING, State.VERIFYING, State.INCOMPLETE})
 DAY = 86400
+# Event 71 says with these that there was no page to record (agora-reference §8.5). Only the bucket knows.
+NEVER_RECORDED_CODES = (3, 4, 5)
 
 
 class Draft:
-    """Collects what one observation changes; `done()` gives the result."""
+    """Collects what one observation changes; `done()` gives the result. `about`: the number of the attempt that it is
+    about, None for the newest."""
 
-    def __init__(self, recording: Recording, now: float) -> None:
+    def __init__(self, recording: Recording, now: float, about: int | None = None) -> None:
         self.recording = recording
         self.now = now
+        self.about = about
         self.history: list[Entry] = []
 
     def done(self) -> Change:
@@ -63,12 +59,20 @@ class Draft:
 
     @property
     def attempt(self) -> Attempt | None:
-        return self.recording.attempt
+        """The attempt that this is about."""
+        if self.about is None:
+            return self.recording.attempt
+        return next((one for one in self.recording.attempts if one.number == self.about), None)
+
+    @property
+    def leftover(self) -> bool:
+        """Whether this is about an older attempt: what becomes of that one changes nothing for the newest."""
+        return self.about is not None and self.about != len(self.recording.attempts)
 
     def set_attempt(self, number: int | None = None, **changes: Any) -> None:
-        """Change the attempt with this number, or the newest."""
+        """Change the attempt with this number, or the one that this is about."""
         attempts = self.recording.attempts
-        number = attempts[-1].number if number is None else number
+        number = number or self.about or attempts[-1].number
         self.set(attempts=tuple(replace(one, **changes) if one.number == number else one for one in attempts))
 
     def back_off(self, failure: str, after_seconds: float | None = None) -> float:
@@ -130,15 +134,21 @@ class Draft:
     # --- ends ----------------------------------------------------------------------------------------------------
 
     def end_attempt(self, reason: EndReason, proof: str, at: float, *, nothing: bool = False) -> None:
-        """The newest attempt is surely over. `nothing`: and surely wrote no file."""
+        """The attempt is surely over. `nothing`: and surely wrote no file."""
         attempt = self.attempt
         assert attempt is not None
         self.set_attempt(
             state=AttemptState.ENDED, ended_at=at, ended_proof=proof, missing_since_at=None, told_ended=None
         )
+        self.recheck()
         self.note("attempt_ended", attempt=attempt.number, proof=proof, reason=reason)
-        self.attended("ending_unconfirmed", "sid_unknown", "stalled", "agora_unavailable", "stop_refused")
+        self.attended(
+            "ending_unconfirmed", "sid_unknown", "stalled", "agora_unavailable", "stop_refused", "recorder_alive"
+        )
         self.succeeded()
+        if self.leftover:
+            self._leftover_over()
+            return
         restart = self._may_restart(reason)
         if not (restart and self.recording.pause_wished):  # a pause outlasts the recorder that it was asked of
             self.close_pause(at)
@@ -149,17 +159,47 @@ class Draft:
         elif self.recording.state in OPEN:
             self._finish(reason, at, nothing)
 
+    def recheck(self) -> None:
+        """An end that rests on 404 alone is asked after again, some times: should the task live after all, it bills."""
+        attempt = self.attempt
+        assert attempt is not None
+        waits, ended_at = self.recording.policy.recheck_seconds, attempt.ended_at or self.now
+        due = [ended_at + wait for wait in waits[attempt.rechecks :]] if attempt.ended_proof == "404" else []
+        self.set_attempt(next_query_at=max(due[0], self.now) if due else None)
+
+    def _leftover_over(self) -> None:
+        """Whatever waited for it goes on."""
+        newest = self.recording.attempts[-1]
+        if newest.may_be_alive or self.recording.leftovers:
+            return
+        if self.recording.state is State.STARTING:
+            deadline = self.now + self.recording.policy.start_within_seconds
+            self.set(start_deadline_at=max(self.recording.start_deadline_at, deadline))
+        elif self.recording.state is State.STOPPING:
+            self.enter(State.UPLOADING)
+            self.look_from(self.now + self.recording.policy.upload_wait_seconds)
+
     def _finish(self, reason: EndReason, at: float, nothing: bool) -> None:
         self.end_with(reason)
         self.set(ended_at=at)
+        if self.recording.leftovers:
+            self.enter(State.STOPPING)
+            return
         *earlier, newest = self.recording.attempts
         recorded = newest.recording_at is not None or any(attempt.started_at is not None for attempt in earlier)
         if nothing and not recorded:
             self.enter(self.nothing_recorded())
             return
         self.enter(State.UPLOADING)
-        wait = 0 if self.recording.attempts[-1].uploaded else self.recording.policy.upload_wait_seconds
-        self.look_from(at + wait)
+        self.look_from(at + self._upload_wait(newest))
+
+    def _upload_wait(self, attempt: Attempt) -> float:
+        """How long files may still be on their way; less where hardly any was written."""
+        policy = self.recording.policy
+        if attempt.uploaded:
+            return 0
+        blank = attempt.stop_code in NEVER_RECORDED_CODES and attempt.recording_at is None and not attempt.announced
+        return min(policy.stop_check_seconds, policy.upload_wait_seconds) if blank else policy.upload_wait_seconds
 
     def _may_restart(self, reason: EndReason) -> bool:
         recording = self.recording
@@ -172,9 +212,10 @@ class Draft:
         """Proof that a recorder believed dead is alive: it is stopped, it bills. Where the recording only waits for
         its next attempt, it is that."""
         self.warn("recorder_alive_after_end", attempt=attempt.number)
-        if self.attempt is None or self.attempt.number != attempt.number:
-            return
+        self.note("recorder_alive", attempt=attempt.number)
+        self.attend("recorder_alive", f"attempt {attempt.number} was believed over and is alive; it is being stopped")
         self.set_attempt(
+            attempt.number,
             state=AttemptState.RUNNING,
             sid=attempt.sid or sid or None,
             started_at=attempt.started_at or attempt.start_sent_at or self.now,
@@ -184,9 +225,12 @@ class Draft:
             next_query_at=self.now,
             seen_at=self.now,
         )
-        if self.recording.state is not State.STARTING and not self.recording.state.terminal:
+        newest = attempt.number == len(self.recording.attempts)
+        state = self.recording.state
+        if state in LOOKED_AT:
             self.enter(State.STOPPING)
-        elif self.recording.state is State.STARTING and attempt.recording_at is not None:
+        elif state is State.STARTING and newest and attempt.recording_at is not None:
+            self.attended("recorder_alive")
             self.enter(State.RECORDING)
 
     def nothing_recorded(self) -> State:

@@ -3,7 +3,7 @@ reference. How a start went is in `from_start`."""
 
 from dataclasses import replace
 
-from service.lifecycle.draft import Draft
+from service.lifecycle.draft import DAY, Draft
 from service.lifecycle.from_start import acquire_failed, start_failed
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import (
@@ -22,12 +22,7 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
-from service.recording import (
-    Attempt,
-    AttemptState,
-    EndReason,
-    State,
-)
+from service.recording import Attempt, AttemptState, EndReason, State
 
 # A task that still says "in progress" this long after it accepted a stop is stopped again.
 STOP_IGNORED_SECONDS = 30
@@ -43,7 +38,7 @@ STOP_REASONS = {
     5: EndReason.PAGE_UNREACHABLE,
     6: EndReason.RECORDER_ERROR,
 }
-NEVER_RECORDED_CODES = (3, 4, 5)
+ALIVE = range(1, 6)
 
 
 # --- query -------------------------------------------------------------------------------------------------------
@@ -51,7 +46,11 @@ NEVER_RECORDED_CODES = (3, 4, 5)
 
 def task_seen(draft: Draft, seen: TaskSeen) -> None:
     attempt = draft.attempt
-    if attempt is None or not attempt.may_be_alive or attempt.sid is None:
+    if attempt is None or attempt.sid is None:
+        return
+    if attempt.state is AttemptState.ENDED:
+        _rechecked(draft, attempt, alive=seen.status in ALIVE and not seen.exited)
+    if not attempt.may_be_alive:
         return
     told = attempt.told_ended is not None
     if seen.exited or seen.status in EXITED or (told and seen.status in STOPS):
@@ -63,14 +62,28 @@ def task_seen(draft: Draft, seen: TaskSeen) -> None:
     draft.attended("agora_unavailable")
     draft.set(failures=0)
     if seen.status in RECORDS:
-        started(draft, draft.now)
-        if seen.onhold is not None:
-            onhold_seen(draft, seen.onhold, attempt.update_sent_at if seen.onhold else None)
+        if not draft.leftover:
+            _records(draft, attempt, seen)
         accepted = attempt.stop_accepted_at
         if accepted is not None and draft.now - accepted > STOP_IGNORED_SECONDS:
             draft.set_attempt(state=AttemptState.RUNNING, stop_accepted_at=None)
             draft.note("stop_ignored")
     draft.set_attempt(next_query_at=_next_query_at(draft, seen))
+
+
+def _records(draft: Draft, attempt: Attempt, seen: TaskSeen) -> None:
+    started(draft, draft.now)
+    if seen.onhold is not None:
+        onhold_seen(draft, seen.onhold, attempt.update_sent_at if seen.onhold else None)
+
+
+def _rechecked(draft: Draft, attempt: Attempt, *, alive: bool) -> None:
+    """Asked once more after its end was believed."""
+    if alive:
+        draft.revive(attempt, attempt.sid or "")
+    else:
+        draft.set_attempt(rechecks=attempt.rechecks + 1)
+        draft.recheck()
 
 
 def _contradict_end(draft: Draft, attempt: Attempt) -> None:
@@ -127,7 +140,11 @@ def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
 def task_missing(draft: Draft, missing: TaskMissing) -> None:
     """404 by itself is believed only when it lasted a whole failover window (agora-reference §10.3, design.md §2)."""
     attempt = draft.attempt
-    if attempt is None or not attempt.may_be_alive or attempt.sid is None:
+    if attempt is None or attempt.sid is None:
+        return
+    if attempt.state is AttemptState.ENDED:
+        _rechecked(draft, attempt, alive=False)
+    if not attempt.may_be_alive:
         return
     policy = draft.recording.policy
     since = attempt.missing_since_at if attempt.missing_since_at is not None else draft.now
@@ -156,12 +173,11 @@ def try_next_resource(draft: Draft) -> None:
 
 
 def believe_end(draft: Draft, proof: str) -> None:
-    """The newest attempt is over; since its first sign, if there was one before this."""
+    """The attempt is over; since its first sign, if there was one before this."""
     attempt = draft.attempt
     assert attempt is not None
     at = attempt.missing_since_at if attempt.missing_since_at is not None else draft.now
-    nothing = attempt.stop_code in NEVER_RECORDED_CODES and attempt.recording_at is None
-    draft.end_attempt(_end_reason(draft, attempt, at), attempt.told_ended or proof, at, nothing=nothing)
+    draft.end_attempt(_end_reason(draft, attempt, at), attempt.told_ended or proof, at)
 
 
 def _end_reason(draft: Draft, attempt: Attempt, at: float) -> EndReason:
@@ -223,7 +239,10 @@ def stopped(draft: Draft, answer: Stopped) -> None:
 
 def call_failed(draft: Draft, failed: CallFailed) -> None:
     attempt = draft.attempt
-    if attempt is None or attempt.state is AttemptState.ENDED:
+    if attempt is None:
+        return
+    if attempt.state is AttemptState.ENDED:
+        _recheck_failed(draft, attempt, failed)
         return
     call = type(failed.step).__name__.lower()
     draft.note("call_failed", call=call, failure=failed.failure, code=failed.code)
@@ -245,6 +264,13 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
             draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
             code = "stop_refused" if refused else "agora_unavailable"
             draft.attend(code, f"{call}: {failed.code}", draft.recording.retry_at)
+
+
+def _recheck_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
+    """Asked again later; not for ever, and not where Agora knows the id no more."""
+    if isinstance(failed.step, Query):
+        worth = failed.failure is not Failure.REFUSED and draft.now < (attempt.ended_at or 0) + DAY
+        draft.set_attempt(next_query_at=draft.now + draft.recording.policy.watch_seconds if worth else None)
 
 
 def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:

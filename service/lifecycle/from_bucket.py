@@ -5,17 +5,8 @@ from dataclasses import replace
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import Judged, Looked, LookFailed
-from service.recording import (
-    Recording,
-    State,
-    Watch,
-)
-from service.report import (
-    Report,
-    ReportSummary,
-    Severity,
-    Verdict,
-)
+from service.recording import Attempt, EndReason, Recording, State, Watch
+from service.report import Report, ReportSummary, Severity, Verdict
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
@@ -40,7 +31,15 @@ def looked(draft: Draft, look: Looked) -> None:
     attempt = draft.attempt
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
         draft.set_attempt(next_query_at=draft.now + recording.policy.find_sid_seconds)
+        _never_took_effect(draft, attempt)
     _judge_progress(draft)
+
+
+def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
+    """A start that was refused when it was repeated, and a failover window later no file has come of it."""
+    window = draft.recording.policy.failover_window_seconds
+    if attempt.refused_at is not None and draft.now >= attempt.refused_at + window:
+        draft.end_attempt(draft.recording.end_reason or EndReason.REFUSED, "refused", draft.now, nothing=True)
 
 
 def _judge_progress(draft: Draft) -> None:

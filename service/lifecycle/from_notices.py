@@ -11,11 +11,7 @@ from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_agora import STOP_REASONS, believe_end, started
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
-from service.recording import (
-    Attempt,
-    AttemptState,
-    Notice,
-)
+from service.recording import Attempt, AttemptState, Notice
 
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5
@@ -56,6 +52,7 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     attempt = _attempt_of(draft, notice)
     if attempt is None:
         return
+    draft.about = attempt.number
     if notice.sid:
         sid_found(draft, attempt.number, notice.sid, "notice")
     _hasten(draft, attempt, notice)
@@ -108,8 +105,8 @@ def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
         if began_at is None or ended_at is None or not ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
             return
         draft.revive(attempt, notice.sid)
-    newest = draft.attempt
-    if newest is not None and newest.number == attempt.number and newest.sid is not None:
+    now = draft.attempt
+    if not draft.leftover and now is not None and now.sid is not None:
         started(draft, draft.now)
 
 

@@ -7,16 +7,13 @@ refusal of a first send. Everything else leaves the attempt unknown, which is ne
 from service.lifecycle.draft import Draft
 from service.lifecycle.instants import jitter
 from service.lifecycle.observations import Acquired, CallFailed, Failure, Started
-from service.recording import (
-    Attempt,
-    AttemptState,
-    EndReason,
-    State,
-)
+from service.recording import Attempt, AttemptState, EndReason, State
 
 UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
 # Only a fresh resource id helps (agora-reference §1.6).
 NEEDS_RESOURCE = ("resource_expired", "capacity")
+# A request that says the same is refused for the same (agora-reference §1.6).
+REFUSED_FOR_WHAT_IT_SAYS = ("bad_parameter", "bad_request", "invalid_app", "invalid_cname", "refused")
 
 
 def acquired(draft: Draft, answer: Acquired) -> None:
@@ -69,6 +66,7 @@ def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
 
 def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None) -> None:
     draft.set_attempt(
+        attempt.number,
         state=AttemptState.RUNNING,
         sid=sid,
         started_at=sent_at if sent_at is not None else draft.now,
@@ -107,6 +105,8 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     elif failed.failure is Failure.UNKNOWN:
         draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True)
         _repeat(draft, failed, first=not attempt.undecided)
+    elif attempt.undecided and failed.code in REFUSED_FOR_WHAT_IT_SAYS and not attempt.onhold:
+        _refused_again(draft, failed)
     elif attempt.undecided:
         draft.set_attempt(state=AttemptState.UNKNOWN)
         if failed.code in NEEDS_RESOURCE:
@@ -140,7 +140,21 @@ def _try_again(draft: Draft, call: str, failed: CallFailed) -> None:
     draft.attend("agora_unavailable", f"{call}: {failed.code}", draft.recording.retry_at)
 
 
+def _refused_again(draft: Draft, failed: CallFailed) -> None:
+    """The same start was refused that went unanswered before: probably that one was too. Nothing more is sent; the
+    bucket shows it (`from_bucket`). A recorder on hold would show nothing there, so it is asked for on and on."""
+    draft.set_attempt(state=AttemptState.UNKNOWN, refused_at=draft.now, next_query_at=draft.now)
+    draft.succeeded()
+    draft.end_with(EndReason.REFUSED)
+    draft.attend("refused", _words(failed))
+    draft.enter(State.STOPPING)
+
+
 def _refused(draft: Draft, failed: CallFailed) -> None:
     reason = EndReason.CREDENTIALS_EXPIRING if failed.code == "credentials_expiring" else EndReason.REFUSED
-    draft.attend("refused", f"{failed.code}: {failed.detail}" if failed.detail else failed.code)
+    draft.attend("refused", _words(failed))
     draft.end_attempt(reason, "refused", draft.now, nothing=True)
+
+
+def _words(failed: CallFailed) -> str:
+    return f"{failed.code}: {failed.detail}" if failed.detail else failed.code

@@ -16,21 +16,18 @@ from service.lifecycle.observations import (
     Verify,
     Warn,
 )
-from service.recording import (
-    Attempt,
-    AttemptState,
-    EndReason,
-    State,
-)
+from service.recording import Attempt, AttemptState, EndReason, State
 
 
 def never_started(draft: Draft) -> None:
-    """No task is alive; files there may be only from an earlier attempt."""
+    """The newest attempt came to nothing; files there may be only from an earlier one."""
     draft.set(ended_at=draft.now)
     draft.close_pause(draft.now)
     if draft.attempt is not None and draft.attempt.state is not AttemptState.ENDED:
         draft.set_attempt(state=AttemptState.ENDED, ended_at=draft.now, ended_proof="never_started")
-    if any(attempt.started_at is not None for attempt in draft.recording.attempts):
+    if draft.recording.leftovers:
+        draft.enter(State.STOPPING)
+    elif any(attempt.started_at is not None for attempt in draft.recording.attempts):
         draft.enter(State.UPLOADING)
         draft.look_from(draft.now)
     else:
@@ -50,6 +47,9 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
         draft.set_attempt(update_sent_at=draft.now if attempt.update_sent_at is None else attempt.update_sent_at)
     elif isinstance(step, UpdateStorage) and alive:
         draft.set_attempt(storage_refresh_at=draft.now + draft.recording.policy.watch_seconds)
+    elif isinstance(step, GiveUp) and step.leftover is not None:
+        if alive:
+            draft.end_attempt(step.reason, "hour_limit", draft.now)
     elif isinstance(step, GiveUp):
         _give_up(draft, step.reason)
     elif isinstance(step, Warn):
@@ -61,7 +61,7 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
 def _plan_attempt(draft: Draft, uid: int) -> None:
     recording = draft.recording
     over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
-    if recording.state not in (State.REQUESTED, State.STARTING) or not over:
+    if recording.state not in (State.REQUESTED, State.STARTING) or not over or recording.leftovers:
         return
     number = len(recording.attempts) + 1
     attempt = Attempt(
@@ -81,6 +81,8 @@ def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
     if attempt.state not in (AttemptState.ACQUIRED, AttemptState.START_SENT, AttemptState.UNKNOWN):
         return
     recording, again = draft.recording, attempt.may_be_alive
+    if not again and recording.leftovers:
+        return
     if not again:
         draft.set_attempt(
             start_sent_at=draft.now, hours=hours, onhold=recording.pause_wished, rtmp_version=recording.rtmp_version
@@ -97,7 +99,7 @@ def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
 
 
 def _stop_sent(draft: Draft, reason: EndReason) -> None:
-    if draft.recording.state in OPEN:
+    if draft.recording.state in OPEN and not draft.leftover:
         draft.end_with(reason)
         draft.enter(State.STOPPING)
     draft.set_attempt(stop_sent_at=draft.now)

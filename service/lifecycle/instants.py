@@ -3,11 +3,7 @@
 import math
 from zlib import crc32
 
-from service.recording import (
-    Attempt,
-    Recording,
-    State,
-)
+from service.recording import Attempt, Recording, State
 
 HOUR = 3600
 # A resource id is not used for a start in the last seconds of its life.

@@ -3,11 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from service.recording import (
-    EndReason,
-    Notice,
-    Recording,
-)
+from service.recording import EndReason, Notice, Recording
 from service.report import Report
 
 
@@ -48,7 +44,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Ask Agora how the task is."""
+    """Ask Agora how the task is. `leftover`: not that of the newest attempt, but of the one with this number."""
+
+    leftover: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,10 @@ class UpdateStorage:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop the task of the newest attempt; `reason` is why, where nobody has wished it yet."""
+    """Stop the task of the newest attempt; `reason` is why, where nobody wished it yet. `leftover` as in `Query`."""
 
     reason: EndReason
+    leftover: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,10 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Stop trying to start. Needs no call."""
+    """Stop trying to start, or to stop what must be over by now. Needs no call. `leftover` as in `Query`."""
 
     reason: EndReason
+    leftover: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,12 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`sid` None: it runs, but the answer did not say under which id. `sts`: the storage keys expire."""
+    """`sid` None: it runs, but the answer did not say under which id. `sts`: the storage keys expire. `attempt`: whose
+    start was answered; None for the newest."""
 
     sid: str | None
     sts: bool = False
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class TaskSeen:
     onhold: bool | None = None
     exited: bool = False
     files: tuple[str, ...] = ()
+    leftover: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,7 @@ class TaskMissing:
     """404 `failed to find worker`; evidence, not yet proof, of an end (agora-reference §10.3)."""
 
     call: Call
+    leftover: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,7 @@ class Stopped:
     """Agora accepted the stop (agora-reference §6)."""
 
     nothing_recorded: bool = False
+    leftover: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +253,18 @@ class NoticeReceived:
     """A notification from Agora that belongs to this recording."""
 
     notice: Notice
+
+
+def subject(observation: "Observation") -> int | None:
+    """The number of the attempt that an observation is about, where it is not simply the newest."""
+    match observation:
+        case Started(attempt=number) | TaskSeen(leftover=number) | TaskMissing(leftover=number):
+            return number
+        case Stopped(leftover=number):
+            return number
+        case StepTaken(step=Query() | Stop() | GiveUp() as step) | CallFailed(step=Query() | Stop() as step):
+            return step.leftover
+    return None
 
 
 Observation = (

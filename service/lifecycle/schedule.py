@@ -22,13 +22,7 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
-from service.recording import (
-    Attempt,
-    AttemptState,
-    EndReason,
-    Recording,
-    State,
-)
+from service.recording import Attempt, AttemptState, EndReason, Recording, State
 
 # After the hour limit Agora ends the task by itself; our own stop comes this much later, should it not.
 HOUR_LIMIT_GUARD_SECONDS = 60
@@ -45,18 +39,24 @@ def next_step(recording: Recording, now: float) -> Step | Wait:
     """The step that is due at `now`, or how long there is nothing to do.
 
     Of several due steps the most urgent is given: stop, then update, start, query, and looks at the bucket last."""
+    return _first(now, *_leftovers(recording, now), *_newest(recording, now), *_rechecks(recording))
+
+
+def _newest(recording: Recording, now: float) -> list[_Due]:
     attempt = recording.attempt
     if recording.state.terminal:
-        return _first(now, *_after_the_end(recording, now))
+        return _after_the_end(recording, now)
     if recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
-        return _first(now, *_looks(recording, now))
+        return _looks(recording, now)
+    if recording.leftovers and (attempt is None or not attempt.may_be_alive):
+        return []  # never two: nothing is started before what should be over is
     if attempt is None or attempt.state is AttemptState.ENDED:
-        return _first(now, *_before_attempt(recording))
+        return _before_attempt(recording)
     if not attempt.may_be_alive:
-        return _first(now, *_starting(recording, attempt, now))
+        return _starting(recording, attempt, now)
     if recording.state is State.STOPPING or not _addressable(attempt):
-        return _first(now, *_alive(recording, attempt, now))
-    return _first(now, *_running(recording, attempt, now))
+        return _alive(recording, attempt, now)
+    return _running(recording, attempt, now)
 
 
 def _first(now: float, *due: _Due) -> Step | Wait:
@@ -65,6 +65,19 @@ def _first(now: float, *due: _Due) -> Step | Wait:
         if at <= now:
             return step
     return Wait(min((at for at, _ in times), default=None))
+
+
+# --- what should be over ------------------------------------------------------------------------------------------
+
+
+def _leftovers(recording: Recording, now: float) -> list[_Due]:
+    """An older attempt that proved alive is stopped wherever the recording stands."""
+    return [due for attempt in recording.leftovers for due in _ending(recording, attempt, attempt.number)]
+
+
+def _rechecks(recording: Recording) -> list[_Due]:
+    ended = (attempt for attempt in recording.attempts if attempt.state is AttemptState.ENDED)
+    return [(attempt.next_query_at, Query(attempt.number)) for attempt in ended if attempt.sid is not None]
 
 
 # --- no task is alive --------------------------------------------------------------------------------------------
@@ -121,16 +134,20 @@ def _give_up_reason(recording: Recording) -> EndReason:
 def _alive(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
     """What leads to the end of a task, or first of all to its address. Its hour limit bounds every such wait."""
     over = (task_end_at(recording, attempt), GiveUp(recording.end_reason or EndReason.HOUR_LIMIT))
-    if attempt.state in (AttemptState.START_SENT, AttemptState.UNKNOWN):
+    if attempt.state in (AttemptState.START_SENT, AttemptState.UNKNOWN) and attempt.refused_at is None:
         return [over, *_undecided(recording, attempt, now)]
     if not _addressable(attempt):
         return [*_unaddressed(recording, attempt, now), over]
+    return _ending(recording, attempt)
+
+
+def _ending(recording: Recording, attempt: Attempt, leftover: int | None = None) -> list[_Due]:
     again = recording.retry_at if recording.retry_at is not None else (recording.stop_wished_at or 0)
-    accepted = attempt.state is AttemptState.STOPPING
+    stoppable = _addressable(attempt) and attempt.state is not AttemptState.STOPPING
     return [
-        (None if accepted else again, Stop(recording.end_reason or EndReason.STOPPED)),
-        (attempt.next_query_at, Query()),
-        over,
+        (again if stoppable else None, Stop(recording.end_reason or EndReason.STOPPED, leftover)),
+        (attempt.next_query_at if _addressable(attempt) else None, Query(leftover)),
+        (task_end_at(recording, attempt), GiveUp(recording.end_reason or EndReason.HOUR_LIMIT, leftover)),
     ]
 
 

@@ -2,14 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.recording import (
-    BLAME,
-    Attempt,
-    Blame,
-    EndReason,
-    Policy,
-    Recording,
-)
+from service.recording import BLAME, Attempt, Blame, EndReason, Policy, Recording
 from service.report import Interval
 
 _HOUR = 3600.0

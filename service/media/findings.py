@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.report import (
-    Finding,
-    Interval,
-    Severity,
-)
+from service.report import Finding, Interval, Severity
 
 Evidence = dict[str, str | int | float | bool | None]
 

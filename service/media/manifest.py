@@ -6,11 +6,7 @@ from service.media.expectation import Expectation
 from service.media.names import basename
 from service.media.playlist import Playlist
 from service.media.runs import Run
-from service.report import (
-    FileKind,
-    JudgedFile,
-    ListedObject,
-)
+from service.report import FileKind, JudgedFile, ListedObject
 
 
 def list_files(expected: Expectation, runs: Sequence[Run], playlists: Mapping[int, Playlist]) -> tuple[JudgedFile, ...]:

@@ -8,12 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.media.expectation import Expectation
-from service.report import (
-    Coverage,
-    Interval,
-    Missing,
-    MissingClass,
-)
+from service.report import Coverage, Interval, Missing, MissingClass
 
 Span = tuple[float, float]
 

@@ -14,15 +14,7 @@ from service.media.names import basename
 from service.media.playlist import Playlist, parse_playlist
 from service.media.runs import Run, limits_of, sort_listing
 from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
-from service.report import (
-    FileKind,
-    Interval,
-    Level,
-    ListedObject,
-    Report,
-    Severity,
-    Verdict,
-)
+from service.report import FileKind, Interval, Level, ListedObject, Report, Severity, Verdict
 
 _TS_PACKET = 188
 _MISSING_KEPT = 1000

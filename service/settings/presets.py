@@ -112,6 +112,7 @@ class Timing(Section):
     watch_seconds: Seconds = _T.watch_seconds
     failover_window_seconds: Seconds = _T.failover_window_seconds
     stop_check_seconds: Seconds = _T.stop_check_seconds
+    recheck_seconds: Steps = _T.recheck_seconds
     stalled_seconds: Seconds = _T.stalled_seconds
     max_pause_seconds: Seconds = _T.max_pause_seconds
     sts_refresh_seconds: Seconds = _T.sts_refresh_seconds

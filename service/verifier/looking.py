@@ -17,7 +17,7 @@ _SID_LENGTH = 32
 @dataclass(frozen=True, slots=True)
 class Look:
     """What is new below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at` is
-    when the newest of them began, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
+    when the newest of them arrived, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
     objects carry."""
 
     after_key: str
@@ -79,5 +79,5 @@ def _read_names(attempt: Attempt, after: str, listed: list[ListedObject]) -> Loo
             size_bytes += one.size_bytes
             if newest is None or (file.starts_at or 0) >= (newest.starts_at or 0):
                 newest = file
-    key, at = (after, None) if newest is None else (newest.key, newest.starts_at)
+    key, at = (after, None) if newest is None else (newest.key, newest.modified_at)
     return Look(key, slices, size_bytes, at, {attempt.number: sid}, tuple(files))

@@ -11,15 +11,7 @@ from service.database.evidence import FileRow, HistoryRow, MessageRow
 from service.database.idempotency import KeptAnswer
 from service.database.recordings import insert_recording
 from service.database.run import Database
-from service.report import (
-    FileKind,
-    Finding,
-    JudgedFile,
-    Level,
-    Report,
-    Severity,
-    Verdict,
-)
+from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
 from tests.database.samples import recording
 
 ID = recording().id

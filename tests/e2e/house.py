@@ -62,6 +62,7 @@ TIMING = {
     "find_sid_seconds": 0.5,
     "stop_check_seconds": 0.5,
     "failover_window_seconds": 3,
+    "recheck_seconds": [2],
     "upload_wait_seconds": 2,
     "two_reads_apart_seconds": 0.3,
     "announced_look_seconds": [0, 0.7, 1.5, 3],

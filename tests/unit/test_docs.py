@@ -10,12 +10,7 @@ import promql_parser
 import pytest
 
 from service.lifecycle.from_notices import EVENTS
-from service.recording import (
-    BLAME,
-    AttemptState,
-    EndReason,
-    State,
-)
+from service.recording import BLAME, AttemptState, EndReason, State
 from tests.unit.deploy.doc_pages import anchors_of, first_column, section, without_code
 from tests.unit.deploy.exported_metrics import judge, load_exported, load_series
 

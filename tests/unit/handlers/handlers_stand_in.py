@@ -6,27 +6,8 @@ from typing import Any
 
 from service.errors import Code, ServiceError
 from service.operations import Answer, Caller, FileEntry, HistoryEntry, Page, Scope, StoredNotice
-from service.recording import (
-    Attempt,
-    AttemptState,
-    Location,
-    Parameters,
-    Policy,
-    Recording,
-    State,
-    Watch,
-)
-from service.report import (
-    Coverage,
-    FileKind,
-    Finding,
-    Interval,
-    JudgedFile,
-    Level,
-    ReportSummary,
-    Severity,
-    Verdict,
-)
+from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
+from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Level, ReportSummary, Severity, Verdict
 
 NOW = 1_800_000_000.0
 ID = "rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE"

@@ -9,11 +9,7 @@ from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
 from service.lifecycle.observations import PauseRequested, ResumeRequested, StopRequested
-from service.recording import (
-    EndReason,
-    Policy,
-    State,
-)
+from service.recording import EndReason, Policy, State
 
 HOUR = 3600
 

@@ -21,14 +21,7 @@ from service.lifecycle.observations import (
     UpdateOnhold,
     VerifyRequested,
 )
-from service.recording import (
-    Blame,
-    EndReason,
-    Notice,
-    Parameters,
-    Policy,
-    State,
-)
+from service.recording import Blame, EndReason, Notice, Parameters, Policy, State
 from service.report import Interval, Verdict
 
 HOUR = 3600

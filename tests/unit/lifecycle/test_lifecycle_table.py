@@ -46,20 +46,8 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
-from service.recording import (
-    Attempt,
-    AttemptState,
-    EndReason,
-    Notice,
-    Policy,
-    Recording,
-    State,
-)
-from service.report import (
-    Level,
-    Report,
-    Verdict,
-)
+from service.recording import Attempt, AttemptState, EndReason, Notice, Policy, Recording, State
+from service.report import Level, Report, Verdict
 
 SID = "5" * 32
 STEPS: list[Step] = [
@@ -77,6 +65,7 @@ STEPS: list[Step] = [
     GiveUp(EndReason.CAPACITY),
     Warn("pause_too_long"),
 ]
+LEFTOVER_STEPS: list[Step] = [Query(1), Stop(EndReason.STOPPED, 1), GiveUp(EndReason.HOUR_LIMIT, 1)]
 CODES = ["task_conflict", "resource_expired", "capacity", "transport", "bad_parameter", "resource_mismatch"]
 
 
@@ -107,6 +96,12 @@ def _observations() -> list[Observation]:
     found += [Updated(UpdateOnhold(True)), Updated(UpdateOnhold(False)), Updated(UpdateRtmp(1))]
     found += [Updated(UpdateStorage()), Updated(UpdateStorage(), sts=False), Stopped(), Stopped(nothing_recorded=True)]
     found += [CallFailed(step, failure, code, "d", 5) for step in STEPS for failure in Failure for code in CODES]
+    found += [TaskSeen(status, leftover=1) for status in (2, 5, 6, 20)] + [
+        TaskMissing(Call.QUERY, 1),
+        Stopped(leftover=1),
+    ]
+    found += [StepTaken(step, 8) for step in LEFTOVER_STEPS] + [Started(SID, attempt=1)]
+    found += [CallFailed(step, failure, "transport") for step in LEFTOVER_STEPS[:2] for failure in Failure]
     found += [Looked(1, 10, "k", NOW, {1: SID, 2: SID, 7: "x"}), Looked(0, 0, "", None), LookFailed("transport", "")]
     found += [Judged(Report(verdict, Level.LISTING, NOW)) for verdict in Verdict]
     found += [NoticeReceived(notice) for notice in _notices()]
@@ -181,7 +176,19 @@ def _cases() -> list[Case]:
                     give_up_at=NOW + 5000 if state in (State.VERIFYING, State.INCOMPLETE) else None,
                 )
                 cases.append(Case(f"{state}, {name}{', may restart' if restart else ''}", recording))
+                if not restart and (
+                    state in (State.STARTING, State.RECORDING, State.STOPPING) or state is State.VERIFIED
+                ):
+                    cases.append(Case(f"{cases[-1].name}, beside an older one", _beside_older(recording)))
     return cases
+
+
+def _beside_older(recording: Recording) -> Recording:
+    """The same with an older attempt that was believed over and proved alive."""
+    known = {"sid": "4" * 32, "started_at": NOW, "recording_at": NOW + 6, "next_query_at": NOW + 140}
+    older = replace(_attempt(AttemptState.RUNNING, **known), uid=6)
+    newest = replace(recording.attempts[0], number=2)
+    return replace(recording, attempts=(older, newest))
 
 
 CASES = _cases()
@@ -227,8 +234,8 @@ def _check(before: Recording, after: Recording, observation: Observation, now: f
         assert any(attempt.may_be_alive for attempt in after.attempts) or after.state is not State.STOPPING
     else:
         assert after.end_reason is before.end_reason or not before.state.terminal
-        if before.attempts and before.attempts[0].may_be_alive and not before.state.terminal:
-            assert not after.attempts[0].may_be_alive, "at its end nothing may be alive"
+        if not before.state.terminal:
+            assert not any(attempt.may_be_alive for attempt in after.attempts), "at its end nothing may be alive"
     if after.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
         assert not any(attempt.may_be_alive for attempt in after.attempts)
         assert after.end_reason is not None

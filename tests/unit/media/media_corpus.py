@@ -6,21 +6,8 @@ from typing import Self
 
 from service.media.expectation import expectation
 from service.media.verdict import PlaylistRead, judge_listing
-from service.recording import (
-    Attempt,
-    AttemptState,
-    EndReason,
-    Location,
-    Parameters,
-    Policy,
-    Recording,
-)
-from service.report import (
-    Interval,
-    ListedObject,
-    Report,
-    Severity,
-)
+from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Policy, Recording
+from service.report import Interval, ListedObject, Report, Severity
 
 SID = "0123456789abcdef0123456789abcdef"
 CNAME = "dev-rec01"

@@ -22,17 +22,8 @@ from media_corpus import (
     utc17,
 )
 
-from service.recording import (
-    EndReason,
-    Parameters,
-    Policy,
-    Recording,
-)
-from service.report import (
-    MissingClass,
-    Severity,
-    Verdict,
-)
+from service.recording import EndReason, Parameters, Policy, Recording
+from service.report import MissingClass, Severity, Verdict
 
 BAK_BEGIN = BEGIN + 20 * SECONDS
 

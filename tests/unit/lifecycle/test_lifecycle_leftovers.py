@@ -1,0 +1,172 @@
+"""A recorder that was believed over and is not: it is found, and stopped, and nothing new is started beside it."""
+
+from collections.abc import Callable
+
+import pytest
+from lifecycle_agora import Answer
+from lifecycle_driver import NOW, Driver, make
+
+from service.lifecycle import next_step
+from service.lifecycle.observations import Start, Stop, StopRequested, Wait
+from service.recording import EndReason, Policy, State
+
+HOUR = 3600
+RESTART = Policy(restart=True, start_within_seconds=900)
+AWAY_SECONDS = 400
+
+
+def silent(event_type: int, number: int) -> list[float]:
+    return []
+
+
+def only_started(event_type: int, number: int) -> list[float]:
+    return [0.3] if event_type == 70 else []
+
+
+def away(driver: Driver, seconds: float = AWAY_SECONDS) -> None:
+    """Agora's failover lasts longer than a 404 is doubted: a second recorder is started, and the first comes back."""
+    driver.at(110, lambda: driver.agora.fail_over(driver.agora.tasks[0], seconds))
+
+
+def starts(driver: Driver) -> list[float]:
+    return [at - NOW for at, step in driver.steps if isinstance(step, Start)]
+
+
+@pytest.mark.parametrize(
+    ("deliver", "within_seconds"), [(only_started, 15), (silent, 520)], ids=["its notice", "asked again, unheard"]
+)
+def test_a_recorder_that_comes_back_beside_its_successor_is_stopped(
+    deliver: Callable[[int, int], list[float]], within_seconds: float
+) -> None:
+    driver = Driver(make(policy=RESTART), deliver=deliver)
+    away(driver)
+    driver.request(1200, StopRequested())
+    recording = driver.run()
+    first, second = driver.agora.tasks
+    assert first.ended_at is not None
+    assert first.ended_at <= NOW + 110 + AWAY_SECONDS + within_seconds
+    assert second.ended_at is not None
+    assert second.ended_at >= NOW + 1200, "its successor goes on"
+    assert "recorder_alive_after_end" in recording.warnings
+    assert next(step.leftover for _, step in driver.steps if isinstance(step, Stop)) == 1
+    assert recording.end_reason is EndReason.STOPPED
+    assert recording.state is State.VERIFIED
+    assert not any(task.live for task in driver.agora.tasks)
+    assert next_step(recording, driver.clock.now) == Wait(None)
+
+
+def test_nothing_is_started_while_an_older_recorder_is_alive() -> None:
+    driver = Driver(make(policy=RESTART), deliver=only_started)
+    away(driver)
+    driver.at(120, lambda: driver.agora.faults["acquire"].extend([Answer(400, 406)] * 30))
+    driver.at(110 + AWAY_SECONDS, lambda: driver.agora.faults["stop"].extend([Answer(500, 62)] * 6))
+    recording = driver.run()
+    first = driver.agora.tasks[0]
+    assert first.ended_at is not None
+    assert len(driver.agora.tasks) == 2, "and afterwards it goes on with a new one"
+    assert driver.agora.tasks[1].started_at > first.ended_at
+    assert driver.agora.most_alive == 1
+    assert recording.state is State.VERIFIED
+    driver.check_over()
+
+
+def test_stopped_while_only_an_older_recorder_is_alive_it_ends_with_that_one() -> None:
+    driver = Driver(make(policy=RESTART), deliver=only_started)
+    away(driver)
+    driver.at(120, lambda: driver.agora.faults["acquire"].extend([Answer(400, 406)] * 60))
+    driver.at(110 + AWAY_SECONDS, lambda: driver.agora.faults["stop"].extend([Answer(500, 62)] * 4))
+    driver.request(110 + AWAY_SECONDS + 2, StopRequested())
+    recording = driver.run()
+    assert driver.first(State.STOPPING) < driver.first(State.UPLOADING)
+    assert len(driver.agora.tasks) == 1
+    assert recording.state is State.VERIFIED
+    driver.check_over()
+
+
+def test_an_older_recorder_of_a_terminal_recording_that_proves_alive_is_stopped() -> None:
+    driver = Driver(make(policy=RESTART), deliver=only_started)
+    driver.agora.complete = lambda: True  # type: ignore[method-assign]
+    away(driver, 2 * HOUR - 600)
+    driver.agora.page_dies = [(3 * HOUR, 0)]
+    driver.recording = make(policy=RESTART)
+    driver.request(700, StopRequested())
+    recording = driver.run()
+    first = driver.agora.tasks[0]
+    assert driver.first(State.VERIFIED) < 2 * HOUR - 600
+    assert recording.state is State.VERIFIED
+    assert first.ended_at is not None
+    assert not any(task.live for task in driver.agora.tasks)
+
+
+def test_an_end_by_404_alone_is_asked_after_three_times_and_then_no_more() -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.page_dies = [(300, 6)]
+    driver.run()
+    over = driver.first(State.UPLOADING)
+    asked = [at - NOW - over for at, call in driver.agora.calls if call == "query" and at - NOW > over + 1]
+    ended_at = (driver.recording.attempts[0].ended_at or 0) - NOW - over
+    assert asked == pytest.approx([ended_at + wait for wait in Policy().recheck_seconds], abs=1)
+
+
+def test_an_end_that_a_notice_told_is_not_asked_after() -> None:
+    driver = Driver()
+    driver.agora.page_dies = [(300, 6)]
+    driver.run()
+    assert max(at for at, call in driver.agora.calls if call == "query") < NOW + 310
+
+
+def test_asking_after_an_end_goes_on_where_agora_does_not_answer() -> None:
+    driver = Driver(make(policy=RESTART), deliver=silent)
+    away(driver)
+    driver.agora.outages = [(NOW + 600, NOW + 900)]
+    driver.run()
+    first = driver.agora.tasks[0]
+    assert first.ended_at is not None
+    assert first.ended_at < NOW + 900 + 120 + 30
+
+
+# --- a start that was refused when it was repeated ---------------------------------------------------------------
+
+
+def test_a_start_refused_when_it_was_repeated_fails_as_soon_as_the_bucket_says_that_nothing_came_of_it() -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.faults["start"] = ["lost", *[Answer(400, 2)] * 9]
+    recording = driver.run()
+    assert (recording.state, recording.end_reason) == (State.FAILED, EndReason.REFUSED)
+    assert driver.first(State.FAILED) < 160
+    assert len(starts(driver)) == 2, "and is not sent again"
+    driver.check_over()
+
+
+def test_a_start_refused_when_it_was_repeated_that_took_effect_is_found_and_stopped() -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.faults["start"] = ["answer_lost", *[Answer(400, 2)] * 9]
+    recording = driver.run()
+    assert driver.task.ended_at is not None
+    assert driver.task.ended_at < driver.task.started_at + 60
+    assert recording.end_reason is EndReason.REFUSED
+    driver.check_over()
+
+
+def test_while_the_bucket_cannot_be_listed_a_refused_repetition_decides_nothing() -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.faults["start"] = ["lost", *[Answer(400, 2)] * 9]
+    driver.agora.bucket_down = [(NOW, NOW + 1000)]
+    driver.run()
+    assert driver.first(State.FAILED) > 1000
+    driver.check_over()
+
+
+# --- ends before anything was seen -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [3, 4, 5])
+def test_what_lies_in_the_bucket_counts_though_agora_says_that_the_page_never_loaded(code: int) -> None:
+    driver = Driver(
+        make(policy=Policy(start_within_seconds=900)), deliver=lambda event_type, _: [0.3] if event_type == 71 else []
+    )
+    driver.agora.page_dies = [(200, code)]
+    driver.agora.faults["query"] = [Answer(500, 500)] * 15
+    recording = driver.run()
+    assert recording.attempts[0].recording_at is None
+    assert recording.state is State.VERIFIED
