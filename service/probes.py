@@ -38,7 +38,8 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
             yield await _try(f"Agora, app {name}: credentials and app ID", _acquire(client, settings.deployment))
     async with open_buckets(settings) as buckets:
         for name, profile in settings.storage.items():
-            yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
+            if not profile.read_only:
+                yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
             yield await _try(f"storage {name}: read keys may list", _list(buckets, profile))
 
 

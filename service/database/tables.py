@@ -139,6 +139,7 @@ files = sa.Table(
     sa.Column("judged_at", _Instant),
     sa.Column("document", sa.Text, nullable=False),
     sa.PrimaryKeyConstraint("recording_id", "key"),
+    sa.Index("ix_files_key", "key"),
 )
 
 history = sa.Table(

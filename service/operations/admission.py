@@ -27,7 +27,13 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
     app = _named("/app", wish.app or preset.app, list(settings.apps), caller.apps, wrong)
-    storage = _named("/storage", wish.storage or preset.storage, list(settings.storage), caller.storages, wrong)
+    storage = _named(
+        "/storage",
+        wish.storage or preset.storage,
+        [name for name, one in settings.storage.items() if not one.read_only],
+        caller.storages,
+        wrong,
+    )
     page = _collected(wrong, lambda: parse_page_url(wish.url, settings.urls, max_bytes=max_bytes))
     rtmp = _collected(wrong, lambda: parse_rtmp_url(rtmp_url, settings.urls, max_bytes=max_bytes)) if rtmp_url else None
     _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)

@@ -126,6 +126,7 @@ class StorageProfile(Section):
     signature: Literal["v4", "v2"] | None = None
     list_version: Literal[1, 2] | None = None
     concurrency: int = Field(32, ge=1, le=256)
+    read_only: bool = False
     write: Keys | None = None
     credentials_file: CredentialsFile | None = Field(None, validate_default=True)
     read: Keys
@@ -168,6 +169,10 @@ class StorageProfile(Section):
     def _one_source(cls, file: CredentialsFile | None, others: ValidationInfo) -> CredentialsFile | None:
         if "write" not in others.data:
             return file  # its own fault is reported already
+        if others.data.get("read_only"):
+            if file is not None or others.data["write"] is not None:
+                raise ValueError("and `write` have no place beside `read_only`")
+            return file
         if (file is None) == (others.data["write"] is None):
             raise ValueError("or `write`: exactly one of them is needed")
         if file is not None and others.data.get("vendor", 1) not in STS_VENDORS:

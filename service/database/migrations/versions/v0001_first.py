@@ -143,6 +143,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("recording_id", "key", name=op.f("pk_files")),
     )
+    op.create_index("ix_files_key", "files", ["key"], unique=False)
     op.create_table(
         "history",
         sa.Column("recording_id", sa.Text(), nullable=False),

@@ -1,0 +1,103 @@
+"""Compares a bucket with what the database says is in it, both ways, in bounded memory. Changes nothing.
+
+Both sides come in the order of their keys, so they are walked side by side.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.buckets import Bucket, Usage
+from service.report import ListedObject
+
+
+class Difference(StrEnum):
+    """How bucket and database differ over one object. `foreign`: below the prefix of no recording; `unfiled`: below
+    that of a recording, but no look has filed it; `vanished`, `changed`: an object of a verified recording."""
+
+    FOREIGN = "foreign"
+    UNFILED = "unfiled"
+    VANISHED = "vanished"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """An object as the last look at its recording filed it; `verified`: the recording's state."""
+
+    key: str
+    recording_id: str
+    verified: bool
+    listed: bool
+    size_bytes: int | None
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """One difference. `recording_id` None: nobody's."""
+
+    kind: Difference
+    key: str
+    recording_id: str | None
+    detail: str
+
+
+Pages = Callable[[str], Awaitable[list[Filed]]]
+"""The next filed objects below the prefix whose keys come after the given one, in order; an empty list at the end."""
+
+Owner = Callable[[str], Awaitable[str | None]]
+"""The id of the recording whose prefix a key lies below."""
+
+
+async def compare(bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage) -> AsyncIterator[Discrepancy]:
+    """Every difference below `prefix`. Raises `OutsideError`: a bucket that cannot be read shows no differences."""
+    filed = _filed(pages)
+    one = await anext(filed, None)
+    async for page in bucket.list_objects(prefix, usage=usage):
+        for listed in page:
+            while one is not None and one.key < listed.key:
+                if found := _vanished(one):
+                    yield found
+                one = await anext(filed, None)
+            if one is None or one.key != listed.key:
+                yield await _unknown(listed, owner)
+                continue
+            if found := _changed(one, listed):
+                yield found
+            one = await anext(filed, None)
+    while one is not None:
+        if found := _vanished(one):
+            yield found
+        one = await anext(filed, None)
+
+
+async def _filed(pages: Pages) -> AsyncIterator[Filed]:
+    after = ""
+    while page := await pages(after):
+        for one in page:
+            yield one
+        after = page[-1].key
+
+
+async def _unknown(listed: ListedObject, owner: Owner) -> Discrepancy:
+    recording_id = await owner(listed.key)
+    kind = Difference.FOREIGN if recording_id is None else Difference.UNFILED
+    return Discrepancy(kind, listed.key, recording_id, f"{listed.size_bytes} bytes")
+
+
+def _vanished(one: Filed) -> Discrepancy | None:
+    if not (one.verified and one.listed):
+        return None
+    return Discrepancy(Difference.VANISHED, one.key, one.recording_id, f"had {one.size_bytes} bytes")
+
+
+def _changed(one: Filed, listed: ListedObject) -> Discrepancy | None:
+    if not (one.verified and one.listed) or (one.size_bytes, one.etag) == (listed.size_bytes, listed.etag):
+        return None
+    detail = (
+        f"had {one.size_bytes} bytes, has {listed.size_bytes}"
+        if one.size_bytes != listed.size_bytes
+        else f"had the ETag {one.etag}, has {listed.etag}"
+    )
+    return Discrepancy(Difference.CHANGED, one.key, one.recording_id, detail)

@@ -1,0 +1,171 @@
+"""`pagereel verify` and `pagereel audit` on a real S3 server: what they find, print and end with."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from corpus import recording
+from wire_bucket_rig import BUCKET
+
+from emulator.s3_server import S3Server
+from service.cli import main
+from service.logs import configure_logs
+from service.settings import Log
+
+ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
+
+Files = dict[str, bytes]
+Puts = Callable[[str, Files], None]
+Runs = Callable[..., Result]
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"{uuid.uuid4().hex}/"
+
+
+@pytest.fixture
+def puts(weed: S3Server) -> Iterator[Puts]:
+    client = weed.client()
+
+    def put(folder: str, files: Files) -> None:
+        for name, body in files.items():
+            client.put_object(Bucket=BUCKET, Key=folder + name, Body=body)
+
+    yield put
+    client.close()
+
+
+@pytest.fixture
+def runs(weed: S3Server, tmp_path: Path) -> Iterator[Runs]:
+    """Runs the command with a settings file that has nothing but one storage profile."""
+
+    def invoke(*arguments: str, secret_key: str = weed.reader_secret_key, **env: str) -> Result:
+        settings = tmp_path / "pagereel.toml"
+        settings.write_text(
+            f'deployment = "test"\n[storage.old]\nvendor = 11\nendpoint = "{weed.endpoint}"\nbucket = "{BUCKET}"\n'
+            f'path_style = true\nread_only = true\n[storage.old.read]\naccess_key = "{weed.reader_access_key}"\n'
+            f'secret_key = "{secret_key}"\n'
+        )
+        return CliRunner().invoke(main, ["--config", str(settings), *arguments], env=env)
+
+    yield invoke
+    configure_logs(Log())
+
+
+def verify(runs: Runs, prefix: str, *arguments: str, **env: str) -> tuple[int, list[dict[str, Any]]]:
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, "--level", "listing", "--json", *arguments, **env)
+    return ended.exit_code, json.loads(ended.stdout)["recordings"]
+
+
+def test_recordings_of_others_are_found_and_judged_each_for_itself(runs: Runs, puts: Puts, prefix: str) -> None:
+    puts(prefix, recording(ONE, "room-1") | recording(TWO, "room-2") | {"stranger.txt": b"?"})
+    broken = recording(THREE, "room-3", slices=6)
+    del broken[sorted(broken)[3]]
+    puts(f"{prefix}below/", broken)
+    code, judged = verify(runs, prefix)
+    assert code == 1
+    shown = {(one["folder"], one["sid"], one["cname"]): one["verdict"] for one in judged}
+    assert shown == {
+        (prefix, ONE, "room-1"): "verified",
+        (prefix, TWO, "room-2"): "verified",
+        (f"{prefix}below/", THREE, "room-3"): "incomplete",
+    }
+    assert next(each["code"] for each in judged[-1]["findings"]) == "slice_missing"
+    assert all(one["slices"] >= 4 and one["size_bytes"] > 0 for one in judged)
+
+
+def test_one_recording_is_judged_against_the_window_that_was_wanted(runs: Runs, puts: Puts, prefix: str) -> None:
+    puts(prefix, recording(ONE, "room-1") | recording(TWO, "room-2"))
+    assert verify(runs, prefix, "--sid", ONE, "--cname", "room-1")[0] == 0
+    code, (late,) = verify(runs, prefix, "--sid", ONE, "--from", "2024-12-31T23:58:00Z", "--to", "2025-01-01T00:01:00Z")
+    assert (code, late["verdict"]) == (1, "defective")
+    assert "late_start" in [each["code"] for each in late["findings"]]
+    assert verify(runs, prefix, "--sid", THREE) == (1, [])
+
+
+def test_a_bucket_that_cannot_be_looked_at_ends_with_2_and_shows_no_key(runs: Runs, prefix: str) -> None:
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, secret_key="not-the-secret")
+    assert ended.exit_code == 2
+    assert "SignatureDoesNotMatch" in ended.stderr
+    assert "not-the-secret" not in ended.output
+    assert "--storage" not in runs("verify", "--storage", "no", "--prefix", prefix).stdout
+    assert runs("verify", "--storage", "no", "--prefix", prefix).exit_code == 2
+
+
+def test_a_person_gets_a_table_and_a_sum(runs: Runs, puts: Puts, prefix: str) -> None:
+    puts(prefix, recording(ONE, "room-1"))
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, "--level", "listing")
+    assert ended.exit_code == 0
+    assert f"{prefix}{ONE}_room-1" in ended.stdout
+    assert "2025-01-01 00:00:11" in ended.stdout
+    assert ended.stdout.endswith("1 verified\n")
+
+
+def filed(url: str, rows: list[tuple[str, str, str, int, str]]) -> None:
+    """Recordings and what their looks filed: recording id, state, key, size, ETag."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        for recording_id, state in dict.fromkeys((one[0], one[1]) for one in rows):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO recordings (id, owner, app, storage, state, requested_at, version, document)"
+                    " VALUES (:id, 'o', 'a', 'old', :state, 0, 1, '{}')"
+                ),
+                {"id": recording_id, "state": state},
+            )
+        for recording_id, _, key, size, etag in rows:
+            document = {"key": key, "kind": "slice", "size_bytes": size, "etag": etag, "listed": True}
+            connection.execute(
+                sa.text(
+                    "INSERT INTO files (recording_id, key, kind, first_seen_at, document)"
+                    " VALUES (:id, :key, 'slice', 0, :document)"
+                ),
+                {"id": recording_id, "key": key, "document": json.dumps(document)},
+            )
+    engine.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_audit_finds_what_each_side_lacks(
+    runs: Runs, puts: Puts, weed: S3Server, prefix: str, database_url: str
+) -> None:
+    ulid, other = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"
+    base = f"{ulid.lower()}/"
+    client = weed.client()
+    listed: dict[str, Any] = {}
+    try:
+        for name in ("a1/same", "a1/changed", "a1/unfiled"):
+            client.put_object(Bucket=BUCKET, Key=base + name, Body=b"12345")
+        client.put_object(Bucket=BUCKET, Key="01zz/a1/strange", Body=b"123")
+        listed = client.head_object(Bucket=BUCKET, Key=f"{base}a1/same")
+    finally:
+        client.close()
+    etag = listed["ETag"].strip('"')
+    filed(
+        database_url,
+        [
+            (f"rec_{ulid}", "verified", f"{base}a1/same", 5, etag),
+            (f"rec_{ulid}", "verified", f"{base}a1/changed", 4, etag),
+            (f"rec_{ulid}", "verified", f"{base}a1/gone", 5, etag),
+            (f"rec_{other}", "defective", f"{other.lower()}/a1/gone", 5, etag),
+        ],
+    )
+    ended = runs("audit", "--storage", "old", "--prefix", "01", "--json", PAGEREEL_DATABASE__URL=database_url)
+    assert ended.exit_code == 1, ended.output
+    found = {(one["kind"], one["key"], one["recording"]) for one in json.loads(ended.stdout)["differences"]}
+    assert found == {
+        ("changed", f"{base}a1/changed", f"rec_{ulid}"),
+        ("vanished", f"{base}a1/gone", f"rec_{ulid}"),
+        ("unfiled", f"{base}a1/unfiled", f"rec_{ulid}"),
+        ("foreign", "01zz/a1/strange", None),
+    }
+    assert (
+        runs("audit", "--storage", "old", "--prefix", f"{base}a1/same", PAGEREEL_DATABASE__URL=database_url).exit_code
+        == 0
+    )
