@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from handlers.instants import InstantIn
 from service.operations import RecordingFilter, Wish
 from service.recording import Parameters, State
+from service.report import Level
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
@@ -52,6 +53,9 @@ RtmpUrl = Annotated[
     StringConstraints(pattern=r"^rtmps?://[^\x00-\x20\x7f]+$", max_length=16384),
     Field(description="Where the picture is pushed as well. Kept sealed, shown only as scheme and host"),
 ]
+LevelIn = Annotated[
+    Level, Field(strict=False, description="How deep the bucket is looked at. Default: the storage profile's")
+]
 FileTypes = Annotated[
     list[str],
     AfterValidator(_known_files),
@@ -81,6 +85,7 @@ class StartBody(TypedDict, total=False):
     rtmp_url: RtmpUrl
     labels: Labels
     max_missing_seconds: Annotated[float, Field(ge=0, le=86400, description="Unexplained missing time to be accepted")]
+    level: LevelIn
     start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
     stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
     start_within_seconds: Annotated[
@@ -101,6 +106,13 @@ class RtmpBody(TypedDict):
     """The new RTMP target."""
 
     rtmp_url: RtmpUrl
+
+
+@with_config(_CLOSED)
+class VerifyQuery(TypedDict, total=False):
+    """How deep to look; without it as deep as the recording is verified anyway."""
+
+    level: LevelIn
 
 
 def wish_of(body: StartBody) -> Wish:

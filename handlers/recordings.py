@@ -14,6 +14,7 @@ from handlers.payloads import (
     PageQuery,
     RtmpBody,
     StartBody,
+    VerifyQuery,
     filter_of,
     page_of,
     wish_of,
@@ -99,7 +100,8 @@ async def set_rtmp(request: web.Request) -> web.Response:
 
 async def verify(request: web.Request) -> web.Response:
     """Asks for a new look at the bucket. The result is `latest_report`; a terminal `state` stays what it is."""
-    recording = await request.app[OPERATIONS].verify(request[CALLER], recording_id(request))
+    query = read_query(request, VerifyQuery)
+    recording = await request.app[OPERATIONS].verify(request[CALLER], recording_id(request), query.get("level"))
     return recording_answer(request, recording)
 
 

@@ -12,7 +12,16 @@ from handlers.middleware import account, admit, explain
 from handlers.openapi import describe
 from handlers.outline import outline
 from handlers.pages import render_html
-from handlers.payloads import ChangeBody, FilesQuery, ListQuery, NoticesQuery, PageQuery, RtmpBody, StartBody
+from handlers.payloads import (
+    ChangeBody,
+    FilesQuery,
+    ListQuery,
+    NoticesQuery,
+    PageQuery,
+    RtmpBody,
+    StartBody,
+    VerifyQuery,
+)
 from handlers.registry import Handler, Header, Route
 from handlers.resources import FilePage, HistoryPage, NoticePage, NoticeView, RecordingPage, RecordingView, StatusView
 from metrics.http import RouteMeter
@@ -51,10 +60,12 @@ def _look(path: str, handler: Handler, summary: str, answer: type, query: type |
     return Route("GET", path, handler, "Recordings", summary, answer, scope=Scope.READ, query=query)
 
 
-def _wish(method: str, path: str, handler: Handler, summary: str, *, body: type | None = None) -> Route:
+def _wish(
+    method: str, path: str, handler: Handler, summary: str, *, body: type | None = None, query: type | None = None
+) -> Route:
     status = 200 if method == "PATCH" else 202
     return Route(
-        method, path, handler, "Recordings", summary, RecordingView, status, Scope.START, body=body, errors=(409,)
+        method, path, handler, "Recordings", summary, RecordingView, status, Scope.START, body, query, errors=(409,)
     )
 
 
@@ -71,7 +82,7 @@ ROUTES: Final = (
     _wish("POST", f"{_ONE}/pause", recordings.pause, "Pause"),
     _wish("POST", f"{_ONE}/resume", recordings.resume, "Resume"),
     _wish("PUT", f"{_ONE}/rtmp", recordings.set_rtmp, "Change the RTMP target", body=RtmpBody),
-    _wish("POST", f"{_ONE}/verify", recordings.verify, "Verify again"),
+    _wish("POST", f"{_ONE}/verify", recordings.verify, "Verify again", query=VerifyQuery),
     _look(f"{_ONE}/timeline", recordings.timeline, "Show the timeline", HistoryPage, PageQuery),
     _look(f"{_ONE}/files", recordings.files, "List the files", FilePage, FilesQuery),
     Route(

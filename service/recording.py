@@ -8,7 +8,7 @@ kept sealed beside it, and appear here only in their redacted form).
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from service.report import Interval, ReportSummary
+from service.report import Interval, Level, ReportSummary
 
 
 class State(StrEnum):
@@ -138,7 +138,7 @@ class Location:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Every interval and rule that steers one recording, copied from the settings when it is made, so that a changed
-    setting never changes a running recording. Lengths in seconds."""
+    setting never changes a running recording. Lengths in seconds; `level` is how deep it is verified."""
 
     lead_seconds: float = 5
     start_within_seconds: float = 120
@@ -167,6 +167,7 @@ class Policy:
     pause_slack_seconds: float = 5
     two_reads_apart_seconds: float = 5
     endlist_expected: bool = False
+    level: Level = Level.CONTENT
     restart: bool = False
     max_restarts: int = 1
 
@@ -300,6 +301,7 @@ class Recording:
     next_look_at: float | None = None
     give_up_at: float | None = None
     look_wished: bool = False
+    look_level: Level | None = None
     reports: int = 0
     latest_report: ReportSummary | None = None
     history: int = 0

@@ -22,11 +22,12 @@ class Keys:
 
 @dataclass(slots=True)
 class Usage:
-    """What one look at a bucket cost so far."""
+    """What one look at a bucket cost so far; `cpu_seconds` of judging what was read."""
 
     requests: int = 0
     bytes_read: int = 0
     objects: int = 0
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

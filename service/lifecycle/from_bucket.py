@@ -74,6 +74,7 @@ def judged(draft: Draft, judged: Judged) -> None:
     draft.set(
         reports=number,
         look_wished=False,
+        look_level=None,
         latest_report=ReportSummary(
             number=number,
             verdict=report.verdict,

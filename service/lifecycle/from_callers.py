@@ -81,9 +81,9 @@ def labels_changed(draft: Draft, request: LabelsChanged) -> None:
     draft.note("labels_changed")
 
 
-def verify_requested(draft: Draft, _: VerifyRequested) -> None:
+def verify_requested(draft: Draft, wish: VerifyRequested) -> None:
     seen = LOOKED_AT | {State.VERIFIED, State.DEFECTIVE, State.UNPROVEN}
     if draft.recording.state not in seen:
         raise _conflict(draft, "cannot verify yet" if not draft.recording.state.terminal else "nothing to verify")
-    draft.set(look_wished=True)
+    draft.set(look_wished=True, look_level=wish.level)
     draft.note("verify_requested")

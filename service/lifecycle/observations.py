@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.recording import EndReason, Notice, Recording
-from service.report import Report
+from service.report import Level, Report
 
 
 class Call(StrEnum):
@@ -148,7 +148,9 @@ class LabelsChanged:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequested:
-    """The caller wants another look at the bucket."""
+    """The caller wants another look at the bucket; `level` None: as deep as the recording's own."""
+
+    level: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from service.recording import BLAME, Attempt, Blame, EndReason, Policy, Recordin
 from service.report import Interval
 
 _HOUR = 3600.0
+# Of the audio profiles 0, 1, 2 (agora-reference §3.3).
+_CHANNELS = (1, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class ExpectedAttempt:
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance (design §2);
-    `end_proven`: no task may still be alive."""
+    `end_proven`: no task may still be alive. `size` (width, height) and `channels` are what Agora was asked for; None:
+    not known."""
 
     key_prefix: str
     attempts: tuple[ExpectedAttempt, ...]
@@ -34,6 +37,8 @@ class Expectation:
     ended_by_itself: bool
     end_proven: bool
     policy: Policy
+    size: tuple[int, int] | None = None
+    channels: int | None = None
 
     def allowed_seconds(self, expected_seconds: float) -> float:
         """How much unexplained missing time `verified` bears (design §2)."""
@@ -58,6 +63,8 @@ def expectation(recording: Recording) -> Expectation:
         ended_by_itself=reason is not None and BLAME[reason] is not Blame.CALLER,
         end_proven=not any(one.may_be_alive and one.uploaded is None for one in recording.attempts),
         policy=recording.policy,
+        size=(recording.parameters.video_width, recording.parameters.video_height),
+        channels=_CHANNELS[recording.parameters.audio_profile],
     )
 
 

@@ -1,4 +1,5 @@
-"""The verdict of level "listing": names, sizes, order, presence and time, from one LIST and the playlists.
+"""The judgement of one look. It begins with level "listing": names, sizes, order, presence and time, from one LIST and
+the playlists; deeper levels add to it what they find in the files.
 
 Beliefs about Agora that nobody has confirmed never condemn (verification A.1.2). What may still come makes a recording
 `incomplete`; `defective` is only what no later upload can heal.
@@ -11,9 +12,10 @@ from service.media.expectation import Expectation
 from service.media.findings import RULES, Effect, Evidence, Findings
 from service.media.manifest import list_files
 from service.media.names import basename
+from service.media.pieces import Piece, hole
 from service.media.playlist import Playlist, parse_playlist
 from service.media.runs import Run, limits_of, sort_listing
-from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
+from service.media.timeline import JOINED_SECONDS, NOTABLE_SECONDS, Slice, Timeline, build_timeline
 from service.report import FileKind, Interval, Level, ListedObject, Report, Severity, Verdict
 
 _TS_PACKET = 188
@@ -32,48 +34,56 @@ def judge_listing(
     expected: Expectation, listed: Iterable[ListedObject], playlists: Mapping[str, PlaylistRead], now: float
 ) -> Report:
     """Judge what a listing and the playlists (by key) show. Linear in the number of objects; never raises on input."""
-    return _Judge(expected, listed, playlists, now).judge()
+    return Judgement(expected, listed, playlists).report(Level.LISTING, now)
 
 
-class _Judge:
+class Judgement:
+    """What is known of a recording while it is looked at. `pieces` are the slices that can be opened, `final` tells by
+    the index of a run whether its files are as they will stay; `held_seconds` takes what a deeper level found a slice
+    (by key) to hold where that is less than its playlist says. Once `report` was called it is used up."""
+
     def __init__(
-        self,
-        expected: Expectation,
-        listed: Iterable[ListedObject],
-        playlists: Mapping[str, PlaylistRead],
-        now: float,
+        self, expected: Expectation, listed: Iterable[ListedObject], playlists: Mapping[str, PlaylistRead]
     ) -> None:
-        self._expected = expected
-        self._listing = sort_listing(expected, listed)
+        self.expected = expected
+        self.listing = sort_listing(expected, listed)
+        self.findings = Findings()
+        self.pieces: list[Piece] = []
+        self.final: dict[int, bool] = {}
+        self.held_seconds: dict[str, float] = {}
         self._reads = playlists
-        self._now = now
-        self._findings = Findings()
         self._parsed: dict[int, Playlist] = {}
-        self._slices: list[Slice] = []
         self._unread = False
+        self._judge_listing()
 
-    def judge(self) -> Report:
-        runs = self._listing.runs
+    def _judge_listing(self) -> None:
+        runs = self.listing.runs
         if not any(run.slices or run.mp4s or run.playlists for run in runs):
-            self._findings.add(
-                "no_objects", f"There is no object of this recording below {self._expected.key_prefix!r}."
-            )
+            self.findings.add("no_objects", f"There is no object of this recording below {self.expected.key_prefix!r}.")
         for index, run in enumerate(runs):
             self._judge_run(index, run, last=index == len(runs) - 1)
+        self._judge_overlaps()
         self._judge_mp4()
         self._judge_announced()
         self._judge_unknown()
-        timeline = build_timeline(self._slices, self._expected)
+
+    def report(self, level: Level, now: float) -> Report:
+        """Account for the time, and say what all that was found amounts to."""
+        timeline = build_timeline((self._media(piece) for piece in self.pieces), self.expected)
         self._judge_time(timeline)
         return Report(
-            verdict=_verdict(self._findings.effects),
-            level=Level.LISTING,
-            judged_at=self._now,
-            findings=self._findings.all(),
+            verdict=_verdict(self.findings.effects),
+            level=level,
+            judged_at=now,
+            findings=self.findings.all(),
             coverage=timeline.coverage,
             missing=tuple(one for one in timeline.missing if one.seconds > NOTABLE_SECONDS)[:_MISSING_KEPT],
-            files=list_files(self._expected, runs, self._parsed),
+            files=list_files(self.expected, self.listing.runs, self._parsed),
         )
+
+    def _media(self, piece: Piece) -> Slice:
+        seconds = min(piece.seconds, self.held_seconds.get(piece.key, piece.seconds))
+        return Slice(piece.starts_at, piece.starts_at + seconds, piece.attempt, piece.recorder)
 
     def _judge_run(self, index: int, run: Run, *, last: bool) -> None:
         chosen = run.playlist
@@ -81,19 +91,21 @@ class _Judge:
         if chosen is None or read is None:
             files = sorted(one.key for one in self._objects(run))
             text = f"There are {len(files)} files such as {files[0]}, but no playlist that names them."
-            self._findings.add("playlist_absent", text, key=files[0])
+            self.findings.add("playlist_absent", text, key=files[0])
+            self.final[index] = False
             self._judge_sizes(run, final=False)
             return
         if any(name.copy is not None and one is chosen for name, one in run.playlists):
             text = f"The playlist {chosen.key}, forwarded by Agora's backup cloud, is the one believed."
-            self._findings.add("playlist_copy_used", text, key=chosen.key)
-        playlist = parse_playlist(read.content, chosen.key, run.names, limits_of(self._expected, run))
+            self.findings.add("playlist_copy_used", text, key=chosen.key)
+        playlist = parse_playlist(read.content, chosen.key, run.names, limits_of(self.expected, run))
         self._parsed[index] = playlist
         self._unread = self._unread or not playlist.readable
-        whole = self._judge_presence(run, playlist) if playlist.readable else True
+        whole = self._judge_presence(index, run, playlist) if playlist.readable else True
         # Only the last recorder lived to write an end; the ones before it are dead, so theirs are final as they are.
-        final = self._judge_finality(chosen.key, playlist, read, whole=whole) if last else self._expected.end_proven
-        self._findings.extend(playlist.findings, final=final)
+        final = self._judge_finality(chosen.key, playlist, read, whole=whole) if last else self.expected.end_proven
+        self.final[index] = final
+        self.findings.extend(playlist.findings, final=final)
         self._judge_order(chosen.key, playlist, final=final)
         self._judge_sizes(run, final=final)
 
@@ -101,32 +113,38 @@ class _Judge:
     def _objects(run: Run) -> list[ListedObject]:
         return [*(one for one, _ in run.slices.values()), *run.mp4s.values(), *(one for _, one in run.playlists)]
 
-    def _judge_presence(self, run: Run, playlist: Playlist) -> bool:
+    def _judge_presence(self, index: int, run: Run, playlist: Playlist) -> bool:
         """Compare the playlist with the listing; True where the playlist names every listed slice."""
         names = set()
         for entry in playlist.entries:
             names.add(entry.name)
-            if entry.name not in run.slices:
+            listed = run.slices.get(entry.name)
+            if listed is None:
                 key = run.attempt.prefix + entry.name
-                self._findings.add(
+                self.findings.add(
                     "slice_missing", f"The playlist names {key}, but the bucket does not hold it.", key=key
                 )
-            elif entry.read.starts_at is not None:
-                begin = entry.read.starts_at
-                self._slices.append(Slice(begin, begin + entry.seconds, run.attempt.number, run.number))
+                continue
+            one, begin = listed
+            self.pieces.append(
+                Piece(
+                    one.key, one.size_bytes, one.etag, begin, entry.seconds, entry.marked,
+                    index, run.attempt.number, run.number,
+                )
+            )  # fmt: skip
         unlisted = [name for name in run.slices if name not in names]
         for name in unlisted:
             key = run.slices[name][0].key
             text = f"The slice {key} is in the bucket, but its playlist does not name it, so its media does not count."
-            self._findings.add("slice_unlisted", text, key=key)
+            self.findings.add("slice_unlisted", text, key=key)
         return not unlisted
 
     def _judge_finality(self, key: str, playlist: Playlist, read: PlaylistRead, *, whole: bool) -> bool:
         """Whether the playlist is the last word of the last recorder (rule P5 of verification A.1.1)."""
-        proven = self._expected.end_proven
+        proven = self.expected.end_proven
         if playlist.ended:
             return proven
-        policy = self._expected.policy
+        policy = self.expected.policy
         stood = proven and read.stood_seconds is not None and read.stood_seconds >= policy.two_reads_apart_seconds
         if stood and not playlist.readable:
             return True
@@ -134,10 +152,10 @@ class _Judge:
             text = (
                 f"The playlist {key} has no ENDLIST, but stood still and names every slice after the recording's end."
             )
-            self._findings.add("endlist_absent", text, key=key)
+            self.findings.add("endlist_absent", text, key=key)
             return True
         text = f"The playlist {key} has no ENDLIST, and nothing else proves yet that it is the final one."
-        self._findings.add("playlist_not_final", text, key=key)
+        self.findings.add("playlist_not_final", text, key=key)
         return False
 
     def _judge_order(self, key: str, playlist: Playlist, *, final: bool) -> None:
@@ -146,40 +164,49 @@ class _Judge:
             starts_at = entry.read.starts_at or 0.0
             if starts_at < latest - NOTABLE_SECONDS or starts_at == latest:
                 text = f"The playlist {key} names {entry.name} after a slice that begins later, or twice."
-                self._findings.add("slices_out_of_order", text, key=key, final=final)
+                self.findings.add("slices_out_of_order", text, key=key, final=final)
             latest = max(latest, starts_at)
+
+    def _judge_overlaps(self) -> None:
+        """One recorder writes one slice after the other, so one that lasts into the next is shorter than it is said to
+        be."""
+        for one, other in zip(self.pieces, self.pieces[1:], strict=False):
+            beyond = -hole(one, other)
+            if one.run == other.run and not other.marked and JOINED_SECONDS < beyond < one.seconds:
+                text = f"The playlist says {one.seconds:.3f} s for {one.key}, {beyond:.3f} s beyond the next slice."
+                self.findings.add("duration_wrong", text, key=one.key, evidence={"beyond_seconds": round(beyond, 3)})
 
     def _judge_sizes(self, run: Run, *, final: bool) -> None:
         for one, _ in run.slices.values():
             if one.size_bytes == 0:
-                self._findings.add("slice_empty", f"The slice {one.key} is empty.", key=one.key, final=final)
+                self.findings.add("slice_empty", f"The slice {one.key} is empty.", key=one.key, final=final)
             elif one.size_bytes % _TS_PACKET:
                 text = f"The slice {one.key} has {one.size_bytes} bytes, which is no whole number of MPEG-TS packets."
-                self._findings.add(
+                self.findings.add(
                     "slice_truncated", text, key=one.key, final=final, evidence={"size_bytes": one.size_bytes}
                 )
         for one in run.mp4s.values():
             if one.size_bytes == 0:
-                self._findings.add("mp4_empty", f"The MP4 file {one.key} is empty.", key=one.key, final=final)
+                self.findings.add("mp4_empty", f"The MP4 file {one.key} is empty.", key=one.key, final=final)
 
     def _judge_mp4(self) -> None:
-        runs = [run for run in self._listing.runs if run.slices or run.mp4s]
-        if self._expected.mp4 and runs and not any(run.mp4s for run in runs):
-            text = f"MP4 was asked for, but there is no MP4 file below {self._expected.key_prefix!r}."
-            self._findings.add("mp4_missing", text)
+        runs = [run for run in self.listing.runs if run.slices or run.mp4s]
+        if self.expected.mp4 and runs and not any(run.mp4s for run in runs):
+            text = f"MP4 was asked for, but there is no MP4 file below {self.expected.key_prefix!r}."
+            self.findings.add("mp4_missing", text)
             return
         for run in runs:
-            if self._expected.mp4 and not run.mp4s:
+            if self.expected.mp4 and not run.mp4s:
                 text = f"Recorder {run.number + 1} of attempt {run.attempt.number} left slices but no MP4 file."
-                self._findings.add("mp4_absent_in_run", text)
+                self.findings.add("mp4_absent_in_run", text)
             for index in range(min(max(run.mp4s, default=-1), 10_000)):
                 if index not in run.mp4s:
                     text = f"MP4 part {index} of attempt {run.attempt.number} is missing, though a later part is there."
-                    self._findings.add("mp4_missing", text, evidence={"index": index})
+                    self.findings.add("mp4_missing", text, evidence={"index": index})
 
     def _judge_announced(self) -> None:
-        for attempt in self._expected.attempts:
-            runs = {run.number: run for run in self._listing.runs if run.attempt is attempt}
+        for attempt in self.expected.attempts:
+            runs = {run.number: run for run in self.listing.runs if run.attempt is attempt}
             if not attempt.announced or not runs:
                 continue
             names = next(iter(runs.values())).names
@@ -189,33 +216,33 @@ class _Judge:
                 key = attempt.prefix + name[:200]
                 if read is None:
                     text = f"Agora announced {name[:200]!r}, which is no file name of this task."
-                    self._findings.add("announced_unreadable", text)
+                    self.findings.add("announced_unreadable", text)
                 elif not _has(runs.get(read.run), name, read.kind, read.index):
                     text = f"Agora announced {key}, but the bucket does not hold it."
-                    self._findings.add("announced_missing", text, key=key)
+                    self.findings.add("announced_missing", text, key=key)
             for run in runs.values():
                 for _, one in run.playlists:
                     if basename(one.key) not in spoken:
                         text = f"Agora never announced the playlist {one.key}."
-                        self._findings.add("unreported_file", text, key=one.key)
+                        self.findings.add("unreported_file", text, key=one.key)
 
     def _judge_unknown(self) -> None:
-        for one in self._listing.unknown:
+        for one in self.listing.unknown:
             text = f"The object {one.key} lies below the recording's prefix but is no file of it."
-            self._findings.add("unknown_object", text, key=one.key)
+            self.findings.add("unknown_object", text, key=one.key)
 
     def _judge_time(self, timeline: Timeline) -> None:
         account = timeline.coverage
         beyond = account.unexplained_seconds > account.allowed_seconds
         # While files may still come, missing time condemns nothing; where a playlist is unreadable, it says nothing.
-        counts = beyond and not self._unread and Effect.AWAITS not in self._findings.effects
+        counts = beyond and not self._unread and Effect.AWAITS not in self.findings.effects
         severity = Severity.ERROR if counts else Severity.WARNING
         notable = 0.0
         for one in timeline.missing:
             if one.seconds <= NOTABLE_SECONDS:
                 continue
             notable += 0.0 if one.explained else one.seconds
-            self._findings.add(
+            self.findings.add(
                 one.kind.value,
                 f"{one.seconds:.1f} s of the wanted time are missing ({one.kind.value.replace('_', ' ')}).",
                 interval=Interval(one.from_at, one.to_at),
@@ -225,11 +252,11 @@ class _Judge:
         small = account.unexplained_seconds - notable
         if timeline.drift_seconds or (beyond and notable <= account.allowed_seconds):
             text = f"Holes of less than a second between slices add up to {small:.1f} s."
-            self._findings.add("small_gaps", text, severity=severity, evidence={"seconds": round(small, 3)})
+            self.findings.add("small_gaps", text, severity=severity, evidence={"seconds": round(small, 3)})
         for both in timeline.doubled:
             seconds = (both.to_at or both.from_at) - both.from_at
             text = f"{seconds:.1f} s were recorded twice."
-            self._findings.add("media_doubled", text, interval=both, evidence={"seconds": round(seconds, 3)})
+            self.findings.add("media_doubled", text, interval=both, evidence={"seconds": round(seconds, 3)})
 
 
 def _has(run: Run | None, name: str, kind: FileKind, index: int | None) -> bool:

@@ -41,7 +41,10 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     if wrong or page is None or parameters is None:
         raise _all_wrong(wrong)
     policy = settings.policy(
-        preset, max_missing_seconds=wish.max_missing_seconds, start_within_seconds=wish.start_within_seconds
+        preset,
+        max_missing_seconds=wish.max_missing_seconds,
+        start_within_seconds=wish.start_within_seconds,
+        level=wish.level or settings.storage[storage].level,
     )
     return Recording(
         id=f"rec_{ulid}",

@@ -55,6 +55,7 @@ from service.operations.writing import Written, create, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
 from service.recording import Recording, State
+from service.report import Level
 from service.settings import App, Settings
 
 T = TypeVar("T")
@@ -240,8 +241,9 @@ class Operations:
         target = parse_rtmp_url(rtmp_url, self._settings.urls, max_bytes=self._settings.limits.url_max_bytes)
         return await self._observe(caller, recording_id, RtmpRequested(redact_rtmp(target.text)), rtmp_url=rtmp_url)
 
-    async def verify(self, caller: Caller, recording_id: str) -> Recording:
-        return await self._observe(caller, recording_id, VerifyRequested())
+    async def verify(self, caller: Caller, recording_id: str, level: Level | None = None) -> Recording:
+        """Wish for another look, as deep as `level` says; None: as deep as the recording's own."""
+        return await self._observe(caller, recording_id, VerifyRequested(level))
 
     async def _observe(
         self, caller: Caller, recording_id: str, *observations: Observation, rtmp_url: str | None = None

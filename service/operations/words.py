@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from service.recording import State
-from service.report import JudgedFile
+from service.report import JudgedFile, Level
 
 T = TypeVar("T")
 
@@ -46,6 +46,7 @@ class Wish:
     rtmp_url: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     max_missing_seconds: float | None = None
+    level: Level | None = None
     start_at: float | None = None
     stop_at: float | None = None
     start_within_seconds: float | None = None

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from service.recording import Location, Policy
+from service.report import Level
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.section import Section
@@ -132,6 +133,7 @@ class StorageProfile(Section):
     read: Keys
     sse: Literal["kms", "aes256"] | None = None
     tag: str | None = Field(None, min_length=1, max_length=500)
+    level: Level = Level.CONTENT
 
     @field_validator("vendor")
     @classmethod
@@ -271,10 +273,15 @@ class Whole(Section):
         *,
         max_missing_seconds: float | None = None,
         start_within_seconds: float | None = None,
+        level: Level | None = None,
     ) -> Policy:
-        """The rules one new recording is steered by: `timing`, the preset's restart rule, the caller's two wishes."""
+        """The rules one new recording is steered by: `timing`, the preset's restart rule, the caller's wishes."""
         values = self.timing.model_dump()
-        wished = {"max_missing_seconds": max_missing_seconds, "start_within_seconds": start_within_seconds}
+        wished = {
+            "max_missing_seconds": max_missing_seconds,
+            "start_within_seconds": start_within_seconds,
+            "level": level,
+        }
         values |= {name: value for name, value in wished.items() if value is not None}
         return Policy(**values, restart=preset.restart == "on_failure", max_restarts=preset.max_restarts)
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 from service.buckets import Bucket, Usage
 from service.errors import OutsideError, Refused
 from service.media.expectation import Expectation
-from service.media.verdict import judge_blind, judge_listing
+from service.media.findings import Effect
+from service.media.verdict import Judgement, judge_blind
 from service.report import Level, Report
 from service.verifier.reading import TooManyObjects, beside, read_recording, weight
+from service.verifier.structure import look_at_structure
 
 
 async def judge_recording(
@@ -30,7 +32,7 @@ async def judge_recording(
     """
     usage = usage or Usage()
     try:
-        report = await _judge(bucket, expected, now_fn, usage)
+        report = await _judge(bucket, expected, level, seed, now_fn, usage)
     except OutsideError as error:
         report = judge_shut(error, now_fn())
     except TooManyObjects:
@@ -39,9 +41,18 @@ async def judge_recording(
     return replace(report, requests=usage.requests, bytes_read=usage.bytes_read, seed=seed)
 
 
-async def _judge(bucket: Bucket, expected: Expectation, now_fn: Callable[[], float], usage: Usage) -> Report:
+async def _judge(
+    bucket: Bucket, expected: Expectation, level: Level, seed: int, now_fn: Callable[[], float], usage: Usage
+) -> Report:
     listed, reads = await read_recording(bucket, expected, usage)
-    return await beside(len(listed) + weight(reads), judge_listing, expected, listed, reads, now_fn())
+    much = len(listed) + weight(reads)
+    judgement = await beside(much, Judgement, expected, listed, reads)
+    reached = Level.LISTING
+    # What may still come is waited for first: a look that must be repeated anyway stays a cheap one.
+    if level is not Level.LISTING and Effect.AWAITS not in judgement.findings.effects:
+        await look_at_structure(bucket, judgement, seed, usage)
+        reached = Level.STRUCTURE
+    return await beside(much, judgement.report, reached, now_fn())
 
 
 def judge_shut(error: OutsideError, now: float) -> Report:

@@ -31,8 +31,9 @@ class Verifier:
         except OutsideError as error:
             report = judge_shut(error, now_fn())
         else:
+            level = recording.look_level or recording.policy.level
             report = await judge_recording(
-                bucket, expectation(recording), Level.LISTING, seed=_seed(recording), now_fn=now_fn, usage=usage
+                bucket, expectation(recording), level, seed=_seed(recording), now_fn=now_fn, usage=usage
             )
         _count(report, usage, asyncio.get_running_loop().time() - started)
         return report

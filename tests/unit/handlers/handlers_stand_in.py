@@ -124,8 +124,8 @@ class StandIn:
         self._note("set_rtmp", recording_id, rtmp_url)
         return RECORDING
 
-    async def verify(self, caller: Any, recording_id: str) -> Recording:
-        self._note("verify", recording_id)
+    async def verify(self, caller: Any, recording_id: str, level: Level | None = None) -> Recording:
+        self._note("verify", recording_id, *[level] * (level is not None))
         return RECORDING
 
     async def timeline(self, caller: Any, recording_id: str, cursor: Any, limit: int) -> Page[HistoryEntry]:

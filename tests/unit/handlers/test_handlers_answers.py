@@ -12,6 +12,7 @@ from handlers.instants import format_instant, parse_instant
 from metrics import REGISTRY
 from service.operations import Idempotency, RecordingFilter, Wish
 from service.recording import State
+from service.report import Level
 
 Client = TestClient[Any, Any]
 
@@ -29,6 +30,7 @@ async def test_a_start_hands_over_what_was_named_and_nothing_else(api: Client, o
         "rtmp_url": "rtmp://live.example.org/key",
         "labels": {"room": "7"},
         "max_missing_seconds": 2,
+        "level": "full",
         "start_at": "2027-01-15T09:00:01+01:00",
         "stop_at": "2027-01-15T08:00:02.5Z",
     }
@@ -43,6 +45,7 @@ async def test_a_start_hands_over_what_was_named_and_nothing_else(api: Client, o
         rtmp_url="rtmp://live.example.org/key",
         labels={"room": "7"},
         max_missing_seconds=2,
+        level=Level.FULL,
         start_at=NOW + 1,
         stop_at=NOW + 2.5,
     )

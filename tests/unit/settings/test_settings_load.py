@@ -334,7 +334,7 @@ def test_settings_cannot_be_changed(load):
 
 def test_timing_is_the_policy_without_what_a_preset_decides():
     policy = {field.name: getattr(Policy(), field.name) for field in dataclasses.fields(Policy)}
-    assert policy.keys() - Timing.model_fields.keys() == {"restart", "max_restarts"}
+    assert policy.keys() - Timing.model_fields.keys() == {"restart", "max_restarts", "level"}
     assert Timing().model_dump() == {name: policy[name] for name in Timing.model_fields}
 
 

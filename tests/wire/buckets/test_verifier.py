@@ -43,7 +43,7 @@ def recording() -> Recording:
         storage="s",
         location=Location(11, 0, BUCKET, None, True, (prefix,)),
         parameters=Parameters(max_recording_hour=1, av_file_type=("hls",)),
-        policy=Policy(two_reads_apart_seconds=0.05),
+        policy=Policy(two_reads_apart_seconds=0.05, level=Level.LISTING),
         page="https://page.example/",
         rtmp=None,
         requested_at=BEGIN,
