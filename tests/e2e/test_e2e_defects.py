@@ -74,9 +74,11 @@ async def _all(house: House, sizes: Sizes) -> None:
 
 
 # The edges of the wanted window are compared to five seconds, so a late start must be later than that.
-async def test_late_start_and_early_end_are_defective_and_time_on_hold_is_not_counted(build: Living) -> None:
+async def test_late_start_and_early_end_are_defective_and_time_on_hold_is_not_counted(
+    build: Living, database_url: str
+) -> None:
     timing = {"start_allowance_seconds": 1, "missing_floor_seconds": 2, "lead_seconds": 0}
-    async with build(settings={"timing": timing}) as house:
+    async with build(database_url=database_url, settings={"timing": timing}) as house:
         await _all(house, Sizes(allowance=1, late=8, dies=3, hold=4))
 
 

@@ -132,14 +132,14 @@ async def _survive(forge: Forge, root: Path, store: Store, database_url: str, ki
         assert await service.stop() == 0
 
 
-async def test_five_kills_lose_no_acknowledged_notice_and_no_recorder(
+async def test_ten_kills_lose_no_acknowledged_notice_and_no_recorder(
     forge: Forge, tmp_path: Path, store: Store
 ) -> None:
-    await _survive(forge, tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db", kills=5, seed=11)
+    await _survive(forge, tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db", kills=10, seed=11)
 
 
 @pytest.mark.proof
-async def test_ten_kills_lose_no_acknowledged_notice_and_no_recorder(
+async def test_ten_kills_lose_no_acknowledged_notice_and_no_recorder_on_either_database(
     forge: Forge, tmp_path: Path, store: Store, database_url: str
 ) -> None:
     await _survive(forge, tmp_path, store, database_url, kills=10, seed=12)

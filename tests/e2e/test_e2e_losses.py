@@ -16,8 +16,8 @@ async def _tell(house: House) -> dict[str, object]:
     return summary(shown, await house.files(recording))
 
 
-async def test_with_every_notice_lost_the_end_is_the_same(build: Living) -> None:
-    async with build(emulator={"faults": [{"kind": "notices_drop"}]}) as house:
+async def test_with_every_notice_lost_the_end_is_the_same(build: Living, database_url: str) -> None:
+    async with build(database_url=database_url, emulator={"faults": [{"kind": "notices_drop"}]}) as house:
         assert await _tell(house) == CLEAN
         assert await house.rows("SELECT count(*) FROM notifications") == [(0,)]
 
@@ -35,8 +35,8 @@ def _deafen(built: service_app.House) -> None:
         setattr(built.worker, name, _Deaf())
 
 
-async def test_with_every_wake_up_in_memory_thrown_away_the_end_is_the_same(build: Living) -> None:
-    async with build(touch=_deafen) as house:
+async def test_with_every_wake_up_in_memory_thrown_away_the_end_is_the_same(build: Living, database_url: str) -> None:
+    async with build(database_url=database_url, touch=_deafen) as house:
         assert await _tell(house) == CLEAN
         while await house.rows("SELECT count(*) FROM notifications WHERE outcome <> 'applied'") != [(0,)]:
             await asyncio.sleep(0.05)  # the last notice may still wait for the poll

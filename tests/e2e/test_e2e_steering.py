@@ -9,8 +9,10 @@ LEAD = 2.0
 CAPACITY = {"code": 406, "reason": "vendor_over_load"}
 
 
-async def test_a_start_in_the_future_is_sent_lead_seconds_early_and_stop_at_stops_by_itself(build: Living) -> None:
-    async with build(settings={"timing": {"lead_seconds": LEAD}}) as house:
+async def test_a_start_in_the_future_is_sent_lead_seconds_early_and_stop_at_stops_by_itself(
+    build: Living, database_url: str
+) -> None:
+    async with build(database_url=database_url, settings={"timing": {"lead_seconds": LEAD}}) as house:
         start_at = time.time() + LEAD + 1.5
         stop_at = start_at + 2.5
         recording = await house.ask(start_at=rfc3339(start_at), stop_at=rfc3339(stop_at))
@@ -98,7 +100,10 @@ async def _planned(house: House, **body: object) -> str:
     return await house.ask(start_at=rfc3339(time.time() + 2), **body)
 
 
-async def test_refused_delayed_and_unanswered_calls_lead_to_the_right_end(build: Living) -> None:
-    async with build(settings={"timing": {"lead_seconds": 0}}) as house, asyncio.TaskGroup() as group:
+async def test_refused_delayed_and_unanswered_calls_lead_to_the_right_end(build: Living, database_url: str) -> None:
+    async with (
+        build(database_url=database_url, settings={"timing": {"lead_seconds": 0}}) as house,
+        asyncio.TaskGroup() as group,
+    ):
         for story in (_without_capacity, _stopped_before_it_started, _start_unanswered, _pause_refused):
             group.create_task(story(house))
