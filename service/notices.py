@@ -13,6 +13,8 @@ import orjson
 
 from service.recording import Notice
 
+# The console's Check sends notices with this cname (agora-reference §7.5); they are kept and applied to nothing.
+TEST_CNAME = "test_webhook"
 MAX_TEXT = 255
 MAX_DEPTH = 32
 _MAX_NUMBER = 2**31 - 1

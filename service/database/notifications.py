@@ -1,4 +1,4 @@
-"""What becomes of stored notifications: the worker claims, understands and finishes them; the API lists and replays.
+"""What becomes of stored notifications: the worker sorts, understands and finishes them; the API lists and replays.
 
 A claimed row is hidden for a while instead of leased: if its worker dies it is simply there again, so understanding one
 twice must do no harm.
@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from service.database.batches import BODY
 from service.database.sealing import Seals
-from service.database.tables import notifications
+from service.database.tables import attempts, notifications, recordings
+from service.notices import TEST_CNAME
 
 # Literals, not parameters: only then SQLite uses the partial indexes.
 _IS_NEW = sa.text("outcome = 'new'")
@@ -34,40 +35,75 @@ class NoticeRow(NamedTuple):
 
 
 class NoticeClaim(NamedTuple):
-    """A notification to be understood now. `tries` counts this one; `sealed` is its body (`open_body`)."""
+    """A notification of a recording, to be understood now. `tries` counts this one; `sealed` is its body
+    (`open_body`)."""
 
     id: int
     app: str
     received_at: float
     tries: int
     sealed: bytes
+    recording_id: str
+
+
+class Sorted(NamedTuple):
+    """What became of new notifications: those to be understood, and type and outcome of those that are done with."""
+
+    claims: list[NoticeClaim]
+    settled: list[tuple[int | None, str]]
 
 
 _COLUMNS = tuple(notifications.c[name] for name in NoticeRow._fields)
+_CLAIMED = ("id", "app", "received_at", "tries", "body", "recording_id")
 
 
-def claim_notices(connection: sa.Connection, now: float, limit: int) -> list[NoticeClaim]:
-    """New notifications, oldest first, hidden from others for 30 s; finish, retry or park each."""
+def sort_notices(connection: sa.Connection, now: float, limit: int) -> Sorted:
+    """Take new notifications, oldest first, and part them by whose they are, in one statement.
+
+    One of a recording's attempts (by `cname`, else by `sid`, and of the same app) is hidden from others for 30 s;
+    finish, retry or park each. All others need no understanding: they are finished here.
+    """
+    found = Sorted([], [])
+    wanted = {"now": now, "limit": limit, "hidden_until": now + _HIDE_SECONDS}
+    for outcome, event_type, *claim in connection.execute(_SORT, wanted):
+        if outcome == "new":
+            found.claims.append(NoticeClaim(*claim))
+        else:
+            found.settled.append((event_type, outcome))
+    found.claims.sort()
+    return found
+
+
+def _attempted(column: sa.Column[Any]) -> sa.ScalarSelect[str]:
+    """The recording of the notification's app that has an attempt with the notification's `column`."""
+    found = sa.select(attempts.c.recording_id).join(recordings, recordings.c.id == attempts.c.recording_id)
+    found = found.where(column == notifications.c[column.name], recordings.c.app == notifications.c.app)
+    return found.limit(1).scalar_subquery()
+
+
+def _sort_statement() -> sa.UpdateBase:
+    """Built once: building it takes longer than executing it."""
     ready = (
         sa.select(notifications.c.id)
-        .where(_IS_NEW, notifications.c.next_try_at <= now)
+        .where(_IS_NEW, notifications.c.next_try_at <= sa.bindparam("now"))
         .order_by(notifications.c.id)
-        .limit(limit)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
         .with_for_update(skip_locked=True)
     )
-    query = (
-        notifications.update()
-        .where(notifications.c.id.in_(ready))
-        .values(next_try_at=now + _HIDE_SECONDS, tries=notifications.c.tries + 1)
-        .returning(
-            notifications.c.id,
-            notifications.c.app,
-            notifications.c.received_at,
-            notifications.c.tries,
-            notifications.c.body,
-        )
+    whose = sa.func.coalesce(_attempted(attempts.c.cname), _attempted(attempts.c.sid))
+    outcome = sa.case(
+        (notifications.c.event_type.is_(None), "broken"),
+        (notifications.c.cname == TEST_CNAME, "test"),
+        (whose.is_(None), "foreign"),
+        else_="new",
     )
-    return sorted(NoticeClaim(*row) for row in connection.execute(query))
+    hidden = {"next_try_at": sa.bindparam("hidden_until"), "tries": notifications.c.tries + 1}
+    query = notifications.update().where(notifications.c.id.in_(ready))
+    query = query.values(outcome=outcome, recording_id=whose, **hidden)
+    return query.returning(*(notifications.c[name] for name in ("outcome", "event_type", *_CLAIMED)))
+
+
+_SORT = _sort_statement()
 
 
 def open_body(claim: NoticeClaim, seals: Seals) -> bytes:
@@ -75,9 +111,9 @@ def open_body(claim: NoticeClaim, seals: Seals) -> bytes:
     return seals.open(claim.sealed, BODY)
 
 
-def finish_notice(connection: sa.Connection, notice: int, outcome: str, recording_id: str | None = None) -> None:
-    """It is understood: `outcome` is `applied`, `foreign`, `test` or `broken` (see `tables.OUTCOMES`)."""
-    _set(connection, notice, outcome=outcome, recording_id=recording_id)
+def finish_notice(connection: sa.Connection, notice: int, outcome: str) -> None:
+    """It is understood, and came to this (see `tables.OUTCOMES`)."""
+    _set(connection, notice, outcome=outcome)
 
 
 def retry_notice(connection: sa.Connection, notice: int, at: float) -> None:

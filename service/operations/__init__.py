@@ -3,6 +3,7 @@
 `Operations` is what callers and Agora may do, `Work` what the worker does. Neither calls Agora or a bucket.
 """
 
+from service.database.notifications import Sorted
 from service.operations.api import Operations
 from service.operations.words import (
     Answer,
@@ -28,6 +29,7 @@ __all__ = [
     "Page",
     "RecordingFilter",
     "Scope",
+    "Sorted",
     "StoredNotice",
     "Task",
     "Wish",

@@ -33,13 +33,12 @@ from service.lifecycle.observations import (
     StopRequested,
     VerifyRequested,
 )
-from service.notices import parse_notice, verify_signature
+from service.notices import TEST_CNAME, parse_notice, verify_signature
 from service.operations.admission import admit
 from service.operations.cursors import decode_cursor, encode_cursor
 from service.operations.ids import Entropy, new_ulid
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.words import (
-    TEST_CNAME,
     Answer,
     Caller,
     FileEntry,

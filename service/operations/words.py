@@ -10,10 +10,6 @@ from service.report import JudgedFile, Level
 T = TypeVar("T")
 
 
-# The console's Check sends notices with this cname (agora-reference §7.5); they are kept and applied to nothing.
-TEST_CNAME = "test_webhook"
-
-
 class Scope(StrEnum):
     """What a token may do. `operate` includes stored notifications and replays."""
 

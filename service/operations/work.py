@@ -19,8 +19,6 @@ from service.database.evidence import upsert_files
 from service.database.recordings import (
     LostRace,
     count_by_state,
-    find_by_cname,
-    find_by_sid,
     load_recording,
     load_sealed,
     save_recording,
@@ -44,7 +42,6 @@ from service.lifecycle.observations import (
 from service.notices import parse_notice
 from service.operations.ids import Entropy, new_uid
 from service.operations.secrets import PageSecrets, open_page
-from service.operations.words import TEST_CNAME
 from service.operations.writing import Written, observe
 from service.recording import Recording, State
 from service.report import JudgedFile
@@ -177,25 +174,25 @@ class Work:
 
     # --- notices -------------------------------------------------------------------------------------------------
 
-    async def claim_notices(self, limit: int) -> list[inbox_rows.NoticeClaim]:
-        """What the inbox has kept and nobody has understood yet, oldest first; each is for `apply_notice`."""
+    async def sort_notices(self, limit: int) -> inbox_rows.Sorted:
+        """Sort what the inbox has kept, oldest first. What is nobody's here is done with; each claim is for
+        `apply_notice`."""
         now = self._clock()
-        return await self._database.run(lambda connection: inbox_rows.claim_notices(connection, now, limit))
+        found = await self._database.run(lambda connection: inbox_rows.sort_notices(connection, now, limit))
+        for event_type, outcome in found.settled:
+            intake.counted(event_type, outcome)
+        return found
 
     async def apply_notice(self, stored: inbox_rows.NoticeClaim) -> None:
         """Understand one notice, in a transaction of its own. One that cannot be understood is set aside."""
         try:
-            event_type, outcome, written = await self._database.run(
-                lambda connection: self._understand(connection, stored)
-            )
+            written = await self._database.run(lambda connection: self._understand(connection, stored))
         except ServiceError:
             raise  # the database is away: it stays claimed for a while, and is there again
         except Exception:
             _log.exception("notice_not_understood", notice=stored.id, tries=stored.tries)
             await self._database.run(lambda connection: self._set_aside(connection, stored))
             return
-        if outcome != "applied":
-            intake.counted(event_type, outcome)
         if written is not None:
             written.count()
 
@@ -206,24 +203,17 @@ class Work:
         else:
             inbox_rows.retry_notice(connection, stored.id, self._clock() + 2**stored.tries)
 
-    def _understand(
-        self, connection: sa.Connection, stored: inbox_rows.NoticeClaim
-    ) -> tuple[int | None, str, Written | None]:
-        now = self._clock()
+    def _understand(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> Written | None:
+        """None if the recording is gone meanwhile."""
+        current = load_recording(connection, stored.recording_id, lock=True)
+        if current is None:
+            inbox_rows.finish_notice(connection, stored.id, "foreign")
+            return None
         notice = parse_notice(inbox_rows.open_body(stored, self._seals))
-        outcome, recording_id, written = "foreign", None, None
-        if notice is None:
-            outcome = "broken"
-        elif notice.cname == TEST_CNAME:
-            outcome = "test"
-        else:
-            known = find_by_cname(connection, notice.cname) or find_by_sid(connection, notice.sid)
-            current = load_recording(connection, known[0].recording_id, lock=True) if known else None
-            if current is not None and current.app == stored.app:
-                outcome, recording_id = "applied", current.id
-                written = observe(connection, current, NoticeReceived(notice), now)
-        inbox_rows.finish_notice(connection, stored.id, outcome, recording_id)
-        return notice.event_type if notice else None, outcome, written
+        assert notice is not None, "what is no JSON object names no attempt"
+        written = observe(connection, current, NoticeReceived(notice), self._clock())
+        inbox_rows.finish_notice(connection, stored.id, "applied")
+        return written
 
     # --- gauges --------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,14 @@
 """What the worker and the API do with stored notifications."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from service.database import notifications
 from service.database.inbox import Inbox
 from service.database.notifications import (
-    claim_notices,
+    NoticeClaim,
     finish_notice,
     list_notices,
     load_notice,
@@ -17,61 +18,108 @@ from service.database.notifications import (
     prune_notices,
     replay_notice,
     retry_notice,
+    sort_notices,
 )
+from service.database.recordings import insert_recording
 from service.database.run import Database
 from service.database.sealing import Seals
-from tests.database.samples import notice
+from tests.database.samples import attempt, notice, recording
+
+OURS = recording(1, attempts=(attempt(1, "test-1", 11),))
 
 
 @pytest.fixture
 async def five(database: Database, seals: Seals) -> Database:
+    """Five notifications of a recording's attempt."""
+    await database.run(lambda c: insert_recording(c, OURS, due_at=None))
     async with Inbox(database, seals) as inbox:
         for number in range(1, 6):
             await inbox.put(notice(number, event_type=70 + number % 2))
     return database
 
 
+async def claimed(database: Database, now: float, limit: int) -> list[NoticeClaim]:
+    return (await database.run(lambda c: sort_notices(c, now, limit))).claims
+
+
 async def test_notifications_are_claimed_in_order_and_hidden_until_their_worker_is_given_up(
     five: Database, seals: Seals
 ) -> None:
-    first = await five.run(lambda c: claim_notices(c, 2000, 3))
-    assert [(claim.id, claim.tries, claim.received_at) for claim in first] == [(n, 1, 1000.0 + n) for n in (1, 2, 3)]
+    first = await claimed(five, 2000, 3)
+    assert [(it.id, it.tries, it.received_at, it.recording_id) for it in first] == [
+        (n, 1, 1000.0 + n, OURS.id) for n in (1, 2, 3)
+    ]
     assert open_body(first[0], seals) == b'{"noticeId": "1"}'
-    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, 2001, 9))] == [4, 5]
-    assert await five.run(lambda c: claim_notices(c, 2029, 9)) == []
-    again = await five.run(lambda c: claim_notices(c, 2030, 9))
-    assert [(claim.id, claim.tries) for claim in again] == [(1, 2), (2, 2), (3, 2)]
+    assert [claim.id for claim in await claimed(five, 2001, 9)] == [4, 5]
+    assert await claimed(five, 2029, 9) == []
+    assert [(claim.id, claim.tries) for claim in await claimed(five, 2030, 9)] == [(1, 2), (2, 2), (3, 2)]
 
 
 async def test_workers_that_claim_at_once_share_the_notifications(five: Database) -> None:
-    shares = await asyncio.gather(*(five.run(lambda c: claim_notices(c, 2000, 2)) for _ in range(3)))
-    claimed = [claim.id for share in shares for claim in share]
-    assert len(claimed) == len(set(claimed))
+    shares = await asyncio.gather(*(claimed(five, 2000, 2) for _ in range(3)))
+    ids = [claim.id for share in shares for claim in share]
+    assert len(ids) == len(set(ids))
+
+
+async def test_what_is_nobodys_is_settled_and_what_is_a_recordings_is_claimed(database: Database, seals: Seals) -> None:
+    started = replace(OURS, attempts=(replace(OURS.attempts[0], sid="a" * 32),))
+    await database.run(lambda c: insert_recording(c, started, due_at=None))
+    kept = {
+        "by cname": notice(1),
+        "by sid": notice(2, cname="unknown", sid="a" * 32),
+        "by sid alone": notice(3, cname=None, sid="a" * 32),
+        "foreign": notice(4, cname="unknown"),
+        "nameless": notice(5, cname=None, sid=None),
+        "another app's": notice(6, app="other"),
+        "check": notice(7, cname="test_webhook", event_type=30),
+        "broken": notice(8, cname=None, sid=None, event_type=None),
+    }
+    async with Inbox(database, seals) as inbox:
+        for each in kept.values():
+            await inbox.put(each)
+    found = await database.run(lambda c: sort_notices(c, 2000, 9))
+    assert [(claim.id, claim.recording_id) for claim in found.claims] == [(n, OURS.id) for n in (1, 2, 3)]
+    assert sorted(found.settled, key=str) == [
+        (30, "test"), (70, "foreign"), (70, "foreign"), (70, "foreign"), (None, "broken")
+    ]  # fmt: skip
+    rows = await database.run(lambda c: list_notices(c, limit=9))
+    assert dict(zip(kept, [(row.outcome, row.recording_id) for row in reversed(rows)], strict=True)) == {
+        "by cname": ("new", OURS.id),
+        "by sid": ("new", OURS.id),
+        "by sid alone": ("new", OURS.id),
+        "foreign": ("foreign", None),
+        "nameless": ("foreign", None),
+        "another app's": ("foreign", None),
+        "check": ("test", None),
+        "broken": ("broken", None),
+    }
 
 
 async def test_a_finished_notification_is_never_claimed_again(five: Database) -> None:
-    await five.run(lambda c: finish_notice(c, 1, "applied", "rec_1"))
+    await claimed(five, 2000, 1)
+    await five.run(lambda c: finish_notice(c, 1, "applied"))
     await five.run(lambda c: finish_notice(c, 2, "foreign"))
     await five.run(lambda c: park_notice(c, 3))
     await five.run(lambda c: retry_notice(c, 4, 3000))
-    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, 2999, 9))] == [5]
-    assert [claim.id for claim in await five.run(lambda c: claim_notices(c, 3000, 9))] == [4]
+    assert [claim.id for claim in await claimed(five, 2999, 9)] == [5]
+    assert [claim.id for claim in await claimed(five, 3000, 9)] == [4]
     row = await five.run(lambda c: load_notice(c, 1))
     assert row is not None
-    assert (row.outcome, row.recording_id) == ("applied", "rec_1")
+    assert (row.outcome, row.recording_id) == ("applied", OURS.id)
 
 
 async def test_a_replayed_notification_starts_anew(five: Database) -> None:
-    await five.run(lambda c: claim_notices(c, 2000, 1))
+    await claimed(five, 2000, 1)
     await five.run(lambda c: park_notice(c, 1))
     assert await five.run(lambda c: replay_notice(c, 1))
     assert not await five.run(lambda c: replay_notice(c, 99))
-    [claim] = await five.run(lambda c: claim_notices(c, 0, 1))
+    [claim] = await claimed(five, 0, 1)
     assert (claim.id, claim.tries) == (1, 1)
 
 
 async def test_listing_filters_and_pages_newest_first(five: Database) -> None:
-    await five.run(lambda c: finish_notice(c, 2, "applied", "rec_1"))
+    await claimed(five, 2000, 2)
+    await five.run(lambda c: finish_notice(c, 2, "applied"))
 
     async def listed(**where: object) -> list[int]:
         return [row.id for row in await five.run(lambda c: list_notices(c, limit=9, **where))]  # type: ignore[arg-type]
@@ -80,7 +128,8 @@ async def test_listing_filters_and_pages_newest_first(five: Database) -> None:
     assert await listed(before=4) == [3, 2, 1]
     assert await listed(event_type=71) == [5, 3, 1]
     assert await listed(sid=f"{3:032x}") == [3]
-    assert await listed(outcome="applied") == await listed(recording_id="rec_1") == [2]
+    assert await listed(outcome="applied") == [2]
+    assert await listed(recording_id=OURS.id) == [2, 1]
     assert await listed(apps=frozenset({"other"})) == await listed(apps=frozenset()) == []
     assert await listed(apps=frozenset({"main"}), outcome="new", before=5) == [4, 3, 1]
     assert [row.id for row in await five.run(lambda c: list_notices(c, limit=2))] == [5, 4]

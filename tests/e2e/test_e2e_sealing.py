@@ -16,12 +16,16 @@ async def test_a_row_that_no_key_opens_is_set_aside_and_the_rest_goes_on(build: 
 
         def damage(connection: sa.Connection) -> None:
             connection.exec_driver_sql(f"UPDATE recordings SET sealed = x'00' WHERE id = '{unreadable}'")
+
+        def damaged(connection: sa.Connection) -> None:
             connection.exec_driver_sql(
-                "INSERT INTO notifications (app, notice_id, received_at, body) VALUES ('main', 'damaged', 1, x'00')"
+                "INSERT INTO notifications (app, notice_id, received_at, event_type, cname, body)"
+                f" SELECT 'main', 'damaged', 1, 70, cname, x'00' FROM attempts WHERE recording_id = '{recording}'"
             )
 
         await database.run(damage)
         recording = await house.start()
+        await database.run(damaged)
         await house.slices(recording, 1)
         await house.do(recording, "stop")
         await house.until(recording, "verified")
