@@ -129,7 +129,7 @@ def load(port: int, connections: int, seconds: float, bodies: Path) -> dict[str,
 
 
 def lay_in_log(postgres: Postgres) -> None:
-    """Log segments to be used again, as a server has that has run for a while. A new one creates each when it is needed:
+    """Log segments to be used again, as a server has that has run for a while. A new one creates each when needed:
     16 MB of zeros and an fsync, a halt of 25 to 55 ms about once a second at full load."""
     postgres.execute(f"ALTER SYSTEM SET min_wal_size = '{LOG_SEGMENTS * 16}MB'")
     postgres.execute("SELECT pg_reload_conf()")
