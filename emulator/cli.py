@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from emulator.check import check
 from emulator.conformance.command import check_receiver_command
 from emulator.notices import Receiver
+from emulator.pagecheck.command import check_page_command
 from emulator.s3_server import S3Server
 from emulator.settings import load
 
@@ -71,6 +72,7 @@ def s3_command(buckets: tuple[str, ...], port: int) -> None:
 
 
 main.add_command(check_receiver_command)
+main.add_command(check_page_command)
 
 
 async def _s3(buckets: tuple[str, ...], port: int) -> None:

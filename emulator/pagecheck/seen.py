@@ -1,0 +1,122 @@
+"""What was seen of a page. Pure data, and the arithmetic of its traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+_BUSIEST_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The window and what is in it, in pixels. `cut`: the page hides what does not fit."""
+
+    width: int
+    height: int
+    content_width: int
+    content_height: int
+    cut: bool
+    text: int
+    title: str
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the content is larger than the window."""
+        return max(self.content_width - self.width, self.content_height - self.height, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A media element with a source."""
+
+    tag: str
+    width: int
+    height: int
+    autoplay: bool
+    played: bool
+
+
+@dataclass
+class Loaded:
+    """One loading of the page: `status` None, and `problem` set, where it did not come."""
+
+    status: int | None = None
+    problem: str = ""
+    chain: list[str] = field(default_factory=list)
+    layout: Layout | None = None
+    login: bool = False
+    ready_seconds: float | None = None
+    dialogs: list[str] = field(default_factory=list)
+
+    @property
+    def moved(self) -> bool:
+        """Whether another address came than the one asked for."""
+        return len(self.chain) > 1
+
+    @property
+    def foreign_host(self) -> str | None:
+        """The host of another domain that the page went to."""
+        hosts = [urlsplit(url).hostname or "" for url in self.chain]
+        return next((host for host in hosts[1:] if not _related(hosts[0], host)), None)
+
+
+@dataclass
+class Traffic:
+    """Bytes by second since the page was there."""
+
+    down: dict[int, float] = field(default_factory=dict)
+    up: dict[int, float] = field(default_factory=dict)
+
+    def add(self, way: dict[int, float], at: float, count: float) -> None:
+        """Note bytes of one way."""
+        second = max(0, int(at))
+        way[second] = way.get(second, 0) + count
+
+    @staticmethod
+    def busiest(way: dict[int, float], seconds: float) -> float:
+        """Mbit/s in the busiest 5 seconds, or in all where fewer were watched."""
+        window = max(1, min(_BUSIEST_SECONDS, int(seconds)))
+        starts = range(max(way, default=0) + 1)
+        most = max(sum(way.get(start + offset, 0) for offset in range(window)) for start in starts)
+        return most * 8 / window / 1e6
+
+
+@dataclass
+class Seen:
+    """Everything that was measured. `cpu` in cores, `busy` the main thread's share, both over the watched seconds."""
+
+    seconds: float
+    first: Loaded = field(default_factory=Loaded)
+    second: Loaded | None = None
+    media: dict[str, Media] = field(default_factory=dict)
+    scrolls_inside: int = 0
+    webgl: list[str] = field(default_factory=list)
+    opens: list[str] = field(default_factory=list)
+    publishes: list[str] = field(default_factory=list)
+    traffic: Traffic = field(default_factory=Traffic)
+    cpu: float = 0.0
+    busy: float = 0.0
+    memory_bytes: int = 0
+    failed_requests: list[str] = field(default_factory=list)
+    certificates: list[str] = field(default_factory=list)
+    script_errors: list[str] = field(default_factory=list)
+
+
+def show_url(url: str) -> str:
+    """A URL without user, query and fragment: those may be secrets."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https", "ws", "wss"):
+        return f"{parts.scheme}:…"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}{'?…' if parts.query else ''}"
+
+
+def unique(texts: Sequence[str]) -> list[str]:
+    """Each text once, in order."""
+    return list(dict.fromkeys(texts))
+
+
+def _related(one: str, other: str) -> bool:
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")

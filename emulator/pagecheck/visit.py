@@ -1,0 +1,193 @@
+"""Opens a page in a browser, watches it, loads it again, and notes all of it. For: measuring; it must not judge."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from emulator.browser.cdp import CdpError
+from emulator.browser.chromium import Chromium, Tab
+from emulator.pagecheck.requests import Requests
+from emulator.pagecheck.seen import Layout, Loaded, Media, Seen
+
+_BINDING = "__pagereel_tell"
+_WATCH = (files("emulator.pagecheck") / "watch.js").read_text(encoding="utf-8")
+_MOST_TEXT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to look: the window's size, for how long, how long a load and a reload may take to settle."""
+
+    width: int = 1280
+    height: int = 720
+    seconds: float = 15.0
+    load_seconds: float = 30.0
+    settle_seconds: float = 3.0
+    screenshot: Path | None = None
+
+
+async def visit(browser: Chromium, url: str, plan: Plan) -> Seen:
+    """Everything that can be seen of the page at `url`. Raises CdpError where the browser itself fails."""
+    tab = await browser.open_tab()
+    try:
+        return await _Visit(browser, tab, plan).make(url)
+    finally:
+        with suppress(CdpError):
+            await tab.close()
+
+
+class _Visit:
+    def __init__(self, browser: Chromium, tab: Tab, plan: Plan) -> None:
+        self._browser, self._tab, self._plan = browser, tab, plan
+        self._seen = Seen(plan.seconds)
+        self._loaded = self._seen.first
+        self._load_event = asyncio.Event()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._rtc: dict[int, tuple[float, float]] = {}
+        self._began = time.monotonic()
+
+    async def make(self, url: str) -> Seen:
+        await self._prepare()
+        await self._load(lambda: self._navigate(url))
+        if self._seen.first.status is None:
+            return self._seen
+        await self._watch()
+        await self._take_screenshot()
+        if self._seen.first.status >= 400:
+            return self._seen
+        self._loaded = self._seen.second = Loaded()
+        await self._load(lambda: self._tab.send("Page.reload", seconds=self._plan.load_seconds))
+        await asyncio.sleep(self._plan.settle_seconds)
+        await asyncio.gather(*self._background, return_exceptions=True)
+        return self._seen
+
+    async def _prepare(self) -> None:
+        plan, tab = self._plan, self._tab
+        size = {"width": plan.width, "height": plan.height, "deviceScaleFactor": 1, "mobile": False}
+        await tab.send("Emulation.setDeviceMetricsOverride", size)
+        frame = (await tab.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        self._requests = Requests(tab, frame, self._seen, lambda: self._loaded, lambda: time.monotonic() - self._began)
+        tab.on("Page.loadEventFired", lambda _: self._load_event.set())
+        tab.on("Page.javascriptDialogOpening", self._on_dialog)
+        tab.on("Runtime.bindingCalled", self._on_told)
+        tab.on("Runtime.exceptionThrown", self._on_exception)
+        tab.on("Runtime.consoleAPICalled", self._on_console)
+        for name in ("Runtime.enable", "Network.enable", "Performance.enable"):
+            await tab.send(name)
+        await tab.send("Runtime.addBinding", {"name": _BINDING})
+        await tab.send("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})
+
+    async def _navigate(self, url: str) -> None:
+        answer = await self._tab.send("Page.navigate", {"url": url}, seconds=self._plan.load_seconds)
+        self._loaded.problem = answer.get("errorText", "")
+
+    async def _load(self, begin: Callable[[], Awaitable[Any]]) -> None:
+        """Begin a loading and wait until it is over, or has taken too long."""
+        self._load_event.clear()
+        try:
+            async with asyncio.timeout(self._plan.load_seconds):
+                await begin()
+                if not self._loaded.problem:
+                    await self._load_event.wait()
+        except (TimeoutError, CdpError):
+            if self._loaded.status is None:
+                self._loaded.problem = f"it did not come within {self._plan.load_seconds:g} s"
+        if self._loaded.problem:
+            self._loaded.status = None
+        self._began = time.monotonic()
+
+    async def _watch(self) -> None:
+        """Let the page live for the planned seconds; what it costs is measured over them."""
+        began, cpu, busy = time.monotonic(), await self._cpu_seconds(), await self._busy_seconds()
+        self._seen.traffic.down.clear()
+        self._seen.traffic.up.clear()
+        await asyncio.sleep(self._plan.seconds)
+        took = time.monotonic() - began
+        self._seen.busy = min(1.0, (await self._busy_seconds() - busy) / took)
+        self._seen.cpu = (await self._cpu_seconds() - cpu) / took
+        self._seen.memory_bytes = await self._memory()
+
+    async def _busy_seconds(self) -> float:
+        metrics = (await self._tab.send("Performance.getMetrics", seconds=30))["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+    async def _processes(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self._browser.cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+        return found
+
+    async def _cpu_seconds(self) -> float:
+        return sum(float(process["cpuTime"]) for process in await self._processes())
+
+    async def _memory(self) -> int:
+        """Bytes of the page's processes, what they share counted in part."""
+        pids = [int(process["id"]) for process in await self._processes() if process["type"] == "renderer"]
+        return await asyncio.to_thread(lambda: sum(map(_own_bytes, pids)))
+
+    async def _take_screenshot(self) -> None:
+        if self._plan.screenshot is None:
+            return
+        picture = (await self._tab.send("Page.captureScreenshot", {"format": "png"}, seconds=30))["data"]
+        await asyncio.to_thread(self._plan.screenshot.write_bytes, base64.b64decode(picture))
+
+    # --- what the browser tells ---
+
+    def _on_dialog(self, event: dict[str, Any]) -> None:
+        if event["type"] != "beforeunload":
+            self._loaded.dialogs.append(event["type"])
+        answering = self._tab.send("Page.handleJavaScriptDialog", {"accept": True})
+        task = asyncio.create_task(answering, name="emulator-dialog")
+        self._background.add(task)
+
+    def _on_exception(self, event: dict[str, Any]) -> None:
+        details = event["exceptionDetails"]
+        text = details.get("exception", {}).get("description") or details.get("text", "")
+        self._seen.script_errors.append(text.partition("\n")[0][:_MOST_TEXT])
+
+    def _on_console(self, event: dict[str, Any]) -> None:
+        if event["type"] in ("error", "assert"):
+            words = [str(word.get("value", word.get("description", ""))) for word in event["args"]]
+            self._seen.script_errors.append(" ".join(words).partition("\n")[0][:_MOST_TEXT])
+
+    def _on_told(self, event: dict[str, Any]) -> None:
+        """`watch.js` in one of the frames says something."""
+        if event["name"] != _BINDING:
+            return
+        told, seen, context = json.loads(event["payload"]), self._seen, event["executionContextId"]
+        match told.pop("kind"):
+            case "ready" if self._loaded.ready_seconds is None:
+                self._loaded.ready_seconds = told["at"]
+            case "webgl":
+                seen.webgl.append(told["type"])
+            case "opens":
+                seen.opens.append(told["what"])
+            case "publishes":
+                seen.publishes.append(told["what"])
+            case "layout":
+                self._loaded.layout = Layout(**told)
+            case "scan":
+                self._loaded.login |= told["password"]
+                if self._loaded is seen.first:
+                    seen.scrolls_inside = max(seen.scrolls_inside, told["inside"])
+                    for number, media in enumerate(told["media"]):
+                        seen.media[f"{context}:{number}"] = Media(**media)
+            case "rtc":
+                sent, received = self._rtc.get(context, (0.0, 0.0))
+                self._rtc[context] = told["sent"], told["received"]
+                self._requests.count(told["received"] - received, told["sent"] - sent)
+
+
+def _own_bytes(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

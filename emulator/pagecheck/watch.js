@@ -1,0 +1,98 @@
+// Injected into every frame before its own scripts: notes what the page does and tells it through one binding.
+(() => {
+  const tell = (kind, more) => {
+    try { globalThis.__pagereel_tell(JSON.stringify({ kind, ...more })); } catch { /* the page is going away */ }
+  };
+  const hook = (owner, name, note) => {
+    const original = owner && owner[name];
+    if (typeof original !== "function") return;
+    owner[name] = function (...words) {
+      try { note.apply(this, words); } catch { /* the page must not feel it */ }
+      return original.apply(this, words);
+    };
+  };
+
+  if (window === window.top) {
+    navigator.notifyReady = () => tell("ready", { at: performance.now() / 1000 });
+  }
+
+  for (const canvas of [globalThis.HTMLCanvasElement, globalThis.OffscreenCanvas]) {
+    hook(canvas && canvas.prototype, "getContext", (type) => {
+      if (/webgl|webgpu/.test(String(type))) tell("webgl", { type: String(type) });
+    });
+  }
+
+  const devices = globalThis.MediaDevices && MediaDevices.prototype;
+  hook(devices, "getUserMedia", (asked) => {
+    if (asked && asked.audio) tell("opens", { what: "microphone" });
+    if (asked && asked.video) tell("opens", { what: "camera" });
+  });
+  hook(devices, "getDisplayMedia", () => tell("opens", { what: "screen" }));
+
+  const peers = [];
+  const Peer = globalThis.RTCPeerConnection;
+  if (Peer) {
+    globalThis.RTCPeerConnection = class extends Peer {
+      constructor(...words) { super(...words); peers.push(this); }
+    };
+    hook(Peer.prototype, "addTrack", (track) => tell("publishes", { what: track.kind }));
+    hook(Peer.prototype, "addStream", (stream) => stream.getTracks().forEach((t) => tell("publishes", { what: t.kind })));
+    hook(Peer.prototype, "addTransceiver", (what, options) => {
+      const sends = !options || !options.direction || options.direction.startsWith("send");
+      if (sends && what instanceof MediaStreamTrack) tell("publishes", { what: what.kind });
+    });
+  }
+  const countPeers = async () => {
+    let sent = 0, received = 0;
+    for (const peer of peers) {
+      for (const report of (await peer.getStats()).values()) {
+        if (report.type === "transport") { sent += report.bytesSent; received += report.bytesReceived; }
+      }
+    }
+    tell("rtc", { sent, received });
+  };
+
+  const all = function* (root) {
+    for (const element of root.querySelectorAll("*")) {
+      yield element;
+      if (element.shadowRoot) yield* all(element.shadowRoot);
+    }
+  };
+  const shown = (element) => element.checkVisibility() && element.getBoundingClientRect().height > 0;
+  const scrolls = (element) => /auto|scroll/.test(getComputedStyle(element).overflowY + getComputedStyle(element).overflowX);
+  const overflows = (element) =>
+    element.scrollHeight > element.clientHeight + 1 || element.scrollWidth > element.clientWidth + 1;
+
+  const scan = () => {
+    const media = [];
+    let password = false, inside = 0;
+    for (const element of all(document)) {
+      if (element instanceof HTMLMediaElement && (element.currentSrc || element.src || element.srcObject)) {
+        media.push({
+          tag: element.localName, width: element.videoWidth || 0, height: element.videoHeight || 0,
+          autoplay: element.autoplay, played: !element.paused || element.played.length > 0,
+        });
+      } else if (element instanceof HTMLInputElement && element.type === "password") {
+        password ||= shown(element);
+      } else if (element !== document.body && element !== document.documentElement
+                 && element.clientHeight > 40 && overflows(element) && scrolls(element)) {
+        inside += 1;
+      }
+    }
+    tell("scan", { media, password, inside });
+    if (peers.length) countPeers();
+    if (window !== window.top) return;
+    // A page that hides its overflow on both has it in its body.
+    const roots = [document.documentElement, document.body].filter(Boolean);
+    tell("layout", {
+      width: innerWidth, height: innerHeight,
+      content_width: Math.max(...roots.map((root) => root.scrollWidth)),
+      content_height: Math.max(...roots.map((root) => root.scrollHeight)),
+      cut: roots.some((root) => /hidden|clip/.test(getComputedStyle(root).overflowY)),
+      text: (document.body ? document.body.innerText : "").trim().length, title: document.title,
+    });
+  };
+  document.addEventListener("DOMContentLoaded", scan);
+  window.addEventListener("load", () => setTimeout(scan, 50));
+  setInterval(scan, 500);
+})();

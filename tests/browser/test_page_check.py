@@ -1,0 +1,157 @@
+"""The page check: each page breaks the rules it was made to break and no other, and the clean ones break none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from click.testing import CliRunner
+from page_site import self_signed, serving_pages
+
+from emulator.browser.chromium import Chromium, Look, launch
+from emulator.cli import main
+from emulator.home import make_home
+from emulator.pagecheck.command import verdict_of
+from emulator.pagecheck.rules import Judged, Limits, judge
+from emulator.pagecheck.visit import Plan, visit
+
+ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+QUICK = Plan(seconds=0.8, settle_seconds=0.2, load_seconds=10)
+# A page of the site, the rules it breaks, and a part of the value that was measured.
+PAGES = {
+    "clean.html": {},
+    "clean_media.html": {},
+    "clean_downlink.html": {},
+    "layout.html": {"layout": ("error", "1280 × 1557 in 1280 × 720")},
+    "cut.html": {"layout": ("warning", "2000 × 720 in 1280 × 720, cut off")},
+    "scrolls_inside.html": {"scrolls_inside": ("warning", "1 part")},
+    "video_size.html": {"video_size": ("error", "2560 × 1440")},
+    "autoplay.html": {"autoplay": ("error", "1 of 1 never played")},
+    "webgl.html": {"webgl": ("error", "webgl2")},
+    "framed.html": {"webgl": ("error", "webgl2")},
+    "downlink.html": {"downlink": ("error", "Mbit/s")},
+    "uplink.html": {"uplink": ("error", "Mbit/s")},
+    "socket_up.html": {"uplink": ("error", "Mbit/s")},
+    "rtc_up.html": {"uplink": ("error", "Mbit/s")},
+    "cpu.html": {"cpu": ("error", "main thread 9")},
+    "memory.html": {"memory": ("error", "MiB")},
+    "login.html": {"login": ("error", "password field seen")},
+    "dialog.html": {"dialog": ("error", "alert")},
+    "hop": {"redirect": ("warning", "/clean.html")},
+    "leaves.html": {"redirect": ("warning", "/clean.html")},
+    "away": {"redirect": ("error", "http://localhost")},
+    "once/page": {"reload": ("error", "it answers 403")},
+    "reload_state.html": {"reload": ("error", "characters of text where")},
+    "reload_login.html": {"reload": ("error", "it asks for a log-in")},
+    "capture.html": {"capture": ("warning", "microphone, camera")},
+    "publishes.html": {"publishes": ("warning", "video")},
+    "requests.html": {"requests": ("warning", "404 http://127.0.0.1")},
+    "scripts.html": {"scripts": ("warning", "the board is empty, ReferenceError")},
+    "status/404": {"opens": ("error", "404")},
+    "status/503": {"opens": ("error", "503")},
+}
+READY = {
+    "ready.html": {},
+    "ready_late.html": {"ready": ("error", "after 0.")},
+    "clean.html": {"ready": ("error", "never")},
+    "ready_once.html": {"ready": ("error", "but not after the reload")},
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Chromium]:
+    """One browser for all pages."""
+    with make_home() as home:
+        async with launch(home, Look(1280, 720)) as running:
+            yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pages() -> AsyncIterator[str]:
+    async with serving_pages() as url:
+        yield url
+
+
+def broken(judged: list[Judged]) -> dict[str, tuple[str, str]]:
+    assert all(bool(one.advice) is bool(one.severity) for one in judged)
+    return {one.code: (one.severity, one.value) for one in judged if one.severity is not None}
+
+
+def compare(found: dict[str, tuple[str, str]], expected: dict[str, tuple[str, str]]) -> None:
+    assert {code: severity for code, (severity, _) in found.items()} == {
+        code: severity for code, (severity, _) in expected.items()
+    }, found
+    for code, (_, part) in expected.items():
+        assert part in found[code][1], found
+
+
+@pytest.mark.parametrize("page", PAGES)
+@ONE_LOOP
+async def test_each_rule_that_a_page_breaks_is_found_with_its_value_and_no_other(
+    browser: Chromium, pages: str, page: str
+) -> None:
+    seen = await visit(browser, f"{pages}/{page}?token=private", QUICK)
+    judged = judge(seen, Limits(memory_bytes=400 * 1024**2))
+    compare(broken(judged), PAGES[page])
+    assert "private" not in repr(judged)
+
+
+@pytest.mark.parametrize("page", READY)
+@ONE_LOOP
+async def test_readiness_is_judged_where_it_is_asked_for(browser: Chromium, pages: str, page: str) -> None:
+    seen = await visit(browser, f"{pages}/{page}", QUICK)
+    assert "ready" not in broken(judge(seen, Limits()))
+    compare(broken(judge(seen, Limits(ready_seconds=0.6))), READY[page])
+
+
+@ONE_LOOP
+async def test_a_bad_certificate_and_a_closed_port_are_told_apart(browser: Chromium, tmp_path: Path) -> None:
+    async with serving_pages(self_signed(tmp_path)) as url:
+        seen = await visit(browser, f"{url}/clean.html", QUICK)
+    compare(broken(judge(seen, Limits())), {"certificate": ("error", "ERR_CERT_AUTHORITY_INVALID")})
+    seen = await visit(browser, f"{url}/clean.html", QUICK)
+    compare(broken(judge(seen, Limits())), {"opens": ("error", "ERR_CONNECTION_REFUSED")})
+
+
+@ONE_LOOP
+async def test_bytes_are_counted_as_they_are(browser: Chromium, pages: str) -> None:
+    seen = await visit(browser, f"{pages}/clean_downlink.html", QUICK)
+    assert 1_000_000 <= sum(seen.traffic.down.values()) < 1_002_000, "two bodies of 500,000 bytes, and headers"
+
+
+def test_a_verdict_is_that_of_the_worst_finding() -> None:
+    fine, risk, fault = (Judged("a", "", "", severity) for severity in (None, "warning", "error"))
+    assert [verdict_of(found) for found in ([fine], [fine, risk], [risk, fault, fine])] == ["fit", "risky", "unfit"]
+
+
+@ONE_LOOP
+async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_verdict(
+    pages: str, tmp_path: Path
+) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["check-page", *words])
+        return done.exit_code, done.output
+
+    picture = tmp_path / "page.png"
+    words = (f"{pages}/layout.html?token=private", "--seconds", "1", "--size", "800x600", "--screenshot", str(picture))
+    code, output = await asyncio.to_thread(run, *words, "--json")
+    found = json.loads(output)
+    assert (code, found["verdict"], found["size"]) == (1, "unfit", [800, 600])
+    assert [rule["value"] for rule in found["rules"] if rule["code"] == "layout"] == ["content 800 × 1557 in 800 × 600"]
+    assert "private" not in output
+    assert struct.unpack(">II", picture.read_bytes()[16:24]) == (800, 600)
+    code, output = await asyncio.to_thread(run, f"{pages}/status/503", "--seconds", "1")
+    assert (code, "FAIL  opens           the page opens: 503\n" in output) == (1, True)
+    assert output.splitlines()[-1] == f"not fit to be recorded: {pages}/status/503"
+    for wrong in (("ftp://x/",), ("http://x/", "--size", "99x99"), ("http://x/", "--size", "1920x1200")):
+        assert run(*wrong)[0] == 2
+
+
+def test_every_page_that_was_made_is_opened() -> None:
+    made = {path.name for path in (Path(__file__).parent / "pages").iterdir()}
+    assert made == {page for page in (*PAGES, *READY) if page.endswith(".html")}
