@@ -560,6 +560,12 @@ class Process:
         found: re.Match[str] = await eventually(said, 30, f"{self.log.name} says {ready}")
         return found.group(1)
 
+    async def over(self, deadline: float = 60) -> tuple[int, str]:
+        """Wait for its own end; the exit code and all that it wrote."""
+        await eventually(self._ended, deadline, f"{self.log.name}: it ends")
+        assert self._code is not None
+        return self._code, self.log.read_bytes()[self._from :].decode()
+
     async def kill(self) -> None:
         """SIGKILL, as the kernel does it when memory runs out."""
         await self._end(signal.SIGKILL, 10)
