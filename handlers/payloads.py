@@ -189,6 +189,20 @@ class ListQuery(PageQuery, _Instants, total=False):
     ]
 
 
+_Span = TypedDict(
+    "_Span",
+    {
+        "from": NotRequired[Annotated[InstantIn, Field(description="Slices that end later; write + as %2B")]],
+        "to": NotRequired[Annotated[InstantIn, Field(description="Slices that begin earlier")]],
+    },
+)
+
+
+@with_config(_CLOSED)
+class SpanQuery(_Span, total=False):
+    """Which span of a recording."""
+
+
 @with_config(_CLOSED)
 class FilesQuery(PageQuery, total=False):
     """Which page of the files, and whether with presigned links."""

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from handlers import documents, health, notifications, recordings
+from handlers import documents, health, notifications, proofs, recordings
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
 from handlers.openapi import describe
@@ -19,6 +19,7 @@ from handlers.payloads import (
     NoticesQuery,
     PageQuery,
     RtmpBody,
+    SpanQuery,
     StartBody,
     VerifyQuery,
 )
@@ -85,6 +86,26 @@ ROUTES: Final = (
     _wish("POST", f"{_ONE}/verify", recordings.verify, "Verify again", query=VerifyQuery),
     _look(f"{_ONE}/timeline", recordings.timeline, "Show the timeline", HistoryPage, PageQuery),
     _look(f"{_ONE}/files", recordings.files, "List the files", FilePage, FilesQuery),
+    Route(
+        "GET",
+        f"{_ONE}/manifest",
+        proofs.manifest,
+        "Recordings",
+        "Get the signed manifest",
+        proofs.ENVELOPE_TYPE,
+        scope=Scope.READ,
+        errors=(409,),
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/playlist.m3u8",
+        proofs.playlist,
+        "Recordings",
+        "Get one playlist over all parts",
+        proofs.PLAYLIST_TYPE,
+        scope=Scope.READ,
+        query=SpanQuery,
+    ),
     Route(
         "GET",
         "/v1/notifications",

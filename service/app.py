@@ -107,6 +107,7 @@ def wire(
         seals,
         inbox,
         links=lambda recording, keys: _links(buckets, recording, keys),
+        signing_key=lambda: next(iter(signing_keys(settings)), None),
         wake=worker.wake,
         wake_notices=worker.wake_notices,
         clock=clock,
@@ -116,8 +117,12 @@ def wire(
 
 
 async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dict[str, str]:
-    bucket = buckets.bucket_of(recording)
-    return {key: await bucket.presign(key, LINK_SECONDS) for key in keys}
+    bucket, links = buckets.bucket_of(recording), {}
+    for key in keys:
+        links[key] = await bucket.presign(key, LINK_SECONDS)
+        # Signing never suspends: without this a long playlist would hold up every other answer.
+        await asyncio.sleep(0)
+    return links
 
 
 def database_url(settings: Settings) -> str:
@@ -134,6 +139,15 @@ def sealing_keys(settings: Settings) -> list[str]:
     if settings.database.sealing_keys is not None:
         return [key.get() for key in settings.database.sealing_keys]
     return [make_key_file(Path(settings.database.url.removeprefix("sqlite:///") + ".key"))]
+
+
+def signing_keys(settings: Settings) -> list[str]:
+    """The keys that sign manifests, newest first: those of the settings, or the embedded database's own, made when it
+    is first asked for. Empty with PostgreSQL and no key: all replicas must share it."""
+    if settings.signing.keys is not None:
+        return [key.get() for key in settings.signing.keys]
+    path = settings.database.url.removeprefix("sqlite:///")
+    return [] if path == settings.database.url else [make_key_file(Path(f"{path}.signing.key"))]
 
 
 @dataclass(frozen=True, slots=True)

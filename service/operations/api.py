@@ -33,10 +33,12 @@ from service.lifecycle.observations import (
     StopRequested,
     VerifyRequested,
 )
+from service.media.merged import write_playlist
 from service.notices import TEST_CNAME, parse_notice, verify_signature
 from service.operations.admission import admit
 from service.operations.cursors import decode_cursor, encode_cursor
 from service.operations.ids import Entropy, new_ulid
+from service.operations.proofs import merged_slices, signed_manifest
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.words import (
     Answer,
@@ -81,6 +83,7 @@ class Operations:
         inbox: Inbox,
         *,
         links: Links,
+        signing_key: Callable[[], str | None] = lambda: None,
         wake: Callable[[], None] = lambda: None,
         wake_notices: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
@@ -91,6 +94,7 @@ class Operations:
         self._seals = seals
         self._inbox = inbox
         self._links = links
+        self._signing_key = signing_key
         self._wake = wake
         self._wake_notices = wake_notices
         self._clock = clock
@@ -294,6 +298,23 @@ class Operations:
         signed = await self._links(recording, wanted) if wanted else {}
         entries = [FileEntry(*row, link=signed.get(row.file.key)) for row in found]
         return _page(entries, limit, lambda last: encode_cursor(last.file.key))
+
+    async def manifest(self, caller: Caller, recording_id: str) -> bytes:
+        """The signed manifest of the newest look. Raises `conflict` where nobody has looked yet, or without a key."""
+        recording = await self.read(caller, recording_id)
+        return await signed_manifest(self._database, recording, self._settings.deployment, self._signing_key)
+
+    async def playlist(
+        self, caller: Caller, recording_id: str, from_at: float | None = None, to_at: float | None = None
+    ) -> str:
+        """One playlist over all parts, its slices by short-lived links. `not_found` where there is no slice; `invalid`
+        where there are too many for one answer."""
+        recording = await self.read(caller, recording_id)
+        entries = await merged_slices(self._database, recording_id, from_at, to_at)
+        if not entries:
+            raise ServiceError(Code.NOT_FOUND, "no slice of it was found yet", detail="no_slices")
+        links = await self._links(recording, [one.key for one in entries])
+        return write_playlist(entries, links.__getitem__)
 
     # --- notifications -------------------------------------------------------------------------------------------
 

@@ -58,6 +58,12 @@ class Database(Section):
         return keys
 
 
+class Signing(Section):
+    """Keys that sign manifests; the newest first. Only the first one signs, the others are there to be shown."""
+
+    keys: tuple[Secret, ...] | None = Field(None, min_length=1, max_length=8)
+
+
 class Api(Section):
     """The listener for callers: API, metrics, health."""
 
@@ -243,6 +249,7 @@ class Whole(Section):
 
     deployment: str = Field(pattern=r"^[a-z0-9]{2,8}$")
     database: Database = Database()
+    signing: Signing = Signing()
     api: Api = Api()
     callbacks: Callbacks = Callbacks()
     apps: dict[Name, App] = Field(default_factory=dict)

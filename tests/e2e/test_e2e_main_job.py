@@ -4,8 +4,14 @@ import asyncio
 import time
 from pathlib import Path
 
+import orjson
+from click.testing import CliRunner, Result
 from house import House, Living, instant, prefix_of
 from media import decoded_seconds, probed_seconds, read_piece, read_playlist
+from yarl import URL
+
+from service.cli import main
+from service.signing import SigningKey, public_text
 
 
 async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as_long_as_it_ran(
@@ -66,6 +72,8 @@ async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as
         assert "judged" in kinds
         numbers = [entry["number"] for entry in await house.timeline(recording)]
         assert numbers == list(range(1, len(numbers) + 1))
+        await _check_playlist(house, recording, contents)
+        await _check_manifest(house, recording, contents, tmp_path)
 
 
 async def _began(house: House, recording: str) -> float:
@@ -92,6 +100,47 @@ async def _check_files(house: House, recording: str, keys: list[str]) -> None:
     async with house.http.get(next(file["link"] for file in files if file["kind"] == "mp4")) as response:
         assert response.status == 200
         assert b"ftyp" in (await response.read())[:16]
+
+
+async def _check_playlist(house: House, recording: str, contents: dict[str, bytes]) -> None:
+    """The playlist over all parts opens every slice, to whoever has it and without a token."""
+    text = (await house.call("GET", f"/v1/recordings/{recording}/playlist.m3u8", expect=200)).content
+    segments = read_playlist(text).segments
+    assert [segment.discontinuity for segment in segments[1:]].count(True) == 1, "the pause, and nothing else"
+    played = []
+    for segment in segments:
+        async with house.http.get(URL(str(segment.uri), encoded=True)) as response:
+            played.append(await response.read())
+    assert sorted(played) == sorted(content for key, content in contents.items() if key.endswith(".ts"))
+
+
+async def _check_manifest(house: House, recording: str, contents: dict[str, bytes], folder: Path) -> None:
+    """SQLite has a key of its own; with PostgreSQL the settings must give one. The check needs nothing but files."""
+    if house.database_url.startswith("postgresql"):
+        refused = await house.call("GET", f"/v1/recordings/{recording}/manifest", expect=409)
+        assert "signing_not_configured" in str(refused.body)
+        return
+    envelope = (await house.call("GET", f"/v1/recordings/{recording}/manifest", expect=200)).content
+    key = SigningKey(Path(house.database_url.removeprefix("sqlite:///") + ".signing.key").read_text().strip())
+    file, public = folder / "manifest.json", folder / "public.pem"
+    file.write_bytes(envelope)
+    public.write_text(public_text(key.public))
+    checked = await _manifest_check(file, public, "--json")
+    assert checked.exit_code == 0, checked.output
+    told = orjson.loads(checked.stdout)
+    assert (told["recording"], told["state"], told["missing"]) == (recording, "verified", [])
+    assert {one["object"]: one["size_bytes"] for one in told["objects"]} == {
+        key: len(content) for key, content in contents.items()
+    }
+    assert all(one["starts_at"] and one["duration_seconds"] for one in told["objects"] if one["kind"] == "slice")
+    assert f"{recording} (" in (await _manifest_check(file, public)).stdout
+    file.write_bytes(envelope.replace(b'"payload":"ey', b'"payload":"eX'))
+    assert (await _manifest_check(file, public)).exit_code == 2
+
+
+async def _manifest_check(file: Path, public: Path, *more: str) -> Result:
+    words = ["manifest", "check", str(file), "--key", str(public), *more]
+    return await asyncio.to_thread(CliRunner().invoke, main, words)
 
 
 async def test_a_deleted_slice_makes_incomplete_and_names_it_and_its_return_heals(house: House) -> None:

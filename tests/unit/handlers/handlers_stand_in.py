@@ -136,6 +136,14 @@ class StandIn:
         self._note("files", recording_id, cursor, limit, links)
         return Page((FILE,), None)
 
+    async def manifest(self, caller: Any, recording_id: str) -> bytes:
+        self._note("manifest", recording_id)
+        return b"{}"
+
+    async def playlist(self, caller: Any, recording_id: str, from_at: Any, to_at: Any) -> str:
+        self._note("playlist", recording_id, from_at, to_at)
+        return "#EXTM3U\n"
+
     async def notices(self, caller: Any, **where: Any) -> Page[StoredNotice]:
         self._note("notices", where)
         return Page((NOTICE,), None)

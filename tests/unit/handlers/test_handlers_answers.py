@@ -243,3 +243,14 @@ async def test_metrics_are_exposed_and_compressed_on_demand(api: Client, accept:
 )
 def test_an_instant_means_the_same_wherever_it_was_written(text: str, at: float) -> None:
     assert parse_instant(text) == pytest.approx(at, abs=1e-6)
+
+
+async def test_a_manifest_and_a_playlist_come_in_their_own_types_and_no_cache_keeps_them(
+    api: Client, operations: StandIn
+) -> None:
+    manifest = await api.get(f"{ONE}/manifest")
+    playlist = await api.get(f"{ONE}/playlist.m3u8?from=2027-01-15T08:00:00Z")
+    assert (manifest.status, manifest.content_type) == (200, "application/vnd.dsse.envelope+json")
+    assert (playlist.status, playlist.content_type) == (200, "application/vnd.apple.mpegurl")
+    assert {manifest.headers["Cache-Control"], playlist.headers["Cache-Control"]} == {"no-store"}
+    assert operations.calls == [("manifest", (ID,)), ("playlist", (ID, NOW, None))]

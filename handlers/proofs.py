@@ -1,0 +1,37 @@
+"""What can be carried away of a recording: its signed manifest, and a playlist that any player takes."""
+
+from typing import Final
+
+from aiohttp import web
+
+from handlers.answers import recording_id
+from handlers.decoding import read_query
+from handlers.keys import CALLER, OPERATIONS
+from handlers.payloads import SpanQuery
+
+ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
+PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
+_PRIVATE: Final = {"Cache-Control": "no-store"}
+
+
+async def manifest(request: web.Request) -> web.Response:
+    """Gives the manifest of the newest look in an envelope signed with Ed25519 (DSSE).
+
+    `pagereel manifest check FILE --key PUB` checks it without us. 409 with the reason `not_judged`: nobody has looked
+    at the bucket yet; with `signing_not_configured`: the service has no key.
+    """
+    body = await request.app[OPERATIONS].manifest(request[CALLER], recording_id(request))
+    return web.Response(body=body, content_type=ENVELOPE_TYPE, headers=_PRIVATE)
+
+
+async def playlist(request: web.Request) -> web.Response:
+    """Gives one playlist over all attempts and failovers, with DISCONTINUITY where one recorder ends.
+
+    Its slices are presigned links: secrets, which soon expire. A recording of more than 3000 is
+    asked for in spans.
+    """
+    query = read_query(request, SpanQuery)
+    text = await request.app[OPERATIONS].playlist(
+        request[CALLER], recording_id(request), query.get("from"), query.get("to")
+    )
+    return web.Response(text=text, content_type=PLAYLIST_TYPE, headers=_PRIVATE)

@@ -1,0 +1,111 @@
+"""What can be carried away as proof of a recording: its signed manifest, and one playlist over all its parts."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from service.database import evidence
+from service.database.run import Database
+from service.errors import Code, ServiceError, invalid
+from service.media.merged import Entry, merge_slices
+from service.recording import Recording
+from service.report import JudgedFile, Report
+from service.signing import SignatureError, SigningKey
+
+MANIFEST_TYPE = "application/vnd.pagereel.manifest.v1+json"
+MOST_SLICES = 3000
+"""So many slices a playlist may hold: each is a link to be signed. Twelve hours of Agora's usual slices."""
+
+_PAGE = 2000
+
+
+async def load_all_files(database: Database, recording_id: str) -> list[JudgedFile]:
+    """Every file of a recording in the order of the keys, page by page: nobody else waits for the whole of it."""
+    found: list[JudgedFile] = []
+    while True:
+        after = found[-1].key if found else ""
+
+        def page(connection: sa.Connection, after: str = after) -> list[evidence.FileRow]:
+            return evidence.load_files(connection, recording_id, after=after, limit=_PAGE)
+
+        rows = await database.run(page)
+        found += [row.file for row in rows]
+        if len(rows) < _PAGE:
+            return found
+
+
+async def signed_manifest(
+    database: Database, recording: Recording, deployment: str, signing_key: Callable[[], str | None]
+) -> bytes:
+    """The manifest of the newest look in a signed envelope. Raises `conflict` where nobody has looked yet, or where no
+    key is configured."""
+    text = signing_key()
+    if text is None:
+        raise ServiceError(Code.CONFLICT, "no signing key is configured", detail="signing_not_configured")
+    report = await database.run(lambda connection: evidence.load_report(connection, recording.id))
+    if report is None:
+        raise ServiceError(Code.CONFLICT, "the bucket was not looked at yet", detail="not_judged")
+    files = await load_all_files(database, recording.id)
+    return await asyncio.to_thread(_sign, recording, report, files, deployment, text)
+
+
+def _sign(recording: Recording, report: Report, files: list[JudgedFile], deployment: str, text: str) -> bytes:
+    try:
+        key = SigningKey(text)
+    except SignatureError as error:
+        raise ServiceError(Code.UNAVAILABLE, str(error)) from error
+    return key.seal(orjson.dumps(_manifest(recording, report, files, deployment)), MANIFEST_TYPE)
+
+
+def _manifest(recording: Recording, report: Report, files: list[JudgedFile], deployment: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "deployment": deployment,
+        "recording": recording.id,
+        "state": recording.state,
+        "report": recording.reports,
+        "verdict": report.verdict,
+        "level": report.level,
+        "judged_at": _instant(report.judged_at),
+        "coverage": None if report.coverage is None else report.coverage.share,
+        "bucket": recording.location.bucket,
+        "attempts": [{"cname": one.cname, "sid": one.sid, "prefix": one.prefix} for one in recording.attempts],
+        "objects": [
+            {
+                "object": file.key,
+                "kind": file.kind,
+                "size_bytes": file.size_bytes,
+                "etag": file.etag,
+                "starts_at": None if file.starts_at is None else _instant(file.starts_at),
+                "duration_seconds": file.duration_seconds,
+                "in_playlist": file.in_playlist,
+            }
+            for file in files
+            if file.listed and not file.missing
+        ],
+        "missing": [file.key for file in files if file.missing],
+    }
+
+
+async def merged_slices(
+    database: Database, recording_id: str, from_at: float | None, to_at: float | None
+) -> list[Entry]:
+    """The slices of all parts in playing order, of the span asked for. Raises `invalid` where they are too many."""
+    files = await load_all_files(database, recording_id)
+    entries = await asyncio.to_thread(merge_slices, files)
+    wanted = [
+        one
+        for one in entries
+        if (from_at is None or one.starts_at + one.seconds > from_at) and (to_at is None or one.starts_at < to_at)
+    ]
+    if len(wanted) > MOST_SLICES:
+        raise invalid("?from", f"more than {MOST_SLICES} slices: ask for a shorter span by `from` and `to`")
+    return wanted
+
+
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
