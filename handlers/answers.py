@@ -12,6 +12,7 @@ from service.errors import Code, ServiceError
 from service.recording import Recording
 
 _RECORDING_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
+_ENDPOINT = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -51,3 +52,11 @@ def notice_number(request: web.Request) -> int:
     if not _NUMBER.fullmatch(given):
         raise ServiceError(Code.NOT_FOUND, "There is no such notification.")
     return int(given)
+
+
+def endpoint_name(request: web.Request) -> str:
+    """The endpoint's name of the path, or `not_found`."""
+    given = request.match_info["name"]
+    if not _ENDPOINT.fullmatch(given):
+        raise ServiceError(Code.NOT_FOUND, "There is no such endpoint.")
+    return given

@@ -27,6 +27,7 @@ a new one. Every error is `application/problem+json`; a method that a path does 
 _VARIABLES: dict[str, Json] = {
     "recordings": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,64}$", "examples": ["rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE"]},
     "notifications": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["4711"]},
+    "endpoints": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,30}$", "examples": ["crm"]},
 }
 _ERROR_HEADERS = {
     401: (Header("WWW-Authenticate", "Always `Bearer`"),),

@@ -38,6 +38,7 @@ def _known_files(kinds: list[str]) -> list[str]:
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+MessageId = Annotated[str, StringConstraints(pattern=r"^msg_[A-Za-z0-9_]{1,64}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,32}$")]
 LabelValue = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=128), AfterValidator(_within_128_bytes)
@@ -91,6 +92,9 @@ class StartBody(TypedDict, total=False):
     start_within_seconds: Annotated[
         float, Field(ge=1, le=86400, description="Give up if nothing was recorded so long after the start. Default 120")
     ]
+    notify: Annotated[
+        list[Name], Field(max_length=8, description="Names of endpoints of the settings that are told what happens")
+    ]
 
 
 @with_config(_CLOSED_STRICT | ConfigDict(json_schema_extra={"minProperties": 1}))
@@ -115,12 +119,22 @@ class VerifyQuery(TypedDict, total=False):
     level: LevelIn
 
 
+@with_config(_CLOSED_STRICT)
+class RedriveBody(TypedDict, total=False):
+    """Which dead deliveries; an empty object means all of the owner's."""
+
+    endpoint: Name
+    messages: Annotated[list[MessageId], Field(min_length=1, max_length=1000)]
+
+
 def wish_of(body: StartBody) -> Wish:
     """The wish that a body means: Agora's parameters apart from the rest, only what was named."""
     given: dict[str, Any] = dict(body)
     parameters: dict[str, Any] = {name: given.pop(name) for name in _PARAMETERS & given.keys()}
     if "av_file_type" in parameters:
         parameters["av_file_type"] = tuple(parameters["av_file_type"])
+    if "notify" in given:
+        given["notify"] = tuple(given["notify"])
     return Wish(parameters=parameters, **given)
 
 
@@ -217,6 +231,25 @@ class NoticesQuery(PageQuery, total=False):
     sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     type: Annotated[int, Field(ge=0, le=999_999_999, description="Agora's eventType"), _Number]
     outcome: Literal["new", "applied", "foreign", "test", "broken", "parked"]
+
+
+@with_config(_CLOSED)
+class EventsQuery(TypedDict, total=False):
+    """From where on, and how long to wait for more."""
+
+    after: Cursor
+    limit: Limit
+    wait: Annotated[
+        int, Field(ge=0, le=60, description="Seconds to wait for an event where there is none yet"), _Number
+    ]
+
+
+@with_config(_CLOSED)
+class DeliveriesQuery(PageQuery, total=False):
+    """Which deliveries; all conditions must hold."""
+
+    state: Literal["pending", "delivered", "dead", "skipped"]
+    endpoint: Name
 
 
 def filter_of(query: ListQuery) -> RecordingFilter:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handlers.instants import InstantOut
+from service.messages import MessageType
 from service.operations import FileEntry, Page
 from service.recording import AttemptState, Blame, EndReason, Recording, State
 from service.report import FileKind, Level, ReportSummary, Severity, Verdict
@@ -173,6 +174,7 @@ class RecordingView(View):
     location: LocationView
     parameters: ParametersView
     labels: dict[str, str]
+    notify: Annotated[tuple[str, ...], Field(description="Endpoints that are told what happens")]
     attempts: tuple[AttemptView, ...]
     paused: PausedView
     pauses: tuple[IntervalView, ...]
@@ -231,6 +233,57 @@ class NoticeView(View):
     tries: int
 
 
+class EventView(View):
+    """One thing that a caller is told. `document` is what endpoints get as the body."""
+
+    id: str
+    type: MessageType
+    recording_id: str
+    at: InstantOut
+    document: dict[str, Any]
+
+
+class DeliveryView(View):
+    """What became of one message at one endpoint. `error` is a word of ours, never text of theirs."""
+
+    message_id: str
+    recording_id: str
+    type: MessageType
+    endpoint: str
+    state: Annotated[str, Field(description="`pending`, `delivered`, `dead` or `skipped`")]
+    at: InstantOut
+    tries: int
+    next_try_at: InstantOut
+    last_status: int | None
+    last_error: str | None
+    ended_at: InstantOut | None
+
+
+class EndpointView(View):
+    """An endpoint and how it does; `pending` and `dead` count the caller's own messages."""
+
+    name: str
+    url: Annotated[str, Field(description="Scheme and host")]
+    state: Annotated[str, Field(description="`ok`, `failing`, or `disabled`: it answered 410")]
+    failing_since: InstantOut | None
+    next_try_at: InstantOut | None
+    last_error: str | None
+    pending: int
+    dead: int
+
+
+class EndpointList(View):
+    """Endpoints by name."""
+
+    items: tuple[EndpointView, ...]
+
+
+class RedrivenView(View):
+    """How many deliveries are tried again."""
+
+    redriven: int
+
+
 class PageView(View, Generic[T]):
     """A page of a list. `next`: the cursor of the following page, null at the end."""
 
@@ -252,6 +305,17 @@ class FilePage(PageView[FileView]):
 
 class NoticePage(PageView[NoticeView]):
     """Stored notifications, newest first."""
+
+
+class EventPage(View):
+    """Events in the order of the feed. `next` goes on behind them, also where there is none yet."""
+
+    items: tuple[EventView, ...]
+    next: str
+
+
+class DeliveryPage(PageView[DeliveryView]):
+    """Deliveries, newest message first."""
 
 
 class StatusView(View):
@@ -322,6 +386,7 @@ _SAME = (
     "storage",
     "parameters",
     "labels",
+    "notify",
     "pauses",
     "warnings",
 )

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from handlers import documents, health, notifications, proofs, recordings
+from handlers import documents, health, messages, notifications, proofs, recordings
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
 from handlers.openapi import describe
@@ -14,17 +14,33 @@ from handlers.outline import outline
 from handlers.pages import render_html
 from handlers.payloads import (
     ChangeBody,
+    DeliveriesQuery,
+    EventsQuery,
     FilesQuery,
     ListQuery,
     NoticesQuery,
     PageQuery,
+    RedriveBody,
     RtmpBody,
     SpanQuery,
     StartBody,
     VerifyQuery,
 )
 from handlers.registry import Handler, Header, Route
-from handlers.resources import FilePage, HistoryPage, NoticePage, NoticeView, RecordingPage, RecordingView, StatusView
+from handlers.resources import (
+    DeliveryPage,
+    EndpointList,
+    EndpointView,
+    EventPage,
+    FilePage,
+    HistoryPage,
+    NoticePage,
+    NoticeView,
+    RecordingPage,
+    RecordingView,
+    RedrivenView,
+    StatusView,
+)
 from metrics.http import RouteMeter
 from service.operations import Operations, Scope
 
@@ -126,6 +142,48 @@ ROUTES: Final = (
         status=202,
         scope=Scope.OPERATE,
         errors=(409,),
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        messages.events,
+        "Messages",
+        "Follow what happens",
+        EventPage,
+        scope=Scope.READ,
+        query=EventsQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/messages",
+        messages.deliveries,
+        "Messages",
+        "List deliveries",
+        DeliveryPage,
+        scope=Scope.READ,
+        query=DeliveriesQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/messages/redrive",
+        messages.redrive,
+        "Messages",
+        "Try dead deliveries again",
+        RedrivenView,
+        status=202,
+        scope=Scope.OPERATE,
+        body=RedriveBody,
+    ),
+    Route("GET", "/v1/endpoints", messages.endpoints, "Messages", "List endpoints", EndpointList, scope=Scope.READ),
+    Route(
+        "POST",
+        "/v1/endpoints/{name}/enable",
+        messages.enable,
+        "Messages",
+        "Enable an endpoint",
+        EndpointView,
+        status=202,
+        scope=Scope.OPERATE,
     ),
     _open("/healthz", health.healthz, "Service", "Alive?", StatusView),
     _open("/readyz", health.readyz, "Service", "Ready?", StatusView, 503),

@@ -31,10 +31,13 @@ from service.database.inbox import Inbox
 from service.database.run import Database
 from service.database.sealing import Seals, make_key_file
 from service.database.startup import prepare
+from service.deliverer import Deliverer
+from service.delivery.wire import SendPost, send_post
 from service.operations import Operations, Work
 from service.operations.access import ensure_bootstrap_token
 from service.operations.budget import SharedBudget
 from service.operations.ids import Entropy
+from service.operations.outgoing import Sending
 from service.probes import events_missing
 from service.recording import Recording
 from service.settings import Api, Callbacks, Settings
@@ -58,6 +61,7 @@ class House:
     settings: Settings
     operations: Operations
     worker: Worker
+    deliverer: Deliverer
     seals: Seals
     buckets: Buckets
 
@@ -87,6 +91,7 @@ def wire(
     inbox: Inbox,
     buckets: Buckets,
     send: Send,
+    send_message: SendPost = send_post,
     clock: Callable[[], float] = time.time,
     entropy: Entropy = os.urandom,
 ) -> House:
@@ -113,7 +118,8 @@ def wire(
         clock=clock,
         entropy=entropy,
     )
-    return House(settings, operations, worker, seals, buckets)
+    deliverer = Deliverer(settings, Sending(settings, database, clock), send=send_message, clock=clock)
+    return House(settings, operations, worker, deliverer, seals, buckets)
 
 
 async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dict[str, str]:
@@ -176,12 +182,18 @@ async def serve(settings: Settings, roles: Roles) -> None:
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)
         following = group.create_task(_follow_keys(house), name="keys")
-        working = group.create_task(house.worker.run(), name="worker") if roles.work else None
+        working = [
+            group.create_task(each.run(), name=type(each).__name__.lower())
+            for each in (house.worker, house.deliverer)
+            if roles.work
+        ]
         await stop.wait()
         _log.info("stopping")
-        if working is not None:
-            await house.worker.drain(settings.worker.drain_seconds)
-            working.cancel()
+        if working:
+            seconds = settings.worker.drain_seconds
+            await asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
+        for task in working:
+            task.cancel()
         following.cancel()
 
 

@@ -101,6 +101,11 @@ def parse_rtmp_url(text: str, rules: UrlRules, *, max_bytes: int = MAX_URL_BYTES
     return _parse(text, "/rtmp_url", ("rtmp", "rtmps"), rules, max_bytes)
 
 
+def parse_endpoint_url(text: str, rules: UrlRules, *, max_bytes: int = MAX_URL_BYTES) -> ParsedUrl:
+    """Where messages go: by the same rules as a page. Raises `ValueError` that does not repeat the URL."""
+    return _parse_checked(text, ("https", "http"), rules, max_bytes)
+
+
 def is_public_address(address: IPAddress) -> bool:
     """Whether the address belongs to the public internet (reliability §B.5). An IPv4-mapped one is judged as the IPv4
     address it is; other carriers of IPv4 addresses (6to4, NAT64) never are public."""
@@ -123,14 +128,19 @@ def redact_url(text: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}" + ("?…" if parts.query or parts.fragment else "")
 
 
-def redact_rtmp(text: str) -> str:
-    """Scheme and host; the path holds the stream key."""
+def redact_path(text: str) -> str:
+    """Scheme and host; the path may hold a key."""
     try:
         parts = urlsplit(text)
         host = _shown_host(parts.hostname, parts.port)
     except ValueError:
         return "…"
     return f"{parts.scheme}://{host}/…" if parts.scheme and host else "…"
+
+
+def redact_rtmp(text: str) -> str:
+    """Scheme and host; the path holds the stream key."""
+    return redact_path(text)
 
 
 def _shown_host(host: str | None, port: int | None) -> str:

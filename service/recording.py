@@ -260,7 +260,7 @@ class Recording:
     `page` and `rtmp` are redacted. `window_from_at` is where the wanted window starts, before the start allowance:
     `start_at` or the accepted request or, for a start on hold, the accepted resume (None until then). Wishes
     (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
-    the same.
+    the same. `notify` names the endpoints that are told what happens.
     """
 
     id: str
@@ -275,6 +275,7 @@ class Recording:
     requested_at: float
     cname: str
     labels: dict[str, str] = field(default_factory=dict)
+    notify: tuple[str, ...] = ()
     start_at: float | None = None
     stop_at: float | None = None
     start_deadline_at: float = 0

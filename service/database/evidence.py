@@ -1,4 +1,4 @@
-"""What was seen, judged and said of a recording: history, files, reports, messages. Rows are added, never removed."""
+"""What was seen, judged and said of a recording: history, files, reports. Rows are added, never removed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from service.database.documents import decode, decode_file, decode_report, encode
 from service.database.recordings import upsert
-from service.database.tables import files, history, messages, reports
+from service.database.tables import files, history, reports
 from service.report import FileKind, JudgedFile, Report
 
 
@@ -30,16 +30,6 @@ class FileRow(NamedTuple):
     file: JudgedFile
     first_seen_at: float
     judged_at: float | None
-
-
-class MessageRow(NamedTuple):
-    """One message for the owner. `number` counts within the recording, `id` is unique everywhere."""
-
-    number: int
-    id: str
-    at: float
-    type: str
-    document: dict[str, Any]
 
 
 def insert_history(connection: sa.Connection, recording_id: str, rows: Iterable[HistoryRow]) -> None:
@@ -132,18 +122,3 @@ def load_report(connection: sa.Connection, recording_id: str, number: int | None
         query = query.where(reports.c.number == number)
     document = connection.execute(query.order_by(reports.c.number.desc()).limit(1)).scalar_one_or_none()
     return None if document is None else decode_report(document)
-
-
-def insert_messages(connection: sa.Connection, recording_id: str, rows: Iterable[MessageRow]) -> None:
-    """Add messages to be delivered, in the transaction of the change that they tell of."""
-    values = [{"recording_id": recording_id, **row._asdict(), "document": encode(row.document)} for row in rows]
-    if values:
-        connection.execute(messages.insert(), values)
-
-
-def load_messages(connection: sa.Connection, recording_id: str, *, after: int = 0, limit: int) -> list[MessageRow]:
-    """Messages with a number above `after`, in order."""
-    columns = (messages.c[name] for name in MessageRow._fields)
-    query = sa.select(*columns).where(messages.c.recording_id == recording_id, messages.c.number > after)
-    rows = connection.execute(query.order_by(messages.c.number).limit(limit))
-    return [MessageRow(*row)._replace(document=decode(row.document)) for row in rows]

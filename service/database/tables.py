@@ -21,6 +21,8 @@ metadata = sa.MetaData(
 
 OUTCOMES = ("new", "applied", "foreign", "test", "broken", "parked")
 
+DELIVERY_STATES = ("pending", "delivered", "dead", "skipped")
+
 _Instant = sa.Double
 _Bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # object keys sort as a bucket lists them
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers only an INTEGER key by itself
@@ -173,11 +175,70 @@ messages = sa.Table(
     _owned("recording_id"),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("id", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
     sa.Column("at", _Instant, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger),  # its place in the feed; NULL: not yet published
     sa.PrimaryKeyConstraint("recording_id", "number"),
     sa.UniqueConstraint("id"),
+    sa.UniqueConstraint("position"),
+    sa.Index("ix_messages_feed", "owner", "position"),
+    sa.Index("ix_messages_at", "at"),
+    sa.Index(
+        "ix_messages_unpublished",
+        "at",
+        "id",
+        sqlite_where=sa.text("position IS NULL"),
+        postgresql_where=sa.text("position IS NULL"),
+    ),
+)
+
+# One row: the last position given out. Whoever publishes locks it, so positions become visible in their order.
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("id = 1", name="single"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("message_id", sa.Text, sa.ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_try_at", _Instant, nullable=False),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", sa.Text),
+    sa.Column("ended_at", _Instant),
+    sa.PrimaryKeyConstraint("message_id", "endpoint"),
+    _one_of("state", DELIVERY_STATES),
+    sa.Index(
+        "ix_deliveries_pending",
+        "endpoint",
+        "next_try_at",
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
+    sa.Index("ix_deliveries_owner", "owner", "at", "message_id"),
+    sa.Index("ix_deliveries_state", "state", "endpoint"),
+)
+
+# How an endpoint of the settings does; no row: well.
+endpoints = sa.Table(
+    "endpoints",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failing_since", _Instant),
+    sa.Column("next_try_at", _Instant, nullable=False, server_default="0"),
+    sa.Column("disabled_at", _Instant),
+    sa.Column("last_error", sa.Text),
 )
 
 idempotency_keys = sa.Table(

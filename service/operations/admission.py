@@ -36,6 +36,8 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     )
     page = _collected(wrong, lambda: parse_page_url(wish.url, settings.urls, max_bytes=max_bytes))
     rtmp = _collected(wrong, lambda: parse_rtmp_url(rtmp_url, settings.urls, max_bytes=max_bytes)) if rtmp_url else None
+    notify = preset.notify if wish.notify is None else wish.notify
+    _check_endpoints(settings, caller, notify, wrong)
     _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)
     parameters = _collected(wrong, lambda: preset.parameters(wish.parameters))
     if wrong or page is None or parameters is None:
@@ -59,6 +61,7 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
         requested_at=now,
         cname=f"{settings.deployment}-{ulid.lower()}",
         labels=wish.labels,
+        notify=tuple(dict.fromkeys(notify)),
         start_at=wish.start_at,
         stop_at=wish.stop_at,
         start_deadline_at=(wish.start_at or now) + policy.start_within_seconds,
@@ -81,6 +84,14 @@ def _named(
     elif name not in usable:
         wrong.append(FieldError(pointer, "is not known"))
     return name or ""
+
+
+def _check_endpoints(settings: Settings, caller: Caller, names: tuple[str, ...], wrong: list[FieldError]) -> None:
+    """An endpoint that is not for this owner does not exist for it."""
+    for number, name in enumerate(names):
+        endpoint = settings.endpoints.get(name)
+        if endpoint is None or (endpoint.owners is not None and caller.owner not in endpoint.owners):
+            wrong.append(FieldError(f"/notify/{number}", "is not known"))
 
 
 def _collected(wrong: list[FieldError], parse: Callable[[], T]) -> T | None:

@@ -38,6 +38,7 @@ from service.notices import TEST_CNAME, parse_notice, verify_signature
 from service.operations.admission import admit
 from service.operations.cursors import decode_cursor, encode_cursor
 from service.operations.ids import Entropy, new_ulid
+from service.operations.outgoing import Outgoing
 from service.operations.proofs import merged_slices, signed_manifest
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.words import (
@@ -99,6 +100,7 @@ class Operations:
         self._wake_notices = wake_notices
         self._clock = clock
         self._entropy = entropy
+        self.outgoing = Outgoing(settings, database, clock)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""

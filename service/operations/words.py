@@ -46,6 +46,7 @@ class Wish:
     start_at: float | None = None
     stop_at: float | None = None
     start_within_seconds: float | None = None
+    notify: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ import sqlalchemy as sa
 from metrics import recordings as meter
 from service.database.evidence import (
     HistoryRow,
-    MessageRow,
     insert_history,
-    insert_messages,
     insert_report,
     load_history,
     upsert_files,
 )
+from service.database.outbox import insert_messages
 from service.database.recordings import insert_recording, replace_labels, save_recording
 from service.lifecycle import apply, next_step
 from service.lifecycle.observations import (
@@ -34,6 +33,7 @@ from service.lifecycle.observations import (
     VerifyRequested,
     Wait,
 )
+from service.messages import Message, message_of
 from service.recording import Recording, State
 
 _CALLER = (
@@ -48,24 +48,6 @@ _CALLER = (
 UPLOADING_PROGRESS = 33
 # A run of these is one line of the history: a long recording sends one a minute.
 FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
-# Entering a state is news for the caller, in these words; `requested` and `starting` are not.
-NEWS = {
-    State.RECORDING: "recording.started",
-    State.UPLOADING: "recording.stopped",
-    State.VERIFIED: "recording.verified",
-    State.INCOMPLETE: "recording.incomplete",
-    State.DEFECTIVE: "recording.defective",
-    State.UNPROVEN: "recording.unproven",
-    State.FAILED: "recording.failed",
-    State.CANCELLED: "recording.cancelled",
-}
-NEWS_KINDS = {
-    "paused": "recording.paused",
-    "resumed": "recording.resumed",
-    "warning": "recording.warning",
-    "notice_uploaded": "recording.uploaded",
-    "changed": "recording.changed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +116,7 @@ def observe(
     due = due_at(numbered, now)
     saved = save_recording(connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed)
     insert_history(connection, saved.id, rows)
-    insert_messages(connection, saved.id, _messages(saved, rows))
+    insert_messages(connection, saved, _messages(saved, rows))
     if isinstance(observation, Judged):
         insert_report(connection, saved.id, saved.reports, observation.report)
         upsert_files(connection, saved.id, observation.report.files, now)
@@ -167,16 +149,10 @@ def _history(
     return rows
 
 
-def _messages(recording: Recording, rows: list[HistoryRow]) -> list[MessageRow]:
-    """One message a fact; its id is a function of the recording and the history's number, so it is never made twice."""
-    found = []
-    for row in rows:
-        state = row.detail.get("state")
-        news = NEWS.get(State(state)) if row.kind == "state" and isinstance(state, str) else NEWS_KINDS.get(row.kind)
-        if news is not None and row.count == 1:
-            document = {"recording": recording.id, "state": recording.state, **row.detail}
-            found.append(MessageRow(row.number, f"msg_{recording.id[4:]}_{row.number}", row.at, news, document))
-    return found
+def _messages(recording: Recording, rows: list[HistoryRow]) -> list[Message]:
+    """The news in lines of the history; a line that grew was told when it began."""
+    found = (message_of(recording, row.number, row.at, row.kind, row.detail) for row in rows if row.count == 1)
+    return [message for message in found if message is not None]
 
 
 def _source(observation: Observation) -> str:

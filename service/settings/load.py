@@ -119,6 +119,14 @@ def _cross_checks(given: dict[str, Any], callbacks_only: bool) -> Iterator[tuple
             if isinstance(wanted, str) and wanted not in known:
                 near = difflib.get_close_matches(wanted, known, 1)
                 yield ("presets", name, key), "names nothing in these settings" + _did_you_mean(near)
+        known_endpoints, notify = _tables(given.get("endpoints")), preset.get("notify")
+        for wanted in notify if isinstance(notify, list) else ():
+            if isinstance(wanted, str) and wanted not in known_endpoints:
+                near = difflib.get_close_matches(wanted, known_endpoints, 1)
+                yield (
+                    ("presets", name, "notify"),
+                    "names an endpoint that is not in these settings" + _did_you_mean(near),
+                )
     for name, app in apps.items():
         if not callbacks_only:
             if not app.get("customer_id"):

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from service.messages import MessageType, check_signing_secret
+from service.page_url import parse_endpoint_url
 from service.recording import Location, Policy
 from service.report import Level
 from service.settings.presets import Preset, Timing
@@ -229,6 +231,25 @@ class Urls(Section):
         return tuple(host.lower() for host in hosts)
 
 
+class Endpoint(Section):
+    """Who is told what happens. The URL may hold a key, so it is a secret. `secrets` sign, the newest first
+    (Standard Webhooks: `whsec_` and base64). `owners` None: whoever names it. `types` None: every type."""
+
+    url: Secret
+    secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
+    owners: tuple[str, ...] | None = Field(None, min_length=1)
+    types: tuple[MessageType, ...] | None = Field(None, min_length=1)
+    timeout_seconds: float = Field(15, ge=1, le=30)
+    concurrency: int = Field(4, ge=1, le=64)
+
+    @field_validator("secrets")
+    @classmethod
+    def _signing(cls, secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
+        for secret in secrets:
+            check_signing_secret(secret.get())
+        return secrets
+
+
 class Worker(Section):
     """The part that performs steps."""
 
@@ -258,6 +279,7 @@ class Whole(Section):
     timing: Timing = Timing()
     limits: Limits = Limits()
     urls: Urls = Urls()
+    endpoints: dict[Name, Endpoint] = Field(default_factory=dict)
     worker: Worker = Worker()
     log: Log = Log()
     bootstrap_token_file: Path | None = None
@@ -266,6 +288,17 @@ class Whole(Section):
     @classmethod
     def _with_default(cls, presets: dict[str, Preset]) -> dict[str, Preset]:
         return {"default": Preset(), **presets}
+
+    @field_validator("endpoints")
+    @classmethod
+    def _allowed_places(cls, endpoints: dict[str, Endpoint], others: ValidationInfo) -> dict[str, Endpoint]:
+        if "urls" in others.data:
+            for name, endpoint in endpoints.items():
+                try:
+                    parse_endpoint_url(endpoint.url.get(), others.data["urls"])
+                except ValueError as error:
+                    raise ValueError(f"{name}.url {error}") from None  # the cause may repeat the URL
+        return endpoints
 
     @field_validator("bootstrap_token_file")
     @classmethod

@@ -72,6 +72,7 @@ class Preset(ParameterRules):
     correct_extinf: bool = False
     restart: Literal["never", "on_failure"] = "never"
     max_restarts: int = Field(_T.max_restarts, ge=0, le=20)
+    notify: tuple[str, ...] = Field((), max_length=8)
 
     def parameters(self, wished: Mapping[str, Any] | None = None) -> Parameters:
         """The preset with what the caller named (field names of `recording.Parameters`) laid over it.

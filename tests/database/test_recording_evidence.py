@@ -1,4 +1,4 @@
-"""History, files, reports and messages of a recording, tokens, idempotent answers and budgets as rows."""
+"""History, files and reports of a recording, tokens, idempotent answers and budgets as rows."""
 
 import asyncio
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.database import budgets, evidence, idempotency, tokens
-from service.database.evidence import FileRow, HistoryRow, MessageRow
+from service.database.evidence import FileRow, HistoryRow
 from service.database.idempotency import KeptAnswer
 from service.database.recordings import insert_recording
 from service.database.run import Database
@@ -56,14 +56,6 @@ async def test_a_report_is_kept_without_its_files(stored: Database) -> None:
     assert await stored.run(lambda c: evidence.load_report(c, ID, 1)) == replace(first, files=())
     assert await stored.run(lambda c: evidence.load_report(c, ID)) == second
     assert await stored.run(lambda c: evidence.load_report(c, ID, 3)) is None
-
-
-async def test_a_message_exists_once(stored: Database) -> None:
-    row = MessageRow(1, "msg_1", 5.0, "recording.verified", {"id": ID})
-    await stored.run(lambda c: evidence.insert_messages(c, ID, [row]))
-    with pytest.raises(sa.exc.IntegrityError):
-        await stored.run(lambda c: evidence.insert_messages(c, ID, [row._replace(number=2)]))
-    assert await stored.run(lambda c: evidence.load_messages(c, ID, limit=9)) == [row]
 
 
 async def test_evidence_of_no_recording_is_refused(stored: Database) -> None:

@@ -474,17 +474,19 @@ async def _listen(stack: AsyncExitStack, application: web.Application, port: int
 
 @asynccontextmanager
 async def _working(service: service_app.House) -> AsyncIterator[None]:
-    worker = asyncio.create_task(service.worker.run(), name="worker")
+    workers = [asyncio.create_task(each.run(), name="worker") for each in (service.worker, service.deliverer)]
     try:
         yield
     finally:
-        if worker.done():
-            worker.result()  # whatever ended it is what the test must fail with
+        for worker in workers:
+            if worker.done():
+                worker.result()  # whatever ended it is what the test must fail with
         try:
-            await service.worker.drain(5)
+            await asyncio.gather(service.worker.drain(5), service.deliverer.drain(5))
         finally:
-            worker.cancel()
-            await asyncio.wait([worker])
+            for worker in workers:
+                worker.cancel()
+            await asyncio.wait(workers)
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -626,6 +628,25 @@ class ServiceProcess(Process):
     async def serve(self) -> str:
         """Start it; the URL of its API. Its callbacks are listened for by then."""
         return await self.start(r"api listening on (\S+)\ncallbacks listening on \S+\n")
+
+
+@asynccontextmanager
+async def killable(
+    forge: Forge, root: Path, store: Store, database_url: str, settings: Mapping[str, Any] | None = None
+) -> AsyncIterator[tuple[House, ServiceProcess]]:
+    """A house whose service is a process of its own, on ports that it keeps over its deaths."""
+    port, api_port = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        plan = emulator_settings(port, ("main",), {}, {})
+        agora = await stack.enter_async_context(running(EmulatorSettings.model_validate(plan)))
+        values = settings_values(root, store.server, agora, port, database_url, ("main",))
+        (root / "pagereel.toml").write_text(toml(merge(merge(values, {"api": {"port": api_port}}), settings or {})))
+        http = await stack.enter_async_context(client())
+        api = f"http://127.0.0.1:{api_port}"
+        service = ServiceProcess(forge, root / "pagereel.toml", "serve")
+        stack.push_async_callback(service.stop)
+        await service.serve()
+        yield House(api, f"http://127.0.0.1:{port}", agora, store, http, database_url), service
 
 
 def summary(shown: Mapping[str, Any], files: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

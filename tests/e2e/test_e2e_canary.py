@@ -39,7 +39,9 @@ SECRETS = {
     "read_access": "CANARYREADACCESS",
     "read_secret": "CANARY/read+secret",
     "database": "CANARY-database-password",
+    "endpoint": "whsec_CANARYSIGNINGSECRET0123456789abcdefghijk",
 }
+HOOK = "https://hooks.example.org/hook/CANARYPATH?key=CANARYHOOK"
 SEALING = b"CANARY-sealing-key-of-32-bytes-!"
 TOKEN = "prl_bootstrap_CANARYtoken0123456789abcdef"
 PAGE = "https://class.example.org/room/42?ticket=CANARYQUERY#CANARYFRAGMENT"
@@ -89,6 +91,8 @@ def _settings(root: Path, store: Store, agora: str, ports: tuple[int, int], url:
         "apps": {"main": {"customer_secret": SECRETS["customer"], "ncs_secrets": [SECRETS["ncs"]]}},
         "database": {"sealing_keys": [b64encode(SEALING).decode()], "password": SECRETS["database"]},
         "storage": {"broken": broken},
+        "endpoints": {"crm": {"url": HOOK, "secrets": [SECRETS["endpoint"]]}},
+        "presets": {"default": {"notify": ["crm"]}},
         "timing": {"lead_seconds": 0, "give_up_seconds": 5},
     }
     return merge(values, over)
@@ -203,7 +207,10 @@ async def _read_everything(house: _Canary) -> None:
     for one in listed:
         for path in ("", "/timeline?limit=200", "/files?limit=200"):
             await house.call("GET", f"/v1/recordings/{one['id']}{path}", token=reader, expect=200)
-    await house.call("GET", "/v1/notifications?limit=200", expect=200)
+    for path in ("/v1/notifications", "/v1/events", "/v1/messages"):
+        answer = await house.call("GET", f"{path}?limit=200", expect=200)
+        assert answer.body["items"], path
+    await house.call("GET", "/v1/endpoints", token=reader, expect=200)
     for path in ("/metrics", "/openapi.json", "/docs", "/readyz"):
         await house.call("GET", path, token=None, expect=200)
     house.seen.append(json.dumps(await house.tasks()).encode())

@@ -3,8 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,42 +14,16 @@ from house import (
     TOKEN,
     Forge,
     House,
-    ServiceProcess,
     Store,
     client,
-    emulator_settings,
     eventually,
-    free_port,
     instant,
-    merge,
+    killable,
     notice,
-    settings_values,
     signed,
-    toml,
 )
 
-from emulator.app import running
-from emulator.settings import Settings as EmulatorSettings
-
 LOAD_CONNECTIONS = 10
-
-
-@asynccontextmanager
-async def _killable(
-    forge: Forge, root: Path, store: Store, database_url: str
-) -> AsyncIterator[tuple[House, ServiceProcess]]:
-    port, api_port = free_port(), free_port()
-    async with AsyncExitStack() as stack:
-        plan = emulator_settings(port, ("main",), {}, {})
-        agora = await stack.enter_async_context(running(EmulatorSettings.model_validate(plan)))
-        values = settings_values(root, store.server, agora, port, database_url, ("main",))
-        (root / "pagereel.toml").write_text(toml(merge(values, {"api": {"port": api_port}})))
-        http = await stack.enter_async_context(client())
-        api = f"http://127.0.0.1:{api_port}"
-        service = ServiceProcess(forge, root / "pagereel.toml", "serve")
-        stack.push_async_callback(service.stop)
-        await service.serve()
-        yield House(api, f"http://127.0.0.1:{port}", agora, store, http, database_url), service
 
 
 async def _load(house: House, http: aiohttp.ClientSession, numbers: Iterable[int], answered: set[str]) -> None:
@@ -98,7 +71,7 @@ async def _under_load(answered: set[str], seconds: float) -> None:
 async def _survive(forge: Forge, root: Path, store: Store, database_url: str, kills: int, seed: int) -> None:
     dice = random.Random(seed)
     answered: set[str] = set()
-    async with _killable(forge, root, store, database_url) as (house, service), client(LOAD_CONNECTIONS) as http:
+    async with killable(forge, root, store, database_url) as (house, service), client(LOAD_CONNECTIONS) as http:
         numbers = itertools.count()
         async with asyncio.TaskGroup() as group:
             load = [group.create_task(_load(house, http, numbers, answered)) for _ in range(LOAD_CONNECTIONS)]

@@ -191,14 +191,72 @@ def upgrade() -> None:
         sa.Column("recording_id", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["recording_id"], ["recordings.id"], name=op.f("fk_messages_recording_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("recording_id", "number", name=op.f("pk_messages")),
         sa.UniqueConstraint("id", name=op.f("uq_messages_id")),
+        sa.UniqueConstraint("position", name=op.f("uq_messages_position")),
+    )
+    op.create_index("ix_messages_feed", "messages", ["owner", "position"], unique=False)
+    op.create_index("ix_messages_at", "messages", ["at"], unique=False)
+    op.create_index(
+        "ix_messages_unpublished",
+        "messages",
+        ["at", "id"],
+        unique=False,
+        sqlite_where=sa.text("position IS NULL"),
+        postgresql_where=sa.text("position IS NULL"),
+    )
+    op.create_table(
+        "feed",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_feed_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed")),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.Double(), nullable=False),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.CheckConstraint("state IN ('pending', 'delivered', 'dead', 'skipped')", name=op.f("ck_deliveries_state")),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_deliveries_message_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("message_id", "endpoint", name=op.f("pk_deliveries")),
+    )
+    op.create_index(
+        "ix_deliveries_pending",
+        "deliveries",
+        ["endpoint", "next_try_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index("ix_deliveries_owner", "deliveries", ["owner", "at", "message_id"], unique=False)
+    op.create_index("ix_deliveries_state", "deliveries", ["state", "endpoint"], unique=False)
+    op.create_table(
+        "endpoints",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failing_since", sa.Double(), nullable=True),
+        sa.Column("next_try_at", sa.Double(), server_default="0", nullable=False),
+        sa.Column("disabled_at", sa.Double(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_endpoints")),
     )
     op.create_table(
         "reports",

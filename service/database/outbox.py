@@ -1,0 +1,272 @@
+"""Messages and their deliveries. A message is written with the change that it tells of, its deliveries beside it.
+
+A claimed delivery is hidden for a while instead of leased: if its sender dies it is simply there again, so a message is
+delivered at least once. Each endpoint is claimed alone, so a dead one holds up no other.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from service.database.documents import decode, encode
+from service.database.recordings import upsert
+from service.database.tables import deliveries, endpoints, feed, messages
+from service.messages import Message
+from service.recording import Recording
+
+_PUBLISH_AT_ONCE: Final = 1000
+# Literals, not parameters: only then SQLite uses the partial indexes.
+_PENDING = sa.text("deliveries.state = 'pending'")
+_UNPUBLISHED = sa.text("position IS NULL")
+
+
+class Event(NamedTuple):
+    """A message at its place in the owner's feed."""
+
+    position: int
+    id: str
+    recording_id: str
+    type: str
+    at: float
+    document: dict[str, Any]
+
+
+class DeliveryClaim(NamedTuple):
+    """A message to be sent now. `tries` counts this one; `body` is what is signed and sent."""
+
+    message_id: str
+    type: str
+    at: float
+    tries: int
+    body: str
+
+
+class DeliveryRow(NamedTuple):
+    """What became of one message at one endpoint."""
+
+    message_id: str
+    recording_id: str
+    type: str
+    endpoint: str
+    state: str
+    at: float
+    tries: int
+    next_try_at: float
+    last_status: int | None
+    last_error: str | None
+    ended_at: float | None
+
+
+class EndpointRow(NamedTuple):
+    """How an endpoint does. `failing_since` None: well; `disabled_at`: it said that it is gone."""
+
+    name: str
+    failures: int = 0
+    failing_since: float | None = None
+    next_try_at: float = 0.0
+    disabled_at: float | None = None
+    last_error: str | None = None
+
+
+def insert_messages(connection: sa.Connection, recording: Recording, told: Iterable[Message]) -> None:
+    """Add messages and their deliveries, in the transaction of the change that they tell of."""
+    rows = [message._asdict() | {"document": encode(message.document)} for message in told]
+    if not rows:
+        return
+    own = {"recording_id": recording.id, "owner": recording.owner}
+    connection.execute(messages.insert(), [row | own for row in rows])
+    due = [
+        {"message_id": row["id"], "endpoint": name, "owner": recording.owner, "at": row["at"], "next_try_at": row["at"]}
+        for row in rows
+        for name in recording.notify
+    ]
+    if due:
+        connection.execute(deliveries.insert(), due)
+
+
+# --- the feed ----------------------------------------------------------------------------------------------------
+
+
+def publish(connection: sa.Connection) -> int:
+    """Give messages that have none their place in the feed, oldest first; how many.
+
+    Whoever publishes holds the counter's row until the commit, so no position becomes visible after a higher one.
+    """
+    waiting = sa.select(messages.c.id).where(_UNPUBLISHED).order_by(messages.c.at, messages.c.id)
+    if connection.execute(waiting.limit(1)).first() is None:
+        return 0
+    connection.execute(upsert(connection, feed).values(id=1, last=0).on_conflict_do_nothing())
+    last = connection.execute(sa.select(feed.c.last).where(feed.c.id == 1).with_for_update()).scalar_one()
+    found = list(connection.execute(waiting.limit(_PUBLISH_AT_ONCE)).scalars())
+    if found:
+        place = messages.update().where(messages.c.id == sa.bindparam("message"), _UNPUBLISHED)
+        rows = [{"message": each, "place": last + number} for number, each in enumerate(found, 1)]
+        connection.execute(place.values(position=sa.bindparam("place")), rows)
+        connection.execute(feed.update().where(feed.c.id == 1).values(last=last + len(found)))
+    return len(found)
+
+
+def load_events(connection: sa.Connection, owner: str, *, after: int, limit: int) -> list[Event]:
+    """Published messages of an owner behind a position, in the feed's order."""
+    columns = (messages.c[name] for name in Event._fields)
+    query = sa.select(*columns).where(messages.c.owner == owner, messages.c.position > after)
+    rows = connection.execute(query.order_by(messages.c.position).limit(limit))
+    return [Event(*row)._replace(document=decode(row.document)) for row in rows]
+
+
+# --- sending -----------------------------------------------------------------------------------------------------
+
+
+def load_endpoint(connection: sa.Connection, name: str, *, lock: bool = False) -> EndpointRow:
+    """How an endpoint does; `lock`: nobody else changes that before the commit."""
+    if lock:
+        connection.execute(upsert(connection, endpoints).values(name=name).on_conflict_do_nothing())
+    columns = (endpoints.c[field] for field in EndpointRow._fields)
+    query = sa.select(*columns).where(endpoints.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return EndpointRow(name) if row is None else EndpointRow(*row)
+
+
+def save_endpoint(connection: sa.Connection, row: EndpointRow) -> None:
+    """Write down how a locked endpoint does now."""
+    connection.execute(endpoints.update().where(endpoints.c.name == row.name).values(row._asdict()))
+
+
+def count_failing(connection: sa.Connection) -> int:
+    """How many endpoints fail or are disabled."""
+    bad = sa.or_(endpoints.c.failing_since.is_not(None), endpoints.c.disabled_at.is_not(None))
+    return connection.execute(sa.select(sa.func.count()).select_from(endpoints).where(bad)).scalar_one()
+
+
+def claim_deliveries(
+    connection: sa.Connection, endpoint: str, now: float, limit: int, hide_seconds: float
+) -> list[DeliveryClaim]:
+    """Messages due at an endpoint, the longest due first, hidden from others for `hide_seconds`: longer than sending
+    one can take, so that what is under way is not sent beside itself."""
+    due = (
+        sa.select(deliveries.c.message_id)
+        .where(_PENDING, deliveries.c.endpoint == endpoint, deliveries.c.next_try_at <= now)
+        .order_by(deliveries.c.next_try_at, deliveries.c.message_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = (
+        deliveries.update()
+        .where(deliveries.c.endpoint == endpoint, deliveries.c.message_id.in_(due))
+        .values(next_try_at=now + hide_seconds, tries=deliveries.c.tries + 1)
+        .returning(deliveries.c.message_id, deliveries.c.tries)
+    )
+    tries = {row.message_id: row.tries for row in connection.execute(claimed)}
+    query = sa.select(messages.c.id, messages.c.type, messages.c.at, messages.c.document)
+    found = connection.execute(query.where(messages.c.id.in_(tries))) if tries else ()
+    claims = [DeliveryClaim(row.id, row.type, row.at, tries[row.id], row.document) for row in found]
+    return sorted(claims, key=lambda claim: (claim.at, claim.message_id))
+
+
+def end_delivery(
+    connection: sa.Connection,
+    endpoint: str,
+    message_id: str,
+    state: str,
+    now: float,
+    *,
+    status: int | None = None,
+    error: str | None = None,
+) -> None:
+    """It is `delivered`, `skipped` or `dead`."""
+    values = {"state": state, "ended_at": now, "last_status": status, "last_error": error}
+    connection.execute(_one(endpoint, message_id).values(values))
+
+
+def retry_delivery(
+    connection: sa.Connection, endpoint: str, message_id: str, at: float, *, status: int | None, error: str
+) -> None:
+    """It is to be tried again at `at`."""
+    values = {"next_try_at": at, "last_status": status, "last_error": error}
+    connection.execute(_one(endpoint, message_id).values(values))
+
+
+def _one(endpoint: str, message_id: str) -> sa.Update:
+    """What somebody else has ended meanwhile stays as it is."""
+    this = (deliveries.c.message_id == message_id, deliveries.c.endpoint == endpoint)
+    return deliveries.update().where(*this, _PENDING)
+
+
+def hasten_deliveries(connection: sa.Connection, endpoint: str, now: float, hide_seconds: float) -> None:
+    """The endpoint is back: what waits for it is due now, but for what may be under way."""
+    later = deliveries.c.next_try_at > now + hide_seconds
+    query = deliveries.update().where(_PENDING, deliveries.c.endpoint == endpoint, later)
+    connection.execute(query.values(next_try_at=now))
+
+
+def bury_deliveries(connection: sa.Connection, before_at: float, now: float, limit: int) -> int:
+    """Give up what has waited since before `before_at`, at most `limit` of it; how many."""
+    old = sa.select(deliveries.c.message_id, deliveries.c.endpoint).where(_PENDING, deliveries.c.at < before_at)
+    rows = connection.execute(old.limit(limit)).all()
+    for row in rows:
+        end_delivery(connection, row.endpoint, row.message_id, "dead", now, error="too_old")
+    return len(rows)
+
+
+# --- for people --------------------------------------------------------------------------------------------------
+
+
+def list_deliveries(
+    connection: sa.Connection,
+    owner: str,
+    *,
+    state: str | None,
+    endpoint: str | None,
+    before: tuple[float, str, str] | None,
+    limit: int,
+) -> list[DeliveryRow]:
+    """An owner's deliveries, newest message first. `before`: instant, message and endpoint of the last one seen."""
+    order = (deliveries.c.at, deliveries.c.message_id, deliveries.c.endpoint)
+    columns = [(messages if name in ("recording_id", "type") else deliveries).c[name] for name in DeliveryRow._fields]
+    query = sa.select(*columns).join(messages, messages.c.id == deliveries.c.message_id)
+    query = query.where(deliveries.c.owner == owner)
+    for column, wanted in ((deliveries.c.state, state), (deliveries.c.endpoint, endpoint)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if before is not None:
+        query = query.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, before)))
+    rows = connection.execute(query.order_by(*(column.desc() for column in order)).limit(limit))
+    return [DeliveryRow(*row) for row in rows]
+
+
+def redrive(
+    connection: sa.Connection, owner: str, now: float, *, endpoint: str | None, message_ids: list[str] | None
+) -> int:
+    """Try dead deliveries of an owner again from the start; how many."""
+    query = deliveries.update().where(deliveries.c.owner == owner, deliveries.c.state == "dead")
+    if endpoint is not None:
+        query = query.where(deliveries.c.endpoint == endpoint)
+    if message_ids is not None:
+        query = query.where(deliveries.c.message_id.in_(message_ids))
+    fresh = {"state": "pending", "tries": 0, "next_try_at": now, "at": now, "ended_at": None}
+    return connection.execute(query.values(fresh)).rowcount
+
+
+def count_deliveries(connection: sa.Connection, owner: str | None = None) -> dict[tuple[str, str], int]:
+    """How many deliveries are pending or dead, by endpoint and state; of one owner, or of all."""
+    query = sa.select(deliveries.c.endpoint, deliveries.c.state, sa.func.count())
+    query = query.where(deliveries.c.state.in_(("pending", "dead")))
+    if owner is not None:
+        query = query.where(deliveries.c.owner == owner)
+    rows = connection.execute(query.group_by(deliveries.c.endpoint, deliveries.c.state))
+    return {(endpoint, state): count for endpoint, state, count in rows}
+
+
+def oldest_pending(connection: sa.Connection) -> float | None:
+    """Since when the longest waiting delivery waits."""
+    query = sa.select(sa.func.min(deliveries.c.at)).where(_PENDING)
+    oldest: float | None = connection.execute(query).scalar_one()
+    return oldest
+
+
+def prune_messages(connection: sa.Connection, before_at: float, limit: int) -> int:
+    """Delete at most `limit` messages from before `before_at` that nothing waits for any more; how many."""
+    waited_for = sa.exists().where(deliveries.c.message_id == messages.c.id, _PENDING)
+    old = sa.select(messages.c.id).where(messages.c.at < before_at, ~waited_for).order_by(messages.c.at).limit(limit)
+    return connection.execute(messages.delete().where(messages.c.id.in_(old))).rowcount

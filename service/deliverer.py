@@ -1,0 +1,111 @@
+"""Delivers messages: for each endpoint a loop of its own, so that a dead one holds up nobody else.
+
+Nothing is remembered here: a message whose sender died is claimed again, so every one arrives at least once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from metrics import delivery as meter
+from service.database.outbox import DeliveryClaim
+from service.delivery.wire import Outcome, Post, Response, SendPost, send_post, signed_headers
+from service.errors import Code, ServiceError
+from service.operations.outgoing import Sending
+from service.page_url import parse_endpoint_url
+from service.settings import Endpoint, Settings
+
+GAUGES_SECONDS = 15.0
+BURY_SECONDS = 600.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Deliverer:
+    """`run()` delivers until it is cancelled; `drain()` before that lets what is under way arrive."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sending: Sending,
+        *,
+        send: SendPost = send_post,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._sending = sending
+        self._send = send
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """The loops of all endpoints; one of them dying ends all, with its reason."""
+        async with asyncio.TaskGroup() as group:
+            for name, endpoint in self._settings.endpoints.items():
+                group.create_task(self._serve(name, endpoint), name=f"endpoint {name}")
+            group.create_task(self._every(GAUGES_SECONDS, self._sending.measure), name="deliveries measured")
+            group.create_task(self._every(BURY_SECONDS, self._sending.bury), name="deliveries buried")
+
+    async def drain(self, seconds: float) -> None:
+        """Claim nothing more, and wait for the answers to what was sent."""
+        self._stopping.set()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
+
+    async def _serve(self, name: str, endpoint: Endpoint) -> None:
+        while not self._stopping.is_set():
+            claims: list[DeliveryClaim] = []
+            try:
+                claims = await self._sending.claim(name)
+            except ServiceError as error:
+                _unless_away(error)
+            if not claims:
+                await asyncio.sleep(self._settings.worker.poll_seconds)
+                continue
+            tasks = {asyncio.create_task(self._deliver(name, endpoint, claim)) for claim in claims}
+            self._under_way |= tasks
+            await asyncio.wait(tasks)
+            self._under_way -= tasks
+            for task in tasks:
+                task.result()  # what nobody expected ends the loop, with its reason
+
+    async def _deliver(self, name: str, endpoint: Endpoint, claim: DeliveryClaim) -> None:
+        try:
+            if endpoint.types is not None and claim.type not in endpoint.types:
+                await self._sending.skip(name, claim)
+                return
+            began = time.perf_counter()
+            response = await self._try(endpoint, claim)
+            meter.tried(response.outcome, time.perf_counter() - began)
+            level = _log.info if response.error is None else _log.warning
+            level("delivery", endpoint=name, message=claim.message_id, outcome=response.outcome, error=response.error)
+            await self._sending.report(name, claim, response)
+        except ServiceError as error:
+            _unless_away(error)  # what was sent is sent again: at least once
+
+    async def _try(self, endpoint: Endpoint, claim: DeliveryClaim) -> Response:
+        try:
+            target = parse_endpoint_url(endpoint.url.get(), self._settings.urls)
+        except ValueError:  # its file was changed to something that may not be called
+            return Response(Outcome.FAILING, error="forbidden_url")
+        secrets = [secret.get() for secret in endpoint.secrets]
+        headers = signed_headers(claim.message_id, claim.body, secrets, self._clock())
+        return await self._send(Post(target, headers, claim.body.encode(), endpoint.timeout_seconds))
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await act()
+            except ServiceError as error:
+                _unless_away(error)
+            await asyncio.sleep(seconds)
+
+
+def _unless_away(error: ServiceError) -> None:
+    """A database that is away is waited for; anything else is a fault of ours."""
+    if error.code is not Code.UNAVAILABLE:
+        raise error
+    _log.warning("database_away", error=error.message)

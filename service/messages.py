@@ -1,0 +1,97 @@
+"""What is told to callers of what happens to their recordings: which facts are news, and the words for them. Pure.
+
+One message a fact. Its id is a function of the recording and the history's number, its body is fixed when the fact is
+written, so every delivery of it is the same. `number` grows within a recording: consumers order by it.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+from service.recording import Recording, State
+
+MessageType = Literal[
+    "recording.started",
+    "recording.paused",
+    "recording.resumed",
+    "recording.warning",
+    "recording.stopped",
+    "recording.uploaded",
+    "recording.verified",
+    "recording.incomplete",
+    "recording.defective",
+    "recording.unproven",
+    "recording.failed",
+    "recording.cancelled",
+    "recording.changed",
+]
+MESSAGE_TYPES: Final[tuple[str, ...]] = get_args(MessageType)
+MIN_SECRET_BYTES: Final = 24
+
+# Entering a state is news in these words; `requested` and `starting` are none.
+_STATES: Final[dict[State, MessageType]] = {
+    State.RECORDING: "recording.started",
+    State.UPLOADING: "recording.stopped",
+    State.VERIFIED: "recording.verified",
+    State.INCOMPLETE: "recording.incomplete",
+    State.DEFECTIVE: "recording.defective",
+    State.UNPROVEN: "recording.unproven",
+    State.FAILED: "recording.failed",
+    State.CANCELLED: "recording.cancelled",
+}
+_KINDS: Final[dict[str, MessageType]] = {
+    "paused": "recording.paused",
+    "resumed": "recording.resumed",
+    "warning": "recording.warning",
+    "notice_uploaded": "recording.uploaded",
+    "changed": "recording.changed",
+}
+
+
+class Message(NamedTuple):
+    """News of one recording. `document` is the body that is delivered, before it is JSON."""
+
+    number: int
+    id: str
+    at: float
+    type: MessageType
+    document: dict[str, Any]
+
+
+def message_of(recording: Recording, number: int, at: float, kind: str, detail: Mapping[str, Any]) -> Message | None:
+    """The message for one line of the history, or None where that is no news. `recording` is as it is after it."""
+    state = detail.get("state")
+    news = _STATES.get(State(state)) if kind == "state" and isinstance(state, str) else _KINDS.get(kind)
+    if news is None:
+        return None
+    report = recording.latest_report
+    data: dict[str, Any] = {
+        "recording": recording.id,
+        "number": number,
+        "state": recording.state,
+        "end_reason": recording.end_reason,
+        "blame": recording.blame,
+        "verdict": report and report.verdict,
+        "level": report and report.level,
+        "coverage": report.coverage.share if report and report.coverage else None,
+        "labels": recording.labels,
+        "detail": dict(detail),
+    }
+    document = {"type": news, "timestamp": _rfc3339(at), "data": data}
+    return Message(number, f"msg_{recording.id[4:]}_{number}", at, news, document)
+
+
+def _rfc3339(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def check_signing_secret(text: str) -> None:
+    """Raises `ValueError` for what is no secret of Standard Webhooks: `whsec_` and the base64 of 24 bytes or more."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not text.startswith("whsec_") or len(key) < MIN_SECRET_BYTES:
+        raise ValueError(f"should be whsec_ and the base64 of at least {MIN_SECRET_BYTES} random bytes")

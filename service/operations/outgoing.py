@@ -1,0 +1,249 @@
+"""Messages on their way out: the feed and what callers may do with deliveries, and what the deliverer does to them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from metrics import delivery as meter
+from service.database import outbox
+from service.database.outbox import DeliveryClaim, DeliveryRow, EndpointRow, Event
+from service.database.run import Database
+from service.delivery.schedule import GIVE_UP_SECONDS, RETRY_AFTER_MAX_SECONDS, endpoint_wait, message_wait
+from service.delivery.wire import Outcome, Response
+from service.errors import Code, ServiceError
+from service.operations.cursors import decode_cursor, encode_cursor
+from service.operations.words import Caller, Page
+from service.page_url import redact_path
+from service.settings import Endpoint, Settings
+
+POLL_SECONDS = 0.5
+# How much longer than an endpoint's time-out a message stays hidden while it is sent.
+HIDE_MARGIN_SECONDS = 10.0
+BURY_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """An endpoint of the settings as a caller may see it; `pending` and `dead` are the caller's own."""
+
+    name: str
+    url: str
+    state: str
+    failing_since: float | None
+    next_try_at: float | None
+    last_error: str | None
+    pending: int
+    dead: int
+
+
+class Outgoing:
+    """What callers may do with messages. Methods raise `ServiceError`."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+
+    async def events(self, caller: Caller, cursor: str | None, limit: int, wait_seconds: float) -> Page[Event]:
+        """The owner's messages behind the cursor, in the feed's order; where there is none, as soon as there is one,
+        or none after `wait_seconds`. `next` is always set: the feed has no end."""
+        after: int = (decode_cursor(cursor, (int,)) or (0,))[0]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_seconds
+
+        def transaction(connection: sa.Connection) -> list[Event]:
+            outbox.publish(connection)
+            return outbox.load_events(connection, caller.owner, after=after, limit=limit)
+
+        while True:
+            found = await self._database.run(transaction)
+            left = deadline - loop.time()
+            if found or left <= 0:
+                return Page(tuple(found), encode_cursor(found[-1].position if found else after))
+            await asyncio.sleep(min(POLL_SECONDS, left))
+
+    async def deliveries(
+        self, caller: Caller, *, state: str | None, endpoint: str | None, cursor: str | None, limit: int
+    ) -> Page[DeliveryRow]:
+        """What became of the owner's messages at each endpoint, newest first."""
+        before = decode_cursor(cursor, (float, str, str))
+        found = await self._database.run(
+            lambda connection: outbox.list_deliveries(
+                connection,
+                caller.owner,
+                state=state,
+                endpoint=endpoint,
+                before=before,
+                limit=limit + 1,
+            )
+        )
+        last = found[limit - 1] if len(found) > limit else None
+        following = None if last is None else encode_cursor(last.at, last.message_id, last.endpoint)
+        return Page(tuple(found[:limit]), following)
+
+    async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
+        """Try the owner's dead deliveries again, from the start of the schedule; how many."""
+        return await self._database.run(
+            lambda connection: outbox.redrive(
+                connection, caller.owner, self._clock(), endpoint=endpoint, message_ids=message_ids
+            )
+        )
+
+    async def endpoints(self, caller: Caller) -> tuple[EndpointState, ...]:
+        """The endpoints that the owner may name, and how each does."""
+
+        def transaction(connection: sa.Connection) -> tuple[EndpointState, ...]:
+            counts = outbox.count_deliveries(connection, caller.owner)
+            return tuple(
+                _shown(endpoint, outbox.load_endpoint(connection, name), counts)
+                for name, endpoint in sorted(self._settings.endpoints.items())
+                if endpoint.owners is None or caller.owner in endpoint.owners
+            )
+
+        return await self._database.run(transaction)
+
+    async def enable(self, caller: Caller, name: str) -> EndpointState:
+        """Forget that an endpoint was gone or failing, and send what waits for it."""
+        endpoint = self._settings.endpoints.get(name)
+        if endpoint is None or (endpoint.owners is not None and caller.owner not in endpoint.owners):
+            raise ServiceError(Code.NOT_FOUND, "no such endpoint")
+
+        def transaction(connection: sa.Connection) -> EndpointState:
+            row = EndpointRow(outbox.load_endpoint(connection, name, lock=True).name)
+            outbox.save_endpoint(connection, row)
+            outbox.hasten_deliveries(connection, name, self._clock(), _hide_seconds(endpoint))
+            return _shown(endpoint, row, outbox.count_deliveries(connection, caller.owner))
+
+        return await self._database.run(transaction)
+
+
+def _shown(endpoint: Endpoint, row: EndpointRow, counts: dict[tuple[str, str], int]) -> EndpointState:
+    failing = "failing" if row.failing_since is not None else "ok"
+    return EndpointState(
+        name=row.name,
+        url=redact_path(endpoint.url.get()),
+        state="disabled" if row.disabled_at is not None else failing,
+        failing_since=row.failing_since,
+        next_try_at=row.next_try_at or None,
+        last_error=row.last_error,
+        pending=counts.get((row.name, "pending"), 0),
+        dead=counts.get((row.name, "dead"), 0),
+    )
+
+
+class Sending:
+    """What the deliverer does with the database."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Callable[[], float]) -> None:
+        self._endpoints = settings.endpoints
+        self._database = database
+        self._clock = clock
+
+    async def claim(self, endpoint: str) -> list[DeliveryClaim]:
+        """Messages to send to an endpoint now. One that fails gets a single one, and by one process alone."""
+        limit, hide = self._endpoints[endpoint].concurrency, _hide_seconds(self._endpoints[endpoint])
+
+        def transaction(connection: sa.Connection) -> list[DeliveryClaim]:
+            now = self._clock()
+            row = outbox.load_endpoint(connection, endpoint)
+            if row.disabled_at is not None or row.next_try_at > now:
+                return []
+            if not row.failures:
+                return outbox.claim_deliveries(connection, endpoint, now, limit, hide)
+            row = outbox.load_endpoint(connection, endpoint, lock=True)
+            if row.disabled_at is not None or row.next_try_at > now:
+                return []
+            outbox.save_endpoint(connection, row._replace(next_try_at=now + hide))
+            return outbox.claim_deliveries(connection, endpoint, now, 1, hide)
+
+        return await self._database.run(transaction)
+
+    async def skip(self, endpoint: str, claim: DeliveryClaim) -> None:
+        """The endpoint does not want this type."""
+        await self._database.run(
+            lambda connection: outbox.end_delivery(connection, endpoint, claim.message_id, "skipped", self._clock())
+        )
+        meter.ended("skipped")
+
+    async def report(self, endpoint: str, claim: DeliveryClaim, response: Response) -> None:
+        """What came of sending one message."""
+        dead, now = await self._database.run(lambda connection: self._note(connection, endpoint, claim, response))
+        if dead:
+            meter.ended("dead")
+        if response.outcome is Outcome.DELIVERED:
+            meter.delivered_after(now - claim.at)
+
+    def _note(
+        self, connection: sa.Connection, endpoint: str, claim: DeliveryClaim, response: Response
+    ) -> tuple[bool, float]:
+        now = self._clock()
+        before = outbox.load_endpoint(connection, endpoint)
+        after = _endpoint_after(before, response, now)
+        if after != before:
+            before = outbox.load_endpoint(connection, endpoint, lock=True)
+            outbox.save_endpoint(connection, _endpoint_after(before, response, now))
+        if response.outcome is Outcome.DELIVERED:
+            if before.failures:
+                outbox.hasten_deliveries(connection, endpoint, now, _hide_seconds(self._endpoints[endpoint]))
+            outbox.end_delivery(connection, endpoint, claim.message_id, "delivered", now, status=response.status)
+            return False, now
+        error = response.error or response.outcome
+        wait = message_wait(claim.tries, f"{claim.message_id}/{endpoint}")
+        if wait is None:
+            outbox.end_delivery(
+                connection, endpoint, claim.message_id, "dead", now, status=response.status, error=error
+            )
+            return True, now
+        at = now + max(wait, _bounded(response.retry_after_seconds))
+        outbox.retry_delivery(connection, endpoint, claim.message_id, at, status=response.status, error=error)
+        return False, now
+
+    async def bury(self) -> None:
+        """Give up what has waited too long without its turn."""
+
+        def transaction(connection: sa.Connection) -> int:
+            now = self._clock()
+            return outbox.bury_deliveries(connection, now - GIVE_UP_SECONDS, now, BURY_AT_ONCE)
+
+        for _ in range(await self._database.run(transaction)):
+            meter.ended("dead")
+
+    async def measure(self) -> None:
+        """Feed the gauges with what waits."""
+
+        def transaction(connection: sa.Connection) -> tuple[dict[tuple[str, str], int], float | None, int]:
+            counts, oldest = outbox.count_deliveries(connection), outbox.oldest_pending(connection)
+            return counts, oldest, outbox.count_failing(connection)
+
+        counts, oldest_at, failing = await self._database.run(transaction)
+        by_state = {
+            wanted: sum(count for (_, state), count in counts.items() if state == wanted)
+            for wanted in ("pending", "dead")
+        }
+        meter.measured(by_state["pending"], by_state["dead"], oldest_at, failing)
+
+
+def _endpoint_after(row: EndpointRow, response: Response, now: float) -> EndpointRow:
+    """How an endpoint does after an answer. One that refuses a message is there, and well."""
+    if response.outcome is Outcome.GONE:
+        return row._replace(disabled_at=row.disabled_at or now, last_error=response.error)
+    if response.outcome is not Outcome.FAILING:
+        return row._replace(failures=0, failing_since=None, next_try_at=0.0, last_error=None)
+    failures = row.failures + 1
+    wait = max(endpoint_wait(failures, row.name), _bounded(response.retry_after_seconds))
+    return row._replace(
+        failures=failures,
+        failing_since=row.failing_since or now,
+        next_try_at=now + wait,
+        last_error=response.error,
+    )
+
+
+def _hide_seconds(endpoint: Endpoint) -> float:
+    return endpoint.timeout_seconds + HIDE_MARGIN_SECONDS
+
+
+def _bounded(seconds: float | None) -> float:
+    return min(seconds or 0.0, RETRY_AFTER_MAX_SECONDS)

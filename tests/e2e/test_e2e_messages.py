@@ -1,0 +1,238 @@
+"""What callers are told: every fact, at least once, with one id, whatever their endpoints or we ourselves do."""
+
+import asyncio
+import itertools
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from house import Forge, House, Living, Store, eventually, free_port, killable
+from standardwebhooks import Webhook
+
+from service.operations import Scope
+
+SECRET = "whsec_" + "QUJD" * 8
+SCALE = float(os.environ.get("PROOF_SCALE", "1"))
+
+
+@dataclass
+class Receiver:
+    """Verifies what comes with the public library and writes it down. `answers` are its next ones: a status, or `hang`
+    or `reset`; after them `usual`."""
+
+    url: str = ""
+    usual: int | str = 200
+    answers: list[int | str] = field(default_factory=list)
+    heard: list[tuple[str, bytes]] = field(default_factory=list)
+    tries: int = 0
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hear(self, request: web.Request) -> web.Response:
+        self.tries += 1
+        body = await request.read()
+        Webhook(SECRET).verify(body, dict(request.headers))
+        answer = self.answers.pop(0) if self.answers else self.usual
+        if answer == "hang":
+            await self.closing.wait()
+        if answer == "reset":
+            assert request.transport is not None
+            request.transport.abort()
+        if isinstance(answer, int) and answer < 300:
+            self.heard.append((request.headers["webhook-id"], body))
+        return web.Response(status=answer if isinstance(answer, int) else 500)
+
+    @property
+    def told(self) -> dict[str, dict[str, Any]]:
+        """Every message once, by its id. The same id has always come with the same bytes."""
+        messages: dict[str, bytes] = {}
+        for identity, body in self.heard:
+            assert messages.setdefault(identity, body) == body
+        return {identity: json.loads(body) for identity, body in messages.items()}
+
+    def types(self, recording: str) -> list[str]:
+        own = [each for each in self.told.values() if each["data"]["recording"] == recording]
+        return [each["type"] for each in sorted(own, key=lambda each: each["data"]["number"])]
+
+
+@asynccontextmanager
+async def receiving(port: int = 0, **usual: Any) -> AsyncIterator[Receiver]:
+    receiver = Receiver(**usual)
+    app = web.Application()
+    app.router.add_post("/hook", receiver.hear)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        yield receiver
+    finally:
+        receiver.closing.set()
+        await runner.cleanup()
+
+
+def endpoints(**urls: str) -> dict[str, Any]:
+    """Settings for endpoints on this machine."""
+    listed = {"allow_http_hosts": ["127.0.0.1", "pages.example.org"], "allow_private_hosts": ["127.0.0.1"]}
+    named = {name: {"url": url, "secrets": [SECRET], "timeout_seconds": 1} for name, url in urls.items()}
+    return {"urls": listed, "endpoints": named}
+
+
+async def listed(house: House, path: str, **params: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await house.call("GET", path, params=params, expect=200)).body["items"]
+    return items
+
+
+async def test_every_fact_of_a_recording_is_told_and_in_the_feed(build: Living, database_url: str) -> None:
+    async with receiving() as crm, build(settings=endpoints(crm=crm.url), database_url=database_url) as house:
+        silent = await house.start()
+        recording = await house.start(notify=["crm"], labels={"lesson": "42"})
+        await house.do(recording, "pause")
+        await house.do(recording, "resume")
+        for each in (recording, silent):
+            await house.do(each, "stop")
+            await house.until(each, "verified")
+        await eventually(lambda: "recording.verified" in crm.types(recording), 10)
+        types = crm.types(recording)
+        assert types[0] == "recording.started"
+        assert set(types) >= {"recording.paused", "recording.resumed", "recording.stopped", "recording.uploaded"}
+        assert types[-1] == "recording.verified" or types[-2:] == ["recording.verified", "recording.uploaded"]
+        assert crm.types(silent) == []
+        told = [each for each in crm.told.values() if each["type"] == "recording.verified"]
+        assert told[0]["data"] | {"number": 0, "detail": {}} == {
+            "recording": recording,
+            "number": 0,
+            "state": "verified",
+            "end_reason": "stopped",
+            "blame": "caller",
+            "verdict": "verified",
+            "level": (await house.shown(recording))["level"],
+            "coverage": 1.0,
+            "labels": {"lesson": "42"},
+            "detail": {},
+        }
+        events = await listed(house, "/v1/events", limit="200")
+        assert {each["id"] for each in events} > set(crm.told)
+        assert {each["id"]: each["document"] for each in events if each["id"] in crm.told} == crm.told
+        deliveries = await listed(house, "/v1/messages", limit="200")
+        assert {each["state"] for each in deliveries} == {"delivered"}
+        assert (await listed(house, "/v1/endpoints"))[0]["state"] == "ok"
+
+
+async def test_the_feed_waits_for_what_comes_next(build: Living) -> None:
+    async with build() as house:
+        page = (await house.call("GET", "/v1/events", expect=200)).body
+        waiting = asyncio.create_task(
+            house.call("GET", "/v1/events", params={"after": page["next"], "wait": "20"}, expect=200)
+        )
+        recording = await house.start()
+        page = (await waiting).body
+        assert [each["type"] for each in page["items"]] == ["recording.started"]
+        assert page["items"][0]["recording_id"] == recording
+        empty = (await house.call("GET", "/v1/events", params={"after": page["next"]}, expect=200)).body
+        assert empty == {"items": [], "next": page["next"]}
+
+
+async def test_a_dead_endpoint_holds_up_no_other_and_gets_everything_when_it_is_back(build: Living) -> None:
+    port = free_port()
+    dead_url = f"http://127.0.0.1:{port}/hook"
+    async with receiving() as crm, build(settings=endpoints(crm=crm.url, dead=dead_url)) as house:
+        recordings = [await house.ask(notify=["dead", "crm"]) for _ in range(4)]
+        for recording in recordings:
+            await house.until(recording, "recording")
+            await house.do(recording, "stop")
+            await house.until(recording, "verified")
+        await eventually(lambda: all("recording.verified" in crm.types(each) for each in recordings), 10)
+        states = {each["name"]: each for each in await listed(house, "/v1/endpoints")}
+        assert (states["crm"]["state"], states["crm"]["pending"]) == ("ok", 0)
+        assert (states["dead"]["state"], states["dead"]["last_error"]) == ("failing", "no_connection")
+        assert states["dead"]["pending"] == len(crm.told)
+        assert states["dead"]["url"] == f"http://127.0.0.1:{port}/…"
+        async with receiving(port) as dead:
+            await house.call("POST", "/v1/endpoints/dead/enable", expect=202)
+            await eventually(lambda: dead.told == crm.told, 15, lambda: f"{len(dead.told)} of {len(crm.told)}")
+
+
+async def test_an_endpoint_that_is_gone_is_left_alone_until_somebody_enables_it(build: Living) -> None:
+    async with receiving(usual=410) as crm, build(settings=endpoints(crm=crm.url)) as house:
+        recording = await house.start(notify=["crm"])
+
+        async def disabled() -> bool:
+            return (await listed(house, "/v1/endpoints"))[0]["state"] == "disabled"
+
+        await eventually(disabled, 10)
+        await house.do(recording, "stop")
+        await house.until(recording, "verified")
+        tries = crm.tries
+        crm.usual = 200
+        assert (await listed(house, "/v1/messages", state="pending"))[0]["endpoint"] == "crm"
+        assert crm.tries == tries == 1
+        await house.call("POST", "/v1/endpoints/crm/enable", expect=202)
+        await eventually(lambda: "recording.verified" in crm.types(recording), 10)
+
+
+async def test_only_known_endpoints_of_the_owner_can_be_named_and_nobody_sees_anothers_messages(build: Living) -> None:
+    async with receiving() as crm:
+        settings = endpoints(crm=crm.url, theirs=crm.url)
+        settings["endpoints"]["theirs"]["owners"] = ["other"]
+        owners = {"other": list(Scope)}
+        async with build(settings=settings, owners=owners) as house:
+            body = {"url": "https://pages.example.org/", "notify": ["crm", "theirs", "none"]}
+            answer = await house.call("POST", "/v1/recordings", json=body, expect=422)
+            assert [each["pointer"] for each in answer.body["errors"]] == ["/notify/1", "/notify/2"]
+            await house.start(notify=["crm"])
+            await eventually(lambda: crm.told, 10)
+            other = house.tokens["other"]
+            for path in ("/v1/events", "/v1/messages"):
+                assert (await house.call("GET", path, token=other, expect=200)).body["items"] == []
+            seen = (await house.call("GET", "/v1/endpoints", token=other, expect=200)).body["items"]
+            assert [each["name"] for each in seen] == ["crm", "theirs"]
+            assert [each["name"] for each in await listed(house, "/v1/endpoints")] == ["crm"]
+            await house.call("POST", "/v1/endpoints/theirs/enable", expect=404)
+            answer = await house.call("POST", "/v1/messages/redrive", token=other, json={}, expect=202)
+            assert answer.body == {"redriven": 0}
+
+
+async def _killed_amid_messages(forge: Forge, root: Path, store: Store, url: str, kills: int, recordings: int) -> None:
+    """Recordings come and go while the service is killed and the receiver misbehaves in every way."""
+    async with receiving() as crm:
+        ways = itertools.cycle([200, "hang", 500, 200, "reset", 200, 429, 503])
+        crm.answers = [next(ways) for _ in range(4 * kills)]
+        async with killable(forge, root, store, url, endpoints(crm=crm.url)) as (house, service):
+            asked = [await house.ask(notify=["crm"]) for _ in range(recordings)]
+            for _ in range(kills):
+                await asyncio.sleep(0.7)
+                await service.kill()
+                await service.serve()
+            for recording in asked:
+                await house.until(recording, "recording", "uploading", "verifying", "verified", deadline=60)
+                await house.do(recording, "stop", expect=None)
+                await house.until(recording, "verified", deadline=60)
+            crm.answers.clear()
+            await house.call("POST", "/v1/endpoints/crm/enable", expect=202)
+
+            async def all_told() -> bool:
+                written = {str(row[0]) for row in await house.rows("SELECT id FROM messages")}
+                return written == set(crm.told)
+
+            await eventually(all_told, 90, lambda: f"{len(crm.told)} told")
+            for recording in asked:
+                assert crm.types(recording).count("recording.verified") == 1
+
+
+async def test_killed_amid_a_hostile_receiver_nothing_is_lost_and_no_id_changes(
+    forge: Forge, tmp_path: Path, store: Store
+) -> None:
+    await _killed_amid_messages(forge, tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db", kills=3, recordings=3)
+
+
+@pytest.mark.proof
+async def test_proof_killed_again_and_again_amid_a_hostile_receiver_nothing_is_lost(
+    forge: Forge, tmp_path: Path, store: Store, database_url: str
+) -> None:
+    await _killed_amid_messages(forge, tmp_path, store, database_url, kills=max(3, int(50 * SCALE)), recordings=12)
