@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from service.agora.budget import LocalBudget
 from service.agora.client import AgoraClient
 from service.agora.wire import open_sender
-from service.buckets import Keys
-from service.buckets.open import Buckets, open_buckets, read_keys
+from service.buckets import Bucket, Keys
+from service.buckets.azure import load_library
+from service.buckets.dialects import probe_dialect
+from service.buckets.open import Buckets, dialect_of, open_buckets, read_keys
+from service.buckets.vendors import AZURE, Dialect, resolve
 from service.database.outage import StartRefused
 from service.database.run import Database
 from service.database.startup import check_writable, prepare
 from service.errors import OutsideError, ServiceError
 from service.operations.ids import new_uid
+from service.recording import Location
 from service.settings import Settings, StorageProfile, location
 
 PROBE = "pagereelprobe"
@@ -40,7 +44,21 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
         for name, profile in settings.storage.items():
             if not profile.read_only:
                 yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
-            yield await _try(f"storage {name}: read keys may list", _list(buckets, profile))
+            yield await _try(f"storage {name}: read keys may list and read", _read(buckets, profile))
+
+
+def unreachable(settings: Settings) -> dict[str, str]:
+    """Storage profiles that lead nowhere, each with what its settings lack. Nothing is asked."""
+    found = {}
+    for name, profile in settings.storage.items():
+        try:
+            if profile.vendor == AZURE:
+                load_library()
+            else:
+                resolve(location(profile, PROBE), dialect_of(profile))
+        except OutsideError as error:
+            found[name] = error.detail
+    return found
 
 
 def events_missing(seen: set[int]) -> list[int]:
@@ -80,6 +98,9 @@ async def _write(buckets: Buckets, profile: StorageProfile) -> None:
     await bucket.probe_write("/".join((*profile.prefix, PROBE)))
 
 
-async def _list(buckets: Buckets, profile: StorageProfile) -> None:
-    bucket = buckets.bucket(location(profile, PROBE), read_keys(profile), profile)
-    await bucket.probe_read("".join(f"{part}/" for part in profile.prefix))
+async def _read(buckets: Buckets, profile: StorageProfile) -> None:
+    def open_as(place: Location, dialect: Dialect) -> Bucket:
+        return buckets.bucket(place, read_keys(profile), profile, dialect)
+
+    prefix = "".join(f"{part}/" for part in profile.prefix)
+    await probe_dialect(open_as, location(profile, PROBE), dialect_of(profile), prefix)

@@ -19,7 +19,7 @@ TRIED = [
     "database",
     "Agora, app main: credentials and app ID",
     "storage archive: write keys may write",
-    "storage archive: read keys may list",
+    "storage archive: read keys may list and read",
 ]
 FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a wrong secret of Agora's": ({"apps": {"main": {"customer_secret": "no"}}}, TRIED[1], "unauthorized"),

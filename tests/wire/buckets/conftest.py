@@ -54,8 +54,10 @@ async def opens(boto: AioSession) -> AsyncIterator[Opens]:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
 
-        def make(endpoint: str, keys: Keys, *, bucket: str = BUCKET, **settings: float) -> S3Bucket:
-            location = Location(11, 0, bucket, endpoint, True, ("rec01",))
+        def make(
+            endpoint: str, keys: Keys, *, bucket: str = BUCKET, path_style: bool = True, **settings: object
+        ) -> S3Bucket:
+            location = Location(11, 0, bucket, endpoint, path_style, ("rec01",))
             opened = S3Bucket(location, keys, http=http, session=boto, **settings)  # type: ignore[arg-type]
             stack.push_async_callback(opened.close)
             return opened
