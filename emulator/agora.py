@@ -11,22 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.life import Life, World, notify
+from emulator.answers import render_ids, render_query, render_stop
+from emulator.codes import failure
+from emulator.life import Life
 from emulator.names import make_resource_id
 from emulator.requests import Acquire, Identity, Start, Stop, Update
 from emulator.settings import App
-from emulator.tasks import Task, render_query, render_stop
-
-# Real seconds a synchronous stop waits for the upload; uploads are not compressed.
-SYNC_STOP_SECONDS = 20.0
-
-
-class Failure(Exception):
-    """An answer that is not a success: HTTP status, Agora's code and reason."""
-
-    def __init__(self, status: int, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.code, self.reason = status, code, reason
+from emulator.tasks import Task
+from emulator.telling import Teller
+from emulator.world import World
 
 
 @dataclass(slots=True)
@@ -42,10 +35,11 @@ class Resource:
 
 
 class Agora:
-    """All apps' resources and tasks. Ended tasks are kept: the control API shows them."""
+    """All apps' resources and tasks. The last ended tasks are kept: the control API shows them."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._quirks = world.settings.quirks
         self.tasks: dict[str, Task] = {}
         self._resources: dict[str, Resource] = {}
 
@@ -53,14 +47,15 @@ class Agora:
         """A resource id that lives five minutes and serves one start."""
         now = self.world.clock.now()
         running = sum(task.running for task in self.tasks.values() if task.app.app_id == app.app_id)
-        if running >= self.world.settings.max_tasks:
-            raise Failure(400, 406, "vendor_over_load")
+        if running >= self.world.settings.max_tasks or self.world.engine.full:
+            raise failure("acquire", 406)
         rid = make_resource_id()
         expires_at = now + self.world.clock.shrink(self.world.settings.times.resource)
+        self._forget_old(now)
         self._resources[rid] = Resource(
             app.app_id, request.who, request.start_parameter, request.expired_hours, expires_at
         )
-        if not self.world.settings.quirks.acquire_echo:
+        if not self._quirks.echo_names:
             return {"resourceId": rid}
         return {"cname": request.who.cname, "uid": request.who.uid, "resourceId": rid}
 
@@ -69,82 +64,110 @@ class Agora:
         now = self.world.clock.now()
         resource = self._resources.get(rid)
         if resource is None:
-            raise Failure(400, 1001, "resourceId cannot be decoded")
-        if resource.app_id != app.app_id or resource.who != request.who:
-            raise Failure(400, 432, "app id, cname or uid do not match the resourceId")
-        if resource.task is not None:
-            if resource.task.alive:
-                raise Failure(201, 7, "already started")
-            raise Failure(400, 433, "resourceId was used")
-        if now > resource.expires_at:
-            raise Failure(400, 433, "resourceId expired")
-        if resource.start_parameter is not None and resource.start_parameter != request.raw:
-            raise Failure(400, 2, "clientRequest: differs from startParameter of acquire")
-        if any(self._conflicts(task, app, request.who) for task in self.tasks.values()):
-            raise Failure(400, 53, "task conflict")
+            raise failure("start", 1001)
+        self._check_start(app, resource, request, now)
         resource.task = self._make_task(app, rid, resource, request, now)
         self.tasks[resource.task.sid] = resource.task
         self.world.group.spawn(Life(self.world, resource.task).run(), f"task-{resource.task.sid[:8]}")
-        return _ids(resource.task)
+        return render_ids(resource.task, self._quirks)
 
     def query(self, app: App, rid: str, sid: str) -> dict[str, Any]:
         """The state of a live task."""
-        task = self._live(app, rid, sid)
-        body = render_query(task, self.world.settings.quirks, self.world.clock.now())
-        return {**_ids(task), "serverResponse": body}
+        task = self._live("query", app, rid, sid)
+        if self._quirks.exiting_query == "501" and (task.stop_asked_at is not None or not task.running):
+            raise failure("query", 501)
+        body = render_query(task, self._quirks, self.world.clock.now())
+        return {**render_ids(task, self._quirks), "serverResponse": body}
 
     def update(self, app: App, rid: str, sid: str, request: Update) -> dict[str, Any]:
         """Note new wishes; the task follows at once."""
-        task = self._live(app, rid, sid)
-        _check_identity(task, request.who)
+        task = self._live("update", app, rid, sid)
+        _check_identity("update", task, request.who)
+        if self._quirks.update_refused:
+            raise failure("update", 2, reason="update is not supported in web mode")
         if not task.running or task.stop_asked_at is not None:
-            raise Failure(404, 404, "failed to find worker")
-        if request.onhold is not None:
-            task.onhold = request.onhold
-        if request.storage is not None:
-            task.storage = request.storage
-        if request.rtmp_url is not None:
-            self._push_to(task, request.rtmp_url)
+            raise failure("update", 404)
+        if request.onhold is not None or self._quirks.update_resets:
+            task.onhold = request.onhold or False
+        task.storage = request.storage or task.storage
+        if request.rtmp_url not in (None, task.rtmp_url):
+            task.rtmp_url, task.rtmp_status = request.rtmp_url, "connecting"
         task.wake.set()
-        return _ids(task)
+        return render_ids(task, self._quirks)
 
     async def stop(self, app: App, rid: str, sid: str, request: Stop) -> dict[str, Any]:
         """Ask the task to stop; unless asynchronous, wait for its files."""
-        task = self._live(app, rid, sid)
-        _check_identity(task, request.who)
+        task, now = self._live("stop", app, rid, sid), self.world.clock.now()
+        _check_identity("stop", task, request.who)
         if task.stop_asked_at is not None or not task.running:
-            raise Failure(400, 49, "invalid operation")
+            Teller(self.world, task).misfit(now)
+            raise failure("stop", 49)
         nothing_yet = task.recording_at is None
-        task.stop_asked_at = self.world.clock.now()
+        task.stop_asked_at = now
         task.wake.set()
-        if nothing_yet:
-            raise Failure(206, 435, "no recorded data")
-        if request.asynchronous:
-            return _ids(task)
-        try:
-            async with asyncio.timeout(SYNC_STOP_SECONDS):
-                await task.uploaded.wait()
-        except TimeoutError:
-            raise Failure(206, 50, "upload timeout") from None
-        if task.slices_made == 0:
-            raise Failure(206, 435, "no recorded data")
-        return {**_ids(task), "serverResponse": render_stop(task, self.world.settings.quirks)}
+        if nothing_yet and self._quirks.nothing_recorded == "435":
+            raise failure("stop", 435)
+        if not request.asynchronous:
+            await self._until_uploaded(task)
+            if task.slices_made == 0 and self._quirks.nothing_recorded == "435":
+                raise failure("stop", 435)
+        said = {} if request.asynchronous else render_stop(task, self._quirks)
+        return {**render_ids(task, self._quirks), **said}
 
     def wake_all(self) -> None:
         """Make every task look again at what may have changed."""
         for task in self.tasks.values():
             task.wake.set()
 
-    def _live(self, app: App, rid: str, sid: str) -> Task:
+    async def _until_uploaded(self, task: Task) -> None:
+        try:
+            async with asyncio.timeout(self.world.settings.sync_stop_seconds):
+                await task.uploaded.wait()
+        except TimeoutError:
+            Teller(self.world, task).upload_timed_out()
+            raise failure("stop", 50, status=self._quirks.sync_stop_status) from None
+
+    def _check_start(self, app: App, resource: Resource, request: Start, now: float) -> None:
+        """Refuse a start that its resource id or another task does not allow."""
+        if resource.app_id != app.app_id or resource.who != request.who:
+            raise failure("start", 432)
+        if resource.task is not None:
+            if resource.task.alive:
+                Teller(self.world, resource.task).misfit(now)
+                raise failure("start", 7)
+            raise failure("start", self._quirks.used_up_code, reason="resourceId was used")
+        if now > resource.expires_at:
+            raise failure("start", self._quirks.used_up_code)
+        if resource.start_parameter is not None and resource.start_parameter != request.raw:
+            raise failure("start", 2, reason="clientRequest: differs from startParameter of acquire")
+        hours, rule = request.page.max_hours, self._quirks.hour_limits
+        if (rule == "not_above" and hours > resource.control_hours) or (
+            rule == "smaller" and hours >= resource.control_hours
+        ):
+            raise failure("start", 2, reason="maxRecordingHour: does not fit resourceExpiredHour")
+        if any(self._conflicts(task, app, request.who) for task in self.tasks.values()):
+            raise failure("start", 53)
+
+    def _forget_old(self, now: float) -> None:
+        """Resource ids that can serve nobody any more, and the oldest of too many ended tasks."""
+        kept = self.world.clock.shrink(self.world.settings.times.resource) * 10
+        for rid, resource in list(self._resources.items()):
+            if resource.expires_at + kept < now and (resource.task is None or not resource.task.alive):
+                del self._resources[rid]
+        gone = [sid for sid, task in self.tasks.items() if not task.alive]
+        for sid in gone[: max(0, len(gone) - self.world.settings.kept_tasks)]:
+            del self.tasks[sid]
+
+    def _live(self, endpoint: str, app: App, rid: str, sid: str) -> Task:
         """The task of an app's resource id and sid, if it can be controlled now."""
         now = self.world.clock.now()
         task = self.tasks.get(sid)
         if task is None or task.app.app_id != app.app_id or task.resource_id != rid or not task.alive:
-            raise Failure(404, 404, "failed to find worker")
-        if now < task.absent_until:
-            raise Failure(404, 404, "failed to find worker")
+            raise failure(endpoint, 404)
+        if now < task.absent_until or self.world.faults.within("not_found", task.subject, now):
+            raise failure(endpoint, 404)
         if now >= task.control_ends_at:
-            raise Failure(400, 433, "resourceId expired")
+            raise failure(endpoint, self._quirks.used_up_code)
         return task
 
     def _conflicts(self, task: Task, app: App, who: Identity) -> bool:
@@ -159,25 +182,14 @@ class Agora:
             sid=uuid.uuid4().hex,
             started_at=now,
             storage=request.storage,
-            rtmp_url=request.rtmp_url,
+            rtmp_url=None if request.push is None else request.push.url,
             onhold=request.page.onhold,
             uid=request.who.uid,
             starts_at=now + shrink(times.start),
             control_ends_at=now + shrink(resource.control_hours * times.hour),
         )
 
-    def _push_to(self, task: Task, url: str) -> None:
-        """Another push target; the push itself is only told of, in this version nothing is sent."""
-        task.rtmp_url = url
-        for status in ("connecting", "publishing"):
-            task.rtmp_status = status
-            notify(self.world, task, 100, {"rtmpUrl": url, "status": status})
 
-
-def _ids(task: Task) -> dict[str, Any]:
-    return {"cname": task.cname, "uid": task.start.who.uid, "resourceId": task.resource_id, "sid": task.sid}
-
-
-def _check_identity(task: Task, who: Identity) -> None:
+def _check_identity(endpoint: str, task: Task, who: Identity) -> None:
     if task.start.who != who:
-        raise Failure(400, 432, "cname or uid do not match the resourceId")
+        raise failure(endpoint, 432)

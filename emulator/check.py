@@ -21,6 +21,8 @@ _PLAYLIST = f"{_SID}_test-webhook.m3u8"
 _RECORDER_STARTED_MS = 1_735_689_611_873
 EVENTS: dict[int, dict[str, Any]] = {
     1: {"module": 0, "errorLevel": 1, "errorCode": 0, "stat": 0, "errorMsg": ""},
+    2: {"module": 0, "warnCode": 0},
+    3: {"status": 5, "recordingMode": 1, "fileList": _PLAYLIST},
     4: {"fileList": _PLAYLIST},
     11: {"exitStatus": 0},
     12: {"newUid": 3_345_678_901},
@@ -55,12 +57,12 @@ class Result:
         return self.status == 200
 
 
-async def check(receiver: Receiver) -> AsyncIterator[Result]:
-    """Send every test event, one after the other."""
+async def check(receiver: Receiver, *, rtc: bool = False) -> AsyncIterator[Result]:
+    """Send every test event, one after the other. With `rtc` the channel is named as RTC products do."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for sequence, (event, details) in enumerate(EVENTS.items()):
             now, began = time.time(), time.monotonic()
             notice = Notice(event, CNAME, UID, _SID, sequence, now, details)
-            status = await post(session, receiver, encode(notice, uuid.uuid4().hex, now, Envelope()))
+            status = await post(session, receiver, encode(notice, uuid.uuid4().hex, now, Envelope(rtc_names=rtc)))
             yield Result(event, status, time.monotonic() - began)

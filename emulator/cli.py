@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from emulator.check import check
 from emulator.conformance.command import check_receiver_command
+from emulator.faults import FIELDS, explain
 from emulator.notices import Receiver
 from emulator.pagecheck.command import check_page_command
 from emulator.s3_server import S3Server
-from emulator.settings import load
+from emulator.settings import load, with_script
 
 
 @click.group()
@@ -32,8 +33,11 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free port.")
 @click.option("--compression", type=float, help="Divides Agora's waiting times.")
 @click.option("--engine", type=click.Choice(["live", "loop"]))
+@click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault script.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-def serve(config: Path, port: int | None, compression: float | None, engine: str | None, log_level: str) -> None:
+def serve(
+    config: Path, port: int | None, compression: float | None, engine: str | None, faults: Path | None, log_level: str
+) -> None:
     """Run until interrupted."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # At debug level botocore writes session tokens and signed headers.
@@ -46,8 +50,14 @@ def serve(config: Path, port: int | None, compression: float | None, engine: str
         raise click.ClickException(f"{error.name} is missing: install pagereel[emulator]") from error
     try:
         settings = load(config, port=port, compression=compression, engine=engine)
-    except (ValidationError, ValueError) as error:
+    except ValidationError as error:
+        raise click.ClickException(f"{config}: {explain(error)}") from error
+    except ValueError as error:
         raise click.ClickException(f"{config}: {error}") from error
+    try:
+        settings = settings if faults is None else with_script(settings, faults)
+    except ValueError as error:
+        raise click.ClickException(f"{faults}: {error}") from error
     asyncio.run(_serve(running(settings)))
 
 
@@ -55,12 +65,25 @@ def serve(config: Path, port: int | None, compression: float | None, engine: str
 @click.argument("url")
 @click.option("--secret", help="The app's notification secret.")
 @click.option("--unsigned", is_flag=True, help="Send no signature.")
-def check_command(url: str, secret: str | None, unsigned: bool) -> None:
+@click.option("--rtc", is_flag=True, help="Name the channel as for RTC products.")
+def check_command(url: str, secret: str | None, unsigned: bool, rtc: bool) -> None:
     """Send the console's health check to URL: one test event of each type."""
     if (secret is None) != unsigned:
         raise click.UsageError("give either --secret or --unsigned")
-    if not asyncio.run(_check(Receiver(url, secret))):
+    if not asyncio.run(_check(Receiver(url, secret), rtc)):
         sys.exit(1)
+
+
+@main.group(name="faults")
+def faults_group() -> None:
+    """What can be made to go wrong."""
+
+
+@faults_group.command(name="list")
+def faults_list() -> None:
+    """Print every kind of fault with the fields it needs and takes."""
+    for kind, (needed, optional) in FIELDS.items():
+        print(f"{kind:18} {' '.join([*sorted(needed), *(f'[{name}]' for name in sorted(optional))])}".rstrip())
 
 
 @main.command(name="s3")
@@ -97,9 +120,9 @@ async def _serve(emulator: AbstractAsyncContextManager[str]) -> None:
         await stop.wait()
 
 
-async def _check(receiver: Receiver) -> bool:
+async def _check(receiver: Receiver, rtc: bool) -> bool:
     passed = True
-    async for result in check(receiver):
+    async for result in check(receiver, rtc=rtc):
         answer = "no answer" if result.status is None else str(result.status)
         print(f"{result.event:>4}  {answer}  {result.seconds:.3f} s")
         passed = passed and result.passed

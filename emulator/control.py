@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from emulator.faults import Fault
+from emulator.faults import Fault, explain
 from emulator.keys import AGORA
-from emulator.tasks import render_listing
+from emulator.truth import render_truth
 
 _FAULTS = TypeAdapter(list[Fault])
 
@@ -28,13 +28,15 @@ def add_routes(app: web.Application) -> None:
 async def _tasks(request: web.Request) -> web.Response:
     """All tasks since the start, in the order of their start; `?cname=` picks."""
     agora = request.app[AGORA]
-    wanted, now = request.query.get("cname"), agora.world.clock.now()
-    tasks = [render_listing(task, now) for task in agora.tasks.values() if wanted in (None, task.cname)]
+    wanted, now, quirks = request.query.get("cname"), agora.world.clock.now(), agora.world.settings.quirks
+    tasks = [render_truth(task, now, quirks) for task in agora.tasks.values() if wanted in (None, task.cname)]
     return web.json_response({"tasks": tasks})
 
 
 async def _faults(request: web.Request) -> web.Response:
-    return web.json_response({"faults": request.app[AGORA].world.faults.standing()})
+    """The standing faults, and in what order they struck whom."""
+    faults = request.app[AGORA].world.faults
+    return web.json_response({"faults": faults.standing(), "strikes": list(faults.strikes)})
 
 
 async def _add_faults(request: web.Request) -> web.Response:
@@ -43,8 +45,10 @@ async def _add_faults(request: web.Request) -> web.Response:
     try:
         body: Any = await request.json()
         faults = _FAULTS.validate_python(body if isinstance(body, list) else [body])
-    except (ValidationError, ValueError) as error:
-        return web.json_response({"message": str(error)}, status=400)
+    except ValidationError as error:
+        return web.json_response({"message": explain(error)}, status=400)
+    except ValueError:
+        return web.json_response({"message": "the body is no JSON"}, status=400)
     agora.world.faults.add(faults, agora.world.clock.now())
     agora.wake_all()
     return web.json_response({"faults": agora.world.faults.standing()}, status=201)

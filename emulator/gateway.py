@@ -29,6 +29,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self._apps = {app.app_id: app for app in settings.apps}
         self._pace = Pace(settings.qps)
+        self._per_account = settings.quirks.qps_scope == "account"
 
     def admit(self, request: web.Request, app_id: str, now: float) -> App:
         """The app that a request with good credentials is for, counted against its limit."""
@@ -38,7 +39,7 @@ class Gateway:
             raise GatewayRefusal(400, "appid is invalid")
         if app.customer_id != customer:
             raise GatewayRefusal(401, "Invalid authentication credentials")
-        if not self._pace.admits(app_id, now):
+        if not self._pace.admits(customer if self._per_account else app_id, now):
             raise GatewayRefusal(429, "API rate limit exceeded")
         return app
 

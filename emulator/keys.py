@@ -5,5 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from emulator.agora import Agora
+from emulator.gateway import Gateway
 
 AGORA = web.AppKey("agora", Agora)
+GATEWAY = web.AppKey("gateway", Gateway)

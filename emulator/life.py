@@ -1,7 +1,7 @@
-"""The life of one task from start to 404: recording, uploading, noticing, ending (reference 8.8, 9.5, 10.5).
+"""The life of one task from start to 404: opening, recording, failing over, ending (reference 8.8, 9.5, 10.5).
 
 For: the only place that moves a task on. It must not read requests or render answers; wishes (stop, hold, other
-targets) are read off the task, faults are asked of the book, at every wake-up. A lost wake-up delays, it loses nothing.
+targets) are read off the task, news are asked of the view, at every wake-up. A lost wake-up delays, it loses nothing.
 """
 
 from __future__ import annotations
@@ -10,48 +10,22 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any
 
-from emulator.clock import Clock
-from emulator.engines import Engine
-from emulator.faults import Fault, FaultBook
-from emulator.group import Group
-from emulator.names import FileNames
-from emulator.notices import Notice, Receiver, Sender
-from emulator.playlist import Dialect
-from emulator.recorder import Mp4Plan, Recorder, form_of
-from emulator.settings import Callback, Settings
-from emulator.shipment import Shipment
-from emulator.tasks import ABNORMAL_CODES, File, RtmpStatus, Task, render_files
-from emulator.upload import CONFIGURATION_WRONG, Uploader, UploadError
+from emulator.courier import Courier
+from emulator.file_set import FileSet
+from emulator.pushing import Pushing
+from emulator.recorder import form_of
+from emulator.tasks import ABNORMAL_CODES, Task
+from emulator.telling import Teller
+from emulator.view import Broken, Ended, Limited, Reloaded, View, Wanted
+from emulator.world import World
 
 logger = logging.getLogger(__name__)
 
-STOPPED, HOUR_LIMIT, PAGE_UNREACHABLE, RECORDER_ERROR = 0, 1, 5, 6
-_MESSAGES = (
-    *("ok", "max_recording_hour", "capability_limit", "start_engine_failed"),
-    *("page_load_timeout", "access_url_failed", "recorder_error"),
-)
+STOPPED, HOUR_LIMIT, CAPABILITY_LIMIT, ENGINE_FAILED, NEVER_READY, UNREACHABLE, RECORDER_ERROR = range(7)
 _LONGEST_SLEEP_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What every task shares."""
-
-    settings: Settings
-    clock: Clock
-    faults: FaultBook
-    group: Group
-    sender: Sender
-    uploader: Uploader
-    engine: Engine
-    executor: Executor
-    folder: Path
 
 
 class Life:
@@ -59,17 +33,25 @@ class Life:
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
-        self._clock = world.clock
-        self._form = form_of(task.start.page, world.clock.shrink(world.settings.times.slice))
-        self._shipments: list[tuple[Shipment, asyncio.Task[None]]] = []
-        self._recorder: Recorder | None = None
-        self._storage_refused = False
+        self._clock, self._quirks = world.clock, world.settings.quirks
+        self._tell = Teller(world, task)
+        self._courier = Courier(world, task, self._tell)
+        self._pushing = Pushing(task, self._tell, self._quirks)
+        form = form_of(task.start.page, world.clock.shrink(world.settings.times.slice))
+        self._wanted = Wanted(task.start.page, form, task.subject, task.wake.set)
+        self._sets: list[FileSet] = []
+        self._retiring: dict[FileSet, float] = {}
+        self._view: View | None = None
+        self._over: tuple[int, float] | None = None
+        self._broken: Broken | None = None
+        self._blank_until = 0.0
+        self._token_told = False
 
     async def run(self) -> None:
         """Live until query would answer 404."""
         task = self._task
         try:
-            await self._world.engine.prepare(self._form)
+            self._tell.registered()
             code = await self._starting()
             if code is None:
                 self._begin()
@@ -82,37 +64,79 @@ class Life:
             now = self._clock.now()
             task.ended_at, task.gone_at = task.ended_at or now, now
             task.uploaded.set()
-            for shipment, _ in self._shipments:
-                shipment.end()
-            if self._recorder is not None:
-                await asyncio.shield(self._recorder.drop())
+            await asyncio.shield(self._drop())
+
+    async def _drop(self) -> None:
+        await self._pushing.close()
+        for files in self._sets:
+            await files.drop()
+        if self._view is not None:
+            await self._view.close()
+
+    # --- start ---
 
     async def _starting(self) -> int | None:
-        """Wait until the page would be recorded; a code when it never is."""
-        task, faults = self._task, self._world.faults
+        """Open the page and wait until recording begins; a code when it never does."""
+        code = await self._unless_stopped(self._open())
+        if code is not None and code != STOPPED:
+            await self._until_start()
+        if code == ENGINE_FAILED:
+            self._tell.start_timed_out()
+        return await self._until_start() if code is None else code
+
+    async def _open(self) -> int | None:
+        """A view with the page loaded and, where that is asked for, ready (reference 8.6); a code when it fails."""
+        self._view = view = await self._world.engine.open(self._wanted)
+        patience = self._clock.shrink(self._task.start.page.ready_timeout)
+        for last in (False, True):
+            code = await view.load()
+            if code is not None or not patience or await view.ready(patience):
+                return code
+            if not last:
+                self._tell.reloaded("page_load_timeout")
+        return NEVER_READY
+
+    async def _until_start(self) -> int | None:
+        """Wait for the instant at which recording begins, which faults may move."""
+        task = self._task
         while True:
-            late = faults.use("late_start", task.subject)
+            late = self._world.faults.use("late_start", task.subject)
             task.starts_at = task.started_at + self._clock.shrink(self._world.settings.times.start)
             task.starts_at += 0.0 if late is None else late.seconds or 0.0
             if task.stop_asked_at is not None:
                 return STOPPED
             if self._clock.now() >= task.starts_at:
-                break
+                return None
             await self._sleep(task.starts_at)
-        if faults.use("page_unreachable", task.subject) is not None:
-            return PAGE_UNREACHABLE
-        return None
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, int | None]) -> int | None:
+        """What `work` gives, or the code of a stop that came first."""
+        running = asyncio.create_task(work)
+        running.add_done_callback(lambda _: self._task.wake.set())
+        try:
+            while not running.done():
+                if self._task.stop_asked_at is not None:
+                    return STOPPED
+                await self._sleep(math.inf)
+            return running.result()
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
 
     def _begin(self) -> None:
         """The first recorder, and the notices of a start."""
         task = self._task
         task.recording_at = self._clock.now()
-        self._recorder = self._make_recorder(task.recording_at)
-        self._notify(30, status=0)
-        self._notify(70, recorderStartTime=round(task.recording_at * 1000))
-        if task.rtmp_url is not None:
-            self._notify_rtmp("connecting")
-            self._notify_rtmp("publishing")
+        self._record(task.recording_at)
+        self._tell.started(task.recording_at)
+
+    def _record(self, began: float) -> None:
+        """A recorder on the open view."""
+        assert self._view is not None
+        view, self._view = self._view, None
+        self._sets.append(FileSet(self._world, self._task, self._tell, self._courier, self._wanted, view, began))
+
+    # --- recording ---
 
     async def _recording(self) -> int:
         """Record until something ends it; the code of event 71."""
@@ -120,177 +144,156 @@ class Life:
         assert task.recording_at is not None
         next_progress = task.recording_at + self._clock.shrink(times.progress)
         while True:
-            assert self._recorder is not None
-            recorder, now = self._recorder, self._clock.now()
+            now = self._clock.now()
+            self._take_news(now)
             code, ends_at = self._ending(now)
-            await self._follow(recorder, min(now, ends_at), ending=code is not None)
+            await self._follow(min(now, ends_at), ending=code is not None)
             if code is not None:
                 return code
-            failover_at, fault = self._failover()
-            if fault is not None and now >= failover_at:
-                await self._fail_over(recorder, fault)
+            if self._broken is not None:
+                await self._fail_over(self._broken)
                 continue
+            await self._pushing.follow(self._sets[-1].view)
+            self._watch_token(now)
             if now >= next_progress:
-                self._notify(33, progress=self._progress())
+                self._tell.progress()
                 next_progress += self._clock.shrink(times.progress)
-            await self._sleep(min(recorder.due, ends_at, failover_at, next_progress))
+            await self._sleep(min(self._due(), ends_at, next_progress))
 
-    async def _follow(self, recorder: Recorder, now: float, *, ending: bool) -> None:
-        """Bring the recorder to where it should be now, and ship what that yields."""
-        slices = []
-        while recorder.running and recorder.due <= now and (made := await recorder.cut(now)) is not None:
-            slices.append(made)
-        if recorder.running and (ending or self._task.onhold):
-            slices += await recorder.pause(now)
-        elif not recorder.running and not ending and not self._task.onhold:
-            await recorder.resume(now)
-        for made in slices:
-            self._task.slices_made += 1
-            self._shipments[-1][0].add(made)
+    async def _follow(self, now: float, *, ending: bool) -> None:
+        """Bring the recorders to where they should be now."""
+        task = self._task
+        paused = bool(task.holds) and task.holds[-1].ended is None
+        if paused != task.onhold:
+            task.hold(task.onhold, now)
+        recording = not ending and not task.onhold and now >= self._blank_until
+        await self._sets[-1].follow(now, recording=recording)
+        for files, until in list(self._retiring.items()):
+            if ending or now >= until:
+                del self._retiring[files]
+                await files.retire(min(now, until))
+            else:
+                await files.follow(now, recording=not task.onhold)
+
+    def _due(self) -> float:
+        """The next instant at which something is to be done."""
+        began, now = self._task.recording_at, self._clock.now()
+        assert began is not None
+        blank = self._blank_until if self._blank_until > now else math.inf
+        retiring = [min(files.due, until) for files, until in self._retiring.items()]
+        return min(self._sets[-1].due, self._sets[-1].view.due(began), blank, *retiring)
+
+    def _take_news(self, now: float) -> None:
+        """What happened to the page since."""
+        began, view = self._task.recording_at, self._sets[-1].view
+        assert began is not None
+        while self._over is None and self._broken is None:
+            at = min(view.due(began), now)
+            match view.happened(began, now):
+                case None:
+                    return
+                case Reloaded(seconds):
+                    self._tell.reloaded("audio_silence")
+                    self._blank_until = now + seconds
+                case Limited(limit):
+                    self._tell.limited(limit)
+                    self._over = CAPABILITY_LIMIT, at
+                case Ended(code):
+                    self._over = code, at
+                case Broken() as broken:
+                    self._break(broken, at)
+
+    def _break(self, broken: Broken, at: float) -> None:
+        """The recorder's process died; Agora may give up after some failovers."""
+        limit = self._quirks.failover_limit
+        if limit is not None and self._task.failovers >= limit:
+            self._over = RECORDER_ERROR, at
+        else:
+            self._broken = broken
 
     def _ending(self, now: float) -> tuple[int | None, float]:
         """The code of event 71 if the recording is to end now, and the instant it ends or would end."""
         task = self._task
         assert task.recording_at is not None
         limit = task.recording_at + self._clock.shrink(task.start.page.max_hours * self._world.settings.times.hour)
-        death = self._world.faults.instant("page_dies", task.subject, task.recording_at)
-        dies_at = math.inf if death is None else death[0]
         if task.stop_asked_at is not None:
             return STOPPED, now
-        if self._storage_refused and self._world.settings.quirks.storage_error_ends:
+        if any(files.refused for files in self._sets) and self._quirks.storage_error_ends:
             return RECORDER_ERROR, now
-        if death is not None and now >= dies_at and dies_at <= limit:
-            self._world.faults.struck(death[1], task.subject)
-            return death[1].code, dies_at
-        if now >= limit:
-            return HOUR_LIMIT, limit
-        return None, min(limit, dies_at)
+        if task.start.push is not None and task.start.push.aborts and task.rtmp_status == "disconnected":
+            return RECORDER_ERROR, now
+        if self._over is not None and self._over[1] <= limit:
+            return self._over
+        return (HOUR_LIMIT if now >= limit else None), limit
 
-    def _failover(self) -> tuple[float, Fault | None]:
-        """When the next failover comes, endless if none, and its fault."""
-        assert self._task.recording_at is not None
-        due = self._world.faults.instant("failover", self._task.subject, self._task.recording_at)
-        return (math.inf, None) if due is None else due
-
-    async def _fail_over(self, recorder: Recorder, fault: Fault) -> None:
-        """The recorder's process dies with its unfinished slice; another takes over after the window."""
-        task = self._task
-        self._world.faults.struck(fault, task.subject)
-        task.absent_until = self._clock.now() + (fault.window or 0.0)
-        await recorder.drop()
-        self._shipments[-1][0].end()
-        while self._clock.now() < task.absent_until:
-            await self._sleep(task.absent_until)
+    async def _fail_over(self, broken: Broken) -> None:
+        """Another recorder takes over after a time without any; query, update and stop find none meanwhile."""
+        task, old = self._task, self._sets[-1]
+        task.absent_until = self._clock.now() + broken.seconds
+        if not broken.overlap:
+            await old.abandon()
+        await self._pushing.close()
+        while (now := self._clock.now()) < task.absent_until:
+            if broken.overlap:
+                await old.follow(now, recording=not task.onhold)
+            await self._sleep(min(task.absent_until, old.due))
         task.failovers += 1
         new_uid = secrets.randbelow(2**32 - 1) + 1
-        self._notify(12, newUid=new_uid)
+        self._tell.failed_over(new_uid)
         task.uid = str(new_uid)
-        self._recorder = self._make_recorder(self._clock.now())
+        self._broken = None
+        self._view = await self._world.engine.open(self._wanted)
+        code = await self._view.load()
+        if code is not None:
+            self._over = code, self._clock.now()
+        if broken.overlap:
+            self._retiring[old] = self._clock.now() + broken.overlap
+        self._record(self._clock.now())
+
+    def _watch_token(self, now: float) -> None:
+        """Event 34 is named in third-party text only, so it is a quirk."""
+        expires = self._task.storage.expires_at
+        if self._quirks.sts_notice and expires is not None and now >= expires and not self._token_told:
+            self._token_told = True
+            self._tell.token_expired()
+
+    # --- end ---
 
     async def _end(self, code: int) -> None:
-        """Everything from the end of the recording to the exit (events 71, 33, 31, 11)."""
-        task, recorder = self._task, self._recorder
+        """Everything from the end of the recording to the exit (events 71, 33, 31 or 32, 11)."""
+        task = self._task
         task.ended_at, task.end_code = self._clock.now(), code
-        files = [] if recorder is None else await recorder.close()
-        task.files += [File(file.name, file.began) for file in files]
-        if task.rtmp_url is not None and recorder is not None:
-            self._notify_rtmp("disconnected")
-        self._notify(
-            71,
-            code=code,
-            message=_MESSAGES[code],
-            details=self._end_details(code),
-            fileList=render_files(task, self._world.settings.quirks),
-        )
-        for place, (shipment, running) in enumerate(self._shipments):
-            shipment.end()
-            await running
-            if place == len(self._shipments) - 1:
-                await shipment.finish(files)
-        for file in files:
-            file.path.unlink(missing_ok=True)
-        complete = recorder is not None and all(shipment.error is None for shipment, _ in self._shipments)
-        if complete:
-            task.upload_status = "uploaded"
-            self._notify(33, progress=10000)
-            self._notify(31, status=0)
-        task.uploaded_at = self._clock.now()
-        task.uploaded.set()
-        if code != PAGE_UNREACHABLE:
-            leaves_at = task.ended_at + self._clock.shrink(self._world.settings.times.exit)
-            while self._clock.now() < leaves_at:
-                await self._sleep(leaves_at)
-        self._notify(11, exitStatus=1 if code in ABNORMAL_CODES else 0)
+        task.hold(False, task.ended_at)
+        mp4_files = await self._sets[-1].close() if self._sets else []
+        await self._pushing.end(told=bool(self._sets))
+        self._tell.stopped(code)
+        for files in self._sets:
+            await files.finish(mp4_files if files is self._sets[-1] else None)
+        first, then = (self._settle, self._leave)
+        if self._quirks.exit_before_uploaded:
+            first, then = then, first
+        await first(code)
+        await then(code)
         self._world.sender.forget(task.sid)
 
-    def _end_details(self, code: int) -> str:
-        if code == HOUR_LIMIT:
-            return f"max recording hour is {self._task.start.page.max_hours:g}"
-        return "" if code == STOPPED else _MESSAGES[code].replace("_", " ")
+    async def _settle(self, code: int) -> None:
+        """Say where the files are."""
+        task = self._task
+        if self._sets and all(files.complete for files in self._sets):
+            task.upload_status = "backuped" if self._courier.waiting else "uploaded"
+            self._tell.complete()
+            self._tell.uploaded(backed_up=self._courier.waiting)
+        task.uploaded_at = self._clock.now()
+        task.uploaded.set()
 
-    def _make_recorder(self, began: float) -> Recorder:
-        """A recorder for a new file set, with its shipment under way."""
-        task, world = self._task, self._world
-        names = FileNames(task.sid, task.cname, task.failovers, task.storage.folders)
-        split = self._clock.shrink(task.start.page.max_video_minutes * world.settings.times.minute)
-        recorder = Recorder(
-            engine=world.engine,
-            executor=world.executor,
-            form=self._form,
-            names=names,
-            began=began,
-            slice_seconds=self._clock.shrink(world.settings.times.slice),
-            mp4=Mp4Plan(world.folder, split) if task.start.mp4 else None,
-        )
-        self._ship(names, File(names.playlist, began))
-        return recorder
-
-    def _ship(self, names: FileNames, playlist: File) -> None:
-        task, world = self._task, self._world
-        quirks, count = world.settings.quirks, iter(range(2**31))
-
-        def arrived() -> None:
-            task.slices_uploaded += 1
-            if task.first_file_at is None:
-                task.first_file_at = self._clock.now()
-            if playlist not in task.files:
-                task.files.append(playlist)
-                self._notify(4, fileList=playlist.name)
-
-        shipment = Shipment(
-            names,
-            Dialect(task.start.correct_extinf, quirks.playlist_time, quirks.track_events),
-            put=lambda key, body, kind: world.uploader.put(task.storage, key, body, kind),
-            loses=lambda: world.faults.loses(task.subject, next(count)),
-            on_slice=arrived,
-            on_error=self._on_upload_error,
-        )
-        self._shipments.append((shipment, world.group.spawn(shipment.run(), f"shipment-{task.sid[:8]}")))
-
-    def _on_upload_error(self, error: UploadError) -> None:
-        logger.warning("task %s: upload refused (%s)", self._task.sid, error)
-        refused = error.code == CONFIGURATION_WRONG
-        self._notify(
-            1,
-            module=1,
-            errorLevel=5 if refused else 4,
-            errorCode=error.code,
-            stat=1,
-            errorMsg="storage configuration rejected" if refused else "upload failed",
-        )
-        self._storage_refused = self._storage_refused or refused
-        self._task.wake.set()
-
-    def _progress(self) -> int:
-        made = self._task.slices_made
-        return 10000 if made == 0 else round(self._task.slices_uploaded / made * 10000)
-
-    def _notify_rtmp(self, status: RtmpStatus) -> None:
-        self._task.rtmp_status = status
-        self._notify(100, rtmpUrl=self._task.rtmp_url, status=status)
-
-    def _notify(self, event: int, **details: Any) -> None:
-        notify(self._world, self._task, event, details)
+    async def _leave(self, code: int) -> None:
+        """Exit a while after the end; a task that never recorded exits at once."""
+        assert self._task.ended_at is not None
+        if code not in (ENGINE_FAILED, NEVER_READY, UNREACHABLE):
+            leaves_at = self._task.ended_at + self._clock.shrink(self._world.settings.times.exit)
+            while self._clock.now() < leaves_at:
+                await self._sleep(leaves_at)
+        self._tell.left(abnormal=code in ABNORMAL_CODES)
 
     async def _sleep(self, until: float) -> None:
         """Until an instant, or until somebody wakes the task because something changed."""
@@ -302,16 +305,3 @@ class Life:
         except TimeoutError:
             return
         wake.clear()
-
-
-def notify(world: World, task: Task, event: int, details: dict[str, Any]) -> None:
-    """Send a notice about a task to the receivers of its app, as the standing faults let it through."""
-    notice = Notice(event, task.cname, task.uid, task.sid, task.sequence, world.clock.now(), details)
-    task.sequence += 1
-    wants: Callable[[Callback], bool] = lambda callback: callback.events is None or event in callback.events  # noqa: E731
-    receivers = [
-        Receiver(callback.url, None if callback.secret is None else callback.secret.get_secret_value())
-        for callback in task.app.callbacks
-        if wants(callback)
-    ]
-    world.sender.send(notice, receivers, world.faults.deliveries(task.subject, event))

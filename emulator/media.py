@@ -115,12 +115,12 @@ class Encoder:
         return stream
 
 
-def mux_slice(template: Encoder, packets: Iterable[Packet]) -> bytes:
-    """One MPEG-TS slice with the packets' own times, so that slices follow one another without a jump."""
+def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0) -> bytes:
+    """One MPEG-TS slice with the packets' own times less `skipped` frames; slices follow one another without a jump."""
     buffer = io.BytesIO()
     # Without copyts the muxer would add its own delay to every slice.
     muxer = _Muxer(av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"}), template)
-    muxer.put(packets, from_frame=0, to_frame=_TS_OFFSET_SECONDS * template.form.fps)
+    muxer.put(packets, from_frame=skipped, to_frame=_TS_OFFSET_SECONDS * template.form.fps)
     muxer.close()
     return buffer.getvalue()
 
@@ -132,12 +132,15 @@ class Mp4Writer:
         self.path = path
         self.began = began
         self.frames = 0
+        self.bytes = 0
         self._muxer = _Muxer(av.open(str(path), "w", format="mp4"), template)
 
     def append(self, packets: Iterable[Packet], first: int, count: int) -> None:
         """Add the packets of `count` frames from frame `first` on."""
-        self._muxer.put(packets, from_frame=first, to_frame=self.frames)
+        taken = list(packets)
+        self._muxer.put(taken, from_frame=first, to_frame=self.frames)
         self.frames += count
+        self.bytes += sum(len(packet.data) for packet in taken)
 
     def close(self) -> None:
         """Finish the file."""

@@ -1,4 +1,4 @@
-"""Names and keys of recorded files (reference 9.1). Pure.
+"""Names and keys of recorded files (reference 9.1), and URLs cut short. Pure.
 
 For: predicting what a recorder writes. It must not know where the files go, nor do any I/O.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from secrets import choice
+from urllib.parse import urlsplit
 
 _REPLACED = str.maketrans(dict.fromkeys("!@#$%^&*()+_.=[]{}~|,;:?<>", "-"))
 _URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 RESOURCE_ID_LENGTH = 300
 
 
-def sanitise_cname(cname: str) -> str:
-    """The channel name as it appears in file names."""
-    return cname.translate(_REPLACED)
+def sanitise_cname(cname: str, *, dash_spaces: bool = False) -> str:
+    """The channel name as it appears in file names; what becomes of a space is not documented."""
+    plain = cname.translate(_REPLACED)
+    return plain.replace(" ", "-") if dash_spaces else plain
 
 
 def format_utc17(instant: float) -> str:
@@ -35,15 +37,21 @@ def format_instant(instant: float | None) -> str | None:
 class FileNames:
     """Names of one file set: `bak<n>_` sets appear after failovers (reference 9.7)."""
 
-    def __init__(self, sid: str, cname: str, failovers: int, folders: tuple[str, ...]) -> None:
+    def __init__(
+        self, sid: str, cname: str, failovers: int, folders: tuple[str, ...], *, dash_spaces: bool = False
+    ) -> None:
         backup = f"bak{failovers - 1}_" if failovers else ""
-        self._stem = f"{backup}{sid}_{sanitise_cname(cname)}"
+        self._stem = f"{backup}{sid}_{sanitise_cname(cname, dash_spaces=dash_spaces)}"
         self._folder = "".join(f"{folder}/" for folder in folders)
 
     @property
     def playlist(self) -> str:
         """File name of the playlist."""
         return f"{self._stem}.m3u8"
+
+    def forwarded(self, tick: int, index: int) -> str:
+        """File name of a playlist that comes out of the backup store, so as not to replace a newer one."""
+        return f"{self._stem}_{tick}_{index}.m3u8"
 
     def slice(self, began: float) -> str:
         """File name of the slice that began at Unix seconds `began`."""
@@ -56,6 +64,23 @@ class FileNames:
     def key(self, name: str) -> str:
         """Object key of a file name."""
         return self._folder + name
+
+
+def redact_page(url: str) -> str:
+    """Scheme, host and path; a query or fragment becomes `?…`."""
+    parts = urlsplit(url)
+    rest = "?…" if parts.query or parts.fragment else ""
+    return f"{parts.scheme}://{_host(parts.netloc)}{parts.path}{rest}"
+
+
+def redact_rtmp(url: str) -> str:
+    """Scheme and host."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{_host(parts.netloc)}"
+
+
+def _host(netloc: str) -> str:
+    return netloc.rpartition("@")[2]
 
 
 def make_resource_id() -> str:

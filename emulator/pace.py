@@ -9,15 +9,15 @@ from collections import deque
 
 
 class Pace:
-    """A sliding second for each app. A refused request does not count."""
+    """A sliding second for each app or account. A refused request does not count."""
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
         self._recent: dict[str, deque[float]] = {}
 
-    def admits(self, app_id: str, now: float) -> bool:
+    def admits(self, name: str, now: float) -> bool:
         """Count a request at `now` (seconds); False when it is above the limit."""
-        recent = self._recent.setdefault(app_id, deque())
+        recent = self._recent.setdefault(name, deque())
         while recent and recent[0] <= now - 1.0:
             recent.popleft()
         if len(recent) >= self._per_second:

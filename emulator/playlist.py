@@ -32,6 +32,7 @@ class Dialect:
     comma: bool = False
     time_form: TimeForm = "utc17"
     track_events: bool = True
+    discontinuity_last: bool = False
 
 
 def render(entries: Sequence[Entry], dialect: Dialect, *, ended: bool) -> str:
@@ -55,11 +56,7 @@ def render(entries: Sequence[Entry], dialect: Dialect, *, ended: bool) -> str:
 
 
 def _interruption(entry: Entry, dialect: Dialect) -> list[str]:
-    if not dialect.track_events:
-        return ["#EXT-X-DISCONTINUITY"]
     time = format_utc17(entry.began) if dialect.time_form == "utc17" else str(round(entry.began * 1000))
-    return [
-        "#EXT-X-DISCONTINUITY",
-        f"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=AUDIO,TIME={time}",
-        f"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=VIDEO,TIME={time}",
-    ]
+    tracks = [f"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE={track},TIME={time}" for track in ("AUDIO", "VIDEO")]
+    lines = ["#EXT-X-DISCONTINUITY", *(tracks if dialect.track_events else [])]
+    return [*lines[1:], lines[0]] if dialect.discontinuity_last else lines

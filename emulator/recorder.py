@@ -1,7 +1,8 @@
 """One recorder: cuts runs of frames into slices and MP4 files of one file set (reference 9.1 to 9.3).
 
 For: deciding where a slice begins and ends, and having its bytes. It must not upload, wait or know a task's state.
-Slice n+1 begins where slice n ended, to the frame, unless the recorder was paused in between.
+Slice n+1 begins where slice n ended, to the frame, unless the recorder was paused in between. `gapless`: media time
+goes on after a pause as if there had been none; slice names tell the true time all the same.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from emulator.engines import Engine, Run
 from emulator.media import Form, Mp4Writer, Packet, mux_slice
 from emulator.names import FileNames
 from emulator.playlist import Entry
-from emulator.requests import Page
+from emulator.services import Page
+from emulator.view import Run, View
 
 T = TypeVar("T")
 
@@ -42,10 +43,12 @@ class Mp4File:
 
 @dataclass(frozen=True, slots=True)
 class Mp4Plan:
-    """Where MP4 files grow and when a new one begins."""
+    """Where MP4 files grow and when a new one begins; `full` is called, from a thread, with one that is complete."""
 
     folder: Path
     split_seconds: float
+    split_bytes: float
+    full: Callable[[Mp4File], None] | None = None
 
 
 def form_of(page: Page, slice_seconds: float) -> Form:
@@ -63,23 +66,23 @@ class Recorder:
     def __init__(
         self,
         *,
-        engine: Engine,
+        view: View,
         executor: Executor,
         form: Form,
         names: FileNames,
         began: float,
         slice_seconds: float,
         mp4: Mp4Plan | None,
+        gapless: bool,
     ) -> None:
         self.names = names
         self.began = began
-        self.mp4_files: list[Mp4File] = []
-        self.recorded_seconds = 0.0
-        self._engine, self._executor, self._form = engine, executor, form
+        self._view, self._executor, self._form = view, executor, form
         self._slice_frames = form.gop * math.ceil(round(slice_seconds * form.fps / form.gop, 6))
         self._mp4_plan, self._mp4 = mp4, None if mp4 is None else _Mp4Series(mp4, names)
         self._run: Run | None = None
         self._first = 0
+        self._gapless, self._skipped = gapless, 0
         self._fresh = True
 
     @property
@@ -94,9 +97,11 @@ class Recorder:
 
     async def resume(self, now: float) -> None:
         """Begin a run of frames with the frame that is being shown now."""
-        self._first = max(self._first, math.floor(round((now - self.began) * self._form.fps, 6)))
-        self._fresh = True
-        self._run = await self._in_thread(lambda: self._engine.run(self._form, self.began, self._first))
+        first = max(self._first, math.floor(round((now - self.began) * self._form.fps, 6)))
+        if self._gapless:
+            self._skipped += first - self._first
+        self._first, self._fresh = first, True
+        self._run = await self._in_thread(lambda: self._view.run(self.began, first))
 
     async def cut(self, now: float) -> Slice | None:
         """The full slice that is due, or the part of it until now; None when that has no frame."""
@@ -108,7 +113,6 @@ class Recorder:
         self._first, self._fresh = end, False
         data = await self._in_thread(lambda: self._finish(run, first, end))
         seconds = (end - first) / self._form.fps
-        self.recorded_seconds += seconds
         began = self._instant(first)
         return Slice(Entry(self.names.slice(began), began, seconds, fresh), data)
 
@@ -137,7 +141,7 @@ class Recorder:
         packets = run.take(end)
         if self._mp4 is not None:
             self._mp4.append(run, packets, first, end, self._instant(first))
-        return mux_slice(run.template, packets)
+        return mux_slice(run.template, packets, skipped=self._skipped)
 
     def _frame(self, now: float) -> int:
         """Number of frames shown before `now`."""
@@ -156,23 +160,34 @@ class _Mp4Series:
     def __init__(self, plan: Mp4Plan, names: FileNames) -> None:
         self._plan, self._names = plan, names
         self._files: list[Mp4File] = []
+        self._count = 0
         self._writer: Mp4Writer | None = None
 
     def append(self, run: Run, packets: list[Packet], first: int, end: int, began: float) -> None:
         fps = run.template.form.fps
-        if self._writer is not None and self._writer.frames >= self._plan.split_seconds * fps:
+        if self._writer is not None and self._is_full(self._writer, fps):
             self._finish_file()
         if self._writer is None:
-            path = self._plan.folder / self._names.mp4(len(self._files))
+            path = self._plan.folder / self._names.mp4(self._count)
             self._writer = Mp4Writer(path, run.template, began)
         self._writer.append(packets, first, end - first)
 
     def close(self) -> list[Mp4File]:
+        self._plan = replace(self._plan, full=None)
         self._finish_file()
         return self._files
 
+    def _is_full(self, writer: Mp4Writer, fps: int) -> bool:
+        return writer.frames >= self._plan.split_seconds * fps or writer.bytes >= self._plan.split_bytes
+
     def _finish_file(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._files.append(Mp4File(self._writer.path.name, self._writer.path, self._writer.began))
-            self._writer = None
+        if self._writer is None:
+            return
+        self._writer.close()
+        file = Mp4File(self._writer.path.name, self._writer.path, self._writer.began)
+        self._writer = None
+        self._count += 1
+        if self._plan.full is not None:
+            self._plan.full(file)
+        else:
+            self._files.append(file)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from emulator.faults import Fault
+from emulator.faults import Fault, load_script
+from emulator.quirks import Quirks
 
 
 class _Model(BaseModel):
@@ -25,6 +26,7 @@ class Callback(_Model):
     url: str
     secret: SecretStr | None = None
     events: tuple[int, ...] | None = Field(None, description="event types sent; None sends all")
+    redundant: bool = Field(False, description="send everything a second time by another route")
 
 
 class App(_Model):
@@ -46,25 +48,9 @@ class Times(_Model):
     progress: float = Field(60.0, gt=0, description="between two events 33")
     hour: float = Field(3600.0, gt=0, description="an hour of maxRecordingHour and resourceExpiredHour")
     minute: float = Field(60.0, gt=0, description="a minute of maxVideoDuration")
+    forward: float = Field(60.0, gt=0, description="between two tries to bring what is in the backup store")
+    forward_for: float = Field(86400.0, gt=0, description="until what is in the backup store is given up")
     retries: tuple[float, ...] = Field((0.0, 2.0, 8.0), description="gaps before each resend of a notice")
-
-
-class Quirks(_Model):
-    """What Agora's documents leave open or contradict; each can be switched (reference 14, 15)."""
-
-    error_body: Literal["short", "long"] = "short"
-    acquire_echo: bool = Field(True, description="acquire answers with cname and uid")
-    cname_max_bytes: int = 63
-    query_file_list: bool = Field(True, description="query fills fileList")
-    file_key: Literal["filename", "fileName"] = "filename"
-    slice_start_unit: Literal["ms", "s"] = "ms"
-    recorder_first: bool = Field(False, description="recorder entry before upload entry in stop's answer")
-    stop_entries: Literal["full", "upload"] = "full"
-    notice_sid: bool = Field(True, description="top-level sid in notices")
-    service_scene: bool = Field(True, description="serviceScene in notices")
-    playlist_time: Literal["utc17", "ms"] = "utc17"
-    track_events: bool = Field(True, description="AGORA-TRACK-EVENT tags in playlists")
-    storage_error_ends: bool = Field(True, description="a refused upload ends the task (71 code 6)")
 
 
 class Settings(_Model):
@@ -79,11 +65,20 @@ class Settings(_Model):
     max_tasks: int = Field(200, ge=1, description="Agora's PCW limit per app")
     storage_scheme: Literal["https", "http"] = "https"
     storage_endpoint: str | None = Field(None, description="S3 endpoint for every vendor but 11")
-    upload_seconds: float = Field(60.0, gt=0, description="real seconds an unreachable storage is retried")
+    upload_seconds: float = Field(
+        60.0, gt=0, description="real seconds that an unreachable storage is tried for a file"
+    )
+    sync_stop_seconds: float = Field(20.0, gt=0, description="real seconds a synchronous stop waits for uploads")
     ncs_addresses: tuple[str, ...] = ("127.0.0.1",)
     times: Times = Times()
     quirks: Quirks = Quirks()
+    seed: int = Field(0, description="of all dice of faults")
     faults: tuple[Fault, ...] = ()
+    tls: bool = Field(False, description="listen with HTTPS and a certificate of our own making")
+    tls_names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    ca_file: Path | None = Field(None, description="where the authority of that certificate is written")
+    backup_folder: Path | None = Field(None, description="the backup store; by default a folder that ends with us")
+    kept_tasks: int = Field(2000, ge=1, description="ended tasks that are remembered")
 
 
 def load(path: Path | None, **overrides: Any) -> Settings:
@@ -94,3 +89,9 @@ def load(path: Path | None, **overrides: Any) -> Settings:
             values = tomllib.load(file)
     values |= {name: value for name, value in overrides.items() if value is not None}
     return Settings.model_validate(values)
+
+
+def with_script(settings: Settings, path: Path) -> Settings:
+    """Settings with a fault script's seed, and its faults behind those that stand already. Raises ValueError."""
+    script = load_script(path)
+    return settings.model_copy(update={"seed": script.seed, "faults": (*settings.faults, *script.faults)})

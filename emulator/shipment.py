@@ -1,4 +1,4 @@
-"""Bringing one file set into the bucket: slices as they come, the playlist after each, MP4 files at the end.
+"""Bringing one file set into the bucket: slices as they come, the playlist after each, MP4 files when they are full.
 
 For: the order of uploads and what the playlist says (reference 9.4, 9.5). It must not make media nor choose a bucket.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
+from emulator.courier import Parcel
 from emulator.names import FileNames
 from emulator.playlist import Dialect, Entry, render
 from emulator.recorder import Mp4File, Slice
 from emulator.upload import CONFIGURATION_WRONG, UploadError
 
-Put = Callable[[str, bytes | Path, str], Awaitable[None]]
 _PLAYLIST_TYPE, _SLICE_TYPE, _MP4_TYPE = "application/vnd.apple.mpegurl", "video/mp2t", "video/mp4"
 
 
@@ -30,19 +29,19 @@ class Shipment:
         names: FileNames,
         dialect: Dialect,
         *,
-        put: Put,
+        bring: Callable[[Parcel], Awaitable[None]],
         loses: Callable[[], bool],
         on_slice: Callable[[], None],
         on_error: Callable[[UploadError], None],
     ) -> None:
         self.error: UploadError | None = None
         self._names, self._dialect = names, dialect
-        self._put, self._loses, self._on_slice, self._on_error = put, loses, on_slice, on_error
+        self._bring, self._loses, self._on_slice, self._on_error = bring, loses, on_slice, on_error
         self._entries: list[Entry] = []
-        self._queue: asyncio.Queue[Slice | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Slice | Mp4File | None] = asyncio.Queue()
 
-    def add(self, made: Slice) -> None:
-        """Queue a slice."""
+    def add(self, made: Slice | Mp4File) -> None:
+        """Queue a slice or an MP4 file that is full."""
         self._queue.put_nowait(made)
 
     def end(self) -> None:
@@ -52,30 +51,40 @@ class Shipment:
     async def run(self) -> None:
         """Upload what is queued until `end`."""
         while (made := await self._queue.get()) is not None:
-            if await self._try(self._names.slice(made.entry.began), made.data, _SLICE_TYPE, lost=self._loses()):
+            if isinstance(made, Mp4File):
+                await self._bring_mp4(made)
+                continue
+            name = made.entry.name
+            # A slice that a fault loses looks brought from inside.
+            if self._loses() or await self._try(Parcel(name, self._names.key(name), made.data, _SLICE_TYPE)):
                 self._entries.append(made.entry)
                 if await self._put_playlist(ended=False):
                     self._on_slice()
 
-    async def finish(self, files: Sequence[Mp4File]) -> None:
-        """After `run`: the MP4 files, then the playlist with its end mark."""
+    async def finish(self, files: Sequence[Mp4File], *, ended: bool) -> None:
+        """After `run`: the last MP4 files, then the playlist, with its end mark if that is wanted."""
         for file in files:
-            await self._try(file.name, file.path, _MP4_TYPE)
+            await self._bring_mp4(file)
         if self._entries:
-            await self._put_playlist(ended=True)
+            await self._put_playlist(ended=ended)
+
+    async def _bring_mp4(self, file: Mp4File) -> None:
+        await self._try(Parcel(file.name, self._names.key(file.name), file.path, _MP4_TYPE))
+        file.path.unlink(missing_ok=True)
 
     async def _put_playlist(self, *, ended: bool) -> bool:
-        text = render(self._entries, self._dialect, ended=ended)
-        return await self._try(self._names.playlist, text.encode(), _PLAYLIST_TYPE)
+        text, name = render(self._entries, self._dialect, ended=ended), self._names.playlist
+        return await self._try(Parcel(name, self._names.key(name), text.encode(), _PLAYLIST_TYPE, self._forwarded))
 
-    async def _try(self, name: str, body: bytes | Path, content_type: str, *, lost: bool = False) -> bool:
-        """Upload one file; False when it is lost to an error. A fault's loss looks like success from inside."""
-        if lost:
-            return True
+    def _forwarded(self, tick: int, index: int) -> str:
+        return self._names.key(self._names.forwarded(tick, index))
+
+    async def _try(self, parcel: Parcel) -> bool:
+        """Bring one file; False when it is lost to an error."""
         if self.error is not None and self.error.code == CONFIGURATION_WRONG:
             return False
         try:
-            await self._put(self._names.key(name), body, content_type)
+            await self._bring(parcel)
         except UploadError as error:
             if self.error is None:
                 self.error = error

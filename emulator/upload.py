@@ -6,7 +6,6 @@ For: every contact with object storage. It must not know tasks or names, and nev
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -18,12 +17,10 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
-from emulator.requests import VENDOR_S3, VENDOR_S3_COMPATIBLE, Storage
+from emulator.storage import VENDOR_S3, VENDOR_S3_COMPATIBLE, Storage
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
-
-logger = logging.getLogger(__name__)
 
 CONFIGURATION_WRONG = 32
 UPLOAD_FAILED = 47
@@ -49,6 +46,10 @@ class UploadError(Exception):
         self.code = code
 
 
+class StorageAway(Exception):
+    """The storage did not answer, or not sensibly: worth another try."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     """What one client can be shared for."""
@@ -64,8 +65,8 @@ class _Target:
 class Uploader:
     """Puts objects. One client for each endpoint and key pair, until `close`."""
 
-    def __init__(self, *, scheme: str, endpoint: str | None, patience_seconds: float) -> None:
-        self._scheme, self._endpoint, self._patience = scheme, endpoint, patience_seconds
+    def __init__(self, *, scheme: str, endpoint: str | None) -> None:
+        self._scheme, self._endpoint = scheme, endpoint
         self._session = AioSession()
         self._session.register_component("data_loader", _descriptions())
         self._stack = AsyncExitStack()
@@ -78,27 +79,16 @@ class Uploader:
             pass
 
     async def put(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
-        """Write one object, trying again while the storage cannot be reached. Raises UploadError."""
-        deadline = asyncio.get_running_loop().time() + self._patience
-        gap = 0.5
-        while True:
-            try:
-                await self._put_once(await self._client(storage), storage.bucket, key, body, content_type)
-                return
-            except ClientError as error:
-                code, status = _describe(error)
-                if status < 500:
-                    raise UploadError(
-                        CONFIGURATION_WRONG if code in _CONFIGURATION_CODES else UPLOAD_FAILED, code
-                    ) from error
-                problem = code
-            except (BotoCoreError, OSError, TimeoutError) as error:
-                problem = type(error).__name__
-            if asyncio.get_running_loop().time() + gap > deadline:
-                raise UploadError(UPLOAD_FAILED, problem)
-            logger.warning("upload of %s failed (%s), again in %.1f s", key, problem, gap)
-            await asyncio.sleep(gap)
-            gap = min(gap * 2, 8.0)
+        """Write one object, in one try. Raises UploadError where it is refused, StorageAway where nobody answers."""
+        try:
+            await self._put_once(await self._client(storage), storage.bucket, key, body, content_type)
+        except ClientError as error:
+            code, status = _describe(error)
+            if status >= 500:
+                raise StorageAway(code) from error
+            raise UploadError(CONFIGURATION_WRONG if code in _CONFIGURATION_CODES else UPLOAD_FAILED, code) from error
+        except (BotoCoreError, OSError, TimeoutError) as error:
+            raise StorageAway(type(error).__name__) from error
 
     async def close(self) -> None:
         """Close all clients."""

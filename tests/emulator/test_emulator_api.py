@@ -10,6 +10,8 @@ import pytest
 from emulator_rig import APP, BASE, CUSTOMER, Client, client_request, emulating, until
 
 from emulator import requests
+from emulator.fields import Refused
+from emulator.quirks import Quirks
 from emulator.s3_server import S3Server
 
 LONG_SID = "0" * 32
@@ -60,8 +62,8 @@ BAD_PAGES = [
 def test_a_page_field_out_of_range_is_refused_by_its_name(field: str, value: Any) -> None:
     body = good_start()
     page_of(body)[field] = value
-    with pytest.raises(requests.Refused, match=field) as refused:
-        requests.parse_start(body, cname_max_bytes=63)
+    with pytest.raises(Refused, match=field) as refused:
+        requests.parse_start(body, Quirks())
     assert refused.value.code == 2
 
 
@@ -86,29 +88,29 @@ BAD_STORAGE = [
 def test_a_storage_field_that_breaks_a_rule_is_refused_by_its_name(field: str, value: Any) -> None:
     body = good_start()
     body["clientRequest"]["storageConfig"][field] = value
-    with pytest.raises(requests.Refused, match=f"storageConfig.*{field}|extensionParams"):
-        requests.parse_start(body, cname_max_bytes=63)
+    with pytest.raises(Refused, match=f"storageConfig.*{field}|extensionParams"):
+        requests.parse_start(body, Quirks())
 
 
 @pytest.mark.parametrize("types", [["mp4"], ["hls", "mp3"], ["aac"], "hls"])
 def test_file_types_other_than_hls_with_or_without_mp4_are_refused(types: Any) -> None:
     body = good_start()
     body["clientRequest"]["recordingFileConfig"] = {"avFileType": types}
-    with pytest.raises(requests.Refused, match="avFileType"):
-        requests.parse_start(body, cname_max_bytes=63)
+    with pytest.raises(Refused, match="avFileType"):
+        requests.parse_start(body, Quirks())
 
 
 def test_a_picture_above_full_hd_is_refused() -> None:
     body = good_start()
     page_of(body).update(videoWidth=1920, videoHeight=1200)
-    with pytest.raises(requests.Refused, match="videoWidth"):
-        requests.parse_start(body, cname_max_bytes=63)
+    with pytest.raises(Refused, match="videoWidth"):
+        requests.parse_start(body, Quirks())
 
 
 @pytest.mark.parametrize("uid", ["0", "-1", "4294967296", "one", "", 5, None, "１"])
 def test_a_uid_that_is_no_32_bit_number_in_quotes_is_refused(uid: Any) -> None:
-    with pytest.raises(requests.Refused, match="uid"):
-        requests.parse_acquire({"cname": "c", "uid": uid, "clientRequest": {"scene": 1}}, cname_max_bytes=63)
+    with pytest.raises(Refused, match="uid"):
+        requests.parse_acquire({"cname": "c", "uid": uid, "clientRequest": {"scene": 1}}, Quirks())
 
 
 @pytest.mark.parametrize(
@@ -123,24 +125,24 @@ def test_a_uid_that_is_no_32_bit_number_in_quotes_is_refused(uid: Any) -> None:
     ],
 )
 def test_an_acquire_field_out_of_range_is_refused_by_its_name(request_: dict[str, Any], word: str) -> None:
-    with pytest.raises(requests.Refused, match=word):
-        requests.parse_acquire({"cname": "c", "uid": "1", "clientRequest": request_}, cname_max_bytes=63)
+    with pytest.raises(Refused, match=word):
+        requests.parse_acquire({"cname": "c", "uid": "1", "clientRequest": request_}, Quirks())
 
 
 def test_a_cname_with_a_slash_has_a_code_of_its_own() -> None:
-    with pytest.raises(requests.Refused, match="invalid_channel_name") as refused:
-        requests.parse_acquire({"cname": "a/b", "uid": "1", "clientRequest": {"scene": 1}}, cname_max_bytes=63)
+    with pytest.raises(Refused, match="invalid_channel_name") as refused:
+        requests.parse_acquire({"cname": "a/b", "uid": "1", "clientRequest": {"scene": 1}}, Quirks())
     assert refused.value.code == 401
 
 
 def test_defaults_are_those_of_the_reference() -> None:
-    start = requests.parse_start(good_start(), cname_max_bytes=63)
+    start = requests.parse_start(good_start(), Quirks())
     assert (start.page.fps, start.page.bitrate_kbps, start.page.max_video_minutes) == (15, 1500, 120)
     assert not start.mp4
 
 
 def test_a_typed_body_shows_no_secret_when_printed() -> None:
-    shown = repr(requests.parse_start(good_start(), cname_max_bytes=63))
+    shown = repr(requests.parse_start(good_start(), Quirks()))
     assert "SK" not in shown
     assert "page-secret" not in shown
 
@@ -268,5 +270,5 @@ async def test_both_versions_list_the_addresses_notices_come_from(agora: Client)
 def test_a_good_body_is_not_changed_by_parsing() -> None:
     body = good_start()
     before = copy.deepcopy(body)
-    requests.parse_start(body, cname_max_bytes=63)
+    requests.parse_start(body, Quirks())
     assert body == before

@@ -289,22 +289,6 @@ async def test_a_refused_upload_is_told_and_ends_the_task_with_its_files_lost(
     assert files_of(agora, session) == {}
 
 
-async def test_an_unreachable_storage_is_tried_again(s3: S3Server, notices: Notices) -> None:
-    async with emulating(s3, notices, upload_seconds=0.5) as agora:
-        storage = {"extensionParams": {"endpoint": "http://127.0.0.1:9"}}
-        session = await agora.start(storage=storage)
-        await agora.reach(session, 5, 4)
-        await until(lambda: notices.events(1))
-        assert notices.events(1)[0]["payload"]["details"]["errorCode"] == 47
-        assert await agora.status(session) == 4
-        s3_storage = {
-            **{"vendor": 11, "region": 0, "bucket": "recordings", "fileNamePrefix": ["rec"]},
-            **{"accessKey": s3.access_key, "secretKey": s3.secret_key, "extensionParams": {"endpoint": s3.endpoint}},
-        }
-        await agora.call(session, "update", {"storageConfig": s3_storage})
-        await agora.reach(session, 5)
-
-
 async def test_the_task_list_shows_no_secret(agora: Client, s3: S3Server) -> None:
     await agora.start(rtmp="rtmp://user:pw@live.example.org/app/stream-key")
     _, answer = await agora.send("GET", "/emulator/tasks")

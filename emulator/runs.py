@@ -1,4 +1,5 @@
-"""Two ways to get packets: `live` encodes every frame as time passes, `loop` re-stamps one loop encoded once.
+"""Two ways to get the packets of the synthetic picture: `live` encodes every frame as time passes, `loop` re-stamps
+one loop encoded once.
 
 For: having the packets of any run of frames when their time has come. It must not know slices, files or tasks.
 `take` and `close` of a run block: callers use a thread for them. Everything else is quick.
@@ -10,11 +11,12 @@ import asyncio
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from typing import Literal, Protocol
+from typing import Protocol
 
 from emulator.clock import Clock
 from emulator.media import AAC_FRAME, RATE, Encoder, Form, Packet
 from emulator.picture import Picture
+from emulator.view import Run
 
 # 8 s hold a whole number of AAC frames (375) and of frames at any whole rate.
 _LOOP_SECONDS = 8
@@ -25,20 +27,8 @@ _GIVE_UP_FRAMES_AFTER_SECONDS = 1.0
 _TAKE_DEADLINE_SECONDS = 30.0
 
 
-class Run(Protocol):
-    """An unbroken run of frames that began with a key frame."""
-
-    template: Encoder
-
-    def take(self, end: int) -> list[Packet]:
-        """Packets of all frames before frame `end` that were not taken yet, in order of time. Blocks."""
-
-    def close(self) -> None:
-        """Stop and free everything. Blocks."""
-
-
-class Engine(Protocol):
-    """Makes runs."""
+class Runs(Protocol):
+    """Makes runs of the synthetic picture."""
 
     async def prepare(self, form: Form) -> None:
         """Do beforehand what takes long, so that `run` is quick."""
@@ -50,12 +40,7 @@ class Engine(Protocol):
         """Free what all runs share."""
 
 
-def make_engine(kind: Literal["live", "loop"], clock: Clock, executor: Executor) -> Engine:
-    """The engine of a setting's name."""
-    return LiveEngine(clock) if kind == "live" else LoopEngine(executor)
-
-
-class LiveEngine:
+class LiveRuns:
     """Every run has a thread that draws and encodes each frame when it is due."""
 
     def __init__(self, clock: Clock) -> None:
@@ -134,7 +119,7 @@ class _LiveRun:
         return self._began + frame / self._form.fps
 
 
-class LoopEngine:
+class LoopRuns:
     """One loop for each form, encoded once; runs cost only the muxing. The picture's clock shows the loop's time."""
 
     def __init__(self, executor: Executor) -> None:

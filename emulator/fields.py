@@ -1,0 +1,93 @@
+"""Reading one JSON object field by field, with every refusal naming its field. Pure.
+
+For: types and ranges. It must not know what any field means.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Refused(Exception):
+    """The body breaks a rule: answered with HTTP 400, `code` and `reason`."""
+
+    def __init__(self, reason: str, code: int = 2) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+
+
+class Fields:
+    """Reads one JSON object, naming the field in every refusal."""
+
+    def __init__(self, value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise Refused(f"{path}: must be an object")
+        self._value: dict[str, Any] = value
+        self._path = path
+
+    def refuse(self, key: str, problem: str) -> Refused:
+        """The refusal of one field."""
+        return Refused(f"{self._path}.{key}: {problem}" if self._path != "body" else f"{key}: {problem}")
+
+    def has(self, key: str) -> bool:
+        """True when the field is there and not null."""
+        return self._value.get(key) is not None
+
+    def object(self, key: str) -> Fields:
+        """A nested object."""
+        if not self.has(key):
+            raise self.refuse(key, "is missing")
+        return Fields(self._value[key], key if self._path == "body" else f"{self._path}.{key}")
+
+    def raw(self, key: str) -> Any:
+        """The value as it came."""
+        return self._value[key]
+
+    def text(self, key: str) -> str:
+        """A text that is not empty."""
+        value = self._value.get(key)
+        if not isinstance(value, str) or not value:
+            raise self.refuse(key, "must be a text and not empty")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """A text, or None where it was left out."""
+        return self.text(key) if self.has(key) else None
+
+    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
+        """A number within bounds."""
+        value = self._value.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.refuse(key, "must be a number")
+        if not low <= value <= high:
+            raise self.refuse(key, f"must be from {low:g} to {high:g}")
+        return value
+
+    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        """A whole number within bounds."""
+        value = self.number(key, low, high, default)
+        if value != int(value):
+            raise self.refuse(key, "must be an integer")
+        return int(value)
+
+    def flag(self, key: str) -> bool:
+        """True or false; false where it was left out."""
+        value = self._value.get(key, False)
+        if not isinstance(value, bool):
+            raise self.refuse(key, "must be true or false")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty where it was left out."""
+        value = self._value.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.refuse(key, "must be a list of texts")
+        return tuple(value)
+
+    def objects(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        value = self._value.get(key)
+        if not isinstance(value, list):
+            raise self.refuse(key, "must be a list")
+        return [Fields(item, f"{self._path}.{key}[{place}]") for place, item in enumerate(value)]
