@@ -26,10 +26,12 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _tasks(request: web.Request) -> web.Response:
-    """All tasks since the start, in the order of their start; `?cname=` picks."""
+    """All tasks since the start, in the order of their start; `?cname=` and `?sid=` pick."""
     agora = request.app[AGORA]
-    wanted, now, quirks = request.query.get("cname"), agora.world.clock.now(), agora.world.settings.quirks
-    tasks = [render_truth(task, now, quirks) for task in agora.tasks.values() if wanted in (None, task.cname)]
+    cname, sid = request.query.get("cname"), request.query.get("sid")
+    now, quirks = agora.world.clock.now(), agora.world.settings.quirks
+    wanted = [task for task in agora.tasks.values() if cname in (None, task.cname) and sid in (None, task.sid)]
+    tasks = [render_truth(task, now, quirks) for task in wanted]
     return web.json_response({"tasks": tasks})
 
 

@@ -134,8 +134,9 @@ class Client:
 
     async def task(self, session: Session) -> dict[str, Any]:
         """The task as the control API lists it."""
-        _, answer = await self.send("GET", "/emulator/tasks")
-        return next(task for task in answer["tasks"] if task["sid"] == session.sid)
+        _, answer = await self.send("GET", f"/emulator/tasks?sid={session.sid}")
+        (task,) = answer["tasks"]
+        return dict(task)
 
     async def fault(self, **fault: Any) -> None:
         status, answer = await self.send("POST", "/emulator/faults", fault)

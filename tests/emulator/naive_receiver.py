@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 SECRET = "a secret between two"
-KNOWN_EVENTS = {1, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100}
+KNOWN_EVENTS = {1, 2, 3, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100}
 KNOWN_FIELDS = {"noticeId", "productId", "eventType", "notifyMs", "sid", "payload"}
 OK = {"content_type": "application/json", "text": "{}"}
 
