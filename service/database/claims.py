@@ -64,6 +64,12 @@ def release_all(connection: sa.Connection, worker_id: str) -> int:
     return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
 
 
+def release_left(connection: sa.Connection) -> int:
+    """Give back every claim there is; for a database that no other process can be at: who held them is dead."""
+    query = recordings.update().where(recordings.c.lease_owner.is_not(None))
+    return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
+
+
 def make_due(connection: sa.Connection, recording_id: str, at: float) -> None:
     """See to it that the worker looks at the recording at `at` or before. Terminal recordings stay at rest only if
     the caller leaves them alone."""

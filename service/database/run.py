@@ -54,6 +54,11 @@ class Database:
                 raise unavailable() from error
             raise
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can be at it."""
+        return self._lock is not None
+
     async def run(self, fn: Callable[[sa.Connection], T]) -> T:
         """Execute `fn(connection)` in one transaction and return its result after the commit.
 

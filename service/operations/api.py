@@ -56,7 +56,7 @@ from service.operations.words import (
 from service.operations.writing import Written, create, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
-from service.recording import Recording, State
+from service.recording import Attempt, Recording, State
 from service.report import Level
 from service.settings import App, Settings
 
@@ -237,14 +237,19 @@ class Operations:
         await self._observe(caller, recording_id, request)
         recording = await self._wait(caller, recording_id, UPDATE_ANSWER_SECONDS, _onhold_answered)
         if "update_refused" in recording.warnings:
-            message = "Agora refused to update this task; the recording goes on as it was"
-            raise ServiceError(Code.CONFLICT, message, detail="unsupported_by_agora")
+            raise _unsupported()
         return recording
 
     async def set_rtmp(self, caller: Caller, recording_id: str, rtmp_url: str) -> Recording:
-        """Push to another target from now on; `rtmp_url` is sealed, its scheme and host are shown."""
+        """Push to another target from now on; `rtmp_url` is sealed, its scheme and host are shown. Refused as `pause`
+        is."""
         target = parse_rtmp_url(rtmp_url, self._settings.urls, max_bytes=self._settings.limits.url_max_bytes)
-        return await self._observe(caller, recording_id, RtmpRequested(redact_rtmp(target.text)), rtmp_url=rtmp_url)
+        request = RtmpRequested(redact_rtmp(target.text))
+        asked = await self._observe(caller, recording_id, request, rtmp_url=rtmp_url)
+        recording = await self._wait(caller, recording_id, UPDATE_ANSWER_SECONDS, _rtmp_answered)
+        if recording.rtmp_version < asked.rtmp_version:
+            raise _unsupported()
+        return recording
 
     async def verify(self, caller: Caller, recording_id: str, level: Level | None = None) -> Recording:
         """Wish for another look, as deep as `level` says; None: as deep as the recording's own."""
@@ -389,11 +394,26 @@ def _load(connection: sa.Connection, caller: Caller, recording_id: str, *, lock:
     return recording
 
 
-def _onhold_answered(recording: Recording) -> bool:
+def _unsupported() -> ServiceError:
+    message = "Agora refused to update this task; the recording goes on as it was"
+    return ServiceError(Code.CONFLICT, message, detail="unsupported_by_agora")
+
+
+def _updatable(recording: Recording) -> Attempt | None:
+    """The task that an update goes to now; none while nothing records."""
     attempt = recording.attempt
-    recording_now = attempt is not None and attempt.recording_at is not None
-    waiting = recording.state is State.RECORDING and recording_now
-    return not waiting or attempt is None or attempt.onhold == recording.pause_wished
+    recorded = attempt is not None and attempt.recording_at is not None
+    return attempt if recording.state is State.RECORDING and recorded else None
+
+
+def _onhold_answered(recording: Recording) -> bool:
+    attempt = _updatable(recording)
+    return attempt is None or attempt.onhold == recording.pause_wished
+
+
+def _rtmp_answered(recording: Recording) -> bool:
+    attempt = _updatable(recording)
+    return attempt is None or attempt.rtmp_version >= recording.rtmp_version
 
 
 def _live(token: tokens.Token, now: float) -> bool:

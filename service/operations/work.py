@@ -13,7 +13,7 @@ import structlog
 
 from metrics import intake
 from service.database import notifications as inbox_rows
-from service.database.claims import claim_due, count_overdue, renew
+from service.database.claims import claim_due, count_overdue, release_left, renew
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import upsert_files
 from service.database.recordings import (
@@ -167,6 +167,11 @@ class Work:
                 renew(connection, recording_id, fence, until)
 
         await self._database.run(transaction)
+
+    async def release_left(self) -> None:
+        """Give back what a killed process held, where no other can be alive; elsewhere its leases run out."""
+        if self._database.exclusive:
+            await self._database.run(release_left)
 
     async def release_all(self) -> None:
         """Give back every claim; for an orderly end."""

@@ -24,6 +24,8 @@ from house import (
 )
 
 LOAD_CONNECTIONS = 10
+# On PostgreSQL a killed worker's step waits until its lease has run out, so a start may come late by that.
+PATIENCE = {"max_missing_seconds": 20}
 
 
 async def _load(house: House, http: aiohttp.ClientSession, numbers: Iterable[int], answered: set[str]) -> None:
@@ -80,7 +82,7 @@ async def _survive(forge: Forge, root: Path, store: Store, database_url: str, ki
                 # One starts right before each kill but the last, which meets the stops.
                 if kill < kills - 1:
                     url = f"https://class.example.org/{kill}"
-                    asked = await _patiently(house, "POST", "/v1/recordings", json={"url": url})
+                    asked = await _patiently(house, "POST", "/v1/recordings", json={"url": url, **PATIENCE})
                     ids.append(asked["id"])
                 else:
                     await asyncio.gather(*(house.slices(one, 1) for one in ids))
