@@ -182,6 +182,8 @@ async def serve(settings: Settings, roles: Roles) -> None:
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)
         following = group.create_task(_follow_keys(house), name="keys")
+        if roles.work:
+            await house.worker.take_over()
         working = [
             group.create_task(each.run(), name=type(each).__name__.lower())
             for each in (house.worker, house.deliverer)

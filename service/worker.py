@@ -106,10 +106,13 @@ class Worker:
 
     async def run(self) -> None:
         """The loops of the worker; one of them dying ends all, with its reason."""
-        await _calmly(self._work.release_left(), None)
         async with asyncio.TaskGroup() as group:
             for loop in (self._claim_steps, self._apply_notices, self._measure, self._renew_leases, self._probe_lag):
                 group.create_task(loop(), name=loop.__name__)
+
+    async def take_over(self) -> None:
+        """Have at once what a killed process of this SQLite file held. Call it before `run`."""
+        await _calmly(self._work.release_left(), None)
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more and let what is under way end; what takes longer is given back."""
