@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCALE ?= 1
+SEEDS ?= 1000
 PYTEST_ARGS ?=
 # Three workers on two cores: the end-to-end tests mostly wait.
 TEST_WORKERS ?= 3
@@ -15,7 +16,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof bench-intake bench-listing lint lock clean
+.PHONY: help demo test proof simulate bench-intake bench-listing lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo 'make test          all tests but the proofs'
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
+	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
 	@echo 'make lock          pin all dependencies anew'
@@ -49,6 +51,9 @@ proof: $(STAMP)
 	else \
 		echo 'proof: no test is marked as a proof yet'; \
 	fi
+
+simulate: $(STAMP)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench-intake: $(STAMP)
 	$(BIN)/python -m benchmarks.intake

@@ -109,16 +109,16 @@ def started(draft: Draft, at: float) -> None:
 
 def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:
     """Agora shows, or has accepted, that slices are (not) written: that confirms a pause, from when it was first asked
-    for, or its end."""
+    for. One that is not wished any more is none: what it leaves out is missing."""
     attempt = draft.attempt
     assert attempt is not None
     draft.set_attempt(update_sent_at=None)
     if attempt.onhold is onhold:
         return
     draft.set_attempt(onhold=onhold)
-    if onhold:
+    if onhold and draft.recording.pause_wished:
         draft.open_pause(since_at if since_at is not None else draft.now)
-    else:
+    elif not onhold:
         draft.close_pause(draft.now)
     draft.note("paused" if onhold else "resumed")
 
@@ -295,3 +295,5 @@ def _update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     draft.warn("update_refused", reason=failed.code)
     draft.set_attempt(update_sent_at=None)
     draft.set(pause_wished=attempt.onhold, pause_wished_at=draft.now if attempt.onhold else None)
+    if attempt.onhold:
+        draft.open_pause(draft.now)

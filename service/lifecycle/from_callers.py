@@ -46,11 +46,22 @@ def onhold_requested(draft: Draft, wished: bool) -> None:
     draft.set(pause_wished=wished, pause_wished_at=draft.now if wished else None)
     if not wished and recording.window_from_at is None:
         draft.set(window_from_at=max(draft.now, recording.start_at or 0))
-    if attempt is None or not attempt.may_be_alive:
-        draft.close_pause(draft.now)  # of a recorder that is gone; the next one starts as wished
-    elif attempt.update_sent_at is not None:
+    if not wished:
+        _end_pause(draft)
+    elif attempt is not None and attempt.may_be_alive and attempt.onhold:
+        draft.open_pause(draft.now)  # the resume before this one has not reached the recorder
+    if attempt is not None and attempt.may_be_alive and attempt.update_sent_at is not None:
         draft.set_attempt(next_query_at=draft.now)  # an update whose outcome nobody knows may have had its effect
     draft.note("pause_requested" if wished else "resume_requested")
+
+
+def _end_pause(draft: Draft) -> None:
+    """A pause ends when the caller says so: what a recorder that hears of it late leaves out is missing. One that
+    nobody has confirmed yet counts from when it was first asked of Agora."""
+    attempt = draft.attempt
+    if attempt is not None and attempt.may_be_alive and not attempt.onhold and attempt.update_sent_at is not None:
+        draft.open_pause(attempt.update_sent_at)
+    draft.close_pause(draft.now)
 
 
 def rtmp_requested(draft: Draft, request: RtmpRequested) -> None:

@@ -480,6 +480,31 @@ def test_a_second_pause_is_confirmed_from_its_own_asking() -> None:
     assert [pause.from_at - NOW for pause in driver.run().pauses] == [100, 300]
 
 
+def test_a_pause_ends_with_the_wish_even_if_the_recorder_hears_of_it_late() -> None:
+    driver = Driver(deliver=silent)
+    driver.request(100, PauseRequested())
+    driver.agora.outages = [(NOW + 199, NOW + 320)]
+    driver.request(200, ResumeRequested())
+    driver.request(600, StopRequested())
+    (pause,) = driver.run().pauses
+    assert driver.task.held[-1][0] > NOW + 320
+    assert pause.to_at == NOW + 200
+
+
+def test_paused_again_before_the_recorder_heard_of_the_resume_the_pause_goes_on() -> None:
+    driver = Driver(deliver=silent)
+    driver.request(100, PauseRequested())
+    driver.agora.outages = [(NOW + 199, NOW + 320)]
+    driver.request(200, ResumeRequested())
+    driver.request(210, PauseRequested())
+    driver.request(600, StopRequested())
+    recording = driver.run()
+    assert [(pause.from_at - NOW, (pause.to_at or 0) - NOW) for pause in recording.pauses] == [
+        (100, 200),
+        (210, pytest.approx(600, abs=5)),
+    ]
+
+
 def test_a_pause_whose_answer_was_lost_is_confirmed_from_when_it_was_first_sent() -> None:
     driver = Driver(deliver=silent)
     driver.agora.faults["update"] = ["answer_lost", "lost", "lost"]
@@ -572,6 +597,7 @@ def test_a_refused_resume_leaves_a_pause_that_ends_when_it_is_too_long() -> None
     driver.request(100, ResumeRequested())
     recording = driver.run()
     assert recording.end_reason is EndReason.PAUSED_TOO_LONG
+    assert recording.pauses[-1].from_at < NOW + 120
     driver.check_over()
 
 

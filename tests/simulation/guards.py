@@ -1,0 +1,124 @@
+"""The guards that the service relies on, taken away one at a time, from outside: a statement is rewritten on its way,
+an interval of the policy is made nothing, a seam lets through what the real one would not.
+
+Each is a change of the world for `play`; `sql` rewrites every statement while it lasts.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import orjson
+import sqlalchemy as sa
+
+from service.lifecycle.draft import Draft
+from service.lifecycle.observations import Start
+from service.operations.work import Task, Work
+from tests.simulation.ground import Ground
+from tests.simulation.world import World
+
+
+@contextmanager
+def without_write_ahead(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """A start is written down when it is reported, not before it is sent."""
+    claim, report = Work.claim, Work.report
+    taken: dict[tuple[str, int], str] = {}
+
+    async def claim_only(work: Work, lease_seconds: float, limit: int) -> list[Task]:
+        before = dict(ground.raw.execute("SELECT id, document FROM recordings").fetchall())
+        tasks = await claim(work, lease_seconds, limit)
+        for task in tasks:
+            if isinstance(task.step, Start):
+                key = task.recording.id, task.fence
+                taken[key] = ground.raw.execute("SELECT document FROM recordings WHERE id = ?", key[:1]).fetchone()[0]
+                version = orjson.loads(taken[key])["version"]
+                old = orjson.dumps({**orjson.loads(before[key[0]]), "version": version}).decode()
+                ground.raw.execute("UPDATE recordings SET document = ? WHERE id = ?", (old, key[0]))
+        return tasks
+
+    async def report_both(work: Work, task: Task, *about: Any) -> Any:
+        document = taken.pop((task.recording.id, task.fence), None)
+        if document is not None:
+            version = orjson.loads(document)["version"]
+            ground.raw.execute(
+                "UPDATE recordings SET document = ? WHERE id = ? AND version = ?",
+                (document, task.recording.id, version),
+            )
+        return await report(work, task, *about)
+
+    def forget(world: World) -> None:
+        taken.clear()
+        world.before_call = lambda verb, said: None  # the books are wrong on purpose: is it noticed by what happens?
+
+    with mock.patch.object(Work, "claim", claim_only), mock.patch.object(Work, "report", report_both):
+        yield forget
+
+
+@contextmanager
+def without_fencing(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """A worker that lost its lease saves all the same."""
+    with _rewritten(ground, "AND recordings.fence = ?", "AND recordings.fence >= 0 * ?"):
+        yield lambda world: None
+
+
+@contextmanager
+def without_dedupe(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """Each delivery of a notice is stored as another one."""
+    numbers = itertools.count()
+
+    def change(world: World) -> None:
+        world.on_notice = lambda notice: notice._replace(notice_id=f"{notice.notice_id}#{next(numbers)}")
+
+    yield change
+
+
+@contextmanager
+def without_failover_window(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """Agora's 404 is believed at once."""
+
+    def change(world: World) -> None:
+        timing = world.settings.timing.model_copy(update={"failover_window_seconds": 0.0})
+        world.settings = world.settings.model_copy(update={"timing": timing})
+
+    yield change
+
+
+@contextmanager
+def without_stop_first(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """A restart is decided without asking whether somebody wanted an end."""
+    asked = Draft._may_restart
+
+    def may_restart(draft: Draft, reason: Any) -> bool:
+        wished = draft.recording
+        draft.recording = replace(wished, state="recording", stop_wished_at=None, end_reason=None)  # type: ignore[arg-type]
+        try:
+            return asked(draft, reason)
+        finally:
+            draft.recording = wished
+
+    with mock.patch.object(Draft, "_may_restart", may_restart):
+        yield lambda world: None
+
+
+@contextmanager
+def _rewritten(ground: Ground, old: str, new: str) -> Iterator[None]:
+    def rewrite(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> tuple[str, Any]:
+        return statement.replace(old, new), parameters
+
+    sa.event.listen(ground.engine, "before_cursor_execute", rewrite, retval=True)
+    try:
+        yield
+    finally:
+        sa.event.remove(ground.engine, "before_cursor_execute", rewrite)
+
+
+GUARDS = {
+    "write-ahead": without_write_ahead,
+    "fencing": without_fencing,
+    "dedupe": without_dedupe,
+    "failover window": without_failover_window,
+    "stop beats restart": without_stop_first,
+}

@@ -1,0 +1,298 @@
+"""One simulation: callers, processes, Agora, its notices and the bucket, and everything that goes wrong among them."""
+
+from collections.abc import Callable
+from math import ceil, exp, log
+from random import Random
+from typing import Any
+
+import orjson
+
+from service.agora.wire import Request
+from service.app import House
+from service.database.batches import IncomingNotice
+from service.database.inbox import Inbox
+from service.errors import Code, ServiceError
+from service.recording import TERMINAL
+from tests.simulation.agora import Agora, Fate, Task
+from tests.simulation.bucket import Bucket, broken_connection
+from tests.simulation.ground import Ground
+from tests.simulation.lessons import CallerOf, Lesson
+from tests.simulation.notices import NoticeSender
+from tests.simulation.process import Network, Process, ProcessDatabase, ProcessDied, count_steps
+from tests.simulation.recorder import EPOCH
+from tests.simulation.story import Story
+from tests.simulation.weather import Weather
+
+HORIZON = 12 * 86400.0
+MOST_KILLS = 6
+MOST_TROUBLE = 0.6  # so many calls may go wrong while Agora counts as reachable
+_TERMINAL = "','".join(sorted(TERMINAL))
+Span = tuple[float, float]
+
+
+class World:
+    def __init__(self, ground: Ground, seed: int, weather: Weather, lessons: list[Lesson]) -> None:
+        self.ground = ground
+        self.settings = ground.settings
+        self.on_notice: Callable[[IncomingNotice], IncomingNotice] = lambda notice: notice
+        self.random = Random(f"world {seed}")
+        ground.clear(Random(f"order {seed}"))
+        self.loop = ground.loop
+        self.loop.before_step = count_steps
+        self.weather = weather
+        self.lessons = lessons
+        self.story = Story(self.loop.time)
+        ways = {kind: getattr(weather, kind) for kind in ("refused", "lost", "muted", "late", "busy", "halfway")}
+        most = max(1.0, sum(ways.values()) / MOST_TROUBLE)
+        self._ways = [(kind, share / most) for kind, share in ways.items()]
+        self.sender = NoticeSender(self.loop, self.random, self.story, weather, self._deliver)
+        self.agora = Agora(self.loop, self.random, self.story, self.sender.post, self.fate)
+        self.bucket = Bucket(self.loop, lambda: self.agora.tasks)
+        ground.http.bucket, ground.http.travel = self.bucket, self._travel
+        self.processes: list[Process] = []
+        self.deaths = 0
+        self.blocked: list[Span] = []
+        self.agora_outages = self._outages(weather.agora_outage, 150)
+        self.database_outages = self._outages(weather.database_outage, 60)
+        self.bucket_outages = self._outages(weather.bucket_outage, 7200)
+        self.watchers: list[Callable[[], None]] = []
+        self.before_call: Callable[[str, dict[str, Any]], None] = lambda verb, said: None
+        self._tick: Any = None
+        self._unasked = len(lessons)
+        self._over = self.loop.create_future()
+
+    def _outages(self, share: float, longest: float) -> list[Span]:
+        if self.random.random() >= share:
+            return []
+        begins = self.random.uniform(0, 300)
+        return [(begins, begins + self.random.uniform(3, longest))]
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Play to the end: everything at rest, or the horizon."""
+        self.loop.run_until_complete(self._play())
+
+    async def _play(self) -> None:
+        for number in range(self.weather.workers):
+            self._boot(number)
+        for lesson in self.lessons:
+            asking = self.loop.create_task(
+                CallerOf(lesson, self.loop, self.random, self.story, self.pick_process).run(), name="caller"
+            )
+            asking.add_done_callback(self._asked)
+        end = self.loop.at(HORIZON, self._end)
+        await self._over
+        end.cancel()
+        for process in self.processes:
+            process.ended = lambda process, error: None
+            process.kill()
+        await self.loop.pause(0.01)
+
+    def _asked(self, task: Any) -> None:
+        self._unasked -= 1
+        if (error := task.exception()) is not None:
+            self.story.blame("run", f"a caller failed: {error!r}")
+        self._poll()
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
+
+    # --- processes -----------------------------------------------------------------------------------------------
+
+    def _boot(self, number: int) -> None:
+        if self._over.done():
+            return
+        weather, random = self.weather, self.random
+        dies_after = None
+        if self.deaths < MOST_KILLS and random.random() < weather.kills:
+            dies_after = int(exp(random.uniform(log(3), log(3000))))
+        process = Process(self.loop, f"p{number}", dies_after=dies_after)
+        if random.random() < weather.skew:
+            process.clock_offset = random.uniform(-2, 2)
+        process.ended = lambda process, error: self._died(number, process, error)
+        self.processes.append(process)
+        process.boot(self.build)
+        self.story.tell(process.name, "boots")
+        self._poll()
+
+    def build(self, process: Process) -> House:
+        """The production wiring of one process over this world."""
+        random = self.random
+        entropy = Random(random.getrandbits(64))
+        network = Network(process, random, self._way, self._arrive, self._answered)
+        database = ProcessDatabase(process, self.ground.database, random, self._database_trouble, self.committed)
+        return self.ground.wire(
+            self.settings,
+            inbox=lambda inbox: _Door(inbox, self),
+            database=database,
+            send=network.send,
+            clock=lambda: EPOCH + self.loop.time() + process.clock_offset,
+            entropy=entropy.randbytes,
+        )
+
+    def _died(self, number: int, process: Process, error: BaseException | None) -> None:
+        if error is not None:
+            self.story.blame("run", f"a process ended by itself: {error!r}")
+        process.alive = False
+        self.processes.remove(process)
+        self.deaths += 1
+        down = self.random.choice((0.5, 3, 10, 35, 60, 320)) * self.random.uniform(0.5, 1.1)
+        self.story.tell(process.name, "is killed", down=round(down, 1))
+        if not self.processes:
+            self.blocked.append((self.now, self.now + down))
+        self.loop.at(self.now + down, self._boot, number)
+
+    def pick_process(self) -> Process | None:
+        return self.random.choice(self.processes) if self.processes else None
+
+    # --- the database --------------------------------------------------------------------------------------------
+
+    def _database_trouble(self) -> str:
+        if _within(self.database_outages, self.now):
+            return "refused"
+        if self.random.random() < self.weather.database_fails * 0.2:
+            return self.random.choice(("refused", "unanswered"))
+        return ""
+
+    def committed(self) -> None:
+        """After each transaction: whoever watches looks, and the next poll is set."""
+        for watch in self.watchers:
+            watch()
+        self._poll()
+
+    def _poll(self) -> None:
+        """Wake the workers at the full second at which a poll would find something. Polls that find nothing are left
+        out, which is what makes days cheap."""
+        due = self._due_at()
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        if due is not None:
+            self._tick = self.loop.at(max(ceil(due), int(self.now) + 1), self._wake)
+        elif self._at_rest():
+            self._tick = self.loop.at(self.now + 1, self._wake_or_end)
+
+    def _wake(self) -> None:
+        for process in self.processes:
+            if process.house is not None:
+                process.house.worker.wake()
+                process.house.worker.wake_notices()
+        self._poll()
+
+    def _wake_or_end(self) -> None:
+        if self._due_at() is None and self._at_rest():
+            self._end()
+
+    def _due_at(self) -> float | None:
+        row = self.ground.raw.execute(
+            "SELECT (SELECT min(max(due_at, coalesce(lease_until, 0))) FROM recordings WHERE due_at IS NOT NULL),"
+            " (SELECT min(next_try_at) FROM notifications WHERE outcome = 'new')"
+        ).fetchone()
+        found = [at - EPOCH for at in row if at is not None]
+        return min(found) if found else None
+
+    def _at_rest(self) -> bool:
+        return not self._unasked and not self.sender.busy and not any(task.live for task in self.agora.tasks)
+
+    # --- Agora ---------------------------------------------------------------------------------------------------
+
+    def fate(self, cname: str) -> Fate:
+        lesson = next((one for one in self.lessons if one.id and one.id[4:].lower() in cname), None)
+        return self.weather.fate(self.random, lesson.length if lesson is not None else 60)
+
+    def _way(self, url: str) -> str:
+        dice = self.random.random()
+        if _within(self.agora_outages, self.now):
+            return self.random.choice(("refused", "lost"))
+        for kind, share in self._ways:
+            dice -= share
+            if dice < 0:
+                return kind
+        return ""
+
+    def _arrive(self, process: Process, request: Request, fate: str) -> tuple[int, bytes] | None:
+        path = request.url.partition("//")[2]
+        verb = path.rpartition("/")[2]
+        if request.body:
+            self.before_call(verb, orjson.loads(request.body))
+        if fate == "busy":
+            status, said = self._refusal(verb)
+        else:
+            slow = fate == "halfway" and self.random.random() < self.weather.slow_start
+            status, said = self.agora.call(path, request.body, slow_start=slow)
+            if fate == "halfway" and verb != "acquire":
+                status, said = self._half(verb)
+        self.story.tell(process.name, verb, way=fate or "-", answer=status, code=said.get("code", "-"))
+        return status, orjson.dumps(said)
+
+    def _refusal(self, verb: str) -> tuple[int, dict[str, Any]]:
+        told: list[tuple[int, dict[str, Any]]] = [
+            (429, {"message": "API rate limit exceeded"}),
+            (502, {"message": "bad gateway"}),
+        ]
+        if verb == "acquire":
+            told += [(400, {"code": 406, "reason": "vendor_over_load"}), (500, {"code": 501, "reason": "none"})]
+        elif verb == "start":
+            told += [(206, {"code": 65, "reason": "request not completed"}), (500, {"code": 502, "reason": "none"})]
+        else:
+            told += [(206, {"code": 65, "reason": "request not completed"}), (504, {"code": 62, "reason": "timeout"})]
+        return self.random.choice(told)
+
+    def _half(self, verb: str) -> tuple[int, dict[str, Any]]:
+        timeout = (500 if verb == "start" else 504, {"code": 62, "reason": "request timeout"})
+        return self.random.choice(((206, {"code": 65, "reason": "request not completed"}), timeout))
+
+    def _answered(self, process: Process, request: Request, status: int, body: bytes) -> None:
+        if status == 200 and request.url.endswith("/start"):
+            sid = orjson.loads(body).get("sid")
+            for task in self.agora.tasks:
+                if task.sid == sid and task.exposed_at is None:
+                    task.exposed_at = self.now
+
+    async def _deliver(self, body: bytes, signature: str) -> str:
+        process = self.pick_process()
+        if process is None:
+            return ""
+        try:
+            await process.ask(lambda house: house.operations.receive_notice("main", body, signature, None))
+        except ProcessDied:
+            return ""
+        except ServiceError as error:
+            return "rejected" if error.code is Code.UNAUTHORIZED else ""
+        return "stored"
+
+    # --- the bucket ----------------------------------------------------------------------------------------------
+
+    async def _travel(self) -> int | None:
+        await self.loop.pause(self.random.uniform(0.01, 0.15))
+        if _within(self.bucket_outages, self.now) or self.random.random() < self.weather.bucket_fails * 0.5:
+            if self.random.random() < 0.5:
+                raise broken_connection()
+            return 503
+        return None
+
+    # --- truth ---------------------------------------------------------------------------------------------------
+
+    def tasks_of(self, lesson: Lesson) -> list[Task]:
+        return self.agora.by_cname.get(f"sim-{lesson.id[4:].lower()}", []) if lesson.id else []
+
+
+class _Door:
+    """What stands before the inbox of a process."""
+
+    def __init__(self, inbox: Inbox, world: World) -> None:
+        self._inbox = inbox
+        self._world = world
+
+    def put(self, notice: IncomingNotice) -> Any:
+        return self._inbox.put(self._world.on_notice(notice))
+
+
+def _within(spans: list[Span], at: float) -> bool:
+    return any(begins <= at < ends for begins, ends in spans)
