@@ -32,6 +32,7 @@ PLAN: dict[str, Any] = {
             "endpoint": "https://s3.example.org",
             "bucket": "lessons",
             "path_style": True,
+            "level": "listing",  # there are no bytes in this world, only names, sizes and times
             "write": {"access_key": "wa", "secret_key": "ws"},
             "read": {"access_key": "ra", "secret_key": "rs"},
         }
