@@ -21,6 +21,7 @@ from service.agora.bodies import StartOrder, Storage
 from service.agora.bodies import Task as AgoraTask
 from service.agora.client import AgoraClient
 from service.agora.refusals import TaskMissing as NoSuchTask
+from service.database.retention import BATCH
 from service.errors import Code, OutsideError, Refused, ServiceError, Unavailable
 from service.lifecycle.observations import (
     Acquire,
@@ -62,6 +63,8 @@ GATHER_SECONDS = 0.04
 # With so many waiting, the loop of notices rests after each that it understood for so many times as long as it took.
 STORM_REST = 2
 GAUGES_SECONDS = 15
+PRUNE_SECONDS = 600
+PRUNE_REST_SECONDS = 0.2
 LAG_PROBE_SECONDS = 0.5
 _CALLS: dict[type, Call] = {
     Query: Call.QUERY,
@@ -107,7 +110,14 @@ class Worker:
     async def run(self) -> None:
         """The loops of the worker; one of them dying ends all, with its reason."""
         async with asyncio.TaskGroup() as group:
-            for loop in (self._claim_steps, self._apply_notices, self._measure, self._renew_leases, self._probe_lag):
+            for loop in (
+                self._claim_steps,
+                self._apply_notices,
+                self._measure,
+                self._renew_leases,
+                self._probe_lag,
+                self._prune,
+            ):
                 group.create_task(loop(), name=loop.__name__)
 
     async def take_over(self) -> None:
@@ -175,6 +185,14 @@ class Worker:
                 meter.measured(backlog.overdue)
                 intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)
             await asyncio.sleep(GAUGES_SECONDS)
+
+    async def _prune(self) -> None:
+        while True:
+            pruned = await _calmly(self._work.prune(self._settings.retention), {})
+            if any(pruned.values()):
+                _log.info("pruned", **pruned)
+            full = any(count >= BATCH for count in pruned.values())
+            await asyncio.sleep(PRUNE_REST_SECONDS if full else PRUNE_SECONDS)
 
     async def _probe_lag(self) -> None:
         loop = asyncio.get_running_loop()

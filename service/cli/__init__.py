@@ -29,6 +29,7 @@ for _command in (
     processes.serve_command,
     processes.work_command,
     processes.migrate_command,
+    processes.backup_command,
     configuration.check_config_command,
     configuration.setup_command,
     configuration.ncs_ips_command,

@@ -1,11 +1,14 @@
 """Commands that run Pagereel: serve, work, migrate."""
 
+import sqlite3
 from pathlib import Path
 
 import click
 
 from service.app import Roles, database_url, serve
-from service.cli.running import run, settings_of
+from service.cli.running import fail, run, settings_of
+from service.database.backup import backup_sqlite
+from service.database.outage import StartRefused
 from service.database.startup import migrate
 
 
@@ -33,3 +36,21 @@ def migrate_command(config: Path | None) -> None:
     """Bring the database to this version's schema. Stop every process and back it up first; there is no way back."""
     before, after = run(migrate(database_url(settings_of(config))))
     click.echo(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
+
+
+@click.command("backup")
+@click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def backup_command(config: Path | None, copy: Path) -> None:
+    """Copy the SQLite database to COPY while it is being served. The sealing keys are not in it: keep them apart."""
+    url = settings_of(config).database.url
+    if not url.startswith("sqlite:///"):
+        fail("this is for SQLite; PostgreSQL has pg_dump and continuous archiving")
+    source = Path(url.removeprefix("sqlite:///"))
+    try:
+        size = backup_sqlite(source, copy)
+    except (StartRefused, sqlite3.Error, OSError) as error:
+        fail(str(error))
+    click.echo(f"{copy} is a sound copy of {size} bytes")
+    if (own_key := Path(f"{source}.key")).exists():
+        click.echo(f"it is of no use without the sealing key in {own_key}: keep a copy of that in another place")

@@ -33,6 +33,8 @@ def insert_answer(connection: sa.Connection, owner: str, key: str, answer: KeptA
     return bool(connection.execute(query.on_conflict_do_nothing(index_elements=["owner", "key"])).rowcount == 1)
 
 
-def prune_answers(connection: sa.Connection, before_at: float) -> int:
-    """Forget answers given before `before_at`; how many there were."""
-    return connection.execute(idempotency_keys.delete().where(idempotency_keys.c.created_at < before_at)).rowcount
+def prune_answers(connection: sa.Connection, before_at: float, limit: int) -> int:
+    """Forget at most `limit` of the answers given before `before_at`; how many there were."""
+    key = sa.tuple_(idempotency_keys.c.owner, idempotency_keys.c.key)
+    old = sa.select(idempotency_keys.c.owner, idempotency_keys.c.key).where(idempotency_keys.c.created_at < before_at)
+    return connection.execute(idempotency_keys.delete().where(key.in_(old.limit(limit)))).rowcount

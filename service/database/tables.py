@@ -155,6 +155,7 @@ history = sa.Table(
     sa.Column("count", sa.Integer, nullable=False, server_default="1"),
     sa.Column("detail", sa.Text, nullable=False),
     sa.PrimaryKeyConstraint("recording_id", "number"),
+    sa.Index("ix_history_at", "at"),
 )
 
 reports = sa.Table(

@@ -23,6 +23,7 @@ from service.database.recordings import (
     load_sealed,
     save_recording,
 )
+from service.database.retention import BATCH, RULES
 from service.database.run import Database
 from service.database.sealing import SealError, Seals
 from service.errors import ServiceError
@@ -45,6 +46,7 @@ from service.operations.secrets import PageSecrets, open_page
 from service.operations.writing import Written, observe
 from service.recording import Recording, State
 from service.report import JudgedFile
+from service.settings import Retention
 
 _log = structlog.get_logger(__name__)
 
@@ -219,6 +221,18 @@ class Work:
         written = observe(connection, current, NoticeReceived(notice), self._clock())
         inbox_rows.finish_notice(connection, stored.id, "applied")
         return written
+
+    # --- what is old ---------------------------------------------------------------------------------------------
+
+    async def prune(self, retention: Retention) -> dict[str, int]:
+        """Delete one batch of each kind of rows that is too old; how many of each. Again, while one is full."""
+        days = {name: float(getattr(retention, name)) for name in RULES}
+
+        def transaction(connection: sa.Connection) -> dict[str, int]:
+            now = self._clock()
+            return {name: prune(connection, now - days[name] * 86400, BATCH) for name, prune in RULES.items()}
+
+        return await self._database.run(transaction)
 
     # --- gauges --------------------------------------------------------------------------------------------------
 

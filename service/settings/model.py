@@ -260,6 +260,18 @@ class Worker(Section):
     drain_seconds: float = Field(20, ge=0, le=600)
 
 
+Days = Annotated[float, Field(gt=0, le=36500)]
+
+
+class Retention(Section):
+    """How long rows are kept. Recordings and reports stay; objects in buckets are never deleted by us."""
+
+    notices_days: Days = 30
+    messages_days: Days = 30
+    history_days: Days = 400
+    idempotency_days: Annotated[float, Field(ge=7, le=36500)] = 7
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
@@ -282,6 +294,7 @@ class Whole(Section):
     endpoints: dict[Name, Endpoint] = Field(default_factory=dict)
     worker: Worker = Worker()
     log: Log = Log()
+    retention: Retention = Retention()
     bootstrap_token_file: Path | None = None
 
     @field_validator("presets")

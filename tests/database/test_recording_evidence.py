@@ -102,7 +102,7 @@ async def test_of_many_requests_with_one_key_exactly_one_is_kept(database: Datab
     assert kept == KeptAnswer("hash", recording(winner).id, b"%d" % winner)
     assert await database.run(lambda c: c.execute(sa.text("SELECT count(*) FROM recordings")).scalar_one()) == 1
     assert await database.run(lambda c: idempotency.load_answer(c, "other", "key")) is None
-    assert await database.run(lambda c: idempotency.prune_answers(c, 6)) == 1
+    assert await database.run(lambda c: idempotency.prune_answers(c, 6, 9)) == 1
 
 
 async def test_a_budget_is_never_taken_twice(database: Database) -> None:

@@ -158,6 +158,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("recording_id", "number", name=op.f("pk_history")),
     )
+    op.create_index("ix_history_at", "history", ["at"], unique=False)
     op.create_table(
         "idempotency_keys",
         sa.Column("owner", sa.Text(), nullable=False),

@@ -1,0 +1,70 @@
+"""A copy is made while others write, and is whole, of one instant, and openable."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from service.cli import main
+from service.database.backup import backup_sqlite
+from service.database.outage import StartRefused
+from service.database.run import Database
+
+
+async def test_a_copy_made_while_others_write_is_of_one_instant(tmp_path: Path) -> None:
+    source, copy = tmp_path / "pagereel.db", tmp_path / "copy.db"
+    async with await Database.open(f"sqlite:///{source}") as database:
+        await database.run(lambda c: c.execute(sa.text("CREATE TABLE pairs (a INTEGER, b INTEGER)")))
+        stop = asyncio.Event()
+
+        async def write() -> int:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                add = sa.text("INSERT INTO pairs VALUES (:n, 0)").bindparams(n=number)
+                fill = sa.text("UPDATE pairs SET b = a WHERE a = :n").bindparams(n=number)
+                await database.run(lambda c, add=add, fill=fill: (c.execute(add), c.execute(fill)))
+            return number
+
+        writing = asyncio.create_task(write())
+        await asyncio.sleep(0.2)
+        size = await asyncio.to_thread(backup_sqlite, source, copy)
+        stop.set()
+        written = await writing
+    assert size == copy.stat().st_size
+    with closing(sqlite3.connect(copy)) as opened:
+        (count, torn, newest) = opened.execute("SELECT count(*), sum(a <> b), max(a) FROM pairs").fetchone()
+    assert 0 < count == newest <= written
+    assert torn == 0
+
+
+def test_nothing_is_overwritten_and_nothing_half_done_stays(tmp_path: Path) -> None:
+    with pytest.raises(StartRefused, match="no database"):
+        backup_sqlite(tmp_path / "none.db", tmp_path / "copy.db")
+    (tmp_path / "source.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        backup_sqlite(tmp_path / "source.db", tmp_path / "copy.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.db"]
+    (tmp_path / "copy.db").write_text("precious")
+    with pytest.raises(StartRefused, match="exists"):
+        backup_sqlite(tmp_path / "source.db", tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").read_text() == "precious"
+
+
+async def test_the_command_copies_what_is_being_served_and_names_the_key(tmp_path: Path) -> None:
+    source, config = tmp_path / "pagereel.db", tmp_path / "pagereel.toml"
+    config.write_text(f'deployment = "test"\n[database]\nurl = "sqlite:///{source}"\n')
+    Path(f"{source}.key").write_text("key")
+    async with await Database.open(f"sqlite:///{source}") as database:
+        await database.run(lambda c: c.execute(sa.text("CREATE TABLE one (a INTEGER)")))
+        words = ["-c", str(config), "backup", str(tmp_path / "copy.db")]
+        done = await asyncio.to_thread(CliRunner().invoke, main, words)
+        again = await asyncio.to_thread(CliRunner().invoke, main, words)
+    assert done.exit_code == 0, done.output
+    assert "pagereel.db.key" in done.output
+    assert again.exit_code == 2
+    assert "nothing is overwritten" in again.output
