@@ -117,7 +117,7 @@ async def _answer(agora: Agora, call: Call) -> tuple[int, dict[str, Any]]:
     body = render_failure(call.endpoint, error, (subject.cname, subject.uid, call.rid, call.sid), quirks.error_body)
     if error.status == 201 and quirks.already_started_ids:
         task = next(task for task in agora.tasks.values() if task.resource_id == call.rid)
-        body = {"cname": subject.cname, "uid": subject.uid, "resourceId": call.rid, "sid": task.sid, **body}
+        body |= {"cname": subject.cname, "uid": subject.uid, "resourceId": call.rid, "sid": task.sid}
     return error.status, body
 
 

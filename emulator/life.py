@@ -269,14 +269,15 @@ class Life:
         self._tell.stopped(code)
         for files in self._sets:
             await files.finish(mp4_files if files is self._sets[-1] else None)
-        first, then = (self._settle, self._leave)
         if self._quirks.exit_before_uploaded:
-            first, then = then, first
-        await first(code)
-        await then(code)
+            self._tell.left(abnormal=code in ABNORMAL_CODES)
+        self._settle()
+        await self._linger(code, task.ended_at)
+        if not self._quirks.exit_before_uploaded:
+            self._tell.left(abnormal=code in ABNORMAL_CODES)
         self._world.sender.forget(task.sid)
 
-    async def _settle(self, code: int) -> None:
+    def _settle(self) -> None:
         """Say where the files are."""
         task = self._task
         if self._sets and all(files.complete for files in self._sets):
@@ -286,14 +287,12 @@ class Life:
         task.uploaded_at = self._clock.now()
         task.uploaded.set()
 
-    async def _leave(self, code: int) -> None:
-        """Exit a while after the end; a task that never recorded exits at once."""
-        assert self._task.ended_at is not None
+    async def _linger(self, code: int, ended_at: float) -> None:
+        """A task answers for a while after its end; one that never recorded does not."""
         if code not in (ENGINE_FAILED, NEVER_READY, UNREACHABLE):
-            leaves_at = self._task.ended_at + self._clock.shrink(self._world.settings.times.exit)
+            leaves_at = ended_at + self._clock.shrink(self._world.settings.times.exit)
             while self._clock.now() < leaves_at:
                 await self._sleep(leaves_at)
-        self._tell.left(abnormal=code in ABNORMAL_CODES)
 
     async def _sleep(self, until: float) -> None:
         """Until an instant, or until somebody wakes the task because something changed."""

@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from functools import lru_cache
 from typing import Protocol
 
 from emulator.clock import Clock
@@ -129,8 +130,7 @@ class LoopRuns:
     async def prepare(self, form: Form) -> None:
         """Encode the loop of a form unless that was done."""
         if form not in self._loops:
-            loop = asyncio.get_running_loop()
-            self._loops[form] = loop.run_in_executor(self._executor, _Loop, form)
+            self._loops[form] = asyncio.get_running_loop().run_in_executor(self._executor, _loop_of, form)
         await asyncio.shield(self._loops[form])
 
     def run(self, form: Form, began: float, first: int) -> Run:
@@ -138,10 +138,8 @@ class LoopRuns:
         return _LoopRun(self._loops[form].result(), first)
 
     async def close(self) -> None:
-        """Wait for loops being encoded, then free all."""
-        for made in await asyncio.gather(*self._loops.values(), return_exceptions=True):
-            if isinstance(made, _Loop):
-                made.template.close()
+        """Wait for loops being encoded."""
+        await asyncio.gather(*self._loops.values(), return_exceptions=True)
         self._loops.clear()
 
 
@@ -158,6 +156,12 @@ class _Loop:
         # The second round of the tone joins its own end without a click.
         sound = [self.template.encode_tone(place * AAC_FRAME) for place in range(2 * _LOOP_AUDIO_FRAMES + 1)]
         self.audio = [packet for packets in sound for packet in packets if packet.ticks >= _LOOP_SECONDS * RATE]
+
+
+@lru_cache(maxsize=8)
+def _loop_of(form: Form) -> _Loop:
+    """Encoding a loop takes up to seconds of a core, so once for the process and its last forms."""
+    return _Loop(form)
 
 
 class _LoopRun:

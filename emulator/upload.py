@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -125,7 +125,9 @@ class Uploader:
         target = self._target(storage)
         async with self._making:
             if target not in self._clients:
-                self._clients[target] = await self._stack.enter_async_context(self._make(target))
+                client = await self._stack.enter_async_context(self._make(target))
+                client.meta.events.register("before-call.s3", _stay_in_region)
+                self._clients[target] = client
             return self._clients[target]
 
     def _make(self, target: _Target) -> AbstractAsyncContextManager[S3Client]:
@@ -159,6 +161,11 @@ class Uploader:
         return _Target(
             endpoint, region, endpoint is not None, storage.access_key, storage.secret_key, storage.session_token
         )
+
+
+def _stay_in_region(params: dict[str, Any], **_: Any) -> None:
+    """A wrong region is to be refused; botocore would go and find the right one."""
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache

@@ -34,7 +34,7 @@ async def until(fact: Callable[[], Any | Awaitable[Any]], seconds: float = 20.0)
         if value:
             return value
         assert time.monotonic() < deadline, f"did not come true within {seconds} s"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -168,10 +168,15 @@ class Client:
 
 @asynccontextmanager
 async def emulating(
-    s3: S3Server, notices: Notices | None = None, events: list[int] | None = None, **overrides: Any
+    s3: S3Server,
+    notices: Notices | None = None,
+    events: list[int] | None = None,
+    redundant: bool = False,
+    **overrides: Any,
 ) -> AsyncIterator[Client]:
-    """An emulator; `notices` gets all events, or only those named."""
-    callbacks = [] if notices is None else [{"url": notices.url, "secret": NCS_SECRET, "events": events}]
+    """An emulator; `notices` gets all events, or only those named, or all by two routes."""
+    callback = {} if notices is None else {"url": notices.url, "secret": NCS_SECRET}
+    callbacks = [] if notices is None else [{**callback, "events": events, "redundant": redundant}]
     app = {"app_id": APP, "customer_id": CUSTOMER, "customer_secret": SECRET, "callbacks": callbacks}
     values = {"apps": [app], "compression": 60, "engine": "loop", "qps": 1000, **overrides}
     async with running(Settings.model_validate(values)) as base_url, aiohttp.ClientSession() as http:
@@ -191,6 +196,7 @@ def client_request(s3: S3Server, **changes: Any) -> dict[str, Any]:
         **changes.pop("storage", {}),
     }
     rtmp, av_types = changes.pop("rtmp", None), changes.pop("av", None)
+    policy = changes.pop("push_policy", "error_ignore")
     private = changes.pop("private", None)
     page = {
         "url": "https://class.example.org/room/42?token=page-secret#frag",
@@ -202,7 +208,8 @@ def client_request(s3: S3Server, **changes: Any) -> dict[str, Any]:
     }
     services: list[dict[str, Any]] = [{"serviceName": "web_recorder_service", "serviceParam": page}]
     if rtmp is not None:
-        services.append({"serviceName": "rtmp_publish_service", "serviceParam": {"outputs": [{"rtmpUrl": rtmp}]}})
+        push = {"serviceName": "rtmp_publish_service", "errorHandlePolicy": policy}
+        services.append({**push, "serviceParam": {"outputs": [{"rtmpUrl": rtmp}]}})
     request: dict[str, Any] = {
         "extensionServiceConfig": {"extensionServices": services},
         "storageConfig": storage,
