@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import orjson
 from aiohttp import web
+from multidict import MultiMapping
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -43,10 +44,16 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
 
 def read_query(request: web.Request, kind: type[T]) -> T:
     """The query as a `kind`. A parameter given once is a text, given more often a list of texts."""
+    return decode_query(request.query, kind)
+
+
+def decode_query(given: MultiMapping[str], kind: type[T], *, filled: bool = False) -> T:
+    """`read_query` of these parameters. `filled`: an empty one was not given, as forms send it."""
     query: dict[str, Any] = {}
-    for name in request.query:
-        values = request.query.getall(name)
-        query[name] = values if len(values) > 1 else values[0]
+    for name in given:
+        values = [value for value in given.getall(name) if value or not filled]
+        if values:
+            query[name] = values if len(values) > 1 else values[0]
     return _validate(kind, query, "?")
 
 

@@ -41,3 +41,5 @@ DOCUMENTS: Final = web.AppKey("documents", Documents)
 
 CALLER: Final = web.RequestKey("caller", Caller)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
+FORM_KEY: Final = web.RequestKey("form_key", str)
+"""What must come back with every form of a person's session."""

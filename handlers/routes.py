@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 
 from handlers import documents, health, messages, notifications, proofs, recordings
+from handlers.console import build_console
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
 from handlers.openapi import describe
@@ -198,11 +199,17 @@ SERVICE_ROUTES: Final = tuple(route for route in ROUTES if route.tag == "Service
 
 
 def build_api(
-    operations: Operations, limits: Limits, *, routes: tuple[Route, ...] = ROUTES, clock: Clock = time.time
+    operations: Operations,
+    limits: Limits,
+    *,
+    routes: tuple[Route, ...] = ROUTES,
+    clock: Clock = time.time,
+    console: bool = False,
 ) -> web.Application:
     """The API listener's application: these routes, behind admission, with errors as problem documents.
 
-    `clock` gives Unix seconds; it judges instants that callers send and the age of evidence.
+    `clock` gives Unix seconds; it judges instants that callers send and the age of evidence. `console`: with
+    the pages for people.
     """
     meters = {(route.path, route.method): RouteMeter(route.path, route.method) for route in routes}
     app = web.Application(middlewares=[account(meters), explain], client_max_size=limits.max_body_bytes)
@@ -215,6 +222,8 @@ def build_api(
         resource.add_route(route.method, _admitting(route))
         if route.method == "GET":
             resource.add_route("HEAD", _admitting(route))
+    if console:
+        app.add_subapp("/console", build_console(operations, limits, clock))
     return app
 
 

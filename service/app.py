@@ -177,7 +177,7 @@ async def serve(settings: Settings, roles: Roles) -> None:
         calm_collector()
         routes = ROUTES if roles.api else SERVICE_ROUTES
         limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
-        api = build_api(house.operations, limits, routes=routes)
+        api = build_api(house.operations, limits, routes=routes, console=roles.api)
         print(await _listen(listeners, "api", api, settings.api), flush=True)
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)

@@ -41,6 +41,7 @@ from service.operations.ids import Entropy, new_ulid
 from service.operations.outgoing import Outgoing
 from service.operations.proofs import merged_slices, signed_manifest
 from service.operations.secrets import PageSecrets, open_page, seal_page
+from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
 from service.operations.words import (
     Answer,
     Caller,
@@ -119,6 +120,17 @@ class Operations:
 
         stored = await self._database.run(transaction)
         return Caller(stored.id, stored.owner, frozenset(map(Scope, stored.scopes)), stored.apps, stored.storages)
+
+    async def log_in(self, token: str) -> str:
+        """A session for the console, as the text of a cookie. Unauthorized for whatever is not a live token."""
+        await self.authenticate(token)
+        form_key = self._entropy(16).hex()
+        return seal_session(self._seals, Session(token, form_key, self._clock() + SESSION_SECONDS))
+
+    async def resume_session(self, text: str) -> tuple[Caller, str]:
+        """Whom a session speaks for, and its form key. Unauthorized once it is over or its token revoked."""
+        session = open_session(self._seals, text, self._clock())
+        return await self.authenticate(session.token), session.form_key
 
     # --- recordings ----------------------------------------------------------------------------------------------
 
@@ -264,7 +276,7 @@ class Operations:
             sealed = self._with_rtmp(connection, recording, rtmp_url) if rtmp_url is not None else None
             done: list[Written] = []
             for observation in observations:
-                done.append(observe(connection, recording, observation, now, sealed=sealed))
+                done.append(observe(connection, recording, observation, now, sealed=sealed, by=caller.token_id))
                 recording = done[-1].after
             return recording, done
 

@@ -108,10 +108,15 @@ def observe(
     fence: int | None = None,
     release: bool = False,
     sealed: bytes | None = None,
+    by: str | None = None,
 ) -> Written:
-    """Apply and write. Raises `ServiceError` (conflict) and `LostRace`; then the transaction must not be committed."""
+    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. Raises
+    `ServiceError` (conflict) and `LostRace`; then the transaction must not be committed."""
     change = apply(recording, observation, now)
-    rows = _history(connection, recording, change.history, _source(observation), now)
+    history = change.history
+    if by is not None and history:
+        history = (replace(history[0], detail={**history[0].detail, "by": by}), *history[1:])
+    rows = _history(connection, recording, history, _source(observation), now)
     numbered = replace(change.recording, history=max((row.number for row in rows), default=recording.history))
     due = due_at(numbered, now)
     saved = save_recording(connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed)

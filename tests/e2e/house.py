@@ -439,7 +439,9 @@ async def living(
         service = await stack.enter_async_context(service_app.open_house(loaded))
         touch(service)
         callbacks = build_callbacks(service.operations, Limits(loaded.callbacks.max_body_bytes))
-        api_url = await _listen(stack, build_api(service.operations, Limits(loaded.limits.max_body_bytes)), 0)
+        api_url = await _listen(
+            stack, build_api(service.operations, Limits(loaded.limits.max_body_bytes), console=True), 0
+        )
         callbacks_url = await _listen(stack, callbacks, port)
         await stack.enter_async_context(_working(service))
         http = await stack.enter_async_context(client())

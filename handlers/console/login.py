@@ -1,0 +1,39 @@
+"""In and out of the console, with an API token."""
+
+from aiohttp import web
+
+from handlers.console.door import COOKIE
+from handlers.console.pages import redirect, render
+from handlers.keys import OPERATIONS
+from service.errors import Code, ServiceError
+
+_MOST = 512
+
+
+async def show(request: web.Request) -> web.Response:
+    """The form."""
+    return render(request, "login.html", wrong=False)
+
+
+async def log_in(request: web.Request) -> web.Response:
+    """A session for a live token; the form again for any other."""
+    token = (await request.post()).get("token", "")
+    try:
+        if not isinstance(token, str) or len(token) > _MOST:
+            raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+        session = await request.app[OPERATIONS].log_in(token.strip())
+    except ServiceError as error:
+        if error.code is not Code.UNAUTHORIZED:
+            raise
+        return render(request, "login.html", status=401, wrong=True)
+    leave = redirect("/console/recordings")
+    secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    leave.set_cookie(COOKIE, session, path="/console", httponly=True, samesite="Strict", secure=secure)
+    return leave
+
+
+async def log_out(request: web.Request) -> web.Response:
+    """Forget the session."""
+    leave = redirect("/console/login")
+    leave.del_cookie(COOKIE, path="/console")
+    return leave

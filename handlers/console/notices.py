@@ -1,0 +1,51 @@
+"""Stored notifications: what came from Agora, what it led to, and trying one once more."""
+
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from handlers.answers import notice_number
+from handlers.console.door import need
+from handlers.console.pages import redirect, render
+from handlers.decoding import decode_query
+from handlers.keys import CALLER, OPERATIONS
+from handlers.payloads import NoticesQuery, page_of
+from service.operations import Scope
+
+OUTCOMES: Final = {
+    "": "all",
+    "foreign": "unmatched",
+    "parked": "parked",
+    "broken": "broken",
+    "new": "not yet understood",
+    "applied": "applied",
+    "test": "the console's Check",
+}
+_log = structlog.get_logger(__name__)
+
+
+async def listing(request: web.Request) -> web.Response:
+    """Stored notifications, newest first."""
+    need(request, Scope.OPERATE)
+    query = decode_query(request.query, NoticesQuery, filled=True)
+    cursor, limit = page_of(query)
+    page = await request.app[OPERATIONS].notices(
+        request[CALLER],
+        sid=query.get("sid"),
+        event_type=query.get("type"),
+        outcome=query.get("outcome"),
+        cursor=cursor,
+        limit=limit,
+    )
+    following = request.rel_url.update_query(cursor=page.next) if page.next else None
+    return render(request, "notices.html", page=page, outcomes=OUTCOMES, query=query, following=following)
+
+
+async def replay(request: web.Request) -> web.Response:
+    """Have one understood once more."""
+    need(request, Scope.OPERATE)
+    number = notice_number(request)
+    await request.app[OPERATIONS].replay_notice(request[CALLER], number)
+    _log.info("console_action", action="replay", notification=number, token_id=request[CALLER].token_id)
+    return redirect("/console/notifications")

@@ -1,0 +1,175 @@
+"""Recordings for people: the list, one recording with its timeline and files, and what may be done with it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+from multidict import MultiDict
+
+from handlers.answers import recording_id
+from handlers.console.door import need
+from handlers.console.pages import redirect, render
+from handlers.console.timeline import draw
+from handlers.decoding import decode_query
+from handlers.keys import CALLER, CLOCK, OPERATIONS
+from handlers.payloads import ListQuery, filter_of, page_of
+from handlers.resources import view_recording
+from service.errors import Code, ServiceError
+from service.operations import Scope
+from service.recording import Recording, State
+
+_ID: Final = re.compile(r"(rec_)?[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE)
+_SID: Final = re.compile(r"[0-9a-f]{32}")
+_LABEL: Final = re.compile(r"[a-z0-9_.-]{1,32}:.*")
+_MOST_HISTORY: Final = 1000
+_MOST_FILES: Final = 200
+_GROUPS: Final = {
+    "under way": (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING, State.UPLOADING, State.VERIFYING),
+    "needs a look": (State.INCOMPLETE, State.DEFECTIVE, State.UNPROVEN, State.FAILED),
+}
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that may be asked for; `effect` says to a person what comes of it."""
+
+    name: str
+    title: str
+    effect: str
+    dangerous: bool = False
+
+
+_ACTIONS: Final = {
+    action.name: action
+    for action in (
+        Action("stop", "Stop", "The recording ends. It cannot be continued afterwards.", dangerous=True),
+        Action("pause", "Pause", "Nothing is recorded until it is resumed. Paused time is billed."),
+        Action("resume", "Resume", "Recording goes on."),
+        Action("verify", "Verify again", "The bucket is looked at once more. A final state does not change."),
+    )
+}
+
+
+async def listing(request: web.Request) -> web.Response:
+    """The owner's recordings, newest first; a search for an id or a sid leads to the recording itself."""
+    need(request, Scope.READ)
+    search = request.query.get("search", "").strip()
+    found = await _found(request, search)
+    if found is not None:
+        return redirect(f"/console/recordings/{found}")
+    query = decode_query(_conditions(request, search), ListQuery, filled=True)
+    cursor, limit = page_of(query)
+    page = await request.app[OPERATIONS].list(request[CALLER], filter_of(query), cursor, limit)
+    now = request.app[CLOCK]()
+    following = request.rel_url.update_query(cursor=page.next) if page.next else None
+    nothing = bool(search) and not _LABEL.fullmatch(search)
+    return render(
+        request,
+        "recordings.html",
+        items=[] if nothing else [view_recording(one, now) for one in page.items],
+        following=None if nothing else following,
+        search=search,
+        nothing=nothing,
+        states=list(State),
+        groups={name: ",".join(states) for name, states in _GROUPS.items()},
+        query=request.query,
+    )
+
+
+async def _found(request: web.Request, search: str) -> str | None:
+    """The recording that the words mean, if they are an id or a sid."""
+    if _ID.fullmatch(search):
+        return "rec_" + search.upper().removeprefix("REC_")
+    if not _SID.fullmatch(search) or Scope.OPERATE not in request[CALLER].scopes:
+        return None
+    page = await request.app[OPERATIONS].notices(
+        request[CALLER], sid=search, event_type=None, outcome=None, cursor=None, limit=1
+    )
+    return next((notice.recording_id for notice in page.items), None)
+
+
+def _conditions(request: web.Request, search: str) -> MultiDict[str]:
+    """The query as the API's list understands it: a label in the search field is a condition."""
+    query = MultiDict(request.query)
+    query.popall("search", None)
+    if _LABEL.fullmatch(search):
+        query.add("label", search)
+    return query
+
+
+async def show(request: web.Request) -> web.Response:
+    """One recording: what it is, what happened, what is in the bucket, and what may be done."""
+    need(request, Scope.READ)
+    identity, caller, operations = recording_id(request), request[CALLER], request.app[OPERATIONS]
+    recording = await operations.read(caller, identity)
+    history = await operations.timeline(caller, identity, None, _MOST_HISTORY)
+    files = await operations.files(caller, identity, None, _MOST_FILES, links=True)
+    now = request.app[CLOCK]()
+    return render(
+        request,
+        "recording.html",
+        media_from={_origin(entry.link) for entry in files.items if entry.link},
+        one=view_recording(recording, now),
+        history=history,
+        files=files,
+        films=[entry for entry in files.items if entry.file.kind == "mp4" and entry.link],
+        drawing=draw(recording, history.items, [entry.file for entry in files.items], now),
+        actions=_possible(recording, caller.scopes),
+        done=_ACTIONS.get(request.query.get("done", "")),
+    )
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """Ask before doing it."""
+    need(request, Scope.START)
+    action = _action(request)
+    recording = await request.app[OPERATIONS].read(request[CALLER], recording_id(request))
+    return render(request, "confirm.html", action=action, one=view_recording(recording, request.app[CLOCK]()))
+
+
+async def act(request: web.Request) -> web.Response:
+    """Do it; it stands in the timeline with the token's id, and in the log."""
+    need(request, Scope.START)
+    action, identity, caller = _action(request), recording_id(request), request[CALLER]
+    operations = request.app[OPERATIONS]
+    use_cases: dict[str, Any] = {
+        "stop": operations.stop,
+        "pause": operations.pause,
+        "resume": operations.resume,
+        "verify": operations.verify,
+    }
+    await use_cases[action.name](caller, identity)
+    _log.info("console_action", action=action.name, recording=identity, token_id=caller.token_id, owner=caller.owner)
+    return redirect(f"/console/recordings/{identity}?done={action.name}")
+
+
+def _action(request: web.Request) -> Action:
+    action = _ACTIONS.get(request.match_info["action"])
+    if action is None:
+        raise ServiceError(Code.NOT_FOUND, "there is no such action")
+    return action
+
+
+def _possible(recording: Recording, scopes: frozenset[Scope]) -> list[Action]:
+    """What makes sense now; the operations decide whether it is really possible."""
+    if Scope.START not in scopes:
+        return []
+    state = recording.state
+    before_stop = state in (State.REQUESTED, State.STARTING, State.RECORDING)
+    names = {
+        "resume": before_stop and recording.pause_wished,
+        "pause": before_stop and not recording.pause_wished,
+        "stop": not state.terminal and recording.stop_wished_at is None,
+        "verify": state
+        in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE, State.VERIFIED, State.DEFECTIVE, State.UNPROVEN),
+    }
+    return [_ACTIONS[name] for name, possible in names.items() if possible]
+
+
+def _origin(link: str) -> str:
+    parts = urlsplit(link)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,262 @@
+"""The console in a real browser: every page, people with different rights, phones, the dark, and no way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from http.cookies import SimpleCookie
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.browser.console_house import Console, console_house, host_of
+from tests.e2e.house import NCS_SECRET, TOKEN, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PHONE = {"viewport": {"width": 360, "height": 740}}
+DARK = {"color_scheme": "dark"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Console]:
+    async with console_house(tmp_path_factory.mktemp("console")) as running:
+        yield running
+        assert {host_of(url) for url in running.asked} == {"127.0.0.1"}, "a page asked for something elsewhere"
+
+
+def pages(console: Console) -> dict[str, str]:
+    one = f"/recordings/{console.defective}"
+    return {
+        "list": "/recordings",
+        "one": one,
+        "film": f"/recordings/{console.verified}",
+        "confirm": f"{one}/verify",
+    } | {
+        "notifications": "/notifications",
+        "no such": "/recordings/rec_nobody",
+    }
+
+
+async def test_the_list_leads_to_a_recording_and_says_how_it_is(console: Console) -> None:
+    async with console.page(console.token) as page:
+        rows = page.locator("tbody tr")
+        await expect(rows).to_have_count(2)
+        await expect(rows.nth(1)).to_contain_text("verified")
+        await expect(rows.nth(1)).to_contain_text("room: 7")
+        await page.get_by_role("link", name="room/42").click()
+        await expect(page.locator("h1")).to_contain_text("verified")
+        await expect(page.get_by_text("stop requested", exact=True)).to_be_visible()
+
+
+async def test_search_and_filters_find_a_recording_by_id_label_sid_and_state(console: Console) -> None:
+    sid = (await console.house.shown(console.verified))["attempts"][0]["sid"]
+    async with console.page(console.token) as page:
+
+        async def search(text: str) -> None:
+            await page.goto(f"{console.url}/recordings")
+            await page.get_by_role("searchbox").fill(text)
+            await page.get_by_role("button", name="Show").click()
+
+        for text in (console.verified, console.verified.removeprefix("rec_").lower(), sid):
+            await search(text)
+            await expect(page).to_have_url(f"{console.url}/recordings/{console.verified}")
+        await search("course:physics")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await search("course:chemistry")
+        await expect(page.get_by_text("No recording fits.")).to_be_visible()
+        await search("<b>what?</b>")
+        await expect(page.get_by_text("Nothing is called “<b>what?</b>”.")).to_be_visible()
+        await page.goto(f"{console.url}/recordings")
+        await page.get_by_label("State").select_option("needs a look")
+        await page.get_by_role("button", name="Show").click()
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await expect(page.locator("tbody tr")).to_contain_text("room/13")
+
+
+async def test_a_state_changes_on_the_page_without_a_reload_and_actions_are_confirmed_and_noted(
+    console: Console,
+) -> None:
+    async with console.page(console.token) as page:
+        await page.evaluate("window.stayed = true")
+        made = await console.house.start(url="https://class.example.org/live", av_file_type=["hls"])
+        await expect(page.locator("tbody tr")).to_have_count(3)
+        await expect(page.locator("tbody tr").first).to_contain_text("recording", timeout=10_000)
+        assert await page.evaluate("window.stayed") is True
+        await page.get_by_role("link", name="class.example.org/live").click()
+
+        for action, state in (("Pause", "Resume"), ("Resume", "Pause")):
+            await page.get_by_role("link", name=action, exact=True).click()
+            await page.get_by_role("button", name=action, exact=True).click()
+            await expect(page.get_by_role("link", name=state, exact=True)).to_be_visible(timeout=10_000)
+        await page.get_by_role("link", name="Stop").click()
+        await page.get_by_role("link", name="Leave it as it is").click()
+        assert (await console.house.shown(made))["state"] == "recording"
+        await page.get_by_role("link", name="Stop").click()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("status")).to_have_text(re.compile("Stop was asked for"))
+        await expect(page.locator("h1")).to_contain_text("verified", timeout=20_000)
+    by = console.token.split("_")[1]
+    asked = {entry["kind"]: entry["detail"].get("by") for entry in await console.house.timeline(made)}
+    assert {asked[kind] for kind in ("pause_requested", "resume_requested", "stop_requested")} == {by}
+
+
+async def test_the_film_plays_and_missing_time_is_red(console: Console) -> None:
+    async with console.page(console.token) as page:
+        await page.goto(f"{console.url}/recordings/{console.verified}")
+        video = page.locator("video")
+        await video.evaluate("async (video) => { video.muted = true; await video.play(); }")
+        frames = "(video) => video.getVideoPlaybackQuality().totalVideoFrames"
+        first = await video.evaluate(frames)
+
+        async def goes_on() -> bool:
+            return bool(await video.evaluate(frames) > first + 5)
+
+        await eventually(goes_on, 10, "new pictures are shown")
+        assert await video.evaluate("(video) => [video.videoWidth, video.videoHeight]") == [320, 240]
+        await expect(page.locator("rect.missing")).to_have_count(0)
+        await page.goto(f"{console.url}/recordings/{console.defective}")
+        await expect(page.locator("rect.missing")).to_have_count(1)
+        await expect(page.locator("rect.missing title")).to_contain_text("slice missing")
+        red = await page.locator("rect.missing").evaluate("(bar) => getComputedStyle(bar).fill")
+        assert red == "rgb(211, 32, 47)"
+        await expect(page.locator(".findings")).to_contain_text("but the bucket does not hold it")
+        await expect(page.get_by_text("No MP4 yet.")).to_be_visible()
+
+
+async def test_a_notification_is_replayed_by_an_operator(console: Console) -> None:
+    async with console.page(console.token) as page:
+        await page.get_by_role("link", name="Notifications").click()
+        await page.get_by_label("Outcome").select_option("unmatched")
+        await page.get_by_role("button", name="Show").click()
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await page.get_by_text("Replay", exact=True).click()
+        await page.get_by_role("button", name="Replay number").click()
+        await expect(page).to_have_url(f"{console.url}/notifications")
+
+    async def understood_again() -> bool:
+        rows = await console.house.rows("SELECT outcome FROM notifications WHERE notice_id LIKE 'notice-nobody%'")
+        return rows == [("foreign",)]
+
+    await eventually(understood_again, 10)
+
+
+async def test_a_wrong_token_gets_nothing_and_another_owner_sees_nothing(console: Console) -> None:
+    reader = console.house.tokens["reader"]
+    async with console.page() as page:
+        for path in pages(console).values():
+            await page.goto(console.url + path)
+            await expect(page).to_have_url(f"{console.url}/login")
+        for token in ("prl_bootstrap_wrong", "nonsense", f"{console.token}0"):
+            await page.get_by_label("API token").fill(token)
+            await page.get_by_role("button", name="Log in").click()
+            await expect(page.get_by_role("alert")).to_contain_text("not valid")
+    async with console.page(reader) as page:
+        await expect(page.get_by_text("No recording fits.")).to_be_visible()
+        await expect(page.get_by_role("link", name="Notifications")).to_have_count(0)
+        expected = {"list": 200, "one": 404, "film": 404, "confirm": 403, "notifications": 403, "no such": 404}
+        found = {}
+        for name, path in pages(console).items():
+            answer = await page.goto(console.url + path)
+            assert answer is not None
+            found[name] = answer.status
+        assert found == expected
+        await page.get_by_role("button", name="Log out").click()
+        await page.goto(f"{console.url}/recordings")
+        await expect(page).to_have_url(f"{console.url}/login")
+    assert console.house.token == console.token
+
+
+async def test_a_form_from_elsewhere_or_without_its_key_does_nothing(console: Console) -> None:
+    url, verify = console.url, f"{console.url}/recordings/{console.defective}/verify"
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(cookie_jar=jar) as http:
+
+        async def post(to: str, form: dict[str, str], **headers: str) -> aiohttp.ClientResponse:
+            async with http.post(to, data=form, headers=headers, allow_redirects=False) as answer:
+                await answer.read()
+                return answer
+
+        login = await post(f"{url}/login", {"token": console.token})
+        cookie = SimpleCookie(login.headers["Set-Cookie"])["pagereel_console"]
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/console")
+        assert console.token.split("_")[2] not in cookie.value
+        mine = {"Cookie": f"pagereel_console={cookie.value}"}
+        async with http.get(verify, headers=mine) as answer:
+            form_key = re.findall(r'name="form_key" value="(\w+)"', await answer.text())[0]
+            policy = answer.headers["Content-Security-Policy"]
+        assert "script-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        before = len(await console.house.timeline(console.defective))
+        good = {"form_key": form_key}
+        assert (await post(verify, {}, **mine)).status == 403
+        assert (await post(verify, {"form_key": "0" * 32}, **mine)).status == 403
+        assert (await post(verify, good, **mine, Origin="https://evil.example.org")).status == 403
+        assert (await post(verify, good, **mine, **{"Sec-Fetch-Site": "cross-site"})).status == 403
+        assert (await post(verify, good)).status == 303, "without a session: to the log-in"
+        assert (await post(f"{url}/login", {"token": console.token}, Origin="https://evil.example.org")).status == 403
+        broken = cookie.value[:-8] + "AAAAAAA="
+        assert (await post(verify, good, Cookie=f"pagereel_console={broken}")).headers["Location"].endswith("/login")
+        kinds = [entry["kind"] for entry in await console.house.timeline(console.defective)][before:]
+        assert "verify_requested" not in kinds
+        assert (await post(verify, good, **mine)).headers["Location"].endswith("?done=verify")
+
+
+@pytest.mark.parametrize("how", [{}, DARK, PHONE], ids=["light", "dark", "phone"])
+async def test_no_page_has_a_serious_accessibility_fault_and_none_is_wider_than_the_screen(
+    console: Console, how: dict[str, object]
+) -> None:
+    axe = Axe()
+    async with console.page(console.token, **how) as page:
+        for path in ("/login", *pages(console).values()):
+            await page.goto(console.url + path)
+            found = await axe.run(page)
+            serious = [
+                (fault["id"], [node["html"][:120] for node in fault["nodes"][:3]])
+                for fault in found.response["violations"]
+                if fault["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], path
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (dark == "rgb(16, 19, 24)") is (how is DARK)
+
+
+async def test_the_keyboard_alone_is_enough(console: Console) -> None:
+    async with console.page(**PHONE) as page:
+        await page.goto(f"{console.url}/login")
+        await expect(page.get_by_label("API token")).to_be_focused()
+        await page.keyboard.type(console.token)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/console/recordings")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        await page.keyboard.press("Enter")
+        here = "document.activeElement.matches('a') ? document.activeElement.innerText : ''"
+        for _ in range(30):
+            await page.keyboard.press("Tab")
+            if "room/13" in await page.evaluate(here):
+                break
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(f"{console.url}/recordings/{console.defective}")
+
+
+async def test_without_scripts_everything_can_still_be_done(console: Console) -> None:
+    async with console.page(console.token, java_script_enabled=False) as page:
+        await page.goto(f"{console.url}/recordings/{console.defective}")
+        await page.get_by_role("link", name="Verify again").click()
+        await page.get_by_role("button", name="Verify again").click()
+        await expect(page.get_by_role("status")).to_have_text(re.compile("Verify again was asked for"))
+
+
+async def test_no_secret_is_on_any_page(console: Console) -> None:
+    async with console.page(console.token) as page:
+        for path in pages(console).values():
+            await page.goto(console.url + path)
+            content = await page.content()
+            for secret in ("recorder=1", NCS_SECRET, TOKEN, console.token, "customer-secret"):
+                assert secret not in content, path
