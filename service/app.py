@@ -112,6 +112,7 @@ def wire(
         seals,
         inbox,
         links=lambda recording, keys: _links(buckets, recording, keys),
+        fetch=lambda recording, key, most: _fetch(buckets, recording, key, most),
         signing_key=lambda: next(iter(signing_keys(settings)), None),
         wake=worker.wake,
         wake_notices=worker.wake_notices,
@@ -129,6 +130,11 @@ async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dic
         # Signing never suspends: without this a long playlist would hold up every other answer.
         await asyncio.sleep(0)
     return links
+
+
+async def _fetch(buckets: Buckets, recording: Recording, key: str, most: int) -> bytes | None:
+    found = await buckets.bucket_of(recording).fetch(key, most)
+    return None if found is None or found.cut else found.content
 
 
 def database_url(settings: Settings) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from handlers.console import login, notices, recordings
+from handlers.console import login, messages, notices, playback, recordings
 from handlers.console.door import explain_to_people, guard
 from handlers.console.pages import redirect
 from handlers.keys import CLOCK, LIMITS, OPERATIONS, Clock, Limits
@@ -27,8 +27,13 @@ def build_console(operations: Operations, limits: Limits, clock: Clock) -> web.A
     app.router.add_post("/logout", login.log_out)
     app.router.add_get("/recordings", recordings.listing)
     app.router.add_get("/recordings/{id}", recordings.show)
+    app.router.add_get("/recordings/{id}/file", playback.file)
+    app.router.add_get("/recordings/{id}/playlist.m3u8", playback.playlist)
+    app.router.add_get("/recordings/{id}/slice", playback.slice_)
     app.router.add_get("/recordings/{id}/{action}", recordings.confirm)
     app.router.add_post("/recordings/{id}/{action}", recordings.act)
+    app.router.add_get("/messages", messages.listing)
+    app.router.add_post("/messages/{id}/redrive", messages.redrive)
     app.router.add_get("/notifications", notices.listing)
     app.router.add_post("/notifications/{id}/replay", notices.replay)
     for path in sorted(_STATIC.iterdir()):

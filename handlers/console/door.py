@@ -30,12 +30,12 @@ async def explain_to_people(request: web.Request, handler: Handler) -> web.Strea
     except ServiceError as error:
         if error.code is Code.UNAUTHORIZED and not request.path.startswith(_OPEN):
             return _to_login()
-        return _problem(request, problems.status_of(error), str(error))
+        return await _problem(request, problems.status_of(error), str(error))
     except web.HTTPException as error:
-        return _problem(request, error.status, "")
+        return await _problem(request, error.status, "")
     except Exception:
         _log.exception("console_failed", path=request.path[:200], method=request.method)
-        return _problem(request, 500, "")
+        return await _problem(request, 500, "")
 
 
 @web.middleware
@@ -73,6 +73,7 @@ def _to_login() -> web.Response:
     return leave
 
 
-def _problem(request: web.Request, status: int, text: str) -> web.Response:
+async def _problem(request: web.Request, status: int, text: str) -> web.Response:
     meaning = problems.MEANINGS[status]
-    return render(request, "problem.html", status=status, title=meaning.title, text=text or meaning.remedy)
+    known = {"title": meaning.title, "text": text or meaning.remedy}
+    return await render(request, "problem.html", lambda: known, status=status)

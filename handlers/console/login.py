@@ -12,7 +12,7 @@ _MOST = 512
 
 async def show(request: web.Request) -> web.Response:
     """The form."""
-    return render(request, "login.html", wrong=False)
+    return await render(request, "login.html", lambda: {"wrong": False})
 
 
 async def log_in(request: web.Request) -> web.Response:
@@ -25,7 +25,7 @@ async def log_in(request: web.Request) -> web.Response:
     except ServiceError as error:
         if error.code is not Code.UNAUTHORIZED:
             raise
-        return render(request, "login.html", status=401, wrong=True)
+        return await render(request, "login.html", lambda: {"wrong": True}, status=401)
     leave = redirect("/console/recordings")
     secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
     leave.set_cookie(COOKIE, session, path="/console", httponly=True, samesite="Strict", secure=secure)

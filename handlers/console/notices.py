@@ -39,7 +39,8 @@ async def listing(request: web.Request) -> web.Response:
         limit=limit,
     )
     following = request.rel_url.update_query(cursor=page.next) if page.next else None
-    return render(request, "notices.html", page=page, outcomes=OUTCOMES, query=query, following=following)
+    known = {"page": page, "outcomes": OUTCOMES, "query": query, "following": following}
+    return await render(request, "notices.html", lambda: known)
 
 
 async def replay(request: web.Request) -> web.Response:

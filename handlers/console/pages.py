@@ -1,6 +1,7 @@
 """Templates to answers: what every page knows, and the headers that every page has."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -19,27 +20,32 @@ _TEMPLATES: Final = Environment(
 )
 _TEMPLATES.filters.update(FILTERS)
 _POLICY: Final = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'{0}; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "media-src 'self'{0}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
 
-def render(
-    request: web.Request, template: str, *, status: int = 200, media_from: Iterable[str] = (), **known: Any
+async def render(
+    request: web.Request,
+    template: str,
+    known: Callable[[], Mapping[str, Any]] = dict,
+    *,
+    status: int = 200,
+    media_from: str | None = None,
 ) -> web.Response:
-    """A page. `media_from`: the origins its pictures and videos come from, beside our own."""
-    caller = request.get(CALLER)
-    text = _TEMPLATES.get_template(template).render(
-        caller=caller,
-        form_key=request.get(FORM_KEY, ""),
-        path=request.path,
-        now=request.app[CLOCK](),
-        **{"status": status, **known},
-    )
-    origins = "".join(f" {origin}" for origin in sorted(set(media_from)))
+    """A page. `known` gives what its template needs; like the rendering it runs on a thread, off the loop that answers
+    Agora. `media_from`: the origin its films come from, beside our own."""
+    common = {
+        "caller": request.get(CALLER),
+        "form_key": request.get(FORM_KEY, ""),
+        "path": request.path,
+        "now": request.app[CLOCK](),
+        "status": status,
+    }
+    text = await asyncio.to_thread(lambda: _TEMPLATES.get_template(template).render(**common, **known()))
     headers = {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": _POLICY.format(origins),
+        "Content-Security-Policy": _POLICY.format(f" {media_from}" if media_from else ""),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Referrer-Policy": "same-origin",
         "X-Frame-Options": "DENY",

@@ -20,11 +20,12 @@ from handlers.resources import view_recording
 from service.errors import Code, ServiceError
 from service.operations import Scope
 from service.recording import Recording, State
+from service.report import FileKind
 
 _ID: Final = re.compile(r"(rec_)?[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE)
 _SID: Final = re.compile(r"[0-9a-f]{32}")
 _LABEL: Final = re.compile(r"[a-z0-9_.-]{1,32}:.*")
-_MOST_HISTORY: Final = 1000
+_MOST_HISTORY: Final = 300
 _MOST_FILES: Final = 200
 _GROUPS: Final = {
     "under way": (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING, State.UPLOADING, State.VERIFYING),
@@ -65,18 +66,18 @@ async def listing(request: web.Request) -> web.Response:
     cursor, limit = page_of(query)
     page = await request.app[OPERATIONS].list(request[CALLER], filter_of(query), cursor, limit)
     now = request.app[CLOCK]()
-    following = request.rel_url.update_query(cursor=page.next) if page.next else None
     nothing = bool(search) and not _LABEL.fullmatch(search)
-    return render(
-        request,
-        "recordings.html",
-        items=[] if nothing else [view_recording(one, now) for one in page.items],
-        following=None if nothing else following,
-        search=search,
-        nothing=nothing,
-        states=list(State),
-        groups={name: ",".join(states) for name, states in _GROUPS.items()},
-        query=request.query,
+    shown = () if nothing else page.items
+    known = {
+        "following": request.rel_url.update_query(cursor=page.next) if page.next and not nothing else None,
+        "search": search,
+        "nothing": nothing,
+        "states": list(State),
+        "groups": {name: ",".join(states) for name, states in _GROUPS.items()},
+        "query": request.query,
+    }
+    return await render(
+        request, "recordings.html", lambda: {**known, "items": [view_recording(one, now) for one in shown]}
     )
 
 
@@ -107,19 +108,25 @@ async def show(request: web.Request) -> web.Response:
     identity, caller, operations = recording_id(request), request[CALLER], request.app[OPERATIONS]
     recording = await operations.read(caller, identity)
     history = await operations.timeline(caller, identity, None, _MOST_HISTORY)
-    files = await operations.files(caller, identity, None, _MOST_FILES, links=True)
-    now = request.app[CLOCK]()
-    return render(
+    files = await operations.files(caller, identity, None, _MOST_FILES, links=False)
+    films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
+    origin = _origin(await operations.link(caller, identity, films[0].key)) if films else None
+    now, done = request.app[CLOCK](), _ACTIONS.get(request.query.get("done", ""))
+    return await render(
         request,
         "recording.html",
-        media_from={_origin(entry.link) for entry in files.items if entry.link},
-        one=view_recording(recording, now),
-        history=history,
-        files=files,
-        films=[entry for entry in files.items if entry.file.kind == "mp4" and entry.link],
-        drawing=draw(recording, history.items, [entry.file for entry in files.items], now),
-        actions=_possible(recording, caller.scopes),
-        done=_ACTIONS.get(request.query.get("done", "")),
+        lambda: {
+            "one": view_recording(recording, now),
+            "history": history,
+            "files": files,
+            "films": films,
+            "slices": any(entry.file.kind is FileKind.SLICE and entry.file.listed for entry in files.items),
+            "drawing": draw(recording, history.items, [entry.file for entry in files.items], now),
+            "actions": _possible(recording, caller.scopes),
+            "done": done,
+            "every": 30 if recording.state.terminal and done is None else 3,
+        },
+        media_from=origin,
     )
 
 
@@ -128,7 +135,8 @@ async def confirm(request: web.Request) -> web.Response:
     need(request, Scope.START)
     action = _action(request)
     recording = await request.app[OPERATIONS].read(request[CALLER], recording_id(request))
-    return render(request, "confirm.html", action=action, one=view_recording(recording, request.app[CLOCK]()))
+    known = {"action": action, "one": view_recording(recording, request.app[CLOCK]())}
+    return await render(request, "confirm.html", lambda: known)
 
 
 async def act(request: web.Request) -> web.Response:

@@ -100,6 +100,13 @@ def load_files(
     return [FileRow(decode_file(document), first_seen_at, judged_at) for document, first_seen_at, judged_at in rows]
 
 
+def load_file(connection: sa.Connection, recording_id: str, key: str) -> JudgedFile | None:
+    """One file of a recording, or None."""
+    query = sa.select(files.c.document).where(files.c.recording_id == recording_id, files.c.key == key)
+    document = connection.execute(query).scalar()
+    return None if document is None else decode_file(document)
+
+
 def insert_report(connection: sa.Connection, recording_id: str, number: int, report: Report) -> None:
     """Store one report; its `files` belong to `upsert_files` and are left out here."""
     document = {name: getattr(report, name) for name in Report.__slots__ if name != "files"}

@@ -39,6 +39,7 @@ from service.operations.admission import admit
 from service.operations.cursors import decode_cursor, encode_cursor
 from service.operations.ids import Entropy, new_ulid
 from service.operations.outgoing import Outgoing
+from service.operations.playback import Fetch, Playback
 from service.operations.proofs import merged_slices, signed_manifest
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
@@ -58,7 +59,7 @@ from service.operations.writing import Written, create, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
 from service.recording import Attempt, Recording, State
-from service.report import Level
+from service.report import JudgedFile, Level
 from service.settings import App, Settings
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ class Operations:
         inbox: Inbox,
         *,
         links: Links,
+        fetch: Fetch,
         signing_key: Callable[[], str | None] = lambda: None,
         wake: Callable[[], None] = lambda: None,
         wake_notices: Callable[[], None] = lambda: None,
@@ -96,6 +98,7 @@ class Operations:
         self._seals = seals
         self._inbox = inbox
         self._links = links
+        self._playback = Playback(fetch)
         self._signing_key = signing_key
         self._wake = wake
         self._wake_notices = wake_notices
@@ -302,6 +305,21 @@ class Operations:
         found = [HistoryEntry(**asdict(row)) for row in await self._database.run(transaction)]
         return _page(found, limit, lambda last: encode_cursor(last.number))
 
+    async def link(self, caller: Caller, recording_id: str, key: str) -> str:
+        """A short-lived link to one file that the bucket holds. It is a secret."""
+        recording, file = await self._load_with_file(caller, recording_id, key)
+        if file is None or not file.listed:
+            raise ServiceError(Code.NOT_FOUND, "no such file")
+        return (await self._links(recording, [key]))[key]
+
+    async def _load_with_file(self, caller: Caller, recording_id: str, key: str) -> tuple[Recording, JudgedFile | None]:
+        def transaction(connection: sa.Connection) -> tuple[Recording, JudgedFile | None]:
+            return _load(connection, caller, recording_id, lock=False), evidence.load_file(
+                connection, recording_id, key
+            )
+
+        return await self._database.run(transaction)
+
     async def files(
         self, caller: Caller, recording_id: str, cursor: str | None, limit: int, *, links: bool
     ) -> Page[FileEntry]:
@@ -318,22 +336,34 @@ class Operations:
         entries = [FileEntry(*row, link=signed.get(row.file.key)) for row in found]
         return _page(entries, limit, lambda last: encode_cursor(last.file.key))
 
+    async def read_slice(self, caller: Caller, recording_id: str, key: str) -> bytes:
+        """The bytes of one slice, for a player that may not ask the bucket; see `playback`."""
+        recording, file = await self._load_with_file(caller, recording_id, key)
+        return await self._playback.read_slice(recording, file)
+
     async def manifest(self, caller: Caller, recording_id: str) -> bytes:
         """The signed manifest of the newest look. Raises `conflict` where nobody has looked yet, or without a key."""
         recording = await self.read(caller, recording_id)
         return await signed_manifest(self._database, recording, self._settings.deployment, self._signing_key)
 
     async def playlist(
-        self, caller: Caller, recording_id: str, from_at: float | None = None, to_at: float | None = None
+        self,
+        caller: Caller,
+        recording_id: str,
+        from_at: float | None = None,
+        to_at: float | None = None,
+        *,
+        address: Callable[[str], str] | None = None,
     ) -> str:
-        """One playlist over all parts, its slices by short-lived links. `not_found` where there is no slice; `invalid`
-        where there are too many for one answer."""
+        """One playlist over all parts, its slices by short-lived links or at the `address` of each key. `not_found`
+        where there is no slice; `invalid` where there are too many for one answer."""
         recording = await self.read(caller, recording_id)
         entries = await merged_slices(self._database, recording_id, from_at, to_at)
         if not entries:
             raise ServiceError(Code.NOT_FOUND, "no slice of it was found yet", detail="no_slices")
-        links = await self._links(recording, [one.key for one in entries])
-        return write_playlist(entries, links.__getitem__)
+        if address is None:
+            address = (await self._links(recording, [one.key for one in entries])).__getitem__
+        return write_playlist(entries, address)
 
     # --- notifications -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from emulator.s3_server import S3Server
 from service.operations import Scope
-from tests.e2e.house import BUCKET, House, Store, living, notice, prefix_of
+from tests.e2e.house import BUCKET, House, Store, free_port, living, notice, prefix_of
 
 OWNERS = {"school": frozenset(Scope), "reader": frozenset({Scope.READ})}
 
@@ -62,7 +63,7 @@ async def console_house(root: Path) -> AsyncIterator[Console]:
     with S3Server() as server:
         server.make_bucket(BUCKET)
         store = Store(server)
-        async with living(root, store, owners=OWNERS) as house, async_playwright() as playwright:
+        async with living(root, store, owners=OWNERS, settings=_endpoint()) as house, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             console = Console(house, browser)
             await _record(console, store)
@@ -71,10 +72,17 @@ async def console_house(root: Path) -> AsyncIterator[Console]:
         store.close()
 
 
+def _endpoint() -> dict[str, object]:
+    """An endpoint of the settings where nobody listens."""
+    listed = {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]}
+    crm = {"url": f"http://127.0.0.1:{free_port()}/hook", "secrets": [f"whsec_{b64encode(bytes(32)).decode()}"]}
+    return {"urls": listed, "endpoints": {"crm": crm}}
+
+
 async def _record(console: Console, store: Store) -> None:
     house = console.house
     house.token = console.token
-    wish = {"av_file_type": ["hls", "mp4"], "labels": {"room": "7", "course": "physics"}}
+    wish = {"notify": ["crm"], "av_file_type": ["hls", "mp4"], "labels": {"room": "7", "course": "physics"}}
     console.verified = await house.start(**wish)
     console.defective = await house.start(url="https://class.example.org/room/13?recorder=1", av_file_type=["hls"])
     await house.slices(console.verified, 4)

@@ -1,7 +1,6 @@
 // Keeps what is marked data-live up to date by asking for the page again. Everything works without it.
 "use strict";
 (() => {
-  const every = 3000;
   const busy = (part) => {
     const here = document.activeElement;
     return part.querySelector("details[open]") || (part.contains(here) && here.matches("input, select, textarea"));
@@ -11,6 +10,7 @@
     const here = document.activeElement;
     const link = part.contains(here) ? here.getAttribute("href") : null;
     part.innerHTML = fresh.innerHTML;
+    part.dataset.live = fresh.dataset.live;
     if (link) { for (const one of part.querySelectorAll("a")) { if (one.getAttribute("href") === link) { one.focus(); break; } } }
   };
   const look = async () => {
@@ -23,6 +23,9 @@
       document.title = page.title;
     } catch { /* the next look may succeed */ }
   };
-  const again = async () => { await look(); setTimeout(again, every); };
-  if (document.querySelector("[data-live]")) setTimeout(again, every);
+  const wait = () => {
+    const seconds = [...document.querySelectorAll("[data-live]")].map((part) => Number(part.dataset.live));
+    if (seconds.length) setTimeout(async () => { await look(); wait(); }, 1000 * Math.min(...seconds));
+  };
+  wait();
 })();

@@ -1,0 +1,47 @@
+"""A recording's files and films for the console's pages: from the bucket by link, or slice by slice through us."""
+
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from handlers.answers import recording_id
+from handlers.console.door import need
+from handlers.keys import CALLER, OPERATIONS
+from handlers.proofs import PLAYLIST_TYPE
+from service.errors import Code, ServiceError
+from service.operations import Scope
+
+_MOST_KEY: Final = 1024
+_PRIVATE: Final = {"Cache-Control": "no-store"}
+
+
+async def file(request: web.Request) -> web.Response:
+    """Lead to a file in the bucket, by a link of its own; no page has the link in it."""
+    need(request, Scope.READ)
+    link = await request.app[OPERATIONS].link(request[CALLER], recording_id(request), _key(request))
+    return web.Response(status=302, headers={"Location": link, "Referrer-Policy": "no-referrer", **_PRIVATE})
+
+
+async def playlist(request: web.Request) -> web.Response:
+    """One playlist over all parts, whose slices come through this service."""
+    need(request, Scope.READ)
+    identity = recording_id(request)
+    text = await request.app[OPERATIONS].playlist(
+        request[CALLER], identity, address=lambda key: f"/console/recordings/{identity}/slice?key={quote(key, safe='')}"
+    )
+    return web.Response(text=text, content_type=PLAYLIST_TYPE, headers=_PRIVATE)
+
+
+async def slice_(request: web.Request) -> web.Response:
+    """One slice."""
+    need(request, Scope.READ)
+    content = await request.app[OPERATIONS].read_slice(request[CALLER], recording_id(request), _key(request))
+    return web.Response(body=content, content_type="video/mp2t", headers={"Cache-Control": "private, max-age=300"})
+
+
+def _key(request: web.Request) -> str:
+    key = request.query.get("key", "")
+    if not key or len(key) > _MOST_KEY or "\0" in key:
+        raise ServiceError(Code.NOT_FOUND, "no such file")
+    return key
