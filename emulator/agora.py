@@ -47,7 +47,7 @@ class Agora:
         """A resource id that lives five minutes and serves one start."""
         now = self.world.clock.now()
         running = sum(task.running for task in self.tasks.values() if task.app.app_id == app.app_id)
-        if running >= self.world.settings.max_tasks or self.world.engine.full:
+        if running >= self.world.settings.max_tasks or self._full():
             raise failure("acquire", 406)
         rid = make_resource_id()
         expires_at = now + self.world.clock.shrink(self.world.settings.times.resource)
@@ -147,6 +147,12 @@ class Agora:
             raise failure("start", 2, reason="maxRecordingHour: does not fit resourceExpiredHour")
         if any(self._conflicts(task, app, request.who) for task in self.tasks.values()):
             raise failure("start", 53)
+        if self._full():
+            raise failure("start", 502)
+
+    def _full(self) -> bool:
+        """True when another page would be one too many for this machine."""
+        return sum(task.running for task in self.tasks.values()) >= self.world.engine.room
 
     def _forget_old(self, now: float) -> None:
         """Resource ids that can serve nobody any more, and the oldest of too many ended tasks."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
 
 from emulator import calls, control
 from emulator.agora import Agora
+from emulator.browser.engine import BrowserEngine
 from emulator.clock import Clock
 from emulator.fault_book import FaultBook
 from emulator.gateway import Gateway, GatewayRefusal
@@ -28,6 +30,7 @@ from emulator.settings import Settings
 from emulator.synthetic import SyntheticEngine
 from emulator.tls import make_context
 from emulator.upload import Uploader
+from emulator.view import Engine
 from emulator.world import World
 
 
@@ -69,13 +72,13 @@ async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[N
     clock, group, faults = Clock(settings.compression), Group(), FaultBook(settings.seed)
     faults.add(settings.faults, clock.now())
     executor = ThreadPoolExecutor(4, thread_name_prefix="emulator-media")
-    engine = SyntheticEngine(settings.engine, clock, faults, executor)
     uploader = Uploader(scheme=settings.storage_scheme, endpoint=settings.storage_endpoint)
     await uploader.warm_up()
     quirks = settings.quirks
     envelope = Envelope(quirks.notice_sid, quirks.service_scene, quirks.redundant_notice_id == "own")
     await asyncio.to_thread(sweep)
     with make_home() as folder:
+        engine = _make_engine(settings, clock, faults, executor, folder)
         backup = settings.backup_folder or folder / "backup"
         async with Sender(clock, group, envelope, settings.times.retries) as sender:
             world = World(settings, clock, faults, group, sender, uploader, engine, executor, folder, backup)
@@ -87,6 +90,12 @@ async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[N
                 await engine.close()
                 await uploader.close()
                 await asyncio.to_thread(executor.shutdown)
+
+
+def _make_engine(settings: Settings, clock: Clock, faults: FaultBook, executor: Executor, home: Path) -> Engine:
+    if settings.engine == "browser":
+        return BrowserEngine(settings.browser, clock, home)
+    return SyntheticEngine(settings.engine, clock, faults, executor)
 
 
 @web.middleware

@@ -32,7 +32,7 @@ def main() -> None:
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free port.")
 @click.option("--compression", type=float, help="Divides Agora's waiting times.")
-@click.option("--engine", type=click.Choice(["live", "loop"]))
+@click.option("--engine", type=click.Choice(["live", "loop", "browser"]))
 @click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault script.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def serve(

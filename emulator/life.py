@@ -86,7 +86,7 @@ class Life:
 
     async def _open(self) -> int | None:
         """A view with the page loaded and, where that is asked for, ready (reference 8.6); a code when it fails."""
-        self._view = view = await self._world.engine.open(self._wanted)
+        view = await self._open_view()
         patience = self._clock.shrink(self._task.start.page.ready_timeout)
         for last in (False, True):
             code = await view.load()
@@ -95,6 +95,11 @@ class Life:
             if not last:
                 self._tell.reloaded("page_load_timeout")
         return NEVER_READY
+
+    async def _open_view(self) -> View:
+        self._view = view = await self._world.engine.open(self._wanted)
+        self._task.describe = view.describe
+        return view
 
     async def _until_start(self) -> int | None:
         """Wait for the instant at which recording begins, which faults may move."""
@@ -242,8 +247,7 @@ class Life:
         self._tell.failed_over(new_uid)
         task.uid = str(new_uid)
         self._broken = None
-        self._view = await self._world.engine.open(self._wanted)
-        code = await self._view.load()
+        code = await (await self._open_view()).load()
         if code is not None:
             self._over = code, self._clock.now()
         if broken.overlap:

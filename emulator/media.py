@@ -19,7 +19,7 @@ import av
 from av.codec.context import Flags
 from av.video.frame import PictureType
 
-from emulator.picture import Plane, tone
+from emulator.picture import Plane, Sound, tone
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -78,7 +78,10 @@ class Encoder:
 
     def encode_picture(self, plane: Plane, ticks: int, *, key: bool) -> list[Packet]:
         """Packets of one frame: always exactly one, since the encoder looks at nothing ahead."""
-        frame = av.VideoFrame.from_ndarray(plane, "yuv420p")
+        return self.encode_frame(av.VideoFrame.from_ndarray(plane, "yuv420p"), ticks, key=key)
+
+    def encode_frame(self, frame: av.VideoFrame, ticks: int, *, key: bool) -> list[Packet]:
+        """The same of a frame in the encoder's format; its time is overwritten."""
         frame.pts, frame.time_base = ticks, Fraction(1, self.form.fps)
         frame.pict_type = PictureType.I if key else PictureType.NONE
         packets = self.video.codec_context.encode(frame)
@@ -86,9 +89,11 @@ class Encoder:
 
     def encode_tone(self, ticks: int) -> list[Packet]:
         """Packets out of one AAC frame of tone that begins at `ticks`; they lag one frame behind."""
-        frame = av.AudioFrame.from_ndarray(
-            tone(ticks, AAC_FRAME, self.form.channels, RATE), "fltp", _layout(self.form.channels)
-        )
+        return self.encode_sound(tone(ticks, AAC_FRAME, self.form.channels, RATE), ticks)
+
+    def encode_sound(self, sound: Sound, ticks: int) -> list[Packet]:
+        """The same of one AAC frame of any sound, a row for each channel."""
+        frame = av.AudioFrame.from_ndarray(sound, "fltp", _layout(self.form.channels))
         frame.sample_rate, frame.pts, frame.time_base = RATE, ticks, Fraction(1, RATE)
         packets = self.audio.codec_context.encode(frame)
         return [Packet(False, cast(int, packet.pts), True, bytes(packet)) for packet in packets]
@@ -119,7 +124,7 @@ def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0)
     """One MPEG-TS slice with the packets' own times less `skipped` frames; slices follow one another without a jump."""
     buffer = io.BytesIO()
     # Without copyts the muxer would add its own delay to every slice.
-    muxer = _Muxer(av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"}), template)
+    muxer = Muxer(av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"}), template)
     muxer.put(packets, from_frame=skipped, to_frame=_TS_OFFSET_SECONDS * template.form.fps)
     muxer.close()
     return buffer.getvalue()
@@ -133,7 +138,7 @@ class Mp4Writer:
         self.began = began
         self.frames = 0
         self.bytes = 0
-        self._muxer = _Muxer(av.open(str(path), "w", format="mp4"), template)
+        self._muxer = Muxer(av.open(str(path), "w", format="mp4"), template)
 
     def append(self, packets: Iterable[Packet], first: int, count: int) -> None:
         """Add the packets of `count` frames from frame `first` on."""
@@ -147,7 +152,7 @@ class Mp4Writer:
         self._muxer.close()
 
 
-class _Muxer:
+class Muxer:
     """A container that takes packets of an encoder it was made like."""
 
     def __init__(self, container: OutputContainer, template: Encoder) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from emulator.browser.settings import Browser
 from emulator.faults import Fault, load_script
 from emulator.quirks import Quirks
 
@@ -60,7 +61,8 @@ class Settings(_Model):
     host: str = "127.0.0.1"
     port: int = Field(0, ge=0, le=65535, description="0 takes a free port")
     compression: float = Field(1.0, gt=0)
-    engine: Literal["live", "loop"] = "live"
+    engine: Literal["live", "loop", "browser"] = "live"
+    browser: Browser = Browser()
     qps: int = Field(10, ge=1, description="requests per sliding second and app")
     max_tasks: int = Field(200, ge=1, description="Agora's PCW limit per app")
     storage_scheme: Literal["https", "http"] = "https"

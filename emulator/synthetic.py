@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Literal
+from typing import Any, Literal
 
 from emulator.clock import Clock
 from emulator.fault_book import FaultBook
@@ -25,16 +25,17 @@ _PLANNED: tuple[Kind, ...] = ("page_dies", "capability_limit", "reload", "failov
 class SyntheticEngine:
     """Views whose pages are drawn, not opened."""
 
-    full = False
+    room = math.inf
 
     def __init__(self, kind: Literal["live", "loop"], clock: Clock, faults: FaultBook, executor: Executor) -> None:
+        self._kind = kind
         self._runs: Runs = LiveRuns(clock) if kind == "live" else LoopRuns(executor)
         self._faults = faults
 
     async def open(self, wanted: Wanted) -> View:
         """A view; what takes long for its form is done beforehand."""
         await self._runs.prepare(wanted.form)
-        return _SyntheticView(self._runs, self._faults, wanted)
+        return _SyntheticView(self._runs, self._faults, wanted, self._kind)
 
     async def close(self) -> None:
         """Free what all runs share."""
@@ -42,8 +43,8 @@ class SyntheticEngine:
 
 
 class _SyntheticView:
-    def __init__(self, runs: Runs, faults: FaultBook, wanted: Wanted) -> None:
-        self._runs, self._faults, self._wanted = runs, faults, wanted
+    def __init__(self, runs: Runs, faults: FaultBook, wanted: Wanted, kind: str) -> None:
+        self._runs, self._faults, self._wanted, self._kind = runs, faults, wanted, kind
         self._loads = 0
 
     async def load(self) -> int | None:
@@ -77,6 +78,9 @@ class _SyntheticView:
 
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
         return _ToldPush(self._faults, self._wanted, tell)
+
+    def describe(self) -> dict[str, Any]:
+        return {"engine": self._kind}
 
     async def close(self) -> None:
         """Nothing is this view's own."""

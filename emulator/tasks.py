@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from emulator.fault_book import Subject
 from emulator.notices import SERVICE_TYPES
@@ -78,6 +79,7 @@ class Task:
     fates: dict[str, Fate] = field(default_factory=dict)
     said: deque[Said] = field(default_factory=lambda: deque(maxlen=_KEPT_NOTICES))
     upload_status: UploadStatus = "unknown"
+    describe: Callable[[], dict[str, Any]] = dict
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     uploaded: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -45,6 +45,7 @@ def render_truth(task: Task, now: float, quirks: Quirks) -> dict[str, Any]:
         "page": redact_page(task.start.page.url),
         "rtmp": None if task.rtmp_url is None else redact_rtmp(task.rtmp_url),
         "rtmp_status": task.rtmp_status,
+        "recorder": task.describe(),
     }
 
 

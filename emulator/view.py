@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from emulator.fault_book import Subject
 from emulator.media import Encoder, Form, Packet
@@ -102,6 +102,9 @@ class View(Protocol):
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
         """Stream what is seen to an RTMP target in the background; `tell` is called from the event loop."""
 
+    def describe(self) -> dict[str, Any]:
+        """How the recording goes, for the ground truth; also after `close`."""
+
     async def close(self) -> None:
         """Close the page and free everything; media that was not taken is lost."""
 
@@ -110,8 +113,8 @@ class Engine(Protocol):
     """Opens pages."""
 
     @property
-    def full(self) -> bool:
-        """True when another page would be one too many for this machine."""
+    def room(self) -> float:
+        """How many pages this machine can record at once."""
 
     async def open(self, wanted: Wanted) -> View:
         """A view of a page that is not loaded yet."""

@@ -34,6 +34,7 @@ def environment(home: Path, folder: Path, **more: str) -> dict[str, str]:
 async def child(
     *command: str,
     env: Mapping[str, str],
+    stdin: int = DEVNULL,
     stdout: int = DEVNULL,
     stderr: int = DEVNULL,
     pass_fds: tuple[int, ...] = (),
@@ -43,7 +44,7 @@ async def child(
     process = await asyncio.create_subprocess_exec(
         *command,
         env=env,
-        stdin=DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         pass_fds=pass_fds,

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ _FLAGS = (
     *("--disable-extensions", "--disable-breakpad", "--disable-crash-reporter", "--metrics-recording-only"),
     *("--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"),
     *("--disable-renderer-backgrounding", "--disable-hang-monitor", "--disable-domain-reliability"),
+    # Pages that draw with WebGL are to be told apart from those that only ask for it, so it has to work.
+    "--enable-unsafe-swiftshader",
     # Frames of other sites then belong to the page's own target and get what is injected there.
     *("--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter"),
     *("--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--password-store=basic", "--test-type"),
@@ -119,9 +121,9 @@ class Chromium:
 
 @asynccontextmanager
 async def launch(
-    home: Path, look: Look, *, program: str = "chromium", display: dict[str, str] | None = None
+    home: Path, look: Look, *, program: str = "chromium", display: Mapping[str, str] | None = None
 ) -> AsyncIterator[Chromium]:
-    """A browser with a profile of its own; without `display` (variables of a desktop) it is headless.
+    """A browser with a profile of its own. `display` are a desktop's variables; without DISPLAY it is headless.
 
     Raises BrowserError. Everything is gone afterwards.
     """
@@ -130,7 +132,7 @@ async def launch(
         raise BrowserError(f"{program} is missing: install the Debian package chromium")
     with TemporaryDirectory(prefix="chromium-", dir=home, ignore_cleanup_errors=True) as folder:
         env = environment(home, Path(folder), **(display or {}))
-        command = [path, *_FLAGS, *_own_flags(look, Path(folder), headless=display is None), "about:blank"]
+        command = [path, *_FLAGS, *_own_flags(look, Path(folder), headless="DISPLAY" not in env), "about:blank"]
         # Nothing of the profile is kept, so there is nothing to wait for.
         async with child(*command, env=env, stderr=PIPE, patience=0) as process:
             assert process.stderr is not None

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
+
+import emulator.browser
+
+# The page that shows its clock, flashes and beeps.
+BUNDLED = Path(emulator.browser.__file__).with_name("demo.html")
 
 
 @dataclass
@@ -20,6 +27,11 @@ class Site:
     def add(self, path: str, html: str, status: int = 200) -> str:
         """Serve a page, and give its URL."""
         self.pages[path] = status, f"<!doctype html><meta charset=utf-8><title>{path}</title>{html}"
+        return self.url + path
+
+    def add_file(self, path: str, file: Path) -> str:
+        """Serve an HTML file as it is, and give its URL."""
+        self.pages[path] = 200, file.read_text()
         return self.url + path
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -41,3 +53,18 @@ async def serving() -> AsyncIterator[Site]:
         yield site
     finally:
         await runner.cleanup()
+
+
+def browsers() -> list[int]:
+    """The main processes of browsers that children of this process's emulators are."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            if b"--user-data-dir=" in command and b"--type=" not in command and _parent(entry) == os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def _parent(entry: Path) -> int:
+    return int((entry / "stat").read_text().rpartition(")")[2].split()[1])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import rtmp_server
 from browser_rig import Site, serving
 
 from emulator.browser.desktop import missing_packages
 from emulator.home import make_home
 
-MISSING = missing_packages()
+MISSING = sorted({*missing_packages(), *rtmp_server.MISSING, *([] if shutil.which("ffprobe") else ["ffmpeg"])})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

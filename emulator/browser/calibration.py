@@ -1,0 +1,69 @@
+"""How much later sound comes through than pictures, found out with a page that flashes and beeps at once.
+
+For: one number, measured before a page is opened. It must not move anything itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from emulator.browser.pictures import Pictures
+from emulator.browser.sound import Ear
+from emulator.clock import Clock
+from emulator.media import RATE
+from emulator.picture import Sound
+
+PATCH = 32
+_FPS = 60
+_PAIRS = 3
+_LONGEST_SECONDS = 3.0
+_FARTHEST_SECONDS = 0.14
+_BRIGHT, _LOUD = 128, 0.1
+_QUIET_SECONDS = 0.1
+
+
+def measure(pictures: Pictures, ear: Ear, clock: Clock) -> float | None:
+    """Seconds from a flash to its beep, while the calibration page is shown; None when there were too few. Blocks."""
+    beeps = _Beeps()
+    flashes: list[float] = []
+    began, bright = clock.now(), True
+    ear.listener = beeps.hear
+    try:
+        for picture in pictures.frames(_FPS):
+            was, bright = bright, int(picture.frame.to_ndarray()[0, 0]) > _BRIGHT
+            if bright and not was:
+                flashes.append(picture.seen_at)
+            skews = pair(flashes, list(beeps.began))
+            if len(skews) >= _PAIRS:
+                return statistics.median(skews)
+            if clock.now() - began > _LONGEST_SECONDS:
+                return None
+        return None
+    finally:
+        ear.listener = None
+
+
+def pair(flashes: Sequence[float], beeps: Sequence[float]) -> list[float]:
+    """How far each beep is from the flash it belongs to; those that belong to none are left out."""
+    nearest = [min((beep - flash for flash in flashes), key=abs, default=_FARTHEST_SECONDS) for beep in beeps]
+    return [skew for skew in nearest if abs(skew) < _FARTHEST_SECONDS]
+
+
+class _Beeps:
+    """The instants at which sound began after silence. `hear` is called by another thread."""
+
+    def __init__(self) -> None:
+        self.began: list[float] = []
+        self._last = float("-inf")
+
+    def hear(self, instant: float, block: Sound) -> None:
+        loud = np.flatnonzero(np.abs(block[0]) > _LOUD)
+        if not loud.size:
+            return
+        first = instant + int(loud[0]) / RATE
+        if first - self._last > _QUIET_SECONDS:
+            self.began.append(first)
+        self._last = instant + int(loud[-1]) / RATE

@@ -1,0 +1,33 @@
+"""The engine that opens real pages, as many at once as this machine can record without dropping frames.
+
+For: admission and construction. It must not know how a page is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from emulator.browser.settings import Browser
+from emulator.browser.view import PageView
+from emulator.clock import Clock
+from emulator.view import View, Wanted
+
+
+class BrowserEngine:
+    """Views in browsers of their own."""
+
+    def __init__(self, settings: Browser, clock: Clock, home: Path) -> None:
+        self._settings, self._clock, self._home = settings, clock, home
+
+    @property
+    def room(self) -> float:
+        """How many pages can be recorded at once: one for each core (docs/performance.md)."""
+        return self._settings.recordings or len(os.sched_getaffinity(0))
+
+    async def open(self, wanted: Wanted) -> View:
+        """A view of a page that is not loaded yet."""
+        return PageView(wanted, self._settings, self._clock, self._home)
+
+    async def close(self) -> None:
+        """Nothing is shared."""

@@ -1,0 +1,109 @@
+"""What is heard on a task's sound server, block by block, with the instant of each block.
+
+For: reading `parec` in a thread of its own. It must not encode, nor judge what it hears.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+
+from emulator.browser.children import child, environment
+from emulator.browser.desktop import RATE, SINK, Desktop
+from emulator.clock import Clock
+from emulator.picture import Sound
+
+# Called with the instant of the first sample (Unix seconds) and the samples, a row for each channel.
+Listener = Callable[[float, Sound], None]
+_LOUD = 1e-4
+_ANCHOR_SECONDS = 5.0
+_BYTES = 4
+
+
+class Ear:
+    """Hears from the start on; what nobody listens to is forgotten."""
+
+    def __init__(self, clock: Clock, channels: int) -> None:
+        self.listener: Listener | None = None
+        self.loud_at: float | None = None
+        self.deaf = False
+        self._clock, self._channels = clock, channels
+        self._timeline = _Timeline()
+
+    def listen(self, reader: int) -> None:
+        """Read raw samples from a file descriptor until its end. Blocks."""
+        left = b""
+        size = self._channels * _BYTES
+        while data := os.read(reader, 65536):
+            left += data
+            whole = len(left) // size * size
+            block = np.frombuffer(left[:whole], np.float32).reshape(-1, self._channels).T
+            left = left[whole:]
+            if block.size:
+                self._hear(np.ascontiguousarray(block))
+        self.deaf = True
+
+    def _hear(self, block: Sound) -> None:
+        now = self._clock.now()
+        first = self._timeline.place(block.shape[1], now)
+        if float(np.abs(block).max()) > _LOUD:
+            self.loud_at = now
+        # Read once: it may be taken away meanwhile.
+        listener = self.listener
+        if listener is not None:
+            listener(first, block)
+
+
+class _Timeline:
+    """Tells when samples were heard. Blocks come late by chance, never early: the earliest ones are right."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._anchor: float | None = None
+        self._lowest = float("inf")
+        self._reviewed = 0.0
+
+    def place(self, samples: int, now: float) -> float:
+        """The instant of the first of so many samples that came in now."""
+        first = self._count
+        self._count += samples
+        begin = now - self._count / RATE
+        self._lowest = min(self._lowest, begin)
+        if self._anchor is None or begin < self._anchor:
+            self._anchor = begin
+        if now - self._reviewed > _ANCHOR_SECONDS:
+            # Later for so long: samples were lost, not late.
+            self._anchor, self._lowest, self._reviewed = self._lowest, float("inf"), now
+        return self._anchor + first / RATE
+
+
+@asynccontextmanager
+async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) -> AsyncIterator[Ear]:
+    """An ear at a desktop's sound server, or one that hears nothing where there is none."""
+    ear = Ear(clock, channels)
+    if desktop.sound is None:
+        ear.deaf = True
+        yield ear
+        return
+    reader, writer = os.pipe()
+    thread = threading.Thread(target=ear.listen, args=(reader,), name="emulator-ear", daemon=True)
+    command = ("parec", "-d", f"{SINK}.monitor", "--format=float32le", f"--rate={RATE}", f"--channels={channels}")
+    env = environment(home, desktop.sound.parent, **desktop.variables)
+    try:
+        async with child(*command, "--raw", "--latency-msec=20", env=env, stdout=writer, patience=0):
+            os.close(writer)
+            writer = -1
+            thread.start()
+            yield ear
+    finally:
+        if writer >= 0:
+            os.close(writer)
+        if thread.ident is not None:
+            # The child is gone, so its end of the pipe is closed.
+            thread.join()
+        os.close(reader)
