@@ -16,17 +16,19 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof simulate bench-intake bench-listing lint lock clean
+.PHONY: help demo test proof simulate bench-intake bench-listing bench-emulator lint lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo          record a page with the local emulator, and watch it being proven'
+	@echo '                   (BROWSER=1: a real page in Chromium; with URL=https://…, that one)'
 	@echo 'make test          all tests but the proofs'
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
+	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
 	@echo 'make lock          pin all dependencies anew'
 	@echo 'make clean         remove everything that was made here'
 
@@ -39,7 +41,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/pagereel demo
+	$(BIN)/pagereel demo $(if $(BROWSER),--browser) $(if $(URL),--url '$(URL)')
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
@@ -60,6 +62,9 @@ bench-intake: $(STAMP)
 
 bench-listing: $(STAMP)
 	$(BIN)/python -m benchmarks.listing
+
+bench-emulator: $(STAMP)
+	$(BIN)/python -m benchmarks.emulator
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ For: listing tasks, adding and clearing faults. It must not show a secret and ne
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/emulator/faults", _faults)
     app.router.add_post("/emulator/faults", _add_faults)
     app.router.add_delete("/emulator/faults", _clear_faults)
+    app.router.add_get("/emulator/page", _page)
 
 
 async def _tasks(request: web.Request) -> web.Response:
@@ -33,6 +35,11 @@ async def _tasks(request: web.Request) -> web.Response:
     wanted = [task for task in agora.tasks.values() if cname in (None, task.cname) and sid in (None, task.sid)]
     tasks = [render_truth(task, now, quirks) for task in wanted]
     return web.json_response({"tasks": tasks})
+
+
+async def _page(_: web.Request) -> web.FileResponse:
+    """A page to record: it moves, shows its clock, flashes and beeps each second."""
+    return web.FileResponse(Path(__file__).parent / "browser" / "demo.html")
 
 
 async def _faults(request: web.Request) -> web.Response:

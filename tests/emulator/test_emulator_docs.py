@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.browser.settings import Browser, Limits
 from emulator.faults import Fault, kinds
 from emulator.quirks import Quirks
 from emulator.settings import App, Callback, Settings, Times
@@ -13,7 +14,7 @@ from emulator.settings import App, Callback, Settings, Times
 PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text()
 
 
-@pytest.mark.parametrize("model", [Settings, App, Callback, Times, Quirks, Fault])
+@pytest.mark.parametrize("model", [Settings, App, Callback, Times, Quirks, Fault, Browser, Limits])
 def test_every_setting_is_documented(model: type[Settings]) -> None:
     assert [name for name in model.model_fields if f"`{name}`" not in PAGE] == []
 
