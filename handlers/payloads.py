@@ -234,6 +234,17 @@ class NoticesQuery(PageQuery, total=False):
 
 
 @with_config(_CLOSED)
+class UsageQuery(TypedDict, total=False):
+    """Which month."""
+
+    month: Annotated[
+        str,
+        StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$"),
+        Field(description="Such as `2026-11`, in UTC. Default: this month"),
+    ]
+
+
+@with_config(_CLOSED)
 class EventsQuery(TypedDict, total=False):
     """From where on, and how long to wait for more."""
 

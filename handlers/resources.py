@@ -4,7 +4,7 @@ Explicit models on purpose: what is not named here never leaves, however much th
 carries its age, so that nobody takes yesterday's look at the bucket for today's.
 """
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -316,6 +316,29 @@ class EventPage(View):
 
 class DeliveryPage(PageView[DeliveryView]):
     """Deliveries, newest message first."""
+
+
+class UsageItemView(View):
+    """One app and price class. `cost` is its share of the whole; only whole classes are rounded up to minutes."""
+
+    app: str
+    resolution: Literal["hd", "full_hd"]
+    tasks: int
+    seconds: float
+    cost: float
+
+
+class UsageView(View):
+    """A month's use. `cost` has the minutes of each price class rounded up, as Agora bills them."""
+
+    month: str
+    from_at: InstantOut
+    to_at: InstantOut
+    currency: str
+    seconds: float
+    cost: float
+    minutes_per_month: Annotated[float | None, Field(description="The owner's limit, if there is one")]
+    items: tuple[UsageItemView, ...]
 
 
 class StatusView(View):

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from handlers import documents, health, messages, notifications, proofs, recordings
+from handlers import documents, health, messages, notifications, proofs, recordings, usage
 from handlers.console import build_console
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
@@ -25,6 +25,7 @@ from handlers.payloads import (
     RtmpBody,
     SpanQuery,
     StartBody,
+    UsageQuery,
     VerifyQuery,
 )
 from handlers.registry import Handler, Header, Route
@@ -41,6 +42,7 @@ from handlers.resources import (
     RecordingView,
     RedrivenView,
     StatusView,
+    UsageView,
 )
 from metrics.http import RouteMeter
 from service.operations import Operations, Scope
@@ -143,6 +145,16 @@ ROUTES: Final = (
         status=202,
         scope=Scope.OPERATE,
         errors=(409,),
+    ),
+    Route(
+        "GET",
+        "/v1/usage",
+        usage.usage,
+        "Usage",
+        "Show a month's usage",
+        UsageView,
+        scope=Scope.READ,
+        query=UsageQuery,
     ),
     Route(
         "GET",

@@ -11,7 +11,7 @@ STATES = (
 END_REASONS = (
     "stopped", "stop_at", "hour_limit", "paused_too_long", "capability_limit", "page_load_timeout", "page_unreachable",
     "engine_failed", "recorder_error", "ended_by_itself", "storage_refused", "credentials_expiring", "refused",
-    "capacity", "agora_unavailable", "missed",
+    "capacity", "agora_unavailable", "limited", "missed",
 )  # fmt: skip
 RESOLUTIONS = ("hd", "full_hd")
 WARNINGS = (
@@ -19,8 +19,8 @@ WARNINGS = (
     "recorder_alive_after_end", "other",
 )  # fmt: skip
 ATTENTION = (
-    "agora_unavailable", "credentials_not_refreshed", "ending_unconfirmed", "recorder_alive", "refused", "sid_unknown",
-    "stalled", "stop_refused", "storage_refused", "storage_unreachable", "other",
+    "agora_unavailable", "credentials_not_refreshed", "ending_unconfirmed", "limited", "recorder_alive", "refused",
+    "sid_unknown", "stalled", "stop_refused", "storage_refused", "storage_unreachable", "other",
 )  # fmt: skip
 # agora-reference §10.8: above this many pixels a recording is billed as Full HD.
 HD_PIXELS = 1280 * 720
@@ -62,6 +62,25 @@ _recorded = Counter(
     ["resolution"],
     registry=REGISTRY,
 )
+LIMITS = ("app_max_concurrent", "owner_max_concurrent", "owner_starts_per_minute", "owner_minutes_per_month")
+_limited = Counter(
+    "pagereel_limited_total",
+    "Requests for a recording that were refused for a limit of the settings.",
+    ["limit"],
+    registry=REGISTRY,
+)
+_spent = Gauge(
+    "pagereel_spend_month",
+    "What this month's recordings cost so far by the settings' prices, read from the database.",
+    ["resolution"],
+    registry=REGISTRY,
+)
+_projected = Gauge(
+    "pagereel_spend_projected",
+    "What this month's recordings will cost if everything that runs goes on to its limit, read from the database.",
+    ["resolution"],
+    registry=REGISTRY,
+)
 _restarts = Counter("pagereel_restarts_total", "New attempts made after one ended too early.", registry=REGISTRY)
 
 for _name in STATES:
@@ -72,6 +91,10 @@ for _name in END_REASONS:
     _ended.labels(_name)
 for _name in RESOLUTIONS:
     _recorded.labels(_name)
+    _spent.labels(_name)
+    _projected.labels(_name)
+for _name in LIMITS:
+    _limited.labels(_name)
 for _name in WARNINGS:
     _warned.labels(_name)
 for _name in ATTENTION:
@@ -117,7 +140,24 @@ def progressed(share: float) -> None:
 
 def task_ended(seconds: float, pixels: int) -> None:
     """An Agora task is over that ran, and was billed, for `seconds`."""
-    _recorded.labels("hd" if pixels <= HD_PIXELS else "full_hd").inc(max(seconds, 0))
+    _recorded.labels(resolution_of(pixels)).inc(max(seconds, 0))
+
+
+def resolution_of(pixels: int) -> str:
+    """The class that a recording of this size is billed in."""
+    return "hd" if pixels <= HD_PIXELS else "full_hd"
+
+
+def limited(limit: str) -> None:
+    """A recording was refused for a limit of the settings."""
+    _limited.labels(limit).inc()
+
+
+def spending(spent: dict[str, float], projected: dict[str, float]) -> None:
+    """What this month costs so far, and in the end if what runs goes on to its limit."""
+    for resolution in RESOLUTIONS:
+        _spent.labels(resolution).set(spent[resolution])
+        _projected.labels(resolution).set(projected[resolution])
 
 
 def restarted() -> None:

@@ -101,7 +101,7 @@ def wire(
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"
     worker = Worker(
         settings,
-        Work(database, seals, worker_id=worker_id, clock=clock, entropy=entropy),
+        Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy),
         clients={name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()},
         verifier=Verifier(buckets.bucket_of),
         clock=clock,

@@ -78,6 +78,7 @@ class EndReason(StrEnum):
     REFUSED = "refused"
     CAPACITY = "capacity"
     AGORA_UNAVAILABLE = "agora_unavailable"
+    LIMITED = "limited"
     MISSED = "missed"
 
 
@@ -97,6 +98,7 @@ BLAME = {
     EndReason.REFUSED: Blame.CALLER,
     EndReason.CAPACITY: Blame.AGORA,
     EndReason.AGORA_UNAVAILABLE: Blame.AGORA,
+    EndReason.LIMITED: Blame.CALLER,
     EndReason.MISSED: Blame.US,
 }
 

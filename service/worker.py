@@ -182,6 +182,7 @@ class Worker:
             backlog = await _calmly(self._work.measure(), None)
             if backlog is not None:
                 recording_meter.measured({state.value: count for state, count in backlog.states.items()})
+                recording_meter.spending(backlog.spent, backlog.projected)
                 meter.measured(backlog.overdue)
                 intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)
             await asyncio.sleep(GAUGES_SECONDS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.cli import configuration, manifests, processes, tokens, trial, verifying
+from service.cli import configuration, manifests, processes, spending, tokens, trial, verifying
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +34,8 @@ for _command in (
     configuration.setup_command,
     configuration.ncs_ips_command,
     tokens.token_group,
+    spending.usage_command,
+    spending.adopt_command,
     trial.demo_command,
     manifests.manifest_group,
     verifying.verify_command,

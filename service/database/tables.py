@@ -19,6 +19,7 @@ metadata = sa.MetaData(
     }
 )
 
+RESOLUTIONS = ("hd", "full_hd")
 OUTCOMES = ("new", "applied", "foreign", "test", "broken", "parked")
 
 DELIVERY_STATES = ("pending", "delivered", "dead", "skipped")
@@ -89,6 +90,25 @@ attempts = sa.Table(
     sa.PrimaryKeyConstraint("recording_id", "number"),
     sa.UniqueConstraint("cname", "uid"),
     sa.Index("ix_attempts_sid", "sid"),
+)
+
+# No foreign key: usage outlives the recording that caused it.
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("recording_id", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("resolution", sa.Text, nullable=False),
+    sa.Column("started_at", _Instant, nullable=False),
+    sa.Column("ended_at", _Instant),  # NULL: it runs
+    sa.Column("limit_at", _Instant, nullable=False),
+    _one_of("resolution", RESOLUTIONS),
+    sa.PrimaryKeyConstraint("recording_id", "number"),
+    # Holds all that a month's sum needs.
+    sa.Index("ix_ledger_used", "owner", "started_at", "ended_at", "app", "resolution"),
+    sa.Index("ix_ledger_started_at", "started_at"),
 )
 
 notifications = sa.Table(

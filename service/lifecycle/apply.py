@@ -16,13 +16,14 @@ from service.lifecycle.from_callers import (
 )
 from service.lifecycle.from_notices import notice_received
 from service.lifecycle.from_start import acquired, start_answered
-from service.lifecycle.from_worker import step_taken
+from service.lifecycle.from_worker import limited, step_taken
 from service.lifecycle.observations import (
     Acquired,
     CallFailed,
     Change,
     Judged,
     LabelsChanged,
+    Limited,
     Looked,
     LookFailed,
     NoticeReceived,
@@ -61,6 +62,7 @@ _RULES: dict[type, Callable[[Draft, Any], None]] = {
     LabelsChanged: labels_changed,
     VerifyRequested: verify_requested,
     StepTaken: step_taken,
+    Limited: limited,
     Acquired: acquired,
     Started: start_answered,
     TaskSeen: task_seen,

@@ -155,7 +155,11 @@ class Draft:
         if restart:
             self.note("restart", reason=reason)
             self.enter(State.STARTING)
-            self.set(start_deadline_at=self.now + self.recording.policy.start_within_seconds)
+            steps = self.recording.policy.retry_seconds
+            self.set(
+                start_deadline_at=self.now + self.recording.policy.start_within_seconds,
+                retry_at=self.now + steps[min(len(self.recording.attempts), len(steps)) - 1],
+            )
         elif self.recording.state in OPEN:
             self._finish(reason, at, nothing)
 

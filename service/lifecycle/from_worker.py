@@ -8,6 +8,7 @@ from service.lifecycle.draft import OPEN, Draft
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,
+    Limited,
     Start,
     StepTaken,
     Stop,
@@ -58,6 +59,14 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
         draft.enter(State.VERIFYING)
 
 
+def limited(draft: Draft, reached: Limited) -> None:
+    """No task is made now; it waits for its turn, until its start deadline."""
+    over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
+    if draft.recording.state in (State.REQUESTED, State.STARTING) and over:
+        draft.set(retry_at=draft.back_off("limited"))
+        draft.attend("limited", f"the limit {reached.limit} is reached", draft.recording.retry_at)
+
+
 def _plan_attempt(draft: Draft, uid: int) -> None:
     recording = draft.recording
     over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
@@ -72,6 +81,7 @@ def _plan_attempt(draft: Draft, uid: int) -> None:
         planned_at=draft.now,
     )
     draft.set(attempts=(*recording.attempts, attempt))
+    draft.attended("limited")
     draft.enter(State.STARTING)
     draft.note("attempt_planned", attempt=number, cname=attempt.cname, uid=uid)
 

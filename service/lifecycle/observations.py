@@ -164,6 +164,13 @@ class StepTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """A task was to be made, and a limit of the settings forbids it for now; its name."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acquired:
     resource_id: str
 
@@ -271,7 +278,7 @@ def subject(observation: "Observation") -> int | None:
 
 Observation = (
     StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
-    | StepTaken | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
+    | StepTaken | Limited | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
     | Looked | LookFailed | Judged | NoticeReceived
 )  # fmt: skip
 

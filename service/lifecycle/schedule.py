@@ -121,6 +121,8 @@ def _give_up_reason(recording: Recording) -> EndReason:
     """`missed` is what nobody but us has missed: Agora was never even asked."""
     if recording.last_failure == "capacity":
         return EndReason.CAPACITY
+    if recording.last_failure == "limited":
+        return EndReason.LIMITED
     if recording.last_failure in OUR_FAILURES:
         return EndReason.MISSED
     attempt = recording.attempt

@@ -38,11 +38,13 @@ from service.notices import TEST_CNAME, parse_notice, verify_signature
 from service.operations.admission import admit
 from service.operations.cursors import decode_cursor, encode_cursor
 from service.operations.ids import Entropy, new_ulid
+from service.operations.limits import check_limits
 from service.operations.outgoing import Outgoing
 from service.operations.playback import Fetch, Playback
 from service.operations.proofs import merged_slices, signed_manifest
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
+from service.operations.usage import Usage
 from service.operations.words import (
     Answer,
     Caller,
@@ -105,6 +107,7 @@ class Operations:
         self._clock = clock
         self._entropy = entropy
         self.outgoing = Outgoing(settings, database, clock)
+        self.usage = Usage(settings, database, clock)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
@@ -154,6 +157,7 @@ class Operations:
                     )
                 return Answer(stored.recording_id, stored.body, True), None
             recording = admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
+            check_limits(connection, self._settings, recording, now)
             recording = create(connection, recording, seal_page(self._seals, PageSecrets(wish.url, wish.rtmp_url)), now)
             answer = Answer(recording.id, render(recording), False)
             if asked is not None:
@@ -164,6 +168,10 @@ class Operations:
 
         try:
             answer, recording = await self._database.run(transaction)
+        except ServiceError as error:
+            if error.code is Code.LIMITED and error.detail:
+                meter.limited(error.detail)
+            raise
         except _KeyTakenError:  # at the same moment, on another replica: its answer is stored now
             answer, recording = await self._database.run(transaction)
         if recording is not None:

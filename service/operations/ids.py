@@ -17,6 +17,14 @@ def new_ulid(now: float, entropy: Entropy = os.urandom) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+def instant_of_ulid(ulid: str) -> float:
+    """The instant that a ULID was made for."""
+    milliseconds = 0
+    for character in ulid[:10]:
+        milliseconds = milliseconds * 32 + _ALPHABET.index(character)
+    return milliseconds / 1000
+
+
 def new_uid(entropy: Entropy = os.urandom) -> int:
     """A uid for Agora: 1 to 2^32 - 1 (agora-reference §2)."""
     return int.from_bytes(entropy(8)) % UID_MAX + 1

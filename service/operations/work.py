@@ -29,7 +29,9 @@ from service.database.sealing import SealError, Seals
 from service.errors import ServiceError
 from service.lifecycle import next_step
 from service.lifecycle.observations import (
+    Acquire,
     GiveUp,
+    Limited,
     NoticeReceived,
     Observation,
     Start,
@@ -42,11 +44,13 @@ from service.lifecycle.observations import (
 )
 from service.notices import parse_notice
 from service.operations.ids import Entropy, new_uid
+from service.operations.limits import limit_reached
 from service.operations.secrets import PageSecrets, open_page
+from service.operations.usage import spending
 from service.operations.writing import Written, observe
 from service.recording import Recording, State
 from service.report import JudgedFile
-from service.settings import Retention
+from service.settings import Retention, Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +77,8 @@ class Backlog:
     overdue: int
     inbox_depth: int
     inbox_oldest_at: float | None
+    spent: dict[str, float]
+    projected: dict[str, float]
 
 
 class Work:
@@ -80,6 +86,7 @@ class Work:
 
     def __init__(
         self,
+        settings: Settings,
         database: Database,
         seals: Seals,
         *,
@@ -87,6 +94,7 @@ class Work:
         clock: Callable[[], float],
         entropy: Entropy = os.urandom,
     ) -> None:
+        self._settings = settings
         self._database = database
         self._seals = seals
         self._worker_id = worker_id
@@ -116,13 +124,21 @@ class Work:
             if isinstance(step, Wait):
                 save_recording(connection, recording, due_at=step.until_at, fence=fence, release=True)
                 return None
-            change = observe(connection, recording, StepTaken(step, new_uid(self._entropy)), now, fence=fence)
+            taken = self._limited(connection, recording, step, now) or StepTaken(step, new_uid(self._entropy))
+            change = observe(connection, recording, taken, now, fence=fence)
             written.append(change)
             recording = change.after
-            if not isinstance(step, GiveUp | Warn):
+            if isinstance(taken, StepTaken) and not isinstance(step, GiveUp | Warn):
                 break
         page = self._page(connection, recording) if isinstance(step, Start | UpdateRtmp) else None
         return Task(recording, step, fence, page)
+
+    def _limited(self, connection: sa.Connection, recording: Recording, step: Step, now: float) -> Limited | None:
+        """Before a task is made: whether a limit of the settings forbids it now."""
+        if not (isinstance(step, Acquire) and step.new):
+            return None
+        limit = limit_reached(connection, self._settings, recording, now)
+        return None if limit is None else Limited(limit)
 
     def _page(self, connection: sa.Connection, recording: Recording) -> PageSecrets | None:
         """None where no live key opens it: that must hold up no other recording."""
@@ -241,6 +257,10 @@ class Work:
 
         def transaction(connection: sa.Connection) -> Backlog:
             depth, oldest_at = inbox_rows.measure_inbox(connection)
-            return Backlog(count_by_state(connection), count_overdue(connection, self._clock()), depth, oldest_at)
+            now = self._clock()
+            spent, projected = spending(connection, self._settings, now)
+            return Backlog(
+                count_by_state(connection), count_overdue(connection, now), depth, oldest_at, spent, projected
+            )
 
         return await self._database.run(transaction)

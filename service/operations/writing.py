@@ -1,6 +1,7 @@
 """The one way in which a recording changes: an observation is applied and everything it says is written, in the
 caller's transaction. What comes of it for the metrics is returned, to be counted after the commit."""
 
+import math
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -13,9 +14,10 @@ from service.database.evidence import (
     load_history,
     upsert_files,
 )
+from service.database.ledger import LedgerRow, write_ledger
 from service.database.outbox import insert_messages
 from service.database.recordings import insert_recording, replace_labels, save_recording
-from service.lifecycle import apply, next_step
+from service.lifecycle import apply, next_step, task_limit_at
 from service.lifecycle.observations import (
     Entry,
     Judged,
@@ -120,6 +122,7 @@ def observe(
     numbered = replace(change.recording, history=max((row.number for row in rows), default=recording.history))
     due = due_at(numbered, now)
     saved = save_recording(connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed)
+    write_ledger(connection, _ledger(recording, saved))
     insert_history(connection, saved.id, rows)
     insert_messages(connection, saved, _messages(saved, rows))
     if isinstance(observation, Judged):
@@ -128,6 +131,31 @@ def observe(
     if isinstance(observation, LabelsChanged):
         replace_labels(connection, saved)
     return Written(recording, saved, now, _progress(observation))
+
+
+def _ledger(before: Recording, after: Recording) -> list[LedgerRow]:
+    """What has changed of when tasks began, ended, or end by themselves."""
+    known = {row.number: row for row in ledger_rows(before)}
+    return [row for row in ledger_rows(after) if known.get(row.number) != row]
+
+
+def ledger_rows(recording: Recording) -> list[LedgerRow]:
+    """What is in the ledger for a recording: every task that began."""
+    pixels = recording.parameters.video_width * recording.parameters.video_height
+    return [
+        LedgerRow(
+            recording_id=recording.id,
+            number=attempt.number,
+            owner=recording.owner,
+            app=recording.app,
+            resolution=meter.resolution_of(pixels),
+            started_at=attempt.started_at,
+            ended_at=attempt.ended_at,
+            limit_at=min(task_limit_at(recording, attempt), recording.stop_at or math.inf),
+        )
+        for attempt in recording.attempts
+        if attempt.started_at is not None
+    ]
 
 
 def _progress(observation: Observation) -> float | None:

@@ -21,6 +21,7 @@ from service.settings.model import (
 )
 from service.settings.presets import ParameterRules, Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
+from service.settings.spending import OwnerLimits, Prices
 
 __all__ = [
     "Api",
@@ -33,8 +34,10 @@ __all__ = [
     "Keys",
     "Limits",
     "Log",
+    "OwnerLimits",
     "ParameterRules",
     "Preset",
+    "Prices",
     "Retention",
     "Secret",
     "Settings",

@@ -17,8 +17,10 @@ from service.report import Level
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.section import Section
+from service.settings.spending import OwnerLimits, Prices
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
+OwnerName = Annotated[str, Field(min_length=1, max_length=100)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ABSENT: Final = Secret("")
 S3_REGIONS: Final = 26
@@ -99,6 +101,7 @@ class App(Section):
     rate_group: str = Field("", max_length=200)
     accept_sha1: bool = False
     setup: bool = False
+    max_concurrent: int | None = Field(None, ge=0)
     region: Literal["CN", "AP", "EU", "NA"] | None = None
 
     @model_validator(mode="before")
@@ -290,6 +293,8 @@ class Whole(Section):
     presets: dict[Name, Preset] = Field(default_factory=dict, validate_default=True)
     timing: Timing = Timing()
     limits: Limits = Limits()
+    owners: dict[OwnerName, OwnerLimits] = Field(default_factory=dict)
+    prices: Prices = Prices()
     urls: Urls = Urls()
     endpoints: dict[Name, Endpoint] = Field(default_factory=dict)
     worker: Worker = Worker()
@@ -319,6 +324,10 @@ class Whole(Section):
         if file is not None:
             Secret.of_file(file)
         return file
+
+    def owner_limits(self, owner: str) -> OwnerLimits:
+        """The owner's own limits, or those of `default`."""
+        return self.owners.get(owner) or self.owners.get("default") or OwnerLimits()
 
     def policy(
         self,

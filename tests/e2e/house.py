@@ -388,6 +388,11 @@ class House:
         finally:
             await connection.close()
 
+    async def forget(self, recording: str) -> None:
+        """Lose the recording and all that hangs on it, as an older backup does. Nobody else may write meanwhile."""
+        for delete in (f"ledger WHERE recording_id = '{recording}'", f"recordings WHERE id = '{recording}'"):
+            await self.rows(f"DELETE FROM {delete}")
+
     async def snapshot(self, *without: str) -> dict[str, list[str]]:
         """Every row of every table, in an order of its own."""
         names = [name for name in metadata.tables if name not in without]
@@ -407,7 +412,9 @@ def prefix_of(recording: str) -> str:
 
 def _sqlite_rows(path: str, sql: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path, timeout=10)) as connection:
-        return connection.execute(sql).fetchall()
+        connection.execute("PRAGMA foreign_keys = ON")
+        with connection:
+            return connection.execute(sql).fetchall()
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from service.lifecycle.observations import (
     GiveUp,
     Judged,
     LabelsChanged,
+    Limited,
     Look,
     Looked,
     LookFailed,
@@ -89,7 +90,13 @@ def _observations() -> list[Observation]:
     found: list[Observation] = [StopRequested(), PauseRequested(), ResumeRequested(), RtmpRequested("rtmp://x")]
     found += [StopAtChanged(NOW + 1800), StopAtChanged(NOW + 10**6), LabelsChanged({"a": "b"}), VerifyRequested()]
     found += [StepTaken(step, 8) for step in STEPS]
-    found += [Acquired("resource-9"), Started(SID), Started("9" * 32), Started(None, sts=True)]
+    found += [
+        Limited("app_max_concurrent"),
+        Acquired("resource-9"),
+        Started(SID),
+        Started("9" * 32),
+        Started(None, sts=True),
+    ]
     found += [TaskSeen(status, onhold) for status in (*range(-1, 9), 20, 99) for onhold in (None, True, False)]
     found += [TaskSeen(5, False, exited=True), TaskSeen(5, True, files=("a.m3u8",))]
     found += [TaskMissing(call) for call in Call]

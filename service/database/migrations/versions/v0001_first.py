@@ -25,6 +25,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
     )
     op.create_table(
+        "ledger",
+        sa.Column("recording_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("app", sa.Text(), nullable=False),
+        sa.Column("resolution", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.Double(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.Column("limit_at", sa.Double(), nullable=False),
+        sa.CheckConstraint("resolution IN ('hd', 'full_hd')", name=op.f("ck_ledger_resolution")),
+        sa.PrimaryKeyConstraint("recording_id", "number", name=op.f("pk_ledger")),
+    )
+    op.create_index("ix_ledger_started_at", "ledger", ["started_at"], unique=False)
+    op.create_index("ix_ledger_used", "ledger", ["owner", "started_at", "ended_at", "app", "resolution"], unique=False)
+    op.create_table(
         "notifications",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("app", sa.Text(), nullable=False),

@@ -1,0 +1,114 @@
+"""The ledger: how long each Agora task ran, for whom, and in which price class; and how many run now.
+
+One row an attempt, beside the recording and not a part of it: usage outlives the recording that caused it. Sums are
+taken from the rows, so that no counter can drift.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from service.database.recordings import upsert
+from service.database.tables import ledger, recordings
+from service.recording import State
+
+# Not yet over, as far as the limits go: a task may be alive, or will be made next.
+ACTIVE = (State.STARTING, State.RECORDING, State.STOPPING)
+
+# The number of an advisory lock of PostgreSQL that is ours alone.
+STARTS_LOCK = 7_236_111
+
+
+class LedgerRow(NamedTuple):
+    """One task. `ended_at` None: it runs, and at `limit_at` it is over by itself."""
+
+    recording_id: str
+    number: int
+    owner: str
+    app: str
+    resolution: str
+    started_at: float
+    ended_at: float | None
+    limit_at: float
+
+
+class Used(NamedTuple):
+    """What an owner used of an app in a price class."""
+
+    owner: str
+    app: str
+    resolution: str
+    seconds: float
+    tasks: int
+
+
+def write_ledger(connection: sa.Connection, rows: Iterable[LedgerRow]) -> None:
+    """Add rows, or correct those that are there."""
+    values = [row._asdict() for row in rows]
+    if values:
+        query = upsert(connection, ledger)
+        new = {name: query.excluded[name] for name in ("started_at", "ended_at", "limit_at")}
+        connection.execute(query.on_conflict_do_update(index_elements=["recording_id", "number"], set_=new), values)
+
+
+def sum_used(
+    connection: sa.Connection, from_at: float, to_at: float, now: float, *, owner: str | None = None
+) -> list[Used]:
+    """What was used within [`from_at`, `to_at`), up to `now`; of one owner, or of all."""
+    return _sum(connection, from_at, to_at, _instant(now), owner)
+
+
+def sum_projected(connection: sa.Connection, from_at: float, to_at: float, now: float) -> list[Used]:
+    """What will have been used within the time if everything that runs now goes on to its limit."""
+    overdue = sa.case((ledger.c.limit_at < _instant(now), _instant(now)), else_=ledger.c.limit_at)
+    return _sum(connection, from_at, to_at, overdue, None)
+
+
+def _sum(
+    connection: sa.Connection, from_at: float, to_at: float, running_to: sa.ColumnElement[float], owner: str | None
+) -> list[Used]:
+    ended_at = sa.func.coalesce(ledger.c.ended_at, running_to)
+    last = sa.case((ended_at < _instant(to_at), ended_at), else_=_instant(to_at))
+    first = sa.case((ledger.c.started_at > _instant(from_at), ledger.c.started_at), else_=_instant(from_at))
+    whose = (ledger.c.owner, ledger.c.app, ledger.c.resolution)
+    query = sa.select(*whose, sa.func.sum(last - first), sa.func.count())
+    query = query.where(ledger.c.started_at < _instant(to_at), ended_at > _instant(from_at))
+    if owner is not None:
+        query = query.where(ledger.c.owner == owner)
+    return [Used(*row) for row in connection.execute(query.group_by(*whose).order_by(*whose))]
+
+
+def _instant(at: float) -> sa.ColumnElement[float]:
+    return sa.literal(at, sa.Double)
+
+
+def hold_starts(connection: sa.Connection) -> None:
+    """Let nobody else pass here until this transaction ends: what is counted now is still true when it is written.
+    One lock for all, so that none waits for another crosswise. On SQLite there is only one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(STARTS_LOCK, sa.BigInteger))))
+
+
+def count_active(
+    connection: sa.Connection, *, owner: str | None = None, app: str | None = None, due_by: float | None = None
+) -> int:
+    """How many recordings of the owner, or of the app, have a task or will have one next; with `due_by` also those
+    that are to start by then."""
+    active: sa.ColumnElement[bool] = recordings.c.state.in_([state.value for state in ACTIVE])
+    if due_by is not None:
+        due = sa.and_(recordings.c.state == State.REQUESTED.value, recordings.c.due_at <= _instant(due_by))
+        active = sa.or_(active, due)
+    query = sa.select(sa.func.count()).select_from(recordings).where(active)
+    for column, wanted in ((recordings.c.owner, owner), (recordings.c.app, app)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return connection.execute(query).scalar_one()
+
+
+def count_requested(connection: sa.Connection, owner: str, since_at: float) -> tuple[int, float | None]:
+    """How many recordings an owner has asked for since then, and when the first of them was."""
+    query = sa.select(sa.func.count(), sa.func.min(recordings.c.requested_at))
+    query = query.where(recordings.c.owner == owner, recordings.c.requested_at > _instant(since_at))
+    count, first_at = connection.execute(query).one()
+    return count, first_at

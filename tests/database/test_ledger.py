@@ -1,0 +1,106 @@
+"""The ledger and the counts that limits are judged by, on both databases."""
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+from samples import recording
+
+from service.database.ledger import (
+    LedgerRow,
+    Used,
+    count_active,
+    count_requested,
+    hold_starts,
+    sum_projected,
+    sum_used,
+    write_ledger,
+)
+from service.database.recordings import insert_recording
+from service.database.run import Database
+from service.recording import State
+
+HOUR = 3600.0
+NOW = 1_700_000_000.0
+
+
+def row(number: int, started_at: float, ended_at: float | None, **changes: object) -> LedgerRow:
+    made = LedgerRow("rec_1", number, "school", "main", "hd", NOW + started_at, None, NOW + 10 * HOUR)
+    return made._replace(ended_at=None if ended_at is None else NOW + ended_at, **changes)
+
+
+@pytest.fixture
+async def used(database: Database) -> Database:
+    rows = [
+        row(1, 0, 100),
+        row(2, 200, 250),
+        row(3, 300, None),  # runs
+        row(4, 0, 60, resolution="full_hd"),
+        row(5, -500, 40),  # began before
+        row(6, 0, 1000, owner="other"),
+        row(7, -900, -800),  # was over before
+    ]
+    await database.run(lambda connection: write_ledger(connection, rows))
+    return database
+
+
+async def test_use_is_summed_by_app_and_class_within_the_time_and_what_runs_counts_up_to_now(used: Database) -> None:
+    found = await used.run(lambda connection: sum_used(connection, NOW, NOW + HOUR, NOW + 400, owner="school"))
+    assert found == [
+        Used("school", "main", "full_hd", 60, 1),
+        Used("school", "main", "hd", 100 + 50 + 100 + 40, 4),
+    ]
+    all_owners = await used.run(lambda connection: sum_used(connection, NOW, NOW + HOUR, NOW + 400))
+    assert [one.owner for one in all_owners] == ["other", "school", "school"]
+
+
+async def test_a_task_that_runs_over_the_end_of_the_time_counts_up_to_it(used: Database) -> None:
+    found = await used.run(lambda connection: sum_used(connection, NOW, NOW + 320, NOW + 400, owner="school"))
+    assert found[1].seconds == 100 + 50 + 20 + 40
+
+
+async def test_the_projection_lets_what_runs_go_on_to_its_limit(used: Database) -> None:
+    found = await used.run(lambda connection: sum_projected(connection, NOW, NOW + 20 * HOUR, NOW + 400))
+    assert found[2].seconds == 100 + 50 + (10 * HOUR - 300) + 40
+    late = await used.run(lambda connection: sum_projected(connection, NOW, NOW + 20 * HOUR, NOW + 11 * HOUR))
+    assert late[2].seconds == 100 + 50 + (11 * HOUR - 300) + 40, "one that should be over and is not goes on to now"
+
+
+async def test_an_end_is_written_into_the_row_that_is_there_and_can_be_taken_back(database: Database) -> None:
+    for ended_at in (None, 50, None, 70):
+        one = row(1, 0, ended_at)
+        await database.run(lambda connection, one=one: write_ledger(connection, [one]))
+    (found,) = await database.run(lambda connection: sum_used(connection, NOW, NOW + HOUR, NOW + 400))
+    assert (found.seconds, found.tasks) == (70, 1)
+
+
+async def test_recordings_with_a_task_are_counted_and_those_due_where_asked(database: Database) -> None:
+    def fill(connection: sa.Connection) -> None:
+        for number, state in enumerate(State):
+            insert_recording(connection, recording(number, state=state, requested_at=NOW), due_at=NOW)
+        insert_recording(connection, recording(90, requested_at=NOW), due_at=NOW + 100)
+        other = recording(91, owner="another", app="other", state=State.RECORDING)
+        insert_recording(connection, other, due_at=NOW)
+
+    await database.run(fill)
+    owner, app = "school", "main"
+    assert await database.run(lambda connection: count_active(connection, owner=owner)) == 3
+    assert await database.run(lambda connection: count_active(connection, app=app)) == 3
+    assert await database.run(lambda connection: count_active(connection, owner=owner, due_by=NOW)) == 4
+    assert await database.run(lambda connection: count_active(connection, app="other", due_by=NOW)) == 1
+    count = len(State) + 1
+    assert await database.run(lambda connection: count_requested(connection, owner, NOW - 1)) == (count, NOW)
+    assert await database.run(lambda connection: count_requested(connection, owner, NOW)) == (0, None)
+
+
+async def test_who_holds_the_starts_lets_nobody_count_before_its_commit(database: Database) -> None:
+    async def take(number: int) -> int:
+        def transaction(connection: sa.Connection) -> int:
+            hold_starts(connection)
+            before = len(sum_used(connection, NOW, NOW + HOUR, NOW + 1, owner="school"))
+            write_ledger(connection, [row(number, 0, None, app=f"app-{number}")])
+            return before
+
+        return await database.run(transaction)
+
+    assert sorted(await asyncio.gather(*(take(number) for number in range(8)))) == list(range(8))
