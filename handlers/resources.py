@@ -354,7 +354,6 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
         {name: getattr(recording, name) for name in _SAME}
         | {
             "location": _pick(recording.location, LocationView, prefix=recording.key_prefix),
-            "attempts": [_pick(attempt, AttemptView) for attempt in recording.attempts],
             "paused": {
                 "wished": recording.pause_wished,
                 "confirmed": recording.attempt is not None and recording.attempt.onhold,
@@ -410,6 +409,7 @@ _SAME = (
     "parameters",
     "labels",
     "notify",
+    "attempts",
     "pauses",
     "warnings",
 )

@@ -31,6 +31,17 @@ class AttemptRow(NamedTuple):
     sid: str | None
 
 
+class Listed(NamedTuple):
+    """A recording as its row holds it: decoding a page of them takes longer than a transaction should."""
+
+    requested_at: float
+    id: str
+    document: str
+
+    def decode(self) -> Recording:
+        return decode_recording(self.document)
+
+
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT of this database's dialect, which knows `on_conflict_do_update`."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
@@ -148,9 +159,9 @@ def list_recordings(
     from_at: float | None = None,
     to_at: float | None = None,
     after: tuple[float, str] | None = None,
-) -> list[Recording]:
-    """An owner's recordings that fit all filters, newest request first. `after`: (`requested_at`, id) of the last one
-    seen."""
+) -> list[Listed]:
+    """An owner's recordings that fit all filters, newest request first, not yet decoded. `after`: (`requested_at`, id)
+    of the last one seen."""
     wanted = dict(with_labels or {})
     rare = _rare_label(connection, owner, wanted)
     found = sa.select(recordings.c.id, recordings.c.requested_at)
@@ -175,9 +186,9 @@ def list_recordings(
     found = found.order_by(recordings.c.requested_at.desc(), recordings.c.id.desc()).limit(limit)
     # The documents are fetched for the page alone; the search above stays within an index.
     page = found.subquery()
-    query = sa.select(recordings.c.document).join(page, page.c.id == recordings.c.id)
-    rows = connection.execute(query.order_by(page.c.requested_at.desc(), page.c.id.desc())).scalars()
-    return [decode_recording(document) for document in rows]
+    query = sa.select(*(recordings.c[name] for name in Listed._fields)).join(page, page.c.id == recordings.c.id)
+    rows = connection.execute(query.order_by(page.c.requested_at.desc(), page.c.id.desc()))
+    return [Listed(*row) for row in rows]
 
 
 def _rare_label(connection: sa.Connection, owner: str, wanted: Mapping[str, str]) -> str | None:

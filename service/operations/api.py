@@ -211,11 +211,22 @@ class Operations:
     async def read(self, caller: Caller, recording_id: str) -> Recording:
         return await self._database.run(lambda connection: _load(connection, caller, recording_id, lock=False))
 
-    async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[Recording]:
-        """The owner's recordings, newest request first."""
+    async def list(
+        self,
+        caller: Caller,
+        where: RecordingFilter,
+        cursor: str | None,
+        limit: int,
+        render: Callable[[Page[Recording]], bytes],
+    ) -> bytes:
+        """A page of the owner's recordings, newest request first, rendered.
+
+        `render` runs on a thread: decoding and rendering a full page takes some twenty milliseconds, which neither a
+        transaction nor the loop that answers Agora has.
+        """
         after = decode_cursor(cursor, (float, str))
 
-        def transaction(connection: sa.Connection) -> Sequence[Recording]:
+        def transaction(connection: sa.Connection) -> Sequence[rows.Listed]:
             return rows.list_recordings(
                 connection,
                 owner=caller.owner,
@@ -229,7 +240,8 @@ class Operations:
             )
 
         found = await self._database.run(transaction)
-        return _page(found, limit, lambda last: encode_cursor(last.requested_at, last.id))
+        page = _page(found, limit, lambda last: encode_cursor(last.requested_at, last.id))
+        return await asyncio.to_thread(lambda: render(Page(tuple(each.decode() for each in page.items), page.next)))
 
     async def change(
         self, caller: Caller, recording_id: str, *, stop_at: float | None = None, labels: dict[str, str] | None = None

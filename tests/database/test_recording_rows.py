@@ -186,7 +186,7 @@ async def test_listing_filters_by_everything_and_pages_without_gap_or_repeat(dat
         while page := await database.run(
             lambda c, after=after: list_recordings(c, owner="school", limit=7, after=after, **where)  # type: ignore[arg-type]
         ):
-            found += page
+            found += [each.decode() for each in page]
             after = (page[-1].requested_at, page[-1].id)
         return found
 
@@ -212,7 +212,8 @@ async def test_a_label_that_is_on_thousands_is_found_as_well_as_a_rare_one(datab
     await database.run(lambda c: [insert_recording(c, one, due_at=None) for one in made])
 
     async def listed(**where: Any) -> list[Recording]:
-        return await database.run(lambda c: list_recordings(c, owner="school", limit=5, **where))
+        found = await database.run(lambda c: list_recordings(c, owner="school", limit=5, **where))
+        return [each.decode() for each in found]
 
     assert await listed(with_labels={"env": "prod"}) == made[:-6:-1]
     assert await listed(with_labels={"env": "prod"}, app="a0", to_at=1700) == made[698:688:-2]

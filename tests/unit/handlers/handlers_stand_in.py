@@ -1,6 +1,7 @@
 """An object at our own door: answers every use case from memory and writes down each call. Real operations are behind
 the same door in the end-to-end tests."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,9 +101,9 @@ class StandIn:
         self._note("read", recording_id)
         return RECORDING
 
-    async def list(self, caller: Any, where: Any, cursor: Any, limit: int) -> Page[Recording]:
+    async def list(self, caller: Any, where: Any, cursor: Any, limit: int, render: Callable[..., bytes]) -> bytes:
         self._note("list", where, cursor, limit)
-        return Page((RECORDING,), "next-1")
+        return render(Page((RECORDING,), "next-1"))
 
     async def change(self, caller: Any, recording_id: str, **given: Any) -> Recording:
         self._note("change", recording_id, given)
