@@ -16,6 +16,7 @@ from service.notices import TEST_CNAME
 # Literals, not parameters: only then SQLite uses the partial indexes.
 _IS_NEW = sa.text("outcome = 'new'")
 _IS_OLD = sa.text("outcome <> 'new'")
+_IS_TEST = sa.text(f"cname = '{TEST_CNAME}'")
 _HIDE_SECONDS = 30.0
 
 
@@ -76,9 +77,10 @@ def sort_notices(connection: sa.Connection, now: float, limit: int) -> Sorted:
 
 def _attempted(column: sa.Column[Any]) -> sa.ScalarSelect[str]:
     """The recording of the notification's app that has an attempt with the notification's `column`."""
-    found = sa.select(attempts.c.recording_id).join(recordings, recordings.c.id == attempts.c.recording_id)
-    found = found.where(column == notifications.c[column.name], recordings.c.app == notifications.c.app)
-    return found.limit(1).scalar_subquery()
+    # No join: before PostgreSQL has counted its rows it would walk all recordings of the app.
+    app = sa.select(recordings.c.app).where(recordings.c.id == attempts.c.recording_id).scalar_subquery()
+    found = sa.select(attempts.c.recording_id).where(column == notifications.c[column.name])
+    return found.where(app == notifications.c.app).limit(1).scalar_subquery()
 
 
 def _sort_statement() -> sa.UpdateBase:
@@ -169,10 +171,11 @@ def list_notices(
         query = query.where(notifications.c.app.in_(sorted(apps)))
     if before is not None:
         query = query.where(notifications.c.id < before)
-    if sid is None:
+    if sid is None and event_type is None and outcome is None:
         return _newest(connection, query, limit)
-    # The index of sids has no new rows; those have an index of their own.
-    found = [row for part in (_IS_NEW, _IS_OLD) for row in _newest(connection, query.where(part), limit)]
+    # The indexes of these have no new rows; those have an index of their own.
+    parts = {None: (_IS_NEW, _IS_OLD), "new": (_IS_NEW,)}.get(outcome, (_IS_OLD,))
+    found = [row for part in parts for row in _newest(connection, query.where(part), limit)]
     return sorted(found, key=lambda row: row.id, reverse=True)[:limit]
 
 
@@ -180,18 +183,17 @@ def _newest(connection: sa.Connection, query: sa.Select[Any], limit: int) -> lis
     return [NoticeRow(*row) for row in connection.execute(query.order_by(notifications.c.id.desc()).limit(limit))]
 
 
-def events_of_cname(connection: sa.Connection, app: str, cname: str) -> set[int]:
-    """The event types that came for a channel name."""
-    query = sa.select(notifications.c.event_type).distinct()
-    query = query.where(notifications.c.app == app, notifications.c.cname == cname)
+def tested_events(connection: sa.Connection, app: str) -> set[int]:
+    """The event types of which the console's check has come (agora-reference §7.5)."""
+    query = sa.select(notifications.c.event_type).distinct().where(notifications.c.app == app, _IS_TEST)
     return {event for event in connection.execute(query).scalars() if event is not None}
 
 
 def measure_inbox(connection: sa.Connection) -> tuple[int, float | None]:
     """How many notifications are not yet understood, and when the oldest of them came in."""
-    query = sa.select(sa.func.count(), sa.func.min(notifications.c.received_at)).where(_IS_NEW)
-    depth, oldest_at = connection.execute(query.select_from(notifications)).one()
-    return depth, oldest_at
+    count = sa.select(sa.func.count()).select_from(notifications).where(_IS_NEW)
+    oldest = sa.select(notifications.c.received_at).where(_IS_NEW).order_by(notifications.c.id).limit(1)
+    return connection.execute(count).scalar_one(), connection.execute(oldest).scalar_one_or_none()
 
 
 def prune_notices(connection: sa.Connection, before_at: float, limit: int) -> int:

@@ -442,7 +442,7 @@ class Operations:
 
     async def checked_events(self, app: str) -> set[int]:
         """The event types that the console's Check has shown to this app so far (agora-reference §7.5)."""
-        return await self._database.run(lambda connection: inbox_rows.events_of_cname(connection, app, TEST_CNAME))
+        return await self._database.run(lambda connection: inbox_rows.tested_events(connection, app))
 
     async def ready(self) -> None:
         """Really writes to and reads from the database. Raises `ServiceError` (unavailable)."""

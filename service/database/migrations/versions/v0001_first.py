@@ -78,6 +78,30 @@ def upgrade() -> None:
         postgresql_where=sa.text("recording_id IS NOT NULL"),
     )
     op.create_index(
+        "ix_notifications_outcome",
+        "notifications",
+        ["outcome", "id"],
+        unique=False,
+        sqlite_where=sa.text("outcome <> 'new'"),
+        postgresql_where=sa.text("outcome <> 'new'"),
+    )
+    op.create_index(
+        "ix_notifications_type",
+        "notifications",
+        ["event_type", "id"],
+        unique=False,
+        sqlite_where=sa.text("outcome <> 'new'"),
+        postgresql_where=sa.text("outcome <> 'new'"),
+    )
+    op.create_index(
+        "ix_notifications_test",
+        "notifications",
+        ["app", "event_type"],
+        unique=False,
+        sqlite_where=sa.text("cname = 'test_webhook'"),
+        postgresql_where=sa.text("cname = 'test_webhook'"),
+    )
+    op.create_index(
         "ix_notifications_sid",
         "notifications",
         ["sid"],
