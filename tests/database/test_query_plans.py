@@ -52,7 +52,6 @@ HOT: dict[str, Statement] = {
     "the oldest delivery": outbox.oldest_pending,
     "what a bucket should hold": lambda c: filed.load_filed(c, "archive", "pr/", "pr/k"),
     "an idempotency key": lambda c: idempotency.load_answer(c, "school", "key"),
-    "old idempotency keys": lambda c: idempotency.prune_answers(c, 1),
 }
 
 
