@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handlers.instants import InstantOut
 from service.messages import MessageType
-from service.operations import FileEntry, Page
+from service.operations import FileEntry, Listed, Page
 from service.recording import AttemptState, Blame, EndReason, Recording, State
 from service.report import FileKind, Level, ReportSummary, Severity, Verdict
 
@@ -379,9 +379,9 @@ def render_recording(recording: Recording, now: float) -> bytes:
     return render(view_recording(recording, now))
 
 
-def render_recordings(page: Page[Recording], now: float) -> bytes:
+def render_recordings(page: Page[Listed], now: float) -> bytes:
     """The JSON of one page of recordings."""
-    return render(RecordingPage(items=tuple(view_recording(item, now) for item in page.items), next=page.next))
+    return render(RecordingPage(items=tuple(view_recording(item.decode(), now) for item in page.items), next=page.next))
 
 
 def view_file(entry: FileEntry) -> FileView:

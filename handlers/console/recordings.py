@@ -77,7 +77,7 @@ async def listing(request: web.Request) -> web.Response:
         "query": request.query,
     }
     return await render(
-        request, "recordings.html", lambda: {**known, "items": [view_recording(one, now) for one in shown]}
+        request, "recordings.html", lambda: {**known, "items": [view_recording(one.decode(), now) for one in shown]}
     )
 
 

@@ -4,6 +4,7 @@
 """
 
 from service.database.notifications import Sorted
+from service.database.recordings import Listed
 from service.operations.api import Operations
 from service.operations.words import (
     Answer,
@@ -25,6 +26,7 @@ __all__ = [
     "FileEntry",
     "HistoryEntry",
     "Idempotency",
+    "Listed",
     "Operations",
     "Page",
     "RecordingFilter",

@@ -1,12 +1,12 @@
 """An object at our own door: answers every use case from memory and writes down each call. Real operations are behind
 the same door in the end-to-end tests."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.database.documents import encode
 from service.errors import Code, ServiceError
-from service.operations import Answer, Caller, FileEntry, HistoryEntry, Page, Scope, StoredNotice
+from service.operations import Answer, Caller, FileEntry, HistoryEntry, Listed, Page, Scope, StoredNotice
 from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
 from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Level, ReportSummary, Severity, Verdict
 
@@ -101,9 +101,9 @@ class StandIn:
         self._note("read", recording_id)
         return RECORDING
 
-    async def list(self, caller: Any, where: Any, cursor: Any, limit: int, render: Callable[..., bytes]) -> bytes:
+    async def list(self, caller: Any, where: Any, cursor: Any, limit: int) -> Page[Listed]:
         self._note("list", where, cursor, limit)
-        return render(Page((RECORDING,), "next-1"))
+        return Page((Listed(RECORDING.requested_at, RECORDING.id, encode(RECORDING)),), "next-1")
 
     async def change(self, caller: Any, recording_id: str, **given: Any) -> Recording:
         self._note("change", recording_id, given)
