@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from service.cli import configuration, manifests, processes, spending, tokens, trial, verifying
+from service.cli.remote import feeds, files, recordings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,5 +41,19 @@ for _command in (
     manifests.manifest_group,
     verifying.verify_command,
     verifying.audit_command,
+    recordings.record_command,
+    recordings.list_command,
+    recordings.show_command,
+    recordings.watch_command,
+    recordings.stop_command,
+    recordings.pause_command,
+    recordings.resume_command,
+    recordings.look_command,
+    recordings.timeline_command,
+    files.files_command,
+    feeds.events_command,
+    feeds.notices_group,
+    feeds.messages_group,
+    feeds.endpoints_group,
 ):
     main.add_command(_command)

@@ -9,6 +9,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 
+from service.cli import main
 from service.lifecycle.from_notices import EVENTS
 from service.recording import BLAME, AttemptState, EndReason, State
 from tests.unit.deploy.doc_pages import anchors_of, first_column, section, without_code
@@ -136,3 +137,10 @@ def test_a_metric_named_on_a_page_exists(page: Path) -> None:
     known = set(load_series()) | set(load_exported())
     # A word that only begins like a metric (a database, a package) is written without the underscore.
     assert names <= known
+
+
+def test_every_command_is_documented_and_none_is_gone() -> None:
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `pagereel ([a-z-]+)` \|", page, re.MULTILINE)
+    assert len(documented) == len(set(documented))
+    assert set(documented) == set(main.commands)

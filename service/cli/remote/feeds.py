@@ -1,0 +1,140 @@
+"""Commands about what came in and what went out: events, notices, messages, endpoints."""
+
+import click
+
+from service.cli.remote.session import Service, remote, show_json
+from service.cli.remote.shown import console, table
+
+WAIT_SECONDS = 30
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+@click.command("events")
+@click.option("--after", help="The `next` of an earlier call. Default: from the beginning.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes next, until Ctrl-C.")
+@_JSON
+@remote
+async def events_command(service: Service, after: str | None, follow: bool, as_json: bool) -> None:
+    """Print what happened to recordings, in the order of the feed; with --json one event a line, and `next` last."""
+    screen = console()
+    while True:
+        params = {
+            "limit": "200",
+            **({"after": after} if after else {}),
+            **({"wait": str(WAIT_SECONDS)} if follow else {}),
+        }
+        page = await service.call("GET", "/v1/events", params=params)
+        for event in page["items"]:
+            if as_json:
+                show_json(event)
+            else:
+                screen.print(f"{event['at']}  {event['recording_id']}  {event['type']}")
+        after = page["next"]
+        if not page["items"] and not follow:
+            break
+    if as_json:
+        show_json({"next": after})
+
+
+@click.group("notices")
+def notices_group() -> None:
+    """Notifications from Agora, as they were stored."""
+
+
+@notices_group.command("list")
+@click.option("--outcome", type=click.Choice(["new", "applied", "foreign", "test", "broken", "parked"]))
+@click.option("--sid", help="Only of this Agora task.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@_JSON
+@remote
+async def notices_list_command(
+    service: Service, outcome: str | None, sid: str | None, limit: int, as_json: bool
+) -> None:
+    """List stored notifications, newest first, and what became of each."""
+    given = {name: value for name, value in {"outcome": outcome, "sid": sid}.items() if value}
+    found = [item async for item in service.items("/v1/notifications", given, limit)]
+    if as_json:
+        show_json(found)
+        return
+    rows = (
+        (each["id"], each["received_at"], each["event_type"], each["outcome"], each["recording_id"], each["sid"])
+        for each in found
+    )
+    console().print(table(("id", "received", "event", "outcome", "recording", "sid"), rows, coloured=3))
+
+
+@notices_group.command("replay")
+@click.argument("notices", nargs=-1, required=True, type=int)
+@remote
+async def notices_replay_command(service: Service, notices: tuple[int, ...]) -> None:
+    """Have stored notifications understood once more. Where nothing has changed, that changes nothing."""
+    for notice in notices:
+        await service.call("POST", f"/v1/notifications/{notice}/replay")
+        click.echo(f"{notice} is understood once more")
+
+
+@click.group("messages")
+def messages_group() -> None:
+    """Messages to endpoints, and what became of each."""
+
+
+@messages_group.command("list")
+@click.option("--state", type=click.Choice(["pending", "delivered", "dead", "skipped"]))
+@click.option("--endpoint", help="Only to this endpoint.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@_JSON
+@remote
+async def messages_list_command(
+    service: Service, state: str | None, endpoint: str | None, limit: int, as_json: bool
+) -> None:
+    """List deliveries, newest message first."""
+    given = {name: value for name, value in {"state": state, "endpoint": endpoint}.items() if value}
+    found = [item async for item in service.items("/v1/messages", given, limit)]
+    if as_json:
+        show_json(found)
+        return
+    rows = (
+        (each["message_id"], each["type"], each["endpoint"], each["state"], each["tries"], each["last_error"])
+        for each in found
+    )
+    console().print(table(("message", "type", "endpoint", "state", "tries", "last error"), rows, coloured=3))
+
+
+@messages_group.command("redrive")
+@click.option("--endpoint", help="Only those to this endpoint.")
+@click.argument("messages", nargs=-1)
+@remote
+async def messages_redrive_command(service: Service, endpoint: str | None, messages: tuple[str, ...]) -> None:
+    """Try dead messages again: all of them, or those that are named."""
+    body = {**({"endpoint": endpoint} if endpoint else {}), **({"messages": list(messages)} if messages else {})}
+    answer = await service.call("POST", "/v1/messages/redrive", body=body)
+    click.echo(f"{answer['redriven']} are tried again")
+
+
+@click.group("endpoints")
+def endpoints_group() -> None:
+    """Who is told what happens, and how each does."""
+
+
+@endpoints_group.command("list")
+@_JSON
+@remote
+async def endpoints_list_command(service: Service, as_json: bool) -> None:
+    """List the endpoints that recordings may name."""
+    found = (await service.call("GET", "/v1/endpoints"))["items"]
+    if as_json:
+        show_json(found)
+        return
+    rows = (
+        (each["name"], each["state"], each["pending"], each["dead"], each["last_error"], each["url"]) for each in found
+    )
+    console().print(table(("name", "state", "pending", "dead", "last error", "url"), rows, coloured=1))
+
+
+@endpoints_group.command("enable")
+@click.argument("name")
+@remote
+async def endpoints_enable_command(service: Service, name: str) -> None:
+    """Forget that an endpoint was gone or failing, and send what waits for it."""
+    shown = await service.call("POST", f"/v1/endpoints/{name}/enable")
+    click.echo(f"{name}: {shown['pending']} on their way")

@@ -1,0 +1,111 @@
+"""The command `pagereel files`: what a recording left in the bucket, listed or fetched."""
+
+import asyncio
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import aiohttp
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from service.cli.remote.durations import in_words, size_in_words
+from service.cli.remote.session import CallError, Service, remote, show_json
+from service.cli.remote.shown import console, table
+
+AT_ONCE = 4
+SILENT_SECONDS = 60
+
+
+@click.command("files")
+@click.argument("recording")
+@click.option(
+    "--download", "folder", type=click.Path(file_okay=False, path_type=Path), help="Fetch the objects into this folder."
+)
+@click.option("--kind", type=click.Choice(["slice", "playlist", "mp4"]), help="Only files of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@remote
+async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:
+    """List the files of a recording and who has seen each, or fetch them.
+
+    What is there already with the right size is not fetched again. The exit status is 1 where one could not be had.
+    """
+    params = {"links": "true"} if folder is not None else {}
+    found = [
+        item
+        async for item in service.items(f"/v1/recordings/{recording}/files", params)
+        if kind is None or item["kind"] == kind
+    ]
+    failed = [] if folder is None else await _fetch_all(found, folder, quiet=as_json)
+    if as_json:
+        show_json([{name: value for name, value in item.items() if name != "link"} for item in found])
+    elif folder is None:
+        console().print(table(("name", "kind", "size", "length", "seen by"), map(_row, found)))
+    for name, reason in failed:
+        click.echo(f"pagereel: {name}: {reason}", err=True)
+    return 1 if failed else 0
+
+
+def _row(file: dict[str, Any]) -> tuple[object, ...]:
+    seen = [word for word in ("announced", "listed", "in_playlist") if file[word]]
+    told = "MISSING" if file["missing"] else ", ".join(seen)
+    return _name(file), file["kind"], size_in_words(file["size_bytes"]), in_words(file["duration_seconds"]), told
+
+
+def _name(file: dict[str, Any]) -> str:
+    return PurePosixPath(file["key"]).name
+
+
+async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) -> list[tuple[str, str]]:
+    """Fetch what has a link; each that could not be had, with the reason."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    failed = [(_name(file), "is not in the bucket") for file in found if file["link"] is None]
+    wanted = [file for file in found if file["link"] is not None]
+    turns = asyncio.Semaphore(AT_ONCE)
+    screen = console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        console=screen, disable=quiet or not screen.is_terminal,
+    ) as progress:  # fmt: skip
+        bar = progress.add_task(str(folder), total=sum(file["size_bytes"] or 0 for file in wanted))
+        timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENT_SECONDS)
+        # The links are the bucket's own: our token is not for them.
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+
+            async def fetch(file: dict[str, Any]) -> None:
+                async with turns:
+                    try:
+                        await _fetch(http, file, folder / _name(file), lambda size: progress.advance(bar, size))
+                    except (CallError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                        failed.append((_name(file), str(error) or type(error).__name__))
+
+            await asyncio.gather(*map(fetch, wanted))
+    return failed
+
+
+async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path, progressed: Any) -> None:
+    """One object; it gets its name when all of it is there."""
+    size = file["size_bytes"]
+    if await asyncio.to_thread(_size, target) == size:
+        progressed(size)
+        return
+    partial = target.with_name(f"{target.name}.part")
+    async with http.get(file["link"]) as response:
+        if response.status != 200:
+            raise CallError(f"the bucket answers HTTP {response.status}")
+        written = 0
+        opened = await asyncio.to_thread(partial.open, "wb")
+        try:
+            async for piece in response.content.iter_chunked(1 << 18):
+                await asyncio.to_thread(opened.write, piece)
+                written += len(piece)
+                progressed(len(piece))
+        finally:
+            await asyncio.to_thread(opened.close)
+    if size is not None and written != size:
+        raise CallError(f"{written} of {size} bytes came")
+    await asyncio.to_thread(os.replace, partial, target)
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.exists() else None

@@ -1,0 +1,157 @@
+"""One running service as commands see it: calls with a token, and one clear line for whatever goes wrong."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+import aiohttp
+import click
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+CALL_SECONDS = 90
+PAGE = 200
+
+
+class CallError(Exception):
+    """What went wrong, in a line for a person. `status` is the HTTP status, where there was an answer."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service. The token is in no repr."""
+
+    url: str
+    http: aiohttp.ClientSession
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        """The JSON of a success. Raises `CallError`."""
+        try:
+            async with self.http.request(
+                method, self.url + path, json=body, params=params, headers=headers, allow_redirects=False
+            ) as response:
+                content = await response.read()
+        except TimeoutError:
+            raise CallError(f"{self.url} did not answer within {CALL_SECONDS} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise CallError(f"{self.url} cannot be reached: {error.os_error.strerror or error.os_error}") from None
+        except aiohttp.ClientError as error:
+            raise CallError(f"{self.url} cannot be reached: {error}") from None
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {response.status})") from None
+        if response.status >= 400:
+            raise CallError(_problem(answer, response.status), response.status)
+        return answer
+
+    async def items(
+        self, path: str, params: dict[str, Any] | None = None, limit: int | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The items of a list, page by page, at most `limit` of them."""
+        asked, left = dict(params or {}), limit
+        while left is None or left > 0:
+            asked["limit"] = str(PAGE if left is None else min(PAGE, left))
+            page = await self.call("GET", path, params=asked)
+            for item in page["items"]:
+                yield item
+            if left is not None:
+                left -= len(page["items"])
+            if page["next"] is None:
+                return
+            asked["cursor"] = page["next"]
+
+
+def _problem(answer: Any, status: int) -> str:
+    """The sentence of a problem document, with each wrong field."""
+    if not isinstance(answer, dict):
+        return f"HTTP {status}"
+    lines = [str(answer.get("detail") or answer.get("title") or f"HTTP {status}")]
+    lines += [f"  {each['pointer'] or 'the request'}: {each['message']}" for each in answer.get("errors") or ()]
+    return "\n".join(lines)
+
+
+def remote(run: Callable[..., Coroutine[Any, Any, int | None]]) -> Callable[..., None]:
+    """A command that gets a `Service` first. What `run` returns is the exit status; None: 0."""
+
+    @click.option(
+        "--url",
+        envvar="PAGEREEL_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        show_envvar=True,
+        help="The API of the running service.",
+    )
+    @click.option(
+        "--token-file",
+        envvar="PAGEREEL_TOKEN_FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        show_envvar=True,
+        help="File with the API token. Default: $PAGEREEL_TOKEN.",
+    )
+    @wraps(run)
+    def command(url: str, token_file: Path | None, **given: Any) -> None:
+        try:
+            status = asyncio.run(_with_service(url.rstrip("/"), _token(token_file), run, given))
+        except CallError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            sys.exit(130)
+        sys.exit(status or 0)
+
+    return command
+
+
+async def _with_service(
+    url: str, token: str, run: Callable[..., Coroutine[Any, Any, int | None]], given: dict[str, Any]
+) -> int | None:
+    timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=10)
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
+            return await run(Service(url, http), **given)
+    except aiohttp.InvalidURL:
+        raise CallError(f"{url} is no URL") from None
+
+
+def _token(file: Path | None) -> str:
+    if file is not None:
+        try:
+            token = file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            fail(f"{file} cannot be read ({error.strerror})")
+        except UnicodeDecodeError:
+            fail(f"{file} holds no token")
+    else:
+        token = os.environ.get("PAGEREEL_TOKEN", "").strip()
+    if not token or not token.isascii() or not token.isprintable():
+        fail("a token is needed: set PAGEREEL_TOKEN, or give --token-file")
+    return token
+
+
+def fail(text: str) -> NoReturn:
+    """End with status 2 and this text on stderr."""
+    click.echo(f"pagereel: {text}", err=True)
+    sys.exit(2)
+
+
+def show_json(value: Any) -> None:
+    """Machine-readable output: one JSON document, or one line of a stream."""
+    click.echo(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,101 @@
+"""Recordings and lists as text for a terminal. Pure but for the console it prints on."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.remote.durations import in_words, size_in_words
+
+OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
+PIPE_WIDTH = 300
+"""Columns where nobody looks: no id and no key is broken in two."""
+
+_STYLES = {
+    "verified": "green",
+    "recording": "cyan",
+    "incomplete": "yellow",
+    "unproven": "yellow",
+    "defective": "red",
+    "failed": "red",
+    "error": "red",
+    "warning": "yellow",
+    "dead": "red",
+    "failing": "yellow",
+    "disabled": "red",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Plain and wide where the output is no terminal, without colour where `NO_COLOR` is set."""
+    made = Console(stderr=stderr, highlight=False, markup=False)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[Any]], *, coloured: int | None = None) -> Table:
+    """A table without lines; the column `coloured` holds states."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        made.add_column(head, overflow="fold")
+    for row in rows:
+        cells = ["-" if cell is None else str(cell) for cell in row]
+        made.add_row(*(_coloured(cell) if number == coloured else cell for number, cell in enumerate(cells)))
+    return made
+
+
+def _coloured(word: str) -> Text:
+    return Text(word, style=_STYLES.get(word, ""))
+
+
+def line_of(recording: dict[str, Any]) -> str:
+    """What a recording does now, in one line."""
+    files = recording["files"]
+    parts = [str(recording["state"])]
+    if recording["state"] == "recording" or files["slices"]:
+        parts.append(f"{files['slices']} slices, {size_in_words(files['bytes'])}")
+    if recording["paused"]["confirmed"]:
+        parts.append("paused")
+    if recording["attention"]:
+        parts.append(f"waits: {recording['attention']['code']}")
+    return " · ".join(parts)
+
+
+def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a person wants to know of a recording, in the order in which it matters."""
+    instants, report, coverage = recording["instants"], recording["latest_report"], recording["coverage"]
+    attention = recording["attention"]
+    facts = [
+        ("state", recording["state"]),
+        ("page", recording["page"]),
+        ("ended by", recording["end_reason"] and f"{recording['end_reason']} (blame: {recording['blame']})"),
+        ("waits for", attention and f"{attention['code']}: {attention['detail']}"),
+        ("verdict", report and f"{report['verdict']}, level {report['level']}, at {report['judged_at']}"),
+        (
+            "coverage",
+            coverage
+            and f"{coverage['share']:.2%} of {in_words(coverage['expected_seconds'])}"
+            f" ({in_words(coverage['missing_seconds'])} missing, {in_words(coverage['paused_seconds'])} paused)",
+        ),
+        ("files", f"{recording['files']['slices']} slices, {size_in_words(recording['files']['bytes'])}"),
+        ("requested", instants["requested_at"]),
+        ("records since", instants["recording_at"]),
+        ("ended", instants["ended_at"]),
+        ("bucket", f"{recording['location']['bucket']}/{recording['location']['prefix']}"),
+        ("attempts", ", ".join(f"{each['sid'] or 'no sid'} ({each['state']})" for each in recording["attempts"])),
+        ("labels", ", ".join(f"{name}={value}" for name, value in recording["labels"].items())),
+        ("warnings", ", ".join(recording["warnings"])),
+    ]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def findings_of(recording: dict[str, Any]) -> Table | None:
+    """The findings of the newest report, or None without any."""
+    report = recording["latest_report"]
+    if not report or not report["findings"]:
+        return None
+    rows = ((each["severity"], each["code"], each["text"], each["object"] or "") for each in report["findings"])
+    return table(("severity", "finding", "what it says", "object"), rows, coloured=0)
