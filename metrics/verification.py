@@ -14,6 +14,7 @@ VERDICTS = ("verified", "incomplete", "defective", "unreachable")
 LEVELS = ("listing", "structure", "content", "full")
 SEVERITIES = ("error", "warning", "note")
 KINDS = ("playlist", "slice", "mp4")
+CHANGES = ("vanished", "changed")
 MISSING_CLASSES = ("late_start", "ended_early", "failover", "restart", "gap")
 
 BUCKET_REQUESTS = Histogram(
@@ -25,6 +26,12 @@ BUCKET_REQUESTS = Histogram(
 )
 BUCKET_BYTES = Counter(
     "pagereel_bucket_read_bytes_total", "Bytes read from buckets, by operation", ["operation"], registry=REGISTRY
+)
+TOUCHED = Counter(
+    "pagereel_verified_objects_touched_total",
+    "Objects of verified recordings that a later look found gone or changed",
+    ["change"],
+    registry=REGISTRY,
 )
 BUCKET_CLOCK_SKEW = Gauge(
     "pagereel_bucket_clock_skew_seconds",
@@ -82,6 +89,8 @@ for _level in LEVELS:
         REPORTS.labels(_verdict, _level)
 for _severity in SEVERITIES:
     FINDINGS.labels(_severity)
+for _change in CHANGES:
+    TOUCHED.labels(_change)
 for _kind in KINDS:
     FILES.labels(_kind)
     FILES_MISSING.labels(_kind)
@@ -115,6 +124,12 @@ def report_made(verdict: str, level: str, severities: Iterable[str], seconds: fl
     REPORT_DURATION.labels(level).observe(seconds)
     for severity in severities:
         FINDINGS.labels(severity).inc()
+
+
+def objects_touched(vanished: int, changed: int) -> None:
+    """What a later look at a verified recording found."""
+    TOUCHED.labels("vanished").inc(vanished)
+    TOUCHED.labels("changed").inc(changed)
 
 
 def files_judged(files: Iterable[tuple[str, bool]]) -> None:

@@ -170,6 +170,8 @@ class Policy:
     two_reads_apart_seconds: float = 5
     endlist_expected: bool = False
     level: Level = Level.CONTENT
+    reaudit_share: float = 0.05
+    reaudit_seconds: tuple[float, ...] = (604800, 2592000)
     restart: bool = False
     max_restarts: int = 1
 

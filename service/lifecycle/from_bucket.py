@@ -10,6 +10,8 @@ from service.report import Report, ReportSummary, Severity, Verdict
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
+# What a later look at a verified recording says of its objects.
+TOUCHED = ("object_vanished", "object_changed")
 
 
 def looked(draft: Draft, look: Looked) -> None:
@@ -88,7 +90,10 @@ def judged(draft: Draft, judged: Judged) -> None:
     )
     draft.note("judged", report=number, verdict=report.verdict, level=report.level, findings=len(report.findings))
     if before.state.terminal:
-        if report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before)):
+        touched = sum(int(one.evidence.get("more") or 1) for one in report.findings if one.code in TOUCHED)
+        if touched:
+            draft.note("changed", verdict=report.verdict, objects=touched)
+        elif report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before)):
             draft.note("changed", verdict=report.verdict)
     elif before.state in LOOKED_AT:
         _conclude(draft, report)

@@ -4,8 +4,10 @@ import math
 from zlib import crc32
 
 from service.recording import Attempt, Recording, State
+from service.report import Verdict
 
 HOUR = 3600
+DAY = 86400
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
 
@@ -13,6 +15,20 @@ RESOURCE_MARGIN_SECONDS = 15
 def jitter(recording: Recording, number: int) -> float:
     """A factor of 0.8 to 1.2 that is the same whenever it is asked for."""
     return 0.8 + 0.4 * (crc32(f"{recording.id}:{number}".encode()) / 0xFFFFFFFF)
+
+
+def reaudit_at(recording: Recording) -> float | None:
+    """When a verified recording is looked at again, where it is one of the sample. Read off the last look, so it cannot
+    be forgotten; a bucket that could not be looked at is tried again the next day, for a week at most."""
+    policy, latest = recording.policy, recording.latest_report
+    if recording.state is not State.VERIFIED or latest is None:
+        return None
+    if crc32(f"{recording.id}:reaudit".encode()) / 0xFFFFFFFF >= policy.reaudit_share:
+        return None
+    due = [recording.state_since_at + age for age in policy.reaudit_seconds]
+    if latest.verdict is Verdict.UNREACHABLE and latest.judged_at < max(due, default=0) + 7 * DAY:
+        return latest.judged_at + DAY
+    return next((at for at in due if at > latest.judged_at), None)
 
 
 def hours_wanted(recording: Recording, now: float) -> int:

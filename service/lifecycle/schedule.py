@@ -6,7 +6,7 @@ at its end, there is a step or an instant to wait for; where a task may be alive
 
 import math
 
-from service.lifecycle.instants import hours_end_at, hours_wanted, resource_end_at, task_end_at
+from service.lifecycle.instants import hours_end_at, hours_wanted, reaudit_at, resource_end_at, task_end_at
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,
@@ -84,10 +84,10 @@ def _rechecks(recording: Recording) -> list[_Due]:
 
 
 def _after_the_end(recording: Recording, now: float) -> list[_Due]:
-    """A recorder that turned out to be alive is stopped."""
+    """A recorder that turned out to be alive is stopped; a sample of what is verified is looked at again."""
     attempt = recording.attempt
     stopping = _alive(recording, attempt, now) if attempt is not None and attempt.may_be_alive else []
-    return [*stopping, (now if recording.look_wished else None, Verify())]
+    return [*stopping, (now if recording.look_wished else reaudit_at(recording), Verify())]
 
 
 def _looks(recording: Recording, now: float) -> list[_Due]:

@@ -4,14 +4,17 @@ A step is claimed and written down in one transaction, so a process killed at an
 the next one finds out what may have happened. Calls nothing outside the database.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
 
 from metrics import intake
+from metrics.verification import objects_touched
 from service.database import notifications as inbox_rows
 from service.database.claims import claim_due, count_overdue, release_left, renew
 from service.database.claims import release_all as release_all_claims
@@ -31,6 +34,7 @@ from service.lifecycle import next_step
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,
+    Judged,
     Limited,
     NoticeReceived,
     Observation,
@@ -42,9 +46,11 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
+from service.media.changes import note_changes
 from service.notices import parse_notice
 from service.operations.ids import Entropy, new_uid
 from service.operations.limits import limit_reached
+from service.operations.proofs import load_all_files
 from service.operations.secrets import PageSecrets, open_page
 from service.operations.usage import spending
 from service.operations.writing import Written, observe
@@ -56,6 +62,8 @@ _log = structlog.get_logger(__name__)
 
 # After so many failures a notice is parked: kept, shown, and replayed only by a person.
 MAX_TRIES = 8
+# More than these are compared beside the loop.
+_MANY_FILES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,13 @@ class Work:
     ) -> Recording | None:
         """What came of a task; ends its claim. None if the claim was lost meanwhile: then only news that nobody else
         can have (the sid of a task that was started) is kept."""
+        vanished = changed = 0
+        if isinstance(observation, Judged) and task.recording.state is State.VERIFIED:
+            filed = await load_all_files(self._database, task.recording.id)
+            compare = partial(note_changes, observation.report, filed)
+            many = len(filed) > _MANY_FILES
+            report, vanished, changed = await asyncio.to_thread(compare) if many else compare()
+            observation = replace(observation, report=report)
 
         def transaction(connection: sa.Connection) -> Written | None:
             now = self._clock()
@@ -173,6 +188,7 @@ class Work:
         if written is None:
             return None
         written.count()
+        objects_touched(vanished, changed)
         return written.after
 
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:

@@ -129,6 +129,8 @@ class Timing(Section):
     pause_slack_seconds: Annotated[float, Field(ge=0, le=600)] = _T.pause_slack_seconds
     two_reads_apart_seconds: Annotated[float, Field(ge=0, le=600)] = _T.two_reads_apart_seconds
     endlist_expected: bool = _T.endlist_expected
+    reaudit_share: Annotated[float, Field(ge=0, le=1)] = _T.reaudit_share
+    reaudit_seconds: Steps = _T.reaudit_seconds
 
     @field_validator("start_repeat_seconds")
     @classmethod

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from house import House, Living, cname_of, instant, rfc3339
+from house import House, Living, cname_of, eventually, instant, prefix_of, rfc3339
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,27 @@ async def test_a_minute_late_and_twenty_seconds_lived_are_defective_and_half_a_m
     timing = {"start_allowance_seconds": 30, "missing_floor_seconds": 5, "lead_seconds": 0}
     async with build(settings={"timing": timing}) as house:
         await _all(house, Sizes(allowance=30, late=60, dies=20, hold=30))
+
+
+async def test_what_a_verified_recording_loses_later_is_found_without_asking_and_its_state_stays(build: Living) -> None:
+    """Re-audit: every recording is in the sample here, and its week lasts four seconds."""
+    again = {"reaudit_share": 1, "reaudit_seconds": [4]}
+    async with build(settings={"timing": again}) as house:
+        recording = await house.start()
+        await house.slices(recording, 3)
+        await house.do(recording, "stop")
+        await house.until(recording, "verified")
+        victim = next(key for key in await house.store.keys(prefix_of(recording)) if key.endswith(".ts"))
+        await house.store.delete(victim)
+
+        async def told() -> bool:
+            return any(entry["kind"] == "changed" for entry in await house.timeline(recording))
+
+        await eventually(told, what="a second look")
+        shown = await house.shown(recording)
+        assert shown["state"] == "verified"
+        assert ("object_vanished", victim) in {
+            (one["code"], one["object"]) for one in shown["latest_report"]["findings"]
+        }
+        series = 'pagereel_verified_objects_touched_total{change="vanished"}'
+        assert (await house.metrics())[series] == 1

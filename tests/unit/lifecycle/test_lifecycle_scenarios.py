@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from lifecycle_agora import Answer
@@ -19,12 +20,14 @@ from service.lifecycle.observations import (
     StopAtChanged,
     StopRequested,
     UpdateOnhold,
+    Verify,
     VerifyRequested,
 )
 from service.recording import Blame, EndReason, Notice, Parameters, Policy, State
 from service.report import Interval, Verdict
 
 HOUR = 3600
+DAY = 86400
 RESTART = Policy(restart=True)
 
 
@@ -731,6 +734,28 @@ def test_a_later_look_at_a_terminal_recording_changes_the_report_and_not_the_sta
     assert recording.latest_report.verdict is Verdict.UNREACHABLE
     changed = [entry.detail["verdict"] for entry in driver.entries if entry.kind == "changed"]
     assert changed == [Verdict.DEFECTIVE], "a difference is told once, and not seeing anything is none"
+
+
+def _looks_after_the_end(driver: Driver, share: float) -> list[float]:
+    """Days after the verdict on which a recording stopped after ten minutes is looked at again."""
+    driver.recording = replace(driver.recording, policy=replace(driver.recording.policy, reaudit_share=share))
+    driver.request(600, StopRequested())
+    recording = driver.run()
+    assert recording.state is State.VERIFIED
+    driver.check_over()
+    since = recording.state_since_at
+    return [round((at - since) / DAY, 1) for at, step in driver.steps if isinstance(step, Verify) and at > since]
+
+
+def test_a_verified_recording_of_the_sample_is_looked_at_again_after_a_week_and_a_month() -> None:
+    assert _looks_after_the_end(Driver(), 1.0) == [7.0, 30.0]
+    assert _looks_after_the_end(Driver(), 0.0) == []
+
+
+def test_a_second_look_that_finds_the_bucket_shut_is_tried_the_next_day() -> None:
+    driver = Driver()
+    driver.agora.bucket_down = [(NOW + 6 * DAY, NOW + 9.5 * DAY)]
+    assert _looks_after_the_end(driver, 1.0) == [7.0, 8.0, 9.0, 10.0, 30.0]
 
 
 def test_stall_is_told_when_no_slice_comes_though_it_records() -> None:
