@@ -16,7 +16,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof simulate bench-intake bench-listing bench-emulator lint lock clean
+.PHONY: help demo test proof simulate bench-intake bench-listing bench-verify bench-emulator lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
+	@echo 'make bench-verify  what a verdict costs, at each level and beside others'
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
 	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
 	@echo 'make lock          pin all dependencies anew'
@@ -59,6 +60,9 @@ simulate: $(STAMP)
 
 bench-intake: $(STAMP)
 	$(BIN)/python -m benchmarks.intake
+
+bench-verify: $(STAMP)
+	$(BIN)/python -m benchmarks.verify
 
 bench-listing: $(STAMP)
 	$(BIN)/python -m benchmarks.listing

@@ -1,0 +1,134 @@
+"""What stands behind the benchmark of verification, each in a process of its own: `python -m benchmarks.stores KIND`.
+
+`delay`: a TCP relay that holds every request for a while. `mapped`: a store that shows one set of files below any
+number of prefixes, and a hundred thousand keys below `many/`; it checks no signature and speaks only what is measured.
+"""
+
+import argparse
+import asyncio
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+from urllib.parse import unquote
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+MANY = 100_000
+_PAGE = 1000
+
+
+async def relay(port: int, target: int, delay_seconds: float) -> None:
+    """Pass everything on; what a client sends waits `delay_seconds`, in its order."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def send() -> None:
+            while True:
+                due, chunk = await queue.get()
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if not chunk:
+                    writer.write_eof()
+                    return
+                writer.write(chunk)
+                await writer.drain()
+
+        sending = asyncio.ensure_future(send())
+        while chunk := await reader.read(262_144):
+            queue.put_nowait((loop.time() + delay, chunk))
+        queue.put_nowait((loop.time() + delay, b""))
+        await sending
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", target)
+        both = carry(reader, back_writer, delay_seconds), carry(back_reader, writer, 0.0)
+        await asyncio.gather(*both, return_exceptions=True)
+        for one in (writer, back_writer):
+            one.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    print("ready", flush=True)
+    await server.serve_forever()
+
+
+class Mapped:
+    """`folder`'s files below every prefix of one component."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {path.name: path for path in sorted(folder.iterdir()) if path.name != "whole"}
+        self._sizes = {name: path.stat().st_size for name, path in self._files.items()}
+        self._many = [f"many/{number:09d}.ts" for number in range(MANY)]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        key = unquote(request.raw_path.partition("?")[0]).split("/", 2)[-1]
+        if "prefix" in request.query:
+            return web.Response(body=self._page(request.query["prefix"], request.query.get("continuation-token", "")))
+        path = self._files.get(key.rpartition("/")[2])
+        if path is None:
+            return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
+        return web.FileResponse(path, headers={"ETag": '"e"'})
+
+    def _page(self, prefix: str, token: str) -> bytes:
+        folder = prefix.partition("/")[0]
+        keys = self._many if folder == "many" else [f"{folder}/{name}" for name in self._files]
+        start = int(token or 0)
+        shown, more = keys[start : start + _PAGE], start + _PAGE < len(keys)
+        rows = "".join(
+            f"<Contents><Key>{escape(key)}</Key><LastModified>2025-01-01T02:00:00.000Z</LastModified>"
+            f"<ETag>&quot;e&quot;</ETag><Size>{self._sizes.get(key.rpartition('/')[2], 188)}</Size>"
+            "<StorageClass>STANDARD</StorageClass></Contents>"
+            for key in shown
+        )
+        after = f"<NextContinuationToken>{start + _PAGE}</NextContinuationToken>" if more else ""
+        return (
+            f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{after}{rows}</ListBucketResult>".encode()
+        )
+
+
+async def mapped(port: int, folder: Path) -> None:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", Mapped(folder).answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[str]:
+    """One of them in a process of its own; gives its endpoint."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "benchmarks.stores", arguments[0], str(port), *arguments[1:]]
+    with Popen(command, stdout=PIPE) as process:
+        assert process.stdout is not None, "it is a pipe"
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=["delay", "mapped"])
+    parser.add_argument("port", type=int)
+    parser.add_argument("what")
+    parser.add_argument("delay", type=float, nargs="?", default=0.0)
+    chosen = parser.parse_args()
+    if chosen.kind == "delay":
+        asyncio.run(relay(chosen.port, int(chosen.what), chosen.delay))
+    else:
+        asyncio.run(mapped(chosen.port, Path(chosen.what)))
+
+
+if __name__ == "__main__":
+    main()
