@@ -67,7 +67,8 @@ class Courier:
             if not self._forwarding:
                 logger.warning("task %s: the backup store takes its files (%s)", self._task.sid, away)
             await self._keep(parcel)
-        except UploadError:
+        except UploadError as refused:
+            logger.warning("task %s: upload refused (%s)", self._task.sid, refused)
             self._task.fates[parcel.name] = "lost"
             raise
         else:

@@ -676,7 +676,7 @@ CLEAN = {
     "end_reason": "stopped",
     "blame": "caller",
     "verdict": "verified",
-    "level": "listing",
+    "level": "structure",
     "warnings": [],
     "attention": None,
     "attempts": [("ended", True)],
