@@ -16,7 +16,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof simulate bench-intake bench-listing bench-verify bench-emulator lint lock clean
+.PHONY: help demo test proof simulate bench-intake bench-listing bench-callers bench-verify bench-emulator lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
 	@echo 'make bench-verify  what a verdict costs, at each level and beside others'
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
+	@echo 'make bench-callers how long callers wait, in real time (five minutes)'
 	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
 	@echo 'make lock          pin all dependencies anew'
 	@echo 'make clean         remove everything that was made here'
@@ -66,6 +67,9 @@ bench-verify: $(STAMP)
 
 bench-listing: $(STAMP)
 	$(BIN)/python -m benchmarks.listing
+
+bench-callers: $(STAMP)
+	$(BIN)/python -m benchmarks.callers
 
 bench-emulator: $(STAMP)
 	$(BIN)/python -m benchmarks.emulator
