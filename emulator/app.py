@@ -72,7 +72,9 @@ async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[N
     clock, group, faults = Clock(settings.compression), Group(), FaultBook(settings.seed)
     faults.add(settings.faults, clock.now())
     executor = ThreadPoolExecutor(4, thread_name_prefix="emulator-media")
-    uploader = Uploader(scheme=settings.storage_scheme, endpoint=settings.storage_endpoint)
+    uploader = Uploader(
+        scheme=settings.storage_scheme, endpoint=settings.storage_endpoint, azure_endpoint=settings.azure_endpoint
+    )
     await uploader.warm_up()
     quirks = settings.quirks
     envelope = Envelope(quirks.notice_sid, quirks.service_scene, quirks.redundant_notice_id == "own")

@@ -67,6 +67,7 @@ class Settings(_Model):
     max_tasks: int = Field(200, ge=1, description="Agora's PCW limit per app")
     storage_scheme: Literal["https", "http"] = "https"
     storage_endpoint: str | None = Field(None, description="S3 endpoint for every vendor but 11")
+    azure_endpoint: str | None = Field(None, description="where a stand-in for Azure listens, for vendor 5")
     upload_seconds: float = Field(
         60.0, gt=0, description="real seconds that an unreachable storage is tried for a file"
     )

@@ -14,6 +14,7 @@ _FOLDER = re.compile(r"[A-Za-z0-9]+")
 # The highest region number of each vendor.
 _REGIONS = {1: 25, 2: 27, 3: 19, 5: 0, 6: 0, 7: 15, 8: 7, 11: 0}
 VENDOR_S3 = 1
+VENDOR_AZURE = 5
 VENDOR_S3_COMPATIBLE = 11
 
 

@@ -17,7 +17,8 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
-from emulator.storage import VENDOR_S3, VENDOR_S3_COMPATIBLE, Storage
+from emulator.azure_upload import AzureAway, AzureRefused, AzureUploader
+from emulator.storage import VENDOR_AZURE, VENDOR_S3, VENDOR_S3_COMPATIBLE, Storage
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -65,8 +66,9 @@ class _Target:
 class Uploader:
     """Puts objects. One client for each endpoint and key pair, until `close`."""
 
-    def __init__(self, *, scheme: str, endpoint: str | None) -> None:
-        self._scheme, self._endpoint = scheme, endpoint
+    def __init__(self, *, scheme: str, endpoint: str | None, azure_endpoint: str | None = None) -> None:
+        self._scheme, self._endpoint, self._azure_endpoint = scheme, endpoint, azure_endpoint
+        self._azure = AzureUploader(azure_endpoint)
         self._session = AioSession()
         self._session.register_component("data_loader", _descriptions())
         self._stack = AsyncExitStack()
@@ -80,6 +82,9 @@ class Uploader:
 
     async def put(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
         """Write one object, in one try. Raises UploadError where it is refused, StorageAway where nobody answers."""
+        if storage.vendor == VENDOR_AZURE and (self._azure_endpoint is not None or self._endpoint is None):
+            await self._put_azure(storage, key, body, content_type)
+            return
         try:
             await self._put_once(await self._client(storage), storage.bucket, key, body, content_type)
         except ClientError as error:
@@ -92,8 +97,17 @@ class Uploader:
 
     async def close(self) -> None:
         """Close all clients."""
+        await self._azure.close()
         await self._stack.aclose()
         self._clients.clear()
+
+    async def _put_azure(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
+        try:
+            await self._azure.put(storage, key, body, content_type)
+        except AzureRefused as error:
+            raise UploadError(CONFIGURATION_WRONG, str(error)) from error
+        except AzureAway as error:
+            raise StorageAway(str(error)) from error
 
     async def _put_once(self, client: S3Client, bucket: str, key: str, body: bytes | Path, content_type: str) -> None:
         if isinstance(body, Path) and _size(body) > _PART_BYTES:

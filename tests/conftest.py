@@ -12,6 +12,7 @@ from service.database import startup
 from service.database.run import Database
 from service.database.sealing import Seals, make_key
 from tests.postgres import Postgres
+from tests.servers import Azurite, azurite_program
 
 DEPLOYMENT = "test"
 
@@ -20,6 +21,16 @@ DEPLOYMENT = "test"
 def postgres() -> Iterator[Postgres]:
     """The server all tests share; it does not survive a kill, see `Postgres(durable=True)` for those."""
     with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Azure's own stand-in, without a container."""
+    program = azurite_program()
+    if program is None:
+        pytest.skip("needs the Debian packages nodejs and npm")
+    with Azurite(program) as server:
         yield server
 
 

@@ -14,7 +14,7 @@ from emulator.s3_server import S3Server
 from service.buckets import Keys
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
-from tests.servers import Azurite, Rclone, azurite_program
+from tests.servers import Rclone
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +30,6 @@ def rclone() -> Iterator[Rclone]:
     """An S3 server of another make, with one bucket."""
     with Rclone() as server:
         (server.data / BUCKET).mkdir()
-        yield server
-
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """Azure's own stand-in, without a container."""
-    program = azurite_program()
-    if program is None:
-        pytest.skip("needs the Debian packages nodejs and npm")
-    with Azurite(program) as server:
         yield server
 
 
