@@ -137,12 +137,8 @@ async def judge(api: Api, s3: S3Server, name: str, sid: str, answered: float) ->
     """Decode the MP4 of a finished recording."""
     task = await api.task(sid)
     began = datetime_seconds(task["media"][0]["from_at"])
-    client = s3.client()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "recording.mp4"
-        client.download_file(BUCKET, f"{name}/{sid}_{name}_0.mp4", str(path))
-        client.close()
-        seen = await asyncio.to_thread(watch, path)
+        seen = await asyncio.to_thread(watch, fetch(s3, f"{name}/{sid}_{name}_0.mp4", Path(folder)))
     recorder = task["recorder"]
     errors = [clock - time for time, clock in zip(seen.times, seen.clocks, strict=True)]
     middle = statistics.median(errors)
@@ -157,6 +153,17 @@ async def judge(api: Api, s3: S3Server, name: str, sid: str, answered: float) ->
         skew_start_ms=skew(seen, seen.times[0], seen.times[0] + EDGE_SECONDS),
         skew_end_ms=skew(seen, seen.times[-1] - EDGE_SECONDS, seen.times[-1]),
     )
+
+
+def fetch(s3: S3Server, key: str, folder: Path) -> Path:
+    """An object of the bucket as a file."""
+    path, client = folder / key.rpartition("/")[2], s3.client()
+    try:
+        with client.get_object(Bucket=BUCKET, Key=key)["Body"] as body:
+            path.write_bytes(body.read())
+    finally:
+        client.close()
+    return path
 
 
 def skew(seen: Watched, low: float, high: float) -> float:

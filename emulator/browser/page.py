@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,12 +46,14 @@ class WatchedPage:
         self._status: int | None = None
         self._loaded, self._ready = asyncio.Event(), asyncio.Event()
         self._told: set[Limit] = set()
+        self._answering: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Watch the tab from now on. Raises CdpError."""
         tab = self._tab
         probe = (await asyncio.to_thread(_PROBE.read_text)).replace("REPORT", _REPORT)
         tab.on("Runtime.bindingCalled", self._called)
+        tab.on("Page.javascriptDialogOpening", lambda _: self._accept_dialog())
         tab.on("Page.loadEventFired", lambda _: self._loaded.set())
         tab.on("Network.responseReceived", self._answered)
         tab.on("Network.loadingFailed", self._failed)
@@ -99,10 +102,19 @@ class WatchedPage:
         try:
             async with asyncio.timeout(seconds):
                 await self._loaded.wait()
-                # What was shown before must not be seen in the first frame.
-                await self._tab.evaluate(_PAINTED)
+                # What was shown before must not be seen in the first frame. A page that moves on by itself fails this.
+                with suppress(CdpError):
+                    await self._tab.evaluate(_PAINTED)
         except TimeoutError:
             return
+
+    def _accept_dialog(self) -> None:
+        """Nobody is there to answer, and until then the page stands still."""
+        self._answering = asyncio.create_task(self._send_quietly("Page.handleJavaScriptDialog", {"accept": True}))
+
+    async def _send_quietly(self, method: str, parameters: dict[str, Any]) -> None:
+        with suppress(CdpError):
+            await self._tab.send(method, parameters)
 
     def _answered(self, event: dict[str, Any]) -> None:
         # The first document is the page's own, those of its frames come later.

@@ -41,6 +41,7 @@ class PageRun:
         self._position = first
         self._ready = threading.Condition()
         self._stopped = threading.Event()
+        self._ended = False
         self._sound = _SoundTrack(self.template, form.samples(first))
         # Sound is moved as the pictures are by their numbers; not known before the first.
         self._shift: float | None = None
@@ -56,7 +57,7 @@ class PageRun:
     @property
     def broken(self) -> bool:
         """True when no pictures come any more although nobody closed the run."""
-        return not self._thread.is_alive() and not self._stopped.is_set()
+        return self._ended and not self._stopped.is_set()
 
     def hear(self, instant: float, block: Sound) -> None:
         """Sound whose first sample was heard at `instant`."""
@@ -113,6 +114,7 @@ class PageRun:
                 logger.warning("no more pictures: %s", type(error).__name__)
         finally:
             with self._ready:
+                self._ended = True
                 self._ready.notify_all()
 
     def _begin(self, shift_frames: float) -> None:

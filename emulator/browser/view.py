@@ -49,6 +49,7 @@ class PageView:
         self._page: WatchedPage | None = None
         self._pictures: Pictures | None = None
         self._ear: Ear | None = None
+        self._hears = False
         self._skew: float | None = None
         self._runs: list[PageRun] = []
         self._push: RtmpPush | None = None
@@ -99,13 +100,15 @@ class PageView:
             "engine": "browser",
             "frames": sum(run.frames for run in self._runs),
             "late_frames": sum(run.late for run in self._runs),
-            "sound": self._ear is not None and not self._ear.deaf,
+            "sound": self._hears if self._ear is None else not self._ear.deaf,
             "skew_ms": None if self._skew is None else round(self._skew * 1000, 1),
             "notes": list(self._notes),
         }
 
     async def close(self) -> None:
         """Close the page and free everything."""
+        ear, self._ear = self._ear, None
+        self._hears = ear is not None and not ear.deaf
         for task in self._watchers:
             task.cancel()
         if self._watchers:

@@ -61,10 +61,11 @@ def browsers() -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             command = (entry / "cmdline").read_bytes()
-            if b"--user-data-dir=" in command and b"--type=" not in command and _parent(entry) == os.getpid():
+            if b"--user-data-dir=" in command and b"--type=" not in command and parent_of(entry) == os.getpid():
                 found.append(int(entry.name))
     return found
 
 
-def _parent(entry: Path) -> int:
+def parent_of(entry: Path) -> int:
+    """The parent of a process, given by its folder in /proc."""
     return int((entry / "stat").read_text().rpartition(")")[2].split()[1])

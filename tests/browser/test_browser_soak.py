@@ -1,0 +1,88 @@
+"""Recordings one after another: no process, handle or file is left behind, and memory stays flat."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from browser_rig import BUNDLED, Site, parent_of
+
+from emulator.home import MARK
+from emulator.s3_server import S3Server
+from tests.emulator.emulator_rig import BUCKET, Client, emulating, receiving, until
+
+SCALE = float(os.environ.get("PROOF_SCALE", "1"))
+SECONDS = 600 * SCALE
+
+
+def marked() -> int:
+    """The children of this process that carry the mark of an emulator."""
+    count = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            count += parent_of(entry) == os.getpid() and MARK.encode() + b"=" in (entry / "environ").read_bytes()
+    return count
+
+
+def resident_mb() -> float:
+    found = re.search(r"^VmRSS:\s+(\d+)", Path("/proc/self/status").read_text(), re.M)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def handles() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def temporary() -> set[str]:
+    return {entry.name for entry in Path(tempfile.gettempdir()).iterdir() if entry.name.startswith((".X", "pulse"))}
+
+
+async def one(agora: Client, url: str, number: int) -> None:
+    """A recording of two slices, with a pause."""
+    session = await agora.start(f"soak-{number}", "1", url=url, av=["hls", "mp4"])
+    await agora.slices(session, 1)
+    await agora.call(session, "update", {"webRecordingConfig": {"onhold": True}})
+    await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
+    await agora.slices(session, 2)
+    status, _ = await agora.call(session, "stop")
+    assert status == 200
+    await agora.reach(session, 404)
+    assert (await agora.task(session))["end_code"] == 0
+
+
+@pytest.mark.proof
+async def test_recordings_one_after_another_leave_nothing_and_grow_nothing(site: Site) -> None:
+    url = site.add_file("/page", BUNDLED)
+    before = temporary()
+    with S3Server() as s3:
+        s3.make_bucket(BUCKET)
+        settings = {"engine": "browser", "times": {"start": 0, "slice": 2, "exit": 0.5}, "kept_tasks": 5}
+        async with receiving() as notices, emulating(s3, notices, compression=1, **settings) as agora:
+            await one(agora, url, 0)
+            await one(agora, url, 1)
+            threads, files, memory = threading_count(), handles(), resident_mb()
+            children, home = marked(), temporary()
+            deadline, number = time.monotonic() + SECONDS, 2
+            while time.monotonic() < deadline:
+                await one(agora, url, number)
+                number += 1
+                notices.bodies.clear()
+                notices.raw.clear()
+            await until(lambda: threading_count() <= threads)
+            await until(lambda: handles() <= files)
+            assert marked() == children
+            assert temporary() <= home
+            assert resident_mb() < memory * 1.1 + 5, f"{memory} MB before, {resident_mb()} MB after {number} recordings"
+            print(f"{number} recordings, {memory:.0f} MB then {resident_mb():.0f} MB, {files} handles")
+    assert marked() == 0
+    assert temporary() <= before
+
+
+def threading_count() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
