@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from service.app import database_url, listen_for_check
-from service.cli.running import fail, run, settings_of
-from service.probes import probe, source_addresses, unreachable
+from service.cli.running import fail, reachable, run, settings_of
+from service.probes import probe, source_addresses
 from service.settings import Settings
 
 
@@ -19,9 +19,7 @@ from service.settings import Settings
 @click.pass_obj
 def check_config_command(config: Path | None, with_probe: bool) -> None:
     """Say everything that is wrong with the settings, at once. Nothing billed is started."""
-    settings = settings_of(config)
-    if lost := unreachable(settings):
-        fail("; ".join(f"storage.{name}: {problem}" for name, problem in lost.items()))
+    settings = reachable(settings_of(config))
     click.echo(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
     if with_probe and not run(_print_probes(settings)):
         sys.exit(1)

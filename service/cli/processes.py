@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from service.app import Roles, database_url, serve
-from service.cli.running import fail, run, settings_of
+from service.cli.running import fail, reachable, run, settings_of
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
 from service.database.startup import migrate
@@ -19,6 +19,8 @@ from service.database.startup import migrate
 def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) -> None:
     """Run the API, the callback listener and the worker."""
     settings = settings_of(config, callbacks_only=callbacks_only, quiet=False)
+    if not callbacks_only:
+        reachable(settings)
     work = settings.worker.enabled and not (no_worker or callbacks_only)
     run(serve(settings, Roles(api=not callbacks_only, work=work)))
 
@@ -27,7 +29,7 @@ def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) ->
 @click.pass_obj
 def work_command(config: Path | None) -> None:
     """Run a worker alone; its API listener has health and metrics only."""
-    run(serve(settings_of(config, quiet=False), Roles(api=False, callbacks=False)))
+    run(serve(reachable(settings_of(config, quiet=False)), Roles(api=False, callbacks=False)))
 
 
 @click.command("migrate")

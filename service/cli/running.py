@@ -15,6 +15,7 @@ from service.database.run import Database
 from service.database.startup import prepare
 from service.errors import OutsideError, ServiceError
 from service.logs import configure_logs
+from service.probes import unreachable
 from service.settings import Log, Settings, SettingsError
 
 T = TypeVar("T")
@@ -27,6 +28,13 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
     except SettingsError as error:
         fail(str(error))
     configure_logs(Log(level="warning", format="console") if quiet else settings.log)
+    return settings
+
+
+def reachable(settings: Settings) -> Settings:
+    """The settings; ends the process where a storage profile leads nowhere, before anything is recorded into it."""
+    if lost := unreachable(settings):
+        fail("; ".join(f"storage.{name}: {problem}" for name, problem in lost.items()))
     return settings
 
 

@@ -7,6 +7,7 @@ signatures are checked by a second reading of Amazon's rules.
 import base64
 import hashlib
 import hmac
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -226,6 +227,12 @@ def test_azure_wants_an_account_and_its_key(keys: Keys) -> None:
     with pytest.raises(Refused) as refused:
         AzureBucket(Location(5, 0, "c", None, False, ()), keys, http=Recorder())  # type: ignore[arg-type]
     assert keys.secret_key not in str(refused.value)
+
+
+def test_without_its_library_azure_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.storage", None)
+    with pytest.raises(Refused, match=r"pip install 'pagereel\[azure\]'"):
+        AzureBucket(Location(5, 0, "c", None, False, ()), ACCOUNT, http=Recorder())  # type: ignore[arg-type]
 
 
 def test_an_explicit_endpoint_wins() -> None:

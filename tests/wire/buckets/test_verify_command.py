@@ -169,3 +169,29 @@ def test_an_audit_finds_what_each_side_lacks(
         runs("audit", "--storage", "old", "--prefix", f"{base}a1/same", PAGEREEL_DATABASE__URL=database_url).exit_code
         == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ("vendor = 2\nregion = 18", "set region_name or endpoint"),
+        ("vendor = 8\nregion = 4", "set region_name or endpoint"),
+        ("vendor = 0\nlegacy_vendor = true", "set region_name or endpoint"),
+    ],
+)
+def test_a_profile_that_leads_nowhere_is_told_before_anything_is_started(
+    tmp_path: Path, profile: str, told: str
+) -> None:
+    settings = tmp_path / "pagereel.toml"
+    keys = '{ access_key = "a", secret_key = "b" }'
+    settings.write_text(
+        f'deployment = "test"\n[storage.far]\n{profile}\nbucket = "b-1"\nread = {keys}\nwrite = {keys}\n'
+    )
+    try:
+        for command in (["check-config"], ["serve"], ["work"]):
+            ended = CliRunner().invoke(main, ["--config", str(settings), *command])
+            assert ended.exit_code == 2, ended.output
+            assert ended.stderr.startswith("pagereel: storage.far: the name of")
+            assert told in ended.stderr
+    finally:
+        configure_logs(Log())
