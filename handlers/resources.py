@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from handlers.instants import InstantOut
 from service.messages import MessageType
 from service.operations import FileEntry, Listed, Page
-from service.recording import AttemptState, Blame, EndReason, Recording, State
+from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
 from service.report import FileKind, Level, ReportSummary, Severity, Verdict
 
 T = TypeVar("T")
@@ -176,6 +176,7 @@ class RecordingView(View):
     labels: dict[str, str]
     notify: Annotated[tuple[str, ...], Field(description="Endpoints that are told what happens")]
     attempts: tuple[AttemptView, ...]
+    billed_seconds: Annotated[float, Field(description="How long its tasks ran, pauses included; what runs, up to now")]
     paused: PausedView
     pauses: tuple[IntervalView, ...]
     instants: InstantsView
@@ -354,6 +355,7 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
         {name: getattr(recording, name) for name in _SAME}
         | {
             "location": _pick(recording.location, LocationView, prefix=recording.key_prefix),
+            "billed_seconds": round(sum(_ran(attempt, now) for attempt in recording.attempts), 3),
             "paused": {
                 "wished": recording.pause_wished,
                 "confirmed": recording.attempt is not None and recording.attempt.onhold,
@@ -421,6 +423,10 @@ def _pick(source: object, view: type[View], **given: object) -> dict[str, object
 
 def _first(instants: Any) -> float | None:
     return min((at for at in instants if at is not None), default=None)
+
+
+def _ran(attempt: Attempt, now: float) -> float:
+    return 0 if attempt.started_at is None else (attempt.ended_at or now) - attempt.started_at
 
 
 def _files(recording: Recording, now: float) -> dict[str, object]:

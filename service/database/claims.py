@@ -43,19 +43,10 @@ def claim_due(connection: sa.Connection, now: float, worker_id: str, lease_secon
 
 def renew(connection: sa.Connection, recording_id: str, fence: int, until: float) -> bool:
     """Prolong a claim; False if it is lost."""
-    return _held(connection, recording_id, fence, {"lease_until": until})
-
-
-def release(connection: sa.Connection, recording_id: str, fence: int) -> bool:
-    """Give a claim back without a change; False if it was lost before."""
-    return _held(connection, recording_id, fence, {"lease_owner": None, "lease_until": None})
-
-
-def _held(connection: sa.Connection, recording_id: str, fence: int, values: dict[str, float | None]) -> bool:
     query = recordings.update().where(
         recordings.c.id == recording_id, recordings.c.fence == fence, recordings.c.lease_owner.is_not(None)
     )
-    return connection.execute(query.values(values)).rowcount == 1
+    return connection.execute(query.values(lease_until=until)).rowcount == 1
 
 
 def release_all(connection: sa.Connection, worker_id: str) -> int:
@@ -68,19 +59,6 @@ def release_left(connection: sa.Connection) -> int:
     """Give back every claim there is; for a database that no other process can be at: who held them is dead."""
     query = recordings.update().where(recordings.c.lease_owner.is_not(None))
     return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
-
-
-def make_due(connection: sa.Connection, recording_id: str, at: float) -> None:
-    """See to it that the worker looks at the recording at `at` or before. Terminal recordings stay at rest only if
-    the caller leaves them alone."""
-    earlier = sa.or_(recordings.c.due_at.is_(None), recordings.c.due_at > at)
-    connection.execute(recordings.update().where(recordings.c.id == recording_id, earlier).values(due_at=at))
-
-
-def next_due_at(connection: sa.Connection) -> float | None:
-    """When something is due next, leased or not; None if nothing is scheduled."""
-    earliest: float | None = connection.execute(sa.select(sa.func.min(recordings.c.due_at))).scalar_one()
-    return earliest
 
 
 def count_overdue(connection: sa.Connection, now: float) -> int:

@@ -142,14 +142,6 @@ def load_notice(connection: sa.Connection, notice: int) -> NoticeRow | None:
     return None if row is None else NoticeRow(*row)
 
 
-def load_notice_body(connection: sa.Connection, seals: Seals, notice: int) -> bytes | None:
-    """The bytes as Agora sent them. They may hold secrets."""
-    sealed = connection.execute(
-        sa.select(notifications.c.body).where(notifications.c.id == notice)
-    ).scalar_one_or_none()
-    return None if sealed is None else seals.open(sealed, BODY)
-
-
 def list_notices(
     connection: sa.Connection,
     *,

@@ -239,11 +239,6 @@ def find_by_cname(connection: sa.Connection, cname: str) -> list[AttemptRow]:
     return _find(connection, attempts.c.cname == cname)
 
 
-def find_by_sid(connection: sa.Connection, sid: str) -> list[AttemptRow]:
-    """The attempts with this Agora recording id: one, or none."""
-    return _find(connection, attempts.c.sid == sid)
-
-
 def _find(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[AttemptRow]:
     columns = (attempts.c[name] for name in AttemptRow._fields)
     rows = connection.execute(sa.select(*columns).where(where).order_by(attempts.c.number))

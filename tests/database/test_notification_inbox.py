@@ -47,7 +47,6 @@ async def test_a_notification_is_kept_sealed_and_as_it_came(database: Database, 
     assert seals.open(stored, BODY) == body
     [row] = await database.run(lambda c: notifications.list_notices(c, limit=9))
     assert row == notifications.NoticeRow(row.id, "main", "n", 1001.0, 70, f"{1:032x}", "test-1", "new", None, 0)
-    assert await database.run(lambda c: notifications.load_notice_body(c, seals, row.id)) == body
 
 
 async def test_the_answer_comes_after_the_commit(tmp_path: Path, seals: Seals) -> None:

@@ -18,7 +18,6 @@ from service.database.recordings import (
     LostRace,
     count_by_state,
     find_by_cname,
-    find_by_sid,
     insert_recording,
     list_recordings,
     load_recording,
@@ -108,7 +107,7 @@ async def test_a_save_counts_the_version_and_a_second_from_the_same_version_is_l
         await database.run(lambda c: save_recording(c, changed, due_at=9))
     assert await database.run(lambda c: load_recording(c, made.id)) == saved
     assert await database.run(lambda c: load_sealed(c, made.id)) == b"new"
-    assert await database.run(claims.next_due_at) is None
+    assert await database.run(lambda c: claims.count_overdue(c, 99)) == 0
 
 
 async def test_locked_loads_let_no_save_be_lost(database: Database) -> None:
@@ -145,8 +144,6 @@ async def test_attempts_are_found_by_channel_name_and_sid(database: Database) ->
     await database.run(lambda c: save_recording(c, later, due_at=None))
     rows = [AttemptRow(first.id, 1, "room", 11, "s1"), AttemptRow(first.id, 2, "room", 12, None)]
     assert await database.run(lambda c: find_by_cname(c, "room")) == rows
-    assert await database.run(lambda c: find_by_sid(c, "s1")) == rows[:1]
-    assert await database.run(lambda c: find_by_sid(c, "s2")) == []
 
 
 async def test_one_agora_task_belongs_to_one_attempt(database: Database) -> None:
@@ -251,7 +248,6 @@ async def test_due_recordings_are_claimed_longest_due_first_and_once(database: D
     rest = await database.run(lambda c: claims.claim_due(c, 50, "w2", 30, 9))
     assert [one.recording.requested_at - 1000 for one in rest] == [1]
     assert await database.run(lambda c: claims.count_overdue(c, 50)) == 3
-    assert await database.run(claims.next_due_at) == 10
 
 
 async def test_workers_that_claim_at_once_share_the_work(database: Database) -> None:
@@ -274,7 +270,6 @@ async def test_a_worker_whose_lease_was_taken_over_cannot_save(database: Databas
     with pytest.raises(LostRace):
         await database.run(lambda c: save_recording(c, old.recording, due_at=None, fence=old.fence))
     assert not await database.run(lambda c: claims.renew(c, recording().id, old.fence, 99))
-    assert not await database.run(lambda c: claims.release(c, recording().id, old.fence))
     assert await database.run(lambda c: claims.renew(c, recording().id, new.fence, 99))
     await database.run(lambda c: save_recording(c, new.recording, due_at=1, fence=new.fence, release=True))
     assert len(await database.run(lambda c: claims.claim_due(c, 37, "w1", 30, 1))) == 1
@@ -282,15 +277,9 @@ async def test_a_worker_whose_lease_was_taken_over_cannot_save(database: Databas
 
 async def test_released_claims_are_free_at_once(database: Database) -> None:
     await database.run(lambda c: [insert_recording(c, recording(n), due_at=1) for n in range(3)])
-    taken = await database.run(lambda c: claims.claim_due(c, 5, "w1", 30, 3))
-    assert await database.run(lambda c: claims.release(c, taken[0].recording.id, taken[0].fence))
-    assert len(await database.run(lambda c: claims.claim_due(c, 6, "w2", 30, 3))) == 1
+    await database.run(lambda c: claims.claim_due(c, 5, "w1", 30, 2))
+    await database.run(lambda c: claims.claim_due(c, 5, "w2", 30, 1))
     assert await database.run(lambda c: claims.release_all(c, "w1")) == 2
-    assert len(await database.run(lambda c: claims.claim_due(c, 6, "w2", 30, 3))) == 2
-
-
-async def test_making_due_only_ever_hastens(database: Database) -> None:
-    await database.run(lambda c: insert_recording(c, recording(), due_at=None))
-    for at, expected in ((50.0, 50.0), (80.0, 50.0), (20.0, 20.0)):
-        await database.run(lambda c, at=at: claims.make_due(c, recording().id, at))
-        assert await database.run(claims.next_due_at) == expected
+    assert len(await database.run(lambda c: claims.claim_due(c, 6, "w3", 30, 3))) == 2
+    assert await database.run(claims.release_left) == 3, "what anybody holds"
+    assert len(await database.run(lambda c: claims.claim_due(c, 6, "w4", 30, 3))) == 3
