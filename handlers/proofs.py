@@ -10,6 +10,7 @@ from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import SpanQuery
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
+PICTURE_TYPE: Final = "image/jpeg"
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 
@@ -22,6 +23,24 @@ async def manifest(request: web.Request) -> web.Response:
     """
     body = await request.app[OPERATIONS].manifest(request[CALLER], recording_id(request))
     return web.Response(body=body, content_type=ENVELOPE_TYPE, headers=_PRIVATE)
+
+
+async def poster(request: web.Request) -> web.Response:
+    """Gives one picture of the recording as JPEG, at most 640 pixels wide: the liveliest that was sampled.
+
+    404 where no picture was looked at yet; a look at level `content` or `full` makes one.
+    """
+    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
+
+
+async def contact_sheet(request: web.Request) -> web.Response:
+    """Gives up to 24 small pictures, evenly spread over the recording, side by side as one JPEG.
+
+    404 where no picture was looked at yet; a look at level `content` or `full` makes one.
+    """
+    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
 async def playlist(request: web.Request) -> web.Response:

@@ -76,7 +76,7 @@ _START: Final = Route(
 )
 
 
-def _look(path: str, handler: Handler, summary: str, answer: type, query: type | None = None) -> Route:
+def _look(path: str, handler: Handler, summary: str, answer: type | str, query: type | None = None) -> Route:
     return Route("GET", path, handler, "Recordings", summary, answer, scope=Scope.READ, query=query)
 
 
@@ -105,6 +105,8 @@ ROUTES: Final = (
     _wish("POST", f"{_ONE}/verify", recordings.verify, "Verify again", query=VerifyQuery),
     _look(f"{_ONE}/timeline", recordings.timeline, "Show the timeline", HistoryPage, PageQuery),
     _look(f"{_ONE}/files", recordings.files, "List the files", FilePage, FilesQuery),
+    _look(f"{_ONE}/poster", proofs.poster, "Get the poster", proofs.PICTURE_TYPE),
+    _look(f"{_ONE}/contact-sheet", proofs.contact_sheet, "Get the contact sheet", proofs.PICTURE_TYPE),
     Route(
         "GET",
         f"{_ONE}/manifest",

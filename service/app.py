@@ -80,7 +80,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
-        yield wire(settings, database=database, seals=seals, inbox=inbox, buckets=buckets, send=send)
+        house = wire(settings, database=database, seals=seals, inbox=inbox, buckets=buckets, send=send)
+        stack.push_async_callback(house.worker.close)
+        yield house
 
 
 def wire(

@@ -151,6 +151,7 @@ class Policy:
     retry_seconds: tuple[float, ...] = (1, 3, 6, 10, 20, 30)
     find_sid_seconds: float = 10
     watch_seconds: float = 120
+    first_watch_seconds: float = 20
     failover_window_seconds: float = 120
     stop_check_seconds: float = 15
     recheck_seconds: tuple[float, ...] = (180, 420, 900, 1800, 3600)
@@ -169,6 +170,7 @@ class Policy:
     pause_slack_seconds: float = 5
     two_reads_apart_seconds: float = 5
     endlist_expected: bool = False
+    blank_seconds: float = 60
     level: Level = Level.CONTENT
     reaudit_share: float = 0.05
     reaudit_seconds: tuple[float, ...] = (604800, 2592000)

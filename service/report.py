@@ -126,8 +126,17 @@ class JudgedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Pictures:
+    """A poster and a contact sheet, each a JPEG; together at most 150 KB."""
+
+    poster: bytes = field(repr=False)
+    sheet: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """The result of one look at the bucket. `files` is the manifest; it is stored in its own table."""
+    """The result of one look at the bucket. `files` is the manifest; it and `pictures` are stored in tables of their
+    own. `samples`: how many slices were decoded, chosen by `seed`."""
 
     verdict: Verdict
     level: Level
@@ -140,6 +149,8 @@ class Report:
     bytes_read: int = 0
     cpu_seconds: float = 0.0
     seed: int = 0
+    samples: int = 0
+    pictures: Pictures | None = None
 
     @property
     def warnings(self) -> int:

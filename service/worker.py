@@ -135,6 +135,10 @@ class Worker:
                 await asyncio.wait(late)
         await _calmly(self._work.release_all(), None)  # without a database the leases run out by themselves
 
+    async def close(self) -> None:
+        """End what the worker holds outside this process."""
+        await self._verifier.close()
+
     # --- loops ---------------------------------------------------------------------------------------------------
 
     async def _claim_steps(self) -> None:
@@ -297,7 +301,9 @@ class Worker:
             look = await self._verifier.look(recording)
         except OutsideError as error:
             return LookFailed(error.code, error.detail), ()
-        seen = Looked(look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids)
+        seen = Looked(
+            look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids, look.picture, look.silent
+        )
         return seen, look.files
 
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from service.database.documents import decode, decode_file, decode_report, encode
 from service.database.recordings import upsert
-from service.database.tables import files, history, reports
-from service.report import FileKind, JudgedFile, Report
+from service.database.tables import files, history, pictures, reports
+from service.report import FileKind, JudgedFile, Pictures, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ def load_file(connection: sa.Connection, recording_id: str, key: str) -> JudgedF
 
 
 def insert_report(connection: sa.Connection, recording_id: str, number: int, report: Report) -> None:
-    """Store one report; its `files` belong to `upsert_files` and are left out here."""
-    document = {name: getattr(report, name) for name in Report.__slots__ if name != "files"}
+    """Store one report; its `files` and `pictures` belong to tables of their own and are left out here."""
+    document = {name: getattr(report, name) for name in Report.__slots__ if name not in ("files", "pictures")}
     connection.execute(
         reports.insert().values(
             recording_id=recording_id,
@@ -120,6 +120,22 @@ def insert_report(connection: sa.Connection, recording_id: str, number: int, rep
             document=encode(document),
         )
     )
+
+
+def upsert_pictures(connection: sa.Connection, recording_id: str, number: int, made: Pictures) -> None:
+    """Keep the pictures of this report instead of those of an earlier one."""
+    row = {"recording_id": recording_id, "report": number, "poster": made.poster, "sheet": made.sheet}
+    query = upsert(connection, pictures)
+    new = query.excluded
+    changed = {"report": new.report, "poster": new.poster, "sheet": new.sheet}
+    connection.execute(query.on_conflict_do_update(index_elements=["recording_id"], set_=changed), [row])
+
+
+def load_pictures(connection: sa.Connection, recording_id: str) -> Pictures | None:
+    """The pictures of the newest look that saw any."""
+    query = sa.select(pictures.c.poster, pictures.c.sheet).where(pictures.c.recording_id == recording_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Pictures(bytes(row.poster), bytes(row.sheet))
 
 
 def load_report(connection: sa.Connection, recording_id: str, number: int | None = None) -> Report | None:

@@ -201,6 +201,17 @@ reports = sa.Table(
     sa.PrimaryKeyConstraint("recording_id", "number"),
 )
 
+# Of the newest look that saw any: a poster and a contact sheet as JPEG, 150 KB at most.
+pictures = sa.Table(
+    "pictures",
+    metadata,
+    _owned("recording_id"),
+    sa.Column("report", sa.Integer, nullable=False),
+    sa.Column("poster", sa.LargeBinary, nullable=False),
+    sa.Column("sheet", sa.LargeBinary, nullable=False),
+    sa.PrimaryKeyConstraint("recording_id"),
+)
+
 messages = sa.Table(
     "messages",
     metadata,

@@ -143,7 +143,13 @@ class Draft:
         self.recheck()
         self.note("attempt_ended", attempt=attempt.number, proof=proof, reason=reason)
         self.attended(
-            "ending_unconfirmed", "sid_unknown", "stalled", "agora_unavailable", "stop_refused", "recorder_alive"
+            "ending_unconfirmed",
+            "sid_unknown",
+            "stalled",
+            "picture_blank",
+            "agora_unavailable",
+            "stop_refused",
+            "recorder_alive",
         )
         self.succeeded()
         if self.leftover:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from service.lifecycle.draft import DAY, Draft
 from service.lifecycle.from_start import acquire_failed, start_failed
-from service.lifecycle.instants import hours_end_at, jitter
+from service.lifecycle.instants import hours_end_at, jitter, watch_period
 from service.lifecycle.observations import (
     Acquire,
     Call,
@@ -104,7 +104,7 @@ def started(draft: Draft, at: float) -> None:
     draft.set_attempt(recording_at=at, started_at=attempt.started_at or at)
     if draft.recording.state is State.STARTING:
         draft.enter(State.RECORDING)
-        draft.set(watch=replace(draft.recording.watch, next_list_at=draft.now + draft.recording.policy.watch_seconds))
+        draft.set(watch=replace(draft.recording.watch, next_list_at=draft.now + watch_period(draft.recording, 0)))
 
 
 def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_start import sid_found
+from service.lifecycle.instants import FIRST_SLICES, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Attempt, EndReason, Recording, State, Watch
 from service.report import Report, ReportSummary, Severity, Verdict
@@ -12,6 +13,7 @@ from service.report import Report, ReportSummary, Severity, Verdict
 KEPT_FINDINGS = 20
 # What a later look at a verified recording says of its objects.
 TOUCHED = ("object_vanished", "object_changed")
+BLANK = ("black", "white", "blank")
 
 
 def looked(draft: Draft, look: Looked) -> None:
@@ -19,7 +21,7 @@ def looked(draft: Draft, look: Looked) -> None:
     newest = max((at for at in (watch.last_slice_at, look.last_slice_at) if at is not None), default=None)
     draft.set(
         watch=Watch(
-            next_list_at=draft.now + recording.policy.watch_seconds,
+            next_list_at=draft.now + watch_period(recording, watch.slices + look.slices),
             after_key=look.after_key,
             slices=watch.slices + look.slices,
             size_bytes=watch.size_bytes + look.size_bytes,
@@ -35,6 +37,20 @@ def looked(draft: Draft, look: Looked) -> None:
         draft.set_attempt(next_query_at=draft.now + recording.policy.find_sid_seconds)
         _never_took_effect(draft, attempt)
     _judge_progress(draft)
+    _judge_picture(draft, look)
+
+
+def _judge_picture(draft: Draft, look: Looked) -> None:
+    """A blank page is told of while it can still be helped. The first slice may be blank while the page loads."""
+    if look.picture is None or draft.recording.watch.slices < FIRST_SLICES:
+        return
+    if look.picture in BLANK:
+        draft.warn("picture_blank", picture=look.picture)
+        draft.attend("picture_blank", f"the newest slice shows nothing: its picture is {look.picture}")
+    elif look.picture == "fine":
+        draft.attended("picture_blank")
+    if look.silent:
+        draft.warn("sound_silent")
 
 
 def _never_took_effect(draft: Draft, attempt: Attempt) -> None:

@@ -4,12 +4,21 @@ import math
 from zlib import crc32
 
 from service.recording import Attempt, Recording, State
-from service.report import Verdict
+from service.report import Level, Verdict
 
 HOUR = 3600
 DAY = 86400
+FIRST_SLICES = 2
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
+
+
+def watch_period(recording: Recording, slices: int) -> float:
+    """How long until the bucket is looked at again while it is written. Until the first two slices are there, and can
+    show whether there is a picture at all, that is sooner where pictures are looked at."""
+    policy = recording.policy
+    soon = slices < FIRST_SLICES and policy.level in (Level.CONTENT, Level.FULL)
+    return min(policy.watch_seconds, policy.first_watch_seconds) if soon else policy.watch_seconds
 
 
 def jitter(recording: Recording, number: int) -> float:

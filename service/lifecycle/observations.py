@@ -235,13 +235,16 @@ class CallFailed:
 class Looked:
     """What a LIST after the last known key showed: new slices and where the next LIST goes on.
 
-    `sids`: attempt number → sid, read from the object names below that attempt's unique prefix."""
+    `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
+    `black`, `white`, `blank`, `none`) and `silent`: what the newest slices show; None where nobody looked."""
 
     slices: int
     size_bytes: int
     after_key: str
     last_slice_at: float | None
     sids: dict[int, str] = field(default_factory=dict)
+    picture: str | None = None
+    silent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,22 @@
 """Which slices are opened. The seed stands in the report, so that a look can be repeated; pure and without chance."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from service.media.bitrate import outliers
 from service.media.pieces import Piece, by_run, joined
 
 HEADS_EVERY = 4
+STRATUM_SECONDS = 120.0
+LEAST_STRATA = 24
 
 
-def choose_heads(pieces: Sequence[Piece], seed: int) -> list[int]:
-    """Every fourth slice, the first and the last of each run, both sides of every interruption, and the slices that are
-    conspicuously small; in order (verification A.4.1)."""
+def choose_heads(pieces: Sequence[Piece], seed: int, every: int = HEADS_EVERY) -> list[int]:
+    """One slice in `every`, both ends of each run, both sides of every interruption, and the slices of the lowest bit
+    rates; in order (verification A.4.1)."""
     chosen = set(edges(pieces)) | set(outliers(pieces))
-    chosen.update(range(seed % HEADS_EVERY, len(pieces), HEADS_EVERY))
+    chosen.update(range(seed % every, len(pieces), every))
     return sorted(index for index in chosen if pieces[index].size_bytes)
 
 
@@ -25,3 +29,53 @@ def edges(pieces: Sequence[Piece]) -> list[int]:
             if not joined(pieces[index - 1], pieces[index]):
                 found |= {index - 1, index}
     return sorted(found)
+
+
+def choose_samples(pieces: Sequence[Piece], seed: int, most: int) -> list[int]:
+    """Slices to decode, the most telling first: both sides of every interruption, the lowest bit rates, then one every
+    two minutes. Damage of two and a half minutes or more cannot lie between two of the latter."""
+    usable = [index for index, piece in enumerate(pieces) if piece.size_bytes]
+    first = [index for index in (*edges(pieces), *outliers(pieces)) if pieces[index].size_bytes]
+    chosen = list(dict.fromkeys((*strata(pieces, usable, seed), *first)))
+    return chosen[:most]
+
+
+def strata(pieces: Sequence[Piece], usable: Sequence[int], seed: int) -> list[int]:
+    """One slice for every two minutes of media, and at least twenty-four; the seed shifts where the minutes begin."""
+    step = min(STRATUM_SECONDS, sum(pieces[index].seconds for index in usable) / LEAST_STRATA)
+    found: list[int] = []
+    due = (seed % 997) / 997 * step
+    passed = 0.0
+    for index in usable:
+        passed += pieces[index].seconds
+        if passed > due:
+            found.append(index)
+            due += max(1, math.ceil((passed - due) / step)) * step
+    return found
+
+
+def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:
+    """The two slices before and the two after, of the same run."""
+    near = (index - 1, index + 1, index - 2, index + 2)
+    return [
+        other
+        for other in near
+        if 0 <= other < len(pieces) and pieces[other].run == pieces[index].run and pieces[other].size_bytes
+    ]
+
+
+def stretches(bad: Mapping[int, bool]) -> list[tuple[int, int]]:
+    """(first, last) of each row of bad samples with no good one among them."""
+    found: list[tuple[int, int]] = []
+    open_ = False
+    for index in sorted(bad):
+        if bad[index]:
+            found = [*found[:-1], (found[-1][0], index)] if open_ else [*found, (index, index)]
+        open_ = bad[index]
+    return found
+
+
+def to_bisect(bad: Mapping[int, bool]) -> list[int]:
+    """The slices to look at next, so as to find where bad stretches begin and end: halfway to the next good sample."""
+    order = sorted(bad)
+    return [(one + other) // 2 for one, other in pairwise(order) if bad[one] != bad[other] and other - one > 1]

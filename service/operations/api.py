@@ -61,7 +61,7 @@ from service.operations.writing import Written, create, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
 from service.recording import Attempt, Recording, State
-from service.report import JudgedFile, Level
+from service.report import JudgedFile, Level, Pictures
 from service.settings import App, Settings
 
 T = TypeVar("T")
@@ -349,6 +349,18 @@ class Operations:
         """The bytes of one slice, for a player that may not ask the bucket; see `playback`."""
         recording, file = await self._load_with_file(caller, recording_id, key)
         return await self._playback.read_slice(recording, file)
+
+    async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
+        """Poster and contact sheet of the newest look that saw any; `not_found` where none did."""
+
+        def transaction(connection: sa.Connection) -> Pictures | None:
+            _load(connection, caller, recording_id, lock=False)
+            return evidence.load_pictures(connection, recording_id)
+
+        found = await self._database.run(transaction)
+        if found is None:
+            raise ServiceError(Code.NOT_FOUND, "no picture of this recording was looked at yet")
+        return found
 
     async def manifest(self, caller: Caller, recording_id: str) -> bytes:
         """The signed manifest of the newest look. Raises `conflict` where nobody has looked yet, or without a key."""

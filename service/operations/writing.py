@@ -13,6 +13,7 @@ from service.database.evidence import (
     insert_report,
     load_history,
     upsert_files,
+    upsert_pictures,
 )
 from service.database.ledger import LedgerRow, write_ledger
 from service.database.outbox import insert_messages
@@ -128,6 +129,8 @@ def observe(
     if isinstance(observation, Judged):
         insert_report(connection, saved.id, saved.reports, observation.report)
         upsert_files(connection, saved.id, observation.report.files, now)
+        if observation.report.pictures is not None:
+            upsert_pictures(connection, saved.id, saved.reports, observation.report.pictures)
     if isinstance(observation, LabelsChanged):
         replace_labels(connection, saved)
     return Written(recording, saved, now, _progress(observation))

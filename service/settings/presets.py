@@ -111,6 +111,7 @@ class Timing(Section):
     retry_seconds: Steps = _T.retry_seconds
     find_sid_seconds: Seconds = _T.find_sid_seconds
     watch_seconds: Seconds = _T.watch_seconds
+    first_watch_seconds: Seconds = _T.first_watch_seconds
     failover_window_seconds: Seconds = _T.failover_window_seconds
     stop_check_seconds: Seconds = _T.stop_check_seconds
     recheck_seconds: Steps = _T.recheck_seconds
@@ -131,6 +132,7 @@ class Timing(Section):
     endlist_expected: bool = _T.endlist_expected
     reaudit_share: Annotated[float, Field(ge=0, le=1)] = _T.reaudit_share
     reaudit_seconds: Steps = _T.reaudit_seconds
+    blank_seconds: Annotated[float, Field(ge=0)] = _T.blank_seconds
 
     @field_validator("start_repeat_seconds")
     @classmethod

@@ -18,7 +18,8 @@ _SID_LENGTH = 32
 class Look:
     """What is new below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at` is
     when the newest of them arrived, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
-    objects carry."""
+    objects carry. `picture`, `silent`: what the newest slice shows, and whether all those listened to are silent; None
+    where nobody looked."""
 
     after_key: str
     slices: int = 0
@@ -26,6 +27,8 @@ class Look:
     last_slice_at: float | None = None
     sids: dict[int, str] = field(default_factory=dict)
     files: tuple[JudgedFile, ...] = ()
+    picture: str | None = None
+    silent: bool | None = None
 
 
 async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:

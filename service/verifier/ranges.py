@@ -6,14 +6,15 @@ from typing import TypeVar
 
 from service.buckets import Bucket, Usage
 from service.errors import OutsideError, Unavailable
+from service.media.verdict import Judgement
 
 AT_ONCE = 16
 
 T = TypeVar("T")
 
 
-async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
-    """Do `work` for all items, `AT_ONCE` of them at a time. The first error ends it and is raised."""
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int = AT_ONCE) -> None:
+    """Do `work` for all items, so many at a time. The first error ends it and is raised."""
     left = iter(items)
 
     async def run() -> None:
@@ -22,7 +23,7 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
+            for _ in range(at_once):
                 group.create_task(run())
     except* OutsideError as errors:
         raise errors.exceptions[0] from None
@@ -37,3 +38,8 @@ async def read_range(bucket: Bucket, key: str, first: int, length: int, usage: U
     if first and fetched.size_bytes is None:
         raise Unavailable("storage_unreachable", "the bucket does not answer ranges")
     return fetched.content
+
+
+def missing(judgement: Judgement, key: str, code: str = "slice_missing") -> None:
+    """What was listed is not there any more, or not yet."""
+    judgement.findings.add(code, f"{key} was listed, but is not there when it is read.", key=key)

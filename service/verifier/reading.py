@@ -1,6 +1,7 @@
 """What a judgement reads of a bucket before it opens any media: the listing, and the playlists that count."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -72,6 +73,15 @@ async def beside(size: int, function: Callable[_P, _T], *args: _P.args, **kwargs
     if size > _BESIDE_THE_LOOP:
         return await asyncio.to_thread(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+def counted(usage: Usage, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call `function` and count its CPU time."""
+    began = time.thread_time()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        usage.cpu_seconds += time.thread_time() - began
 
 
 def weight(reads: dict[str, PlaylistRead]) -> int:

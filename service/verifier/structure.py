@@ -7,11 +7,11 @@ from service.media.findings import RULES
 from service.media.mp4 import Mp4, Walk, walk_mp4
 from service.media.mpegts import Head, held_seconds, read_head
 from service.media.pieces import by_run
-from service.media.sampling import choose_heads
+from service.media.sampling import HEADS_EVERY, choose_heads
 from service.media.structure import add_faults, judge_heads, judge_length, judge_mp4s
 from service.media.verdict import Judgement
 from service.report import Severity
-from service.verifier.ranges import each, read_range
+from service.verifier.ranges import each, missing, read_range
 from service.verifier.reading import beside
 
 HEAD_BYTES = 4096
@@ -21,13 +21,14 @@ _FRAME_SECONDS = 0.2
 
 
 async def look_at_structure(
-    bucket: Bucket, judgement: Judgement, seed: int, usage: Usage, *, tables: bool = False
-) -> None:
-    """Read and judge the heads of some slices, of all of a run where one of them is conspicuous, the tail of each run,
-    and the boxes of every MP4 file. `tables`: their tables of samples as well. Raises `OutsideError`."""
+    bucket: Bucket, judgement: Judgement, seed: int, usage: Usage, *, every: int = HEADS_EVERY, tables: bool = False
+) -> bool:
+    """Read and judge the heads of one slice in `every`, of all of a run where one of them is conspicuous, the tail of
+    each run, and the boxes of every MP4 file. `tables`: their tables of samples as well. Tells whether there is a sound
+    track. Raises `OutsideError`."""
     pieces = judgement.pieces
     heads: dict[int, Head] = {}
-    await _read_heads(bucket, judgement, choose_heads(pieces, seed), heads, usage)
+    await _read_heads(bucket, judgement, choose_heads(pieces, seed, every), heads, usage)
     faults = judge_heads(pieces, heads)
     doubtful = {pieces[one.index].run for one in faults if RULES[one.code].severity is not Severity.NOTE}
     if doubtful:
@@ -38,6 +39,7 @@ async def look_at_structure(
     await _read_tails(bucket, judgement, heads, usage)
     audible = any(stream.audio for head in heads.values() for stream in head.streams or ())
     await _read_mp4s(bucket, judgement, usage, tables=tables, audible=audible)
+    return audible
 
 
 async def _read_heads(
@@ -47,7 +49,7 @@ async def _read_heads(
         key = judgement.pieces[index].key
         content = await read_range(bucket, key, 0, HEAD_BYTES, usage)
         if content is None:
-            _missing(judgement, key)
+            missing(judgement, key)
         else:
             heads[index] = read_head(content)
 
@@ -60,7 +62,7 @@ async def _read_tails(bucket: Bucket, judgement: Judgement, heads: dict[int, Hea
         begin = max(0, piece.size_bytes - TAIL_BYTES)
         content = await read_range(bucket, piece.key, begin, piece.size_bytes - begin, usage)
         if content is None:
-            _missing(judgement, piece.key)
+            missing(judgement, piece.key)
             return
         held = held_seconds(content, head)
         if held is not None:
@@ -80,7 +82,7 @@ async def _read_mp4s(bucket: Bucket, judgement: Judgement, usage: Usage, *, tabl
         while not isinstance(step, Mp4):
             content = await read_range(bucket, key, *step, usage)
             if content is None:
-                _missing(judgement, key, "mp4_missing")
+                missing(judgement, key, "mp4_missing")
                 return
             step = await beside(len(content) // HEAD_BYTES, _send, walk, content)
         facts[key] = step
@@ -97,8 +99,3 @@ def _send(walk: Walk, content: bytes | None) -> tuple[int, int] | Mp4:
     except StopIteration as done:
         found: Mp4 = done.value
         return found
-
-
-def _missing(judgement: Judgement, key: str, code: str = "slice_missing") -> None:
-    text = f"{key} was listed, but is not there when it is read."
-    judgement.findings.add(code, text, key=key)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from zlib import crc32
 
 from metrics import verification as meter
@@ -10,16 +11,25 @@ from service.errors import OutsideError
 from service.media.expectation import expectation
 from service.recording import Recording
 from service.report import Level, Report
+from service.verifier.decoder import Decoder, Decoders
 from service.verifier.judging import judge_recording, judge_shut
+from service.verifier.live import sample_newest
 from service.verifier.looking import Look, look
 
 
 class Verifier:
-    """Holds nothing between looks; `open_bucket` gives the bucket that a recording is
+    """Holds nothing between looks but the process that decodes; `open_bucket` gives the bucket that a recording is
     pinned to, or raises `OutsideError`."""
 
     def __init__(self, open_bucket: Callable[[Recording], Bucket]) -> None:
         self._open_bucket = open_bucket
+        self._decoders = Decoders()
+        # One child for the samples of all running recordings: starting one costs more than twenty samples.
+        self._live = Decoder()
+
+    async def close(self) -> None:
+        """End the process that decodes."""
+        await self._live.close()
 
     async def verify(self, recording: Recording, now_fn: Callable[[], float]) -> Report:
         """Look at everything below the recording's prefix and judge it. Never raises for what the bucket answers:
@@ -33,16 +43,27 @@ class Verifier:
         else:
             level = recording.look_level or recording.policy.level
             report = await judge_recording(
-                bucket, expectation(recording), level, seed=_seed(recording), now_fn=now_fn, usage=usage
+                bucket,
+                expectation(recording),
+                level,
+                seed=_seed(recording),
+                now_fn=now_fn,
+                usage=usage,
+                decoders=self._decoders,
             )
         _count(report, usage, asyncio.get_running_loop().time() - started)
         return report
 
     async def look(self, recording: Recording) -> Look:
-        """See `looking.look`."""
+        """See `looking.look` and `live.sample_newest`."""
         usage = Usage()
+        bucket = self._open_bucket(recording)
         try:
-            return await look(self._open_bucket(recording), recording, usage)
+            seen = await look(bucket, recording, usage)
+            samples = await sample_newest(bucket, recording, seen, self._live, usage)
+            if not samples:
+                return seen
+            return replace(seen, picture=samples[-1].look, silent=all(one.silent for one in samples))
         finally:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
 

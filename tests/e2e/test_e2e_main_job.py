@@ -28,7 +28,7 @@ async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as
         shown = await house.until(recording, "verified")
 
         assert (shown["end_reason"], shown["blame"], shown["verdict"]) == ("stopped", "caller", "verified")
-        assert shown["level"] == "structure"
+        assert shown["level"] == "content"
         assert shown["labels"] == {"course": "physics"}
         assert shown["warnings"] == []
         assert [attempt["state"] for attempt in shown["attempts"]] == ["ended"]

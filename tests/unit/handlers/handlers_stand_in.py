@@ -8,7 +8,18 @@ from service.database.documents import encode
 from service.errors import Code, ServiceError
 from service.operations import Answer, Caller, FileEntry, HistoryEntry, Listed, Page, Scope, StoredNotice
 from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
-from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Level, ReportSummary, Severity, Verdict
+from service.report import (
+    Coverage,
+    FileKind,
+    Finding,
+    Interval,
+    JudgedFile,
+    Level,
+    Pictures,
+    ReportSummary,
+    Severity,
+    Verdict,
+)
 
 NOW = 1_800_000_000.0
 ID = "rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE"
@@ -124,6 +135,10 @@ class StandIn:
     async def set_rtmp(self, caller: Any, recording_id: str, rtmp_url: str) -> Recording:
         self._note("set_rtmp", recording_id, rtmp_url)
         return RECORDING
+
+    async def pictures(self, caller: Any, recording_id: str) -> Pictures:
+        self._note("pictures", recording_id)
+        return Pictures(b"a poster", b"a sheet")
 
     async def verify(self, caller: Any, recording_id: str, level: Level | None = None) -> Recording:
         self._note("verify", recording_id, *[level] * (level is not None))

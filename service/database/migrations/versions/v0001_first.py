@@ -299,6 +299,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_endpoints")),
     )
     op.create_table(
+        "pictures",
+        sa.Column("recording_id", sa.Text(), nullable=False),
+        sa.Column("report", sa.Integer(), nullable=False),
+        sa.Column("poster", sa.LargeBinary(), nullable=False),
+        sa.Column("sheet", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recording_id"], ["recordings.id"], name=op.f("fk_pictures_recording_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("recording_id", name=op.f("pk_pictures")),
+    )
+    op.create_table(
         "reports",
         sa.Column("recording_id", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),

@@ -1,0 +1,131 @@
+"""The parent of the process that decodes: it hands over bytes, waits so long and no longer, and takes numbers back.
+
+The child has no secret in its environment, no file to write, bounded memory and bounded time. One that overruns or
+breaks is killed; the next job gets a new one.
+"""
+
+import asyncio
+import importlib.util
+import json
+import struct
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+MEMORY_BYTES = 1024**3
+CPU_SECONDS = 300
+JOB_SECONDS = 20.0
+# A child is replaced after so much CPU, long before the kernel would end it in the middle of a job.
+_RETIRE_CPU_SECONDS = 120.0
+_MOST_ANSWER_BYTES = 4 * 1024 * 1024
+_CHILD = Path(__file__).with_name("decoder_child.py")
+
+
+class DecoderFailed(Exception):
+    """A job came to no answer: the child overran its limits or died. Says nothing about the media."""
+
+
+def can_decode() -> bool:
+    """Whether the extra `media` (PyAV) is installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("av", "numpy"))
+
+
+class Decoders:
+    """As many decoders at once as a machine bears; the others wait for one."""
+
+    def __init__(self, most: int = 2) -> None:
+        self._free = asyncio.Semaphore(most)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator["Decoder"]:
+        """A decoder with a child of its own, which ends with the block."""
+        async with self._free, Decoder() as decoder:
+            yield decoder
+
+
+class Decoder:
+    """One child at a time, started by the first job. `cpu_seconds` is what all its children have used."""
+
+    def __init__(
+        self, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: int = CPU_SECONDS, job_seconds: float = JOB_SECONDS
+    ) -> None:
+        self._limits = str(memory_bytes), str(cpu_seconds)
+        self._job_seconds = job_seconds
+        self._process: Process | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._used = 0.0
+        self._earlier = 0.0
+
+    @property
+    def cpu_seconds(self) -> float:
+        return self._earlier + self._used
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the child."""
+        process, self._process = self._process, None
+        self._earlier, self._used = self.cpu_seconds, 0.0
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            # Its pipes close only when they are read to their end.
+            await process.communicate()
+
+    async def run(self, job: str, content: bytes, **asked: int) -> tuple[dict[str, Any], bytes]:
+        """Have one job done. Raises `DecoderFailed`; a second try may go better."""
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(self._job_seconds):
+                    facts, made = await self._ask(await self._child(), {"job": job, **asked}, content)
+            except (TimeoutError, OSError, asyncio.IncompleteReadError, ValueError) as error:
+                await self.close()
+                raise DecoderFailed(type(error).__name__) from error
+            except BaseException:
+                # What a cancelled job would still answer must not answer the next one.
+                await self.close()
+                raise
+            self._used = float(facts.pop("cpu_seconds", 0.0))
+            if self._used > _RETIRE_CPU_SECONDS:
+                await self.close()
+            return facts, made
+
+    async def _child(self) -> Process:
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                str(_CHILD),
+                *self._limits,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+                limit=1 << 20,
+            )
+        return self._process
+
+    @staticmethod
+    async def _ask(process: Process, asked: Mapping[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told = json.dumps(asked).encode()
+        process.stdin.write(struct.pack(">II", len(told), len(content)) + told)
+        process.stdin.write(content)
+        await process.stdin.drain()
+        size, length = struct.unpack(">II", await process.stdout.readexactly(8))
+        if size + length > _MOST_ANSWER_BYTES:
+            raise ValueError("the answer is too long")
+        facts = json.loads(await process.stdout.readexactly(size))
+        return facts, await process.stdout.readexactly(length)

@@ -1,0 +1,85 @@
+"""What a look costs, counted on the wire, for one recorded hour; and that a month is judged in bounded memory."""
+
+import time
+import tracemalloc
+
+import pytest
+from corpus_bench import Bench
+from corpus_media import Part, Shape, Slice, mp4_of, slice_of
+from corpus_recordings import BEGIN, Made
+
+from service.report import Level, Severity, Verdict
+
+HOUR = Shape(seconds=16)
+COUNT = 225
+STUFFING = (b"\x47\x1f\xff\x10" + b"\xff" * 184) * 2500
+
+
+def hour(kind: str = "page") -> Made:
+    """An hour at about half a megabyte a slice: the size comes from packets of stuffing in the middle."""
+    rows = []
+    for number in range(COUNT):
+        content = slice_of(HOUR, kind, number)
+        middle = len(content) // 376 * 188
+        rows.append(
+            Slice(BEGIN + number * 16, 16.0, content[:middle] + STUFFING + content[middle:], marked=number in (80, 160))
+        )
+    return Made([Part(rows, mp4s=[mp4_of(HOUR, (kind,) * COUNT)])], HOUR)
+
+
+async def test_an_hour_is_judged_within_its_budget(bench: Bench) -> None:
+    made = hour()
+    for level, requests, size in ((Level.STRUCTURE, 75, 1_000_000), (Level.CONTENT, 135, 9_000_000)):
+        report = await bench.judge(made, level)
+        assert (report.verdict, report.level) == (Verdict.VERIFIED, level)
+        assert (report.requests, report.bytes_read) == (bench.store.requests, bench.store.bytes_sent)
+        assert bench.store.requests <= requests
+        assert bench.store.bytes_sent <= size
+    assert report.samples >= 24
+    assert report.pictures is not None
+    assert len(report.pictures.poster) + len(report.pictures.sheet) <= 150_000
+
+
+@pytest.mark.proof
+@pytest.mark.proof
+async def test_bad_samples_are_followed_within_the_budget(bench: Bench) -> None:
+    """Black and page in turns: every sample is an edge of something."""
+    made = hour()
+    for number in range(0, COUNT, 2):
+        made.parts[0].slices[number].content = slice_of(HOUR, "black", number)
+    report = await bench.judge(made, Level.CONTENT)
+    assert report.verdict is Verdict.DEFECTIVE
+    assert bench.store.requests <= 135
+    assert bench.store.bytes_sent <= 9_000_000
+
+
+@pytest.mark.proof
+async def test_an_hour_takes_seconds(bench: Bench) -> None:
+    made = hour()
+    for level, seconds in ((Level.STRUCTURE, 1.0), (Level.CONTENT, 5.0)):
+        took = []
+        for _ in range(3):
+            began = time.perf_counter()
+            await bench.judge(made, level)
+            took.append(time.perf_counter() - began)
+        print(f"{level}: {min(took):.2f} s")
+        assert min(took) <= seconds
+
+
+@pytest.mark.proof
+async def test_a_month_is_judged_in_bounded_memory(bench: Bench) -> None:
+    """720 hours, 162,000 slices. What is read of them is the same few KiB again and again, their time stamps forged."""
+    count = 720 * COUNT
+    rows = [Slice(BEGIN + number * 16, 16.0, slice_of(HOUR, "page", 0), marked=True) for number in range(count)]
+    made = Made([Part(rows)], HOUR, hours=720)
+    bench.store.hold(made.objects())
+    tracemalloc.start()
+    try:
+        report = await bench.judge(made, Level.STRUCTURE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.verdict is Verdict.VERIFIED
+    assert [one.code for one in report.findings if one.severity is Severity.ERROR] == []
+    print(f"peak {peak / 1e6:.0f} MB, {report.requests} requests, {report.cpu_seconds} s")
+    assert peak < 1_000_000_000

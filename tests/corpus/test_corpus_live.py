@@ -1,0 +1,107 @@
+"""While a recording runs its first slices are looked at, and a blank page is told of."""
+
+from dataclasses import replace
+
+import pytest
+from corpus_bench import Bench
+from corpus_media import Shape, slice_of
+from corpus_recordings import BEGIN, CNAME, PREFIX, SID, utc17
+
+from service.lifecycle import apply, next_step
+from service.lifecycle.observations import Look, Looked
+from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
+from service.report import Level
+from service.verifier import Verifier
+
+SHAPE = Shape()
+
+
+def running(**changes: object) -> Recording:
+    attempt = Attempt(
+        1,
+        CNAME,
+        7,
+        PREFIX,
+        BEGIN,
+        state=AttemptState.RUNNING,
+        resource_id="r",
+        sid=SID,
+        started_at=BEGIN,
+        recording_at=BEGIN,
+        next_query_at=BEGIN + 9999,
+    )
+    row = Recording(
+        id="rec_01",
+        owner="o",
+        app="a",
+        storage="s",
+        location=Location(11, 0, "corpus", None, True, ("rec01",)),
+        parameters=Parameters(),
+        policy=Policy(),
+        page="https://page.example/",
+        rtmp=None,
+        requested_at=BEGIN,
+        cname=CNAME,
+        state=State.RECORDING,
+        window_from_at=BEGIN,
+        attempts=(attempt,),
+        watch=Watch(next_list_at=BEGIN + 20),
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def write(bench: Bench, *kinds: str) -> None:
+    bench.store.hold(
+        {
+            f"{PREFIX}{SID}_{CNAME}_{utc17(BEGIN + number * SHAPE.seconds)}.ts": slice_of(SHAPE, kind, number)
+            for number, kind in enumerate(kinds)
+        }
+    )
+
+
+async def test_the_first_two_slices_then_the_newest_of_each_look_are_sampled(bench: Bench) -> None:
+    verifier = Verifier(lambda _: bench.bucket)
+    try:
+        write(bench, "black", "black")
+        first = await verifier.look(running())
+        assert (first.slices, first.picture, first.silent) == (2, "black", False)
+        assert len(bench.store.asked) == 2
+        write(bench, "black", "black", "page", "page", "silent")
+        later = await verifier.look(running(watch=Watch(after_key=first.after_key, slices=2)))
+        assert (later.slices, later.picture, later.silent) == (3, "fine", True)
+        assert len(bench.store.asked) == 1
+        write(bench, "white")
+        assert (await verifier.look(running(policy=Policy(level=Level.STRUCTURE)))).picture is None
+        assert bench.store.asked == set()
+    finally:
+        await verifier.close()
+
+
+def looked(row: Recording, slices: int, picture: str | None, at: float, *, silent: bool = False) -> Recording:
+    return apply(row, Looked(slices, 10, f"k{at}", at, {}, picture, silent), at).recording
+
+
+def test_until_two_slices_are_there_the_bucket_is_looked_at_every_twenty_seconds() -> None:
+    row = looked(running(), 1, "black", BEGIN + 20)
+    assert (row.warnings, row.attention) == ((), None), "the first slice may be blank while the page loads"
+    assert row.watch.next_list_at == BEGIN + 40
+    assert next_step(row, BEGIN + 40) == Look()
+    row = looked(row, 1, "fine", BEGIN + 40)
+    assert row.watch.next_list_at == BEGIN + 40 + row.policy.watch_seconds
+
+
+def test_a_blank_page_is_warned_of_once_and_attended_until_it_shows_something() -> None:
+    row = looked(running(), 2, "white", BEGIN + 40)
+    assert row.warnings == ("picture_blank",)
+    assert row.attention is not None
+    assert row.attention.code == "picture_blank"
+    row = looked(row, 1, "black", BEGIN + 160)
+    assert row.warnings == ("picture_blank",)
+    row = looked(row, 1, "fine", BEGIN + 280)
+    assert row.attention is None
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_silence_is_warned_of(silent: bool) -> None:
+    row = looked(running(), 2, "fine", BEGIN + 40, silent=silent)
+    assert row.warnings == ("sound_silent",) * silent
