@@ -34,7 +34,7 @@ ENV PATH=/opt/pagereel/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /var/lib/pagereel
 USER 10001:10001
 
-# av carries GPL encoders, so it is in this image only; and what opens real pages: browser, screen and sound.
+# What opens real pages: browser, screen and sound.
 FROM runtime AS emulator
 USER 0
 # Debian's own names, without versions: a pinned one vanishes from the mirror with its next security update.

@@ -108,7 +108,7 @@ lock:
 	$(PYTHON) -m venv "$$tools"; "$$tools/bin/python" -m pip install --disable-pip-version-check --quiet uv; \
 	PATH="$$tools/bin:$$PATH"; \
 	$(COMPILE) --all-extras pyproject.toml -o requirements.lock; \
-	$(COMPILE) --extra uvloop -c requirements.lock pyproject.toml -o deploy/image/service.lock; \
+	$(COMPILE) --extra uvloop --extra media -c requirements.lock pyproject.toml -o deploy/image/service.lock; \
 	$(COMPILE) --extra uvloop --extra emulator -c requirements.lock pyproject.toml -o deploy/image/emulator.lock; \
 	echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/image/build.lock
 

@@ -144,6 +144,10 @@ class Report:
     findings: tuple[Finding, ...] = ()
     coverage: Coverage | None = None
     missing: tuple[Missing, ...] = ()
+    covered: tuple[Interval, ...] = ()
+    paused: tuple[Interval, ...] = ()
+    doubled: tuple[Interval, ...] = ()
+    drift_seconds: float = 0.0
     files: tuple[JudgedFile, ...] = ()
     requests: int = 0
     bytes_read: int = 0

@@ -30,11 +30,13 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`doubled` are stretches that two slices hold; `drift_seconds` is what many holes too small to be missing add up
-    to beyond a second an hour, and is part of the unexplained time."""
+    """`covered` and `paused` are stretches of the window, `doubled` those that two slices hold; `drift_seconds` is what
+    many holes too small to be missing add up to beyond a second an hour, and is part of the unexplained time."""
 
     coverage: Coverage
     missing: tuple[Missing, ...]
+    covered: tuple[Interval, ...]
+    paused: tuple[Interval, ...]
     doubled: tuple[Interval, ...]
     drift_seconds: float
 
@@ -72,8 +74,8 @@ def build_timeline(slices: Iterable[Slice], expected: Expectation) -> Timeline:
         allowed_seconds=_round(expected.allowed_seconds(expected_seconds)),
         share=min(1.0, round(covered_seconds / expected_seconds, 6)) if expected_seconds else 1.0,
     )
-    twice = tuple(Interval(a, b) for a, b in overlap(merge(doubled), window))
-    return Timeline(coverage, tuple(missing), twice, _round(drift))
+    held, held_back, twice = (_intervals(overlap(spans, window)) for spans in (covered, paused, merge(doubled)))
+    return Timeline(coverage, tuple(missing), held, held_back, twice, _round(drift))
 
 
 def _sweep(slices: Sequence[Slice], begin: float, end: float) -> tuple[list[Span], list[_Hole], list[Span], float]:
@@ -169,6 +171,10 @@ def subtract(some: Sequence[Span], cuts: Sequence[Span]) -> list[Span]:
 def measure(spans: Iterable[Span]) -> float:
     """The summed length."""
     return sum(end - begin for begin, end in spans)
+
+
+def _intervals(spans: Iterable[Span]) -> tuple[Interval, ...]:
+    return tuple(Interval(begin, end) for begin, end in spans)
 
 
 def _round(seconds: float) -> float:

@@ -78,6 +78,10 @@ class Judgement:
             findings=self.findings.all(),
             coverage=timeline.coverage,
             missing=tuple(one for one in timeline.missing if one.seconds > NOTABLE_SECONDS)[:_MISSING_KEPT],
+            covered=timeline.covered[:_MISSING_KEPT],
+            paused=timeline.paused[:_MISSING_KEPT],
+            doubled=timeline.doubled[:_MISSING_KEPT],
+            drift_seconds=timeline.drift_seconds,
             files=list_files(self.expected, self.listing.runs, self._parsed),
         )
 

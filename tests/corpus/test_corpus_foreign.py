@@ -1,0 +1,53 @@
+"""Recordings that another muxer made, and one of very many slices."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from corpus_bench import Bench
+from corpus_media import Part, Shape, Slice
+from corpus_recordings import BEGIN, Made, straight
+
+from service.report import Level, Severity, Verdict
+
+
+def made_by_ffmpeg(folder: Path) -> Made:
+    if shutil.which("ffmpeg") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("ffmpeg is missing: install the Debian package ffmpeg")
+        pytest.skip("needs the Debian package ffmpeg")
+    source = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=15", "-f", "lavfi", "-i", "sine=frequency=440"]
+    coding = ["-t", "48", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-bf", "2", "-pix_fmt", "yuv420p"]
+    sound = ["-c:a", "aac", "-ar", "48000", "-ac", "1"]
+    slicing = ["-f", "hls", "-hls_time", "6", "-hls_playlist_type", "vod"]
+    slicing += ["-hls_segment_filename", "s%03d.ts", "all.m3u8"]
+    asked = ["ffmpeg", "-v", "error", "-y", *source, *coding, *sound, "-threads", "1"]
+    subprocess.run([*asked, *slicing], cwd=folder, check=True, timeout=60)
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", "all.m3u8", "-c", "copy", "all.mp4"], cwd=folder, check=True)
+    lengths = re.findall(r"#EXTINF:([\d.]+),\n(\S+)", (folder / "all.m3u8").read_text())
+    rows, at = [], BEGIN
+    for seconds, name in lengths:
+        rows.append(Slice(at, float(seconds), (folder / name).read_bytes()))
+        at += float(seconds)
+    return Made([Part(rows, mp4s=[(folder / "all.mp4").read_bytes()])], Shape(640, 360))
+
+
+async def test_what_ffmpeg_made_has_no_error_and_no_warning(bench: Bench, tmp_path: Path) -> None:
+    made = made_by_ffmpeg(tmp_path)
+    for level in (Level.STRUCTURE, Level.CONTENT, Level.FULL):
+        report = await bench.judge(made, level)
+        said = [(one.code, one.text) for one in report.findings if one.severity is not Severity.NOTE]
+        assert (said, report.verdict, report.level) == ([], Verdict.VERIFIED, level)
+
+
+@pytest.mark.proof
+async def test_2400_slices_have_no_error(bench: Bench) -> None:
+    made = straight(2400, mp4=False, ended=False)
+    made.hours = 12
+    for level in (Level.STRUCTURE, Level.CONTENT):
+        report = await bench.judge(made, level)
+        errors = [(one.code, one.text) for one in report.findings if one.severity is Severity.ERROR]
+        assert (errors, report.verdict, report.level) == ([], Verdict.VERIFIED, level)
