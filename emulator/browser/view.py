@@ -107,8 +107,8 @@ class PageView:
 
     async def close(self) -> None:
         """Close the page and free everything."""
-        ear, self._ear = self._ear, None
-        self._hears = ear is not None and not ear.deaf
+        if self._ear is not None:
+            self._hears, self._ear = not self._ear.deaf, None
         for task in self._watchers:
             task.cancel()
         if self._watchers:

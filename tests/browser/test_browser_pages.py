@@ -59,7 +59,7 @@ async def ended(notices: Notices) -> int:
     return int(told(notices, 71)[0]["code"])
 
 
-@pytest.mark.parametrize("page", ["missing", "broken", "refused"])
+@pytest.mark.parametrize("page", ["missing", pytest.param("broken", marks=pytest.mark.proof), "refused"])
 async def test_a_page_that_cannot_be_opened_ends_with_code_5(
     s3: S3Server, notices: Notices, site: Site, page: str
 ) -> None:
@@ -85,6 +85,7 @@ async def test_a_page_that_is_never_ready_is_loaded_twice_and_ends_with_code_4(
     assert told(notices, 70) == []
 
 
+@pytest.mark.proof
 async def test_recording_begins_when_the_page_says_that_it_is_ready(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/later", READY_LATER)
     async with recording(s3, notices) as agora:
@@ -122,6 +123,7 @@ async def test_a_killed_browser_may_end_the_recording_with_code_6(s3: S3Server, 
         assert (await agora.task(session))["slices_uploaded"] >= 1
 
 
+@pytest.mark.proof
 async def test_drawing_with_webgl_ends_with_event_72_and_code_2(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/webgl", TRIANGLE)
     async with recording(s3, notices) as agora:
@@ -149,6 +151,7 @@ async def test_a_page_that_loads_too_fast_ends_with_event_72(s3: S3Server, notic
     assert [details["limitType"] for details in told(notices, 72)] == ["bandwidth"]
 
 
+@pytest.mark.proof
 async def test_a_page_that_loses_its_sound_is_loaded_anew_once(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/beep", ONE_BEEP)
     async with recording(s3, notices, silence_seconds=1) as agora:
