@@ -70,7 +70,9 @@ TIMING = {
 }
 
 
-async def eventually(condition: Callable[[], Any | Awaitable[Any]], deadline: float = 20.0, what: str = "") -> Any:
+async def eventually(
+    condition: Callable[[], Any | Awaitable[Any]], deadline: float = 20.0, what: str = "", every: float = 0.05
+) -> Any:
     """Wait until `condition` gives something true and give that; fail after `deadline` seconds."""
     until = time.monotonic() + deadline
     while True:
@@ -80,7 +82,7 @@ async def eventually(condition: Callable[[], Any | Awaitable[Any]], deadline: fl
             return value
         said = what() if callable(what) else what
         assert time.monotonic() < until, f"not true within {deadline:g} s: {said or condition}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(every)
 
 
 def free_port() -> int:
@@ -245,7 +247,7 @@ class Answer:
 
 @dataclass
 class House:
-    """A service somebody can call, and what stands around it."""
+    """A service somebody can call, and what stands around it. `every`: how often its waits look, in seconds."""
 
     api: str
     callbacks: str
@@ -255,6 +257,7 @@ class House:
     database_url: str
     token: str = TOKEN
     tokens: dict[str, str] = field(default_factory=dict)
+    every: float = 0.05
 
     # --- as a caller ---
 
@@ -307,7 +310,7 @@ class House:
             assert shown["state"] in states or shown["state"] not in OVER, f"{shown['state']}: {shown}"
             return shown["state"] in states
 
-        await eventually(there, deadline, lambda: f"{recording} is {states}, but {shown}")
+        await eventually(there, deadline, lambda: f"{recording} is {states}, but {shown}", self.every)
         return shown
 
     async def timeline(self, recording: str) -> list[dict[str, Any]]:
@@ -366,7 +369,7 @@ class House:
             tasks = await self.tasks(recording)
             return sum(task["slices_uploaded"] for task in tasks) >= count
 
-        await eventually(enough, 30, f"{count} slices of {recording}")
+        await eventually(enough, 30, f"{count} slices of {recording}", self.every)
 
     async def billed(self, recording: str, seconds: float) -> None:
         """Wait until the recorder has run for so long, pauses included."""
@@ -374,7 +377,7 @@ class House:
         async def enough() -> bool:
             return sum(task["billed_seconds"] for task in await self.tasks(recording)) >= seconds
 
-        await eventually(enough, seconds + 20, f"{seconds} s of {recording}")
+        await eventually(enough, seconds + 20, f"{seconds} s of {recording}", self.every)
 
     # --- as an administrator ---
 

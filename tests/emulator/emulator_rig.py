@@ -39,17 +39,19 @@ async def until(fact: Callable[[], Any | Awaitable[Any]], seconds: float = 20.0)
 
 @dataclass
 class Notices:
-    """A receiver that records; `statuses` are what it answers next."""
+    """A receiver that records, unless it `keeps` nothing; `statuses` are what it answers next."""
 
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    keeps: bool = True
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self.raw.append((dict(request.headers), body))
-        self.bodies.append(json.loads(body))
+        if self.keeps:
+            self.raw.append((dict(request.headers), body))
+            self.bodies.append(json.loads(body))
         return web.json_response({}, status=self.statuses.pop(0) if self.statuses else 200)
 
     def events(self, event: int | None = None) -> list[dict[str, Any]]:
