@@ -5,7 +5,10 @@ For: one place that reads the time. It must not be compressed itself: media and 
 
 from __future__ import annotations
 
+import asyncio
 import time
+
+_LONGEST_WAIT_SECONDS = 60.0
 
 
 class Clock:
@@ -18,6 +21,15 @@ class Clock:
     def now(self) -> float:
         """Unix seconds."""
         return time.monotonic() + self._offset
+
+    async def wait(self, wake: asyncio.Event, until: float) -> None:
+        """Until an instant, or until something has changed; the event is spent then. At most a minute."""
+        try:
+            async with asyncio.timeout(min(max(until - self.now(), 0.0), _LONGEST_WAIT_SECONDS)):
+                await wake.wait()
+        except TimeoutError:
+            return
+        wake.clear()
 
     def shrink(self, seconds: float) -> float:
         """A length of Agora's side in real seconds."""

@@ -1,4 +1,4 @@
-"""The life of one task from start to 404: opening, recording, failing over, ending (reference 8.8, 9.5, 10.5).
+"""The life of one task from start to 404: recording, failing over, ending (reference 8.8, 9.5, 10.5).
 
 For: the only place that moves a task on. It must not read requests or render answers; wishes (stop, hold, other
 targets) are read off the task, news are asked of the view, at every wake-up. A lost wake-up delays, it loses nothing.
@@ -10,22 +10,18 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Coroutine
-from typing import Any
 
 from emulator.courier import Courier
 from emulator.file_set import FileSet
+from emulator.opening import Opening
 from emulator.pushing import Pushing
 from emulator.recorder import form_of
 from emulator.tasks import ABNORMAL_CODES, Task
 from emulator.telling import Teller
-from emulator.view import Broken, Ended, Limited, Reloaded, View, Wanted
+from emulator.view import Broken, EndCode, Ended, Limited, Reloaded, Wanted
 from emulator.world import World
 
 logger = logging.getLogger(__name__)
-
-STOPPED, HOUR_LIMIT, CAPABILITY_LIMIT, ENGINE_FAILED, NEVER_READY, UNREACHABLE, RECORDER_ERROR = range(7)
-_LONGEST_SLEEP_SECONDS = 60.0
 
 
 class Life:
@@ -41,7 +37,7 @@ class Life:
         self._wanted = Wanted(task.start.page, form, task.subject, task.wake.set)
         self._sets: list[FileSet] = []
         self._retiring: dict[FileSet, float] = {}
-        self._view: View | None = None
+        self._opening = Opening(world, task, self._tell, self._wanted)
         self._over: tuple[int, float] | None = None
         self._broken: Broken | None = None
         self._blank_until = 0.0
@@ -52,14 +48,14 @@ class Life:
         task = self._task
         try:
             self._tell.registered()
-            code = await self._starting()
+            code = await self._opening.start()
             if code is None:
                 self._begin()
                 code = await self._recording()
             await self._end(code)
         except Exception:
             logger.exception("task %s failed", task.sid)
-            task.end_code = RECORDER_ERROR
+            task.end_code = EndCode.RECORDER_ERROR
         finally:
             now = self._clock.now()
             task.ended_at, task.gone_at = task.ended_at or now, now
@@ -70,63 +66,7 @@ class Life:
         await self._pushing.close()
         for files in self._sets:
             await files.drop()
-        if self._view is not None:
-            await self._view.close()
-
-    # --- start ---
-
-    async def _starting(self) -> int | None:
-        """Open the page and wait until recording begins; a code when it never does."""
-        code = await self._unless_stopped(self._open())
-        if code is not None and code != STOPPED:
-            await self._until_start()
-        if code == ENGINE_FAILED:
-            self._tell.start_timed_out()
-        return await self._until_start() if code is None else code
-
-    async def _open(self) -> int | None:
-        """A view with the page loaded and, where that is asked for, ready (reference 8.6); a code when it fails."""
-        view = await self._open_view()
-        patience = self._clock.shrink(self._task.start.page.ready_timeout)
-        for last in (False, True):
-            code = await view.load()
-            if code is not None or not patience or await view.ready(patience):
-                return code
-            if not last:
-                self._tell.reloaded("page_load_timeout")
-        return NEVER_READY
-
-    async def _open_view(self) -> View:
-        self._view = view = await self._world.engine.open(self._wanted)
-        self._task.describe = view.describe
-        return view
-
-    async def _until_start(self) -> int | None:
-        """Wait for the instant at which recording begins, which faults may move."""
-        task = self._task
-        while True:
-            late = self._world.faults.use("late_start", task.subject)
-            task.starts_at = task.started_at + self._clock.shrink(self._world.settings.times.start)
-            task.starts_at += 0.0 if late is None else late.seconds or 0.0
-            if task.stop_asked_at is not None:
-                return STOPPED
-            if self._clock.now() >= task.starts_at:
-                return None
-            await self._sleep(task.starts_at)
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, int | None]) -> int | None:
-        """What `work` gives, or the code of a stop that came first."""
-        running = asyncio.create_task(work)
-        running.add_done_callback(lambda _: self._task.wake.set())
-        try:
-            while not running.done():
-                if self._task.stop_asked_at is not None:
-                    return STOPPED
-                await self._sleep(math.inf)
-            return running.result()
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
+        await self._opening.close()
 
     def _begin(self) -> None:
         """The first recorder, and the notices of a start."""
@@ -137,8 +77,7 @@ class Life:
 
     def _record(self, began: float) -> None:
         """A recorder on the open view."""
-        assert self._view is not None
-        view, self._view = self._view, None
+        view = self._opening.take()
         self._sets.append(FileSet(self._world, self._task, self._tell, self._courier, self._wanted, view, began))
 
     # --- recording ---
@@ -163,7 +102,7 @@ class Life:
             if now >= next_progress:
                 self._tell.progress()
                 next_progress += self._clock.shrink(times.progress)
-            await self._sleep(min(self._due(), ends_at, next_progress))
+            await self._clock.wait(self._task.wake, min(self._due(), ends_at, next_progress))
 
     async def _follow(self, now: float, *, ending: bool) -> None:
         """Bring the recorders to where they should be now."""
@@ -202,7 +141,7 @@ class Life:
                     self._blank_until = now + seconds
                 case Limited(limit):
                     self._tell.limited(limit)
-                    self._over = CAPABILITY_LIMIT, at
+                    self._over = EndCode.CAPABILITY_LIMIT, at
                 case Ended(code):
                     self._over = code, at
                 case Broken() as broken:
@@ -212,7 +151,7 @@ class Life:
         """The recorder's process died; Agora may give up after some failovers."""
         limit = self._quirks.failover_limit
         if limit is not None and self._task.failovers >= limit:
-            self._over = RECORDER_ERROR, at
+            self._over = EndCode.RECORDER_ERROR, at
         else:
             self._broken = broken
 
@@ -222,14 +161,14 @@ class Life:
         assert task.recording_at is not None
         limit = task.recording_at + self._clock.shrink(task.start.page.max_hours * self._world.settings.times.hour)
         if task.stop_asked_at is not None:
-            return STOPPED, now
+            return EndCode.STOPPED, now
         if any(files.refused for files in self._sets) and self._quirks.storage_error_ends:
-            return RECORDER_ERROR, now
+            return EndCode.RECORDER_ERROR, now
         if task.start.push is not None and task.start.push.aborts and task.rtmp_status == "disconnected":
-            return RECORDER_ERROR, now
+            return EndCode.RECORDER_ERROR, now
         if self._over is not None and self._over[1] <= limit:
             return self._over
-        return (HOUR_LIMIT if now >= limit else None), limit
+        return (EndCode.HOUR_LIMIT if now >= limit else None), limit
 
     async def _fail_over(self, broken: Broken) -> None:
         """Another recorder takes over after a time without any; query, update and stop find none meanwhile."""
@@ -241,13 +180,13 @@ class Life:
         while (now := self._clock.now()) < task.absent_until:
             if broken.overlap:
                 await old.follow(now, recording=not task.onhold)
-            await self._sleep(min(task.absent_until, old.due))
+            await self._clock.wait(self._task.wake, min(task.absent_until, old.due))
         task.failovers += 1
         new_uid = secrets.randbelow(2**32 - 1) + 1
         self._tell.failed_over(new_uid)
         task.uid = str(new_uid)
         self._broken = None
-        code = await (await self._open_view()).load()
+        code = await self._opening.again()
         if code is not None:
             self._over = code, self._clock.now()
         if broken.overlap:
@@ -293,18 +232,7 @@ class Life:
 
     async def _linger(self, code: int, ended_at: float) -> None:
         """A task answers for a while after its end; one that never recorded does not."""
-        if code not in (ENGINE_FAILED, NEVER_READY, UNREACHABLE):
+        if code not in (EndCode.ENGINE_FAILED, EndCode.NEVER_READY, EndCode.UNREACHABLE):
             leaves_at = ended_at + self._clock.shrink(self._world.settings.times.exit)
             while self._clock.now() < leaves_at:
-                await self._sleep(leaves_at)
-
-    async def _sleep(self, until: float) -> None:
-        """Until an instant, or until somebody wakes the task because something changed."""
-        wake = self._task.wake
-        wait = min(max(until - self._clock.now(), 0.0), _LONGEST_SLEEP_SECONDS)
-        try:
-            async with asyncio.timeout(wait):
-                await wake.wait()
-        except TimeoutError:
-            return
-        wake.clear()
+                await self._clock.wait(self._task.wake, leaves_at)

@@ -16,9 +16,8 @@ from emulator.clock import Clock
 from emulator.fault_book import FaultBook
 from emulator.faults import Fault, Kind
 from emulator.runs import LiveRuns, LoopRuns, Runs
-from emulator.view import Broken, Ended, Happening, Limited, Push, PushStatus, Reloaded, Run, View, Wanted
+from emulator.view import Broken, EndCode, Ended, Happening, Limited, Push, PushStatus, Reloaded, Run, View, Wanted
 
-ENGINE_FAILED, UNREACHABLE, RECORDER_ERROR = 3, 5, 6
 _PLANNED: tuple[Kind, ...] = ("page_dies", "capability_limit", "reload", "failover")
 
 
@@ -50,9 +49,9 @@ class _SyntheticView:
     async def load(self) -> int | None:
         self._loads += 1
         if self._faults.use("engine_fails", self._wanted.subject) is not None:
-            return ENGINE_FAILED
+            return EndCode.ENGINE_FAILED
         if self._faults.use("page_unreachable", self._wanted.subject) is not None:
-            return UNREACHABLE
+            return EndCode.UNREACHABLE
         return None
 
     async def ready(self, within: float) -> bool:
@@ -100,7 +99,7 @@ def _happening(fault: Fault) -> Happening:
         case "failover":
             return Broken(fault.window, fault.overlap)
         case _:
-            return Ended(RECORDER_ERROR if fault.code is None else fault.code)
+            return Ended(EndCode.RECORDER_ERROR if fault.code is None else fault.code)
 
 
 class _ToldPush:

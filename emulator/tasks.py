@@ -19,12 +19,12 @@ from emulator.requests import Start
 from emulator.sender import Said
 from emulator.settings import App
 from emulator.storage import Storage
-from emulator.view import PushStatus
+from emulator.view import EndCode, PushStatus
 
 UploadStatus = Literal["uploaded", "backuped", "unknown"]
 Fate = Literal["stored", "backed_up", "forwarded", "lost"]
 _KEPT_NOTICES = 500
-ABNORMAL_CODES = {2, 3, 4, 5, 6}
+ABNORMAL_CODES = set(EndCode) - {EndCode.STOPPED, EndCode.HOUR_LIMIT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Literal, Protocol
 
 from emulator.fault_book import Subject
@@ -15,6 +16,18 @@ from emulator.media import Encoder, Form, Packet
 from emulator.services import Page
 
 PushStatus = Literal["connecting", "publishing", "onhold", "disconnected"]
+
+
+class EndCode(IntEnum):
+    """Why a recording ended: the codes of event 71 (reference 8.5)."""
+
+    STOPPED = 0
+    HOUR_LIMIT = 1
+    CAPABILITY_LIMIT = 2
+    ENGINE_FAILED = 3
+    NEVER_READY = 4
+    UNREACHABLE = 5
+    RECORDER_ERROR = 6
 
 
 @dataclass(frozen=True, slots=True)
