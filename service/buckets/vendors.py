@@ -201,7 +201,7 @@ def vendor_of(number: int, *, legacy: bool = False) -> Vendor:
 
 
 def _own_url(vendor: Vendor, region: str) -> str:
-    url = (vendor.url or "").format(region=region, account="{account}")
+    url = (vendor.url or "").replace("{region}", region)
     return f"{url}.cn" if vendor is VENDORS[AMAZON] and region.startswith("cn-") else url
 
 
