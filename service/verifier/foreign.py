@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from service.buckets import Bucket, Fetched, Headed, Usage
 from service.media.discovery import FoundRecording, find_recordings
 from service.report import Level, ListedObject, Report
+from service.verifier.decoder import Decoders
 from service.verifier.judging import judge_recording
 from service.verifier.reading import beside, list_all
 
@@ -40,12 +41,14 @@ async def judge_found(
     now_fn: Callable[[], float] = time.time,
 ) -> AsyncIterator[tuple[FoundRecording, Report]]:
     """A report of each, as they get ready, some at a time. Their listing is the one that found them."""
-    turns = asyncio.Semaphore(_AT_ONCE)
+    turns, decoders = asyncio.Semaphore(_AT_ONCE), Decoders()
 
     async def judge(one: FoundRecording) -> tuple[FoundRecording, Report]:
         async with turns:
             expected = one.expectation(now_fn(), window.from_at, window.to_at)
-            return one, await judge_recording(_Listed(bucket, one.objects), expected, level, now_fn=now_fn)
+            return one, await judge_recording(
+                _Listed(bucket, one.objects), expected, level, now_fn=now_fn, decoders=decoders
+            )
 
     tasks = [asyncio.ensure_future(judge(one)) for one in found]
     try:
