@@ -19,7 +19,7 @@ from emulator.picture import Sound
 PATCH = 32
 _FPS = 60
 _PAIRS = 3
-_LONGEST_SECONDS = 3.0
+_LONGEST_SECONDS = 4.0
 _FARTHEST_SECONDS = 0.14
 _BRIGHT, _LOUD = 128, 0.1
 _QUIET_SECONDS = 0.1

@@ -51,6 +51,13 @@ def page(site: Site) -> str:
     return site.add_file("/page", BUNDLED)
 
 
+async def started(house: House, **body: Any) -> str:
+    """A recording that records; on a busy machine a browser takes its time to start."""
+    recording = await house.ask(**body)
+    await house.until(recording, "recording", deadline=60)
+    return recording
+
+
 async def over(house: House, recording: str) -> dict[str, Any]:
     return await house.until(recording, "verified", "defective", "unproven", "failed", "cancelled", deadline=60)
 
@@ -59,7 +66,7 @@ async def recorded(house: House, recording: str, slices: int) -> None:
     async def enough() -> bool:
         return bool((await house.shown(recording))["files"]["slices"] >= slices)
 
-    await eventually(enough, 40)
+    await eventually(enough, 60)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,7 @@ async def test_a_page_that_does_not_open_is_the_page_s_fault(
 
 async def test_pause_resume_and_stop_are_verified(opening: Opening, page: str) -> None:
     async with opening() as house:
-        recording = await house.start(url=page)
+        recording = await started(house, url=page)
         await recorded(house, recording, 1)
         await house.do(recording, "pause")
         await eventually(partial(_holds, house, True), 10)
@@ -91,7 +98,7 @@ async def test_pause_resume_and_stop_are_verified(opening: Opening, page: str) -
 
 async def test_a_killed_browser_is_a_failover_and_verified(opening: Opening, page: str) -> None:
     async with opening(failover_seconds=0.5) as house:
-        recording = await house.start(url=page)
+        recording = await started(house, url=page)
         await recorded(house, recording, 2)
         os.kill(browsers()[0], signal.SIGKILL)
         await recorded(house, recording, 4)
@@ -103,7 +110,7 @@ async def test_a_killed_browser_is_a_failover_and_verified(opening: Opening, pag
 
 async def test_a_browser_that_is_not_replaced_ends_the_recording(opening: Opening, page: str) -> None:
     async with opening(crash="end") as house:
-        recording = await house.start(url=page)
+        recording = await started(house, url=page)
         await recorded(house, recording, 1)
         os.kill(browsers()[0], signal.SIGKILL)
         shown = await over(house, recording)
@@ -121,7 +128,7 @@ async def test_a_stop_while_the_browser_starts_cancels(opening: Opening, page: s
     async with opening() as house:
         recording = await house.ask(url=page)
         await house.until(recording, "starting", "recording")
-        await eventually(browsers, 10)
+        await eventually(browsers, 30)
         await house.do(recording, "stop")
         shown = await over(house, recording)
     assert (shown["state"], shown["end_reason"]) == ("cancelled", "stopped")
@@ -131,10 +138,10 @@ async def test_a_stop_while_the_browser_starts_cancels(opening: Opening, page: s
 async def test_a_push_target_that_vanishes_does_not_hurt_the_recording(opening: Opening, page: str) -> None:
     async with opening() as house:
         with RtmpServer() as rtmp:
-            recording = await house.start(url=page, rtmp_url=rtmp.url("key"))
-            await eventually(partial(_push_is, house, "publishing"), 20)
+            recording = await started(house, url=page, rtmp_url=rtmp.url("key"))
+            await eventually(partial(_push_is, house, "publishing"), 60)
             rtmp.stop()
-            await eventually(partial(_push_is, house, "disconnected"), 20)
+            await eventually(partial(_push_is, house, "disconnected"), 60)
         await recorded(house, recording, 3)
         await house.do(recording, "stop")
         shown = await over(house, recording)

@@ -55,7 +55,7 @@ def told(notices: Notices, event: int) -> list[dict[str, Any]]:
 
 async def ended(notices: Notices) -> int:
     """The code of event 71, once it came."""
-    await until(lambda: told(notices, 71), 40)
+    await until(lambda: told(notices, 71), 60)
     return int(told(notices, 71)[0]["code"])
 
 
@@ -90,7 +90,7 @@ async def test_recording_begins_when_the_page_says_that_it_is_ready(s3: S3Server
     url = site.add("/later", READY_LATER)
     async with recording(s3, notices) as agora:
         session = await agora.start(url=url, readyTimeout=10)
-        await until(lambda: told(notices, 70))
+        await until(lambda: told(notices, 70), 60)
         assert told(notices, 73) == []
         status, _ = await agora.call(session, "stop")
         assert status in (200, 206)
@@ -100,11 +100,11 @@ async def test_a_killed_browser_is_replaced(s3: S3Server, notices: Notices, site
     url = site.add_file("/page", BUNDLED)
     async with recording(s3, notices, failover_seconds=1) as agora:
         session = await agora.start(url=url)
-        await agora.slices(session, 1)
+        await agora.slices(session, 1, 60)
         (browser,) = browsers()
         os.kill(browser, signal.SIGKILL)
-        await until(lambda: notices.events(12))
-        await until(lambda: agora.objects(containing="bak0_", ending=".ts"))
+        await until(lambda: notices.events(12), 60)
+        await until(lambda: agora.objects(containing="bak0_", ending=".ts"), 60)
         status, _ = await agora.call(session, "stop")
         assert status == 200
         assert (await agora.task(session))["failovers"] == 1
@@ -117,7 +117,7 @@ async def test_a_killed_browser_may_end_the_recording_with_code_6(s3: S3Server, 
     url = site.add_file("/page", BUNDLED)
     async with recording(s3, notices, crash="end") as agora:
         session = await agora.start(url=url)
-        await agora.slices(session, 1)
+        await agora.slices(session, 1, 60)
         os.kill(browsers()[0], signal.SIGKILL)
         assert await ended(notices) == 6
         assert (await agora.task(session))["slices_uploaded"] >= 1
@@ -137,7 +137,7 @@ async def test_asking_for_webgl_is_allowed(s3: S3Server, notices: Notices, site:
     url = site.add("/asks", ASKS_ONLY)
     async with recording(s3, notices) as agora:
         session = await agora.start(url=url)
-        await agora.slices(session, 2)
+        await agora.slices(session, 2, 60)
     assert told(notices, 72) == []
 
 
@@ -156,9 +156,9 @@ async def test_a_page_that_loses_its_sound_is_loaded_anew_once(s3: S3Server, not
     url = site.add("/beep", ONE_BEEP)
     async with recording(s3, notices, silence_seconds=1) as agora:
         session = await agora.start(url=url)
-        await until(lambda: told(notices, 73), 40)
+        await until(lambda: told(notices, 73), 60)
         assert [details["reason"] for details in told(notices, 73)] == ["audio_silence"]
-        await until(lambda: site.asked.count("/beep") == 2)
+        await until(lambda: site.asked.count("/beep") == 2, 60)
         assert (await agora.task(session))["running"]
 
 
@@ -167,10 +167,10 @@ async def test_a_page_on_hold_is_open_but_writes_nothing(s3: S3Server, notices: 
     url = site.add_file("/page", BUNDLED)
     async with recording(s3, notices) as agora:
         session = await agora.start(url=url, onhold=True)
-        await until(lambda: told(notices, 70))
+        await until(lambda: told(notices, 70), 60)
         assert site.asked.count("/page") == 1
         await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
-        await agora.slices(session, 1)
+        await agora.slices(session, 1, 60)
         task = await agora.task(session)
         began, resumed = (datetime.fromisoformat(at) for at in (task["media"][0]["from_at"], task["holds"][0]["to_at"]))
         # Recording begins with the frame that is being shown.
@@ -206,7 +206,7 @@ async def test_without_a_display_the_page_is_recorded_by_screencast(
     url = site.add_file("/page", BUNDLED)
     async with recording(s3, notices) as agora:
         session = await agora.start(url=url)
-        await agora.slices(session, 1)
+        await agora.slices(session, 1, 60)
         recorder = (await agora.task(session))["recorder"]
         assert recorder["sound"] is False
         assert recorder["notes"] == ["no sound: PulseAudio is missing", "picture by screencast: Xvfb is missing"]

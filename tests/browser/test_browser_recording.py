@@ -65,11 +65,11 @@ async def record(folder: Path, rtmp: RtmpServer) -> Result:
             url = site.add_file("/page", BUNDLED)
             size = {"videoWidth": 640, "videoHeight": 360, "audioProfile": 2}
             session = await agora.start(url=url, av=["hls", "mp4"], rtmp=rtmp.url("first"), **size)
-            await agora.slices(session, 1)
+            await agora.slices(session, 1, 60)
             await agora.call(session, "update", {"webRecordingConfig": {"onhold": True}})
             await asyncio.sleep(PAUSE_SECONDS)
             await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
-            await agora.slices(session, 4)
+            await agora.slices(session, 4, 60)
             status, result.stopped = await agora.call(session, "stop")
             assert status == 200, result.stopped
             await agora.reach(session, 404)

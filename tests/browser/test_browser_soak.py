@@ -46,10 +46,10 @@ def temporary() -> set[str]:
 async def one(agora: Client, url: str, number: int) -> None:
     """A recording of two slices, with a pause."""
     session = await agora.start(f"soak-{number}", "1", url=url, av=["hls", "mp4"])
-    await agora.slices(session, 1)
+    await agora.slices(session, 1, 60)
     await agora.call(session, "update", {"webRecordingConfig": {"onhold": True}})
     await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
-    await agora.slices(session, 2)
+    await agora.slices(session, 2, 60)
     status, _ = await agora.call(session, "stop")
     assert status == 200
     await agora.reach(session, 404)

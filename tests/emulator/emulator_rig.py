@@ -144,13 +144,13 @@ class Client:
         status, answer = await self.send("POST", "/emulator/faults", fault)
         assert status == 201, answer
 
-    async def slices(self, session: Session, count: int) -> None:
+    async def slices(self, session: Session, count: int, seconds: float = 20.0) -> None:
         """Wait until the task has uploaded so many slices."""
 
         async def enough() -> bool:
             return bool((await self.task(session))["slices_uploaded"] >= count)
 
-        await until(enough)
+        await until(enough, seconds)
 
     def objects(self, folder: str = "rec", containing: str = "", ending: str = "") -> dict[str, bytes]:
         """What lies under a folder of the bucket, by file name."""
