@@ -19,7 +19,15 @@ from handlers.payloads import (
     page_of,
     wish_of,
 )
-from handlers.resources import FilePage, HistoryPage, HistoryView, render_recording, render_recordings, view_file
+from handlers.resources import (
+    ExplanationView,
+    FilePage,
+    HistoryPage,
+    HistoryView,
+    render_recording,
+    render_recordings,
+    view_file,
+)
 from service.errors import invalid
 
 
@@ -110,6 +118,12 @@ async def timeline(request: web.Request) -> web.Response:
     query = read_query(request, PageQuery)
     page = await request.app[OPERATIONS].timeline(request[CALLER], recording_id(request), *page_of(query))
     return view_answer(HistoryPage(items=tuple(map(HistoryView.model_validate, page.items)), next=page.next))
+
+
+async def explanation(request: web.Request) -> web.Response:
+    """Says in plain words why the recording is as it is: the cause, whose doing, what shows it, what to do next."""
+    found = await request.app[OPERATIONS].explanation(request[CALLER], recording_id(request))
+    return view_answer(ExplanationView.model_validate(found))
 
 
 async def files(request: web.Request) -> web.Response:

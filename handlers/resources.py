@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handlers.instants import InstantOut
+from service.explain import Certainty
 from service.messages import MessageType
 from service.operations import FileEntry, Listed, Page
 from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
@@ -198,6 +199,26 @@ class HistoryView(View):
     source: str
     detail: dict[str, Any]
     count: int
+
+
+class ProofView(View):
+    """What shows it, and when it was seen. `source`: `caller`, `agora`, `notice`, `bucket` or `worker`."""
+
+    at: InstantOut
+    source: str
+    text: str
+
+
+class ExplanationView(View):
+    """Why a recording is as it is. `cause` is a reason, a finding's or an attention's code, `fine`, `under_way` or
+    `unknown`."""
+
+    summary: str
+    cause: str
+    certainty: Certainty
+    blame: Blame | None
+    proof: tuple[ProofView, ...]
+    advice: str
 
 
 class FileView(View):

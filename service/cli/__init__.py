@@ -50,6 +50,7 @@ for _command in (
     recordings.resume_command,
     recordings.look_command,
     recordings.timeline_command,
+    recordings.explain_command,
     files.files_command,
     feeds.events_command,
     feeds.notices_group,

@@ -23,6 +23,7 @@ from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.startup import check_writable
 from service.errors import Code, ServiceError, invalid
+from service.explain import Explanation, explain
 from service.lifecycle.observations import (
     LabelsChanged,
     Observation,
@@ -69,6 +70,8 @@ T = TypeVar("T")
 # How long a pause or resume waits for Agora, so that a refusal can still be told in the answer.
 UPDATE_ANSWER_SECONDS = 10
 POLL_SECONDS = 0.25
+# More history than any recording has that people still understand.
+EXPLAINED_LINES = 2000
 
 Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
 
@@ -328,6 +331,15 @@ class Operations:
             )
 
         return await self._database.run(transaction)
+
+    async def explanation(self, caller: Caller, recording_id: str) -> Explanation:
+        """Why the recording is as it is."""
+
+        def transaction(connection: sa.Connection) -> tuple[Recording, Sequence[evidence.HistoryRow]]:
+            recording = _load(connection, caller, recording_id, lock=False)
+            return recording, evidence.load_history(connection, recording_id, limit=EXPLAINED_LINES)
+
+        return explain(*await self._database.run(transaction))
 
     async def files(
         self, caller: Caller, recording_id: str, cursor: str | None, limit: int, *, links: bool

@@ -136,6 +136,11 @@ async def test_a_recording_that_is_not_proven_is_no_success(forge: Forge, house:
     assert done.exit_code == 1
     assert "failed" in done.stdout
     assert "page_unreachable" in done.stdout
+    recording = next(word for word in done.stdout.split() if word.startswith("rec_"))
+    told = await typed("explain", recording)
+    assert "the page could not be opened" in told.stdout
+    assert "cause: page_unreachable (certain, blame: page)" in told.stdout
+    assert "event 71" in told.stdout
 
 
 @pytest.mark.parametrize(

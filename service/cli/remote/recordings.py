@@ -183,3 +183,21 @@ def _kind(entry: dict[str, Any]) -> str:
 
 def _detail(detail: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in detail.items() if value is not None)
+
+
+@click.command("explain")
+@click.argument("recording")
+@_JSON
+@remote
+async def explain_command(service: Service, recording: str, as_json: bool) -> None:
+    """Say why a recording is as it is: what happened, whose doing it was, what shows it, what to do next."""
+    told = await service.call("GET", f"/v1/recordings/{recording}/explanation")
+    if as_json:
+        show_json(told)
+        return
+    screen = console()
+    screen.print(told["summary"])
+    blame = f", blame: {told['blame']}" if told["blame"] else ""
+    screen.print(f"cause: {told['cause']} ({told['certainty']}{blame})")
+    screen.print(table(("when", "source", "what shows it"), ((p["at"], p["source"], p["text"]) for p in told["proof"])))
+    screen.print(f"next: {told['advice']}")

@@ -1,0 +1,92 @@
+"""Every end has its sentence, and what nobody knows is said to be unknown."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from service.explain import UNKNOWN, Certainty, explain
+from service.recording import BLAME, Attention, Blame, EndReason, Recording, State
+from service.report import Finding, Level, ReportSummary, Severity, Verdict
+from tests.database.samples import recording
+
+LATER = 2000.0
+PAGE_DIED = {"end_reason": EndReason.PAGE_UNREACHABLE}
+
+
+@dataclass(frozen=True)
+class Line:
+    kind: str
+    at: float = 1500.0
+    source: str = "notice"
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def judged(state: State, *codes: str, **more: Any) -> Recording:
+    verdict = Verdict.VERIFIED if state is State.VERIFIED else Verdict.DEFECTIVE
+    findings = tuple(Finding(code, Severity.ERROR, f"{code} it is.") for code in codes)
+    report = ReportSummary(1, verdict, Level.LISTING, LATER, 0, findings, len(findings), None)
+    given = {"end_reason": EndReason.STOPPED, "blame": Blame.CALLER} | more
+    return replace(recording(), state=state, latest_report=report, **given)
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_every_reason_for_which_nothing_was_recorded_is_named_with_its_blame(reason: EndReason) -> None:
+    failed = replace(recording(), state=State.FAILED, end_reason=reason, blame=BLAME[reason])
+    told = explain(failed, [Line("notice_web_recorder_stopped", detail={"code": 5})])
+    assert (told.cause, told.blame) == (reason, BLAME[reason])
+    assert told.summary.endswith(".")
+    assert told.advice[-1] in ".?"
+    assert told.proof[0].text == "Agora's event 71 says why it ended (code 5)"
+
+
+def test_a_reason_that_only_fits_is_not_called_certain() -> None:
+    failed = replace(recording(), state=State.FAILED, end_reason=EndReason.PAGE_UNREACHABLE, blame=Blame.PAGE)
+    assert explain(failed, []).certainty is Certainty.LIKELY
+    assert explain(failed, [Line("notice_web_recorder_stopped")]).certainty is Certainty.CERTAIN
+    alone = replace(failed, end_reason=EndReason.ENDED_BY_ITSELF)
+    assert explain(alone, [Line("notice_web_recorder_stopped")]).certainty is Certainty.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("codes", "kinds", "more", "cause", "certainty"),
+    [
+        (("ended_early",), ("notice_web_recorder_stopped",), PAGE_DIED, "page_unreachable", "certain"),
+        (("ended_early",), (), {"end_reason": EndReason.ENDED_BY_ITSELF}, "ended_by_itself", "unknown"),
+        (("slice_missing",), ("notice_uploaded",), {}, "slice_missing", "likely"),
+        (("slice_missing",), ("notice_backuped",), {}, "slice_missing", "certain"),
+        (("slice_missing",), (), {}, "slice_missing", "unknown"),
+        (("no_objects",), ("notice_error",), {"warnings": ("upload_error",)}, "storage_refused", "certain"),
+        (("failover",), ("notice_session_failover",), {}, "failover", "certain"),
+        (("gap",), ("notice_session_failover",), {}, "failover", "certain"),
+        (("restart",), ("restart",), {}, "restart", "certain"),
+        (("late_start",), ("call_failed",), {}, "late_start", "likely"),
+        (("slice_truncated",), (), {}, "slice_truncated", "certain"),
+    ],
+)  # fmt: skip
+def test_findings_lead_to_the_cause_behind_them(
+    codes: tuple[str, ...], kinds: tuple[str, ...], more: dict[str, Any], cause: str, certainty: str
+) -> None:
+    told = explain(judged(State.DEFECTIVE, *codes, **more), [Line(kind) for kind in kinds])
+    assert (told.cause, told.certainty) == (cause, certainty)
+    assert {proof.text for proof in told.proof} >= {f"{code}: {code} it is." for code in codes}
+    assert {proof.source for proof in told.proof} == {"bucket"} | ({"notice"} if kinds else set())
+
+
+def test_what_nobody_knows_is_said_to_be_unknown() -> None:
+    told = explain(judged(State.DEFECTIVE), [])
+    assert (told.cause, told.certainty, told.blame) == (UNKNOWN, Certainty.UNKNOWN, None)
+    assert explain(replace(recording(), state=State.FAILED), []).cause == UNKNOWN
+
+
+def test_what_is_well_and_what_waits_is_said_too() -> None:
+    assert explain(judged(State.VERIFIED), [Line("judged")]).cause == "fine"
+    assert explain(replace(recording(), state=State.RECORDING), []).cause == "under_way"
+    waiting = Attention("stalled", "no slice for 60 s", 1700.0, None)
+    told = explain(replace(recording(), state=State.RECORDING, attention=waiting), [])
+    assert (told.cause, told.proof[0].at) == ("stalled", 1700.0)
+    assert "no slice for 60 s" in told.summary
+    unproven = explain(judged(State.UNPROVEN, "storage_refused"), [])
+    assert (unproven.cause, unproven.blame) == ("storage_refused", Blame.STORAGE)
+    cancelled = replace(recording(), state=State.CANCELLED, end_reason=EndReason.STOPPED)
+    assert explain(cancelled, [Line("stop_requested", source="caller")]).proof[0].source == "caller"
