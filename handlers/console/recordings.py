@@ -120,7 +120,7 @@ async def show(request: web.Request) -> web.Response:
             "history": history,
             "files": files,
             "films": films,
-            "slices": any(entry.file.kind is FileKind.SLICE and entry.file.listed for entry in files.items),
+            "slices": any(entry.file.listed and entry.file.duration_seconds for entry in files.items),
             "drawing": draw(recording, history.items, [entry.file for entry in files.items], now),
             "actions": _possible(recording, caller.scopes),
             "done": done,

@@ -90,11 +90,13 @@ class _Scale:
 
 
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:
+    """From the request to the last thing that happened; what came long after the end stands at the edge, or days of
+    looking at the bucket would leave nothing to see of the recording."""
     ends = [entry.at for entry in history] + ([] if recording.state.terminal else [now])
-    report = recording.latest_report
-    if report is not None and report.coverage is not None and report.coverage.window.to_at is not None:
-        ends.append(report.coverage.window.to_at)
-    from_at = recording.requested_at
+    from_at, ended_at = recording.requested_at, recording.ended_at
+    if ended_at is not None:
+        edge = ended_at + max(_LEAST_SECONDS, (ended_at - from_at) / 4)
+        ends = [min(end, edge) for end in ends]
     return _Scale(from_at, max([*ends, from_at + _LEAST_SECONDS]))
 
 
@@ -103,15 +105,21 @@ def _wanted(recording: Recording, scale: _Scale) -> Iterable[Bar]:
     if report is not None and report.coverage is not None:
         window = report.coverage.window
         yield scale.bar(window.from_at, window.to_at, "wanted", "wanted")
+    elif recording.window_from_at is not None:
+        yield scale.bar(recording.window_from_at, recording.stop_wished_at, "wanted", "wanted")
     for pause in recording.pauses:
         yield scale.bar(pause.from_at, pause.to_at, "paused", "paused")
 
 
 def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale) -> Iterable[Bar]:
     for file in files:
-        if file.kind is FileKind.SLICE and file.starts_at is not None and file.duration_seconds:
-            look, what = ("missing", "slice missing") if file.missing else ("covered", "recorded")
-            yield scale.bar(file.starts_at, file.starts_at + file.duration_seconds, look, what)
+        if file.kind is not FileKind.SLICE or file.starts_at is None:
+            continue
+        if file.missing:
+            look, what = "missing", "slice missing"
+        else:  # before a look at the playlist nobody knows how long a slice is
+            look, what = ("covered", "recorded") if file.duration_seconds else ("seen", "a slice begins")
+        yield scale.bar(file.starts_at, file.starts_at + (file.duration_seconds or 0), look, what)
     for finding in recording.latest_report.findings if recording.latest_report else ():
         if finding.code in _MISSING and finding.interval is not None:
             yield scale.bar(finding.interval.from_at, finding.interval.to_at, "missing", words(finding.code))
