@@ -27,7 +27,7 @@ DARK = {"color_scheme": "dark"}
 async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Console]:
     async with console_house(tmp_path_factory.mktemp("console")) as running:
         yield running
-        assert {host_of(url) for url in running.asked} == {"127.0.0.1"}, "a page asked for something elsewhere"
+        assert {host_of(url) for url in running.asked} <= {"127.0.0.1"}, "a page asked for something elsewhere"
 
 
 def pages(console: Console) -> dict[str, str]:
