@@ -4,6 +4,7 @@ A session is a sealed cookie (HttpOnly, SameSite=Strict, for `/console` alone). 
 and with the session's form key. What a page may load and who may frame it is said in the headers of every answer.
 """
 
+import asyncio
 from hmac import compare_digest
 from typing import Final
 
@@ -13,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from handlers import problems
 from handlers.console.pages import redirect, render
-from handlers.keys import CALLER, FORM_KEY, OPERATIONS
+from handlers.keys import CALLER, FORM_KEY, LIMITS, OPERATIONS
 from service.errors import Code, ServiceError
 from service.operations import Scope
 
@@ -41,8 +42,8 @@ async def explain_to_people(request: web.Request, handler: Handler) -> web.Strea
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who has a session; take a form only from our own pages."""
-    if request.method == "POST" and not _same_origin(request):
-        raise ServiceError(Code.FORBIDDEN, "this form did not come from the console")
+    if request.method == "POST":
+        await _read_form(request)
     if not request.path.startswith(_OPEN):
         caller, form_key = await request.app[OPERATIONS].resume_session(request.cookies.get(COOKIE, ""))
         request[CALLER], request[FORM_KEY] = caller, form_key
@@ -57,6 +58,17 @@ def need(request: web.Request, scope: Scope) -> None:
     """Raises `forbidden` where the session's token lacks the scope."""
     if scope not in request[CALLER].scopes:
         raise ServiceError(Code.FORBIDDEN, f'your token lacks the scope "{scope}"')
+
+
+async def _read_form(request: web.Request) -> None:
+    """Have the form here in time (`request.post()` then gives it at once), if it came from our own pages."""
+    if not _same_origin(request):
+        raise ServiceError(Code.FORBIDDEN, "this form did not come from the console")
+    try:
+        async with asyncio.timeout(request.app[LIMITS].read_seconds):
+            await request.post()
+    except (TimeoutError, ConnectionError):
+        raise web.HTTPRequestTimeout from None
 
 
 def _same_origin(request: web.Request) -> bool:
@@ -76,4 +88,7 @@ def _to_login() -> web.Response:
 async def _problem(request: web.Request, status: int, text: str) -> web.Response:
     meaning = problems.MEANINGS[status]
     known = {"title": meaning.title, "text": text or meaning.remedy}
-    return await render(request, "problem.html", lambda: known, status=status)
+    response = await render(request, "problem.html", lambda: known, status=status)
+    if not request.content.is_eof():
+        response.force_close()  # what is left of the body is not worth reading
+    return response

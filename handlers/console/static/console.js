@@ -16,7 +16,8 @@
   const look = async () => {
     if (document.hidden) return;
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual", signal: AbortSignal.timeout(10000) });
+      if (answer.type === "opaqueredirect") location.reload();  // the session is over
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) swap(part, page.getElementById(part.id));
