@@ -22,6 +22,12 @@ const gl = document.querySelector("canvas").getContext("webgl");
 gl.drawArrays(gl.TRIANGLES, 0, 3);
 </script>"""
 ASKS_ONLY = "<canvas></canvas><script>document.querySelector('canvas').getContext('webgl')</script>"
+BIG_VIDEO = """<canvas width=2000 height=1100></canvas><video autoplay muted></video><script>
+const canvas = document.querySelector("canvas"), video = document.querySelector("video");
+canvas.getContext("2d").fillRect(0, 0, 10, 10);
+video.srcObject = canvas.captureStream(5);
+setInterval(() => canvas.getContext("2d").fillRect(0, 0, 20, 20), 100);
+</script>"""
 ONE_BEEP = """<script>
 const sound = new AudioContext(), tone = sound.createOscillator();
 tone.connect(sound.destination);
@@ -149,6 +155,15 @@ async def test_a_page_that_loads_too_fast_ends_with_event_72(s3: S3Server, notic
         await agora.start(url=url)
         assert await ended(notices) == 2
     assert [details["limitType"] for details in told(notices, 72)] == ["bandwidth"]
+
+
+@pytest.mark.proof
+async def test_a_video_above_1080p_ends_with_event_72(s3: S3Server, notices: Notices, site: Site) -> None:
+    url = site.add("/video", BIG_VIDEO)
+    async with recording(s3, notices) as agora:
+        await agora.start(url=url)
+        assert await ended(notices) == 2
+    assert [details["limitType"] for details in told(notices, 72)] == ["resolution"]
 
 
 @pytest.mark.proof
