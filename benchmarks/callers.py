@@ -8,6 +8,8 @@ verdict.
 
 import argparse
 import asyncio
+import signal
+import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack, closing
@@ -82,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whatever was started is ended too
     configure_logs(Log(level="warning"))
     print(f"| seconds, {chosen.count} recordings each | p50 | p95 | longest |")
     print("|---|---|---|---|")

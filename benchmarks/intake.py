@@ -34,7 +34,7 @@ ROWS = {
     "postgres": "(d) intake, PostgreSQL with fsync, worker in another process",
     "handwritten": "(e) FastAPI, SQLAlchemy, PostgreSQL, commit a request",
 }
-BODIES = 120_000
+BODIES_A_SECOND = 20_000  # more than any receiver takes, so that none comes twice
 MINIMUM_CORE = 0.9
 LOG_SEGMENTS = 40
 
@@ -150,7 +150,7 @@ def measure(row: str, connections: int, seconds: float, work: Path, postgres: Po
         database = postgres.create_database()
     warm_up, bodies = folder / "warm-up.tsv", folder / "bodies.tsv"
     write_bodies(warm_up, 4000)
-    write_bodies(bodies, BODIES)
+    write_bodies(bodies, int(BODIES_A_SECOND * seconds))
     server = Server(variant, database, folder)
     try:
         server.wait_ready()
@@ -226,7 +226,7 @@ def measure_steady(work: Path, rate: int, seconds: float) -> dict[str, float]:
     folder = Path(tempfile.mkdtemp(dir=work))
     database = f"sqlite:///{folder}/bench.db"
     bodies = folder / "bodies.tsv"
-    write_bodies(bodies, BODIES)
+    write_bodies(bodies, BODIES_A_SECOND * 4)
     filling = Server("intake", database, folder)
     try:
         filling.wait_ready()
@@ -250,6 +250,7 @@ def main() -> None:
     parser.add_argument("--steady", action=argparse.BooleanOptionalAction, default=True, help="500/s upon a backlog")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whatever was started is ended too
     if shutil.which("wrk") is None:
         parser.exit(2, "wrk is not installed (Debian package `wrk`)\n")
     work = Path(tempfile.mkdtemp(prefix="bench-intake-"))

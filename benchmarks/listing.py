@@ -8,6 +8,8 @@ one from the middle of the list. Prints a Markdown table. The goal is 50 ms at 1
 import argparse
 import asyncio
 import random
+import signal
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -208,6 +210,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=50)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whatever was started is ended too
     print(f"| {chosen.count} recordings, milliseconds | SQLite p50 | p99 | PostgreSQL p50 | p99 |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="bench-listing-") as name, Postgres(durable=True) as postgres:
