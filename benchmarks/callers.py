@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack, closing
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def main() -> None:
     for house, found in asyncio.run(measure(chosen.count)).items():
         for kind in KINDS:
             times = sorted(one[kind] for one in found)
-            cells = [f"{times[min(len(times) - 1, int(len(times) * share))]:.1f}" for share in (0.5, 0.95, 1)]
+            cells = [f"{times[ceil(len(times) * share) - 1]:.1f}" for share in (0.5, 0.95, 1)]
             print(f"| {kind}, {house} | {' | '.join(cells)} |")
 
 
