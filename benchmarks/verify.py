@@ -60,7 +60,11 @@ class Cost:
 
 
 class Figures(dict[str, Cost]):
-    """What was measured, by name; each is told on stderr when it is there."""
+    """What was measured, by name; each is told on stderr when it is there. `lag`: of the loop, in milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lag: dict[str, float] = {}
 
     def __setitem__(self, name: str, value: Cost) -> None:
         print(f"{name}: {value}", file=sys.stderr, flush=True)
@@ -251,25 +255,26 @@ async def decoded(hours: int) -> Cost:
 
 
 async def measure(chosen: argparse.Namespace, server: S3Server) -> dict[str, Any]:
-    figures, lag = Figures(), (0.0, 0.0)
+    figures = Figures()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(chosen.limit or None):
-            lag = await fill(figures, chosen, server)
+            await fill(figures, chosen, server)
     return {
         "ratios": ratios(figures),
-        "loop_lag_ms": {"longest": round(lag[0] * 1000, 1), "p99.9": round(lag[1] * 1000, 1)},
+        "loop_lag_ms": figures.lag,
         "figures": {name: asdict(one) for name, one in figures.items()},
     }
 
 
-async def fill(figures: Figures, chosen: argparse.Namespace, server: S3Server) -> tuple[float, float]:
-    """Measure one after another; gives the longest and the 99.9th percentile lag of the loop."""
+async def fill(figures: Figures, chosen: argparse.Namespace, server: S3Server) -> None:
+    """Measure one after another."""
     async with AsyncExitStack() as stack:
         connector = aiohttp.TCPConnector(limit=64)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         bench = Bench(http, AioSession(), Keys(server.reader_access_key, server.reader_secret_key))
         mapped = stack.enter_context(running("mapped", str(FOLDERS[1])))
         figures["LIST of 100,000 keys"], longest, usual = await bench.lag(mapped)
+        figures.lag = {"longest": round(longest * 1000, 1), "p99.9": round(usual * 1000, 1)}
         for hours, folder in FOLDERS.items():
             # Ten hours are more than the small S3 server takes.
             quick = server.endpoint if hours == 1 else stack.enter_context(running("mapped", str(folder)))
@@ -287,7 +292,6 @@ async def fill(figures: Figures, chosen: argparse.Namespace, server: S3Server) -
             figures["1 h, ffprobe -count_packets, disk"] = await ffprobe(1)
         figures[DECODE] = await decoded(1)
         figures[f"{FLEET} x 1 h, structure"] = await bench.fleet(mapped)
-    return longest, usual
 
 
 def ratios(figures: Figures) -> dict[str, float]:
@@ -315,7 +319,9 @@ def show(result: dict[str, Any]) -> None:
     for name, value in result["ratios"].items():
         print(f"| {name} | **{value}** |")
     lag = result["loop_lag_ms"]
-    print(f"| longest delay of the loop while listing 100,000 keys | {lag['longest']} ms (p99.9 {lag['p99.9']} ms) |")
+    if lag:
+        told = f"{lag['longest']} ms (p99.9 {lag['p99.9']} ms)"
+        print(f"| longest delay of the loop while listing 100,000 keys | {told} |")
     print("\n| work | wall s | CPU s | requests | MB |\n|---|---|---|---|---|")
     for name, one in result["figures"].items():
         size = "" if one["size_bytes"] is None else f"{one['size_bytes'] / 1e6:.2f}"

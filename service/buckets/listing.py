@@ -67,7 +67,10 @@ class PageReader:
     def __init__(self, shape: Shape = S3_SHAPE) -> None:
         self._shape = shape
         self._fields = frozenset({shape.key, shape.size, shape.etag, shape.modified})
-        self._item_end = 1 + len(shape.item)
+        self._names = frozenset(path[-1] for path in self._fields)
+        self._item_depth = 1 + len(shape.item)
+        self._in_item = False
+        self._field: tuple[str, ...] | None = None
         self.objects: list[ListedObject] = []
         self._page: dict[str, str] = {}
         self._object: dict[tuple[str, ...], str] = {}
@@ -122,17 +125,16 @@ class PageReader:
             raise NotAListing("the answer is something else")
         if depth > _MAX_DEPTH:
             raise NotAListing("the page is nested too deep")
-        wanted = (depth == 2 and name in shape.page) or self._field() is not None
+        self._field = None
+        if self._in_item:
+            # Few names are wanted, so few paths are looked at: a page has ten thousand elements.
+            below = tuple(path[self._item_depth :]) if name in self._names else ()
+            self._field = below if below in self._fields else None
+        elif depth == self._item_depth and tuple(path[1:]) == shape.item:
+            self._in_item = True
+        wanted = self._field is not None or (depth == 2 and name in shape.page)
         self._texts = [] if wanted else None
         self._length = 0
-
-    def _field(self) -> tuple[str, ...] | None:
-        """The path of the present element below its item, where it is one of the four."""
-        path, end = self._path, self._item_end
-        if len(path) <= end or path[1] != self._shape.item[0]:
-            return None
-        below = tuple(path[end:])
-        return below if below in self._fields and tuple(path[1:end]) == self._shape.item else None
 
     def _text(self, text: str) -> None:
         if self._texts is not None:
@@ -144,13 +146,13 @@ class PageReader:
     def _end(self, name: str) -> None:
         depth, texts = len(self._path), self._texts
         if texts is not None:
-            field = self._field()
-            if field is None:
+            if self._field is None:
                 self._page[name] = "".join(texts)
             else:
-                self._object[field] = "".join(texts)
+                self._object[self._field] = "".join(texts)
             self._texts = None
-        elif depth == self._item_end and tuple(self._path[1:]) == self._shape.item:
+        elif self._in_item and depth == self._item_depth:
+            self._in_item = False
             self._take_object()
         self._path.pop()
 
