@@ -11,7 +11,7 @@ from service.database.evidence import FileRow, HistoryRow
 from service.database.idempotency import KeptAnswer
 from service.database.recordings import insert_recording
 from service.database.run import Database
-from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
+from service.report import FileKind, Finding, JudgedFile, Level, Pictures, Report, Severity, Verdict
 from tests.database.samples import recording
 
 ID = recording().id
@@ -45,6 +45,18 @@ async def test_files_keep_when_they_were_first_seen_and_page_in_the_order_of_a_b
     assert await stored.run(lambda c: evidence.load_files(c, ID, after=inorder[0].key, limit=2)) == expected[1:3]
     playlists = await stored.run(lambda c: evidence.load_files(c, ID, limit=9, kind=FileKind.PLAYLIST))
     assert [row.file.key for row in playlists] == ["a/_.m3u8"]
+
+
+async def test_the_newest_pictures_are_kept_once_and_go_with_the_recording(stored: Database) -> None:
+    report = Report(Verdict.VERIFIED, Level.CONTENT, 5, pictures=Pictures(b"one", b"two"))
+    await stored.run(lambda c: evidence.insert_report(c, ID, 1, report))
+    assert await stored.run(lambda c: evidence.load_report(c, ID, 1)) == replace(report, pictures=None)
+    assert await stored.run(lambda c: evidence.load_pictures(c, ID)) is None
+    for number, made in enumerate((Pictures(b"one", b"two"), Pictures(b"three", b"\0four")), 1):
+        await stored.run(lambda c, number=number, made=made: evidence.upsert_pictures(c, ID, number, made))
+    assert await stored.run(lambda c: evidence.load_pictures(c, ID)) == Pictures(b"three", b"\0four")
+    await stored.run(lambda c: c.execute(sa.text("DELETE FROM recordings")))
+    assert await stored.run(lambda c: evidence.load_pictures(c, ID)) is None
 
 
 async def test_a_report_is_kept_without_its_files(stored: Database) -> None:

@@ -254,3 +254,11 @@ async def test_a_manifest_and_a_playlist_come_in_their_own_types_and_no_cache_ke
     assert (playlist.status, playlist.content_type) == (200, "application/vnd.apple.mpegurl")
     assert {manifest.headers["Cache-Control"], playlist.headers["Cache-Control"]} == {"no-store"}
     assert operations.calls == [("manifest", (ID,)), ("playlist", (ID, NOW, None))]
+
+
+@pytest.mark.parametrize(("path", "body"), [("poster", b"a poster"), ("contact-sheet", b"a sheet")])
+async def test_pictures_are_jpegs_that_nobody_keeps(api: Client, operations: StandIn, path: str, body: bytes) -> None:
+    response = await api.get(f"{ONE}/{path}")
+    assert (response.status, response.content_type, await response.read()) == (200, "image/jpeg", body)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert operations.calls == [("pictures", (ID,))]
