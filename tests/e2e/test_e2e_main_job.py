@@ -18,7 +18,7 @@ async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as
     build: Living, database_url: str, tmp_path: Path
 ) -> None:
     async with build(database_url=database_url) as house:
-        recording = await house.start(labels={"course": "physics"})
+        recording = await house.start(labels={"course": "physics"}, level="content")
         await house.slices(recording, 3)
         pausing, paused = await _timed(house, recording, "pause", confirmed=True)
         await house.billed(recording, paused - await _began(house, recording) + 3)
@@ -43,6 +43,9 @@ async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as
         least, most = ran - (resumed - pausing), ran - (resuming - paused)
         keys = await house.store.keys(prefix_of(recording))
         await _check_files(house, recording, keys)
+        for picture in ("poster", "contact-sheet"):
+            answer = await house.call("GET", f"/v1/recordings/{recording}/{picture}", expect=200)
+            assert answer.content[:3] == b"\xff\xd8\xff"
         contents = {key: await house.store.read(key) for key in keys}
         pieces = [read_piece(key, content) for key, content in contents.items() if key.endswith(".ts")]
         (playlist,) = [read_playlist(content) for key, content in contents.items() if key.endswith(".m3u8")]
