@@ -24,8 +24,8 @@ from house import (
 )
 
 LOAD_CONNECTIONS = 10
-# On PostgreSQL a killed worker's step waits until its lease has run out, so a start may come late by that.
-PATIENCE = {"max_missing_seconds": 20}
+# On PostgreSQL a killed worker's step waits until its lease has run out, so each kill may delay a start by that.
+PATIENCE = {"max_missing_seconds": 60}
 
 
 async def _load(house: House, http: aiohttp.ClientSession, numbers: Iterable[int], answered: set[str]) -> None:
