@@ -49,7 +49,7 @@ class PageView:
         self._page: WatchedPage | None = None
         self._pictures: Pictures | None = None
         self._ear: Ear | None = None
-        self._hears = False
+        self._last_words: dict[str, Any] = {}
         self._skew: float | None = None
         self._runs: list[PageRun] = []
         self._push: RtmpPush | None = None
@@ -96,19 +96,21 @@ class PageView:
 
     def describe(self) -> dict[str, Any]:
         """How the recording goes, for the list of tasks."""
-        return {
+        return self._last_words or {
             "engine": "browser",
             "frames": sum(run.frames for run in self._runs),
             "late_frames": sum(run.late for run in self._runs),
-            "sound": self._hears if self._ear is None else not self._ear.deaf,
+            "sound": self._ear is not None and not self._ear.deaf,
             "skew_ms": None if self._skew is None else round(self._skew * 1000, 1),
             "notes": list(self._notes),
         }
 
     async def close(self) -> None:
         """Close the page and free everything."""
-        if self._ear is not None:
-            self._hears, self._ear = not self._ear.deaf, None
+        # Ended tasks are remembered for long: what was said of them is, but not encoders and pictures.
+        self._last_words = self.describe()
+        self._runs.clear()
+        self._page = self._pictures = self._ear = self._push = None
         for task in self._watchers:
             task.cancel()
         if self._watchers:
