@@ -95,7 +95,7 @@ async def test_notices_in_three_copies_in_any_order_over_50_connections_are_kept
         shown, undisturbed = await asyncio.gather(house.until(recording, "verified"), house.until(clean, "verified"))
 
         (task,) = await house.tasks(recording)
-        await eventually(lambda: len(storm.own) == task["notices"], 10, "Agora sent all of its notices")
+        await eventually(lambda: len(storm.own) == len(task["notices"]), 10, "Agora sent all of its notices")
         sent = (FOREIGN + len(storm.own)) * COPIES
         await eventually(lambda: len(storm.statuses) == sent, 20, lambda: f"{len(storm.statuses)} of {sent}")
         assert set(storm.statuses) == {200}
