@@ -149,5 +149,5 @@ class Teller:
             for callback in task.app.callbacks
             if callback.events is None or event in callback.events
         ]
-        subject = replace(task.subject, use=f"{task.sid}/{len(task.said)}")
+        subject = replace(task.subject, use=f"{task.sid}/{sum(task.sequences.values())}")
         task.said.append(world.sender.send(notice, receivers, world.faults.copies(subject, event)))
