@@ -8,6 +8,7 @@ import os
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulator_rig import Client, Notices, Session, emulating, until
@@ -15,7 +16,7 @@ from emulator_rig import Client, Notices, Session, emulating, until
 from emulator.s3_server import S3Server
 
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
-AT_ONCE = 100
+AT_ONCE = max(20, round(100 * SCALE))
 WAVES = max(3, round(20 * SCALE))
 # What the allocator keeps is no leak; a leak of one task's files would be tens of MiB a wave.
 FLAT_MEBIBYTES = 24
@@ -48,8 +49,9 @@ async def _wave(agora: Client, number: int) -> None:
     assert sum(task["running"] for task in await _tasks(agora, number)) == AT_ONCE
     await asyncio.gather(*(_stop(agora, session) for session in sessions))
     await until(lambda: _all(agora, number, "gone_at"), 300)
+    # A storage that is too slow for a busy machine is away to the emulator; what it kept meanwhile is brought.
+    await until(lambda: _brought(agora, number), 300)
     for task in await _tasks(agora, number):
-        assert set(task["files"].values()) == {"stored"}
         assert {one["event"] for one in task["notices"]} >= {30, 70, 4, 71, 31, 11}
 
 
@@ -57,9 +59,14 @@ async def _stop(agora: Client, session: Session) -> None:
     assert (await agora.call(session, "stop", {"async_stop": True}))[0] == 200
 
 
-async def _tasks(agora: Client, number: int) -> list[dict[str, object]]:
+async def _tasks(agora: Client, number: int) -> list[dict[str, Any]]:
     _, answer = await agora.send("GET", f"/emulator/tasks?cname=wave{number}")
     return list(answer["tasks"])
+
+
+async def _brought(agora: Client, number: int) -> bool:
+    await asyncio.sleep(0.3)
+    return all(set(task["files"].values()) <= {"stored", "forwarded"} for task in await _tasks(agora, number))
 
 
 async def _all(agora: Client, number: int, fact: str) -> bool:
@@ -80,7 +87,7 @@ async def test_a_hundred_recordings_at_once_leak_nothing(s3: S3Server, notices: 
             if number == 0:
                 first = left
             assert left["files"] == 0
-            assert left["threads"] <= first["threads"]
+            assert left["threads"] <= first["threads"] + 8, "the pools of threads grow to their size"
             assert left["descriptors"] <= first["descriptors"] + 20, "connections that are kept alive vary"
             assert left["tasks"] <= first["tasks"] + 20
     print(f"resident MiB by wave: {[round(size) for size in sizes]}")
