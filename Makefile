@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCALE ?= 1
 SEEDS ?= 1000
+N ?= 10000
 PYTEST_ARGS ?=
 # Three workers on two cores: the end-to-end tests mostly wait.
 TEST_WORKERS ?= 3
@@ -16,7 +17,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof simulate bench-intake bench-listing bench-callers bench-verify bench-emulator lint lock clean
+.PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
+	@echo 'make truth-benchmark  how often a final verdict is wrong, of N=10000 recordings in a storm'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
 	@echo 'make bench-verify  what a verdict costs, at each level and beside others'
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
@@ -58,6 +60,9 @@ proof: $(STAMP)
 
 simulate: $(STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+truth-benchmark: $(STAMP)
+	$(BIN)/python -m tests.simulation.truth_benchmark $(N)
 
 bench-intake: $(STAMP)
 	$(BIN)/python -m benchmarks.intake

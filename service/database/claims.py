@@ -19,25 +19,29 @@ class Claim(NamedTuple):
     fence: int
 
 
+# Built once: building it takes longer than executing it.
+_DUE = (
+    sa.select(recordings.c.id)
+    .where(
+        recordings.c.due_at <= sa.bindparam("now"),
+        sa.or_(recordings.c.lease_until.is_(None), recordings.c.lease_until <= sa.bindparam("now")),
+    )
+    .order_by(recordings.c.due_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    recordings.update()
+    .where(recordings.c.id.in_(_DUE))
+    .values(lease_owner=sa.bindparam("worker"), lease_until=sa.bindparam("until"), fence=recordings.c.fence + 1)
+    .returning(recordings.c.due_at, recordings.c.document, recordings.c.fence)
+)
+
+
 def claim_due(connection: sa.Connection, now: float, worker_id: str, lease_seconds: float, limit: int) -> list[Claim]:
     """Claim what is due and not leased by anybody, the longest due first."""
-    due = (
-        sa.select(recordings.c.id)
-        .where(
-            recordings.c.due_at <= now,
-            sa.or_(recordings.c.lease_until.is_(None), recordings.c.lease_until <= now),
-        )
-        .order_by(recordings.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    query = (
-        recordings.update()
-        .where(recordings.c.id.in_(due))
-        .values(lease_owner=worker_id, lease_until=now + lease_seconds, fence=recordings.c.fence + 1)
-        .returning(recordings.c.due_at, recordings.c.document, recordings.c.fence)
-    )
-    rows = sorted(connection.execute(query), key=lambda row: row.due_at)
+    asked = {"now": now, "worker": worker_id, "until": now + lease_seconds, "most": limit}
+    rows = sorted(connection.execute(_CLAIM, asked), key=lambda row: row.due_at)
     return [Claim(decode_recording(row.document), row.fence) for row in rows]
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from service.database.documents import decode, decode_file, decode_report, encode
-from service.database.recordings import upsert
+from service.database.recordings import insert_of, upsert
 from service.database.tables import files, history, pictures, reports
 from service.report import FileKind, JudgedFile, Pictures, Report
 
@@ -47,12 +48,16 @@ def insert_history(connection: sa.Connection, recording_id: str, rows: Iterable[
         for row in rows
     ]
     if values:
-        query = upsert(connection, history)
-        new = query.excluded
-        query = query.on_conflict_do_update(
-            index_elements=["recording_id", "number"], set_={"at": new.at, "detail": new.detail, "count": new.count}
-        )
-        connection.execute(query, values)
+        connection.execute(_history_upsert(connection.dialect.name), values)
+
+
+@cache
+def _history_upsert(dialect: str) -> Any:
+    query = insert_of(dialect, history)
+    new = query.excluded
+    return query.on_conflict_do_update(
+        index_elements=["recording_id", "number"], set_={"at": new.at, "detail": new.detail, "count": new.count}
+    )
 
 
 def load_history(connection: sa.Connection, recording_id: str, *, after: int = 0, limit: int) -> list[HistoryRow]:

@@ -113,19 +113,20 @@ def open_body(claim: NoticeClaim, seals: Seals) -> bytes:
     return seals.open(claim.sealed, BODY)
 
 
-def finish_notice(connection: sa.Connection, notice: int, outcome: str) -> None:
-    """It is understood, and came to this (see `tables.OUTCOMES`)."""
-    _set(connection, notice, outcome=outcome)
+def finish_notice(connection: sa.Connection, claim: NoticeClaim, outcome: str) -> bool:
+    """It is understood, and came to this (see `tables.OUTCOMES`). False, here and below: whoever claimed it took so
+    long that somebody else has claimed it since, and nothing was written."""
+    return _set_claimed(connection, claim, outcome=outcome)
 
 
-def retry_notice(connection: sa.Connection, notice: int, at: float) -> None:
+def retry_notice(connection: sa.Connection, claim: NoticeClaim, at: float) -> bool:
     """It could not be understood now; claim it again at `at`."""
-    _set(connection, notice, outcome="new", next_try_at=at)
+    return _set_claimed(connection, claim, next_try_at=at)
 
 
-def park_notice(connection: sa.Connection, notice: int) -> None:
+def park_notice(connection: sa.Connection, claim: NoticeClaim) -> bool:
     """It could not be understood often enough; it stays until somebody replays it."""
-    _set(connection, notice, outcome="parked")
+    return _set_claimed(connection, claim, outcome="parked")
 
 
 def replay_notice(connection: sa.Connection, notice: int) -> bool:
@@ -135,6 +136,12 @@ def replay_notice(connection: sa.Connection, notice: int) -> bool:
 
 def _set(connection: sa.Connection, notice: int, **values: object) -> bool:
     return connection.execute(notifications.update().where(notifications.c.id == notice).values(values)).rowcount == 1
+
+
+def _set_claimed(connection: sa.Connection, claim: NoticeClaim, **values: object) -> bool:
+    """`tries` grows with each claim, so it tells one from the next."""
+    held = (notifications.c.id == claim.id, notifications.c.tries == claim.tries, _IS_NEW)
+    return connection.execute(notifications.update().where(*held).values(values)).rowcount == 1
 
 
 def load_notice(connection: sa.Connection, notice: int) -> NoticeRow | None:

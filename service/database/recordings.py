@@ -5,6 +5,7 @@ The document is the recording; the columns are copies to search by, written with
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -44,7 +45,12 @@ class Listed(NamedTuple):
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT of this database's dialect, which knows `on_conflict_do_update`."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    return insert_of(connection.dialect.name, table)
+
+
+def insert_of(dialect: str, table: sa.Table) -> Any:
+    """The same by the dialect's name, for statements that are built once."""
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
 def insert_recording(
@@ -110,13 +116,24 @@ def save_recording(
         values |= {"lease_owner": None, "lease_until": None}
     if sealed is not None:
         values["sealed"] = sealed
-    query = recordings.update().where(recordings.c.id == saved.id, recordings.c.version == recording.version)
+    held = {"of_id": saved.id, "of_version": recording.version}
     if fence is not None:
-        query = query.where(recordings.c.fence == fence)
-    if connection.execute(query.values(values)).rowcount != 1:
+        held["of_fence"] = fence
+    if connection.execute(_update(frozenset(values), fenced=fence is not None), {**values, **held}).rowcount != 1:
         raise LostRace(saved.id)
     _save_attempts(connection, saved)
     return saved
+
+
+@cache
+def _update(columns: frozenset[str], *, fenced: bool) -> sa.Update:
+    """Built once for each set of columns: building it takes longer than executing it."""
+    query = recordings.update().where(
+        recordings.c.id == sa.bindparam("of_id"), recordings.c.version == sa.bindparam("of_version")
+    )
+    if fenced:
+        query = query.where(recordings.c.fence == sa.bindparam("of_fence"))
+    return query.values({name: sa.bindparam(name) for name in sorted(columns)})
 
 
 def replace_labels(connection: sa.Connection, recording: Recording) -> None:
@@ -135,17 +152,21 @@ def _insert_labels(connection: sa.Connection, recording: Recording) -> None:
 def _save_attempts(connection: sa.Connection, recording: Recording) -> None:
     if not recording.attempts:
         return
-    query = upsert(connection, attempts)
-    query = query.on_conflict_do_update(
-        index_elements=["recording_id", "number"],
-        set_={"sid": query.excluded.sid},
-        where=attempts.c.sid.is_distinct_from(query.excluded.sid),
-    )
     rows = [
         {"recording_id": recording.id, "number": it.number, "cname": it.cname, "uid": it.uid, "sid": it.sid}
         for it in recording.attempts
     ]
-    connection.execute(query, rows)
+    connection.execute(_attempts_upsert(connection.dialect.name), rows)
+
+
+@cache
+def _attempts_upsert(dialect: str) -> Any:
+    query = insert_of(dialect, attempts)
+    return query.on_conflict_do_update(
+        index_elements=["recording_id", "number"],
+        set_={"sid": query.excluded.sid},
+        where=attempts.c.sid.is_distinct_from(query.excluded.sid),
+    )
 
 
 def list_recordings(

@@ -238,21 +238,20 @@ class Work:
     def _set_aside(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> None:
         """A notice that breaks something must hold up no other."""
         if stored.tries >= MAX_TRIES:
-            inbox_rows.park_notice(connection, stored.id)
+            inbox_rows.park_notice(connection, stored)
         else:
-            inbox_rows.retry_notice(connection, stored.id, self._clock() + 2**stored.tries)
+            inbox_rows.retry_notice(connection, stored, self._clock() + 2**stored.tries)
 
     def _understand(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> Written | None:
-        """None if the recording is gone meanwhile."""
+        """None if the recording is gone meanwhile, or somebody else has claimed the notice since."""
         current = load_recording(connection, stored.recording_id, lock=True)
+        if not inbox_rows.finish_notice(connection, stored, "applied" if current is not None else "foreign"):
+            return None
         if current is None:
-            inbox_rows.finish_notice(connection, stored.id, "foreign")
             return None
         notice = parse_notice(inbox_rows.open_body(stored, self._seals))
         assert notice is not None, "what is no JSON object names no attempt"
-        written = observe(connection, current, NoticeReceived(notice), self._clock())
-        inbox_rows.finish_notice(connection, stored.id, "applied")
-        return written
+        return observe(connection, current, NoticeReceived(notice), self._clock())
 
     # --- what is old ---------------------------------------------------------------------------------------------
 

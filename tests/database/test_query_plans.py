@@ -22,6 +22,7 @@ LATE = (1e9, "rec_1")
 
 Statement = Callable[[sa.Connection], object]
 
+CLAIM = notifications.NoticeClaim(1, "main", 0.0, 1, b"", "rec_1")
 HOT: dict[str, Statement] = {
     "load a recording": lambda c: recordings.load_recording(c, "rec_1", owner="school", lock=True),
     "list": lambda c: recordings.list_recordings(c, **OWN),
@@ -34,7 +35,7 @@ HOT: dict[str, Statement] = {
     "give claims back": lambda c: claims.release_all(c, "worker"),
     "count what is overdue": lambda c: claims.count_overdue(c, 1),
     "sort notices": lambda c: notifications.sort_notices(c, 1, 50),
-    "finish a notice": lambda c: notifications.finish_notice(c, 1, "applied"),
+    "finish a notice": lambda c: notifications.finish_notice(c, CLAIM, "applied"),
     "notices": lambda c: notifications.list_notices(c, limit=50, before=9),
     "notices of a task": lambda c: notifications.list_notices(c, limit=50, sid="s"),
     "notices of a recording": lambda c: notifications.list_notices(c, limit=50, recording_id="rec_1"),

@@ -1,6 +1,7 @@
 """What the worker and the API do with stored notifications."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -96,11 +97,11 @@ async def test_what_is_nobodys_is_settled_and_what_is_a_recordings_is_claimed(da
 
 
 async def test_a_finished_notification_is_never_claimed_again(five: Database) -> None:
-    await claimed(five, 2000, 1)
-    await five.run(lambda c: finish_notice(c, 1, "applied"))
-    await five.run(lambda c: finish_notice(c, 2, "foreign"))
-    await five.run(lambda c: park_notice(c, 3))
-    await five.run(lambda c: retry_notice(c, 4, 3000))
+    one, two, three, four = await claimed(five, 2000, 4)
+    assert await five.run(lambda c: finish_notice(c, one, "applied"))
+    assert await five.run(lambda c: finish_notice(c, two, "foreign"))
+    assert await five.run(lambda c: park_notice(c, three))
+    assert await five.run(lambda c: retry_notice(c, four, 3000))
     assert [claim.id for claim in await claimed(five, 2999, 9)] == [5]
     assert [claim.id for claim in await claimed(five, 3000, 9)] == [4]
     row = await five.run(lambda c: load_notice(c, 1))
@@ -108,9 +109,33 @@ async def test_a_finished_notification_is_never_claimed_again(five: Database) ->
     assert (row.outcome, row.recording_id) == ("applied", OURS.id)
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        lambda c, claim: finish_notice(c, claim, "applied"),
+        lambda c, claim: retry_notice(c, claim, 9000),
+        park_notice,
+    ],
+    ids=["finish", "retry", "park"],
+)
+@pytest.mark.parametrize("finished", [False, True], ids=["claimed again", "and finished"])
+async def test_whoever_claimed_a_notification_too_long_ago_changes_nothing(
+    five: Database, late: Callable[..., bool], finished: bool
+) -> None:
+    [stale] = await claimed(five, 2000, 1)
+    [fresh] = await claimed(five, 2031, 1)
+    assert fresh.id == stale.id
+    if finished:
+        assert await five.run(lambda c: finish_notice(c, fresh, "applied"))
+    assert not await five.run(lambda c: late(c, stale))
+    row = await five.run(lambda c: load_notice(c, fresh.id))
+    assert row is not None
+    assert row.outcome == ("applied" if finished else "new")
+
+
 async def test_a_replayed_notification_starts_anew(five: Database) -> None:
-    await claimed(five, 2000, 1)
-    await five.run(lambda c: park_notice(c, 1))
+    [claim] = await claimed(five, 2000, 1)
+    await five.run(lambda c: park_notice(c, claim))
     assert await five.run(lambda c: replay_notice(c, 1))
     assert not await five.run(lambda c: replay_notice(c, 99))
     [claim] = await claimed(five, 0, 1)
@@ -118,8 +143,8 @@ async def test_a_replayed_notification_starts_anew(five: Database) -> None:
 
 
 async def test_listing_filters_and_pages_newest_first(five: Database) -> None:
-    await claimed(five, 2000, 2)
-    await five.run(lambda c: finish_notice(c, 2, "applied"))
+    _, second = await claimed(five, 2000, 2)
+    await five.run(lambda c: finish_notice(c, second, "applied"))
 
     async def listed(**where: object) -> list[int]:
         return [row.id for row in await five.run(lambda c: list_notices(c, limit=9, **where))]  # type: ignore[arg-type]
@@ -137,12 +162,14 @@ async def test_listing_filters_and_pages_newest_first(five: Database) -> None:
 
 async def test_depth_and_age_of_the_inbox_are_measured(five: Database) -> None:
     assert await five.run(measure_inbox) == (5, 1001.0)
-    await five.run(lambda c: [finish_notice(c, n, "test") for n in range(1, 6)])
+    claims = await claimed(five, 2000, 9)
+    await five.run(lambda c: [finish_notice(c, claim, "test") for claim in claims])
     assert await five.run(measure_inbox) == (0, None)
 
 
 async def test_only_old_notifications_that_are_done_with_are_pruned(five: Database) -> None:
-    await five.run(lambda c: [finish_notice(c, n, "test") for n in (1, 2, 4)])
+    claims = await claimed(five, 2000, 9)
+    await five.run(lambda c: [finish_notice(c, claims[n - 1], "test") for n in (1, 2, 4)])
     assert await five.run(lambda c: prune_notices(c, 1004.0, 1)) == 1
     assert await five.run(lambda c: prune_notices(c, 1004.0, 9)) == 1
     assert [row.id for row in await five.run(lambda c: list_notices(c, limit=9))] == [5, 4, 3]

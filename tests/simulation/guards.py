@@ -6,8 +6,8 @@ Each is a change of the world for `play`; `sql` rewrites every statement while i
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -18,6 +18,7 @@ from service.lifecycle.draft import Draft
 from service.lifecycle.observations import Start
 from service.operations.work import Task, Work
 from tests.simulation.ground import Ground
+from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
 
@@ -115,10 +116,32 @@ def _rewritten(ground: Ground, old: str, new: str) -> Iterator[None]:
         sa.event.remove(ground.engine, "before_cursor_execute", rewrite)
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """`taken_away` is the simulation without it; `weather` is one in which it is needed."""
+
+    taken_away: Callable[[Ground], AbstractContextManager[Callable[[World], None]]]
+    weather: Callable[[World], None]
+
+
+def _suspensions(world: World) -> None:
+    world.weather = Weather(stalls=1, muted=0.4, workers=3)
+
+
+def _broken_pages(world: World) -> None:
+    world.weather = Weather(dies_at_end=1, workers=1)
+    for lesson in world.lessons:
+        lesson.preset = "restarting"
+
+
+def _unsure_starts(world: World) -> None:
+    world.weather = Weather(late=0.3, halfway=0.3, muted=0.1, dropped=0.5, workers=1)
+
+
 GUARDS = {
-    "write-ahead": without_write_ahead,
-    "fencing": without_fencing,
-    "dedupe": without_dedupe,
-    "failover window": without_failover_window,
-    "stop beats restart": without_stop_first,
+    "write-ahead": Guard(without_write_ahead, _unsure_starts),
+    "fencing": Guard(without_fencing, _suspensions),
+    "dedupe": Guard(without_dedupe, lambda world: setattr(world, "weather", Weather(doubled=0.5))),
+    "failover window": Guard(without_failover_window, lambda world: setattr(world, "weather", Weather(fails_over=1))),
+    "stop beats restart": Guard(without_stop_first, _broken_pages),
 }

@@ -37,6 +37,7 @@ class Lesson:
     start_at: float | None = None
     stop_at: float | None = None
     refused: list[str] = field(default_factory=list)
+    unclear: bool = False  # refused at last, but an earlier try of the same may have been accepted
 
     @classmethod
     def draw(cls, number: int, random: Random) -> "Lesson":
@@ -121,22 +122,25 @@ class CallerOf:
             await self._ask(lambda house: getattr(house.operations, verb)(CALLER, lesson.id))
         except ServiceError as error:
             lesson.refused.append(f"{verb}: {error.message}")
+            lesson.unclear = lesson.unclear or self._unanswered
             self._story.tell("caller", f"{verb} refused", id=lesson.id[-6:], why=error.message)
             return None
         self._story.tell("caller", verb, id=lesson.id[-6:])
         return since, self._loop.time()
 
     async def _ask(self, question: Callable[[House], Awaitable[object]]) -> object:
+        self._unanswered = False
         while True:
             process = self._pick()
             if process is not None:
                 try:
                     return await process.ask(question)
                 except ProcessDied:
-                    pass
+                    self._unanswered = True
                 except ServiceError as error:
                     if error.code is not Code.UNAVAILABLE:
                         raise
+                    self._unanswered = True
             await self._loop.pause(self._random.uniform(0.3, 2))
 
 

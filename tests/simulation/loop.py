@@ -38,7 +38,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         for pending in (self._ready, self._scheduled, self._idle, self._lazy):
             pending.clear()
         self._now, self._random, self.steps = 0.0, random, 0
-        self.before_step: Callable[[asyncio.Handle], None] = lambda handle: None
+        self.before_step: Callable[[asyncio.Handle], bool] = lambda handle: True
 
     def time(self) -> float:
         return self._now
@@ -85,9 +85,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle = ready.popleft()
         if not handle._cancelled:
             self.steps += 1
-            self.before_step(handle)
-            if not handle._cancelled:
+            if self.before_step(handle) and not handle._cancelled:
                 handle._run()
+
+    def again(self, handles: list[asyncio.Handle]) -> None:
+        """Make ready what `before_step` has held back."""
+        self._ready.extend(handles)
 
     def _advance(self) -> None:
         """Jump to the next timer and make ready whatever is due then."""

@@ -18,7 +18,8 @@ SECRET = "simulated-ncs-secret"
 REPEATS = (0.0, 2.0, 8.0)
 
 Deliver = Callable[[bytes, str], Awaitable[str]]
-"""Bring one notice, with its signature, to some process: "stored", "rejected", or "" where nobody took it."""
+"""Bring one notice, with its signature, to some process: "stored", "rejected", "taken" by somebody else than
+the service, or "" where nobody took it."""
 
 
 @dataclass
@@ -33,7 +34,9 @@ class Sent:
 
 
 class NoticeSender:
-    def __init__(self, loop: VirtualLoop, random: Random, story: Story, weather: Weather, deliver: Deliver) -> None:
+    def __init__(
+        self, loop: VirtualLoop, random: Random, story: Story, weather: Callable[[], Weather], deliver: Deliver
+    ) -> None:
         self._loop = loop
         self._random = random
         self._story = story
@@ -45,7 +48,7 @@ class NoticeSender:
 
     def post(self, task: Task, event_type: int, details: dict[str, Any]) -> None:
         """Something happened to `task`: tell whoever subscribed, with this weather's luck."""
-        weather, random = self._weather, self._random
+        weather, random = self._weather(), self._random
         number, task.sequence = task.sequence, task.sequence + 1
         payload = {
             "cname": task.cname,
@@ -115,6 +118,8 @@ class NoticeSender:
             body = self._body(notice_id, event_type, payload)
             answer = await self._deliver(body, sign(body))
             self._story.tell("notice", f"{event_type} {answer or 'not taken'}", sid=payload["sid"][:6])
+            if answer == "taken":  # by somebody else
+                return
             if answer == "stored":
                 sent.acked = True
                 if sent.task.exposed_at is None:

@@ -5,7 +5,6 @@ without being able to reach anything any more.
 """
 
 import asyncio
-import contextlib
 import weakref
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, copy_context
@@ -22,7 +21,11 @@ from service.database.run import Database
 from tests.simulation.loop import VirtualLoop
 
 T = TypeVar("T")
+ANSWER_SECONDS = 20
 PROCESS: "ContextVar[Process | None]" = ContextVar("process", default=None)
+
+
+_WORLD = copy_context()  # of what goes on whatever becomes of a process
 
 
 class ProcessDied(Exception):
@@ -30,15 +33,17 @@ class ProcessDied(Exception):
 
 
 class Process:
-    """`boot` begins it; `kill` ends it as SIGKILL does. `dies_after`: that many callbacks of its own."""
+    """`boot` begins it; `kill` ends it as SIGKILL does; `freeze` holds it back as SIGSTOP does, until it goes on as if
+    nothing had been. `at_step`: what happens to it after so many callbacks of its own."""
 
-    def __init__(self, loop: VirtualLoop, name: str, *, dies_after: int | None = None) -> None:
+    def __init__(self, loop: VirtualLoop, name: str) -> None:
         self.loop = loop
         self.name = name
         self.alive = True
         self.house: House | None = None
-        self.dies_after = dies_after
+        self.at_step: dict[int, Callable[[], None]] = {}
         self.steps = 0
+        self._frozen: list[asyncio.Handle] | None = None
         self.clock_offset = 0.0
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._context = copy_context()
@@ -68,21 +73,46 @@ class Process:
 
     def kill(self) -> None:
         self.alive = False
+        self._thaw()
         for task in [task for task in self._tasks if not task.done()]:
             task.cancel()
 
+    def freeze(self, seconds: float) -> None:
+        self._frozen = []
+        self.loop.at(self.loop.time() + seconds, self._thaw, context=_WORLD)
+
+    def _thaw(self) -> None:
+        held, self._frozen = self._frozen or [], None
+        self.loop.again(held)
+
+    def runs(self, handle: asyncio.Handle) -> bool:
+        """Whether this callback of its own may run now."""
+        if not self.alive:
+            return not isinstance(handle, asyncio.TimerHandle)  # a dead one's timers are void
+        self.steps += 1
+        if (event := self.at_step.pop(self.steps, None)) is not None:
+            event()
+        if self._frozen is not None and self.alive:
+            self._frozen.append(handle)
+            return False
+        return True
+
     async def ask(self, question: Callable[[House], Awaitable[T]]) -> T:
-        """Have it do something, and wait for what it says. Raises `ProcessDied`."""
+        """Have it do something, and wait for what it says. Raises `ProcessDied` where it does not say anything."""
         house = self.house
         if not self.alive or house is None:
             raise ProcessDied
         task = self.spawn(question(house))
-        await asyncio.wait([task])
-        if task.cancelled() or not self.alive:
-            with contextlib.suppress(asyncio.CancelledError):
-                task.exception()
+        await asyncio.wait([task], timeout=ANSWER_SECONDS)
+        if not task.done() or task.cancelled() or not self.alive:
+            task.add_done_callback(_forget)
             raise ProcessDied
         return task.result()
+
+
+def _forget(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def track_tasks(
@@ -96,19 +126,10 @@ def track_tasks(
     return task
 
 
-def count_steps(handle: asyncio.Handle) -> None:
-    """Before each callback of the loop: one more of its process, perhaps its last; a dead one's timers are void."""
+def may_run(handle: asyncio.Handle) -> bool:
+    """Before each callback of the loop: whether the process that it belongs to lets it run."""
     process = handle._context.get(PROCESS)
-    if process is None:
-        return
-    if not process.alive:
-        if isinstance(handle, asyncio.TimerHandle):
-            handle.cancel()
-        return
-    process.steps += 1
-    if process.steps == process.dies_after:
-        process.kill()
-        process.ended(process, None)
+    return process is None or process.runs(handle)
 
 
 class ProcessDatabase:
@@ -223,9 +244,6 @@ class Network:
         loop = self._process.loop
         if answer is not None and fate not in ("muted", "late"):
             loop.at(loop.time() + self._random.uniform(0.02, 0.6), _answer, back, answer, context=_WORLD)
-
-
-_WORLD = copy_context()
 
 
 def _answer(back: "asyncio.Future[tuple[int, bytes]]", answer: tuple[int, bytes]) -> None:

@@ -97,6 +97,8 @@ class Promises:
 
     def _check_verdict(self, lesson: Lesson, tasks: list[Task], state: str) -> None:
         world, at = self._world, self._ended[lesson.id][1]
+        if lesson.unclear:
+            return
         truth = truth_of(lesson, tasks, at)
         about = {"id": lesson.id[-6:], "state": state, "least": round(truth.least, 1), "most": round(truth.most, 1)}
         if state == "verified" and (truth.whole is False or truth.least > ALLOWED or not truth.media):

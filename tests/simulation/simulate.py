@@ -28,6 +28,7 @@ def play(ground: Ground, seed: int, *, change: Callable[[World], None] = lambda 
     """Play one seed. `change` alters the world before anything happens in it: that is how a guard is taken away."""
     random = Random(f"plan {seed}")
     weather = Weather.draw(random)
+    weather.stalls = Random(f"stall {seed}").choice((0, 0, 0, 0, 0, 0.3, 0.8))
     lessons = [Lesson.draw(number, random) for number in range(random.choice((1, 1, 1, 2)))]
     world = World(ground, seed, weather, lessons)
     promises = Promises(world)

@@ -11,7 +11,7 @@ from tests.simulation.__main__ import play_seeds
 from tests.simulation.ground import Ground
 from tests.simulation.simulate import Played, play
 
-SEEDS = 100
+SEEDS = 150
 PROOF_SEEDS = 2000
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 # Each of these broke a promise once. What it found is told beside it.

@@ -35,11 +35,12 @@ def truth_of(lesson: Lesson, tasks: list[Task], at: float) -> Truth:
     media = [span for one in wrote for span in _in_bucket(one, at)]
     narrow, wide = _windows(lesson, tasks)
     held = [span for task in tasks for span in _held(task, at)]
-    # Nobody wanted media between pause and resume; what a recorder left out beyond that, it left out.
-    least_paused = [(max(a, c) - 6, min(b, d) + 6) for a, b in held for c, d in _paused(lesson, 0, 1)]
+    # Nobody wanted media between pause and resume; what a recorder left out beyond that, it left out. Whether it counts
+    # where no recorder was there to be paused is left open.
+    least_paused = [(a - 6, b + 6) for a, b in _paused(lesson, 0, 1)]
     most_paused = [(max(a, c), min(b, d)) for a, b in held for c, d in _paused(lesson, 1, 0)]
-    least = subtract([narrow], media + _explained(tasks, HOLE + 2) + least_paused)
-    most = subtract([wide], media + _explained(tasks, HOLE - 2) + most_paused)
+    least = subtract([narrow], media + _explained(tasks, narrow, HOLE) + least_paused)
+    most = subtract([wide], media + _explained(tasks, wide, HOLE - 2) + most_paused)
     return Truth(bool(media), _whole(wrote, at), length(least), length(most))
 
 
@@ -109,13 +110,13 @@ def _held(task: Task, at: float) -> list[Span]:
     return spans
 
 
-def _explained(tasks: list[Task], longest: float) -> list[Span]:
-    """The first hole between two recorders of one task, where it is short enough to be a failover's."""
+def _explained(tasks: list[Task], window: Span, longest: float) -> list[Span]:
+    """The first hole between two recorders of one task, where no more wanted time is in it than a failover may cost."""
     for task in tasks:
         for before, after in zip(task.recorders, task.recorders[1:], strict=False):
             if before.slices and after.slices:
                 hole = before.slices[-1].ends, after.slices[0].begins
-                return [hole] if hole[1] - hole[0] <= longest else []
+                return [hole] if min(hole[1], window[1]) - max(hole[0], window[0]) <= longest else []
     return []
 
 

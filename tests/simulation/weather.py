@@ -9,6 +9,8 @@ from random import Random
 from tests.simulation.agora import Fate
 from tests.simulation.recorder import Damage
 
+_NOT_DRAWN = ("workers", "stop_muted", "stalls", "dies_at_end")
+
 
 @dataclass
 class Weather:
@@ -18,6 +20,7 @@ class Weather:
     muted: float = 0  # arrives, its answer does not
     late: float = 0  # arrives after the client has given up
     busy: float = 0  # 5xx, 206 or 429 in place of an effect
+    stop_muted: float = 0  # the same for stops alone
     halfway: float = 0  # 206/65 or 5xx/62 in spite of the effect
     slow_start: float = 0  # of those: the task begins only later
     agora_outage: float = 0
@@ -31,6 +34,7 @@ class Weather:
     # tasks
     fails_over: float = 0
     page_dies: float = 0
+    dies_at_end: float = 0  # the page breaks down about when it is to be stopped
     never_ready: float = 0
     deaf: float = 0
     # the bucket
@@ -40,6 +44,7 @@ class Weather:
     bucket_outage: float = 0
     # us
     kills: float = 0
+    stalls: float = 0  # a process is suspended, perhaps past its lease
     database_fails: float = 0
     database_outage: float = 0
     skew: float = 0
@@ -48,7 +53,7 @@ class Weather:
     @classmethod
     def draw(cls, random: Random) -> "Weather":
         weather = cls()
-        names = [field.name for field in fields(cls) if field.name != "workers"]
+        names = [field.name for field in fields(cls) if field.name not in _NOT_DRAWN]
         for name in random.sample(names, random.choice((0, 1, 2, 2, 3, 3, 4, 6, len(names)))):
             setattr(weather, name, random.choice((0.02, 0.1, 0.3, 0.6)))
         if weather.dropped and random.random() < 0.3:
@@ -68,6 +73,8 @@ class Weather:
             fate.dies = (random.uniform(10, 80), random.choice((3, 4, 5)))
         elif random.random() < self.page_dies:
             fate.dies = (random.uniform(5, length * 1.2), random.choice((2, 4, 6, 6, 0)))
+        if self.dies_at_end and random.random() < self.dies_at_end:
+            fate.dies = (length + random.uniform(-2, 6), 6)
         if random.random() < self.fails_over:
             fate.fails_over = (random.uniform(12, max(20, length)), random.uniform(8, 88), random.random() < 0.5)
         if random.random() < self.deaf:

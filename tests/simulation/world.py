@@ -18,7 +18,7 @@ from tests.simulation.bucket import Bucket, broken_connection
 from tests.simulation.ground import Ground
 from tests.simulation.lessons import CallerOf, Lesson
 from tests.simulation.notices import NoticeSender
-from tests.simulation.process import Network, Process, ProcessDatabase, ProcessDied, count_steps
+from tests.simulation.process import Network, Process, ProcessDatabase, ProcessDied, may_run
 from tests.simulation.recorder import EPOCH
 from tests.simulation.story import Story
 from tests.simulation.weather import Weather
@@ -38,14 +38,11 @@ class World:
         self.random = Random(f"world {seed}")
         ground.clear(Random(f"order {seed}"))
         self.loop = ground.loop
-        self.loop.before_step = count_steps
+        self.loop.before_step = may_run
         self.weather = weather
         self.lessons = lessons
         self.story = Story(self.loop.time)
-        ways = {kind: getattr(weather, kind) for kind in ("refused", "lost", "muted", "late", "busy", "halfway")}
-        most = max(1.0, sum(ways.values()) / MOST_TROUBLE)
-        self._ways = [(kind, share / most) for kind, share in ways.items()]
-        self.sender = NoticeSender(self.loop, self.random, self.story, weather, self._deliver)
+        self.sender = NoticeSender(self.loop, self.random, self.story, lambda: self.weather, self._deliver)
         self.agora = Agora(self.loop, self.random, self.story, self.sender.post, self.fate)
         self.bucket = Bucket(self.loop, lambda: self.agora.tasks)
         ground.http.bucket, ground.http.travel = self.bucket, self._travel
@@ -57,8 +54,11 @@ class World:
         self.bucket_outages = self._outages(weather.bucket_outage, 7200)
         self.watchers: list[Callable[[], None]] = []
         self.before_call: Callable[[str, dict[str, Any]], None] = lambda verb, said: None
+        self.first_tasks: list[Callable[[], Any]] = [
+            CallerOf(lesson, self.loop, self.random, self.story, self.pick_process).run for lesson in lessons
+        ]
         self._tick: Any = None
-        self._unasked = len(lessons)
+        self._unasked = 0
         self._over = self.loop.create_future()
 
     def _outages(self, share: float, longest: float) -> list[Span]:
@@ -74,13 +74,12 @@ class World:
         self.loop.run_until_complete(self._play())
 
     async def _play(self) -> None:
+        self._ways = _shares(self.weather)
         for number in range(self.weather.workers):
             self._boot(number)
-        for lesson in self.lessons:
-            asking = self.loop.create_task(
-                CallerOf(lesson, self.loop, self.random, self.story, self.pick_process).run(), name="caller"
-            )
-            asking.add_done_callback(self._asked)
+        self._unasked = len(self.first_tasks)
+        for begin in self.first_tasks:
+            self.loop.create_task(begin(), name="caller").add_done_callback(self._asked)
         end = self.loop.at(HORIZON, self._end)
         await self._over
         end.cancel()
@@ -109,10 +108,11 @@ class World:
         if self._over.done():
             return
         weather, random = self.weather, self.random
-        dies_after = None
+        process = Process(self.loop, f"p{number}")
         if self.deaths < MOST_KILLS and random.random() < weather.kills:
-            dies_after = int(exp(random.uniform(log(3), log(3000))))
-        process = Process(self.loop, f"p{number}", dies_after=dies_after)
+            process.at_step[int(exp(random.uniform(log(3), log(3000))))] = lambda: self._kill(process)
+        if weather.stalls and random.random() < weather.stalls:
+            process.at_step[int(exp(random.uniform(log(30), log(3000))))] = lambda: self._stall(process)
         if random.random() < weather.skew:
             process.clock_offset = random.uniform(-2, 2)
         process.ended = lambda process, error: self._died(number, process, error)
@@ -135,6 +135,16 @@ class World:
             clock=lambda: EPOCH + self.loop.time() + process.clock_offset,
             entropy=entropy.randbytes,
         )
+
+    def _kill(self, process: Process) -> None:
+        process.kill()
+        process.ended(process, None)
+
+    def _stall(self, process: Process) -> None:
+        seconds = self.random.uniform(20, 90)
+        self.story.tell(process.name, "is stopped for a while", seconds=round(seconds))
+        self.blocked.append((self.now, self.now + seconds))
+        process.freeze(seconds)
 
     def _died(self, number: int, process: Process, error: BaseException | None) -> None:
         if error is not None:
@@ -203,11 +213,13 @@ class World:
     # --- Agora ---------------------------------------------------------------------------------------------------
 
     def fate(self, cname: str) -> Fate:
-        lesson = next((one for one in self.lessons if one.id and one.id[4:].lower() in cname), None)
+        lesson = self.lesson_of(cname)
         return self.weather.fate(self.random, lesson.length if lesson is not None else 60)
 
     def _way(self, url: str) -> str:
         dice = self.random.random()
+        if url.endswith("/stop") and dice < self.weather.stop_muted:
+            return "muted"
         if _within(self.agora_outages, self.now):
             return self.random.choice(("refused", "lost"))
         for kind, share in self._ways:
@@ -277,7 +289,11 @@ class World:
             return 503
         return None
 
-    # --- truth ---------------------------------------------------------------------------------------------------
+    # --- whose is what -------------------------------------------------------------------------------------------
+
+    def lesson_of(self, cname: str) -> Lesson | None:
+        ulid = cname.partition("-")[2].upper()
+        return next((one for one in self.lessons if one.id[4:] == ulid), None)
 
     def tasks_of(self, lesson: Lesson) -> list[Task]:
         return self.agora.by_cname.get(f"sim-{lesson.id[4:].lower()}", []) if lesson.id else []
@@ -292,6 +308,13 @@ class _Door:
 
     def put(self, notice: IncomingNotice) -> Any:
         return self._inbox.put(self._world.on_notice(notice))
+
+
+def _shares(weather: Weather) -> list[tuple[str, float]]:
+    """What befalls a call to Agora, each with its share."""
+    ways = {kind: getattr(weather, kind) for kind in ("refused", "lost", "muted", "late", "busy", "halfway")}
+    most = max(1.0, sum(ways.values()) / MOST_TROUBLE)
+    return [(kind, share / most) for kind, share in ways.items()]
 
 
 def _within(spans: list[Span], at: float) -> bool:
