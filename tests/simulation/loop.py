@@ -13,7 +13,7 @@ from typing import Any
 
 # Tasks that only look whether there is something to do. Their timers do not drive the clock; after a long jump they
 # fire once, late, as after a suspension. Whoever must be woken in time is woken by the world's own poll.
-IDLERS = frozenset({"_claim_steps", "_apply_notices", "_measure", "_probe_lag"})
+IDLERS = frozenset({"_claim_steps", "_apply_notices", "_measure", "_probe_lag", "_prune"})
 # A lease is renewed as long as anything happens, and not over a wait of days.
 LAZY = frozenset({"_renew_leases"})
 PATIENCE_SECONDS = 60

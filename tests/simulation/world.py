@@ -183,10 +183,10 @@ class World:
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
-        if due is not None:
+        if self._at_rest():
+            self._tick = self.loop.at(self.now + 1, self._end_if_at_rest)
+        elif due is not None:
             self._tick = self.loop.at(max(ceil(due), int(self.now) + 1), self._wake)
-        elif self._at_rest():
-            self._tick = self.loop.at(self.now + 1, self._wake_or_end)
 
     def _wake(self) -> None:
         for process in self.processes:
@@ -195,9 +195,11 @@ class World:
                 process.house.worker.wake_notices()
         self._poll()
 
-    def _wake_or_end(self) -> None:
-        if self._due_at() is None and self._at_rest():
+    def _end_if_at_rest(self) -> None:
+        if self._at_rest():
             self._end()
+        else:
+            self._poll()
 
     def _due_at(self) -> float | None:
         row = self.ground.raw.execute(
@@ -208,7 +210,14 @@ class World:
         return min(found) if found else None
 
     def _at_rest(self) -> bool:
-        return not self._unasked and not self.sender.busy and not any(task.live for task in self.agora.tasks)
+        """Nobody asks, sends or records any more, and every recording is at its end. Later looks at those are left."""
+        if self._unasked or self.sender.busy or any(task.live for task in self.agora.tasks):
+            return False
+        (waiting,) = self.ground.raw.execute(
+            f"SELECT EXISTS (SELECT 1 FROM recordings WHERE state NOT IN ('{_TERMINAL}'))"
+            " OR EXISTS (SELECT 1 FROM notifications WHERE outcome = 'new')"
+        ).fetchone()
+        return not waiting
 
     # --- Agora ---------------------------------------------------------------------------------------------------
 
