@@ -22,7 +22,12 @@ def test_every_guard_is_tried() -> None:
     assert set(MISSED) == set(GUARDS)
 
 
-@pytest.mark.parametrize("name", GUARDS)
+# The fence is missed by one seed in about sixty only: too long a search for every day.
+SEARCHED = [pytest.param(name, marks=pytest.mark.proof) if name == "fencing" else name for name in GUARDS]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_without_a_guard_a_seed_is_found_that_breaks_a_promise(ground: Ground, name: str) -> None:
     guard = GUARDS[name]
     with guard.taken_away(ground) as take_away:
