@@ -162,7 +162,7 @@ class Agora:
                 del self._resources[rid]
         gone = [sid for sid, task in self.tasks.items() if not task.alive]
         for sid in gone[: max(0, len(gone) - self.world.settings.kept_tasks)]:
-            del self.tasks[sid]
+            self._resources.pop(self.tasks.pop(sid).resource_id, None)
 
     def _live(self, endpoint: str, app: App, rid: str, sid: str) -> Task:
         """The task of an app's resource id and sid, if it can be controlled now."""
