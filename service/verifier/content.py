@@ -78,15 +78,12 @@ class _Sampler:
             await self.take(index for index in between if pieces[index].size_bytes)
 
     async def follow_still(self) -> None:
-        """Where nothing moved in a slice of a low bit rate, look at its neighbours: it may be the beginning of more."""
+        """Where nothing moved in a slice, look at its neighbours: it may be the beginning of more. A page that hardly
+        ever moves is seen without that."""
         pieces = self._judgement.pieces
-        rates = sorted(piece.bits_per_second for piece in pieces)
-        median = rates[len(rates) // 2]
-        still = [
-            index
-            for index, one in self.samples.items()
-            if one.still and one.look is Look.FINE and pieces[index].bits_per_second < median * 0.7
-        ]
+        still = [index for index, one in self.samples.items() if one.still and one.look is Look.FINE]
+        if len(still) > len(self.samples) / 4:
+            return
         for _ in range(_ROUNDS):
             more = [near for index in still for near in neighbours(pieces, index) if near not in self.samples]
             if not more:
