@@ -55,7 +55,7 @@ def harm(objects: dict[str, bytes], dice: Random) -> bool:
     return False
 
 
-@pytest.mark.parametrize("cases", [40, pytest.param(CASES, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("cases", [10, pytest.param(CASES, marks=pytest.mark.proof)])
 async def test_random_damage_never_crashes_hangs_or_hides_a_lost_object(bench: Bench, cases: int) -> None:
     slowest = 0.0
     verdicts: dict[Verdict, int] = {}

@@ -253,7 +253,7 @@ async def test_whatever_goes_wrong_ends_in_the_right_state_for_the_right_reason(
     assert not lines, "\n".join(lines)
 
 
-@pytest.mark.parametrize("story", ["most", "some"])
+@pytest.mark.parametrize("story", ["most", pytest.param("some", marks=pytest.mark.proof)])
 async def test_the_main_job_ends_the_same_with_the_quirks_the_other_way(build: Living, story: str) -> None:
     async with build(emulator={"quirks": FLIPPED[story]}) as house:
         recording = await house.ask(rtmp_url=RTMP)
