@@ -6,6 +6,7 @@ For: reading `parec` in a thread of its own. It must not encode, nor judge what 
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ Listener = Callable[[float, Sound], None]
 _LOUD = 1e-4
 _ANCHOR_SECONDS = 5.0
 _BYTES = 4
+_LOOK_SECONDS = 0.2
 
 
 class Ear:
@@ -35,11 +37,16 @@ class Ear:
         self._clock, self._channels = clock, channels
         self._timeline = _Timeline()
 
-    def listen(self, reader: int) -> None:
-        """Read raw samples from a file descriptor until its end. Blocks."""
+    def listen(self, reader: int, closing: threading.Event) -> None:
+        """Read raw samples from a file descriptor until its end, or until it closes. Blocks."""
         left = b""
         size = self._channels * _BYTES
-        while data := os.read(reader, 65536):
+        while not closing.is_set():
+            if not select.select([reader], [], [], _LOOK_SECONDS)[0]:
+                continue
+            data = os.read(reader, 65536)
+            if not data:
+                break
             left += data
             whole = len(left) // size * size
             block = np.frombuffer(left[:whole], np.float32).reshape(-1, self._channels).T
@@ -91,7 +98,8 @@ async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) ->
         yield ear
         return
     reader, writer = os.pipe()
-    thread = threading.Thread(target=ear.listen, args=(reader,), name="emulator-ear", daemon=True)
+    closing = threading.Event()
+    thread = threading.Thread(target=ear.listen, args=(reader, closing), name="emulator-ear", daemon=True)
     command = ("parec", "-d", f"{SINK}.monitor", "--format=float32le", f"--rate={RATE}", f"--channels={channels}")
     env = environment(home, desktop.sound.parent, **desktop.variables)
     try:
@@ -103,7 +111,7 @@ async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) ->
     finally:
         if writer >= 0:
             os.close(writer)
+        closing.set()  # somebody may still hold the other end of the pipe, so its end may never come
         if thread.ident is not None:
-            # The child is gone, so its end of the pipe is closed.
             thread.join()
         os.close(reader)
