@@ -41,15 +41,22 @@ async def child(
     patience: float = 2.0,
 ) -> AsyncIterator[Process]:
     """A running program. At the end its group gets SIGTERM and after `patience` seconds, if any, SIGKILL."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=env,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        pass_fds=pass_fds,
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
     )
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # it may run already, and nobody else would end it
+        await _end(await starting, command[0], 0)
+        raise
     try:
         yield process
     finally:
