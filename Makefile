@@ -9,8 +9,8 @@ SCALE ?= 1
 SEEDS ?= 1000
 N ?= 10000
 PYTEST_ARGS ?=
-# Three workers on two cores: the end-to-end tests mostly wait.
-TEST_WORKERS ?= 3
+# As many as a small machine has cores: some tests keep an eye on the clock.
+TEST_WORKERS ?= 2
 
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet

@@ -63,7 +63,7 @@ async def tell(s3: S3Server, folder: str, quirks: dict[str, Any]) -> Story:
     """The story under some quirks."""
     settings = {
         **{"quirks": quirks, "faults": FAULTS, "sync_stop_seconds": 2.0},
-        "times": {"resource": 30, "progress": 6, "minute": 0.6, "slice": 12, "exit": 240},
+        "times": {"resource": 30, "progress": 6, "minute": 0.6, "slice": 12, "exit": 90},
     }
     async with receiving() as notices, emulating(s3, notices, redundant=True, **settings) as agora:
         story = Story(bodies=notices.bodies)
