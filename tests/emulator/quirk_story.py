@@ -125,8 +125,8 @@ async def _main(agora: Client, story: Story, folder: str) -> None:
     story.answers["pushed"] = await agora.call(session, "query")
     await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
     truth = await agora.task(session)
-    story.early_files = truth["files"]
     await agora.slices(session, truth["slices_uploaded"] + 2)
+    story.early_files = (await agora.task(session))["files"]
     await agora.fault(kind="failover", seconds=0, window=0.2, uid="1", cname=CNAME)
     await until(lambda: _failed_over(agora, session))
     story.answers["stop"] = await agora.call(session, "stop")
