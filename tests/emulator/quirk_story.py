@@ -126,7 +126,11 @@ async def _main(agora: Client, story: Story, folder: str) -> None:
     await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
     truth = await agora.task(session)
     await agora.slices(session, truth["slices_uploaded"] + 2)
-    story.early_files = (await agora.task(session))["files"]
+    for _ in range(30):  # an MP4 that grows during the recording comes a while after its slices
+        story.early_files = (await agora.task(session))["files"]
+        if any(name.endswith(".mp4") for name in story.early_files):
+            break
+        await asyncio.sleep(0.05)
     await agora.fault(kind="failover", seconds=0, window=0.2, uid="1", cname=CNAME)
     await until(lambda: _failed_over(agora, session))
     story.answers["stop"] = await agora.call(session, "stop")
