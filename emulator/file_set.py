@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Sequence
 
 from emulator.courier import Courier
+from emulator.group import to_its_end
 from emulator.names import FileNames
 from emulator.playlist import Dialect
 from emulator.recorder import Mp4File, Mp4Plan, Recorder, Slice
@@ -90,7 +91,7 @@ class FileSet:
     async def drop(self) -> None:
         """Free everything, whatever state it is in."""
         self._shipment.end()
-        await asyncio.shield(self._recorder.drop())
+        await to_its_end(self._recorder.drop())
         with contextlib.suppress(Exception):
             await self.view.close()
 

@@ -6,13 +6,13 @@ targets) are read off the task, news are asked of the view, at every wake-up. A 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import secrets
 
 from emulator.courier import Courier
 from emulator.file_set import FileSet
+from emulator.group import to_its_end
 from emulator.opening import Opening
 from emulator.pushing import Pushing
 from emulator.recorder import form_of
@@ -60,7 +60,7 @@ class Life:
             now = self._clock.now()
             task.ended_at, task.gone_at = task.ended_at or now, now
             task.uploaded.set()
-            await asyncio.shield(self._drop())
+            await to_its_end(self._drop())
 
     async def _drop(self) -> None:
         await self._pushing.close()

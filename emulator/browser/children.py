@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from emulator.group import to_its_end
 from emulator.home import MARK, members_of
 
 logger = logging.getLogger(__name__)
@@ -55,12 +56,12 @@ async def child(
     try:
         process = await asyncio.shield(starting)
     except asyncio.CancelledError:  # it may run already, and nobody else would end it
-        await _end(await starting, command[0], 0)
+        await to_its_end(_end(await starting, command[0], 0))
         raise
     try:
         yield process
     finally:
-        await asyncio.shield(_end(process, command[0], patience))
+        await to_its_end(_end(process, command[0], patience))
 
 
 async def _end(process: Process, name: str, patience: float) -> None:

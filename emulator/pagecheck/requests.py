@@ -22,6 +22,7 @@ class Requests:
         self._frame, self._seen, self._loaded, self._clock = main_frame, seen, loaded, clock
         self._urls: dict[str, str] = {}
         self._counted: dict[str, float] = {}
+        self._whole: set[str] = set()
         for name, handler in {
             "requestWillBeSent": self._on_request,
             "responseReceived": self._on_response,
@@ -61,12 +62,15 @@ class Requests:
 
     def _on_data(self, event: dict[str, Any]) -> None:
         identity, size = event["requestId"], max(0, event["encodedDataLength"])
+        if identity in self._whole:
+            return  # news of a piece may come after that of the end, which has counted it
         self._counted[identity] = self._counted.get(identity, 0) + size
         self.count(size, 0)
 
     def _on_finished(self, event: dict[str, Any]) -> None:
         identity = event["requestId"]
         self._urls.pop(identity, None)
+        self._whole.add(identity)
         self.count(max(0.0, event["encodedDataLength"] - self._counted.pop(identity, 0.0)), 0)
 
     def _on_failed(self, event: dict[str, Any]) -> None:

@@ -65,10 +65,11 @@ async def ended(notices: Notices) -> int:
     return int(told(notices, 71)[0]["code"])
 
 
-@pytest.mark.parametrize("page", ["missing", "refused"])
+@pytest.mark.parametrize("page", ["missing", pytest.param("broken", marks=pytest.mark.proof), "refused"])
 async def test_a_page_that_cannot_be_opened_ends_with_code_5(
     s3: S3Server, notices: Notices, site: Site, page: str
 ) -> None:
+    site.add("/broken", "out of order", status=503)
     url = "http://127.0.0.1:4/" if page == "refused" else f"{site.url}/{page}"
     async with recording(s3, notices) as agora:
         session = await agora.start(url=url)
