@@ -7,7 +7,7 @@ from service.lifecycle.from_start import sid_found
 from service.lifecycle.instants import FIRST_SLICES, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Attempt, EndReason, Recording, State, Watch
-from service.report import Report, ReportSummary, Severity, Verdict
+from service.report import FileKind, Report, ReportSummary, Severity, Verdict
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
@@ -136,7 +136,9 @@ def _conclude(draft: Draft, report: Report) -> None:
         return
     draft.attended()
     if report.verdict is Verdict.VERIFIED:
-        draft.enter(State.VERIFIED)
+        # A playlist that names nothing is sound, and where no time was wanted nothing is missing; but nothing is there.
+        media = any(file.listed and file.kind in (FileKind.SLICE, FileKind.MP4) for file in report.files)
+        draft.enter(State.VERIFIED if media else draft.nothing_recorded())
     elif _nothing_was_recorded(draft.recording, report, over):
         draft.enter(draft.nothing_recorded())
     elif report.verdict is Verdict.DEFECTIVE or over:

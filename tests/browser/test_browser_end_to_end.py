@@ -19,6 +19,10 @@ from tests.e2e.house import BUCKET, House, Store, eventually, living
 
 pytestmark = pytest.mark.proof
 
+ALLOWANCE_SECONDS = 15
+# Slices of a second each: when there are so many, some of the recording counts.
+BEYOND_ALLOWANCE = ALLOWANCE_SECONDS + 1
+
 Opening = Callable[..., AbstractAsyncContextManager[House]]
 
 
@@ -38,7 +42,7 @@ def opening(tmp_path: Path, store: Store) -> Opening:
     def opened(times: dict[str, Any] | None = None, **browser: Any) -> AbstractAsyncContextManager[House]:
         emulator = {"engine": "browser", "browser": browser, "times": {"start": 0, **(times or {})}}
         settings = {
-            "timing": {"start_allowance_seconds": 15},
+            "timing": {"start_allowance_seconds": ALLOWANCE_SECONDS},
             "urls": {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]},
         }
         return living(tmp_path, store, emulator=emulator, settings=settings)
@@ -85,27 +89,30 @@ async def test_a_page_that_does_not_open_is_the_page_s_fault(
 async def test_pause_resume_and_stop_are_verified(opening: Opening, page: str) -> None:
     async with opening() as house:
         recording = await started(house, url=page)
-        await recorded(house, recording, 1)
+        await recorded(house, recording, BEYOND_ALLOWANCE)
         await house.do(recording, "pause")
         await eventually(partial(_holds, house, True), 10)
         await house.do(recording, "resume")
         await eventually(partial(_holds, house, False), 10)
-        await recorded(house, recording, 3)
+        await recorded(house, recording, BEYOND_ALLOWANCE + 2)
         await house.do(recording, "stop")
         shown = await over(house, recording)
     assert (shown["state"], shown["end_reason"], shown["blame"]) == ("verified", "stopped", "caller")
+    assert shown["coverage"]["expected_seconds"] > 0, "some of it was wanted"
 
 
 async def test_a_killed_browser_is_a_failover_and_verified(opening: Opening, page: str) -> None:
     async with opening(failover_seconds=0.5) as house:
         recording = await started(house, url=page)
-        await recorded(house, recording, 2)
+        await recorded(house, recording, BEYOND_ALLOWANCE)
         os.kill(browsers()[0], signal.SIGKILL)
-        await recorded(house, recording, 4)
+        await recorded(house, recording, BEYOND_ALLOWANCE + 2)
         await house.do(recording, "stop")
         shown = await over(house, recording)
     assert (shown["state"], shown["end_reason"]) == ("verified", "stopped")
+    assert shown["coverage"]["expected_seconds"] > 0, "some of it was wanted"
     assert "failover" in shown["warnings"]
+    assert "failover" in [finding["code"] for finding in shown["latest_report"]["findings"]]
 
 
 async def test_a_browser_that_is_not_replaced_ends_the_recording(opening: Opening, page: str) -> None:
