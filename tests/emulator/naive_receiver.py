@@ -15,6 +15,8 @@ from aiohttp import web
 SECRET = "a secret between two"
 KNOWN_EVENTS = {1, 2, 3, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100}
 KNOWN_FIELDS = {"noticeId", "productId", "eventType", "notifyMs", "sid", "payload"}
+PATIENCE_SECONDS = 3.0
+"""How long the checks wait for it: long enough that a busy machine alone makes no answer late."""
 OK = {"content_type": "application/json", "text": "{}"}
 
 
@@ -137,10 +139,10 @@ class NaiveReceiver:
                 if not known and identity in self._seen:
                     return 500
             case "slow now and then" if event == 12:
-                await asyncio.sleep(1.5)
+                await asyncio.sleep(1.5 * PATIENCE_SECONDS)
             case "one at a time" if event == 33:
                 async with self._one_at_a_time:
-                    await asyncio.sleep(0.03)
+                    await asyncio.sleep(0.03 * PATIENCE_SECONDS)
         if self.mistake == "in order" and not self._in_order(notice):
             return 500
         self._seen.add(identity)

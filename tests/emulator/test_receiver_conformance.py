@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from naive_receiver import SECRET, receiving_naively
+from naive_receiver import PATIENCE_SECONDS, SECRET, receiving_naively
 
 from emulator.cli import main
 from emulator.conformance.checks import CHECKS, taken
 from emulator.conformance.run import Plan, UnreachableError, check_receiver
 
-QUICK = Plan(deadline_seconds=1, idle_seconds=0.4, requests_of_a_connection=20, storm=60, storm_connections=20)
+QUICK = Plan(
+    deadline_seconds=PATIENCE_SECONDS, idle_seconds=0.4, requests_of_a_connection=20, storm=60, storm_connections=20
+)
 NAMES = [check.name for check in CHECKS]
 NOTHING_IS_TAKEN = {check.name for check in CHECKS if check.right is taken} | {"storm"}
 NOTHING_IS_REFUSED = {"unsigned", "wrong_secret", "changed_body", "wrong_v2", "cut_signature", "odd_signature", "storm"}

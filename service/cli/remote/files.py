@@ -86,7 +86,7 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
 async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path, progressed: Any) -> None:
     """One object; it gets its name when all of it is there."""
     size = file["size_bytes"]
-    if await asyncio.to_thread(_size, target) == size:
+    if size is not None and await asyncio.to_thread(_size, target) == size:
         progressed(size)
         return
     partial = target.with_name(f"{target.name}.part")

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import aiohttp
 import click
+
+from service.cli.running import fail
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 CALL_SECONDS = 90
@@ -144,12 +146,6 @@ def _token(file: Path | None) -> str:
     if not token or not token.isascii() or not token.isprintable():
         fail("a token is needed: set PAGEREEL_TOKEN, or give --token-file")
     return token
-
-
-def fail(text: str) -> NoReturn:
-    """End with status 2 and this text on stderr."""
-    click.echo(f"pagereel: {text}", err=True)
-    sys.exit(2)
 
 
 def show_json(value: Any) -> None:
