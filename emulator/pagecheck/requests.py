@@ -7,19 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.browser.chromium import Tab
-from emulator.pagecheck.seen import Loaded, Seen, show_url
+from emulator.pagecheck.seen import Loaded, Seen, Traffic, show_url
 
 # The page's own doing, or nobody's: not a fault.
 _HARMLESS = ("net::ERR_ABORTED", "net::ERR_BLOCKED_BY_CLIENT")
 
 
 class Requests:
-    """Listens to one tab. `loaded` gives the loading under way, `clock` the seconds since the last one was over."""
+    """Listens to one tab. `loaded` gives the loading under way, `clock` the seconds since the last one was over.
+
+    `traffic` is what went over the network since it was last replaced.
+    """
 
     def __init__(
         self, tab: Tab, main_frame: str, seen: Seen, loaded: Callable[[], Loaded], clock: Callable[[], float]
     ) -> None:
         self._frame, self._seen, self._loaded, self._clock = main_frame, seen, loaded, clock
+        self.traffic = Traffic()
         self._urls: dict[str, str] = {}
         self._counted: dict[str, float] = {}
         self._whole: set[str] = set()
@@ -36,7 +40,7 @@ class Requests:
 
     def count(self, down: float, up: float) -> None:
         """Bytes that went over the network just now."""
-        traffic, now = self._seen.traffic, self._clock()
+        traffic, now = self.traffic, self._clock()
         traffic.add(traffic.down, now, down)
         traffic.add(traffic.up, now, up)
 

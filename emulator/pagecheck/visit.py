@@ -16,7 +16,7 @@ from typing import Any
 from emulator.browser.cdp import CdpError
 from emulator.browser.chromium import Chromium, Tab
 from emulator.pagecheck.requests import Requests
-from emulator.pagecheck.seen import Layout, Loaded, Media, Seen
+from emulator.pagecheck.seen import Layout, Loaded, Media, Seen, Traffic
 
 _BINDING = "__pagereel_tell"
 _WATCH = (files("emulator.pagecheck") / "watch.js").read_text(encoding="utf-8")
@@ -108,13 +108,14 @@ class _Visit:
     async def _watch(self) -> None:
         """Let the page live for the planned seconds; what it costs is measured over them."""
         began, cpu, busy = time.monotonic(), await self._cpu_seconds(), await self._busy_seconds()
-        self._seen.traffic.down.clear()
-        self._seen.traffic.up.clear()
+        watched = self._requests.traffic = Traffic()
         await asyncio.sleep(self._plan.seconds)
         took = time.monotonic() - began
         self._seen.busy = min(1.0, (await self._busy_seconds() - busy) / took)
         self._seen.cpu = (await self._cpu_seconds() - cpu) / took
         self._seen.memory_bytes = await self._memory()
+        # What the second loading takes is not the page's appetite.
+        self._seen.traffic, self._requests.traffic = watched, Traffic()
 
     async def _busy_seconds(self) -> float:
         metrics = (await self._tab.send("Performance.getMetrics", seconds=30))["metrics"]

@@ -38,7 +38,7 @@ PAGES = {
     "uplink.html": {"uplink": ("error", "Mbit/s")},
     "socket_up.html": {"uplink": ("error", "Mbit/s")},
     "rtc_up.html": {"uplink": ("error", "Mbit/s")},
-    "cpu.html": {"cpu": ("error", "main thread 9")},
+    "cpu.html": {"cpu": ("error", "main thread")},
     "memory.html": {"memory": ("error", "MiB")},
     "login.html": {"login": ("error", "password field seen")},
     "dialog.html": {"dialog": ("error", "alert")},

@@ -26,7 +26,7 @@ Runs = Callable[..., Result]
 
 @pytest.fixture
 def prefix() -> str:
-    return f"{uuid.uuid4().hex}/"
+    return f"p{uuid.uuid4().hex}/"  # no recording's id begins so
 
 
 @pytest.fixture
