@@ -91,7 +91,7 @@ lint: $(STAMP)
 	$(call with,yamllint,yamllint,yamllint --strict -d '$(YAMLLINT_RULES)' $(YAML))
 	$(call with,promtool,prometheus,promtool check config --syntax-only deploy/prometheus/prometheus.yml)
 	$(call with,promtool,prometheus,promtool check config --syntax-only deploy/compose/prometheus.yml)
-	$(call with,promtool,prometheus,promtool check rules deploy/prometheus/alerts.yml)
+	$(call with,promtool,prometheus,promtool check rules deploy/prometheus/recordings.yml deploy/prometheus/alerts.yml)
 	$(call with,promtool,prometheus,promtool test rules deploy/prometheus/alerts_test.yml)
 
 # The unit's own command is not on this machine; everything else about the unit is checked.

@@ -62,6 +62,16 @@ failures = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+skipped = Counter(
+    "pagereel_notices_skipped",
+    "Numbers that Agora's sequence of a task jumped over: lost, or still to come.",
+    registry=REGISTRY,
+)
+overtaken = Counter(
+    "pagereel_notices_overtaken",
+    "Notifications that came after one of a higher number of the same task.",
+    registry=REGISTRY,
+)
 for _reason in ("full", "late", "database"):
     failures.labels(_reason).inc(0)
 
@@ -115,6 +125,16 @@ def committed(
     for event_type, amount in accepted.items():
         counted(event_type, "accepted", amount)
     delays.observe(lateness)
+
+
+def sequenced(before: int | None, number: int) -> None:
+    """A notification of a task came with this number; `before`: the highest so far."""
+    if before is None:
+        return
+    if number > before:
+        skipped.inc(number - before - 1)
+    elif number < before:
+        overtaken.inc()
 
 
 def measured(depth: int, oldest_at: float | None) -> None:

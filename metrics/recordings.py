@@ -52,7 +52,8 @@ _start = Histogram(
 )
 _verdict = Histogram(
     "pagereel_stop_to_verdict_seconds",
-    "From the end of the recording to its terminal state.",
+    "From the end of the recording to its terminal state, by that state.",
+    ["state"],
     buckets=(1, 5, 10, 30, 60, 150, 300, 900, 3600, 21600, 86400, 604800),
     registry=REGISTRY,
 )
@@ -81,12 +82,38 @@ _projected = Gauge(
     ["resolution"],
     registry=REGISTRY,
 )
+_runaway = Counter(
+    "pagereel_runaway_seconds_total",
+    "Seconds that Agora tasks ran, and were billed, beyond the end that somebody wanted.",
+    registry=REGISTRY,
+)
+_overrunning = Gauge(
+    "pagereel_recorders_overrunning",
+    "Agora tasks that still run five minutes after their stop_at or hour limit, read from the database.",
+    registry=REGISTRY,
+)
+_coverage = Histogram(
+    "pagereel_recording_coverage_ratio",
+    "Share of the wanted media time that is there, of recordings that were judged to their end.",
+    buckets=(0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1),
+    registry=REGISTRY,
+)
+REPAIRS = ("start_unanswered", "end_unannounced", "stop_ignored", "recorder_alive", "files_late")
+_repairs = Counter(
+    "pagereel_repairs_total",
+    "Times that looking at Agora or at the bucket put right what nobody had told, by cause.",
+    ["cause"],
+    registry=REGISTRY,
+)
 _restarts = Counter("pagereel_restarts_total", "New attempts made after one ended too early.", registry=REGISTRY)
 
 for _name in STATES:
     _current.labels(_name)
 for _name in STATES[-5:]:
     _concluded.labels(_name)
+    _verdict.labels(_name)
+for _name in REPAIRS:
+    _repairs.labels(_name)
 for _name in END_REASONS:
     _ended.labels(_name)
 for _name in RESOLUTIONS:
@@ -120,7 +147,17 @@ def concluded(state: str, seconds_after_end: float | None) -> None:
     """A recording reached a terminal state."""
     _concluded.labels(state).inc()
     if seconds_after_end is not None:
-        _verdict.observe(max(seconds_after_end, 0))
+        _verdict.labels(state).observe(max(seconds_after_end, 0))
+
+
+def covered(share: float) -> None:
+    """A recording was judged to its end: so much of the wanted time is there."""
+    _coverage.observe(share)
+
+
+def repaired(cause: str) -> None:
+    """Looking put right what nobody had told; `cause` is one of `REPAIRS`."""
+    _repairs.labels(cause).inc()
 
 
 def warned(code: str) -> None:
@@ -141,6 +178,11 @@ def progressed(share: float) -> None:
 def task_ended(seconds: float, pixels: int) -> None:
     """An Agora task is over that ran, and was billed, for `seconds`."""
     _recorded.labels(resolution_of(pixels)).inc(max(seconds, 0))
+
+
+def ran_on(seconds: float) -> None:
+    """An Agora task is over that ran for so long beyond its wanted end."""
+    _runaway.inc(max(seconds, 0))
 
 
 def resolution_of(pixels: int) -> str:
@@ -165,7 +207,8 @@ def restarted() -> None:
     _restarts.inc()
 
 
-def measured(states: dict[str, int]) -> None:
-    """How many recordings are in each state now."""
+def measured(states: dict[str, int], overrunning: int) -> None:
+    """How many recordings are in each state now, and how many tasks run on beyond their limit."""
+    _overrunning.set(overrunning)
     for state, count in states.items():
         _current.labels(state).set(count)

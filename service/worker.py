@@ -185,7 +185,8 @@ class Worker:
         while True:
             backlog = await _calmly(self._work.measure(), None)
             if backlog is not None:
-                recording_meter.measured({state.value: count for state, count in backlog.states.items()})
+                states = {state.value: count for state, count in backlog.states.items()}
+                recording_meter.measured(states, backlog.overrunning)
                 recording_meter.spending(backlog.spent, backlog.projected)
                 meter.measured(backlog.overdue)
                 intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)

@@ -65,6 +65,12 @@ def sum_projected(connection: sa.Connection, from_at: float, to_at: float, now: 
     return _sum(connection, from_at, to_at, overdue, None)
 
 
+def count_overrunning(connection: sa.Connection, before: float) -> int:
+    """How many tasks run although they should have ended by themselves, or been stopped, before that instant."""
+    query = sa.select(sa.func.count()).where(ledger.c.ended_at.is_(None), ledger.c.limit_at < _instant(before))
+    return connection.execute(query).scalar_one()
+
+
 def _sum(
     connection: sa.Connection, from_at: float, to_at: float, running_to: sa.ColumnElement[float], owner: str | None
 ) -> list[Used]:

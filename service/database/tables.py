@@ -110,6 +110,12 @@ ledger = sa.Table(
     # Holds all that a month's sum needs.
     sa.Index("ix_ledger_used", "owner", "started_at", "ended_at", "app", "resolution"),
     sa.Index("ix_ledger_started_at", "started_at"),
+    sa.Index(
+        "ix_ledger_running",
+        "limit_at",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
 )
 
 notifications = sa.Table(

@@ -19,6 +19,7 @@ from service.database import notifications as inbox_rows
 from service.database.claims import claim_due, count_overdue, release_left, renew
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import upsert_files
+from service.database.ledger import count_overrunning
 from service.database.recordings import (
     LostRace,
     count_by_state,
@@ -62,6 +63,8 @@ _log = structlog.get_logger(__name__)
 
 # After so many failures a notice is parked: kept, shown, and replayed only by a person.
 MAX_TRIES = 8
+# A task that runs for so long beyond its `stop_at` or hour limit is one too many.
+OVERRUN_SECONDS = 300
 # More than these are compared beside the loop.
 _MANY_FILES = 500
 
@@ -83,6 +86,7 @@ class Backlog:
 
     states: dict[State, int]
     overdue: int
+    overrunning: int
     inbox_depth: int
     inbox_oldest_at: float | None
     spent: dict[str, float]
@@ -275,7 +279,13 @@ class Work:
             now = self._clock()
             spent, projected = spending(connection, self._settings, now)
             return Backlog(
-                count_by_state(connection), count_overdue(connection, now), depth, oldest_at, spent, projected
+                count_by_state(connection),
+                count_overdue(connection, now),
+                count_overrunning(connection, now - OVERRUN_SECONDS),
+                depth,
+                oldest_at,
+                spent,
+                projected,
             )
 
         return await self._database.run(transaction)

@@ -37,7 +37,8 @@ from service.lifecycle.observations import (
     Wait,
 )
 from service.messages import Message, message_of
-from service.recording import Recording, State
+from service.operations.counting import count_change, find_repairs
+from service.recording import Recording
 
 _CALLER = (
     StopRequested,
@@ -48,7 +49,6 @@ _CALLER = (
     LabelsChanged,
     VerifyRequested,
 )
-UPLOADING_PROGRESS = 33
 # A run of these is one line of the history: a long recording sends one a minute.
 FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
 
@@ -60,31 +60,14 @@ class Written:
     before: Recording
     after: Recording
     at: float
-    progress: float | None = None
+    observation: Observation
+    repairs: tuple[str, ...] = ()
 
     def count(self) -> None:
         """Feed the metrics. Call it after the commit."""
-        before, after = self.before, self.after
-        if self.progress is not None:
-            meter.progressed(self.progress)
-        for code in after.warnings[len(before.warnings) :]:
-            meter.warned(code)
-        if after.attention is not None and (before.attention is None or before.attention.code != after.attention.code):
-            meter.attended(after.attention.code)
-        if after.end_reason is not None and after.ended_at is not None and before.ended_at is None:
-            meter.ended(after.end_reason)
-        for was, now in zip(before.attempts, after.attempts, strict=False):
-            if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
-                pixels = after.parameters.video_width * after.parameters.video_height
-                meter.task_ended(now.ended_at - now.started_at, pixels)
-        if after.state is before.state:
-            return
-        if after.state is State.RECORDING and len(after.attempts) == 1:
-            meter.recording_after(self.at - (after.start_at or after.requested_at))
-        if len(after.attempts) > max(1, len(before.attempts)):
-            meter.restarted()
-        if after.state.terminal:
-            meter.concluded(after.state, None if after.ended_at is None else self.at - after.ended_at)
+        count_change(self.before, self.after, self.observation, self.at)
+        for cause in self.repairs:
+            meter.repaired(cause)
 
 
 def create(connection: sa.Connection, recording: Recording, sealed: bytes, now: float) -> Recording:
@@ -133,7 +116,7 @@ def observe(
             upsert_pictures(connection, saved.id, saved.reports, observation.report.pictures)
     if isinstance(observation, LabelsChanged):
         replace_labels(connection, saved)
-    return Written(recording, saved, now, _progress(observation))
+    return Written(recording, saved, now, observation, tuple(find_repairs(recording, saved, change.history)))
 
 
 def _ledger(before: Recording, after: Recording) -> list[LedgerRow]:
@@ -159,14 +142,6 @@ def ledger_rows(recording: Recording) -> list[LedgerRow]:
         for attempt in recording.attempts
         if attempt.started_at is not None
     ]
-
-
-def _progress(observation: Observation) -> float | None:
-    """The share that event 33 tells (agora-reference §8.3)."""
-    if not isinstance(observation, NoticeReceived) or observation.notice.event_type != UPLOADING_PROGRESS:
-        return None
-    said = observation.notice.details.get("progress")
-    return min(max(said / 10000, 0), 1) if isinstance(said, int) else None
 
 
 def _history(

@@ -10,6 +10,7 @@ from service.database.ledger import (
     LedgerRow,
     Used,
     count_active,
+    count_overrunning,
     count_requested,
     hold_starts,
     sum_projected,
@@ -52,6 +53,13 @@ async def test_use_is_summed_by_app_and_class_within_the_time_and_what_runs_coun
     ]
     all_owners = await used.run(lambda connection: sum_used(connection, NOW, NOW + HOUR, NOW + 400))
     assert [one.owner for one in all_owners] == ["other", "school", "school"]
+
+
+async def test_a_task_that_runs_beyond_its_limit_is_counted_until_it_has_ended(used: Database) -> None:
+    for before, count in ((NOW + 10 * HOUR, 0), (NOW + 10 * HOUR + 1, 1)):
+        assert await used.run(lambda connection, before=before: count_overrunning(connection, before)) == count
+    await used.run(lambda connection: write_ledger(connection, [row(3, 300, 11 * HOUR)]))
+    assert await used.run(lambda connection: count_overrunning(connection, NOW + 12 * HOUR)) == 0
 
 
 async def test_a_task_that_runs_over_the_end_of_the_time_counts_up_to_it(used: Database) -> None:

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.database import claims, evidence, filed, idempotency, notifications, outbox, recordings
+from service.database import claims, evidence, filed, idempotency, ledger, notifications, outbox, recordings
 from service.database.run import Database
 from service.recording import State
 
 GROWING = (
     *("recordings", "attempts", "labels", "notifications", "files", "history", "reports", "messages", "deliveries"),
-    "idempotency_keys",
+    *("idempotency_keys", "ledger"),
 )
 # Walked as a whole on purpose: they hold only what is under way.
-SMALL = ("ix_notifications_new", "ix_recordings_due", "ix_messages_unpublished")
+SMALL = ("ix_notifications_new", "ix_recordings_due", "ix_messages_unpublished", "ix_ledger_running")
 OWN: dict[str, Any] = {"owner": "school", "limit": 50}
 LATE = (1e9, "rec_1")
 
@@ -34,6 +34,7 @@ HOT: dict[str, Statement] = {
     "renew a claim": lambda c: claims.renew(c, "rec_1", 1, 60),
     "give claims back": lambda c: claims.release_all(c, "worker"),
     "count what is overdue": lambda c: claims.count_overdue(c, 1),
+    "count what runs on": lambda c: ledger.count_overrunning(c, 1),
     "sort notices": lambda c: notifications.sort_notices(c, 1, 50),
     "finish a notice": lambda c: notifications.finish_notice(c, CLAIM, "applied"),
     "notices": lambda c: notifications.list_notices(c, limit=50, before=9),

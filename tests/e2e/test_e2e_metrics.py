@@ -15,7 +15,9 @@ MOVED_BY_THE_MAIN_JOB = {
     'pagereel_recordings_concluded_total{state="verified"}',
     'pagereel_recorded_seconds_total{resolution="hd"}',
     "pagereel_request_to_recording_seconds_count",
-    "pagereel_stop_to_verdict_seconds_count",
+    'pagereel_stop_to_verdict_seconds_count{state="verified"}',
+    "pagereel_recording_coverage_ratio_count",
+    "pagereel_runaway_seconds_total",
     *(
         f'pagereel_agora_requests_total{{operation="{operation}",outcome="ok"}}'
         for operation in ("acquire", "start", "query", "update", "stop")

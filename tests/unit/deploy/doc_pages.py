@@ -14,11 +14,19 @@ def without_code(text: str) -> str:
 def anchors_of(page: Path) -> set[str]:
     """Every anchor a link may name: of headings, as GitHub makes them, and those set by hand."""
     text = without_code(page.read_text(encoding="utf-8"))
-    anchors = set(re.findall(r'<a id="([^"]+)">', text))
-    for title in re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE):
-        words = re.sub(r"&\w+;|<[^>]+>", "", title).strip().lower()
-        anchors.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
-    return anchors
+    named = re.findall(r'<a id="([^"]+)">', text)
+    return {*named, *(_anchor(title) for title in re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE))}
+
+
+def _anchor(title: str) -> str:
+    words = re.sub(r"&\w+;|<[^>]+>", "", title).strip().lower()
+    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+
+
+def sections_of(page: Path) -> dict[str, str]:
+    """The text below each heading of the second rank, up to the next heading of its rank or above, by anchor."""
+    found = re.findall(r"^## ([^\n]+)$(.*?)(?=^##? |\Z)", page.read_text(encoding="utf-8"), re.M | re.S)
+    return {_anchor(title): text for title, text in found}
 
 
 def section(page: Path, title: str) -> str:

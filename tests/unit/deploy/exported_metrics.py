@@ -4,10 +4,21 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import promql_parser as promql
+import yaml
 
 import metrics
+
+_PROMETHEUS = Path(__file__).parents[3] / "deploy/prometheus"
+RULES: list[dict[str, Any]] = [
+    rule
+    for name in ("recordings", "alerts")
+    for group in yaml.safe_load((_PROMETHEUS / f"{name}.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+]
 
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 # Read from the database by every process that works: equal on all of them.
@@ -17,10 +28,18 @@ DATABASE_GAUGES = frozenset(
         "pagereel_inbox_depth",
         "pagereel_inbox_oldest_timestamp_seconds",
         "pagereel_worker_overdue",
+        "pagereel_recorders_overrunning",
+        "pagereel_spend_month",
+        "pagereel_spend_projected",
+        "pagereel_deliveries_waiting",
+        "pagereel_deliveries_oldest_timestamp_seconds",
+        "pagereel_endpoints_failing",
     }
 )
 PROMETHEUS_OWN = frozenset({"up"})
 SCRAPE_LABELS = frozenset({"job", "instance"})
+# Recorded series are aggregated by job; what else one keeps, promtool and the live run see.
+_RECORDED = frozenset({"job", "cause"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ def load_series() -> dict[str, frozenset[str]]:
                 series[name + suffix] = metric.labels | ({"le"} if suffix == "_bucket" else set())
         else:
             series[name] = metric.labels
-    return series
+    return series | {rule["record"]: _RECORDED for rule in RULES if "record" in rule}
 
 
 def judge(expr: str, series: dict[str, frozenset[str]]) -> list[str]:

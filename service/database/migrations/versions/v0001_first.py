@@ -37,6 +37,14 @@ def upgrade() -> None:
         sa.CheckConstraint("resolution IN ('hd', 'full_hd')", name=op.f("ck_ledger_resolution")),
         sa.PrimaryKeyConstraint("recording_id", "number", name=op.f("pk_ledger")),
     )
+    op.create_index(
+        "ix_ledger_running",
+        "ledger",
+        ["limit_at"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_index("ix_ledger_started_at", "ledger", ["started_at"], unique=False)
     op.create_index("ix_ledger_used", "ledger", ["owner", "started_at", "ended_at", "app", "resolution"], unique=False)
     op.create_table(

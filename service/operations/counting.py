@@ -1,0 +1,83 @@
+"""What a committed change of a recording means for the metrics."""
+
+from collections.abc import Iterable, Iterator
+
+from metrics import intake
+from metrics import recordings as meter
+from service.lifecycle import hours_end_at
+from service.lifecycle.observations import Entry, NoticeReceived, Observation
+from service.recording import Attempt, Recording, State
+
+UPLOADING_PROGRESS = 33
+# An end with one of these proofs was told by nobody: somebody had to ask, or to wait.
+_ASKED = ("query", "404", "hour_limit")
+_REPAIRS = {"sid_found": "start_unanswered", "stop_ignored": "stop_ignored", "recorder_alive": "recorder_alive"}
+
+
+def count_change(before: Recording, after: Recording, observation: Observation, at: float) -> None:
+    """Feed the metrics with one change, which is committed."""
+    if isinstance(observation, NoticeReceived):
+        _count_notice(before, after, observation)
+    for code in after.warnings[len(before.warnings) :]:
+        meter.warned(code)
+    if after.attention is not None and (before.attention is None or before.attention.code != after.attention.code):
+        meter.attended(after.attention.code)
+    if after.end_reason is not None and after.ended_at is not None and before.ended_at is None:
+        meter.ended(after.end_reason)
+    for was, now in zip(before.attempts, after.attempts, strict=False):
+        if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
+            _count_task(before, now, now.started_at, now.ended_at)
+    if after.state is not before.state:
+        _count_state(before, after, at)
+
+
+def find_repairs(before: Recording, after: Recording, history: Iterable[Entry]) -> Iterator[str]:
+    """What looking put right that nobody had told (`metrics.recordings.REPAIRS`), read off the lines of a change."""
+    for entry in history:
+        if entry.kind in _REPAIRS:
+            yield _REPAIRS[entry.kind]
+        elif entry.kind == "attempt_ended" and entry.detail["proof"] in _ASKED:
+            attempt = next(one for one in after.attempts if one.number == entry.detail["attempt"])
+            if attempt.stop_sent_at is None:
+                yield "end_unannounced"
+    if before.state is State.INCOMPLETE and after.state is State.VERIFIED:
+        yield "files_late"
+
+
+def _count_notice(before: Recording, after: Recording, received: NoticeReceived) -> None:
+    notice = received.notice
+    if notice.event_type == UPLOADING_PROGRESS:
+        said = notice.details.get("progress")
+        if isinstance(said, int):
+            meter.progressed(min(max(said / 10000, 0), 1))
+    if notice.sequence is None:
+        return
+    for was, now in zip(before.attempts, after.attempts, strict=True):
+        if now.sid is not None and now.sid == notice.sid:
+            intake.sequenced(was.last_sequence, notice.sequence)
+
+
+def _count_task(recording: Recording, attempt: Attempt, started_at: float, ended_at: float) -> None:
+    pixels = recording.parameters.video_width * recording.parameters.video_height
+    meter.task_ended(ended_at - started_at, pixels)
+    meter.ran_on(ended_at - max(started_at, _wanted_end_at(recording, attempt, started_at)))
+
+
+def _wanted_end_at(recording: Recording, attempt: Attempt, started_at: float) -> float:
+    """Until when somebody wanted this task: one believed over, or with a successor, is wanted by nobody."""
+    successors = [one.planned_at for one in recording.attempts if one.number > attempt.number]
+    wanted = [recording.stop_wished_at, recording.stop_at, recording.ended_at, *successors]
+    return min([at for at in wanted if at is not None], default=hours_end_at(recording, started_at))
+
+
+def _count_state(before: Recording, after: Recording, at: float) -> None:
+    if after.state is State.RECORDING and len(after.attempts) == 1:
+        meter.recording_after(at - (after.start_at or after.requested_at))
+    if len(after.attempts) > max(1, len(before.attempts)):
+        meter.restarted()
+    if not after.state.terminal:
+        return
+    meter.concluded(after.state, None if after.ended_at is None else at - after.ended_at)
+    report = after.latest_report
+    if report is not None and report.coverage is not None:
+        meter.covered(report.coverage.share)
