@@ -1,6 +1,7 @@
 """Opens the database and runs transactions in it. What a transaction does is its function's business."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
+from metrics import database as meter
 from service.database.outage import StartRefused, is_outage, unavailable
 from service.database.postgres import Pool
 from service.database.sqlite import Lock, Writer
@@ -68,6 +70,7 @@ class Database:
         """
         if self._closed:
             raise unavailable("database_closed")
+        began = time.perf_counter()
         future = self._submit(fn)
         self._running.add(future)
         future.add_done_callback(self._forget)
@@ -75,8 +78,11 @@ class Database:
             result: T = await asyncio.shield(future)
         except Exception as error:
             if not isinstance(error, ServiceError) and is_outage(error):
+                meter.failed()
                 raise unavailable() from error
             raise
+        finally:
+            meter.transacted(time.perf_counter() - began)
         return result
 
     def _submit(self, fn: Callable[[sa.Connection], Any]) -> asyncio.Future[Any]:

@@ -36,7 +36,7 @@ DATABASE_GAUGES = frozenset(
         "pagereel_endpoints_failing",
     }
 )
-PROMETHEUS_OWN = frozenset({"up"})
+PROMETHEUS_OWN = frozenset({"up", "ALERTS"})
 SCRAPE_LABELS = frozenset({"job", "instance"})
 # Recorded series are aggregated by job; what else one keeps, promtool and the live run see.
 _RECORDED = frozenset({"job", "cause"})

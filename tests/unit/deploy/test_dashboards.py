@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.deploy.exported_metrics import DATABASE_GAUGES, judge, load_exported, load_series
 
@@ -24,7 +25,7 @@ def dashboard(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def charts(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    return [panel for panel in dashboard["panels"] if panel["type"] not in ("row", "text")]
 
 
 def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
@@ -36,8 +37,24 @@ def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
             yield expr
 
 
-def test_there_is_a_dashboard() -> None:
-    assert [path.stem for path in DASHBOARDS] == ["pagereel-overview"]
+def test_every_dashboard_is_there_under_its_own_name_and_leads_to_the_others() -> None:
+    subjects = {"overview", "recording", "intake", "agora", "verification", "cost", "worker"}
+    assert {path.stem for path in DASHBOARDS} == {f"pagereel-{subject}" for subject in subjects}
+    for path in DASHBOARDS:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert found["uid"] == path.stem
+        assert "pagereel" in found["tags"]
+        assert [link["tags"] for link in found["links"]] == [["pagereel"]]
+
+
+def test_the_compose_file_has_grafana_load_them() -> None:
+    compose = ROOT / "deploy/compose"
+    (provider,) = yaml.safe_load((compose / "grafana/dashboards.yml").read_text(encoding="utf-8"))["providers"]
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]
+    mounts = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    assert mounts["./grafana"] == provider["options"]["path"]
+    wanted = yaml.safe_load((compose / "prometheus.yml").read_text(encoding="utf-8"))["rule_files"]
+    assert set(wanted) <= {volume.split(":")[1] for volume in services["prometheus"]["volumes"]}
 
 
 def test_panel_ids_are_unique(dashboard: dict[str, Any]) -> None:
@@ -67,6 +84,7 @@ def test_panels_lie_within_the_grid_and_on_no_other(dashboard: dict[str, Any]) -
 def test_every_chart_has_a_unit_a_data_source_and_distinct_queries(dashboard: dict[str, Any]) -> None:
     for panel in charts(dashboard):
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["description"], panel["title"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
         letters = [target["refId"] for target in panel["targets"]]
         assert letters
@@ -81,7 +99,7 @@ def test_every_expression_is_promql_about_exported_metrics(dashboard: dict[str, 
 
 def test_every_metric_is_asked_of_the_chosen_job_alone(dashboard: dict[str, Any]) -> None:
     for expr in expressions(dashboard):
-        selectors = re.findall(r"pagereel_\w+(\{[^}]*\})?", expr)
+        selectors = re.findall(r"\bpagereel[_:][\w:]+(\{(?:[^}\"]|\"[^\"]*\")*\})?", expr)
         assert all('job=~"$job"' in selector for selector in selectors), expr
 
 
