@@ -17,7 +17,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator lint lock clean
+.PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator draw-dashboards lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
 	@echo 'make bench-callers how long callers wait, in real time (five minutes)'
 	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
+	@echo 'make draw-dashboards  draw every Grafana panel from a real Prometheus, as pages (needs prometheus)'
 	@echo 'make lock          pin all dependencies anew'
 	@echo 'make clean         remove everything that was made here'
 
@@ -78,6 +79,9 @@ bench-callers: $(STAMP)
 
 bench-emulator: $(STAMP)
 	$(BIN)/python -m benchmarks.emulator
+
+draw-dashboards: $(STAMP)
+	$(BIN)/python -m benchmarks.dashboards
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
