@@ -210,8 +210,8 @@ class ProofView(View):
 
 
 class ExplanationView(View):
-    """Why a recording is as it is. `cause` is a reason, a finding's or an attention's code, `fine`, `under_way` or
-    `unknown`."""
+    """Why a recording is as it is. `cause`: an end reason, the code of a finding, an attention or a warning, or one of
+    `backup_upload`, `fine`, `under_way`, `unknown`."""
 
     summary: str
     cause: str

@@ -62,7 +62,7 @@ HARMFUL = {
     "slice lost": _of(_fault("lose_slice", index=1), is_="slice_missing"),
     "uploads refused": _of(_fault("upload_fails"), is_="storage_refused", told_by=1),
     "keys wrong": _of(_fault("upload_fails", code=32), is_="storage_refused", told_by=1),
-    "storage long away": _of(_fault("storage_away", seconds=60), is_="backuped", told_by=32),
+    "storage long away": _of(_fault("storage_away", seconds=60), is_="backup_upload", told_by=32),
     "parameter refused": _of(_answers("start", 2), is_="refused"),
     "app unknown": _of(_answers("acquire", 400), is_="refused"),
     "account closed": _of(_answers("acquire", 405), is_="refused"),

@@ -1,0 +1,77 @@
+"""Why a recording is as it is: what happened, whose doing it was, what shows that, and what to do next. Pure.
+
+It reads what is stored of a recording and nothing else. Every sentence rests on a line of the history, a finding or a
+field; where they do not say why, the answer is that nobody knows, and what to look at. `words` has the answer's form,
+`ends` what end reasons mean, `findings` what is behind findings.
+"""
+
+from collections.abc import Sequence
+
+from service.explain.ends import SENTENCES, explain_end
+from service.explain.findings import explain_findings
+from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
+from service.recording import Blame, Recording, State
+
+__all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
+
+
+def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
+    """Why it is as it is. `history` is all of it, oldest first."""
+    if recording.state is State.VERIFIED:
+        return _fine(recording, history)
+    if recording.state is State.UNPROVEN:
+        return _unproven(recording, history)
+    if recording.state in (State.DEFECTIVE, State.INCOMPLETE):
+        return explain_findings(recording, history)
+    if recording.state.terminal:
+        return explain_end(recording, history)
+    return _under_way(recording, history)
+
+
+def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
+    coverage = recording.latest_report.coverage if recording.latest_report else None
+    share = f", {coverage.share:.1%} of the wanted time is there" if coverage else ""
+    warned = f" Warnings: {', '.join(recording.warnings)}." if recording.warnings else ""
+    reason = SENTENCES[recording.end_reason][0] if recording.end_reason else "it is over"
+    return Explanation(
+        f"It was recorded, and the bytes in the bucket were looked at{share}. It ended because {reason}.{warned}",
+        "fine",
+        Certainty.CERTAIN,
+        None,
+        lines(history, ("judged",)),
+        "Nothing.",
+    )
+
+
+def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
+    blind = [each for each in findings_of(recording) if each.code in ("storage_refused", "storage_unreachable")]
+    refused = any(each.code == "storage_refused" for each in blind)
+    return Explanation(
+        "The bucket could not be looked at until patience ended. That says nothing about the recording.",
+        "storage_refused" if refused else "storage_unreachable",
+        Certainty.CERTAIN if blind else Certainty.LIKELY,
+        Blame.STORAGE,
+        (*found(recording, blind), *lines(history, ("attention",))),
+        "Mend the read keys or the way to the bucket, then look again: `pagereel look`.",
+    )
+
+
+def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
+    attention = recording.attention
+    if attention is None:
+        return Explanation(
+            f"It is {recording.state.value}, and nothing is wrong that anybody knows of.",
+            "under_way",
+            Certainty.CERTAIN,
+            None,
+            lines(history, ("state",)),
+            "Nothing.",
+        )
+    return Explanation(
+        f"It is {recording.state.value} and waits: {attention.detail or attention.code}.",
+        attention.code,
+        Certainty.CERTAIN,
+        None,
+        (Proof(attention.since_at, "worker", f"{attention.code} since then"), *lines(history, ("call_failed",))),
+        "docs/states.md says for each attention what to do.",
+    )

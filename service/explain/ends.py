@@ -1,0 +1,104 @@
+"""Why a recording ended, by its end reason: the sentence, how sure that is, and what to do. Pure."""
+
+from collections.abc import Sequence
+
+from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, end_lines, lines, nobody_knows, seen
+from service.recording import Blame, EndReason, Recording, State
+
+# What the end reasons mean in a sentence, and what to do.
+SENTENCES: dict[EndReason, tuple[str, str]] = {
+    EndReason.STOPPED: ("a caller stopped it", "Nothing."),
+    EndReason.STOP_AT: ("the wanted instant came", "Nothing."),
+    EndReason.HOUR_LIMIT: ("its hour limit was used up", "Ask for more hours with `max_recording_hour`."),
+    EndReason.PAUSED_TOO_LONG: ("it was on hold for too long, and a pause is billed", "Resume, or stop, in time."),
+    EndReason.CAPABILITY_LIMIT: (
+        "the page needed more than Agora's recorder has",
+        "Make the page lighter: no WebGL, videos of at most 1080p, little bandwidth; "
+        "`pagereel-emulator check-page` measures it.",
+    ),
+    EndReason.PAGE_LOAD_TIMEOUT: (
+        "the page did not say in time that it is ready",
+        "Raise `ready_timeout`, or let the page call notifyReady() earlier.",
+    ),
+    EndReason.PAGE_UNREACHABLE: (
+        "the page could not be opened",
+        "Open the page from outside your network: is it public, is the log-in in its URL still good?",
+    ),
+    EndReason.ENGINE_FAILED: (
+        "Agora's browser engine failed",
+        'Start again; a preset with `restart = "on_failure"` does so by itself.',
+    ),
+    EndReason.RECORDER_ERROR: (
+        "Agora's recorder failed",
+        "Read event 1 in the timeline; ask Agora with the sid if it happens again.",
+    ),
+    EndReason.ENDED_BY_ITSELF: (
+        "Agora's task ended, and nobody said why",
+        "Ask Agora with the sid. Where notifications do not come, see docs/operations.md.",
+    ),
+    EndReason.STORAGE_REFUSED: (
+        "the bucket refused Agora's upload",
+        "Check the write keys, the bucket and the region of the storage profile: `pagereel check-config --probe`.",
+    ),
+    EndReason.CREDENTIALS_EXPIRING: (
+        "the temporary storage keys would have expired too soon",
+        "Renew the credentials file earlier: Agora wants four hours of life.",
+    ),
+    EndReason.REFUSED: ("Agora refused to start it", "Read the refusal: a parameter, the app or the account."),
+    EndReason.CAPACITY: ("Agora had no recorder free in time", "Spread the starts, or ask Agora for a higher limit."),
+    EndReason.AGORA_UNAVAILABLE: ("Agora did not answer in time", "Start it again; look at Agora's status page."),
+    EndReason.LIMITED: ("a limit of the settings left no place for it", "Raise the limit, or record less at once."),
+    EndReason.MISSED: ("no worker of ours tried it in time", "See to it that `pagereel serve` or `work` runs."),
+}
+
+# What we or a caller did is known; what Agora did is known where Agora has said so.
+_KNOWN = frozenset(
+    {
+        EndReason.STOPPED,
+        EndReason.STOP_AT,
+        EndReason.PAUSED_TOO_LONG,
+        EndReason.LIMITED,
+        EndReason.MISSED,
+        EndReason.REFUSED,
+        EndReason.CAPACITY,
+        EndReason.AGORA_UNAVAILABLE,
+        EndReason.CREDENTIALS_EXPIRING,
+    }
+)
+
+
+def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
+    """Nothing was recorded; the end reason says why."""
+    reason = recording.end_reason
+    if recording.state is State.CANCELLED:
+        return Explanation(
+            "It was stopped before anything was recorded.",
+            EndReason.STOPPED,
+            Certainty.CERTAIN,
+            Blame.CALLER,
+            lines(history, ("stop_requested",)),
+            "Nothing.",
+        )
+    if reason is None:
+        return nobody_knows(recording, end_lines(history))
+    refused = recording.attention.detail if recording.attention and recording.attention.code == "refused" else None
+    detail = f": {refused}" if refused else ""
+    return by_reason(f"Nothing was recorded, because {{}}{detail}.", recording, reason, history, end_lines(history))
+
+
+def by_reason(
+    sentence: str, recording: Recording, reason: EndReason, history: Sequence[Line], proof: tuple[Proof, ...]
+) -> Explanation:
+    """The explanation that an end reason gives; `sentence` has a place for what the reason means."""
+    text, advice = SENTENCES[reason]
+    certainty = _certainty(reason, history)
+    cause, blame = (UNKNOWN, None) if certainty is Certainty.UNKNOWN else (reason.value, recording.blame)
+    return Explanation(sentence.format(text), cause, certainty, blame, proof, advice)
+
+
+def _certainty(reason: EndReason, history: Sequence[Line]) -> Certainty:
+    if reason is EndReason.ENDED_BY_ITSELF:
+        return Certainty.UNKNOWN
+    coded = any(line.kind == "notice_web_recorder_stopped" and line.detail.get("code") for line in history)
+    said = coded or (reason is EndReason.STORAGE_REFUSED and seen(history, "notice_error"))
+    return Certainty.CERTAIN if said or reason in _KNOWN else Certainty.LIKELY

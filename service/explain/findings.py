@@ -1,0 +1,155 @@
+"""Why something that was recorded is not as it should be: from findings to the cause behind them. Pure.
+
+A finding says what is wrong with the files, seldom why. It is called certain only where somebody who knows said so, and
+said it of the time that is missing.
+"""
+
+from collections.abc import Sequence
+
+from service.explain.ends import SENTENCES, by_reason
+from service.explain.words import (
+    UNKNOWN,
+    Certainty,
+    Explanation,
+    Line,
+    Proof,
+    end_lines,
+    findings_of,
+    found,
+    lines,
+    nobody_knows,
+    seen,
+)
+from service.recording import Blame, EndReason, Recording
+from service.report import Finding, Severity
+
+FILES_GONE = frozenset({"slice_missing", "announced_missing", "mp4_missing", "playlist_absent", "no_objects"})
+HOLES = ("gap", "small_gaps")
+WANTED_ENDS = (EndReason.STOPPED, EndReason.STOP_AT, None)
+# An event of Agora's belongs to a hole that it lies in, or this close to.
+NEAR_SECONDS = 15
+
+
+def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanation:
+    """The gravest finding leads to the cause."""
+    errors = [each for each in findings_of(recording) if each.severity is Severity.ERROR]
+    codes = {each.code for each in errors}
+    proof = (*found(recording, errors), *end_lines(history))
+    reason = recording.end_reason
+    gone = codes & FILES_GONE
+    if not errors:
+        return nobody_knows(recording, proof)
+    if reason is not None and ("ended_early" in codes or reason not in WANTED_ENDS) and not gone - {"no_objects"}:
+        return by_reason("It ended before anybody wanted it to, because {}.", recording, reason, history, proof)
+    if gone:
+        return _files_gone(recording, history, sorted(gone)[-1], proof)
+    for code, tell in (("failover", _failover), ("restart", _restart), ("late_start", _late)):
+        if code in codes:
+            return tell(recording, history, proof)
+    holes = [each for each in errors if each.code in HOLES]
+    return _hole(recording, history, holes, proof) if holes else _unsound(errors[0], proof)
+
+
+def _files_gone(recording: Recording, history: Sequence[Line], code: str, proof: tuple[Proof, ...]) -> Explanation:
+    if "upload_error" in recording.warnings or recording.end_reason is EndReason.STORAGE_REFUSED:
+        text, advice = SENTENCES[EndReason.STORAGE_REFUSED]
+        summary, cause = f"Files are missing, because {text}.", EndReason.STORAGE_REFUSED
+        return Explanation(summary, cause, Certainty.CERTAIN, Blame.STORAGE, proof, advice)
+    if seen(history, "notice_backuped"):
+        return Explanation(
+            "Agora could not reach the bucket, and files took the way over its backup cloud; that may take a day.",
+            "backup_upload",
+            Certainty.CERTAIN,
+            Blame.STORAGE,
+            (*proof, *lines(history, ("notice_backuped",))),
+            "Wait; it is looked at again by itself. After a day ask Agora with the sid.",
+        )
+    if seen(history, "notice_uploaded"):
+        return Explanation(
+            "Agora says that everything is uploaded, and files are not in the bucket: removed, or never there.",
+            code,
+            Certainty.LIKELY,
+            Blame.STORAGE,
+            (*proof, *lines(history, ("notice_uploaded",))),
+            "Look at the bucket's lifecycle rules and at who may delete there.",
+        )
+    return Explanation(
+        "Files are missing, and nobody has said yet that all were uploaded.",
+        UNKNOWN,
+        Certainty.UNKNOWN,
+        None,
+        proof,
+        "Wait; it is looked at again by itself. If it stays, ask Agora with the sid.",
+    )
+
+
+def _failover(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
+    return Explanation(
+        "Agora moved the task to another recorder, and what it did not record meanwhile is missing.",
+        "failover",
+        Certainty.CERTAIN,  # the files of two recorders lie in the bucket
+        Blame.AGORA,
+        (*proof, *lines(history, ("notice_session_failover",))),
+        "Nothing within 90 s; for more ask Agora with the sid.",
+    )
+
+
+def _restart(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
+    return Explanation(
+        "The first attempt ended by itself; until the next one recorded, time is missing.",
+        "restart",
+        Certainty.CERTAIN,
+        recording.blame or Blame.AGORA,
+        (*proof, *lines(history, ("restart", "attempt_ended"))),
+        "See in the timeline why the first attempt ended.",
+    )
+
+
+def _late(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
+    failed = lines(history, ("call_failed",))
+    why = "calls to Agora failed before it did" if failed else "Agora or the page took longer than the start allowance"
+    return Explanation(
+        f"It began late, because {why}.",
+        "late_start",
+        Certainty.LIKELY,
+        Blame.AGORA,
+        (*proof, *(failed or lines(history, ("started", "notice_web_recorder_started")))),
+        "Ask for recordings earlier, with `start_at`; look at how long the page takes to load.",
+    )
+
+
+def _hole(
+    recording: Recording, history: Sequence[Line], holes: Sequence[Finding], proof: tuple[Proof, ...]
+) -> Explanation:
+    """Time is missing within one recorder's files. What Agora told at that time is the cause, where it told any."""
+    reloads = [line for line in history if line.kind == "notice_web_recorder_reload"]
+    if any(_near(line, hole) for line in reloads for hole in holes):
+        return Explanation(
+            "Agora loaded the page anew while it was recorded, and what it showed meanwhile is missing.",
+            "page_reloaded",
+            Certainty.LIKELY,
+            Blame.PAGE,
+            (*proof, *lines(history, ("notice_web_recorder_reload",))),
+            "Agora reloads a page that has fallen silent: let it make sound, or keep its state over a reload.",
+        )
+    if any(_near(line, hole) for line in history if line.kind == "notice_session_failover" for hole in holes):
+        return _failover(recording, history, proof)
+    return nobody_knows(recording, proof)
+
+
+def _near(line: Line, hole: Finding) -> bool:
+    within = hole.interval
+    if within is None or within.to_at is None:
+        return True  # small holes are all over
+    return within.from_at - NEAR_SECONDS <= line.at <= within.to_at + NEAR_SECONDS
+
+
+def _unsound(finding: Finding, proof: tuple[Proof, ...]) -> Explanation:
+    return Explanation(
+        f"The recording is not sound: {finding.text}",
+        finding.code,
+        Certainty.CERTAIN,  # that the bytes are so; not who made them so
+        None,
+        proof,
+        "docs/verification.md says for each finding what it means and what to do.",
+    )

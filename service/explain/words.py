@@ -1,0 +1,116 @@
+"""The words of an explanation: what it is, how sure, what shows it; and the lines of the history as proof. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from service.recording import Blame, Recording
+from service.report import Finding
+
+UNKNOWN = "unknown"
+
+
+class Certainty(StrEnum):
+    """`CERTAIN`: somebody who knows said so. `LIKELY`: it fits what was seen. `UNKNOWN`: nothing says why."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    UNKNOWN = "unknown"
+
+
+class Line(Protocol):
+    """A line of the history."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def detail(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows it, and when that was seen. `source`: caller, agora, notice, bucket, worker."""
+
+    at: float
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`cause` is an end reason, the code of a finding, an attention or a warning, or one of `backup_upload`, `fine`,
+    `under_way`, `unknown`."""
+
+    summary: str
+    cause: str
+    certainty: Certainty
+    blame: Blame | None
+    proof: tuple[Proof, ...]
+    advice: str
+
+
+# What a line of the history shows, where its kind does not say so itself.
+_SHOWS = {
+    "notice_web_recorder_stopped": "Agora's event 71 says why it ended",
+    "notice_error": "Agora's event 1 names an error",
+    "notice_web_recorder_capability_limit": "Agora's event 72 names what was too much",
+    "notice_web_recorder_reload": "Agora's event 73 says that it loaded the page anew",
+    "notice_session_failover": "Agora's event 12 tells of a failover",
+    "notice_backuped": "Agora's event 32 says that files took the way over its backup cloud",
+    "notice_uploaded": "Agora's event 31 says that everything is in the bucket",
+    "stop_requested": "A caller asked for the end",
+    "attempt_ended": "The task is surely over",
+    "gave_up": "It did not record in time",
+    "call_failed": "A call to Agora failed",
+    "restart": "Another attempt was made",
+}
+_ENDS = ("notice_web_recorder_stopped", "notice_error", "stop_requested", "gave_up", "call_failed", "attempt_ended")
+
+
+def seen(history: Sequence[Line], kind: str) -> bool:
+    return any(line.kind == kind for line in history)
+
+
+def lines(history: Sequence[Line], kinds: tuple[str, ...]) -> tuple[Proof, ...]:
+    """The newest line of each kind, in the order in which they happened."""
+    newest = {line.kind: line for line in history if line.kind in kinds}
+    return tuple(Proof(line.at, line.source, _told(line)) for line in sorted(newest.values(), key=lambda line: line.at))
+
+
+def end_lines(history: Sequence[Line]) -> tuple[Proof, ...]:
+    """What shows how it ended."""
+    return lines(history, _ENDS)
+
+
+def _told(line: Line) -> str:
+    detail = ", ".join(f"{name} {value}" for name, value in line.detail.items() if value is not None)
+    said = _SHOWS.get(line.kind, line.kind)
+    return f"{said} ({detail})" if detail else said
+
+
+def findings_of(recording: Recording) -> tuple[Finding, ...]:
+    """The findings of the newest look."""
+    return recording.latest_report.findings if recording.latest_report else ()
+
+
+def found(recording: Recording, findings: Iterable[Finding]) -> tuple[Proof, ...]:
+    """Findings as proof."""
+    at = recording.latest_report.judged_at if recording.latest_report else 0.0
+    return tuple(Proof(at, "bucket", f"{each.code}: {each.text}") for each in findings)
+
+
+def nobody_knows(recording: Recording, proof: tuple[Proof, ...]) -> Explanation:
+    """Nothing that was seen says why."""
+    return Explanation(
+        f"It is {recording.state.value}, and nothing that was seen says why.",
+        UNKNOWN,
+        Certainty.UNKNOWN,
+        None,
+        proof,
+        "Read the timeline; ask Agora with the sid.",
+    )
