@@ -22,6 +22,7 @@ class Receiver:
     usual: int | str = 200
     answers: list[int | str] = field(default_factory=list)
     heard: list[tuple[str, bytes]] = field(default_factory=list)
+    raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     tries: int = 0
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -37,6 +38,7 @@ class Receiver:
             request.transport.abort()
         if isinstance(answer, int) and answer < 300:
             self.heard.append((request.headers["webhook-id"], body))
+            self.raw.append((dict(request.headers), body))
         return web.Response(status=answer if isinstance(answer, int) else 500)
 
     @property

@@ -1,0 +1,364 @@
+"""The client: a method for each operation of the API, and the few things that callers build from them.
+
+Methods give what the service said, or raise what `errors` lists. Lists are iterators that fetch page by page. Nothing
+here decides anything about a recording; the service does.
+"""
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
+from urllib.parse import quote
+
+import aiohttp
+
+from pagereel_client.decoding import decode
+from pagereel_client.errors import BadAnswer, WaitedTooLong
+from pagereel_client.models import (
+    Delivery,
+    Endpoint,
+    EndpointList,
+    EventPage,
+    Explanation,
+    HistoryEntry,
+    Notification,
+    RecordedFile,
+    Recording,
+    Redriven,
+    Usage,
+)
+from pagereel_client.transport import Patience, Query, Transport
+from pagereel_client.words import TERMINAL, Level, State
+
+T = TypeVar("T")
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+LONGEST_WAIT_SECONDS: Final = 60
+PAGE: Final = 200
+
+
+class Wishes(TypedDict, total=False):
+    """What a recording may be asked for besides its page. What is left out comes from the service's preset."""
+
+    app: str
+    storage: str
+    preset: str
+    video_width: int
+    video_height: int
+    video_fps: int
+    video_bitrate: int
+    audio_profile: int
+    mobile: bool
+    max_recording_hour: int
+    max_video_duration: int
+    ready_timeout: int
+    onhold: bool
+    av_file_type: list[str]
+    rtmp_url: str
+    labels: dict[str, str]
+    max_missing_seconds: float
+    level: Level
+    start_at: datetime
+    stop_at: datetime
+    start_within_seconds: float
+    notify: list[str]
+
+
+class Client:
+    """One service, called with one token. To be used with `async with`, or closed.
+
+    `http`: a session of the caller's own, which stays open. Raises `ValueError` for what can be no token.
+    """
+
+    def __init__(
+        self, url: str, token: str, *, http: aiohttp.ClientSession | None = None, patience: Patience | None = None
+    ) -> None:
+        if not token or not token.isascii() or not token.isprintable():
+            raise ValueError("this is no token")
+        self._own = None if http else aiohttp.ClientSession()
+        session = http or self._own
+        assert session is not None
+        self._transport = Transport(url.rstrip("/"), session, token, patience or Patience())
+
+    @classmethod
+    def from_environment(cls, **more: Any) -> Self:
+        """As the command line: `PAGEREEL_URL`, and `PAGEREEL_TOKEN_FILE` or `PAGEREEL_TOKEN`."""
+        file = os.environ.get("PAGEREEL_TOKEN_FILE")
+        token = Path(file).read_text(encoding="utf-8") if file else os.environ.get("PAGEREEL_TOKEN", "")
+        return cls(os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip(), **more)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session, unless it is the caller's."""
+        if self._own is not None:
+            await self._own.close()
+
+    # --- recordings ---
+
+    async def record(
+        self, url: str, for_seconds: float, *, patience_seconds: float | None = None, **wishes: Unpack[Wishes]
+    ) -> Recording:
+        """Record a page for so long and wait for the verdict; the recording in its terminal state, whichever that is.
+
+        Its end is asked for with the start: it stops also where this process does not live so long. Raises
+        `WaitedTooLong` when the verdict is not there `patience_seconds` after that end (None: however long it takes).
+        """
+        begin = wishes.get("start_at") or datetime.now(UTC)
+        wishes["stop_at"] = begin + timedelta(seconds=for_seconds)
+        recording = await self.start(url, **wishes)
+        within = None if patience_seconds is None else (wishes["stop_at"] - datetime.now(UTC)).total_seconds()
+        return await self.wait(recording.id, seconds=within and within + (patience_seconds or 0))
+
+    async def start(
+        self, url: str, *, wait_seconds: int = 0, idempotency_key: str | None = None, **wishes: Unpack[Wishes]
+    ) -> Recording:
+        """Ask for a recording. With `wait_seconds` the answer comes when it records or has ended, or after so long.
+
+        The call is repeated under one key, so it never makes two. A caller who may die and ask again gives its own
+        `idempotency_key`, such as the id of its lesson.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        if wait_seconds:
+            headers["Prefer"] = f"wait={wait_seconds}"
+        body = {"url": url, **wishes}
+        return await self._json(
+            Recording, "POST", "/v1/recordings", body=body, headers=headers, wait_seconds=wait_seconds
+        )
+
+    async def wait(
+        self,
+        recording_id: str,
+        states: Collection[State] = TERMINAL,
+        *,
+        seconds: float | None = None,
+        every_seconds: float = 2,
+    ) -> Recording:
+        """The recording once it is in one of `states`, or in a state that never changes. Raises `WaitedTooLong`."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            recording = await self.read(recording_id)
+            if recording.state in states or recording.state in TERMINAL:
+                return recording
+            passed = loop.time() - began
+            if seconds is not None and passed >= seconds:
+                raise WaitedTooLong(recording, passed)
+            await asyncio.sleep(every_seconds if seconds is None else min(every_seconds, seconds - passed))
+
+    async def read(self, recording_id: str) -> Recording:
+        """One recording."""
+        return await self._json(Recording, "GET", _one(recording_id))
+
+    def recordings(
+        self,
+        *,
+        states: Collection[State] = (),
+        app: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        from_at: datetime | None = None,
+        to_at: datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Recording]:
+        """Recordings, newest first; all conditions must hold."""
+        pairs = [f"{name}:{value}" for name, value in (labels or {}).items()]
+        query: Query = {"state": list(states), "app": app, "label": pairs, "from": from_at, "to": to_at}
+        return self._items(Recording, "/v1/recordings", query, limit)
+
+    async def change(
+        self, recording_id: str, *, stop_at: datetime | None = None, labels: Mapping[str, str] | None = None
+    ) -> Recording:
+        """Change when it stops, or all its labels."""
+        given = {"stop_at": stop_at, "labels": None if labels is None else dict(labels)}
+        body = {name: value for name, value in given.items() if value is not None}
+        return await self._json(Recording, "PATCH", _one(recording_id), body=body)
+
+    async def stop(self, recording_id: str) -> Recording:
+        """Ask for its end. The service sees to it until nothing records any more."""
+        return await self._json(Recording, "POST", f"{_one(recording_id)}/stop")
+
+    async def pause(self, recording_id: str) -> Recording:
+        """Ask for a pause. It is billed, and not counted as missing."""
+        return await self._json(Recording, "POST", f"{_one(recording_id)}/pause", repeatable=False)
+
+    async def resume(self, recording_id: str) -> Recording:
+        """Ask for a pause's end, or for the beginning of what was started on hold."""
+        return await self._json(Recording, "POST", f"{_one(recording_id)}/resume", repeatable=False)
+
+    async def set_rtmp(self, recording_id: str, rtmp_url: str) -> Recording:
+        """Push to another target from now on."""
+        return await self._json(Recording, "PUT", f"{_one(recording_id)}/rtmp", body={"rtmp_url": rtmp_url})
+
+    async def verify(self, recording_id: str, *, level: Level | None = None) -> Recording:
+        """Ask for a new look at the bucket; its result will be `latest_report`."""
+        query = {"level": level}
+        return await self._json(Recording, "POST", f"{_one(recording_id)}/verify", query=query, repeatable=False)
+
+    def timeline(self, recording_id: str, *, limit: int | None = None) -> AsyncIterator[HistoryEntry]:
+        """What happened to it, oldest first, and who said so."""
+        return self._items(HistoryEntry, f"{_one(recording_id)}/timeline", {}, limit)
+
+    async def explain(self, recording_id: str) -> Explanation:
+        """Why it is as it is, in plain words."""
+        return await self._json(Explanation, "GET", f"{_one(recording_id)}/explanation")
+
+    def files(self, recording_id: str, *, links: bool = False, limit: int | None = None) -> AsyncIterator[RecordedFile]:
+        """Its files; with `links` each has a presigned link, which is a secret and soon expires."""
+        return self._items(RecordedFile, f"{_one(recording_id)}/files", {"links": links}, limit)
+
+    async def poster(self, recording_id: str) -> bytes:
+        """One picture of it, as JPEG."""
+        return await self._read(f"{_one(recording_id)}/poster")
+
+    async def contact_sheet(self, recording_id: str) -> bytes:
+        """Many small pictures of it in one JPEG."""
+        return await self._read(f"{_one(recording_id)}/contact-sheet")
+
+    async def manifest(self, recording_id: str) -> bytes:
+        """The signed manifest of the newest look; `pagereel manifest check` checks it."""
+        return await self._read(f"{_one(recording_id)}/manifest")
+
+    async def playlist(
+        self, recording_id: str, *, from_at: datetime | None = None, to_at: datetime | None = None
+    ) -> str:
+        """One playlist over all parts. Its links are secrets that soon expire."""
+        query: Query = {"from": from_at, "to": to_at}
+        return (await self._read(f"{_one(recording_id)}/playlist.m3u8", query)).decode()
+
+    # --- what happened ---
+
+    async def events(self, after: str | None = None) -> AsyncIterator[EventPage]:
+        """The feed without end, in pages that hold at least one event. Waits for what is still to come.
+
+        `page.next` is where to go on: keep it with what the page's events have changed, and nothing is missed. None
+        begins with the oldest.
+        """
+        while True:
+            page = await self.events_page(after, wait_seconds=LONGEST_WAIT_SECONDS // 2)
+            after = page.next
+            if page.items:
+                yield page
+
+    async def events_page(self, after: str | None = None, *, limit: int = PAGE, wait_seconds: int = 0) -> EventPage:
+        """Events behind `after`; where there is none yet, wait so long for one."""
+        query: Query = {"after": after, "limit": limit, "wait": wait_seconds}
+        return await self._json(EventPage, "GET", "/v1/events", query=query, wait_seconds=wait_seconds)
+
+    def deliveries(
+        self, *, state: str | None = None, endpoint: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Delivery]:
+        """Messages and what became of each at each endpoint, newest first."""
+        return self._items(Delivery, "/v1/messages", {"state": state, "endpoint": endpoint}, limit)
+
+    async def redrive(self, *, endpoint: str | None = None, messages: Collection[str] | None = None) -> int:
+        """Try dead deliveries again: all, those of an endpoint, or the named; how many that are. Scope `operate`."""
+        given = {"endpoint": endpoint, "messages": None if messages is None else list(messages)}
+        body = {name: value for name, value in given.items() if value is not None}
+        return (await self._json(Redriven, "POST", "/v1/messages/redrive", body=body, repeatable=False)).redriven
+
+    async def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints that `notify` may name, and how each does."""
+        return (await self._json(EndpointList, "GET", "/v1/endpoints")).items
+
+    async def enable_endpoint(self, name: str) -> Endpoint:
+        """Send what waits for an endpoint that was gone or failing. Scope `operate`."""
+        path = f"/v1/endpoints/{quote(name, safe='')}/enable"
+        return await self._json(Endpoint, "POST", path, repeatable=False)
+
+    async def usage(self, month: str | None = None) -> Usage:
+        """What a month's recordings took and cost; `month` such as `2026-11`, without it this one."""
+        return await self._json(Usage, "GET", "/v1/usage", query={"month": month})
+
+    # --- for operators ---
+
+    def notifications(
+        self,
+        *,
+        sid: str | None = None,
+        event_type: int | None = None,
+        outcome: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Notification]:
+        """Agora's notifications as stored, newest first. Scope `operate`."""
+        query: Query = {"sid": sid, "type": event_type, "outcome": outcome}
+        return self._items(Notification, "/v1/notifications", query, limit)
+
+    async def replay_notification(self, number: int) -> Notification:
+        """Let a stored notification be understood once more. Scope `operate`."""
+        return await self._json(Notification, "POST", f"/v1/notifications/{number}/replay", repeatable=False)
+
+    async def alive(self) -> None:
+        """Raises where the process does not answer."""
+        await self._read("/healthz")
+
+    async def ready(self) -> None:
+        """Raises where the service cannot do its work."""
+        await self._read("/readyz")
+
+    async def metrics(self) -> str:
+        """The metrics as Prometheus reads them."""
+        return (await self._read("/metrics")).decode()
+
+    async def openapi(self) -> dict[str, Any]:
+        """The API's own description."""
+        return await self._json(dict[str, Any], "GET", "/openapi.json")
+
+    async def documentation(self) -> str:
+        """The API's documentation, an HTML page."""
+        return (await self._read("/docs")).decode()
+
+    # --- calls ---
+
+    async def _json(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+        wait_seconds: float = 0,
+    ) -> T:
+        content = await self._transport.call(
+            method, path, query=query, body=body, headers=headers, repeatable=repeatable, wait_seconds=wait_seconds
+        )
+        try:
+            return decode(kind, json.loads(content))
+        except ValueError as error:
+            raise BadAnswer(f"{method} {path}: {error}") from None
+
+    async def _read(self, path: str, query: Query | None = None) -> bytes:
+        return await self._transport.call("GET", path, query=query, repeatable=True)
+
+    async def _items(self, kind: type[T], path: str, query: Query, limit: int | None) -> AsyncIterator[T]:
+        cursor, left = None, limit
+        while left is None or left > 0:
+            asked = {**query, "cursor": cursor, "limit": PAGE if left is None else min(PAGE, left)}
+            page = await self._json(dict[str, Any], "GET", path, query=asked)
+            try:
+                found = decode(tuple[kind, ...], page.get("items"))  # type: ignore[valid-type]
+            except ValueError as error:
+                raise BadAnswer(f"GET {path}: {error}") from None
+            for item in found:
+                yield item
+            left = None if left is None else left - len(found)
+            cursor = page.get("next")
+            if cursor is None:
+                return
+
+
+def _one(recording_id: str) -> str:
+    return f"/v1/recordings/{quote(recording_id, safe='')}"

@@ -1,0 +1,89 @@
+"""Whether a webhook is Pagereel's, and what it says. For the receiver of an endpoint; pure.
+
+Signed by Standard Webhooks (standardwebhooks.com): HMAC-SHA-256 over id, timestamp and the bytes as they came.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pagereel_client.decoding import decode
+from pagereel_client.errors import BadSignature
+from pagereel_client.words import Blame, EndReason, Level, MessageType, State, Verdict
+
+TOLERANCE_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """The recording as it was right after the fact. Order by `number`, which grows within a recording, with gaps."""
+
+    recording: str
+    number: int
+    state: State
+    end_reason: EndReason | None
+    blame: Blame | None
+    verdict: Verdict | None
+    level: Level | None
+    coverage: float | None
+    labels: dict[str, str]
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message. The same may come again: remember the `webhook-id` that it came with."""
+
+    type: MessageType
+    timestamp: datetime
+    data: News
+
+
+def read_webhook(
+    body: bytes,
+    headers: Mapping[str, str],
+    secrets: str | Sequence[str],
+    *,
+    now: float | None = None,
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+) -> tuple[str, Message]:
+    """Id and message of a webhook that is Pagereel's. `body`: the bytes as they came, before anybody parses them.
+
+    `secrets`: `whsec_…`, or several while one is being changed. `now`: Unix seconds. Raises `BadSignature`, and
+    `ValueError` for a secret that is none.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    try:
+        identity, stamp, signatures = (given[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+    except KeyError as error:
+        raise BadSignature(f"the header {error.args[0]} is missing") from None
+    keys = [_key(each) for each in ([secrets] if isinstance(secrets, str) else secrets)]
+    _check_age(stamp, time.time() if now is None else now, tolerance_seconds)
+    signed = f"{identity}.{stamp}.".encode() + body
+    offered = [each.removeprefix("v1,") for each in signatures.split() if each.startswith("v1,")]
+    expected = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in keys]
+    if not any(hmac.compare_digest(one.encode(), other) for one in offered for other in expected):
+        raise BadSignature("no signature is by one of the secrets")
+    try:
+        return identity, decode(Message, json.loads(body))
+    except ValueError as error:
+        raise BadSignature(f"signed well, and no message: {error}") from None
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("a secret is whsec_ and base64") from None
+
+
+def _check_age(stamp: str, now: float, tolerance_seconds: float) -> None:
+    if not (stamp.isascii() and stamp.isdigit()) or abs(now - int(stamp)) > tolerance_seconds:
+        raise BadSignature("it is too old, or from the future")

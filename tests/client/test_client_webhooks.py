@@ -1,0 +1,90 @@
+"""A webhook is read only where it is Pagereel's. The public library of Standard Webhooks is the judge."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pagereel_client import BadSignature, read_webhook
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+
+SECRET = "whsec_" + "QUJD" * 8
+OTHER = "whsec_" + "WFla" * 8
+NOW = datetime.now(UTC)
+DATA: dict[str, Any] = {
+    **{"recording": "rec_1", "number": 17, "state": "verified", "end_reason": "stopped", "blame": "caller"},
+    **{"verdict": "verified", "level": "listing", "coverage": 1.0, "labels": {"ä": "b"}, "detail": {}},
+}
+BODY = json.dumps(
+    {"type": "recording.verified", "timestamp": "2026-01-31T09:41:02.113Z", "data": DATA}, ensure_ascii=False
+).encode()
+
+
+def signed(body: bytes = BODY, secret: str = SECRET, at: datetime = NOW) -> dict[str, str]:
+    """The headers, as the public library makes them."""
+    return {
+        "webhook-id": "msg_1_17",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign("msg_1_17", at, body.decode()),
+    }
+
+
+def test_what_the_public_library_signs_is_read() -> None:
+    identity, message = read_webhook(BODY, signed(), SECRET)
+    assert identity == "msg_1_17"
+    assert (message.type, message.data.recording, message.data.labels) == ("recording.verified", "rec_1", {"ä": "b"})
+
+
+def test_the_names_of_headers_have_no_case_and_two_secrets_overlap() -> None:
+    headers = {name.title(): value for name, value in signed().items()}
+    both = f"{signed(secret=OTHER)['webhook-signature']} {headers['Webhook-Signature']}"
+    assert read_webhook(BODY, headers | {"Webhook-Signature": both}, SECRET)[0] == "msg_1_17"
+    assert read_webhook(BODY, headers, [OTHER, SECRET])[0] == "msg_1_17"
+
+
+@pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        (BODY + b" ", {}),
+        (BODY.replace(b"17", b"18"), {}),
+        (BODY, {"webhook-id": "msg_1_18"}),
+        (BODY, {"webhook-timestamp": str(int(NOW.timestamp()) + 1)}),
+        (BODY, {"webhook-timestamp": "soon"}),
+        (BODY, {"webhook-signature": "v1,"}),
+        (BODY, {"webhook-signature": "v2," + "A" * 43 + "="}),
+        (BODY, {"webhook-signature": "ä"}),
+        (BODY, signed(secret=OTHER)),
+    ],
+)
+def test_what_the_public_library_refuses_is_refused(body: bytes, change: dict[str, str]) -> None:
+    headers = signed() | change
+    with pytest.raises((WebhookVerificationError, ValueError)):
+        Webhook(SECRET).verify(body.decode(), headers)
+    with pytest.raises(BadSignature):
+        read_webhook(body, headers, SECRET)
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_a_missing_header_is_named(name: str) -> None:
+    headers = {key: value for key, value in signed().items() if key != name}
+    with pytest.raises(BadSignature, match=name):
+        read_webhook(BODY, headers, SECRET)
+
+
+@pytest.mark.parametrize("away", [-301, 301])
+def test_an_old_or_future_one_is_refused(away: int) -> None:
+    at = int(NOW.timestamp())
+    assert read_webhook(BODY, signed(), SECRET, now=at)
+    with pytest.raises(BadSignature, match="old"):
+        read_webhook(BODY, signed(), SECRET, now=at + away)
+
+
+def test_well_signed_nonsense_is_no_message() -> None:
+    with pytest.raises(BadSignature, match="no message"):
+        read_webhook(b"[]", signed(b"[]"), SECRET)
+
+
+def test_a_secret_that_is_none_is_the_receivers_mistake() -> None:
+    with pytest.raises(ValueError, match="whsec_"):
+        read_webhook(BODY, signed(), "not base64!")
