@@ -195,7 +195,8 @@ class Attempt:
     `prefix` is the object key prefix with its closing slash, unique to the attempt. `resource_ids` are all
     that were acquired for it, `resource_id` the one its calls go to. `undecided`: the outcome of a start is not known,
     or not under which of the resource ids it took effect. `start_sent_at` is the first start that may have had an
-    effect, `start_resent_at` the last, `hours` the longest hour limit among them.
+    effect, `start_resent_at` the last, `hours` the longest hour limit among them. `probed`: one was sent under a
+    further resource id, so another task may begin as soon as one is over; `past_sids`: those that are.
     `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
     the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says.
     `rechecks`: how often Agora was asked again about a task whose end rests on a 404 alone.
@@ -216,6 +217,8 @@ class Attempt:
     hours: int | None = None
     sends: int = 0
     undecided: bool = False
+    probed: bool = False
+    past_sids: tuple[str, ...] = ()
     refused_at: float | None = None
     sid: str | None = None
     started_at: float | None = None
@@ -244,6 +247,11 @@ class Attempt:
     @property
     def may_be_alive(self) -> bool:
         return self.state in MAY_BE_ALIVE
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one task may have been made, one after the other: one a resource id."""
+        return len(self.resource_ids) > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,8 +196,8 @@ class Draft:
             self.enter(State.STOPPING)
             return
         *earlier, newest = self.recording.attempts
-        recorded = newest.recording_at is not None or any(attempt.started_at is not None for attempt in earlier)
-        if nothing and not recorded:
+        wrote = newest.recording_at is not None or newest.several
+        if nothing and not wrote and all(attempt.started_at is None for attempt in earlier):
             self.enter(self.nothing_recorded())
             return
         self.enter(State.UPLOADING)
@@ -227,7 +227,7 @@ class Draft:
         self.set_attempt(
             attempt.number,
             state=AttemptState.RUNNING,
-            sid=attempt.sid or sid or None,
+            sid=sid or attempt.sid,
             started_at=attempt.started_at or attempt.start_sent_at or self.now,
             ended_at=None,
             ended_proof=None,

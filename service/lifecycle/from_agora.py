@@ -4,7 +4,7 @@ reference. How a start went is in `from_start`."""
 from dataclasses import replace
 
 from service.lifecycle.draft import DAY, Draft
-from service.lifecycle.from_start import acquire_failed, start_failed
+from service.lifecycle.from_start import acquire_failed, another_may_live, probe_again, start_failed
 from service.lifecycle.instants import hours_end_at, jitter, watch_period
 from service.lifecycle.observations import (
     Acquire,
@@ -173,9 +173,13 @@ def try_next_resource(draft: Draft) -> None:
 
 
 def believe_end(draft: Draft, proof: str) -> None:
-    """The attempt is over; since its first sign, if there was one before this."""
+    """The task is over, since its first sign, if there was one before this; and with it the attempt, unless that may
+    have another."""
     attempt = draft.attempt
     assert attempt is not None
+    if another_may_live(draft, attempt):
+        probe_again(draft, attempt)
+        return
     at = attempt.missing_since_at if attempt.missing_since_at is not None else draft.now
     draft.end_attempt(_end_reason(draft, attempt, at), attempt.told_ended or proof, at)
 
@@ -222,9 +226,9 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     draft.succeeded()
     draft.attended("stop_refused", "agora_unavailable")
     draft.note("stop_accepted", attempt=attempt.number)
-    if answer.nothing_recorded:
+    if answer.nothing_recorded and not another_may_live(draft, attempt):
         draft.end_attempt(_end_reason(draft, attempt, draft.now), "no_recorded_data", draft.now, nothing=True)
-    elif attempt.told_ended is not None:
+    elif answer.nothing_recorded or attempt.told_ended is not None:
         believe_end(draft, "stopped")
     else:
         draft.set_attempt(

@@ -69,7 +69,8 @@ def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
         if notice.sid and attempt.sid == notice.sid:
             return attempt
     for attempt in attempts:
-        if str(attempt.uid) == notice.uid and (attempt.sid is None or not notice.sid):
+        unclear = (attempt.sid is None and notice.sid not in attempt.past_sids) or not notice.sid
+        if str(attempt.uid) == notice.uid and unclear:
             return attempt
     return None
 

@@ -4,12 +4,16 @@ Whether a start took effect is decided by Agora's own word alone: a sid, "alread
 refusal of a first send. Everything else leaves the attempt unknown, which is never treated as refused.
 """
 
-from service.lifecycle.draft import Draft
+from dataclasses import replace
+
+from service.lifecycle.draft import OPEN, Draft
 from service.lifecycle.instants import jitter
 from service.lifecycle.observations import Acquired, CallFailed, Failure, Started
 from service.recording import Attempt, AttemptState, EndReason, State
 
 UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
+# A start whose answer never came takes effect within so long, if ever.
+LATE_START_SECONDS = 30
 # Only a fresh resource id helps (agora-reference §1.6).
 NEEDS_RESOURCE = ("resource_expired", "capacity")
 # A request that says the same is refused for the same (agora-reference §1.6).
@@ -37,28 +41,34 @@ def start_answered(draft: Draft, answer: Started) -> None:
     attempt = draft.attempt
     if attempt is None:
         return
-    if attempt.state is AttemptState.ENDED and attempt.sid is None and answer.sid is not None:
-        draft.revive(attempt, answer.sid)
+    if answer.sid is not None:
+        if attempt.sid not in (None, answer.sid):  # told by a notice; but never two at once, so that one is over
+            _forget_task(draft, attempt, sid=answer.sid)
+            if attempt.may_be_alive:
+                draft.set_attempt(state=AttemptState.RUNNING, next_query_at=draft.now)
+        draft.set_attempt(probed=False)
+    if attempt.state is AttemptState.ENDED and answer.sid not in (None, attempt.sid):
+        draft.revive(attempt, answer.sid or "")
     elif attempt.state in UNDECIDED:
         # A sid says that this very send made the task; otherwise an earlier one did.
         _runs(draft, attempt, answer.sid, attempt.start_resent_at if answer.sid is not None else attempt.start_sent_at)
         draft.set_attempt(undecided=False)
         _refresh_storage(draft, answer.sts)
     elif attempt.state is AttemptState.RUNNING:  # a notice or an object was quicker
-        draft.set_attempt(sid=attempt.sid or answer.sid, undecided=False)
+        draft.set_attempt(sid=answer.sid or attempt.sid, undecided=False)
         _refresh_storage(draft, answer.sts)
 
 
 def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
     """An attempt whose start was not answered turns out to run, or to have run, under this sid."""
     attempt = next((one for one in draft.recording.attempts if one.number == number), None)
-    if attempt is None or attempt.sid is not None or attempt.state is AttemptState.ENDED:
+    if attempt is None or attempt.sid is not None or attempt.state is AttemptState.ENDED or sid in attempt.past_sids:
         return
     if attempt.state is AttemptState.RUNNING:
         draft.set_attempt(number, sid=sid, next_query_at=draft.now)
     else:
         _runs(draft, attempt, sid, attempt.start_sent_at)
-        draft.set_attempt(next_query_at=draft.now, undecided=len(attempt.resource_ids) > 1)
+        draft.set_attempt(next_query_at=draft.now, undecided=attempt.several)
         _refresh_storage(draft, sts=True)  # perhaps: whether the keys expire was said in an answer that is lost
     draft.attended("sid_unknown")
     draft.note("sid_found", attempt=number, sid=sid, witness=witness)
@@ -69,7 +79,7 @@ def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None
         attempt.number,
         state=AttemptState.RUNNING,
         sid=sid,
-        started_at=sent_at if sent_at is not None else draft.now,
+        started_at=next(at for at in (attempt.started_at, sent_at, draft.now) if at is not None),
         next_query_at=draft.now + draft.recording.policy.start_check_seconds[0],
     )
     draft.succeeded()
@@ -100,7 +110,8 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
         # A task with our own cname and uid runs: an earlier send won, under a resource id before this one.
         earlier = [one for one in attempt.resource_ids if one != attempt.resource_id]
         _runs(draft, attempt, None, attempt.start_sent_at)
-        draft.set_attempt(resource_id=next(iter(earlier), attempt.resource_id), undecided=True)
+        probed = attempt.probed and (len(earlier) > 1 or attempt.sends > 1)
+        draft.set_attempt(resource_id=next(iter(earlier), attempt.resource_id), undecided=True, probed=probed)
         _refresh_storage(draft, sts=True)
     elif failed.failure is Failure.UNKNOWN:
         draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True)
@@ -123,6 +134,44 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
         _try_again(draft, "start", failed)
     else:
         _refused(draft, failed)
+
+
+def another_may_live(draft: Draft, attempt: Attempt) -> bool:
+    """A task of the attempt is over: whether a start that went unanswered may have made another one after it, under
+    another resource id. None did if this one was seen alive when every start had long come or gone."""
+    sent_at = attempt.start_resent_at or draft.now
+    alive_at = attempt.seen_at if attempt.seen_at is not None else sent_at
+    newest = not draft.leftover and draft.recording.state in OPEN
+    return newest and attempt.probed and alive_at < sent_at + LATE_START_SECONDS
+
+
+def probe_again(draft: Draft, attempt: Attempt) -> None:
+    """Only a start under a fresh resource id tells whether another lives, once none can come late any more."""
+    _forget_task(draft, attempt, sid=None)
+    draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True, acquired_at=None, next_query_at=None)
+    draft.attended("ending_unconfirmed")
+    draft.succeeded()
+    draft.set(retry_at=max((attempt.start_resent_at or draft.now) + LATE_START_SECONDS, draft.now))
+
+
+def _forget_task(draft: Draft, attempt: Attempt, *, sid: str | None) -> None:
+    """What was known of a task that is over; the attempt goes on with the next one."""
+    draft.note("task_over", attempt=attempt.number, sid=attempt.sid)
+    draft.set_attempt(
+        sid=sid,
+        past_sids=attempt.past_sids if attempt.sid is None else (*attempt.past_sids, attempt.sid),
+        missing_since_at=None,
+        told_ended=None,
+        seen_at=None,
+        stop_code=None,
+        stop_sent_at=None,
+        stop_accepted_at=None,
+        uploaded=None,
+        uploaded_at=None,
+        announced=(),
+        last_sequence=None,
+    )
+    draft.set(watch=replace(draft.recording.watch, after_key=""))
 
 
 def _repeat(draft: Draft, failed: CallFailed, *, first: bool) -> None:

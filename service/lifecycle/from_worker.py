@@ -105,6 +105,7 @@ def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
         hours=max(hours, attempt.hours or 0) if again else hours,
         sends=attempt.sends + 1,
         undecided=again,
+        probed=attempt.probed or (again and attempt.several),
     )
 
 

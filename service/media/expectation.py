@@ -13,13 +13,15 @@ _CHANNELS = (1, 1, 2)
 @dataclass(frozen=True, slots=True)
 class ExpectedAttempt:
     """One Agora task whose files belong to the recording. `prefix` is its key prefix with the closing slash;
-    `announced` are the file names Agora spoke of; `sid` None: to be read off the files."""
+    `announced` are the file names Agora spoke of; `sid` None: to be read off the files. `several`: earlier tasks, of
+    which nobody may know, can have written below the prefix too."""
 
     number: int
     prefix: str
     cname: str
     sid: str | None
     announced: tuple[str, ...]
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ def expectation(recording: Recording) -> Expectation:
     return Expectation(
         key_prefix=recording.key_prefix,
         attempts=tuple(
-            ExpectedAttempt(one.number, one.prefix, one.cname, one.sid, one.announced) for one in recording.attempts
+            ExpectedAttempt(one.number, one.prefix, one.cname, one.sid, one.announced, one.several)
+            for one in recording.attempts
         ),
         wanted=_wanted(recording),
         pauses=recording.pauses,

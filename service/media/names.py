@@ -70,17 +70,24 @@ def parse_utc17(text: str) -> float | None:
     return midnight + hour * 3600 + minute * 60 + second + int(text[14:17]) / 1000
 
 
-def sid_from_names(keys: Iterable[str], cname: str) -> str | None:
-    """The sid that the files of an attempt carry, or None while there is no file or where the sids differ.
+def sids_from_names(keys: Iterable[str], cname: str) -> list[str]:
+    """The sids that the files of an attempt carry, the task that wrote the newest slice last.
 
     Only names that are wholly right for `cname` count, so a stranger's object cannot name a sid.
     """
-    sids: set[str] = set()
+    newest: dict[str, float] = {}
     for key in keys:
-        found = _SID.fullmatch(basename(key))
-        if found is not None and found[1] not in sids and NameReader(found[1], cname).read(basename(key)) is not None:
-            sids.add(found[1])
-    return sids.pop() if len(sids) == 1 else None
+        name = basename(key)
+        found = _SID.fullmatch(name)
+        read = None if found is None else _reader(found[1], cname).read(name)
+        if found is not None and read is not None:
+            newest[found[1]] = max(newest.get(found[1], 0.0), read.starts_at or 0.0)
+    return sorted(newest, key=lambda sid: newest[sid])
+
+
+@lru_cache(maxsize=64)
+def _reader(sid: str, cname: str) -> NameReader:
+    return NameReader(sid, cname)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from service.media.timeline import JOINED_SECONDS
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One slice. `seconds` by its playlist, `marked`: a DISCONTINUITY stands before it. `run` is the index of its run
-    in the listing, `attempt` and `recorder` tell who recorded it."""
+    in the listing, `sid` and `recorder` tell who recorded it."""
 
     key: str
     size_bytes: int
@@ -18,7 +18,7 @@ class Piece:
     seconds: float
     marked: bool
     run: int
-    attempt: int
+    sid: str
     recorder: int
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from service.media.expectation import Expectation, ExpectedAttempt
-from service.media.names import NameReader, ObjectName, basename, sid_from_names
+from service.media.names import NameReader, ObjectName, basename, sids_from_names
 from service.media.playlist import Limits
 from service.report import FileKind, ListedObject
 
@@ -14,6 +14,7 @@ class Run:
     """The listed files of one recorder: `number` 0, or n + 1 for the one that wrote `bak<n>_` after a failover."""
 
     attempt: ExpectedAttempt
+    sid: str
     number: int
     names: NameReader
     slices: dict[str, tuple[ListedObject, float]] = field(default_factory=dict)
@@ -56,7 +57,8 @@ def most_objects(expected: Expectation) -> int:
 
 
 def sort_listing(expected: Expectation, listed: Iterable[ListedObject]) -> SortedListing:
-    """Sort `listed` into runs. An attempt whose sid nobody knows takes the one its files carry."""
+    """Sort `listed` into runs. An attempt whose sid nobody knows takes the one its files carry, one of several
+    tasks all of them."""
     attempts = {one.prefix: one for one in expected.attempts}
     found: dict[str, list[ListedObject]] = {prefix: [] for prefix in attempts}
     unknown: list[ListedObject] = []
@@ -70,23 +72,37 @@ def sort_listing(expected: Expectation, listed: Iterable[ListedObject]) -> Sorte
 
 
 def _sort_attempt(attempt: ExpectedAttempt, listed: list[ListedObject], unknown: list[ListedObject]) -> list[Run]:
-    sid = attempt.sid or sid_from_names((one.key for one in listed), attempt.cname)
-    if sid is None:
-        unknown += listed
-        return []
+    runs: list[Run] = []
+    for sid in _sids(attempt, listed):
+        of_task, listed = _sort_task(attempt, sid, listed)
+        runs += of_task
+    unknown += listed
+    return runs
+
+
+def _sids(attempt: ExpectedAttempt, listed: list[ListedObject]) -> list[str]:
+    if attempt.sid is not None and not attempt.several:
+        return [attempt.sid]
+    found = sids_from_names((one.key for one in listed), attempt.cname)
+    return found if attempt.several or len(found) == 1 else []
+
+
+def _sort_task(attempt: ExpectedAttempt, sid: str, listed: list[ListedObject]) -> tuple[list[Run], list[ListedObject]]:
+    """The runs of one task, and the objects that are not its."""
     names = NameReader(sid, attempt.cname)
     runs: dict[int, Run] = {}
+    left: list[ListedObject] = []
     for one in listed:
         name = basename(one.key)
         read = names.read(name)
         if read is None:
-            unknown.append(one)
+            left.append(one)
             continue
-        run = runs.setdefault(read.run, Run(attempt, read.run, names))
+        run = runs.setdefault(read.run, Run(attempt, sid, read.run, names))
         if read.kind is FileKind.SLICE and read.starts_at is not None:
             run.slices[name] = (one, read.starts_at)
         elif read.kind is FileKind.MP4 and read.index is not None:
             run.mp4s[read.index] = one
         else:
             run.playlists.append((read, one))
-    return [runs[number] for number in sorted(runs)]
+    return [runs[number] for number in sorted(runs)], left

@@ -20,11 +20,11 @@ NOTABLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Media that lies in the bucket. `attempt` and `run` tell who recorded it."""
+    """Media that lies in the bucket. `sid` and `run` tell who recorded it."""
 
     starts_at: float
     ends_at: float
-    attempt: int
+    sid: str
     run: int
 
 
@@ -104,7 +104,7 @@ def _sweep(slices: Sequence[Slice], begin: float, end: float) -> tuple[list[Span
 
 
 def _kind(before: Slice, after: Slice) -> MissingClass:
-    if before.attempt != after.attempt:
+    if before.sid != after.sid:
         return MissingClass.RESTART
     return MissingClass.GAP if before.run == after.run else MissingClass.FAILOVER
 

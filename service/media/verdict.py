@@ -87,7 +87,7 @@ class Judgement:
 
     def _media(self, piece: Piece) -> Slice:
         seconds = min(piece.seconds, self.held_seconds.get(piece.key, piece.seconds))
-        return Slice(piece.starts_at, piece.starts_at + seconds, piece.attempt, piece.recorder)
+        return Slice(piece.starts_at, piece.starts_at + seconds, piece.sid, piece.recorder)
 
     def _judge_run(self, index: int, run: Run, *, last: bool) -> None:
         chosen = run.playlist
@@ -133,7 +133,7 @@ class Judgement:
             self.pieces.append(
                 Piece(
                     one.key, one.size_bytes, one.etag, begin, entry.seconds, entry.marked,
-                    index, run.attempt.number, run.number,
+                    index, run.sid, run.number,
                 )
             )  # fmt: skip
         unlisted = [name for name in run.slices if name not in names]
@@ -210,7 +210,8 @@ class Judgement:
 
     def _judge_announced(self) -> None:
         for attempt in self.expected.attempts:
-            runs = {run.number: run for run in self.listing.runs if run.attempt is attempt}
+            own = (run for run in self.listing.runs if run.attempt is attempt and attempt.sid in (None, run.sid))
+            runs = {run.number: run for run in own}
             if not attempt.announced or not runs:
                 continue
             names = next(iter(runs.values())).names

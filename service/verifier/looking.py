@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from service.buckets import Bucket, Usage
 from service.errors import Refused
 from service.media.expectation import expectation
-from service.media.names import NameReader, basename, sid_from_names
+from service.media.names import NameReader, basename, sids_from_names
 from service.media.runs import most_objects
 from service.recording import Attempt, Recording
 from service.report import FileKind, JudgedFile, ListedObject
@@ -61,8 +61,14 @@ def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
     return [(attempt.prefix + name[:_SID_LENGTH], after), (f"{attempt.prefix}bak", "")]
 
 
+def _living(attempt: Attempt, sids: list[str]) -> str | None:
+    """Of several tasks of an attempt only the last can be alive; where there can be but one, two names tell nothing."""
+    found = [sid for sid in sids if sid not in attempt.past_sids]
+    return found[-1] if found and (attempt.several or len(found) == 1) else None
+
+
 def _read_names(attempt: Attempt, after: str, listed: list[ListedObject]) -> Look:
-    sid = attempt.sid or sid_from_names((one.key for one in listed), attempt.cname)
+    sid = attempt.sid or _living(attempt, sids_from_names((one.key for one in listed), attempt.cname))
     if sid is None:
         return Look(after)
     names = NameReader(sid, attempt.cname)

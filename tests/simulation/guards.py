@@ -52,7 +52,9 @@ def without_write_ahead(ground: Ground) -> Iterator[Callable[[World], None]]:
 
     def forget(world: World) -> None:
         taken.clear()
-        world.before_call = lambda verb, said: None  # the books are wrong on purpose: is it noticed by what happens?
+        world.before_call = lambda verb, path, said: (
+            None
+        )  # the books are wrong on purpose: is it noticed by what happens?
 
     with mock.patch.object(Work, "claim", claim_only), mock.patch.object(Work, "report", report_both):
         yield forget

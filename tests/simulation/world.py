@@ -53,7 +53,7 @@ class World:
         self.database_outages = self._outages(weather.database_outage, 60)
         self.bucket_outages = self._outages(weather.bucket_outage, 7200)
         self.watchers: list[Callable[[], None]] = []
-        self.before_call: Callable[[str, dict[str, Any]], None] = lambda verb, said: None
+        self.before_call: Callable[[str, str, dict[str, Any]], None] = lambda verb, path, said: None
         self.first_tasks: list[Callable[[], Any]] = [
             CallerOf(lesson, self.loop, self.random, self.story, self.pick_process).run for lesson in lessons
         ]
@@ -241,7 +241,7 @@ class World:
         path = request.url.partition("//")[2]
         verb = path.rpartition("/")[2]
         if request.body:
-            self.before_call(verb, orjson.loads(request.body))
+            self.before_call(verb, path, orjson.loads(request.body))
         if fate == "busy":
             status, said = self._refusal(verb)
         else:

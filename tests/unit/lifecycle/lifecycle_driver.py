@@ -256,7 +256,8 @@ class Driver:
         listed = self.agora.listed(attempt.prefix)
         known = int(recording.watch.after_key or 0)
         new = listed[known:]
-        sids = {attempt.number: listed[0][0]} if listed else {}
+        alive = [sid for sid, _ in listed if sid not in attempt.past_sids]
+        sids = {attempt.number: attempt.sid or alive[-1]} if alive else {}
         return Looked(len(new), 1000 * len(new), str(known + len(new)), max((at for _, at in new), default=None), sids)
 
     def _judge(self, recording: Recording) -> Report:

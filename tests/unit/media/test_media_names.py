@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media_corpus import SID, utc17
 
-from service.media.names import NameReader, ObjectName, file_cname, parse_utc17, sid_from_names
+from service.media.names import NameReader, ObjectName, file_cname, parse_utc17, sids_from_names
 from service.report import FileKind
 
 READER = NameReader(SID, "lesson_42")
@@ -56,8 +56,9 @@ def test_an_instant_in_a_name_reads_to_the_millisecond(milliseconds: int) -> Non
     assert parse_utc17(utc17(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, abs=1e-6)
 
 
-def test_the_sid_is_read_off_names_only_where_they_agree() -> None:
+def test_sids_are_read_off_names_that_are_wholly_right_the_newest_last() -> None:
     key = f"p/a/{STEM}_20250101000011873.ts"
-    assert sid_from_names([key, f"p/a/bak0_{STEM}.m3u8", "p/a/probe"], "lesson_42") == SID
-    assert sid_from_names([key, f"p/a/{'e' * 32}_lesson-42.m3u8"], "lesson_42") is None
-    assert sid_from_names([f"p/a/{SID}_other.m3u8", "p/a/x"], "lesson_42") is None
+    later = f"p/a/{'0' * 32}_lesson-42_20250101000111873.ts"
+    assert sids_from_names([key, f"p/a/bak0_{STEM}.m3u8", "p/a/probe"], "lesson_42") == [SID]
+    assert sids_from_names([f"p/a/{SID}_other.m3u8", "p/a/x"], "lesson_42") == []
+    assert sids_from_names([later, key, f"p/a/{'f' * 32}_lesson-42.m3u8"], "lesson_42") == ["f" * 32, SID, "0" * 32]

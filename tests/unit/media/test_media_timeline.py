@@ -39,7 +39,7 @@ def test_covered_missing_and_paused_make_up_the_window(
     slices: list[tuple[int, int]], pauses: list[tuple[int, int]]
 ) -> None:
     expected = replace(EXPECTED, pauses=tuple(Interval(float(a), float(a + n)) for a, n in pauses))
-    timeline = build_timeline((Slice(float(a), float(a + n), 1, 0) for a, n in slices), expected)
+    timeline = build_timeline((Slice(float(a), float(a + n), "first", 0) for a, n in slices), expected)
     account = timeline.coverage
     window = set(range(1000))
     paused = window & ticks([(float(a), float(a + n)) for a, n in pauses])
@@ -58,7 +58,12 @@ def kinds(*slices: Slice, **changes: object) -> list[tuple[MissingClass, float, 
 
 
 def test_a_hole_is_classed_by_who_recorded_on_either_side() -> None:
-    whole = (Slice(0, 100, 1, 0), Slice(120, 300, 1, 0), Slice(340, 600, 1, 1), Slice(700, 1000, 2, 0))
+    whole = (
+        Slice(0, 100, "first", 0),
+        Slice(120, 300, "first", 0),
+        Slice(340, 600, "first", 1),
+        Slice(700, 1000, "second", 0),
+    )
     assert kinds(*whole) == [
         (MissingClass.GAP, 20, False),
         (MissingClass.FAILOVER, 40, True),
@@ -67,16 +72,16 @@ def test_a_hole_is_classed_by_who_recorded_on_either_side() -> None:
 
 
 def test_edges_within_the_difference_of_clocks_are_not_missing() -> None:
-    assert kinds(Slice(4, 996, 1, 0)) == []
-    assert kinds(Slice(6, 994, 1, 0)) == [(MissingClass.LATE_START, 6, False), (MissingClass.GAP, 6, False)]
+    assert kinds(Slice(4, 996, "first", 0)) == []
+    assert kinds(Slice(6, 994, "first", 0)) == [(MissingClass.LATE_START, 6, False), (MissingClass.GAP, 6, False)]
 
 
 def test_the_end_of_a_task_that_ended_by_itself_has_its_own_class() -> None:
-    assert kinds(Slice(0, 500, 1, 0), ended_by_itself=True) == [(MissingClass.ENDED_EARLY, 500, False)]
+    assert kinds(Slice(0, 500, "first", 0), ended_by_itself=True) == [(MissingClass.ENDED_EARLY, 500, False)]
 
 
 def test_a_hole_within_a_widened_pause_is_not_missing() -> None:
-    slices = (Slice(0, 96, 1, 0), Slice(204, 1000, 1, 0))
+    slices = (Slice(0, 96, "first", 0), Slice(204, 1000, "first", 0))
     assert kinds(*slices, pauses=(Interval(100, 200),)) == []
     assert kinds(*slices, pauses=(Interval(110, 200),)) == [(MissingClass.GAP, 9, False)]
 
@@ -87,7 +92,7 @@ def test_without_media_all_of_the_window_is_missing() -> None:
 
 
 def test_holes_too_small_to_be_missing_count_once_they_drift() -> None:
-    slices = [Slice(i * 10.2, i * 10.2 + 10, 1, 0) for i in range(99)]
+    slices = [Slice(i * 10.2, i * 10.2 + 10, "first", 0) for i in range(99)]
     timeline = build_timeline(slices, EXPECTED)
     assert timeline.missing == ()
     assert 17 < timeline.drift_seconds < 19

@@ -23,7 +23,7 @@ from media_corpus import (
 )
 
 from service.recording import EndReason, Parameters, Policy, Recording
-from service.report import MissingClass, Severity, Verdict
+from service.report import MissingClass, Report, Severity, Verdict
 
 BAK_BEGIN = BEGIN + 20 * SECONDS
 
@@ -339,6 +339,16 @@ def test_objects_of_strangers_are_noted_and_change_nothing() -> None:
     report = bucket.judge(recording())
     assert report.verdict is Verdict.VERIFIED
     assert [one.code for one in report.findings if one.severity is Severity.NOTE] == ["unknown_object"] * 2
+
+
+def test_below_one_prefix_every_task_counts_where_its_start_was_tried_under_two_resource_ids() -> None:
+    def found(row: Recording, hole: float) -> Report:
+        return Bucket(good_part(10), Part(sid="e" * 32, slices=straight(BEGIN + 10 * SECONDS + hole, 10))).judge(row)
+
+    several = recording(attempts=(replace(attempt(sid="e" * 32), resource_ids=("r1", "r2")),))
+    assert (found(several, 0).verdict, errors(found(several, 0))) == (Verdict.VERIFIED, [])
+    assert errors(found(several, 60)) == ["restart"]
+    assert found(recording(attempts=(attempt(sid="e" * 32),)), 0).verdict is Verdict.DEFECTIVE
 
 
 def test_missing_time_within_the_allowance_is_verified_with_a_warning() -> None:
