@@ -2,16 +2,12 @@
 many a minute, and tells the story of the first that breaks a promise."""
 
 import argparse
-import multiprocessing
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from itertools import islice
 
 from tests.simulation.ground import Ground
+from tests.simulation.many import play_seeds
 from tests.simulation.simulate import Played, play
-
-CHUNK = 25
 
 
 def main() -> int:
@@ -19,11 +15,12 @@ def main() -> int:
     parser.add_argument("seed", nargs="?", type=int)
     parser.add_argument("--seeds", type=int, default=0, help="play so many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--tell", action="store_true", help="tell the story of each, whatever came of it")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     asked = parser.parse_args()
     if asked.seed is not None:
         return _replay(asked.seed)
-    return _play_many(range(asked.first, asked.first + asked.seeds), asked.jobs)
+    return _play_many(range(asked.first, asked.first + asked.seeds), asked.jobs, tell=asked.tell)
 
 
 def _replay(seed: int) -> int:
@@ -33,9 +30,14 @@ def _replay(seed: int) -> int:
     return bool(played.broken)
 
 
-def _play_many(seeds: range, jobs: int) -> int:
+def _play_many(seeds: range, jobs: int, *, tell: bool) -> int:
     began = time.monotonic()
-    failing = [played for played in play_seeds(seeds, jobs) if played.broken]
+    failing = []
+    for played in play_seeds(seeds, jobs):
+        if tell:
+            _tell(played)
+        if played.broken:
+            failing.append(played)
     minutes = (time.monotonic() - began) / 60
     print(f"{len(seeds)} seeds in {minutes:.1f} min: {len(seeds) / minutes:.0f} seeds a minute")
     if not failing:
@@ -45,20 +47,6 @@ def _play_many(seeds: range, jobs: int) -> int:
     print(f"{len(failing)} seeds broke a promise: {' '.join(str(played.seed) for played in failing)}")
     _tell(failing[0])
     return 1
-
-
-def play_seeds(seeds: Iterable[int], jobs: int) -> Iterator[Played]:
-    """Play them in `jobs` processes; in no particular order."""
-    rest = iter(seeds)
-    chunks = list(iter(lambda: list(islice(rest, CHUNK)), []))
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for done in pool.imap_unordered(_play_chunk, chunks):
-            yield from done
-
-
-def _play_chunk(seeds: list[int]) -> list[Played]:
-    with Ground() as ground:
-        return [play(ground, seed) for seed in seeds]
 
 
 def _tell(played: Played) -> None:

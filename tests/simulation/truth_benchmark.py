@@ -4,7 +4,6 @@
 """
 
 import argparse
-import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from tests.simulation.agora import Fate, Task
 from tests.simulation.baselines import BASELINES, Baseline
 from tests.simulation.ground import Ground
 from tests.simulation.lessons import Lesson
+from tests.simulation.many import in_processes
 from tests.simulation.promises import Promises
 from tests.simulation.recorder import Damage
 from tests.simulation.truth import truth_of
@@ -119,8 +119,7 @@ def _play(seeds: list[tuple[int, int]]) -> list[Outcome]:
 def run(recordings: int, jobs: int) -> list[Outcome]:
     """Play `recordings` of each system in `jobs` processes."""
     work = [[(seed, min(CHUNK, recordings - seed * CHUNK))] for seed in range(-(-recordings // CHUNK))]
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        return [one for found in pool.imap_unordered(_play, work) for one in found]
+    return [one for found in in_processes(jobs, _play, work) for one in found]
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
