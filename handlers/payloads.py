@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from handlers.instants import InstantIn
 from service.operations import RecordingFilter, Wish
-from service.recording import Parameters, State
+from service.recording import Parameters, RestartRule, State
 from service.report import Level
 
 DEFAULT_PAGE: Final = 50
@@ -87,6 +87,13 @@ class StartBody(TypedDict, total=False):
     labels: Labels
     max_missing_seconds: Annotated[float, Field(ge=0, le=86400, description="Unexplained missing time to be accepted")]
     level: LevelIn
+    restart: Annotated[
+        RestartRule,
+        Field(
+            description="Whether another attempt is made when one surely ended by a failure that another may not meet"
+        ),
+    ]
+    max_restarts: Annotated[int, Field(ge=0, le=20, description="At most so many more attempts, within the hours left")]
     start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
     stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
     start_within_seconds: Annotated[

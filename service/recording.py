@@ -7,6 +7,7 @@ kept sealed beside it, and appear here only in their redacted form).
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from service.report import Interval, Level, ReportSummary
 
@@ -135,6 +136,9 @@ class Location:
     endpoint: str | None
     path_style: bool
     prefix: tuple[str, ...]
+
+
+RestartRule = Literal["never", "on_failure"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     policy = settings.policy(
         preset,
         max_missing_seconds=wish.max_missing_seconds,
+        restart=wish.restart,
+        max_restarts=wish.max_restarts,
         start_within_seconds=wish.start_within_seconds,
         level=wish.level or settings.storage[storage].level,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from service.recording import State
+from service.recording import RestartRule, State
 from service.report import JudgedFile, Level
 
 T = TypeVar("T")
@@ -43,6 +43,8 @@ class Wish:
     labels: dict[str, str] = field(default_factory=dict)
     max_missing_seconds: float | None = None
     level: Level | None = None
+    restart: RestartRule | None = None
+    max_restarts: int | None = None
     start_at: float | None = None
     stop_at: float | None = None
     start_within_seconds: float | None = None

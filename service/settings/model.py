@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from service.messages import MessageType, check_signing_secret
 from service.page_url import parse_endpoint_url
-from service.recording import Location, Policy
+from service.recording import Location, Policy, RestartRule
 from service.report import Level
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
@@ -336,16 +336,19 @@ class Whole(Section):
         max_missing_seconds: float | None = None,
         start_within_seconds: float | None = None,
         level: Level | None = None,
+        restart: RestartRule | None = None,
+        max_restarts: int | None = None,
     ) -> Policy:
         """The rules one new recording is steered by: `timing`, the preset's restart rule, the caller's wishes."""
-        values = self.timing.model_dump()
+        values = self.timing.model_dump() | {"max_restarts": preset.max_restarts}
         wished = {
+            "max_restarts": max_restarts,
             "max_missing_seconds": max_missing_seconds,
             "start_within_seconds": start_within_seconds,
             "level": level,
         }
         values |= {name: value for name, value in wished.items() if value is not None}
-        return Policy(**values, restart=preset.restart == "on_failure", max_restarts=preset.max_restarts)
+        return Policy(**values, restart=(restart or preset.restart) == "on_failure")
 
 
 def location(profile: StorageProfile, recording_id: str) -> Location:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from service.errors import Code, FieldError, ServiceError
-from service.recording import Parameters, Policy
+from service.recording import Parameters, Policy, RestartRule
 from service.settings.section import Section
 
 MAX_PIXELS: Final = 1920 * 1080
@@ -70,7 +70,7 @@ class Preset(ParameterRules):
     storage: str | None = None
     preflight: bool = False
     correct_extinf: bool = False
-    restart: Literal["never", "on_failure"] = "never"
+    restart: RestartRule = "never"
     max_restarts: int = Field(_T.max_restarts, ge=0, le=20)
     notify: tuple[str, ...] = Field((), max_length=8)
 

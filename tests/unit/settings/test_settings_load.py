@@ -345,6 +345,9 @@ def test_a_policy_takes_timing_restart_rule_and_the_callers_wishes(load):
     policy = settings.policy(preset, max_missing_seconds=0, start_within_seconds=30)
     assert (policy.restart, policy.max_restarts) == (True, 3)
     assert (policy.max_missing_seconds, policy.start_within_seconds) == (0, 30)
+    policy = settings.policy(preset, restart="never", max_restarts=0)
+    assert (policy.restart, policy.max_restarts) == (False, 0)
+    assert settings.policy(Preset(), restart="on_failure").restart
 
 
 def test_a_location_is_the_profiles_place_and_the_recordings_own_component(load):
