@@ -27,6 +27,7 @@ from service.agora.client import AgoraClient
 from service.agora.pace import Rate
 from service.agora.wire import Send, open_sender
 from service.buckets.open import Buckets, open_buckets
+from service.clock import SteadyClock
 from service.database.inbox import Inbox
 from service.database.run import Database
 from service.database.sealing import Seals, make_key_file
@@ -94,10 +95,11 @@ def wire(
     buckets: Buckets,
     send: Send,
     send_message: SendPost = send_post,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
     entropy: Entropy = os.urandom,
 ) -> House:
     """Operations and worker over what is open. Everything outside the process that they reach is an argument here."""
+    clock = clock or SteadyClock()
     rate = Rate(settings.limits.requests_per_second, settings.limits.burst)
     budget = SharedBudget(database, rate, clock)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"

@@ -82,13 +82,18 @@ def load_recording(
 
     `lock` keeps other transactions from changing it until this one ends; use it before every save.
     """
-    query = sa.select(recordings.c.document).where(recordings.c.id == recording_id)
-    if owner is not None:
-        query = query.where(recordings.c.owner == owner)
-    if lock:
-        query = query.with_for_update()
-    document = connection.execute(query).scalar_one_or_none()
+    asked = {"of_id": recording_id} if owner is None else {"of_id": recording_id, "of_owner": owner}
+    document = connection.execute(_load(owned=owner is not None, lock=lock), asked).scalar_one_or_none()
     return None if document is None else decode_recording(document)
+
+
+@cache
+def _load(*, owned: bool, lock: bool) -> sa.Select[Any]:
+    """Built once, as `_update`."""
+    query = sa.select(recordings.c.document).where(recordings.c.id == sa.bindparam("of_id"))
+    if owned:
+        query = query.where(recordings.c.owner == sa.bindparam("of_owner"))
+    return query.with_for_update() if lock else query
 
 
 def save_recording(

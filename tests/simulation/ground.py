@@ -1,6 +1,7 @@
 """What outlasts one simulation, because making it anew would take longer than the simulation: the loop, the database's
 engine with its compiled statements, and the S3 clients. All of it is emptied before each."""
 
+import gc
 import sqlite3
 import traceback
 from collections.abc import Callable
@@ -60,6 +61,9 @@ class Ground:
         assert self.database.writer is not None
         self.raw: sqlite3.Connection = self.database.writer.raw
         self.engine: sa.Engine = self.database.writer.connection.engine
+        # What was imported is not looked through again and again: it stays.
+        gc.collect()
+        gc.freeze()
 
     async def _open(self) -> tuple[Database, Buckets, bytes]:
         database = await Database.open("sqlite:///:memory:", inline=True)
@@ -83,6 +87,7 @@ class Ground:
     def close(self) -> None:
         self.loop.run_until_complete(self._close())
         self.loop.close()
+        gc.unfreeze()
 
     async def _close(self) -> None:
         await self.buckets.close()

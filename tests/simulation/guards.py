@@ -52,9 +52,8 @@ def without_write_ahead(ground: Ground) -> Iterator[Callable[[World], None]]:
 
     def forget(world: World) -> None:
         taken.clear()
-        world.before_call = lambda verb, path, said: (
-            None
-        )  # the books are wrong on purpose: is it noticed by what happens?
+        # The books are wrong on purpose: is it noticed by what happens?
+        world.before_call = lambda verb, path, said: None
 
     with mock.patch.object(Work, "claim", claim_only), mock.patch.object(Work, "report", report_both):
         yield forget
@@ -107,6 +106,16 @@ def without_stop_first(ground: Ground) -> Iterator[Callable[[World], None]]:
 
 
 @contextmanager
+def without_steady_clock(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """Every step of a machine's clock is followed at once."""
+
+    def change(world: World) -> None:
+        world.clock = lambda wall, carrier: wall
+
+    yield change
+
+
+@contextmanager
 def _rewritten(ground: Ground, old: str, new: str) -> Iterator[None]:
     def rewrite(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> tuple[str, Any]:
         return statement.replace(old, new), parameters
@@ -140,10 +149,15 @@ def _unsure_starts(world: World) -> None:
     world.weather = Weather(late=0.3, halfway=0.3, muted=0.1, dropped=0.5, workers=1)
 
 
+def _set_clocks(world: World) -> None:
+    world.weather = Weather(clock_steps=1, workers=2)
+
+
 GUARDS = {
     "write-ahead": Guard(without_write_ahead, _unsure_starts),
     "fencing": Guard(without_fencing, _suspensions),
     "dedupe": Guard(without_dedupe, lambda world: setattr(world, "weather", Weather(doubled=0.5))),
     "failover window": Guard(without_failover_window, lambda world: setattr(world, "weather", Weather(fails_over=1))),
     "stop beats restart": Guard(without_stop_first, _broken_pages),
+    "steady clock": Guard(without_steady_clock, _set_clocks),
 }

@@ -13,7 +13,9 @@ from typing import Any
 
 # Tasks that only look whether there is something to do. Their timers do not drive the clock; after a long jump they
 # fire once, late, as after a suspension. Whoever must be woken in time is woken by the world's own poll.
-IDLERS = frozenset({"_claim_steps", "_apply_notices", "_measure", "_probe_lag", "_prune"})
+IDLERS = frozenset({"_claim_steps", "_apply_notices"})
+# What they do once when a process boots is all that is to be seen of these: they change nothing that is judged.
+KEEPERS = frozenset({"_measure", "_probe_lag", "_prune"})
 # A lease is renewed as long as anything happens, and not over a wait of days.
 LAZY = frozenset({"_renew_leases"})
 PATIENCE_SECONDS = 60
@@ -59,6 +61,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> TimerHandle:
         if when - self._now > SHORT_SECONDS and (task := asyncio.current_task(self)) is not None:
             name = task.get_name()
+            if name in KEEPERS:
+                return TimerHandle(when, callback, args, self, context)
             waiting = self._idle if name in IDLERS else self._lazy if name in LAZY else None
             if waiting is not None:
                 handle = TimerHandle(when, callback, args, self, context)

@@ -29,6 +29,7 @@ def play(ground: Ground, seed: int, *, change: Callable[[World], None] = lambda 
     random = Random(f"plan {seed}")
     weather = Weather.draw(random)
     weather.stalls = Random(f"stall {seed}").choice((0, 0, 0, 0, 0, 0.3, 0.8))
+    weather.clock_steps = Random(f"clock {seed}").choice((0, 0, 0, 0, 0.5, 1))
     lessons = [Lesson.draw(number, random) for number in range(random.choice((1, 1, 1, 2)))]
     world = World(ground, seed, weather, lessons)
     promises = Promises(world)

@@ -9,7 +9,7 @@ from random import Random
 from tests.simulation.agora import Fate
 from tests.simulation.recorder import Damage
 
-_NOT_DRAWN = ("workers", "stop_muted", "stalls", "dies_at_end")
+_NOT_DRAWN = ("workers", "stop_muted", "stalls", "dies_at_end", "clock_steps")
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Weather:
     database_fails: float = 0
     database_outage: float = 0
     skew: float = 0
+    clock_steps: float = 0  # a process's clock is set wrong, and put right within minutes
     workers: int = 1
 
     @classmethod

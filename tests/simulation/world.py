@@ -9,6 +9,7 @@ import orjson
 
 from service.agora.wire import Request
 from service.app import House
+from service.clock import BELIEVED_AFTER_SECONDS, SteadyClock
 from service.database.batches import IncomingNotice
 from service.database.inbox import Inbox
 from service.errors import Code, ServiceError
@@ -28,6 +29,7 @@ MOST_KILLS = 6
 MOST_TROUBLE = 0.6  # so many calls may go wrong while Agora counts as reachable
 _TERMINAL = "','".join(sorted(TERMINAL))
 Span = tuple[float, float]
+Clock = Callable[[], float]
 
 
 class World:
@@ -35,7 +37,8 @@ class World:
         self.ground = ground
         self.settings = ground.settings
         self.on_notice: Callable[[IncomingNotice], IncomingNotice] = lambda notice: notice
-        self.random = Random(f"world {seed}")
+        self.random, self._clocks = Random(f"world {seed}"), Random(f"clocks {seed}")
+        self.clock: Callable[[Clock, Clock], Clock] = SteadyClock
         ground.clear(Random(f"order {seed}"))
         self.loop = ground.loop
         self.loop.before_step = may_run
@@ -115,6 +118,8 @@ class World:
             process.at_step[int(exp(random.uniform(log(30), log(3000))))] = lambda: self._stall(process)
         if random.random() < weather.skew:
             process.clock_offset = random.uniform(-2, 2)
+        if self._clocks.random() < weather.clock_steps:
+            self.loop.at(self.now + self._clocks.uniform(0, 300), self._set_clock, process)
         process.ended = lambda process, error: self._died(number, process, error)
         self.processes.append(process)
         process.boot(self.build)
@@ -132,7 +137,7 @@ class World:
             inbox=lambda inbox: _Door(inbox, self),
             database=database,
             send=network.send,
-            clock=lambda: EPOCH + self.loop.time() + process.clock_offset,
+            clock=self.clock(lambda: EPOCH + self.loop.time() + process.clock_offset, self.loop.time),
             entropy=entropy.randbytes,
         )
 
@@ -145,6 +150,17 @@ class World:
         self.story.tell(process.name, "is stopped for a while", seconds=round(seconds))
         self.blocked.append((self.now, self.now + seconds))
         process.freeze(seconds)
+
+    def _set_clock(self, process: Process) -> None:
+        """Wrong by up to an hour, and right again before that is taken for meant."""
+        step = self._clocks.choice((-3600, -60, -10, 10, 60, 3600)) * self._clocks.uniform(0.5, 1)
+        lasts = self._clocks.uniform(1, BELIEVED_AFTER_SECONDS - 10)
+        self.story.tell(process.name, "has its clock set", by=round(step), seconds=round(lasts))
+        process.clock_offset += step
+        self.loop.at(self.now + lasts, self._set_right, process, step)
+
+    def _set_right(self, process: Process, step: float) -> None:
+        process.clock_offset -= step
 
     def _died(self, number: int, process: Process, error: BaseException | None) -> None:
         if error is not None:
