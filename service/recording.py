@@ -204,7 +204,8 @@ class Attempt:
     `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
     the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says.
     `rechecks`: how often Agora was asked again about a task whose end rests on a 404 alone.
-    `update_sent_at`: the first pause or resume sent that Agora has not confirmed.
+    `update_sent_at`: the first pause or resume sent that Agora has not confirmed. `rtmp`, `rtmp_version`: the push
+    target that it has.
     """
 
     number: int
@@ -230,6 +231,7 @@ class Attempt:
     recorder_start_at: float | None = None
     onhold: bool = False
     rtmp_version: int = 0
+    rtmp: str | None = None
     update_sent_at: float | None = None
     storage_refresh_at: float | None = None
     checks: int = 0

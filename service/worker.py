@@ -268,8 +268,8 @@ class Worker:
                 return _seen(await client.query(_task(attempt), overdue=overdue), _leftover(task))
             case UpdateOnhold(onhold=onhold):
                 await client.update_onhold(_task(attempt), onhold)
-            case UpdateRtmp():
-                await client.update_rtmp(_task(attempt), _page(task).rtmp_url or "")
+            case UpdateRtmp(version=version):
+                await client.update_rtmp(_task(attempt), _page(task).rtmp_url(version) or "")
             case UpdateStorage():
                 storage = self._storage(recording, attempt)
                 await client.update_storage(_task(attempt), storage)
@@ -288,7 +288,7 @@ class Worker:
             url=page.url,
             parameters=replace(recording.parameters, max_recording_hour=hours, onhold=attempt.onhold),
             storage=self._storage(recording, attempt),
-            rtmp_url=page.rtmp_url,
+            rtmp_url=page.rtmp_url(attempt.rtmp_version),
         )
 
     def _storage(self, recording: Recording, attempt: Attempt) -> Storage:

@@ -209,8 +209,8 @@ def updated(draft: Draft, answer: Updated) -> None:
     match answer.step:
         case UpdateOnhold(onhold=onhold):
             onhold_seen(draft, onhold, attempt.update_sent_at)
-        case UpdateRtmp(version=version):
-            draft.set_attempt(rtmp_version=version)
+        case UpdateRtmp(version=version, shown=shown):
+            draft.set_attempt(rtmp_version=version, rtmp=shown)
             draft.note("rtmp_changed")
         case UpdateStorage():
             again_at = draft.now + draft.recording.policy.sts_refresh_seconds
@@ -294,7 +294,8 @@ def _update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     draft.succeeded()
     if isinstance(failed.step, UpdateRtmp):
         draft.warn("rtmp_refused", reason=failed.code)
-        draft.set(rtmp_version=attempt.rtmp_version)
+        if failed.step.version == draft.recording.rtmp_version:  # a later wish is still to be tried
+            draft.set(rtmp_version=attempt.rtmp_version, rtmp=attempt.rtmp)
         return
     draft.warn("update_refused", reason=failed.code)
     draft.set_attempt(update_sent_at=None)

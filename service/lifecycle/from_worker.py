@@ -95,7 +95,11 @@ def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
         return
     if not again:
         draft.set_attempt(
-            start_sent_at=draft.now, hours=hours, onhold=recording.pause_wished, rtmp_version=recording.rtmp_version
+            start_sent_at=draft.now,
+            hours=hours,
+            onhold=recording.pause_wished,
+            rtmp_version=recording.rtmp_version,
+            rtmp=recording.rtmp,
         )
         if recording.pause_wished:
             draft.open_pause(draft.now)

@@ -58,9 +58,10 @@ class UpdateOnhold:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRtmp:
-    """Send the CDN push target with this version."""
+    """Send the CDN push target with this version; `shown` is its redacted form."""
 
     version: int
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def _running(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
         (limit, Stop(EndReason.HOUR_LIMIT)),
         (pause_end, Stop(EndReason.PAUSED_TOO_LONG)),
         (again if hold else None, UpdateOnhold(recording.pause_wished)),
-        (again if push else None, UpdateRtmp(recording.rtmp_version)),
+        (again if push else None, UpdateRtmp(recording.rtmp_version, recording.rtmp)),
         (attempt.storage_refresh_at, UpdateStorage()),
         (pause_warning, Warn("pause_too_long")),
         (attempt.next_query_at, Query()),

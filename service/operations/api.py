@@ -161,7 +161,8 @@ class Operations:
                 return Answer(stored.recording_id, stored.body, True), None
             recording = admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
             check_limits(connection, self._settings, recording, now)
-            recording = create(connection, recording, seal_page(self._seals, PageSecrets(wish.url, wish.rtmp_url)), now)
+            rtmp_urls = {str(recording.rtmp_version): wish.rtmp_url} if wish.rtmp_url else {}
+            recording = create(connection, recording, seal_page(self._seals, PageSecrets(wish.url, rtmp_urls)), now)
             answer = Answer(recording.id, render(recording), False)
             if asked is not None:
                 kept = KeptAnswer(self._seals.keyed_hash(asked.body), recording.id, answer.body)
@@ -304,7 +305,10 @@ class Operations:
     def _with_rtmp(self, connection: sa.Connection, recording: Recording, rtmp_url: str) -> bytes:
         sealed = rows.load_sealed(connection, recording.id)
         assert sealed is not None, "every recording has its page sealed beside it"
-        return seal_page(self._seals, PageSecrets(open_page(self._seals, sealed).url, rtmp_url))
+        page, attempt = open_page(self._seals, sealed), recording.attempt
+        oldest = recording.rtmp_version if attempt is None else min(attempt.rtmp_version, recording.rtmp_version)
+        kept = {version: url for version, url in page.rtmp_urls.items() if int(version) >= oldest}
+        return seal_page(self._seals, PageSecrets(page.url, kept | {str(recording.rtmp_version + 1): rtmp_url}))
 
     async def timeline(self, caller: Caller, recording_id: str, cursor: str | None, limit: int) -> Page[HistoryEntry]:
         """Everything that happened, oldest first."""

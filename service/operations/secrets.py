@@ -11,14 +11,19 @@ PURPOSE = "recordings.sealed"
 
 @dataclass(frozen=True, slots=True)
 class PageSecrets:
-    """The URLs as the caller gave them. They appear in no repr."""
+    """The URLs as the caller gave them. They appear in no repr. `rtmp_urls`: push targets by the version of the wish;
+    the one before stays as long as Agora may refuse the one after."""
 
     url: str = field(repr=False)
-    rtmp_url: str | None = field(repr=False, default=None)
+    rtmp_urls: dict[str, str] = field(repr=False, default_factory=dict)
+
+    def rtmp_url(self, version: int) -> str | None:
+        """The target of this version; None where nothing is pushed."""
+        return self.rtmp_urls.get(str(version))
 
 
 def seal_page(seals: Seals, page: PageSecrets) -> bytes:
-    return seals.seal(orjson.dumps({"url": page.url, "rtmp_url": page.rtmp_url}), PURPOSE)
+    return seals.seal(orjson.dumps({"url": page.url, "rtmp_urls": page.rtmp_urls}), PURPOSE)
 
 
 def open_page(seals: Seals, sealed: bytes) -> PageSecrets:

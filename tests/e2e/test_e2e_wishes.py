@@ -52,6 +52,7 @@ async def _pushes_elsewhere(house: House) -> None:
     assert (refused.body["code"], refused.body["reason"]) == ("conflict", "unsupported_by_agora")
     shown = await house.shown(recording)
     assert (shown["state"], shown["warnings"]) == ("recording", ["rtmp_refused"])
+    assert shown["rtmp"] == "rtmp://two.example.org/…", "the refused one is forgotten"
     await house.do(recording, "stop")
     await house.until(recording, "verified", "defective")
 

@@ -15,6 +15,7 @@ from service.lifecycle.observations import (
     PauseRequested,
     Query,
     ResumeRequested,
+    RtmpRequested,
     Start,
     Stop,
     StopAtChanged,
@@ -592,6 +593,21 @@ def test_a_refused_update_is_told_and_the_wish_taken_back() -> None:
     assert driver.refused[0].detail == "unsupported_by_agora"
     assert driver.count(UpdateOnhold) == 1
     assert recording.state is State.VERIFIED
+
+
+def test_a_refused_push_target_leaves_the_one_before_it_and_any_later_wish() -> None:
+    driver = Driver(replace(make(), rtmp="rtmp://one.example.org/…"))
+    driver.agora.faults["update"] = [Answer(400, 2)]
+    driver.request(60, RtmpRequested("rtmp://two.example.org/…"))
+    driver.run(until=NOW + 90)
+    assert (driver.recording.rtmp, driver.recording.rtmp_version) == ("rtmp://one.example.org/…", 0)
+    assert driver.recording.warnings == ("rtmp_refused",)
+    driver.agora.faults["update"] = [Answer(400, 2)]
+    driver.request(100, RtmpRequested("rtmp://three.example.org/…"))
+    driver.request(100.05, RtmpRequested("rtmp://four.example.org/…"))
+    driver.run(until=NOW + 130)
+    assert (driver.recording.rtmp, driver.recording.rtmp_version) == ("rtmp://four.example.org/…", 2)
+    assert (driver.recording.attempts[0].rtmp, driver.recording.attempts[0].rtmp_version) == (driver.recording.rtmp, 2)
 
 
 def test_a_refused_resume_leaves_a_pause_that_ends_when_it_is_too_long() -> None:
