@@ -63,7 +63,8 @@ def expectation(recording: Recording) -> Expectation:
         pauses=recording.pauses,
         mp4="mp4" in recording.parameters.av_file_type,
         hours=recording.parameters.max_recording_hour,
-        ended_by_itself=reason is not None and BLAME[reason] is not Blame.CALLER,
+        # Agora's hour limit is the caller's, but where it came early nobody has wished that.
+        ended_by_itself=reason is EndReason.HOUR_LIMIT or (reason is not None and BLAME[reason] is not Blame.CALLER),
         end_proven=not any(one.may_be_alive and one.uploaded is None for one in recording.attempts),
         policy=recording.policy,
         size=(recording.parameters.video_width, recording.parameters.video_height),

@@ -237,6 +237,12 @@ DAMAGED: dict[str, tuple[Callable[[], Bucket], Recording, str, Verdict]] = {
         "ended_early",
         Verdict.DEFECTIVE,
     ),
+    "Agora's hour limit came early": (
+        lambda: Bucket(good_part()),
+        recording(stop_wished_at=None, end_reason=EndReason.HOUR_LIMIT),
+        "ended_early",
+        Verdict.DEFECTIVE,
+    ),
     "the end is missing though the caller stopped": (
         lambda: Bucket(good_part()),
         recording(seconds=400),
