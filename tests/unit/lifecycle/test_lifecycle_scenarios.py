@@ -179,6 +179,15 @@ def test_a_replaced_recorder_that_says_it_ended_ends_nothing() -> None:
     driver.check_over()
 
 
+def test_why_it_ended_is_learnt_from_a_notice_read_late_but_before_the_last_look() -> None:
+    driver = Driver(deliver=lambda event_type, number: {11: [0.3], 71: [60.0]}.get(event_type, []))
+    driver.agora.page_dies = [(100, 6)]
+    recording = driver.run(until=NOW + 140)
+    assert (recording.state, recording.end_reason) == ("uploading", EndReason.ENDED_BY_ITSELF)
+    recording = driver.run()
+    assert (recording.state, recording.end_reason) == ("verified", EndReason.RECORDER_ERROR)
+
+
 def test_the_first_notice_of_an_end_is_believed_as_soon_as_agora_agrees() -> None:
     driver = Driver()
     driver.agora.page_dies = [(200, 6)]
