@@ -34,7 +34,7 @@ Clock = Callable[[], float]
 
 class World:
     def __init__(self, ground: Ground, seed: int, weather: Weather, lessons: list[Lesson]) -> None:
-        self.ground = ground
+        self.ground, self.seed = ground, seed
         self.settings = ground.settings
         self.on_notice: Callable[[IncomingNotice], IncomingNotice] = lambda notice: notice
         self.random, self._clocks = Random(f"world {seed}"), Random(f"clocks {seed}")
