@@ -32,15 +32,19 @@ class SteadyClock:
 
     def __call__(self) -> float:
         carried = self._carrier()
-        step = self._wall() - carried - self._offset
+        apart = self._wall() - carried
+        step = apart - self._offset
         if abs(step) <= FOLLOWED_SECONDS:
-            self._offset += step
-            self._stepped_at = None
+            self._follow(apart)
         elif self._stepped_at is None:
             self._stepped_at = carried
             _log.warning("clock_stepped", seconds=round(step, 3), followed_after_seconds=BELIEVED_AFTER_SECONDS)
         elif carried - self._stepped_at >= BELIEVED_AFTER_SECONDS:
-            self._offset += step
-            self._stepped_at = None
+            self._follow(apart)
             _log.warning("clock_step_followed", seconds=round(step, 3))
         return carried + self._offset
+
+    def _follow(self, apart: float) -> None:
+        """Set, not added to: the loop and the database's thread may come to it at once."""
+        self._offset = apart
+        self._stepped_at = None
