@@ -219,8 +219,11 @@ class Draft:
         return wanted and in_time and allowed and reason in RESTARTABLE
 
     def revive(self, attempt: Attempt, sid: str) -> None:
-        """Proof that a recorder believed dead is alive: it is stopped, it bills. Where the recording only waits for
-        its next attempt, it is that."""
+        """Proof that a recorder believed dead, or another task of its attempt, is alive: it is stopped, it bills. Where
+        the recording only waits for its next attempt, it is that."""
+        if attempt.sid and sid and sid != attempt.sid:
+            past = (*attempt.past_sids, attempt.sid)
+            self.set_attempt(attempt.number, past_sids=past, undecided=attempt.several, last_sequence=None)
         self.warn("recorder_alive_after_end", attempt=attempt.number)
         self.note("recorder_alive", attempt=attempt.number)
         self.attend("recorder_alive", f"attempt {attempt.number} was believed over and is alive; it is being stopped")

@@ -35,6 +35,8 @@ EVENTS = {
     73: "web_recorder_reload",
     100: "rtmp_publish_status",
 }
+# A task that says one of these is alive.
+SIGNS_OF_LIFE = (33, 70)
 # What still says something when the recording is at its end: that the bucket is complete, or that a recorder lives.
 AFTER_THE_END = (11, 31, 32, 70, 71)
 # Fields of `details` that history keeps; no URL is among them.
@@ -51,6 +53,7 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     draft.note(f"notice_{EVENTS.get(notice.event_type, 'other')}", event_type=notice.event_type, **kept)
     attempt = _attempt_of(draft, notice)
     if attempt is None:
+        _began_late(draft, notice)
         return
     draft.about = attempt.number
     if notice.sid:
@@ -73,6 +76,17 @@ def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
         if str(attempt.uid) == notice.uid and unclear:
             return attempt
     return None
+
+
+def _began_late(draft: Draft, notice: Notice) -> None:
+    """A task under our channel name and uid whose sid nobody knows, alive after that of the attempt had ended: a start
+    took effect far later than anybody waited. It is stopped."""
+    for attempt in draft.recording.attempts:
+        ended_at = attempt.ended_at
+        if ended_at is None or str(attempt.uid) != notice.uid or notice.sid in attempt.past_sids:
+            continue
+        if notice.event_type in SIGNS_OF_LIFE and _sent_at(draft, notice) >= ended_at + CLOCK_SLACK_SECONDS:
+            draft.revive(attempt, notice.sid)
 
 
 def _hasten(draft: Draft, attempt: Attempt, notice: Notice) -> None:

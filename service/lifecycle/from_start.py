@@ -42,10 +42,10 @@ def start_answered(draft: Draft, answer: Started) -> None:
     if attempt is None:
         return
     if answer.sid is not None:
-        if attempt.sid not in (None, answer.sid):  # told by a notice; but never two at once, so that one is over
+        if attempt.may_be_alive and attempt.sid not in (None, answer.sid):
+            # That one was told of by a notice; but never two live at once, so it is over.
             _forget_task(draft, attempt, sid=answer.sid)
-            if attempt.may_be_alive:
-                draft.set_attempt(state=AttemptState.RUNNING, next_query_at=draft.now)
+            draft.set_attempt(state=AttemptState.RUNNING, next_query_at=draft.now)
         draft.set_attempt(probed=False)
     if attempt.state is AttemptState.ENDED and answer.sid not in (None, attempt.sid):
         draft.revive(attempt, answer.sid or "")

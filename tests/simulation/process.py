@@ -224,7 +224,7 @@ class Network:
             await loop.pause(0.02)
             raise NotSentError("ClientConnectorError")
         back: asyncio.Future[tuple[int, bytes]] = loop.create_future()
-        delay = random.uniform(16, 22) if fate == "late" else random.uniform(0.03, 0.6)
+        delay = random.choice((16, 18, 20, 22, 60, 250)) if fate == "late" else random.uniform(0.03, 0.6)
         if fate != "lost":
             # What was sent arrives, whatever becomes of the sender: it belongs to the world from here on.
             loop.at(loop.time() + delay, self._at_agora, request, fate, back, context=_WORLD)

@@ -69,3 +69,25 @@ def test_a_task_seen_alive_when_every_start_had_come_or_gone_has_no_other_after_
     assert len(driver.agora.tasks) == 1
     assert driver.recording.attempts[0].state is AttemptState.ENDED
     assert not driver.recording.attempts[0].past_sids
+
+
+@pytest.mark.parametrize("heard", [70, 33])
+def test_a_task_that_a_start_makes_when_all_is_over_is_stopped_as_soon_as_it_is_heard_of(heard: int) -> None:
+    driver = Driver(deliver=lambda event_type, number: [0.3] if event_type in (heard, 71) else [])
+    driver.agora.faults["start"] = ["lost"] * 4
+    driver.request(100, StopRequested())
+
+    def arrive() -> None:
+        attempt = driver.recording.attempts[0]
+        assert attempt.state is AttemptState.ENDED
+        where = {"rid": attempt.resource_ids[0], "prefix": attempt.prefix, "hours": 1, "onhold": False}
+        driver.agora.call("start", cname=attempt.cname, uid=attempt.uid, **where)
+
+    driver.at(250, arrive)
+    driver.run()
+    known, late_one = driver.agora.tasks
+    assert (late_one.ended_at or 0) < NOW + 250 + 100, driver.story()
+    attempt = driver.recording.attempts[0]
+    assert (attempt.past_sids, attempt.sid) == ((known.sid,), late_one.sid)
+    assert "recorder_alive_after_end" in driver.recording.warnings
+    driver.check_over()
