@@ -51,9 +51,10 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     notice = received.notice
     kept = {name: value for name in KEPT if isinstance(value := notice.details.get(name), str | int | float)}
     draft.note(f"notice_{EVENTS.get(notice.event_type, 'other')}", event_type=notice.event_type, **kept)
+    if _attempt_of(draft, notice) is None:
+        _began_late(draft, notice)
     attempt = _attempt_of(draft, notice)
     if attempt is None:
-        _began_late(draft, notice)
         return
     draft.about = attempt.number
     if notice.sid:
