@@ -24,6 +24,8 @@ Kind = Literal[
     "engine_fails",
     "page_unreachable",
     "page_not_ready",
+    "page_blank",
+    "page_silent",
     "page_dies",
     "reload",
     "capability_limit",
@@ -54,6 +56,8 @@ FIELDS: dict[Kind, tuple[set[str], set[str]]] = {
     "engine_fails": (set(), set()),
     "page_unreachable": (set(), set()),
     "page_not_ready": (set(), {"loads"}),
+    "page_blank": (set(), {"colour"}),
+    "page_silent": (set(), set()),
     "page_dies": ({"seconds"}, {"code"}),
     "reload": ({"seconds"}, {"window"}),
     "capability_limit": ({"seconds"}, {"limit"}),
@@ -95,6 +99,7 @@ class Fault(BaseModel):
     window: float = Field(0.0, ge=0, description="seconds without media; failover: of 404 too")
     overlap: float = Field(0.0, ge=0, description="failover: seconds that both recorders write")
     loads: int = Field(2, ge=1, le=2, description="page_not_ready: how many loads never get ready")
+    colour: Literal["white", "black", "grey"] = Field("white", description="of a blank page")
     limit: Literal["resolution", "WebGL", "bandwidth"] = "WebGL"
     index: int | None = Field(None, ge=0, description="lose_slice: number of the slice from 0")
     copies: int = Field(1, ge=1, description="additional copies")

@@ -131,11 +131,18 @@ class FileSet:
     def _make_shipment(self) -> Shipment:
         task, world, count = self._task, self._world, iter(range(2**31))
         quirks = world.settings.quirks
+
+        def loses(name: str) -> bool:
+            lost = world.faults.loses(task.subject, next(count))
+            if lost:
+                task.fates[name] = "lost"
+            return lost
+
         return Shipment(
             self._names,
             Dialect(task.start.correct_extinf, quirks.playlist_time, quirks.track_events, quirks.discontinuity_last),
             bring=self._courier.bring,
-            loses=lambda: world.faults.loses(task.subject, next(count)),
+            loses=loses,
             on_slice=self._arrived,
             on_error=self._failed,
         )

@@ -87,9 +87,9 @@ class Encoder:
         packets = self.video.codec_context.encode(frame)
         return [Packet(True, cast(int, packet.pts), packet.is_keyframe, bytes(packet)) for packet in packets]
 
-    def encode_tone(self, ticks: int) -> list[Packet]:
+    def encode_tone(self, ticks: int, *, silent: bool = False) -> list[Packet]:
         """Packets out of one AAC frame of tone that begins at `ticks`; they lag one frame behind."""
-        return self.encode_sound(tone(ticks, AAC_FRAME, self.form.channels, RATE), ticks)
+        return self.encode_sound(tone(ticks, AAC_FRAME, self.form.channels, RATE, 0.0 if silent else 0.2), ticks)
 
     def encode_sound(self, sound: Sound, ticks: int) -> list[Packet]:
         """The same of one AAC frame of any sound, a row for each channel."""

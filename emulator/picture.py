@@ -8,6 +8,8 @@ most significant first, white for 1 and black for 0. Together they are a number 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,11 +22,21 @@ Plane = NDArray[np.uint8]
 Sound = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the page is like: `brightness` all over instead of a picture (16 black, 235 white), `silent` without a
+    tone."""
+
+    brightness: int | None = None
+    silent: bool = False
+
+
 class Picture:
     """Draws frames of one size as planar YUV 4:2:0 in one array of height * 3/2 rows."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, brightness: int | None = None) -> None:
         self._width, self._height = width, height
+        self._brightness = brightness
         ramp = np.linspace(60, 180, width, dtype=np.uint8)
         self._still = np.full((height * 3 // 2, width), _GREY, np.uint8)
         self._still[:height] = ramp
@@ -34,6 +46,9 @@ class Picture:
     def draw(self, milliseconds: int, frame: int) -> Plane:
         """One frame: the clock shows `milliseconds`, the block's place follows from `frame`."""
         plane = self._still.copy()
+        if self._brightness is not None:
+            plane[: self._height] = self._brightness
+            return plane
         wide, high = self._cell
         bits = (milliseconds & _WEIGHTS) != 0
         plane[:high, : wide * CELLS] = np.repeat(np.where(bits, _WHITE, _BLACK).astype(np.uint8), wide)
@@ -51,8 +66,8 @@ def read_clock(luma: Plane) -> int:
     return int((_WEIGHTS * (luma[height // 24, centres] > _GREY)).sum())
 
 
-def tone(first: int, count: int, channels: int, rate: int) -> Sound:
-    """`count` samples from sample number `first`; each channel has its own pitch."""
+def tone(first: int, count: int, channels: int, rate: int, loudness: float = 0.2) -> Sound:
+    """`count` samples from sample number `first`; each channel has its own pitch. `loudness` 1 is full scale."""
     when = (np.arange(first, first + count, dtype=np.float64)) / rate
-    rows = [np.sin(2 * np.pi * pitch * when) * 0.2 for pitch in _TONES[:channels]]
+    rows = [np.sin(2 * np.pi * pitch * when) * loudness for pitch in _TONES[:channels]]
     return np.ascontiguousarray(np.stack(rows).astype(np.float32))

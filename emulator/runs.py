@@ -16,7 +16,7 @@ from typing import Protocol
 
 from emulator.clock import Clock
 from emulator.media import AAC_FRAME, RATE, Encoder, Form, Packet
-from emulator.picture import Picture
+from emulator.picture import Picture, Scene
 from emulator.view import Run
 
 # 8 s hold a whole number of AAC frames (375) and of frames at any whole rate.
@@ -31,10 +31,10 @@ _TAKE_DEADLINE_SECONDS = 30.0
 class Runs(Protocol):
     """Makes runs of the synthetic picture."""
 
-    async def prepare(self, form: Form) -> None:
+    async def prepare(self, form: Form, scene: Scene) -> None:
         """Do beforehand what takes long, so that `run` is quick."""
 
-    def run(self, form: Form, began: float, first: int) -> Run:
+    def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
         """A run from frame `first` on, of a recording that began at Unix seconds `began`. Needs `prepare`."""
 
     async def close(self) -> None:
@@ -47,22 +47,22 @@ class LiveRuns:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def prepare(self, form: Form) -> None:
+    async def prepare(self, form: Form, scene: Scene) -> None:
         """Nothing to do."""
 
-    def run(self, form: Form, began: float, first: int) -> Run:
+    def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
         """Start the thread of a run."""
-        return _LiveRun(form, self._clock, began, first)
+        return _LiveRun(form, scene, self._clock, began, first)
 
     async def close(self) -> None:
         """Nothing is shared."""
 
 
 class _LiveRun:
-    def __init__(self, form: Form, clock: Clock, began: float, first: int) -> None:
+    def __init__(self, form: Form, scene: Scene, clock: Clock, began: float, first: int) -> None:
         self.template = Encoder(form)
         self._form, self._clock, self._began, self._first = form, clock, began, first
-        self._picture = Picture(form.width, form.height)
+        self._picture, self._silent = Picture(form.width, form.height, scene.brightness), scene.silent
         self._video: list[Packet] = []
         self._audio: list[Packet] = []
         self._audio_ticks = form.samples(first)
@@ -111,7 +111,7 @@ class _LiveRun:
     def _encode_sound(self, until: int) -> list[Packet]:
         packets: list[Packet] = []
         while self._audio_ticks < self._form.samples(until) + _AUDIO_LEAD_SAMPLES:
-            packets += self.template.encode_tone(self._audio_ticks)
+            packets += self.template.encode_tone(self._audio_ticks, silent=self._silent)
             self._audio_ticks += AAC_FRAME
         # The encoder's priming frame lies before the run.
         return [packet for packet in packets if packet.ticks >= self._form.samples(self._first)]
@@ -125,17 +125,18 @@ class LoopRuns:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._loops: dict[Form, asyncio.Future[_Loop]] = {}
+        self._loops: dict[tuple[Form, Scene], asyncio.Future[_Loop]] = {}
 
-    async def prepare(self, form: Form) -> None:
-        """Encode the loop of a form unless that was done."""
-        if form not in self._loops:
-            self._loops[form] = asyncio.get_running_loop().run_in_executor(self._executor, _loop_of, form)
-        await asyncio.shield(self._loops[form])
+    async def prepare(self, form: Form, scene: Scene) -> None:
+        """Encode the loop of a form and a scene unless that was done."""
+        wanted = form, scene
+        if wanted not in self._loops:
+            self._loops[wanted] = asyncio.get_running_loop().run_in_executor(self._executor, _loop_of, *wanted)
+        await asyncio.shield(self._loops[wanted])
 
-    def run(self, form: Form, began: float, first: int) -> Run:
-        """A run over the form's loop."""
-        return _LoopRun(self._loops[form].result(), first)
+    def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
+        """A run over the loop."""
+        return _LoopRun(self._loops[form, scene].result(), first)
 
     async def close(self) -> None:
         """Wait for loops being encoded."""
@@ -146,22 +147,23 @@ class LoopRuns:
 class _Loop:
     """The packets of `_LOOP_SECONDS`, video by frame and audio by AAC frame."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, scene: Scene) -> None:
         self.template = Encoder(form)
-        picture, frames = Picture(form.width, form.height), _LOOP_SECONDS * form.fps
+        picture, frames = Picture(form.width, form.height, scene.brightness), _LOOP_SECONDS * form.fps
         self.video: list[Packet] = []
         for frame in range(frames):
             plane = picture.draw(frame * 1000 // form.fps, frame)
             self.video += self.template.encode_picture(plane, frame, key=frame % form.gop == 0)
         # The second round of the tone joins its own end without a click.
-        sound = [self.template.encode_tone(place * AAC_FRAME) for place in range(2 * _LOOP_AUDIO_FRAMES + 1)]
+        places = range(2 * _LOOP_AUDIO_FRAMES + 1)
+        sound = [self.template.encode_tone(place * AAC_FRAME, silent=scene.silent) for place in places]
         self.audio = [packet for packets in sound for packet in packets if packet.ticks >= _LOOP_SECONDS * RATE]
 
 
 @lru_cache(maxsize=8)
-def _loop_of(form: Form) -> _Loop:
+def _loop_of(form: Form, scene: Scene) -> _Loop:
     """Encoding a loop takes up to seconds of a core, so once for the process and its last forms."""
-    return _Loop(form)
+    return _Loop(form, scene)
 
 
 class _LoopRun:

@@ -30,7 +30,7 @@ class Shipment:
         dialect: Dialect,
         *,
         bring: Callable[[Parcel], Awaitable[None]],
-        loses: Callable[[], bool],
+        loses: Callable[[str], bool],
         on_slice: Callable[[], None],
         on_error: Callable[[UploadError], None],
     ) -> None:
@@ -56,7 +56,7 @@ class Shipment:
                 continue
             name = made.entry.name
             # A slice that a fault loses looks brought from inside.
-            if self._loses() or await self._try(Parcel(name, self._names.key(name), made.data, _SLICE_TYPE)):
+            if self._loses(name) or await self._try(Parcel(name, self._names.key(name), made.data, _SLICE_TYPE)):
                 self._entries.append(made.entry)
                 if await self._put_playlist(ended=False):
                     self._on_slice()

@@ -15,9 +15,11 @@ from typing import Any, Literal
 from emulator.clock import Clock
 from emulator.fault_book import FaultBook
 from emulator.faults import Fault, Kind
+from emulator.picture import Scene
 from emulator.runs import LiveRuns, LoopRuns, Runs
 from emulator.view import Broken, EndCode, Ended, Happening, Limited, Push, PushStatus, Reloaded, Run, View, Wanted
 
+_BRIGHTNESS = {"white": 235, "black": 16, "grey": 128}
 _PLANNED: tuple[Kind, ...] = ("page_dies", "capability_limit", "reload", "failover")
 
 
@@ -33,8 +35,11 @@ class SyntheticEngine:
 
     async def open(self, wanted: Wanted) -> View:
         """A view; what takes long for its form is done beforehand."""
-        await self._runs.prepare(wanted.form)
-        return _SyntheticView(self._runs, self._faults, wanted, self._kind)
+        blank = self._faults.use("page_blank", wanted.subject)
+        silent = self._faults.use("page_silent", wanted.subject)
+        scene = Scene(None if blank is None else _BRIGHTNESS[blank.colour], silent is not None)
+        await self._runs.prepare(wanted.form, scene)
+        return _SyntheticView(self._runs, self._faults, wanted, self._kind, scene)
 
     async def close(self) -> None:
         """Free what all runs share."""
@@ -42,8 +47,8 @@ class SyntheticEngine:
 
 
 class _SyntheticView:
-    def __init__(self, runs: Runs, faults: FaultBook, wanted: Wanted, kind: str) -> None:
-        self._runs, self._faults, self._wanted, self._kind = runs, faults, wanted, kind
+    def __init__(self, runs: Runs, faults: FaultBook, wanted: Wanted, kind: str, scene: Scene) -> None:
+        self._runs, self._faults, self._wanted, self._kind, self._scene = runs, faults, wanted, kind, scene
         self._loads = 0
 
     async def load(self) -> int | None:
@@ -73,13 +78,13 @@ class _SyntheticView:
         return _happening(planned[1])
 
     def run(self, began: float, first: int) -> Run:
-        return self._runs.run(self._wanted.form, began, first)
+        return self._runs.run(self._wanted.form, self._scene, began, first)
 
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
         return _ToldPush(self._faults, self._wanted, tell)
 
     def describe(self) -> dict[str, Any]:
-        return {"engine": self._kind}
+        return {"engine": self._kind, "brightness": self._scene.brightness, "silent": self._scene.silent}
 
     async def close(self) -> None:
         """Nothing is this view's own."""

@@ -126,6 +126,13 @@ class VerifyQuery(TypedDict, total=False):
     level: LevelIn
 
 
+@with_config(_CLOSED)
+class ReportQuery(TypedDict, total=False):
+    """Which report; without it the newest."""
+
+    number: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 @with_config(_CLOSED_STRICT)
 class RedriveBody(TypedDict, total=False):
     """Which dead deliveries; an empty object means all of the owner's."""

@@ -1,4 +1,5 @@
-"""What can be carried away of a recording: its signed manifest, and a playlist that any player takes."""
+"""What is known of a recording's files: the report of a look, pictures, the signed manifest, and a playlist that any
+player takes."""
 
 from typing import Final
 
@@ -7,7 +8,8 @@ from aiohttp import web
 from handlers.answers import recording_id
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
-from handlers.payloads import SpanQuery
+from handlers.payloads import ReportQuery, SpanQuery
+from handlers.resources import render_report
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
 PICTURE_TYPE: Final = "image/jpeg"
@@ -23,6 +25,16 @@ async def manifest(request: web.Request) -> web.Response:
     """
     body = await request.app[OPERATIONS].manifest(request[CALLER], recording_id(request))
     return web.Response(body=body, content_type=ENVELOPE_TYPE, headers=_PRIVATE)
+
+
+async def report(request: web.Request) -> web.Response:
+    """Gives one look at the bucket as a whole: every finding, the timeline of all parts, what the look cost.
+
+    404 where there is no such report.
+    """
+    asked = read_query(request, ReportQuery).get("number")
+    number, found = await request.app[OPERATIONS].report(request[CALLER], recording_id(request), asked)
+    return web.Response(body=render_report(number, found), content_type="application/json")
 
 
 async def poster(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from service.explain import Certainty
 from service.messages import MessageType
 from service.operations import FileEntry, Listed, Page
 from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
-from service.report import FileKind, Level, ReportSummary, Severity, Verdict
+from service.report import FileKind, Level, MissingClass, Report, ReportSummary, Severity, Verdict
 
 T = TypeVar("T")
 
@@ -150,6 +150,40 @@ class ReportView(View):
     warnings: int
     findings: Annotated[tuple[FindingView, ...], Field(description="The first of them, the most severe first")]
     findings_count: int
+
+
+class MissingView(View):
+    """Wanted time without media. `explained` time does not count against the allowance."""
+
+    kind: MissingClass
+    from_at: InstantOut
+    to_at: InstantOut
+    seconds: float
+    explained: bool
+
+
+class WholeReportView(View):
+    """One look at the bucket: all it found, the timeline of all parts, and what the look cost.
+
+    `covered`, `paused`, `missing` and `doubled` are stretches of the wanted window. `seed` says which samples were
+    taken, `drift_seconds` is what many small holes add up to."""
+
+    number: int
+    verdict: Verdict
+    level: Level
+    judged_at: InstantOut
+    findings: tuple[FindingView, ...]
+    coverage: CoverageView | None
+    covered: tuple[IntervalView, ...]
+    paused: tuple[IntervalView, ...]
+    missing: tuple[MissingView, ...]
+    doubled: tuple[IntervalView, ...]
+    drift_seconds: float
+    seed: int
+    samples: int
+    requests: int
+    bytes_read: int
+    cpu_seconds: float
 
 
 class LinksView(View):
@@ -412,6 +446,11 @@ def view_file(entry: FileEntry) -> FileView:
     return FileView.model_validate(
         _pick(entry.file, FileView, **{name: getattr(entry, name) for name in ("first_seen_at", "judged_at", "link")})
     )
+
+
+def render_report(number: int, report: Report) -> bytes:
+    """The JSON of a whole report."""
+    return render(WholeReportView.model_validate(_pick(report, WholeReportView, number=number)))
 
 
 def render(view: BaseModel) -> bytes:

@@ -22,6 +22,7 @@ from handlers.payloads import (
     NoticesQuery,
     PageQuery,
     RedriveBody,
+    ReportQuery,
     RtmpBody,
     SpanQuery,
     StartBody,
@@ -44,6 +45,7 @@ from handlers.resources import (
     RedrivenView,
     StatusView,
     UsageView,
+    WholeReportView,
 )
 from metrics.http import RouteMeter
 from service.operations import Operations, Scope
@@ -107,6 +109,7 @@ ROUTES: Final = (
     _look(f"{_ONE}/timeline", recordings.timeline, "Show the timeline", HistoryPage, PageQuery),
     _look(f"{_ONE}/explanation", recordings.explanation, "Explain", ExplanationView),
     _look(f"{_ONE}/files", recordings.files, "List the files", FilePage, FilesQuery),
+    _look(f"{_ONE}/report", proofs.report, "Show a report", WholeReportView, ReportQuery),
     _look(f"{_ONE}/poster", proofs.poster, "Get the poster", proofs.PICTURE_TYPE),
     _look(f"{_ONE}/contact-sheet", proofs.contact_sheet, "Get the contact sheet", proofs.PICTURE_TYPE),
     Route(

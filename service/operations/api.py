@@ -42,7 +42,7 @@ from service.operations.ids import Entropy, new_ulid
 from service.operations.limits import check_limits
 from service.operations.outgoing import Outgoing
 from service.operations.playback import Fetch, Playback
-from service.operations.proofs import merged_slices, signed_manifest
+from service.operations.proofs import merged_slices, signed_manifest, whole_report
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
 from service.operations.usage import Usage
@@ -62,7 +62,7 @@ from service.operations.writing import Written, create, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
 from service.recording import Attempt, Recording, State
-from service.report import JudgedFile, Level, Pictures
+from service.report import JudgedFile, Level, Pictures, Report
 from service.settings import App, Settings
 
 T = TypeVar("T")
@@ -365,6 +365,10 @@ class Operations:
         """The bytes of one slice, for a player that may not ask the bucket; see `playback`."""
         recording, file = await self._load_with_file(caller, recording_id, key)
         return await self._playback.read_slice(recording, file)
+
+    async def report(self, caller: Caller, recording_id: str, number: int | None) -> tuple[int, Report]:
+        """See `whole_report`."""
+        return await whole_report(self._database, await self.read(caller, recording_id), number)
 
     async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
         """Poster and contact sheet of the newest look that saw any; `not_found` where none did."""

@@ -38,6 +38,15 @@ async def load_all_files(database: Database, recording_id: str) -> list[JudgedFi
             return found
 
 
+async def whole_report(database: Database, recording: Recording, number: int | None) -> tuple[int, Report]:
+    """A report and its number; `number` None: the newest. Raises `not_found` where there is none."""
+    wanted = recording.reports if number is None else number
+    found = await database.run(lambda connection: evidence.load_report(connection, recording.id, wanted))
+    if found is None:
+        raise ServiceError(Code.NOT_FOUND, "there is no such report of this recording", detail="not_judged")
+    return wanted, found
+
+
 async def signed_manifest(
     database: Database, recording: Recording, deployment: str, signing_key: Callable[[], str | None]
 ) -> bytes:

@@ -39,9 +39,12 @@ def store() -> Iterator[Store]:
 def opening(tmp_path: Path, store: Store) -> Opening:
     """`async with opening(crash="end") as house`: the house, with real pages; a browser needs seconds to start."""
 
-    def opened(times: dict[str, Any] | None = None, **browser: Any) -> AbstractAsyncContextManager[House]:
+    def opened(
+        times: dict[str, Any] | None = None, level: str = "structure", **browser: Any
+    ) -> AbstractAsyncContextManager[House]:
         emulator = {"engine": "browser", "browser": browser, "times": {"start": 0, **(times or {})}}
         settings = {
+            "storage": {"archive": {"level": level}},
             "timing": {"start_allowance_seconds": ALLOWANCE_SECONDS},
             "urls": {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]},
         }
@@ -99,6 +102,23 @@ async def test_pause_resume_and_stop_are_verified(opening: Opening, page: str) -
         shown = await over(house, recording)
     assert (shown["state"], shown["end_reason"], shown["blame"]) == ("verified", "stopped", "caller")
     assert shown["coverage"]["expected_seconds"] > 0, "some of it was wanted"
+
+
+async def test_a_page_that_shows_nothing_is_warned_of_while_it_is_recorded(opening: Opening, site: Site) -> None:
+    site.add("/white", "<body style='background: white'>")
+    async with opening(level="content") as house:
+        recording = await started(house, url=f"{site.url}/white")
+        await recorded(house, recording, 2)
+
+        async def warned() -> bool:
+            return "picture_blank" in (await house.shown(recording))["warnings"]
+
+        await eventually(warned, 60)
+        await recorded(house, recording, BEYOND_ALLOWANCE)
+        await house.do(recording, "stop")
+        shown = await over(house, recording)
+    assert shown["latest_report"]["level"] == "content"
+    assert "picture_white" in [finding["code"] for finding in shown["latest_report"]["findings"]]
 
 
 async def test_a_killed_browser_is_a_failover_and_verified(opening: Opening, page: str) -> None:

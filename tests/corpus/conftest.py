@@ -8,13 +8,12 @@ import pytest
 from aiobotocore.session import AioSession
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from corpus_bench import Bench, OneDecoder
+from corpus_bench import Answers, Bench, OneDecoder, Remembering
 from corpus_store import Store
 
 from service.buckets import Keys
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
-from service.verifier.decoder import Decoder
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +21,13 @@ def boto() -> AioSession:
     return AioSession()
 
 
+@pytest.fixture(scope="session")
+def answers() -> Answers:
+    return Answers()
+
+
 @pytest.fixture
-async def bench(boto: AioSession) -> AsyncIterator[Bench]:
+async def bench(boto: AioSession, answers: Answers) -> AsyncIterator[Bench]:
     async with AsyncExitStack() as stack:
         store = Store()
         app = web.Application()
@@ -33,5 +37,5 @@ async def bench(boto: AioSession) -> AsyncIterator[Bench]:
         endpoint = str(server.make_url("/")).rstrip("/")
         place = Location(11, 0, "corpus", endpoint, True, ("rec01",))
         bucket = await stack.enter_async_context(S3Bucket(place, Keys("a", "b"), http=http, session=boto))
-        decoder = await stack.enter_async_context(Decoder())
+        decoder = await stack.enter_async_context(Remembering(answers))
         yield Bench(store, bucket, OneDecoder(decoder))

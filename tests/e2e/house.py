@@ -562,6 +562,10 @@ class Process:
             self._code = self._poll()
         return self._code is not None
 
+    @property
+    def pid(self) -> int:
+        return self._pid
+
     async def start(self, ready: str) -> str:
         """Run it until its output matches `ready`; gives what that captures."""
         self._from = self.log.stat().st_size if self.log.exists() else 0

@@ -92,6 +92,29 @@ async def test_a_minute_late_and_twenty_seconds_lived_are_defective_and_half_a_m
         await _all(house, Sizes(allowance=30, late=60, dies=20, hold=30))
 
 
+@pytest.mark.proof
+async def test_a_blank_page_is_warned_of_within_a_minute_of_its_second_slice(build: Living) -> None:
+    """The service's own times are the real ones; Agora's slices last five seconds."""
+    settings = {
+        "timing": {"watch_seconds": 120, "first_watch_seconds": 20},
+        "storage": {"archive": {"level": "content"}},
+    }
+    async with build(settings=settings, emulator={"compression": 3}) as house:
+        recording = await _ask_ahead(house, kind="page_blank", colour="white")
+        await house.slices(recording, 2)
+        there = time.monotonic()
+
+        async def warned() -> bool:
+            return (await house.shown(recording))["warnings"] == ["picture_blank"]
+
+        await eventually(warned, 60, "the warning")
+        print(f"warned after {time.monotonic() - there:.1f} s")
+        shown = await house.shown(recording)
+        assert (shown["state"], shown["attention"]["code"]) == ("recording", "picture_blank")
+        await house.do(recording, "stop")
+        await house.until(recording, "verified", "defective", deadline=60)
+
+
 async def test_what_a_verified_recording_loses_later_is_found_without_asking_and_its_state_stays(build: Living) -> None:
     """Re-audit: every recording is in the sample here, and its week lasts four seconds."""
     again = {"reaudit_share": 1, "reaudit_seconds": [4]}

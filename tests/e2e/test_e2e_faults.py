@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from emulator_truth import disagreements
 from house import BUCKET, House, Living, Store, cname_of, eventually, rfc3339
 
 from emulator.faults import kinds
@@ -42,6 +43,18 @@ async def stops_after_a_while(house: House, recording: str) -> None:
     await house.until(recording, "recording")
     await house.billed(recording, 2)
     await house.do(recording, "stop")
+
+
+async def stops_when_warned(house: House, recording: str) -> None:
+    """While it records somebody is told, and its caller stops it."""
+
+    async def warned() -> bool:
+        return bool((await house.shown(recording))["warnings"])
+
+    await house.until(recording, "recording")
+    await house.slices(recording, 2)
+    await eventually(warned, 60, "a warning", house.every)
+    await stops(house, recording)
 
 
 async def waits(house: House, recording: str) -> None:
@@ -142,6 +155,23 @@ ROWS = {
     ),
     "stopped while it starts": Row([fault("late_start", seconds=4)], ("cancelled", "stopped", "caller"), stops_at_once),
     "paused and resumed": Row([], WELL, pauses_and_resumes),
+    # What is seen and heard
+    "page blank": Row(
+        [fault("page_blank", colour="white")],
+        ("defective", "stopped", "caller"),
+        stops_when_warned,
+        found={"picture_white"},
+        warnings={"picture_blank"},
+        body={"storage": "seen"},
+    ),
+    "page silent": Row(
+        [fault("page_silent")],
+        WELL,
+        stops_when_warned,
+        found={"sound_silent"},
+        warnings={"sound_silent"},
+        body={"storage": "seen"},
+    ),
     # The push
     "push target away": Row([fault("push_fails")], WELL, body={"rtmp_url": RTMP}),
     "push target goes away": Row([fault("push_breaks", seconds=1)], WELL, body={"rtmp_url": RTMP}),
@@ -208,7 +238,16 @@ async def end_of(house: House, name: str, row: Row) -> dict[str, Any]:
         "found": {one["code"] for one in report["findings"] if one["severity"] != "note"} - row.perhaps,
         "warnings": set(shown["warnings"]),
         "attempts": len(shown["attempts"]),
+        "in truth": await against_truth(house, recording, shown),
     }
+
+
+async def against_truth(house: House, recording: str, shown: dict[str, Any]) -> list[str]:
+    (task,) = await house.tasks(recording)
+    looked = shown["latest_report"] is not None
+    path = f"/v1/recordings/{recording}/report"
+    report = (await house.call("GET", path, expect=200)).body if looked else {}
+    return disagreements(shown, report, await house.files(recording), task)
 
 
 async def nothing_runs(house: House, recording: str) -> bool:
@@ -216,21 +255,27 @@ async def nothing_runs(house: House, recording: str) -> bool:
 
 
 @pytest.mark.timeout(150)
-async def test_whatever_goes_wrong_ends_in_the_right_state_for_the_right_reason(build: Living, store: Store) -> None:
+@pytest.mark.parametrize("level", ["structure", pytest.param("full", marks=pytest.mark.proof)])
+async def test_whatever_goes_wrong_ends_in_the_right_state_for_the_right_reason(
+    build: Living, store: Store, level: str
+) -> None:
     server = store.server
-    broken = {
+    seen_into = {
         **{"vendor": 11, "bucket": BUCKET, "endpoint": server.endpoint, "path_style": True, "prefix": ["rec"]},
-        "write": {"access_key": server.access_key, "secret_key": "wrong"},
+        "level": "content",
+        "write": {"access_key": server.access_key, "secret_key": server.secret_key},
         "read": {"access_key": server.reader_access_key, "secret_key": server.reader_secret_key},
     }
+    broken = {**seen_into, "level": level, "write": {"access_key": server.access_key, "secret_key": "wrong"}}
     settings = {
         "timing": {
             "lead_seconds": 0,
             "missing_floor_seconds": 2,
             "give_up_seconds": 10,
             "give_up_announced_seconds": 10,
+            "blank_seconds": 1,
         },
-        "storage": {"refused": broken},
+        "storage": {"archive": {"level": level}, "refused": broken, "seen": seen_into},
         "presets": {"default": {"max_recording_hour": 24}},
     }
     emulator = {"upload_seconds": 0.5, "times": {"forward": 15, "hour": 60, "progress": 900}}
@@ -243,7 +288,7 @@ async def test_whatever_goes_wrong_ends_in_the_right_state_for_the_right_reason(
     failed = {name: result for name, result in zip(ROWS, results, strict=True) if result is not None}
     wanted = {
         name: {
-            **{"end": row.end, "found": row.found, "warnings": row.warnings, "attempts": row.attempts},
+            **{"end": row.end, "found": row.found, "warnings": row.warnings, "attempts": row.attempts, "in truth": []},
         }
         for name, row in ROWS.items()
     }

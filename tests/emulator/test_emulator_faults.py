@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import av
 import pytest
 from emulator_rig import APP, BASE, CUSTOMER, SECRET, Client, Notices, Session, emulating, until
 from pydantic import ValidationError
@@ -168,6 +170,24 @@ async def test_a_lost_slice_is_listed_and_missing(agora: Client) -> None:
     files = agora.objects(containing=session.sid)
     listed = [line for line in files[f"{session.sid}_lesson42.m3u8"].decode().splitlines() if line.endswith(".ts")]
     assert [name for name in listed if name not in files] == [listed[1]]
+    fates = (await agora.task(session))["files"]
+    assert [name for name in listed if fates[name] == "lost"] == [listed[1]]
+
+
+async def test_a_page_can_show_one_colour_and_make_no_sound(agora: Client) -> None:
+    await agora.fault(kind="page_blank", colour="grey")
+    await agora.fault(kind="page_silent")
+    session = await agora.start()
+    await agora.slices(session, 1)
+    await agora.call(session, "stop")
+    slices = agora.objects(containing=session.sid)
+    content = next(content for name, content in sorted(slices.items()) if name.endswith(".ts"))
+    with av.open(io.BytesIO(content), format="mpegts") as container:
+        luma = next(container.decode(video=0)).to_ndarray(format="gray")
+    with av.open(io.BytesIO(content), format="mpegts") as container:
+        loudest = max(abs(frame.to_ndarray()).max() for frame in container.decode(audio=0))
+    assert (luma.max() - luma.min() <= 2, loudest < 1e-3) == (True, True)
+    assert (await agora.task(session))["recorder"] == {"engine": "loop", "brightness": 128, "silent": True}
 
 
 async def whole_life(agora: Client) -> Session:

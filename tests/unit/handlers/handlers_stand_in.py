@@ -15,7 +15,10 @@ from service.report import (
     Interval,
     JudgedFile,
     Level,
+    Missing,
+    MissingClass,
     Pictures,
+    Report,
     ReportSummary,
     Severity,
     Verdict,
@@ -135,6 +138,11 @@ class StandIn:
     async def set_rtmp(self, caller: Any, recording_id: str, rtmp_url: str) -> Recording:
         self._note("set_rtmp", recording_id, rtmp_url)
         return RECORDING
+
+    async def report(self, caller: Any, recording_id: str, number: int | None) -> tuple[int, Report]:
+        self._note("report", recording_id, number)
+        missing = Missing(MissingClass.GAP, NOW + 5, NOW + 7.5, explained=False)
+        return number or 3, Report(Verdict.VERIFIED, Level.CONTENT, NOW, missing=(missing,), requests=97, seed=11)
 
     async def pictures(self, caller: Any, recording_id: str) -> Pictures:
         self._note("pictures", recording_id)

@@ -266,3 +266,14 @@ async def test_pictures_are_jpegs_that_nobody_keeps(api: Client, operations: Sta
     assert (response.status, response.content_type, await response.read()) == (200, "image/jpeg", body)
     assert response.headers["Cache-Control"] == "no-store"
     assert operations.calls == [("pictures", (ID,))]
+
+
+async def test_a_report_shows_its_timeline_and_what_it_cost(api: Client, operations: StandIn) -> None:
+    response = await api.get(f"{ONE}/report?number=2")
+    shown = await response.json()
+    (missing,) = shown["missing"]
+    assert (shown["number"], shown["verdict"], shown["requests"], shown["seed"]) == (2, "verified", 97, 11)
+    assert (missing["kind"], missing["seconds"], missing["explained"]) == ("gap", 2.5, False)
+    assert parse_instant(missing["from_at"]) == NOW + 5
+    assert operations.calls == [("report", (ID, 2))]
+    assert (await api.get(f"{ONE}/report?number=0")).status == 422

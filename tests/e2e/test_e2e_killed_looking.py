@@ -1,0 +1,72 @@
+"""`kill -9` in the middle of a look at the bucket: the look is taken again, and nothing is told or filed twice."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+from house import CLEAN, Forge, Store, eventually, killable, prefix_of, summary
+
+from tests.store_proxy import StoreProxy
+
+SAMPLE = "bytes=0-131071"
+
+
+class Held:
+    """Lets one sample of a slice through, so that the decoder runs, and holds the next."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.holding = asyncio.Event()
+        self.free = asyncio.Event()
+
+    async def __call__(self, request: web.Request, body: bytes) -> web.StreamResponse | None:
+        if request.path.endswith(".ts") and len(body) > 4096 and request.method == "GET" and not self.free.is_set():
+            self.passed += 1
+            if self.passed > 1:
+                self.holding.set()
+                await self.free.wait()
+        return None
+
+
+def session(leader: int) -> Iterator[int]:
+    """The processes of a session."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "stat").read_text().rpartition(")")[2].split()[3] == str(leader):
+                yield int(folder.name)
+
+
+async def test_a_look_that_is_killed_is_taken_again_and_files_and_tells_once(
+    forge: Forge, tmp_path: Path, store: Store
+) -> None:
+    held = Held()
+    async with StoreProxy(store.server.endpoint) as proxy:
+        settings = {"storage": {"archive": {"endpoint": proxy.endpoint, "level": "content"}}}
+        database = f"sqlite:///{tmp_path}/pagereel.db"
+        async with killable(forge, tmp_path, store, database, settings) as (house, service):
+            recording = await house.start()
+            await house.slices(recording, 4)
+            await house.do(recording, "stop")
+
+            async def looking() -> bool:
+                return bool((await house.shown(recording))["state"] == "verifying")
+
+            await eventually(looking, 30, "it is looked at")
+            proxy.fault = held
+            await asyncio.wait_for(held.holding.wait(), 60)
+            killed = service.pid
+            await eventually(lambda: len(list(session(killed))) > 1, 20, "a decoder runs")
+            before = await house.rows(f"SELECT number FROM reports WHERE recording_id = '{recording}'")
+            await service.kill()
+            await eventually(lambda: not list(session(killed)), 20, "the decoder is gone too")
+            held.free.set()
+            await service.serve()
+            shown = await house.until(recording, "verified", deadline=60)
+            assert summary(shown, await house.files(recording)) == CLEAN | {"level": "content"}
+            after = await house.rows(f"SELECT number FROM reports WHERE recording_id = '{recording}' ORDER BY number")
+            assert [number for (number,) in after] == list(range(1, len(before) + 2)), "one report for both looks"
+            assert [one["kind"] for one in await house.timeline(recording)].count("verified") == 1
+            there = {key for key in await house.store.keys(prefix_of(recording)) if not key.endswith("probe")}
+            assert there == {one["key"] for one in await house.files(recording)}
