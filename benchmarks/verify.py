@@ -145,7 +145,8 @@ class Bench:
 
     async def rclone(self, endpoint: str, hours: int) -> Cost:
         command = [str(Path(sys.executable).parent / "rclone"), "lsjson", "-R", "--fast-list", "--no-mimetype"]
-        command += ["--no-modtime", "--files-only", f"bench:{BUCKET}/{hours}h"]
+        command += ["--no-modtime", "--files-only", "--retries", "1", "--low-level-retries", "1"]
+        command += [f"bench:{BUCKET}/{hours}h"]
         env = os.environ | {
             "RCLONE_CONFIG_BENCH_TYPE": "s3",
             "RCLONE_CONFIG_BENCH_PROVIDER": "SeaweedFS",
@@ -285,7 +286,7 @@ async def fill(figures: Figures, chosen: argparse.Namespace, server: S3Server) -
                 for level in map(Level, chosen.levels.split(",")):
                     if level is Level.FULL and (hours > 1 or endpoint is slow):
                         continue
-                    repeats = 3 if hours == 1 and level in (Level.LISTING, Level.STRUCTURE) else 1
+                    repeats = 1 if level is Level.FULL or hours > 1 else 3
                     figures[f"{hours} h, {level}, {name}"] = await bench.judged(endpoint, hours, level, repeats)
                 figures[f"{hours} h, LIST alone, {name}"] = await bench.listing(endpoint, hours)
                 figures[f"{hours} h, HEAD per object (aiobotocore), {name}"] = await bench.heads(endpoint, hours)
