@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import socket
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,32 +62,40 @@ class Mapped:
 
     def __init__(self, folder: Path) -> None:
         self._files = {path.name: path for path in sorted(folder.iterdir()) if path.name != "whole"}
-        self._sizes = {name: path.stat().st_size for name, path in self._files.items()}
+        facts = {name: path.stat() for name, path in self._files.items()}
+        # The ETag is the one that aiohttp gives the file.
+        self._rows = {name: (one.st_size, f"{one.st_mtime_ns:x}-{one.st_size:x}") for name, one in facts.items()}
         self._many = [f"many/{number:09d}.ts" for number in range(MANY)]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         key = unquote(request.raw_path.partition("?")[0]).split("/", 2)[-1]
         if "prefix" in request.query:
-            return web.Response(body=self._page(request.query["prefix"], request.query.get("continuation-token", "")))
+            query = request.query
+            return web.Response(
+                body=self._page(query["prefix"], query.get("continuation-token", query.get("marker", "")))
+            )
         path = self._files.get(key.rpartition("/")[2])
         if path is None:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
-        return web.FileResponse(path, headers={"ETag": '"e"'})
+        return web.FileResponse(path)
 
-    def _page(self, prefix: str, token: str) -> bytes:
+    def _page(self, prefix: str, after: str) -> bytes:
+        """A page of either version of LIST: what goes on is the last key."""
         folder = prefix.partition("/")[0]
         keys = self._many if folder == "many" else [f"{folder}/{name}" for name in self._files]
-        start = int(token or 0)
+        start = bisect_right(keys, after)
         shown, more = keys[start : start + _PAGE], start + _PAGE < len(keys)
-        rows = "".join(
-            f"<Contents><Key>{escape(key)}</Key><LastModified>2025-01-01T02:00:00.000Z</LastModified>"
-            f"<ETag>&quot;e&quot;</ETag><Size>{self._sizes.get(key.rpartition('/')[2], 188)}</Size>"
-            "<StorageClass>STANDARD</StorageClass></Contents>"
-            for key in shown
-        )
-        after = f"<NextContinuationToken>{start + _PAGE}</NextContinuationToken>" if more else ""
+        rows = "".join(map(self._row, shown))
+        token = f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if more else ""
         return (
-            f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{after}{rows}</ListBucketResult>".encode()
+            f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{token}{rows}</ListBucketResult>".encode()
+        )
+
+    def _row(self, key: str) -> str:
+        size, etag = self._rows.get(key.rpartition("/")[2], (188, "e"))
+        return (
+            f"<Contents><Key>{escape(key)}</Key><LastModified>2025-01-01T02:00:00.000Z</LastModified>"
+            f"<ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
         )
 
 

@@ -141,7 +141,7 @@ class Bench:
                 return len(names), None
 
             await head(names[0])
-            return await cost(3, work)
+            return await cost(3 if hours == 1 else 1, work)
 
     async def rclone(self, endpoint: str, hours: int) -> Cost:
         command = [str(Path(sys.executable).parent / "rclone"), "lsjson", "-R", "--fast-list", "--no-mimetype"]
