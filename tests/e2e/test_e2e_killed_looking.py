@@ -1,8 +1,6 @@
 """`kill -9` in the middle of a look at the bucket: the look is taken again, and nothing is told or filed twice."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -31,12 +29,19 @@ class Held:
         return None
 
 
-def session(leader: int) -> Iterator[int]:
-    """The processes of a session."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (folder / "stat").read_text().rpartition(")")[2].split()[3] == str(leader):
-                yield int(folder.name)
+def decoders(parent: int) -> list[Path]:
+    """The processes that decode for a process."""
+    children = [
+        child for task in Path(f"/proc/{parent}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [Path("/proc") / child for child in children if decodes(Path("/proc") / child)]
+
+
+def decodes(process: Path) -> bool:
+    try:
+        return b"decoder_child" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 async def test_a_look_that_is_killed_is_taken_again_and_files_and_tells_once(
@@ -57,17 +62,17 @@ async def test_a_look_that_is_killed_is_taken_again_and_files_and_tells_once(
             await eventually(looking, 30, "it is looked at")
             proxy.fault = held
             await asyncio.wait_for(held.holding.wait(), 60)
-            killed = service.pid
-            await eventually(lambda: len(list(session(killed))) > 1, 20, "a decoder runs")
+            running = await eventually(lambda: decoders(service.pid), 20, "a decoder runs")
             before = await house.rows(f"SELECT number FROM reports WHERE recording_id = '{recording}'")
             await service.kill()
-            await eventually(lambda: not list(session(killed)), 20, "the decoder is gone too")
+            await eventually(lambda: not any(map(decodes, running)), 20, "the decoders are gone too")
             held.free.set()
             await service.serve()
             shown = await house.until(recording, "verified", deadline=60)
             assert summary(shown, await house.files(recording)) == CLEAN | {"level": "content"}
             after = await house.rows(f"SELECT number FROM reports WHERE recording_id = '{recording}' ORDER BY number")
             assert [number for (number,) in after] == list(range(1, len(before) + 2)), "one report for both looks"
-            assert [one["kind"] for one in await house.timeline(recording)].count("verified") == 1
+            told = (await house.call("GET", "/v1/events", params={"limit": "200"}, expect=200)).body["items"]
+            assert [one["type"] for one in told].count("recording.verified") == 1
             there = {key for key in await house.store.keys(prefix_of(recording)) if not key.endswith("probe")}
             assert there == {one["key"] for one in await house.files(recording)}
