@@ -24,7 +24,15 @@ WISHES: dict[str, Any] = {
     **{"video_width": 1280, "video_height": 720, "video_fps": 15, "video_bitrate": 500, "audio_profile": 1},
     **{"mobile": True, "max_recording_hour": 2, "max_video_duration": 60, "ready_timeout": 5, "onhold": False},
     **{"av_file_type": ["hls", "mp4"], "rtmp_url": "rtmp://live.example.org/key", "labels": {"lesson": "42"}},
-    **{"max_missing_seconds": 5.0, "level": "full", "start_at": AT, "stop_at": AT, "start_within_seconds": 60.0},
+    **{
+        "max_missing_seconds": 5.0,
+        "level": "full",
+        "restart": "never",
+        "max_restarts": 0,
+        "start_at": AT,
+        "stop_at": AT,
+        "start_within_seconds": 60.0,
+    },
     "notify": ["crm"],
 }
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 import aiohttp
@@ -62,6 +62,8 @@ class Wishes(TypedDict, total=False):
     rtmp_url: str
     labels: dict[str, str]
     max_missing_seconds: float
+    restart: Literal["never", "on_failure"]
+    max_restarts: int
     level: Level
     start_at: datetime
     stop_at: datetime
