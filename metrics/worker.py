@@ -25,6 +25,17 @@ _step = Histogram(
 _crashed = Counter(
     "pagereel_worker_step_errors_total", "Steps that ended in an error nobody expected.", ["step"], registry=REGISTRY
 )
+_lost = Counter(
+    "pagereel_worker_claims_lost_total",
+    "Steps whose result was not written because another worker had taken the recording over.",
+    ["step"],
+    registry=REGISTRY,
+)
+_skew = Gauge(
+    "pagereel_database_clock_skew_seconds",
+    "How far this machine's clock is ahead of PostgreSQL's, which is the one that counts; 0 with SQLite.",
+    registry=REGISTRY,
+)
 _lag = Histogram(
     "pagereel_loop_lag_seconds",
     "How much later than asked for the event loop woke a sleeper.",
@@ -36,6 +47,7 @@ _build = Info("pagereel_build", "Version of the running service.", registry=REGI
 for _name in STEPS:
     _step.labels(_name)
     _crashed.labels(_name)
+    _lost.labels(_name)
 
 
 def step_began() -> None:
@@ -52,6 +64,16 @@ def step_done(step: str, seconds: float) -> None:
 def step_crashed(step: str) -> None:
     """A step ended in an unexpected error."""
     _crashed.labels(step).inc()
+
+
+def claim_lost(step: str) -> None:
+    """A step ended after its claim was lost; what came of it is another worker's to find out."""
+    _lost.labels(step).inc()
+
+
+def clock_skewed(seconds: float) -> None:
+    """This machine's clock against the database's."""
+    _skew.set(seconds)
 
 
 def lagged(seconds: float) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
@@ -28,12 +29,15 @@ from service.agora.pace import Rate
 from service.agora.wire import Send, open_sender
 from service.buckets.open import Buckets, open_buckets
 from service.clock import SteadyClock
+from service.database.clock import DatabaseClock
 from service.database.inbox import Inbox
 from service.database.run import Database
 from service.database.sealing import Seals, make_key_file
 from service.database.startup import prepare
+from service.database.wakeups import Wakeups
 from service.deliverer import Deliverer
 from service.delivery.wire import SendPost, send_post
+from service.errors import ServiceError
 from service.operations import Operations, Work
 from service.operations.access import ensure_bootstrap_token
 from service.operations.budget import SharedBudget
@@ -49,6 +53,7 @@ from service.worker import Worker
 KEEPALIVE_SECONDS = 15
 SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
+CLOCK_SECONDS = 10
 POLL_SECONDS = 0.5
 LINK_SECONDS = 900
 
@@ -65,6 +70,8 @@ class House:
     deliverer: Deliverer
     seals: Seals
     buckets: Buckets
+    wakeups: Wakeups | None
+    clock: Callable[[], float]
 
 
 @asynccontextmanager
@@ -75,15 +82,25 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(await Database.open(database_url(settings)))
-        await prepare(database, settings.deployment, time.time())
-        await ensure_bootstrap_token(database, settings, time.time())
+        clock = await _clock(database)
+        await prepare(database, settings.deployment, clock())
+        await ensure_bootstrap_token(database, settings, clock())
         seals = Seals(*sealing_keys(settings))
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
-        house = wire(settings, database=database, seals=seals, inbox=inbox, buckets=buckets, send=send)
+        house = wire(settings, database=database, seals=seals, inbox=inbox, buckets=buckets, send=send, clock=clock)
         stack.push_async_callback(house.worker.close)
         yield house
+
+
+async def _clock(database: Database) -> Callable[[], float]:
+    """The clock that all processes on this database share; with SQLite there is one process."""
+    if database.pool is None:
+        return time.time
+    clock = DatabaseClock(database)
+    worker_meter.clock_skewed(await clock.sync())
+    return clock
 
 
 def wire(
@@ -110,6 +127,7 @@ def wire(
         verifier=Verifier(buckets.bucket_of),
         clock=clock,
     )
+    wakeups = _wakeups(database, worker)
     operations = Operations(
         settings,
         database,
@@ -118,13 +136,26 @@ def wire(
         links=lambda recording, keys: _links(buckets, recording, keys),
         fetch=lambda recording, key, most: _fetch(buckets, recording, key, most),
         signing_key=lambda: next(iter(signing_keys(settings)), None),
-        wake=worker.wake,
-        wake_notices=worker.wake_notices,
+        wake=partial(_wake, worker.wake, wakeups, "steps"),
+        wake_notices=partial(_wake, worker.wake_notices, wakeups, "notices"),
         clock=clock,
         entropy=entropy,
     )
     deliverer = Deliverer(settings, Sending(settings, database, clock), send=send_message, clock=clock)
-    return House(settings, operations, worker, deliverer, seals, buckets)
+    return House(settings, operations, worker, deliverer, seals, buckets, wakeups, clock)
+
+
+def _wakeups(database: Database, worker: Worker) -> Wakeups | None:
+    """What wakes the workers of other processes, where there may be others."""
+    if database.pool is None:
+        return None
+    return Wakeups(database.pool, {"steps": worker.wake, "notices": worker.wake_notices})
+
+
+def _wake(own: Callable[[], None], others: Wakeups | None, name: str) -> None:
+    own()
+    if others is not None:
+        others.ring(name)
 
 
 async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dict[str, str]:
@@ -191,7 +222,11 @@ async def serve(settings: Settings, roles: Roles) -> None:
         print(await _listen(listeners, "api", api, settings.api), flush=True)
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)
-        following = group.create_task(_follow_keys(house), name="keys")
+        following = [group.create_task(_follow_keys(house), name="keys")]
+        if house.wakeups is not None:
+            following.append(group.create_task(house.wakeups.run(), name="wakeups"))
+        if isinstance(house.clock, DatabaseClock):
+            following.append(group.create_task(_follow_clock(house.clock), name="clock"))
         if roles.work:
             await house.worker.take_over()
         working = [
@@ -204,9 +239,8 @@ async def serve(settings: Settings, roles: Roles) -> None:
         if working:
             seconds = settings.worker.drain_seconds
             await asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
-        for task in working:
+        for task in (*working, *following):
             task.cancel()
-        following.cancel()
 
 
 def calm_collector() -> None:
@@ -227,6 +261,16 @@ async def _follow_keys(house: House) -> None:
             house.seals.use(*now)
             used = now
             _log.info("sealing_keys_changed")
+
+
+async def _follow_clock(clock: DatabaseClock) -> None:
+    """Keep to the database's clock, and tell how far this machine's is off."""
+    while True:
+        await asyncio.sleep(CLOCK_SECONDS)
+        try:
+            worker_meter.clock_skewed(await clock.sync())
+        except ServiceError:  # the database is away; the loops that need it say so
+            continue
 
 
 async def _listen_to_agora(house: House, stack: AsyncExitStack) -> str:

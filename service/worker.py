@@ -222,7 +222,10 @@ class Worker:
             meter.step_crashed(name)
             _log.exception("step_failed", step=name, recording=task.recording.id)
         else:
-            if after is not None and after.state is not task.recording.state:
+            if after is None:
+                meter.claim_lost(name)
+                _log.warning("claim_lost", step=name, recording=task.recording.id)
+            elif after.state is not task.recording.state:
                 _log.info("state", recording=after.id, state=after.state, step=name)
         finally:
             meter.step_done(name, time.perf_counter() - began)

@@ -360,6 +360,12 @@ class House:
             found: list[dict[str, Any]] = (await response.json())["faults"]
             return found
 
+    async def strikes(self) -> list[dict[str, Any]]:
+        """What faults have struck so far."""
+        async with self.http.get(f"{self.emulator}/emulator/faults") as response:
+            found: list[dict[str, Any]] = (await response.json())["strikes"]
+            return found
+
     async def no_more_faults(self) -> None:
         async with self.http.delete(f"{self.emulator}/emulator/faults") as response:
             assert response.status == 200
