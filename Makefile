@@ -17,7 +17,7 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
-.PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator draw-dashboards lint lock clean
+.PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator bench-scale draw-dashboards lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo 'make bench-verify  what a verdict costs, at each level and beside others'
 	@echo 'make bench-listing how long a listing takes among 100,000 recordings'
 	@echo 'make bench-callers how long callers wait, in real time (five minutes)'
+	@echo 'make bench-scale   what a live recording costs, from 100 to 10,000 of them (three minutes)'
 	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
 	@echo 'make draw-dashboards  draw every Grafana panel from a real Prometheus, as pages (needs prometheus)'
 	@echo 'make lock          pin all dependencies anew'
@@ -82,6 +83,9 @@ bench-emulator: $(STAMP)
 
 draw-dashboards: $(STAMP)
 	$(BIN)/python -m benchmarks.dashboards
+
+bench-scale: $(STAMP)
+	$(BIN)/python -m benchmarks.scale
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

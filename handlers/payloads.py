@@ -244,7 +244,7 @@ class NoticesQuery(PageQuery, total=False):
 
     sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     type: Annotated[int, Field(ge=0, le=999_999_999, description="Agora's eventType"), _Number]
-    outcome: Literal["new", "applied", "foreign", "test", "broken", "parked"]
+    outcome: Literal["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]
 
 
 @with_config(_CLOSED)

@@ -1,5 +1,7 @@
 """The worker and the process: what waits, how long steps take, and whether the loop is held."""
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 from metrics import REGISTRY
@@ -25,6 +27,12 @@ _step = Histogram(
 _crashed = Counter(
     "pagereel_worker_step_errors_total", "Steps that ended in an error nobody expected.", ["step"], registry=REGISTRY
 )
+_due_lag = Histogram(
+    "pagereel_worker_due_lag_seconds",
+    "From when a recording's next step was due to when a worker claimed it.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300),
+    registry=REGISTRY,
+)
 _lost = Counter(
     "pagereel_worker_claims_lost_total",
     "Steps whose result was not written because another worker had taken the recording over.",
@@ -34,6 +42,17 @@ _lost = Counter(
 _skew = Gauge(
     "pagereel_database_clock_skew_seconds",
     "How far this machine's clock is ahead of PostgreSQL's, which is the one that counts; 0 with SQLite.",
+    registry=REGISTRY,
+)
+_room = Gauge(
+    "pagereel_disk_room",
+    "1 while the room is held that is kept free beside a SQLite database; 0: its disk is full. 1 with PostgreSQL.",
+    registry=REGISTRY,
+)
+_room.set(1)
+_restored = Gauge(
+    "pagereel_restore_pending",
+    "1 while this process looks for what runs at Agora, because the database may be older than the world.",
     registry=REGISTRY,
 )
 _lag = Histogram(
@@ -66,6 +85,12 @@ def step_crashed(step: str) -> None:
     _crashed.labels(step).inc()
 
 
+def claimed(late: Iterable[float]) -> None:
+    """Recordings were claimed so many seconds after their step was due."""
+    for seconds in late:
+        _due_lag.observe(seconds)
+
+
 def claim_lost(step: str) -> None:
     """A step ended after its claim was lost; what came of it is another worker's to find out."""
     _lost.labels(step).inc()
@@ -74,6 +99,16 @@ def claim_lost(step: str) -> None:
 def clock_skewed(seconds: float) -> None:
     """This machine's clock against the database's."""
     _skew.set(seconds)
+
+
+def room_left(held: bool) -> None:
+    """Whether the disk of the database has room for what is new."""
+    _room.set(held)
+
+
+def restoring(pending: bool) -> None:
+    """Whether it is being found out what runs."""
+    _restored.set(pending)
 
 
 def lagged(seconds: float) -> None:

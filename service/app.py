@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +30,8 @@ from service.buckets.open import Buckets, open_buckets
 from service.clock import SteadyClock
 from service.database.clock import DatabaseClock
 from service.database.inbox import Inbox
+from service.database.postgres import Pool
+from service.database.reserve import Reserve
 from service.database.run import Database
 from service.database.sealing import Seals, make_key_file
 from service.database.startup import prepare
@@ -43,9 +44,11 @@ from service.operations.access import ensure_bootstrap_token
 from service.operations.budget import SharedBudget
 from service.operations.ids import Entropy
 from service.operations.outgoing import Sending
+from service.operations.restoring import Restoring
 from service.probes import events_missing
+from service.reconciler import Reconciler
 from service.recording import Recording
-from service.settings import Api, Callbacks, Settings
+from service.settings import Api, Callbacks, Secret, Settings
 from service.verifier import Verifier
 from service.worker import Worker
 
@@ -54,6 +57,7 @@ KEEPALIVE_SECONDS = 15
 SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
 CLOCK_SECONDS = 10
+RESERVE_SECONDS = 5
 POLL_SECONDS = 0.5
 LINK_SECONDS = 900
 
@@ -68,10 +72,13 @@ class House:
     operations: Operations
     worker: Worker
     deliverer: Deliverer
+    reconciler: Reconciler
     seals: Seals
     buckets: Buckets
     wakeups: Wakeups | None
+    reserve: Reserve | None
     clock: Callable[[], float]
+    database: Database
 
 
 @asynccontextmanager
@@ -81,7 +88,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     Raises `StartRefused` where the database may not be used, `ServiceError` where it cannot be reached.
     """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(await Database.open(database_url(settings)))
+        database = await stack.enter_async_context(await Database.open(partial(database_url, settings)))
         clock = await _clock(database)
         await prepare(database, settings.deployment, clock())
         await ensure_bootstrap_token(database, settings, clock())
@@ -89,15 +96,40 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
-        house = wire(settings, database=database, seals=seals, inbox=inbox, buckets=buckets, send=send, clock=clock)
+        house = wire(
+            settings,
+            database=database,
+            seals=seals,
+            inbox=inbox,
+            buckets=buckets,
+            send=send,
+            clock=clock,
+            pool=database.pool,
+            reserve=(reserve := _reserve(settings, database)),
+        )
+        if reserve is not None:
+            stack.callback(reserve.give_up)  # made anew at the next start
         stack.push_async_callback(house.worker.close)
         yield house
+
+
+def _reserve(settings: Settings, database: Database) -> Reserve | None:
+    """Room beside the embedded database; PostgreSQL's disk is another machine's matter."""
+    if database.writer is None:
+        return None
+    reserve = Reserve(Path(settings.database.url.removeprefix("sqlite:///")))
+    database.writer.when_full = reserve.give_up
+    return reserve
+
+
+def _has_room(reserve: Reserve | None) -> bool:
+    return reserve is None or reserve.held
 
 
 async def _clock(database: Database) -> Callable[[], float]:
     """The clock that all processes on this database share; with SQLite there is one process."""
     if database.pool is None:
-        return time.time
+        return SteadyClock()
     clock = DatabaseClock(database)
     worker_meter.clock_skewed(await clock.sync())
     return clock
@@ -112,6 +144,8 @@ def wire(
     buckets: Buckets,
     send: Send,
     send_message: SendPost = send_post,
+    pool: Pool | None = None,
+    reserve: Reserve | None = None,
     clock: Callable[[], float] | None = None,
     entropy: Entropy = os.urandom,
 ) -> House:
@@ -120,14 +154,13 @@ def wire(
     rate = Rate(settings.limits.requests_per_second, settings.limits.burst)
     budget = SharedBudget(database, rate, clock)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"
-    worker = Worker(
-        settings,
-        Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy),
-        clients={name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()},
-        verifier=Verifier(buckets.bucket_of),
-        clock=clock,
-    )
-    wakeups = _wakeups(database, worker)
+    clients = {name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()}
+    verifier = Verifier(buckets.bucket_of)
+    room = partial(_has_room, reserve)
+    work = Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy, room=room)
+    worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock)
+    reconciler = Reconciler(Restoring(database, clock), clients=clients, verifier=verifier)
+    wakeups = None if pool is None else Wakeups(pool, {"steps": worker.wake, "notices": worker.wake_notices})
     operations = Operations(
         settings,
         database,
@@ -136,20 +169,14 @@ def wire(
         links=lambda recording, keys: _links(buckets, recording, keys),
         fetch=lambda recording, key, most: _fetch(buckets, recording, key, most),
         signing_key=lambda: next(iter(signing_keys(settings)), None),
+        room=room,
         wake=partial(_wake, worker.wake, wakeups, "steps"),
         wake_notices=partial(_wake, worker.wake_notices, wakeups, "notices"),
         clock=clock,
         entropy=entropy,
     )
     deliverer = Deliverer(settings, Sending(settings, database, clock), send=send_message, clock=clock)
-    return House(settings, operations, worker, deliverer, seals, buckets, wakeups, clock)
-
-
-def _wakeups(database: Database, worker: Worker) -> Wakeups | None:
-    """What wakes the workers of other processes, where there may be others."""
-    if database.pool is None:
-        return None
-    return Wakeups(database.pool, {"steps": worker.wake, "notices": worker.wake_notices})
+    return House(settings, operations, worker, deliverer, reconciler, seals, buckets, wakeups, reserve, clock, database)
 
 
 def _wake(own: Callable[[], None], others: Wakeups | None, name: str) -> None:
@@ -227,11 +254,14 @@ async def serve(settings: Settings, roles: Roles) -> None:
             following.append(group.create_task(house.wakeups.run(), name="wakeups"))
         if isinstance(house.clock, DatabaseClock):
             following.append(group.create_task(_follow_clock(house.clock), name="clock"))
+        if house.reserve is not None:
+            following.append(group.create_task(_follow_reserve(house.reserve), name="reserve"))
         if roles.work:
+            await house.reconciler.beat()
             await house.worker.take_over()
         working = [
             group.create_task(each.run(), name=type(each).__name__.lower())
-            for each in (house.worker, house.deliverer)
+            for each in (house.reconciler, house.worker, house.deliverer)
             if roles.work
         ]
         await stop.wait()
@@ -252,15 +282,37 @@ def calm_collector() -> None:
 
 
 async def _follow_keys(house: House) -> None:
-    """Take up sealing keys whose files have changed."""
+    """Take up changed files of sealing keys and of the bootstrap token. Other secrets are read where they are used."""
     used = sealing_keys(house.settings)
+    path = house.settings.bootstrap_token_file
+    token = None if path is None else Secret.of_file(path)
+    live = token and token.get()
     while True:
         await asyncio.sleep(KEYS_SECONDS)
+        if token is not None and token.get() != live:
+            try:
+                await ensure_bootstrap_token(house.database, house.settings, house.clock())
+            except ServiceError:  # the database is away: at the next turn
+                continue
+            live = token.get()
+            _log.info("bootstrap_token_changed")
         now = sealing_keys(house.settings)
         if now != used:
             house.seals.use(*now)
             used = now
             _log.info("sealing_keys_changed")
+
+
+async def _follow_reserve(reserve: Reserve) -> None:
+    """Keep the room that is left when the disk is full, and tell whether it is there."""
+    held = True
+    while True:
+        await asyncio.to_thread(reserve.keep)
+        worker_meter.room_left(reserve.held)
+        if reserve.held != held:
+            held = reserve.held
+            (_log.info if held else _log.error)("disk_room", held=held)
+        await asyncio.sleep(RESERVE_SECONDS)
 
 
 async def _follow_clock(clock: DatabaseClock) -> None:

@@ -39,6 +39,8 @@ class TcpProxy:
         self.to_server = Weather()
         self.to_client = Weather()
         self.accepted = 0
+        self.heard = bytearray()
+        """All that went to the servers."""
         self.port = 0
         self._turn = itertools.count()
         self._open: set[asyncio.StreamWriter] = set()
@@ -114,6 +116,8 @@ class TcpProxy:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
         carried = 0
         while piece := await reader.read(_PIECE):
+            if way == "to_server":
+                self.heard += piece
             weather: Weather = getattr(self, way)
             for part in _parts(piece, weather.drip_bytes):
                 weather = getattr(self, way)

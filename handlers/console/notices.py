@@ -15,7 +15,8 @@ from service.operations import Scope
 
 OUTCOMES: Final = {
     "": "all",
-    "foreign": "unmatched",
+    "unmatched": "unmatched",
+    "foreign": "another system's",
     "parked": "parked",
     "broken": "broken",
     "new": "not yet understood",

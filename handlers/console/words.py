@@ -26,6 +26,7 @@ TONES: Final = {
     "note": "calm",
     "parked": "bad",
     "broken": "warn",
+    "unmatched": "bad",
     "foreign": "warn",
     "new": "live",
     "applied": "good",

@@ -13,10 +13,11 @@ from service.recording import Recording
 
 
 class Claim(NamedTuple):
-    """A recording this worker alone may act on, and the fence to save it with."""
+    """A recording this worker alone may act on, the fence to save it with, and since when it was due."""
 
     recording: Recording
     fence: int
+    due_at: float
 
 
 # Built once: building it takes longer than executing it.
@@ -42,7 +43,7 @@ def claim_due(connection: sa.Connection, now: float, worker_id: str, lease_secon
     """Claim what is due and not leased by anybody, the longest due first."""
     asked = {"now": now, "worker": worker_id, "until": now + lease_seconds, "most": limit}
     rows = sorted(connection.execute(_CLAIM, asked), key=lambda row: row.due_at)
-    return [Claim(decode_recording(row.document), row.fence) for row in rows]
+    return [Claim(decode_recording(row.document), row.fence, row.due_at) for row in rows]
 
 
 def renew(connection: sa.Connection, recording_id: str, fence: int, until: float) -> bool:

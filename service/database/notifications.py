@@ -58,14 +58,16 @@ _COLUMNS = tuple(notifications.c[name] for name in NoticeRow._fields)
 _CLAIMED = ("id", "app", "received_at", "tries", "body", "recording_id")
 
 
-def sort_notices(connection: sa.Connection, now: float, limit: int) -> Sorted:
+def sort_notices(connection: sa.Connection, now: float, limit: int, deployment: str) -> Sorted:
     """Take new notifications, oldest first, and part them by whose they are, in one statement.
 
+    `unmatched` bears the deployment's name and belongs to no attempt here: a task that this database does not know.
     One of a recording's attempts (by `cname`, else by `sid`, and of the same app) is hidden from others for 30 s;
     finish, retry or park each. All others need no understanding: they are finished here.
     """
     found = Sorted([], [])
-    wanted = {"now": now, "limit": limit, "hidden_until": now + _HIDE_SECONDS}
+    ours = f"{deployment}-"
+    wanted = {"now": now, "limit": limit, "hidden_until": now + _HIDE_SECONDS, "ours": ours, "length": len(ours)}
     for outcome, event_type, *claim in connection.execute(_SORT, wanted):
         if outcome == "new":
             found.claims.append(NoticeClaim(*claim))
@@ -83,6 +85,10 @@ def _attempted(column: sa.Column[Any]) -> sa.ScalarSelect[str]:
     return found.where(app == notifications.c.app).limit(1).scalar_subquery()
 
 
+# No LIKE: a name may hold what is a pattern there.
+_OURS = sa.func.substr(notifications.c.cname, 1, sa.bindparam("length", type_=sa.Integer)) == sa.bindparam("ours")
+
+
 def _sort_statement() -> sa.UpdateBase:
     """Built once: building it takes longer than executing it."""
     ready = (
@@ -96,6 +102,7 @@ def _sort_statement() -> sa.UpdateBase:
     outcome = sa.case(
         (notifications.c.event_type.is_(None), "broken"),
         (notifications.c.cname == TEST_CNAME, "test"),
+        (sa.and_(whose.is_(None), _OURS), "unmatched"),
         (whose.is_(None), "foreign"),
         else_="new",
     )

@@ -34,6 +34,13 @@ def unavailable(detail: str = "database_unavailable") -> ServiceError:
     )
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether SQLite says that the disk is full."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return error.orig is not None and is_full(error.orig)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether this error of a driver or of SQLAlchemy is about the disk or the connection, not about the statement."""
     if isinstance(error, sa.exc.DBAPIError):

@@ -17,7 +17,8 @@ OLDEST_VERSION = 150000
 class Pool:
     """The connections of one process to one server."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: Callable[[], str], connections: int) -> None:
+        """`url` is asked before each connection: its password may have been changed since the last one."""
         self._url = url
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
@@ -29,7 +30,7 @@ class Pool:
         )
 
     @classmethod
-    async def open(cls, url: str, connections: int) -> Self:
+    async def open(cls, url: Callable[[], str], connections: int) -> Self:
         """Raises `StartRefused` if the server is older than PostgreSQL 15."""
         pool = cls(url, connections)
         version = await pool.transact(lambda c: int(c.exec_driver_sql("SHOW server_version_num").scalar_one()))
@@ -41,7 +42,7 @@ class Pool:
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A bare connection, the caller's to close. A commit on it is on disk whatever the server's default is."""
         return await asyncpg.connect(
-            self._url,
+            self._url(),
             timeout=CONNECT_SECONDS,
             command_timeout=STATEMENT_SECONDS,
             server_settings={"application_name": "pagereel", "jit": "off", "synchronous_commit": "on"},

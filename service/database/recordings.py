@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.database.documents import decode_recording, encode
 from service.database.tables import attempts, labels, recordings
-from service.recording import Recording, State
+from service.recording import TERMINAL, Recording, State
 
 _FEW = 1000
 
@@ -94,6 +94,15 @@ def _load(*, owned: bool, lock: bool) -> sa.Select[Any]:
     if owned:
         query = query.where(recordings.c.owner == sa.bindparam("of_owner"))
     return query.with_for_update() if lock else query
+
+
+def load_open(connection: sa.Connection, before_at: float, after: str, limit: int) -> list[Recording]:
+    """Recordings that were asked for before an instant and are not at their end, by id, behind `after`."""
+    open_states = sorted(set(State) - TERMINAL)
+    query = sa.select(recordings.c.document).where(
+        recordings.c.state.in_(open_states), recordings.c.requested_at < before_at, recordings.c.id > after
+    )
+    return [decode_recording(row) for row in connection.execute(query.order_by(recordings.c.id).limit(limit)).scalars()]
 
 
 def save_recording(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -31,18 +32,21 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str, *, inline: bool = False, connections: int = 10) -> Self:
+    async def open(cls, url: str | Callable[[], str], *, inline: bool = False, connections: int = 10) -> Self:
         """Open `sqlite:///PATH` (or `sqlite:///:memory:`) or `postgresql://…` (a libpq URL).
 
+        A callable is asked again before each connection to PostgreSQL, for a password that changes.
         Creates a missing file, no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread.
         Raises `StartRefused` (file in use, server or library too old, unknown URL) or `ServiceError` (unreachable).
         """
+        ask: Callable[[], str] = url if callable(url) else partial(str, url)
+        where = ask()
         try:
-            if url.startswith(("postgresql://", "postgres://")):
-                return cls(pool=await Pool.open(url, connections))
-            if not url.startswith("sqlite:///"):
+            if where.startswith(("postgresql://", "postgres://")):
+                return cls(pool=await Pool.open(ask, connections))
+            if not where.startswith("sqlite:///"):
                 raise StartRefused("database URL: sqlite:///PATH or postgresql://… is wanted")
-            path = url.removeprefix("sqlite:///")
+            path = where.removeprefix("sqlite:///")
             if path == ":memory:":
                 return cls(writer=Writer(path, inline=inline))
             lock = Lock(Path(path))

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.database.outage import StartRefused
+from service.database.outage import StartRefused, is_full
 
 Job = Callable[[], Any]
 Done = Callable[[Any, BaseException | None], None]
@@ -82,6 +82,8 @@ class Writer:
     def __init__(self, path: str, *, inline: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._inline = inline
+        self.when_full: Callable[[], None] = lambda: None
+        """Called on the writer's thread where a commit met a full disk."""
         self._back = self._loop.call_soon if inline else self._loop.call_soon_threadsafe
         self._urgent: deque[tuple[Job, Done]] = deque()
         self._ordinary: deque[tuple[Job, Done]] = deque()
@@ -120,6 +122,8 @@ class Writer:
             result = job()
         except BaseException as raised:
             error = raised
+            if is_full(raised):
+                self.when_full()
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
             self._back(done, result, error)
 

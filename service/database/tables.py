@@ -21,7 +21,7 @@ metadata = sa.MetaData(
 )
 
 RESOLUTIONS = ("hd", "full_hd")
-OUTCOMES = ("new", "applied", "foreign", "test", "broken", "parked")
+OUTCOMES = ("new", "applied", "foreign", "unmatched", "test", "broken", "parked")
 
 DELIVERY_STATES = ("pending", "delivered", "dead", "skipped")
 
@@ -329,5 +329,7 @@ deployment = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("alive_at", _Instant),  # when a worker last said that it works
+    sa.Column("restored_at", _Instant),  # NULL: what runs is known
     sa.CheckConstraint("id = 1", name="single"),
 )

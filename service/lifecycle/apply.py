@@ -16,7 +16,7 @@ from service.lifecycle.from_callers import (
 )
 from service.lifecycle.from_notices import notice_received
 from service.lifecycle.from_start import acquired, start_answered
-from service.lifecycle.from_worker import limited, step_taken
+from service.lifecycle.from_worker import limited, step_taken, task_found
 from service.lifecycle.observations import (
     Acquired,
     CallFailed,
@@ -36,6 +36,7 @@ from service.lifecycle.observations import (
     StopAtChanged,
     Stopped,
     StopRequested,
+    TaskFound,
     TaskMissing,
     TaskSeen,
     Updated,
@@ -63,6 +64,7 @@ _RULES: dict[type, Callable[[Draft, Any], None]] = {
     VerifyRequested: verify_requested,
     StepTaken: step_taken,
     Limited: limited,
+    TaskFound: task_found,
     Acquired: acquired,
     Started: start_answered,
     TaskSeen: task_seen,

@@ -5,6 +5,7 @@ fit the row is no step: it changes nothing.
 """
 
 from service.lifecycle.draft import OPEN, Draft
+from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,
@@ -12,6 +13,7 @@ from service.lifecycle.observations import (
     Start,
     StepTaken,
     Stop,
+    TaskFound,
     UpdateOnhold,
     UpdateStorage,
     Verify,
@@ -65,6 +67,35 @@ def limited(draft: Draft, reached: Limited) -> None:
     if draft.recording.state in (State.REQUESTED, State.STARTING) and over:
         draft.set(retry_at=draft.back_off("limited"))
         draft.attend("limited", f"the limit {reached.limit} is reached", draft.recording.retry_at)
+
+
+def task_found(draft: Draft, found: TaskFound) -> None:
+    """A restored row learns that its task was started after the backup. It is never started again; where its resource
+    id is lost too, nobody can stop it before its hour limit."""
+    recording, attempt = draft.recording, draft.attempt
+    if recording.state not in (State.REQUESTED, State.STARTING) or recording.leftovers:
+        return
+    over = attempt is None or attempt.state is AttemptState.ENDED
+    if over and found.number == len(recording.attempts) + 1:
+        began_at = recording.window_from_at or recording.requested_at
+        lost = Attempt(
+            number=found.number,
+            cname=recording.cname,
+            uid=found.uid,
+            prefix=f"{recording.key_prefix}a{found.number}/",
+            planned_at=began_at,
+            state=AttemptState.START_SENT,
+            start_sent_at=began_at,
+            hours=recording.parameters.max_recording_hour,
+        )
+        draft.set(attempts=(*recording.attempts, lost))
+        draft.enter(State.STARTING)
+    elif attempt is None or attempt.may_be_alive or over or attempt.number != found.number:
+        return
+    sid_found(draft, found.number, found.sid, "bucket")
+    draft.attend(
+        "task_lost", "it was started before this database was restored; without its resource id nobody stops it"
+    )
 
 
 def _plan_attempt(draft: Draft, uid: int) -> None:

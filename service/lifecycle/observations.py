@@ -172,6 +172,16 @@ class Limited:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFound:
+    """The bucket holds files of an attempt that the row does not know, or believes not started: the database was put
+    back to before its start. `uid` is one that no attempt of ours has, since the true one is lost."""
+
+    number: int
+    sid: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Acquired:
     resource_id: str
 
@@ -282,7 +292,7 @@ def subject(observation: "Observation") -> int | None:
 
 Observation = (
     StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
-    | StepTaken | Limited | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
+    | StepTaken | Limited | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
     | Looked | LookFailed | Judged | NoticeReceived
 )  # fmt: skip
 

@@ -93,6 +93,7 @@ class Operations:
         links: Links,
         fetch: Fetch,
         signing_key: Callable[[], str | None] = lambda: None,
+        room: Callable[[], bool] = lambda: True,
         wake: Callable[[], None] = lambda: None,
         wake_notices: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
@@ -105,6 +106,7 @@ class Operations:
         self._links = links
         self._playback = Playback(fetch)
         self._signing_key = signing_key
+        self._room = room
         self._wake = wake
         self._wake_notices = wake_notices
         self._clock = clock
@@ -159,6 +161,8 @@ class Operations:
                         Code.INVALID, "this Idempotency-Key was used for another request", detail="idempotency_mismatch"
                     )
                 return Answer(stored.recording_id, stored.body, True), None
+            if not self._room():
+                raise _no_room()
             recording = admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
             check_limits(connection, self._settings, recording, now)
             rtmp_urls = {str(recording.rtmp_version): wish.rtmp_url} if wish.rtmp_url else {}
@@ -480,6 +484,11 @@ def _load(connection: sa.Connection, caller: Caller, recording_id: str, *, lock:
 def _unsupported() -> ServiceError:
     message = "Agora refused to update this task; the recording goes on as it was"
     return ServiceError(Code.CONFLICT, message, detail="unsupported_by_agora")
+
+
+def _no_room() -> ServiceError:
+    message = "the disk of the database is full: what runs goes on and can be stopped, nothing new is started"
+    return ServiceError(Code.UNAVAILABLE, message, detail="disk_full", retry_after_seconds=30)
 
 
 def _updatable(recording: Recording) -> Attempt | None:

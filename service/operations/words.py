@@ -111,7 +111,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredNotice:
-    """A notification as stored, without its raw bytes. `outcome`: new, applied, foreign, test, broken, parked."""
+    """A notification as stored, without its raw bytes. `outcome`: see `tables.OUTCOMES`."""
 
     id: int
     app: str

@@ -15,10 +15,12 @@ import structlog
 
 from metrics import intake
 from metrics.verification import objects_touched
+from metrics.worker import claimed
 from service.database import notifications as inbox_rows
 from service.database.claims import claim_due, count_overdue, release_left, renew
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import upsert_files
+from service.database.heartbeat import is_restored
 from service.database.ledger import count_overrunning
 from service.database.recordings import (
     LostRace,
@@ -67,6 +69,8 @@ MAX_TRIES = 8
 OVERRUN_SECONDS = 300
 # More than these are compared beside the loop.
 _MANY_FILES = 500
+# How long until a start that is held is tried again.
+HOLD_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ class Backlog:
 
 
 class Work:
-    """`clock` gives Unix seconds, once a transaction; `entropy` is where fresh uids come from."""
+    """`clock` gives Unix seconds, once a transaction; `entropy` is where fresh uids come from; `room` says whether the
+    disk has room for what is new."""
 
     def __init__(
         self,
@@ -105,7 +110,9 @@ class Work:
         worker_id: str,
         clock: Callable[[], float],
         entropy: Entropy = os.urandom,
+        room: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._room = room
         self._settings = settings
         self._database = database
         self._seals = seals
@@ -116,14 +123,17 @@ class Work:
     async def claim(self, lease_seconds: float, limit: int) -> list[Task]:
         """Steps that are due, written down as taken. What needs no call outside is done at once."""
         written: list[Written] = []
+        late: list[float] = []
 
         def transaction(connection: sa.Connection) -> list[Task]:
             now = self._clock()
             claims = claim_due(connection, now, self._worker_id, lease_seconds, limit)
+            late[:] = [now - claim.due_at for claim in claims]
             tasks = [self._take(connection, claim.recording, claim.fence, now, written) for claim in claims]
             return [task for task in tasks if task is not None]
 
         tasks = await self._database.run(transaction)
+        claimed(late)
         for change in written:
             change.count()
         return tasks
@@ -136,6 +146,9 @@ class Work:
             if isinstance(step, Wait):
                 save_recording(connection, recording, due_at=step.until_at, fence=fence, release=True)
                 return None
+            if self._held(connection, step):
+                save_recording(connection, recording, due_at=now + HOLD_SECONDS, fence=fence, release=True)
+                return None
             taken = self._limited(connection, recording, step, now) or StepTaken(step, new_uid(self._entropy))
             change = observe(connection, recording, taken, now, fence=fence)
             written.append(change)
@@ -144,6 +157,13 @@ class Work:
                 break
         page = self._page(connection, recording) if isinstance(step, Start | UpdateRtmp) else None
         return Task(recording, step, fence, page)
+
+    def _held(self, connection: sa.Connection, step: Step) -> bool:
+        """Nothing new is started on a full disk, nor before it is known what runs; then nothing is given up either."""
+        new = isinstance(step, Acquire) and step.new
+        if new and not self._room():
+            return True
+        return (new or isinstance(step, GiveUp)) and is_restored(connection)
 
     def _limited(self, connection: sa.Connection, recording: Recording, step: Step, now: float) -> Limited | None:
         """Before a task is made: whether a limit of the settings forbids it now."""
@@ -221,7 +241,9 @@ class Work:
         """Sort what the inbox has kept, oldest first. What is nobody's here is done with; each claim is for
         `apply_notice`."""
         now = self._clock()
-        found = await self._database.run(lambda connection: inbox_rows.sort_notices(connection, now, limit))
+        found = await self._database.run(
+            lambda connection: inbox_rows.sort_notices(connection, now, limit, self._settings.deployment)
+        )
         for event_type, outcome in found.settled:
             intake.counted(event_type, outcome)
         return found

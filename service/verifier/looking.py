@@ -47,6 +47,20 @@ async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
     return await beside(len(listed), _read_names, attempt, after, listed)
 
 
+async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict[int, str]:
+    """Attempt number to sid of what lies below the newest attempt's prefix and below the next one's, whether the row
+    knows of them or not. Raises `Refused` or `Unavailable`."""
+    found: dict[int, str] = {}
+    known = len(recording.attempts)
+    for number in range(max(known, 1), known + 2):
+        async for page in bucket.list_objects(f"{recording.key_prefix}a{number}/", "", usage=usage):
+            sid = sid_from_names((one.key for one in page), recording.cname)
+            if sid is not None:
+                found[number] = sid
+            break  # every object of an attempt carries its sid
+    return found
+
+
 def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
     """Prefixes to list, each with the key to go on after.
 

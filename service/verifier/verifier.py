@@ -14,7 +14,7 @@ from service.report import Level, Report
 from service.verifier.decoder import Decoder, Decoders
 from service.verifier.judging import judge_recording, judge_shut
 from service.verifier.live import sample_newest
-from service.verifier.looking import Look, look
+from service.verifier.looking import Look, find_tasks, look
 
 
 class Verifier:
@@ -64,6 +64,14 @@ class Verifier:
             if not samples:
                 return seen
             return replace(seen, picture=samples[-1].look, silent=all(one.silent for one in samples))
+        finally:
+            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
+
+    async def find_tasks(self, recording: Recording) -> dict[int, str]:
+        """See `looking.find_tasks`."""
+        usage = Usage()
+        try:
+            return await find_tasks(self._open_bucket(recording), recording, usage)
         finally:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
 

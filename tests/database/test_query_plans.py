@@ -35,7 +35,7 @@ HOT: dict[str, Statement] = {
     "give claims back": lambda c: claims.release_all(c, "worker"),
     "count what is overdue": lambda c: claims.count_overdue(c, 1),
     "count what runs on": lambda c: ledger.count_overrunning(c, 1),
-    "sort notices": lambda c: notifications.sort_notices(c, 1, 50),
+    "sort notices": lambda c: notifications.sort_notices(c, 1, 50, "test"),
     "finish a notice": lambda c: notifications.finish_notice(c, CLAIM, "applied"),
     "notices": lambda c: notifications.list_notices(c, limit=50, before=9),
     "notices of a task": lambda c: notifications.list_notices(c, limit=50, sid="s"),

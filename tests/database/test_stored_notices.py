@@ -40,7 +40,7 @@ async def five(database: Database, seals: Seals) -> Database:
 
 
 async def claimed(database: Database, now: float, limit: int) -> list[NoticeClaim]:
-    return (await database.run(lambda c: sort_notices(c, now, limit))).claims
+    return (await database.run(lambda c: sort_notices(c, now, limit, "own"))).claims
 
 
 async def test_notifications_are_claimed_in_order_and_hidden_until_their_worker_is_given_up(
@@ -70,6 +70,7 @@ async def test_what_is_nobodys_is_settled_and_what_is_a_recordings_is_claimed(da
         "by sid": notice(2, cname="unknown", sid="a" * 32),
         "by sid alone": notice(3, cname=None, sid="a" * 32),
         "foreign": notice(4, cname="unknown"),
+        "unmatched": notice(9, cname="own-lost"),
         "nameless": notice(5, cname=None, sid=None),
         "another app's": notice(6, app="other"),
         "check": notice(7, cname="test_webhook", event_type=30),
@@ -78,10 +79,10 @@ async def test_what_is_nobodys_is_settled_and_what_is_a_recordings_is_claimed(da
     async with Inbox(database, seals) as inbox:
         for each in kept.values():
             await inbox.put(each)
-    found = await database.run(lambda c: sort_notices(c, 2000, 9))
+    found = await database.run(lambda c: sort_notices(c, 2000, 9, "own"))
     assert [(claim.id, claim.recording_id) for claim in found.claims] == [(n, OURS.id) for n in (1, 2, 3)]
     assert sorted(found.settled, key=str) == [
-        (30, "test"), (70, "foreign"), (70, "foreign"), (70, "foreign"), (None, "broken")
+        (30, "test"), (70, "foreign"), (70, "foreign"), (70, "foreign"), (70, "unmatched"), (None, "broken")
     ]  # fmt: skip
     rows = await database.run(lambda c: list_notices(c, limit=9))
     assert dict(zip(kept, [(row.outcome, row.recording_id) for row in reversed(rows)], strict=True)) == {
@@ -89,6 +90,7 @@ async def test_what_is_nobodys_is_settled_and_what_is_a_recordings_is_claimed(da
         "by sid": ("new", OURS.id),
         "by sid alone": ("new", OURS.id),
         "foreign": ("foreign", None),
+        "unmatched": ("unmatched", None),
         "nameless": ("foreign", None),
         "another app's": ("foreign", None),
         "check": ("test", None),

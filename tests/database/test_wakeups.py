@@ -29,7 +29,7 @@ async def _running(wakeups: Wakeups) -> AsyncIterator[None]:
 
 async def test_a_ring_wakes_every_other_process_and_not_its_own(postgres: Postgres) -> None:
     url = postgres.create_database()
-    pool = await Pool.open(url, 1)
+    pool = await Pool.open(lambda: url, 1)
     own, steps, notices = asyncio.Event(), asyncio.Event(), asyncio.Event()
     here = Wakeups(pool, {"steps": own.set})
     there = Wakeups(pool, {"steps": steps.set, "notices": notices.set})
@@ -51,7 +51,7 @@ async def test_a_ring_wakes_every_other_process_and_not_its_own(postgres: Postgr
 
 async def test_a_lost_connection_is_made_anew_and_wakes_at_once(postgres: Postgres) -> None:
     url = postgres.create_database()
-    pool = await Pool.open(url, 1)
+    pool = await Pool.open(lambda: url, 1)
     heard = asyncio.Event()
     wakeups = Wakeups(pool, {"steps": heard.set})
     try:

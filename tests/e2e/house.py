@@ -134,6 +134,8 @@ def toml(values: Mapping[str, Any], place: str = "") -> str:
     """TOML with dotted keys; a value's JSON is its TOML."""
     lines = []
     for name, value in values.items():
+        if value is None:  # laid over another: there is no such key then
+            continue
         key = f"{place}{name}"
         lines.append(toml(value, f"{key}.") if isinstance(value, Mapping) else f"{key} = {json.dumps(value)}")
     return "\n".join(lines)

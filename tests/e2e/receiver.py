@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 SECRET = "whsec_" + "QUJD" * 8
 
@@ -19,17 +21,20 @@ class Receiver:
     or `reset`; after them `usual`."""
 
     url: str = ""
+    secrets: tuple[str, ...] = (SECRET,)
+    heard_with: str = ""
     usual: int | str = 200
     answers: list[int | str] = field(default_factory=list)
     heard: list[tuple[str, bytes]] = field(default_factory=list)
     raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    heard_at: dict[str, float] = field(default_factory=dict)
     tries: int = 0
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hear(self, request: web.Request) -> web.Response:
         self.tries += 1
         body = await request.read()
-        Webhook(SECRET).verify(body, dict(request.headers))
+        self.heard_with = next(each for each in self.secrets if _verifies(each, body, request))
         answer = self.answers.pop(0) if self.answers else self.usual
         if answer == "hang":
             await self.closing.wait()
@@ -37,6 +42,7 @@ class Receiver:
             assert request.transport is not None
             request.transport.abort()
         if isinstance(answer, int) and answer < 300:
+            self.heard_at.setdefault(request.headers["webhook-id"], time.time())
             self.heard.append((request.headers["webhook-id"], body))
             self.raw.append((dict(request.headers), body))
         return web.Response(status=answer if isinstance(answer, int) else 500)
@@ -48,6 +54,10 @@ class Receiver:
         for identity, body in self.heard:
             assert messages.setdefault(identity, body) == body
         return {identity: json.loads(body) for identity, body in messages.items()}
+
+    def delay(self, identity: str, message: dict[str, Any]) -> float:
+        """Seconds from the fact to its first receipt."""
+        return self.heard_at[identity] - datetime.fromisoformat(message["timestamp"]).timestamp()
 
     def types(self, recording: str) -> list[str]:
         own = [each for each in self.told.values() if each["data"]["recording"] == recording]
@@ -68,6 +78,14 @@ async def receiving(port: int = 0, **usual: Any) -> AsyncIterator[Receiver]:
     finally:
         receiver.closing.set()
         await runner.cleanup()
+
+
+def _verifies(secret: str, body: bytes, request: web.Request) -> bool:
+    try:
+        Webhook(secret).verify(body, dict(request.headers))
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def endpoints(**urls: str) -> dict[str, Any]:

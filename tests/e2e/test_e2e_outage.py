@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
+import os
+import time
 from pathlib import Path
 
+import pytest
 from house import (
     CLEAN,
     Forge,
@@ -12,6 +15,7 @@ from house import (
     ServiceProcess,
     Store,
     eventually,
+    killable,
     notice,
     settings_values,
     summary,
@@ -19,6 +23,9 @@ from house import (
 )
 
 from tests.postgres import Postgres
+
+SCALE = float(os.environ.get("PROOF_SCALE", "1"))
+BACK_SECONDS = 10
 
 
 async def test_health_and_readiness_are_told_without_a_token(house: House) -> None:
@@ -84,3 +91,37 @@ async def test_an_orderly_end_needs_no_database(forge: Forge, tmp_path: Path, st
         finally:
             code = await service.stop()
     assert code == 0, service.log.read_text()
+
+
+@pytest.mark.proof
+async def test_proof_postgresql_away_for_a_minute_under_load_costs_nothing_acknowledged_and_no_recording(
+    forge: Forge, tmp_path: Path, store: Store
+) -> None:
+    """The process stays the same one throughout, and takes notices again within ten seconds of the server's return."""
+    with Postgres(durable=True) as server:
+        patience = {"max_missing_seconds": 120}
+        async with killable(forge, tmp_path, store, server.create_database()) as (house, service):
+            recordings = [await house.ask(**patience) for _ in range(max(3, round(20 * SCALE)))]
+            await asyncio.gather(*(house.until(each, "recording", deadline=60) for each in recordings))
+            answered: list[str] = []
+            statuses: list[int] = []
+            async with asyncio.TaskGroup() as group:
+                load = group.create_task(_statuses(house, answered, statuses))
+                await eventually(lambda: len(answered) > 20)
+                await asyncio.to_thread(server.stop)
+                statuses.clear()
+                await asyncio.sleep(max(8, 60 * SCALE))  # how long it is away is what this is about
+                assert set(statuses) == {503}
+                await asyncio.to_thread(server.start)
+                back, before = time.monotonic(), len(answered)
+                await eventually(lambda: len(answered) > before, 60, "notices are taken again")
+                took = time.monotonic() - back
+                await asyncio.gather(*(house.do(each, "stop") for each in recordings))
+                await asyncio.gather(*(house.until(each, "verified", deadline=90) for each in recordings))
+                load.cancel()
+            kept = {row[0] for row in await house.rows("SELECT notice_id FROM notifications")}
+            assert set(answered) <= kept
+            assert len(await house.tasks()) == len(recordings)
+            assert await service.stop() == 0, "it never ended in between"
+    print(f"\n{len(statuses)} answers 503; taken again {took:.1f} s after the server's return")
+    assert took <= BACK_SECONDS

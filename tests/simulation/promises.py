@@ -93,7 +93,7 @@ class Promises:
             if sent.acked and notice_id not in stored:
                 self._blame("I3", "acknowledged and not stored", event_type=sent.event_type)
         for outcome, count in Counter(outcome for _, outcome in rows).items():
-            if outcome not in ("applied", "foreign"):
+            if outcome not in ("applied", "foreign", "unmatched"):
                 self._blame("I6", "notices not understood", outcome=outcome, count=count)
 
     def _check_verdict(self, lesson: Lesson, tasks: list[Task], state: str) -> None:

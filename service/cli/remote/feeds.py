@@ -42,7 +42,7 @@ def notices_group() -> None:
 
 
 @notices_group.command("list")
-@click.option("--outcome", type=click.Choice(["new", "applied", "foreign", "test", "broken", "parked"]))
+@click.option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
 @click.option("--sid", help="Only of this Agora task.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @_JSON

@@ -36,6 +36,7 @@ from service.lifecycle.observations import (
     StopAtChanged,
     Stopped,
     StopRequested,
+    TaskFound,
     TaskMissing,
     TaskSeen,
     Updated,
@@ -92,6 +93,7 @@ def _observations() -> list[Observation]:
     found += [StepTaken(step, 8) for step in STEPS]
     found += [
         Limited("app_max_concurrent"),
+        *(TaskFound(number, "9" * 32, -number) for number in (1, 2, 3)),
         Acquired("resource-9"),
         Started(SID),
         Started("9" * 32),

@@ -21,6 +21,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("alive_at", sa.Double(), nullable=True),
+        sa.Column("restored_at", sa.Double(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_deployment_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
     )
@@ -62,7 +64,7 @@ def upgrade() -> None:
         sa.Column("next_try_at", sa.Double(), server_default="0", nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint(
-            "outcome IN ('new', 'applied', 'foreign', 'test', 'broken', 'parked')",
+            "outcome IN ('new', 'applied', 'foreign', 'unmatched', 'test', 'broken', 'parked')",
             name=op.f("ck_notifications_outcome"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),

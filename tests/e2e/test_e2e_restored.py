@@ -1,0 +1,54 @@
+"""A database put back to an older state: what was started after the backup is found, and nothing is started twice."""
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from house import Forge, Store, eventually, killable, rfc3339
+
+from service.database.backup import backup_sqlite
+
+
+def _as_if_older(copy: Path, seconds: float) -> None:
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE deployment SET alive_at = alive_at - ?", (seconds,))
+
+
+async def test_a_restored_service_looks_for_what_runs_before_it_starts_anything(
+    forge: Forge, tmp_path: Path, store: Store
+) -> None:
+    database, copy = tmp_path / "pagereel.db", tmp_path / "copy.db"
+    async with killable(forge, tmp_path, store, f"sqlite:///{database}") as (house, service):
+        known = await house.start(max_missing_seconds=120)
+        planned = await house.ask(start_at=rfc3339(time.time() + 6), max_missing_seconds=120)
+        await asyncio.to_thread(backup_sqlite, database, copy)
+        await house.until(planned, "recording")
+        unknown = await house.start()
+        await asyncio.gather(*(house.slices(each, 1) for each in (planned, unknown)))
+        await service.kill()
+        for leftover in tmp_path.glob("pagereel.db-*"):
+            leftover.unlink()
+        _as_if_older(copy, 3600)
+        copy.replace(database)
+        await service.serve()
+        await eventually(lambda: "restore_known" in service.log.read_text(), 30, "it is known what runs")
+        assert '"event": "restored"' in service.log.read_text()
+
+        shown = await house.shown(planned)
+        assert shown["attention"]["code"] == "task_lost"
+        assert shown["attempts"][0]["sid"] == (await house.tasks(planned))[0]["sid"]
+        later = await house.start()
+        for each in (planned, known, later):
+            assert len(await house.tasks(each)) == 1, "nothing was started twice"
+        await house.call("GET", f"/v1/recordings/{unknown}", expect=404)
+
+        async def unmatched() -> bool:
+            metrics = await house.metrics()
+            return any(value for name, value in metrics.items() if 'outcome="unmatched"' in name)
+
+        await eventually(unmatched, 40, "a task that nobody knows is told of")
+        for each in (known, later):
+            await house.do(each, "stop")
+            await house.until(each, "verified")
