@@ -137,12 +137,11 @@ def park_notice(connection: sa.Connection, claim: NoticeClaim) -> bool:
 
 
 def replay_notice(connection: sa.Connection, notice: int) -> bool:
-    """Let it be understood once more from the start; False if there is none such."""
-    return _set(connection, notice, outcome="new", tries=0, next_try_at=0)
-
-
-def _set(connection: sa.Connection, notice: int, **values: object) -> bool:
-    return connection.execute(notifications.update().where(notifications.c.id == notice).values(values)).rowcount == 1
+    """Let it be understood once more from the start; False if there is none such, or it is applied: what it says would
+    be told to callers a second time."""
+    this = (notifications.c.id == notice, notifications.c.outcome != "applied")
+    again = notifications.update().where(*this).values(outcome="new", tries=0, next_try_at=0)
+    return connection.execute(again).rowcount == 1
 
 
 def _set_claimed(connection: sa.Connection, claim: NoticeClaim, **values: object) -> bool:

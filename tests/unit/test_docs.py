@@ -144,3 +144,20 @@ def test_every_command_is_documented_and_none_is_gone() -> None:
     documented = re.findall(r"^\| `pagereel ([a-z-]+)` \|", page, re.MULTILINE)
     assert len(documented) == len(set(documented))
     assert set(documented) == set(main.commands)
+
+
+def test_every_test_that_shows_a_promise_exists() -> None:
+    written = {
+        found
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for found in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    modules = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "reliability.md").read_text(encoding="utf-8")))
+    assert len(named) > 31
+    assert named <= written | modules
+
+
+def test_every_fault_of_the_catalogue_has_its_row() -> None:
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| `test_", section(DOCS / "reliability.md", "Faults"), re.MULTILINE)
+    assert rows == [str(number) for number in range(1, 32)]
