@@ -6,6 +6,7 @@ One supervised group runs the two listeners and the worker; whichever dies ends 
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -58,6 +59,7 @@ SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
 CLOCK_SECONDS = 10
 RESERVE_SECONDS = 5
+OPEN_FILES = 65_536
 POLL_SECONDS = 0.5
 LINK_SECONDS = 900
 
@@ -236,6 +238,7 @@ class Roles:
 async def serve(settings: Settings, roles: Roles) -> None:
     """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done."""
     worker_meter.built(version("pagereel"))
+    _allow_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -271,6 +274,15 @@ async def serve(settings: Settings, roles: Roles) -> None:
             await asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
         for task in (*working, *following):
             task.cancel()
+
+
+def _allow_connections() -> None:
+    """Have as many open files as the system allows, within reason: a flood of connections must not leave
+    none for those that matter."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def calm_collector() -> None:
