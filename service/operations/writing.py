@@ -33,6 +33,7 @@ from service.lifecycle.observations import (
     StepTaken,
     StopAtChanged,
     StopRequested,
+    TaskFound,
     VerifyRequested,
     Wait,
 )
@@ -171,6 +172,6 @@ def _source(observation: Observation) -> str:
         return "caller"
     if isinstance(observation, NoticeReceived):
         return "notice"
-    if isinstance(observation, Looked | LookFailed | Judged):
+    if isinstance(observation, Looked | LookFailed | Judged | TaskFound):
         return "bucket"
     return "worker" if isinstance(observation, StepTaken) else "agora"

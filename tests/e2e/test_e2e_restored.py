@@ -14,6 +14,9 @@ from service.database.backup import backup_sqlite
 def _as_if_older(copy: Path, seconds: float) -> None:
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("UPDATE deployment SET alive_at = alive_at - ?", (seconds,))
+        assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (1,), (
+            "the second came after the backup"
+        )
 
 
 async def test_a_restored_service_looks_for_what_runs_before_it_starts_anything(
@@ -22,7 +25,7 @@ async def test_a_restored_service_looks_for_what_runs_before_it_starts_anything(
     database, copy = tmp_path / "pagereel.db", tmp_path / "copy.db"
     async with killable(forge, tmp_path, store, f"sqlite:///{database}") as (house, service):
         known = await house.start(max_missing_seconds=120)
-        planned = await house.ask(start_at=rfc3339(time.time() + 6), max_missing_seconds=120)
+        planned = await house.ask(start_at=rfc3339(time.time() + 9), max_missing_seconds=120)
         await asyncio.to_thread(backup_sqlite, database, copy)
         await house.until(planned, "recording")
         unknown = await house.start()
