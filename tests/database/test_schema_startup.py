@@ -48,7 +48,7 @@ async def test_an_empty_database_is_created_at_the_first_start_and_accepted_at_t
             await startup.prepare(database, "blue", now)
             assert await database.run(startup.revision) == startup.head()
             row = await database.run(lambda c: c.execute(sa.select(deployment)).one())
-            assert tuple(row) == (1, "blue", 5.0)
+            assert tuple(row) == (1, "blue", 5.0, None, None)
 
 
 async def test_processes_that_start_together_on_an_empty_database_create_it_once(empty_database_url: str) -> None:

@@ -250,7 +250,7 @@ def _check(before: Recording, after: Recording, observation: Observation, now: f
         assert after.end_reason is not None
     if len(after.attempts) > len(before.attempts):
         assert not any(attempt.may_be_alive for attempt in before.attempts)
-        assert isinstance(observation, StepTaken)
+        assert isinstance(observation, StepTaken | TaskFound)
 
 
 def test_every_kind_of_observation_is_in_the_table() -> None:
