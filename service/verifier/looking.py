@@ -54,9 +54,8 @@ async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict
     known = len(recording.attempts)
     for number in range(max(known, 1), known + 2):
         async for page in bucket.list_objects(f"{recording.key_prefix}a{number}/", "", usage=usage):
-            sid = sid_from_names((one.key for one in page), recording.cname)
-            if sid is not None:
-                found[number] = sid
+            if sids := sids_from_names((one.key for one in page), recording.cname):
+                found[number] = sids[-1]
             break  # every object of an attempt carries its sid
     return found
 
