@@ -52,6 +52,7 @@ CALLS: dict[str, Call] = {
     "recordings_timeline": lambda c: all_of(c.timeline(ID)),
     "recordings_explanation": lambda c: c.explain(ID),
     "recordings_files": lambda c: all_of(c.files(ID, links=True)),
+    "proofs_report": lambda c: c.report(ID, 2),
     "proofs_poster": lambda c: c.poster(ID),
     "proofs_contact_sheet": lambda c: c.contact_sheet(ID),
     "proofs_manifest": lambda c: c.manifest(ID),

@@ -31,6 +31,7 @@ from pagereel_client.models import (
     Recording,
     Redriven,
     Usage,
+    WholeReport,
 )
 from pagereel_client.transport import Patience, Query, Transport
 from pagereel_client.words import TERMINAL, Level, State
@@ -218,6 +219,10 @@ class Client:
     def files(self, recording_id: str, *, links: bool = False, limit: int | None = None) -> AsyncIterator[RecordedFile]:
         """Its files; with `links` each has a presigned link, which is a secret and soon expires."""
         return self._items(RecordedFile, f"{_one(recording_id)}/files", {"links": links}, limit)
+
+    async def report(self, recording_id: str, number: int | None = None) -> WholeReport:
+        """One look at the bucket as a whole; the newest unless a number is given."""
+        return await self._json(WholeReport, "GET", f"{_one(recording_id)}/report", query={"number": number})
 
     async def poster(self, recording_id: str) -> bytes:
         """One picture of it, as JPEG."""

@@ -15,6 +15,7 @@ from pagereel_client.words import (
     FileKind,
     Level,
     MessageType,
+    MissingClass,
     Severity,
     State,
     Verdict,
@@ -279,6 +280,39 @@ class Report:
     warnings: int
     findings: tuple[Finding, ...]
     findings_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Wanted time without media. `explained` time does not count against the allowance."""
+
+    kind: MissingClass
+    from_at: datetime
+    to_at: datetime
+    seconds: float
+    explained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeReport:
+    """One look at the bucket: all it found, the timeline of all parts, and what the look cost."""
+
+    number: int
+    verdict: Verdict
+    level: Level
+    judged_at: datetime
+    findings: tuple[Finding, ...]
+    coverage: Coverage | None
+    covered: tuple[Interval, ...]
+    paused: tuple[Interval, ...]
+    missing: tuple[Missing, ...]
+    doubled: tuple[Interval, ...]
+    drift_seconds: float
+    seed: int
+    samples: int
+    requests: int
+    bytes_read: int
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,9 @@ EndReason = Literal[
 FileKind = Literal["playlist", "slice", "mp4"]
 """What kind of file it is."""
 
+MissingClass = Literal["late_start", "ended_early", "failover", "restart", "gap"]
+"""Why a stretch of the wanted window has no media."""
+
 Severity = Literal["error", "warning", "note"]
 """Errors forbid `verified`; warnings are counted; notes only inform."""
 
