@@ -89,7 +89,7 @@ async def _record(house: House, recording: str) -> None:
     shown = await house.shown(recording)
     until = time.time() + RECORD_SECONDS
     await eventually(lambda: time.time() > until, RECORD_SECONDS + 5, every=0.4)
-    if shown["request"].get("max_recording_hour") == 1:
+    if shown["parameters"]["max_recording_hour"] == 1:
         return
     if (await house.shown(recording))["state"] == "recording":
         await house.do(recording, "stop", expect=None)
