@@ -39,8 +39,10 @@ def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanati
     gone = codes & FILES_GONE
     if not errors:
         return nobody_knows(recording, proof)
-    if reason is not None and ("ended_early" in codes or reason not in WANTED_ENDS) and not gone - {"no_objects"}:
-        return by_reason("It ended before anybody wanted it to, because {}.", recording, reason, history, proof)
+    if reason is not None and ("ended_early" in codes or reason not in WANTED_ENDS):
+        early = by_reason("It ended before anybody wanted it to, because {}.", recording, reason, history, proof)
+        if early.certainty is Certainty.CERTAIN or not gone - {"no_objects"}:
+            return early
     if gone:
         return _files_gone(recording, history, sorted(gone)[-1], proof)
     for code, tell in (("failover", _failover), ("restart", _restart), ("late_start", _late)):

@@ -6,6 +6,7 @@ of it. Where that event reached nobody, nobody can know, and the only honest ans
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import Any
 
@@ -118,11 +119,19 @@ class Truth:
 
     causes: frozenset[str]
     untold: bool
+    missing_seconds: float
 
 
-def truth_of(
-    names: Iterable[str], tasks: list[dict[str, Any]], struck: set[str], window_from: float, allowance: float
-) -> Truth:
+@dataclass(frozen=True)
+class Wanted:
+    """The wanted window, and how much may be missing of it. `to_at` None: nobody ended it."""
+
+    from_at: float
+    to_at: float | None
+    allowed_seconds: float
+
+
+def truth_of(names: Iterable[str], tasks: list[dict[str, Any]], struck: set[str], wanted: Wanted) -> Truth:
     """What truly caused the end, by what the emulator did and what it managed to tell."""
     heard = {
         notice["event"]
@@ -130,7 +139,7 @@ def truth_of(
         for notice in task["notices"]
         if any(attempt["status"] == 200 for one in notice["deliveries"] for attempt in one["tries"])
     }
-    causes, untold = set[str](), False
+    causes, untold, files_spoilt = set[str](), False, False
     for name in names:
         trouble = ALL[name]
         kinds = {fault["kind"] for fault in trouble.faults}
@@ -138,10 +147,31 @@ def truth_of(
             continue
         causes |= trouble.causes
         untold |= trouble.told_by is not None and trouble.told_by not in heard
+        files_spoilt |= bool(kinds & {"lose_slice", "upload_fails", "storage_away"})
+    missing = _missing_seconds(tasks, wanted)
     began = [instant(task["recording_started_at"]) for task in tasks if task["recording_started_at"]]
-    if began and min(began) - window_from > allowance:
+    if began and min(began) - wanted.from_at > 2:
         causes.add("late_start")  # for whatever reason, the machine's slowness among them
-    return Truth(frozenset(causes or {FINE}), untold)
+    if not causes or (missing <= wanted.allowed_seconds and not files_spoilt):
+        causes.add(FINE)
+    return Truth(frozenset(causes), untold, missing)
+
+
+def _missing_seconds(tasks: list[dict[str, Any]], wanted: Wanted) -> float:
+    """How much of the wanted window no recorder filmed."""
+    if wanted.to_at is None:
+        return inf
+    spans = sorted(
+        (instant(span["from_at"]), instant(span["to_at"]))
+        for task in tasks
+        for span in task["media"]
+        if span["to_at"] is not None
+    )
+    missing, seen_to = 0.0, wanted.from_at
+    for from_at, to_at in [*spans, (wanted.to_at, wanted.to_at)]:
+        missing += max(0.0, min(from_at, wanted.to_at) - seen_to)
+        seen_to = max(seen_to, min(to_at, wanted.to_at))
+    return missing
 
 
 def _mattered(name: str, tasks: list[dict[str, Any]]) -> bool:
