@@ -9,13 +9,16 @@ SCALE ?= 1
 SEEDS ?= 1000
 N ?= 10000
 PYTEST_ARGS ?=
-# As many as a small machine has cores: some tests keep an eye on the clock.
-TEST_WORKERS ?= 2
+# One more than a small machine has cores: most tests wait for a process of theirs half of the time.
+TEST_WORKERS ?= 3
 
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
 YAML := deploy
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
+
+# Tests start some hundred processes; without its bytecode each would compile the house anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator bench-scale draw-dashboards lint lock clean
 .DEFAULT_GOAL := help

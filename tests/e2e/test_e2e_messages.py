@@ -41,6 +41,7 @@ async def test_every_fact_of_a_recording_is_told_and_in_the_feed(build: Living, 
         assert types[-1] == "recording.verified" or types[-2:] == ["recording.verified", "recording.uploaded"]
         assert crm.types(silent) == []
         told = [each for each in crm.told.values() if each["type"] == "recording.verified"]
+        shown = await house.shown(recording)
         assert told[0]["data"] | {"number": 0, "detail": {}} == {
             "recording": recording,
             "number": 0,
@@ -48,8 +49,8 @@ async def test_every_fact_of_a_recording_is_told_and_in_the_feed(build: Living, 
             "end_reason": "stopped",
             "blame": "caller",
             "verdict": "verified",
-            "level": (await house.shown(recording))["level"],
-            "coverage": 1.0,
+            "level": shown["level"],
+            "coverage": shown["coverage"]["share"],
             "labels": {"lesson": "42"},
             "detail": {},
         }

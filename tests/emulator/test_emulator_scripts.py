@@ -36,7 +36,7 @@ share = 0.5
 
 [[faults]]
 kind = "failover"
-seconds = 1.0
+seconds = 3.0
 window = 0.2
 uid = "2"
 
