@@ -57,6 +57,11 @@ def decode_query(given: MultiMapping[str], kind: type[T], *, filled: bool = Fals
     return _validate(kind, query, "?")
 
 
+def decode_form(given: dict[str, Any], kind: type[T]) -> T:
+    """What a form means, as a body of the API says it."""
+    return _validate(kind, given, "/")
+
+
 async def read_idempotency(request: web.Request) -> Idempotency | None:
     """The caller's `Idempotency-Key` with the body it came with; None without the header."""
     keys = request.headers.getall("Idempotency-Key", [])

@@ -13,7 +13,7 @@ async def listing(request: web.Request) -> web.Response:
     """Lists stored notifications from Agora, page by page, and what became of each."""
     query = read_query(request, NoticesQuery)
     cursor, limit = page_of(query)
-    page = await request.app[OPERATIONS].notices(
+    page = await request.app[OPERATIONS].incoming.notices(
         request[CALLER],
         sid=query.get("sid"),
         event_type=query.get("type"),
@@ -26,5 +26,5 @@ async def listing(request: web.Request) -> web.Response:
 
 async def replay(request: web.Request) -> web.Response:
     """Lets a stored notification be understood once more. Effects that it already had are not repeated."""
-    notice = await request.app[OPERATIONS].replay_notice(request[CALLER], notice_number(request))
+    notice = await request.app[OPERATIONS].incoming.replay(request[CALLER], notice_number(request))
     return view_answer(NoticeView.model_validate(notice), status=202)

@@ -119,6 +119,24 @@ class RtmpBody(TypedDict):
     rtmp_url: RtmpUrl
 
 
+@with_config(_CLOSED_STRICT)
+class AdoptBody(TypedDict, total=False):
+    """What is known of the lost task, from the log line `acquired`."""
+
+    app: Required[Annotated[Name, Field(description="The app it was made with")]]
+    storage: Required[Annotated[Name, Field(description="The storage profile it was made with")]]
+    uid: Required[Annotated[int, Field(ge=1, le=2**32 - 1)]]
+    resource_id: Required[Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]]
+    sid: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$"),
+        Field(description="Otherwise it is looked for in the bucket and in notifications"),
+    ]
+    attempt: Annotated[int, Field(ge=1, le=100, description="Which attempt it was. Default 1")]
+    hours: Annotated[int, Field(ge=1, le=719, description="Its hour limit. Default 3")]
+    stop: Annotated[bool, Field(description="Stop it at once. Default false")]
+
+
 @with_config(_CLOSED)
 class VerifyQuery(TypedDict, total=False):
     """How deep to look; without it as deep as the recording is verified anyway."""

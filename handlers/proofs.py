@@ -12,6 +12,7 @@ from handlers.payloads import ReportQuery, SpanQuery
 from handlers.resources import render_report
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
+BUNDLE_TYPE: Final = "application/zip"
 PICTURE_TYPE: Final = "image/jpeg"
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 _PRIVATE: Final = {"Cache-Control": "no-store"}
@@ -35,6 +36,17 @@ async def report(request: web.Request) -> web.Response:
     asked = read_query(request, ReportQuery).get("number")
     number, found = await request.app[OPERATIONS].report(request[CALLER], recording_id(request), asked)
     return web.Response(body=render_report(number, found), content_type="application/json")
+
+
+async def support_bundle(request: web.Request) -> web.Response:
+    """Gives everything that is known of the recording as one ZIP archive without secrets, to ask for help.
+
+    `pagereel support-bundle --replay FILE` decides the recording anew from it, without service or database.
+    """
+    identity = recording_id(request)
+    content = await request.app[OPERATIONS].bundles.make(request[CALLER], identity)
+    name = f'attachment; filename="{identity}.zip"'
+    return web.Response(body=content, content_type=BUNDLE_TYPE, headers={**_PRIVATE, "Content-Disposition": name})
 
 
 async def poster(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from handlers.answers import json_answer, recording_answer, recording_id, view_a
 from handlers.decoding import read_body, read_idempotency, read_query, read_wait
 from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import (
+    AdoptBody,
     ChangeBody,
     FilesQuery,
     ListQuery,
@@ -29,6 +30,7 @@ from handlers.resources import (
     view_file,
 )
 from service.errors import invalid
+from service.operations import Lost
 
 
 async def start(request: web.Request) -> web.Response:
@@ -110,6 +112,18 @@ async def verify(request: web.Request) -> web.Response:
     """Asks for a new look at the bucket. The result is `latest_report`; a terminal `state` stays what it is."""
     query = read_query(request, VerifyQuery)
     recording = await request.app[OPERATIONS].verify(request[CALLER], recording_id(request), query.get("level"))
+    return recording_answer(request, recording)
+
+
+async def adopt(request: web.Request) -> web.Response:
+    """Takes over one of Agora's tasks that the database has lost; it becomes the caller's recording, under its old id.
+
+    Everything that is needed stands in the log line `acquired`. From then on it is watched, stopped and verified like
+    any other; its page and parameters are not known any more. 409: nothing is lost.
+    """
+    identity = recording_id(request)
+    body = await read_body(request, AdoptBody)
+    recording = await request.app[OPERATIONS].adoption.adopt(request[CALLER], Lost(recording=identity, **body))
     return recording_answer(request, recording)
 
 

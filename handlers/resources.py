@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from handlers.instants import InstantOut
 from service.explain import Certainty
 from service.messages import MessageType
-from service.operations import FileEntry, Listed, Page
+from service.operations import ActionKind, FileEntry, Listed, Page
 from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
 from service.report import FileKind, Level, MissingClass, Report, ReportSummary, Severity, Verdict
 
@@ -334,6 +334,16 @@ class EndpointList(View):
     items: tuple[EndpointView, ...]
 
 
+class ActionView(View):
+    """One thing that was asked for. `subject`: the id of a recording, notification or message, or an endpoint's name
+    (`all`: every endpoint)."""
+
+    at: InstantOut
+    action: ActionKind
+    subject: str
+    token_id: Annotated[str, Field(description="Which token asked; `pagereel token list` shows them")]
+
+
 class RedrivenView(View):
     """How many deliveries are tried again."""
 
@@ -361,6 +371,10 @@ class FilePage(PageView[FileView]):
 
 class NoticePage(PageView[NoticeView]):
     """Stored notifications, newest first."""
+
+
+class ActionPage(PageView[ActionView]):
+    """What was asked for, newest first."""
 
 
 class EventPage(View):

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from handlers import documents, health, messages, notifications, proofs, recordings, usage
+from handlers import actions, documents, health, messages, notifications, proofs, recordings, usage
 from handlers.console import build_console
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
@@ -14,6 +14,7 @@ from handlers.openapi import describe
 from handlers.outline import outline
 from handlers.pages import render_html
 from handlers.payloads import (
+    AdoptBody,
     ChangeBody,
     DeliveriesQuery,
     EventsQuery,
@@ -31,6 +32,7 @@ from handlers.payloads import (
 )
 from handlers.registry import Handler, Header, Route
 from handlers.resources import (
+    ActionPage,
     DeliveryPage,
     EndpointList,
     EndpointView,
@@ -106,6 +108,18 @@ ROUTES: Final = (
     _wish("POST", f"{_ONE}/resume", recordings.resume, "Resume"),
     _wish("PUT", f"{_ONE}/rtmp", recordings.set_rtmp, "Change the RTMP target", body=RtmpBody),
     _wish("POST", f"{_ONE}/verify", recordings.verify, "Verify again", query=VerifyQuery),
+    Route(
+        "POST",
+        f"{_ONE}/adopt",
+        recordings.adopt,
+        "Recordings",
+        "Adopt a lost task",
+        RecordingView,
+        status=202,
+        scope=Scope.OPERATE,
+        body=AdoptBody,
+        errors=(409,),
+    ),
     _look(f"{_ONE}/timeline", recordings.timeline, "Show the timeline", HistoryPage, PageQuery),
     _look(f"{_ONE}/explanation", recordings.explanation, "Explain", ExplanationView),
     _look(f"{_ONE}/files", recordings.files, "List the files", FilePage, FilesQuery),
@@ -121,6 +135,15 @@ ROUTES: Final = (
         proofs.ENVELOPE_TYPE,
         scope=Scope.READ,
         errors=(409,),
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/support-bundle",
+        proofs.support_bundle,
+        "Recordings",
+        "Get a support bundle",
+        proofs.BUNDLE_TYPE,
+        scope=Scope.OPERATE,
     ),
     Route(
         "GET",
@@ -162,6 +185,16 @@ ROUTES: Final = (
         UsageView,
         scope=Scope.READ,
         query=UsageQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/actions",
+        actions.actions,
+        "Actions",
+        "List what was asked for",
+        ActionPage,
+        scope=Scope.READ,
+        query=PageQuery,
     ),
     Route(
         "GET",

@@ -323,7 +323,10 @@ async def _follow_reserve(reserve: Reserve) -> None:
         worker_meter.room_left(reserve.held)
         if reserve.held != held:
             held = reserve.held
-            (_log.info if held else _log.error)("disk_room", held=held)
+            if held:
+                _log.info("disk_room", held=held)
+            else:
+                _log.error("disk_room", held=held)
         await asyncio.sleep(RESERVE_SECONDS)
 
 

@@ -79,9 +79,9 @@ class Deliverer:
                 return
             began = time.perf_counter()
             response = await self._try(endpoint, claim)
-            meter.tried(response.outcome, time.perf_counter() - began)
-            level = _log.info if response.error is None else _log.warning
-            level("delivery", endpoint=name, message=claim.message_id, outcome=response.outcome, error=response.error)
+            seconds = time.perf_counter() - began
+            meter.tried(response.outcome, seconds)
+            _log_delivery(name, claim, response, seconds)
             await self._sending.report(name, claim, response)
         except ServiceError as error:
             _unless_away(error)  # what was sent is sent again: at least once
@@ -102,6 +102,19 @@ class Deliverer:
             except ServiceError as error:
                 _unless_away(error)
             await asyncio.sleep(seconds)
+
+
+def _log_delivery(endpoint: str, claim: DeliveryClaim, response: Response, seconds: float) -> None:
+    _log.info(
+        "delivery",
+        endpoint=endpoint,
+        message_id=claim.message_id,
+        recording_id=claim.recording_id,
+        type=claim.type,
+        outcome=response.outcome,
+        error=response.error,
+        seconds=round(seconds, 4),
+    )
 
 
 def _unless_away(error: ServiceError) -> None:

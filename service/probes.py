@@ -81,7 +81,7 @@ async def _try(what: str, trying: Awaitable[None]) -> Probed:
 
 
 async def _database(settings: Settings, url: str) -> None:
-    async with await Database.open(url) as database:
+    async with await Database.open(url, beside=True) as database:
         await prepare(database, settings.deployment, time.time())
         await database.run(check_writable)
 

@@ -97,7 +97,7 @@ class Reconciler:
                         await self._ask_after(recording, attempt)
                 await self._look_below(recording)
             except OutsideError as error:
-                _log.warning("restore_not_known", recording=recording.id, code=error.code)
+                _log.warning("restore_not_known", recording_id=recording.id, code=error.code)
                 return False
             return True
 

@@ -196,7 +196,7 @@ class Worker:
         while True:
             pruned = await _calmly(self._work.prune(self._settings.retention), {})
             if any(pruned.values()):
-                _log.info("pruned", **pruned)
+                _log.info("pruned", rows=pruned)
             full = any(count >= BATCH for count in pruned.values())
             await asyncio.sleep(PRUNE_REST_SECONDS if full else PRUNE_SECONDS)
 
@@ -215,18 +215,17 @@ class Worker:
         meter.step_began()
         try:
             observation, files = await self._observe(task)
+            _log_step(name, task, observation, time.perf_counter() - began)
             after = await self._work.report(task, observation, files)
         except ServiceError as error:  # the database is away; the lease runs out and the step is taken again
-            _log.warning("step_not_written", step=name, recording=task.recording.id, error=error.message)
+            _log.warning("step_not_written", step=name, recording_id=task.recording.id, error=error.message)
         except Exception:
             meter.step_crashed(name)
-            _log.exception("step_failed", step=name, recording=task.recording.id)
+            _log.exception("step_failed", step=name, recording_id=task.recording.id)
         else:
             if after is None:
                 meter.claim_lost(name)
-                _log.warning("claim_lost", step=name, recording=task.recording.id)
-            elif after.state is not task.recording.state:
-                _log.info("state", recording=after.id, state=after.state, step=name)
+                _log.warning("claim_lost", step=name, recording_id=task.recording.id)
         finally:
             meter.step_done(name, time.perf_counter() - began)
 
@@ -255,7 +254,7 @@ class Worker:
                 answer = await client.acquire(attempt.cname, attempt.uid, recording.parameters.max_recording_hour)
                 _log.info(
                     "acquired",
-                    recording=recording.id,
+                    recording_id=recording.id,
                     cname=attempt.cname,
                     uid=attempt.uid,
                     resource_id=answer.resource_id,
@@ -309,6 +308,36 @@ class Worker:
             look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids, look.picture, look.silent
         )
         return seen, look.files
+
+
+def _log_step(name: str, task: Task, observation: Observation, seconds: float) -> None:
+    """The line of what was done outside, before anybody knows what becomes of it."""
+    number = _leftover(task) or len(task.recording.attempts)
+    attempt = task.recording.attempts[number - 1] if number else None
+    outcome, code = _came_of(observation)
+    _log.info(
+        "step",
+        step=name,
+        recording_id=task.recording.id,
+        attempt=number,
+        sid=observation.sid if isinstance(observation, Started) else attempt and attempt.sid,
+        outcome=outcome,
+        code=code,
+        seconds=round(seconds, 4),
+    )
+
+
+def _came_of(observation: Observation) -> tuple[str, str | None]:
+    match observation:
+        case CallFailed(failure=failure, code=code):
+            return failure, code
+        case TaskMissing():
+            return "missing", None
+        case LookFailed(code=code):
+            return "unavailable", code
+        case Judged(report=report):
+            return report.verdict, None
+    return "ok", None
 
 
 def _failed(task: Task, error: OutsideError) -> CallFailed:

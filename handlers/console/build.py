@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from handlers.console import login, messages, notices, playback, recordings
+from handlers.console import login, messages, notices, playback, recordings, spending, starting
 from handlers.console.door import explain_to_people, guard
 from handlers.console.pages import redirect
 from handlers.keys import CLOCK, LIMITS, OPERATIONS, Clock, Limits
@@ -26,7 +26,11 @@ def build_console(operations: Operations, limits: Limits, clock: Clock) -> web.A
     app.router.add_post("/login", login.log_in)
     app.router.add_post("/logout", login.log_out)
     app.router.add_get("/recordings", recordings.listing)
+    app.router.add_get("/recordings/new", starting.ask)
+    app.router.add_post("/recordings/new", starting.start)
     app.router.add_get("/recordings/{id}", recordings.show)
+    app.router.add_get("/recordings/{id}/poster", playback.poster)
+    app.router.add_get("/recordings/{id}/contact-sheet", playback.contact_sheet)
     app.router.add_get("/recordings/{id}/file", playback.file)
     app.router.add_get("/recordings/{id}/playlist.m3u8", playback.playlist)
     app.router.add_get("/recordings/{id}/slice", playback.slice_)
@@ -34,6 +38,9 @@ def build_console(operations: Operations, limits: Limits, clock: Clock) -> web.A
     app.router.add_post("/recordings/{id}/{action}", recordings.act)
     app.router.add_get("/messages", messages.listing)
     app.router.add_post("/messages/{id}/redrive", messages.redrive)
+    app.router.add_post("/endpoints/{name}/enable", messages.enable)
+    app.router.add_get("/usage", spending.usage)
+    app.router.add_get("/actions", spending.actions)
     app.router.add_get("/notifications", notices.listing)
     app.router.add_post("/notifications/{id}/replay", notices.replay)
     for path in sorted(_STATIC.iterdir()):

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-import structlog
 from aiohttp import web
 
+from handlers.answers import endpoint_name
 from handlers.console.door import need
 from handlers.console.pages import redirect, render
 from handlers.decoding import decode_query
@@ -19,7 +19,6 @@ _STATES: Final = {
     "dead": "given up",
     "skipped": "not for it",
 }
-_log = structlog.get_logger(__name__)
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -45,6 +44,12 @@ async def redrive(request: web.Request) -> web.Response:
     """Send a dead message again, from the start of its schedule."""
     need(request, Scope.OPERATE)
     message = request.match_info["id"]
-    count = await request.app[OPERATIONS].outgoing.redrive(request[CALLER], endpoint=None, message_ids=[message])
-    _log.info("console_action", action="redrive", message=message[:64], count=count, token_id=request[CALLER].token_id)
+    await request.app[OPERATIONS].outgoing.redrive(request[CALLER], endpoint=None, message_ids=[message])
+    return redirect("/console/messages")
+
+
+async def enable(request: web.Request) -> web.Response:
+    """Try an endpoint again that was gone or failing."""
+    need(request, Scope.OPERATE)
+    await request.app[OPERATIONS].outgoing.enable(request[CALLER], endpoint_name(request))
     return redirect("/console/messages")

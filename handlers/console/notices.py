@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import structlog
 from aiohttp import web
 
 from handlers.answers import notice_number
@@ -23,7 +22,6 @@ OUTCOMES: Final = {
     "applied": "applied",
     "test": "the console's Check",
 }
-_log = structlog.get_logger(__name__)
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -31,7 +29,7 @@ async def listing(request: web.Request) -> web.Response:
     need(request, Scope.OPERATE)
     query = decode_query(request.query, NoticesQuery, filled=True)
     cursor, limit = page_of(query)
-    page = await request.app[OPERATIONS].notices(
+    page = await request.app[OPERATIONS].incoming.notices(
         request[CALLER],
         sid=query.get("sid"),
         event_type=query.get("type"),
@@ -48,6 +46,5 @@ async def replay(request: web.Request) -> web.Response:
     """Have one understood once more."""
     need(request, Scope.OPERATE)
     number = notice_number(request)
-    await request.app[OPERATIONS].replay_notice(request[CALLER], number)
-    _log.info("console_action", action="replay", notification=number, token_id=request[CALLER].token_id)
+    await request.app[OPERATIONS].incoming.replay(request[CALLER], number)
     return redirect("/console/notifications")

@@ -8,7 +8,7 @@ from aiohttp import web
 from handlers.answers import recording_id
 from handlers.console.door import need
 from handlers.keys import CALLER, OPERATIONS
-from handlers.proofs import PLAYLIST_TYPE
+from handlers.proofs import PICTURE_TYPE, PLAYLIST_TYPE
 from service.errors import Code, ServiceError
 from service.operations import Scope
 
@@ -21,6 +21,20 @@ async def file(request: web.Request) -> web.Response:
     need(request, Scope.READ)
     link = await request.app[OPERATIONS].link(request[CALLER], recording_id(request), _key(request))
     return web.Response(status=302, headers={"Location": link, "Referrer-Policy": "no-referrer", **_PRIVATE})
+
+
+async def poster(request: web.Request) -> web.Response:
+    """One picture of it."""
+    need(request, Scope.READ)
+    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
+
+
+async def contact_sheet(request: web.Request) -> web.Response:
+    """Small pictures from all over it."""
+    need(request, Scope.READ)
+    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
 async def playlist(request: web.Request) -> web.Response:

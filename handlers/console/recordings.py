@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import structlog
 from aiohttp import web
 from multidict import MultiDict
 
@@ -31,7 +30,6 @@ _GROUPS: Final = {
     "under way": (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING, State.UPLOADING, State.VERIFYING),
     "needs a look": (State.INCOMPLETE, State.DEFECTIVE, State.UNPROVEN, State.FAILED),
 }
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,9 @@ _ACTIONS: Final = {
         Action("verify", "Verify again", "The bucket is looked at once more. A final state does not change."),
     )
 }
+
+
+_DONE: Final = {"start": "The recording", **{action.name: action.title for action in _ACTIONS.values()}}
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -85,12 +86,9 @@ async def _found(request: web.Request, search: str) -> str | None:
     """The recording that the words mean, if they are an id or a sid."""
     if _ID.fullmatch(search):
         return "rec_" + search.upper().removeprefix("REC_")
-    if not _SID.fullmatch(search) or Scope.OPERATE not in request[CALLER].scopes:
+    if not _SID.fullmatch(search):
         return None
-    page = await request.app[OPERATIONS].notices(
-        request[CALLER], sid=search, event_type=None, outcome=None, cursor=None, limit=1
-    )
-    return next((notice.recording_id for notice in page.items), None)
+    return await request.app[OPERATIONS].find_task(request[CALLER], search)
 
 
 def _conditions(request: web.Request, search: str) -> MultiDict[str]:
@@ -109,14 +107,17 @@ async def show(request: web.Request) -> web.Response:
     recording = await operations.read(caller, identity)
     history = await operations.timeline(caller, identity, None, _MOST_HISTORY)
     files = await operations.files(caller, identity, None, _MOST_FILES, links=False)
+    why, pictured = await operations.explanation(caller, identity), await operations.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
     origin = _origin(await operations.link(caller, identity, films[0].key)) if films else None
-    now, done = request.app[CLOCK](), _ACTIONS.get(request.query.get("done", ""))
+    now, done = request.app[CLOCK](), _DONE.get(request.query.get("done", ""))
     return await render(
         request,
         "recording.html",
         lambda: {
             "one": view_recording(recording, now),
+            "why": why,
+            "pictured": pictured,
             "history": history,
             "files": files,
             "films": films,
@@ -140,7 +141,7 @@ async def confirm(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Do it; it stands in the timeline with the token's id, and in the log."""
+    """Do it; it stands in the timeline and among the actions with the token's id."""
     need(request, Scope.START)
     action, identity, caller = _action(request), recording_id(request), request[CALLER]
     operations = request.app[OPERATIONS]
@@ -151,7 +152,6 @@ async def act(request: web.Request) -> web.Response:
         "verify": operations.verify,
     }
     await use_cases[action.name](caller, identity)
-    _log.info("console_action", action=action.name, recording=identity, token_id=caller.token_id, owner=caller.owner)
     return redirect(f"/console/recordings/{identity}?done={action.name}")
 
 

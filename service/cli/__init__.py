@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from service.cli import configuration, manifests, processes, spending, tokens, trial, verifying
-from service.cli.remote import feeds, files, recordings
+from service.cli.remote import bundles, feeds, files, recordings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +36,6 @@ for _command in (
     configuration.ncs_ips_command,
     tokens.token_group,
     spending.usage_command,
-    spending.adopt_command,
     trial.demo_command,
     manifests.manifest_group,
     verifying.verify_command,
@@ -49,9 +48,12 @@ for _command in (
     recordings.pause_command,
     recordings.resume_command,
     recordings.look_command,
+    recordings.adopt_command,
     recordings.timeline_command,
     recordings.explain_command,
     files.files_command,
+    bundles.support_bundle_command,
+    feeds.actions_command,
     feeds.events_command,
     feeds.notices_group,
     feeds.messages_group,

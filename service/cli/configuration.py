@@ -9,20 +9,30 @@ from pathlib import Path
 import click
 
 from service.app import database_url, listen_for_check
-from service.cli.running import fail, reachable, run, settings_of
-from service.probes import probe, source_addresses
+from service.cli.running import fail, json_option, reachable, run, settings_of, show_json
+from service.probes import Probed, probe, source_addresses
 from service.settings import Settings
 
 
 @click.command("check-config")
 @click.option("--probe", "with_probe", is_flag=True, help="Also try database, Agora's credentials and every bucket.")
+@json_option
 @click.pass_obj
-def check_config_command(config: Path | None, with_probe: bool) -> None:
+def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -> None:
     """Say everything that is wrong with the settings, at once. Nothing billed is started."""
     settings = reachable(settings_of(config))
+    if as_json:
+        probed = run(_probed(settings)) if with_probe else []
+        tried = [{"what": one.what, "problem": one.problem} for one in probed]
+        show_json({"apps": list(settings.apps), "storage": list(settings.storage), "probes": tried})
+        sys.exit(1 if any(one.problem for one in probed) else 0)
     click.echo(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
     if with_probe and not run(_print_probes(settings)):
         sys.exit(1)
+
+
+async def _probed(settings: Settings) -> list[Probed]:
+    return [probed async for probed in probe(settings, database_url(settings))]
 
 
 @click.command("setup")
@@ -62,8 +72,9 @@ _FORMATS: dict[str, Callable[[list[str]], list[str]]] = {
 @click.command("ncs-ips")
 @click.option("--app", help="Whose credentials ask. Default: the first app of the settings.")
 @click.option("--format", "style", type=click.Choice(sorted(_FORMATS)), default="plain", show_default=True)
+@json_option
 @click.pass_obj
-def ncs_ips_command(config: Path | None, app: str | None, style: str) -> None:
+def ncs_ips_command(config: Path | None, app: str | None, style: str, as_json: bool) -> None:
     """Print the addresses that Agora's notifications come from, for a firewall or a proxy.
 
     They change: ask once a day. The signature is what is trusted; a list of addresses only keeps noise away.
@@ -72,5 +83,7 @@ def ncs_ips_command(config: Path | None, app: str | None, style: str) -> None:
     app = app or next(iter(settings.apps), None)
     if app is None or app not in settings.apps:
         fail(f"the settings have no app {app!r}" if app else "the settings have no app")
-    for line in _FORMATS[style](sorted(run(source_addresses(settings, app)), key=ipaddress.ip_address)):
+    for line in _FORMATS["json" if as_json else style](
+        sorted(run(source_addresses(settings, app)), key=ipaddress.ip_address)
+    ):
         click.echo(line)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from service.app import Roles, database_url, serve
-from service.cli.running import fail, reachable, run, settings_of
+from service.cli.running import fail, json_option, reachable, run, settings_of, show_json
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
 from service.database.startup import migrate
@@ -33,17 +33,22 @@ def work_command(config: Path | None) -> None:
 
 
 @click.command("migrate")
+@json_option
 @click.pass_obj
-def migrate_command(config: Path | None) -> None:
+def migrate_command(config: Path | None, as_json: bool) -> None:
     """Bring the database to this version's schema. Stop every process and back it up first; there is no way back."""
     before, after = run(migrate(database_url(settings_of(config))))
-    click.echo(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
+    if as_json:
+        show_json({"before": before, "after": after})
+    else:
+        click.echo(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
 
 
 @click.command("backup")
 @click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
 @click.pass_obj
-def backup_command(config: Path | None, copy: Path) -> None:
+def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:
     """Copy the SQLite database to COPY while it is being served. The sealing keys are not in it: keep them apart."""
     url = settings_of(config).database.url
     if not url.startswith("sqlite:///"):
@@ -53,6 +58,9 @@ def backup_command(config: Path | None, copy: Path) -> None:
         size = backup_sqlite(source, copy)
     except (StartRefused, sqlite3.Error, OSError) as error:
         fail(str(error))
+    if as_json:
+        show_json({"copy": str(copy), "bytes": size})
+        return
     click.echo(f"{copy} is a sound copy of {size} bytes")
     if (own_key := Path(f"{source}.key")).exists():
         click.echo(f"it is of no use without the sealing key in {own_key}: keep a copy of that in another place")

@@ -1,6 +1,7 @@
 """What every command needs: its settings, the database, and one clear line for a user's mistake."""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -21,6 +22,14 @@ from service.settings import Log, Settings, SettingsError
 T = TypeVar("T")
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+def show_json(value: Any) -> None:
+    """Machine-readable output: one JSON document, or one line of a stream."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
 def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: bool = True) -> Settings:
     """The settings, with logging set up; `quiet` for commands whose output is for a person."""
     try:
@@ -39,8 +48,9 @@ def reachable(settings: Settings) -> Settings:
 
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
-    """Open the database of the settings, refuse one that is not ours, and let `use` work with it."""
-    async with await Database.open(database_url(settings)) as database:
+    """Open the database of the settings, also beside a service that runs, refuse one that is not ours, and let `use`
+    work with it."""
+    async with await Database.open(database_url(settings), beside=True) as database:
         await prepare(database, settings.deployment, time.time())
         return await use(database)
 

@@ -1,11 +1,15 @@
 """The commands of `pagereel token`."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from service.cli.running import fail, run, settings_of, with_database
+from service.cli.remote.shown import console, table
+from service.cli.running import fail, json_option, run, settings_of, show_json, with_database
+from service.database.tokens import Token
 from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token
 
@@ -21,6 +25,7 @@ def token_group() -> None:
 @click.option("--app", "apps", multiple=True, help="May name this app only (repeatable; default: any).")
 @click.option("--storage", "storages", multiple=True, help="May name this storage profile only (repeatable).")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after so many days.")
+@json_option
 @click.pass_obj
 def token_create(
     config: Path | None,
@@ -29,6 +34,7 @@ def token_create(
     apps: tuple[str, ...],
     storages: tuple[str, ...],
     days: float | None,
+    as_json: bool,
 ) -> None:
     """Make a token and print it. It is shown this once; only its hash is kept."""
     settings, now = settings_of(config), time.time()
@@ -46,23 +52,58 @@ def token_create(
             ),
         )
     )
-    click.echo(token)
+    if as_json:
+        show_json({"token": token, "owner": owner, "scopes": sorted(scopes)})
+    else:
+        click.echo(token)
 
 
 @token_group.command("list")
+@json_option
 @click.pass_obj
-def token_list(config: Path | None) -> None:
+def token_list(config: Path | None, as_json: bool) -> None:
     """List all tokens, without their secrets."""
-    for token in run(with_database(settings_of(config), list_tokens)):
-        state = "revoked" if token.revoked_at is not None else "live"
-        click.echo(f"{token.id}  {token.owner}  {','.join(sorted(token.scopes))}  {state}")
+    found, now = run(with_database(settings_of(config), list_tokens)), time.time()
+    if as_json:
+        show_json([_plain(token, now) for token in found])
+        return
+    rows = (
+        (token.id, token.owner, ", ".join(sorted(token.scopes)), _state(token, now), _day(token.last_used_at))
+        for token in found
+    )
+    console().print(table(("token", "owner", "scopes", "state", "last used"), rows))
+
+
+def _plain(token: Token, now: float) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "owner": token.owner,
+        "scopes": sorted(token.scopes),
+        "apps": None if token.apps is None else sorted(token.apps),
+        "storages": None if token.storages is None else sorted(token.storages),
+        "state": _state(token, now),
+    }
+
+
+def _state(token: Token, now: float) -> str:
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at is not None and token.expires_at <= now else "live"
+
+
+def _day(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 @token_group.command("revoke")
 @click.argument("token_id")
+@json_option
 @click.pass_obj
-def token_revoke(config: Path | None, token_id: str) -> None:
+def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:
     """Make a token useless from now on. TOKEN_ID is its middle part, or what `token list` shows."""
     if not run(with_database(settings_of(config), lambda database: revoke_token(database, token_id, time.time()))):
         fail(f"there is no live token {token_id!r}")
-    click.echo(f"{token_id} is revoked")
+    if as_json:
+        show_json({"revoked": token_id})
+    else:
+        click.echo(f"{token_id} is revoked")

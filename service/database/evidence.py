@@ -143,6 +143,12 @@ def load_pictures(connection: sa.Connection, recording_id: str) -> Pictures | No
     return None if row is None else Pictures(bytes(row.poster), bytes(row.sheet))
 
 
+def has_pictures(connection: sa.Connection, recording_id: str) -> bool:
+    """Whether a look has seen any."""
+    query = sa.select(pictures.c.report).where(pictures.c.recording_id == recording_id)
+    return connection.execute(query).first() is not None
+
+
 def load_report(connection: sa.Connection, recording_id: str, number: int | None = None) -> Report | None:
     """One report without its files; `number` None: the newest."""
     query = sa.select(reports.c.document).where(reports.c.recording_id == recording_id)
@@ -150,3 +156,10 @@ def load_report(connection: sa.Connection, recording_id: str, number: int | None
         query = query.where(reports.c.number == number)
     document = connection.execute(query.order_by(reports.c.number.desc()).limit(1)).scalar_one_or_none()
     return None if document is None else decode_report(document)
+
+
+def load_reports(connection: sa.Connection, recording_id: str, limit: int) -> dict[int, Report]:
+    """The newest reports by their number, without their files."""
+    query = sa.select(reports.c.number, reports.c.document).where(reports.c.recording_id == recording_id)
+    rows = connection.execute(query.order_by(reports.c.number.desc()).limit(limit)).all()
+    return {row.number: decode_report(row.document) for row in reversed(rows)}

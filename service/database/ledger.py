@@ -52,6 +52,12 @@ def write_ledger(connection: sa.Connection, rows: Iterable[LedgerRow]) -> None:
         connection.execute(query.on_conflict_do_update(index_elements=["recording_id", "number"], set_=new), values)
 
 
+def ledger_owner(connection: sa.Connection, recording_id: str) -> str | None:
+    """Whose recording it was, by its first task; None where no task of it is known."""
+    query = sa.select(ledger.c.owner).where(ledger.c.recording_id == recording_id).limit(1)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def sum_used(
     connection: sa.Connection, from_at: float, to_at: float, now: float, *, owner: str | None = None
 ) -> list[Used]:

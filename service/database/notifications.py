@@ -188,6 +188,14 @@ def _newest(connection: sa.Connection, query: sa.Select[Any], limit: int) -> lis
     return [NoticeRow(*row) for row in connection.execute(query.order_by(notifications.c.id.desc()).limit(limit))]
 
 
+def load_applied(connection: sa.Connection, recording_id: str, limit: int) -> list[tuple[float, bytes]]:
+    """When notices that were applied to a recording came in, and their sealed bodies, oldest first."""
+    query = sa.select(notifications.c.received_at, notifications.c.body)
+    query = query.where(notifications.c.recording_id == recording_id, _IS_OLD, notifications.c.outcome == "applied")
+    rows = connection.execute(query.order_by(notifications.c.id).limit(limit))
+    return [(row.received_at, row.body) for row in rows]
+
+
 def tested_events(connection: sa.Connection, app: str) -> set[int]:
     """The event types of which the console's check has come (agora-reference §7.5)."""
     query = sa.select(notifications.c.event_type).distinct().where(notifications.c.app == app, _IS_TEST)

@@ -36,6 +36,7 @@ class DeliveryClaim(NamedTuple):
     """A message to be sent now. `tries` counts this one; `body` is what is signed and sent."""
 
     message_id: str
+    recording_id: str
     type: str
     at: float
     tries: int
@@ -158,9 +159,9 @@ def claim_deliveries(
         .returning(deliveries.c.message_id, deliveries.c.tries)
     )
     tries = {row.message_id: row.tries for row in connection.execute(claimed)}
-    query = sa.select(messages.c.id, messages.c.type, messages.c.at, messages.c.document)
+    query = sa.select(*(messages.c[name] for name in ("id", "recording_id", "type", "at", "document")))
     found = connection.execute(query.where(messages.c.id.in_(tries))) if tries else ()
-    claims = [DeliveryClaim(row.id, row.type, row.at, tries[row.id], row.document) for row in found]
+    claims = [DeliveryClaim(row.id, row.recording_id, row.type, row.at, tries[row.id], row.document) for row in found]
     return sorted(claims, key=lambda claim: (claim.at, claim.message_id))
 
 

@@ -105,6 +105,14 @@ def load_open(connection: sa.Connection, before_at: float, after: str, limit: in
     return [decode_recording(row) for row in connection.execute(query.order_by(recordings.c.id).limit(limit)).scalars()]
 
 
+def load_owners(connection: sa.Connection, recording_ids: Set[str]) -> dict[str | None, str]:
+    """Whose each of these recordings is; those that are not there are left out."""
+    if not recording_ids:
+        return {}
+    query = sa.select(recordings.c.id, recordings.c.owner).where(recordings.c.id.in_(sorted(recording_ids)))
+    return {row.id: row.owner for row in connection.execute(query)}
+
+
 def save_recording(
     connection: sa.Connection,
     recording: Recording,
@@ -267,6 +275,13 @@ def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
     """What `insert_recording` or `save_recording` stored as `sealed`."""
     query = sa.select(recordings.c.sealed).where(recordings.c.id == recording_id)
     return connection.execute(query).scalar_one_or_none()
+
+
+def find_by_sid(connection: sa.Connection, owner: str, sid: str) -> str | None:
+    """The owner's recording of which this is a task."""
+    query = sa.select(recordings.c.id).join(attempts, attempts.c.recording_id == recordings.c.id)
+    found = connection.execute(query.where(attempts.c.sid == sid, recordings.c.owner == owner).limit(1))
+    return found.scalar_one_or_none()
 
 
 def find_by_cname(connection: sa.Connection, cname: str) -> list[AttemptRow]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from service.database.actions import prune_actions
 from service.database.idempotency import prune_answers
 from service.database.notifications import prune_notices
 from service.database.outbox import prune_messages
@@ -35,5 +36,6 @@ RULES: Final[dict[str, Prune]] = {
     "messages_days": prune_messages,
     "history_days": prune_history,
     "idempotency_days": prune_answers,
+    "actions_days": prune_actions,
 }
 """The settings of `[retention]`, and what each of them deletes."""

@@ -32,11 +32,14 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str | Callable[[], str], *, inline: bool = False, connections: int = 10) -> Self:
+    async def open(
+        cls, url: str | Callable[[], str], *, inline: bool = False, connections: int = 10, beside: bool = False
+    ) -> Self:
         """Open `sqlite:///PATH` (or `sqlite:///:memory:`) or `postgresql://…` (a libpq URL).
 
         A callable is asked again before each connection to PostgreSQL, for a password that changes.
         Creates a missing file, no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread.
+        `beside`: also beside a process that serves the file, for a command's few short transactions.
         Raises `StartRefused` (file in use, server or library too old, unknown URL) or `ServiceError` (unreachable).
         """
         ask: Callable[[], str] = url if callable(url) else partial(str, url)
@@ -49,11 +52,12 @@ class Database:
             path = where.removeprefix("sqlite:///")
             if path == ":memory:":
                 return cls(writer=Writer(path, inline=inline))
-            lock = Lock(Path(path))
+            lock = _lock(path, beside=beside)
             try:
-                return cls(writer=Writer(path, inline=inline), lock=lock)
+                return cls(writer=Writer(path, inline=inline, guest=lock is None), lock=lock)
             except BaseException:
-                lock.close()
+                if lock is not None:
+                    lock.close()
                 raise
         except Exception as error:
             if is_outage(error):
@@ -131,3 +135,13 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _lock(path: str, *, beside: bool) -> Lock | None:
+    """The file's lock; None where another process holds it and that is no hindrance."""
+    try:
+        return Lock(Path(path))
+    except StartRefused:
+        if not beside:
+            raise
+        return None

@@ -1,6 +1,7 @@
 """The one writer of a SQLite file: one thread, one connection, one queue in which urgent work goes first.
 
-It must be the only process that writes there (a lock file sees to it), so a transaction never meets another writer.
+It must be the only process that serves there (a lock file sees to it). Commands may be guests for a short transaction,
+for which the writer waits.
 """
 
 import asyncio
@@ -51,8 +52,9 @@ class Lock:
         os.close(self._file)
 
 
-def create_engine(path: str) -> sa.Engine:
-    """An engine whose connections are durable at each commit and whose transactions take the write lock at once."""
+def create_engine(path: str, *, guest: bool = False) -> sa.Engine:
+    """An engine whose connections are durable at each commit and whose transactions take the write lock at once; those
+    of a `guest` only when they write."""
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),
         poolclass=sa.StaticPool,
@@ -67,7 +69,7 @@ def create_engine(path: str) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if guest else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -76,10 +78,10 @@ class Writer:
     """Executes jobs one after the other on its own thread; urgent ones overtake all others.
 
     `inline=True` executes each job at once on the caller's thread instead (the simulation's way, where no thread may
-    disturb virtual time).
+    disturb virtual time). A `guest` works on a file that another process serves: briefly, and it leaves the log alone.
     """
 
-    def __init__(self, path: str, *, inline: bool = False) -> None:
+    def __init__(self, path: str, *, inline: bool = False, guest: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._inline = inline
         self.when_full: Callable[[], None] = lambda: None
@@ -88,13 +90,13 @@ class Writer:
         self._urgent: deque[tuple[Job, Done]] = deque()
         self._ordinary: deque[tuple[Job, Done]] = deque()
         self._tokens: SimpleQueue[bool] = SimpleQueue()  # one True for each job in either queue; False ends the thread
-        self._engine = create_engine(path)
+        self._engine = create_engine(path, guest=guest)
         self.connection = self._engine.connect()
         raw = self.connection.connection.driver_connection
         assert isinstance(raw, sqlite3.Connection)
         self.raw = raw
         self._thread = threading.Thread(target=self._work, name="pagereel-writer", daemon=True)
-        self._checkpointer = None if inline else Checkpointer(path, self)
+        self._checkpointer = None if inline or guest else Checkpointer(path, self)
         if not inline:
             self._thread.start()
 

@@ -109,5 +109,5 @@ def _config() -> Config:
 
 def check_writable(connection: sa.Connection) -> None:
     """Really write and read: readiness means that the next notification could be kept."""
-    name = connection.execute(sa.select(deployment.c.name)).scalar_one()
-    connection.execute(deployment.update().values(name=name))
+    connection.execute(deployment.update().values(name=deployment.c.name))
+    connection.execute(sa.select(deployment.c.name)).scalar_one()

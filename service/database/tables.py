@@ -301,6 +301,20 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", _Instant, nullable=False, index=True),
 )
 
+# What callers asked for, and with which token. No foreign key: the trail outlives what it is about.
+actions = sa.Table(
+    "actions",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("token_id", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Index("ix_actions_owner", "owner", "id"),
+    sqlite_autoincrement=True,
+)
+
 tokens = sa.Table(
     "tokens",
     metadata,

@@ -49,8 +49,8 @@ KEPT = (
 def notice_received(draft: Draft, received: NoticeReceived) -> None:
     """Write it down; then let it act on the attempt that it is about."""
     notice = received.notice
-    kept = {name: value for name in KEPT if isinstance(value := notice.details.get(name), str | int | float)}
-    draft.note(f"notice_{EVENTS.get(notice.event_type, 'other')}", event_type=notice.event_type, **kept)
+    kind = f"notice_{EVENTS.get(notice.event_type, 'other')}"
+    draft.note(kind, event_type=notice.event_type, **kept_details(notice))
     if _attempt_of(draft, notice) is None:
         _began_late(draft, notice)
     attempt = _attempt_of(draft, notice)
@@ -64,6 +64,16 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     counts = not draft.recording.state.terminal or notice.event_type in AFTER_THE_END
     if found is not None and counts and notice.event_type in _RULES:
         _RULES[notice.event_type](draft, found, notice)
+
+
+def kept_details(notice: Notice) -> dict[str, str | int | float]:
+    """What of a notice's details may be kept and shown: known fields, and none that holds an address."""
+    found = {name: notice.details.get(name) for name in KEPT}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, int | float) or (isinstance(value, str) and "://" not in value)
+    }
 
 
 def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
@@ -156,12 +166,16 @@ def _end_told(draft: Draft, notice: Notice, proof: str) -> None:
 
 
 def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """Names from `fileList`: a list of objects, or (event 4) one name (agora-reference §8.2, §14 no. 2)."""
+    known = tuple(dict.fromkeys((*attempt.announced, *files_named(notice))))
+    draft.set_attempt(attempt.number, announced=known[:1000])
+
+
+def files_named(notice: Notice) -> list[str]:
+    """The names in a notice's `fileList`: objects, or (event 4) one name (agora-reference §8.2, §14 no. 2)."""
     listed = notice.details.get("fileList")
     items = listed if isinstance(listed, list) else [listed]
     names = [item if isinstance(item, str) else _name(item) for item in items]
-    known = tuple(dict.fromkeys((*attempt.announced, *(name.rsplit("/", 1)[-1] for name in names if name))))
-    draft.set_attempt(attempt.number, announced=known[:1000])
+    return [name.rsplit("/", 1)[-1] for name in names if name]
 
 
 def _name(item: object) -> str:

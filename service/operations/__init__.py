@@ -5,7 +5,9 @@
 
 from service.database.notifications import Sorted
 from service.database.recordings import Listed
+from service.operations.adoption import Lost
 from service.operations.api import Operations
+from service.operations.trail import Action, ActionKind
 from service.operations.words import (
     Answer,
     Caller,
@@ -21,12 +23,15 @@ from service.operations.words import (
 from service.operations.work import Task, Work
 
 __all__ = [
+    "Action",
+    "ActionKind",
     "Answer",
     "Caller",
     "FileEntry",
     "HistoryEntry",
     "Idempotency",
     "Listed",
+    "Lost",
     "Operations",
     "Page",
     "RecordingFilter",

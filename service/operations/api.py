@@ -11,6 +11,7 @@ from hmac import compare_digest
 from typing import TypeVar
 
 import sqlalchemy as sa
+import structlog
 
 from metrics import intake
 from metrics import recordings as meter
@@ -37,14 +38,18 @@ from service.lifecycle.observations import (
 from service.media.merged import write_playlist
 from service.notices import TEST_CNAME, parse_notice, verify_signature
 from service.operations.admission import admit
+from service.operations.adoption import Adoption
+from service.operations.bundles import Bundles
 from service.operations.cursors import decode_cursor, encode_cursor
 from service.operations.ids import Entropy, new_ulid
+from service.operations.incoming import Incoming
 from service.operations.limits import check_limits
 from service.operations.outgoing import Outgoing
 from service.operations.playback import Fetch, Playback
 from service.operations.proofs import merged_slices, signed_manifest, whole_report
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
+from service.operations.trail import ActionKind, Trail, note_action
 from service.operations.usage import Usage
 from service.operations.words import (
     Answer,
@@ -55,15 +60,16 @@ from service.operations.words import (
     Page,
     RecordingFilter,
     Scope,
-    StoredNotice,
     Wish,
 )
-from service.operations.writing import Written, create, observe
+from service.operations.writing import Written, create, log_state, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
 from service.recording import Attempt, Recording, State
 from service.report import JudgedFile, Level, Pictures, Report
 from service.settings import App, Settings
+
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -113,6 +119,10 @@ class Operations:
         self._entropy = entropy
         self.outgoing = Outgoing(settings, database, clock)
         self.usage = Usage(settings, database, clock)
+        self.bundles = Bundles(settings, database, seals, clock)
+        self.trail = Trail(database, clock)
+        self.incoming = Incoming(database, wake_notices, clock)
+        self.adoption = Adoption(settings, database, seals, wake, clock)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
@@ -166,7 +176,9 @@ class Operations:
             recording = admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
             check_limits(connection, self._settings, recording, now)
             rtmp_urls = {str(recording.rtmp_version): wish.rtmp_url} if wish.rtmp_url else {}
-            recording = create(connection, recording, seal_page(self._seals, PageSecrets(wish.url, rtmp_urls)), now)
+            sealed = seal_page(self._seals, PageSecrets(wish.url, rtmp_urls))
+            recording = create(connection, recording, sealed, now, by=caller.token_id)
+            note_action(connection, caller, ActionKind.START, recording.id, now)
             answer = Answer(recording.id, render(recording), False)
             if asked is not None:
                 kept = KeptAnswer(self._seals.keyed_hash(asked.body), recording.id, answer.body)
@@ -184,6 +196,7 @@ class Operations:
             answer, recording = await self._database.run(transaction)
         if recording is not None:
             meter.requested()
+            log_state(recording, None, "caller")
             self._wake()
         return answer
 
@@ -197,7 +210,15 @@ class Operations:
             if await self._database.run(lambda connection: load_answer(connection, caller.owner, key)) is not None:
                 return
         rules = self._settings.urls
-        await check_page(parse_page_url(wish.url, rules, max_bytes=self._settings.limits.url_max_bytes), rules)
+        page = parse_page_url(wish.url, rules, max_bytes=self._settings.limits.url_max_bytes)
+        refused = None
+        try:
+            await check_page(page, rules)
+        except ServiceError as error:
+            refused = error.message
+            raise
+        finally:
+            _log.info("preflight", refused=refused)
 
     async def wait_recording(self, caller: Caller, recording_id: str, seconds: float) -> Recording:
         """The recording as soon as it records or has ended, or as it is after `seconds`."""
@@ -218,6 +239,10 @@ class Operations:
 
     async def read(self, caller: Caller, recording_id: str) -> Recording:
         return await self._database.run(lambda connection: _load(connection, caller, recording_id, lock=False))
+
+    async def find_task(self, caller: Caller, sid: str) -> str | None:
+        """The id of the recording that has the task with this sid."""
+        return await self._database.run(lambda connection: rows.find_by_sid(connection, caller.owner, sid))
 
     async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[rows.Listed]:
         """The owner's recordings, newest request first, not yet decoded: a full page takes some ten milliseconds, which
@@ -251,22 +276,22 @@ class Operations:
             observations.append(StopAtChanged(stop_at))
         if labels is not None:
             observations.append(LabelsChanged(labels))
-        return await self._observe(caller, recording_id, *observations)
+        return await self._observe(caller, ActionKind.CHANGE, recording_id, *observations)
 
     async def stop(self, caller: Caller, recording_id: str) -> Recording:
-        return await self._observe(caller, recording_id, StopRequested())
+        return await self._observe(caller, ActionKind.STOP, recording_id, StopRequested())
 
     async def pause(self, caller: Caller, recording_id: str) -> Recording:
         """Ask for a pause; conflict `unsupported_by_agora` where Agora refuses it. The recording goes on."""
-        return await self._set_onhold(caller, recording_id, PauseRequested())
+        return await self._set_onhold(caller, ActionKind.PAUSE, recording_id, PauseRequested())
 
     async def resume(self, caller: Caller, recording_id: str) -> Recording:
-        return await self._set_onhold(caller, recording_id, ResumeRequested())
+        return await self._set_onhold(caller, ActionKind.RESUME, recording_id, ResumeRequested())
 
     async def _set_onhold(
-        self, caller: Caller, recording_id: str, request: PauseRequested | ResumeRequested
+        self, caller: Caller, kind: ActionKind, recording_id: str, request: PauseRequested | ResumeRequested
     ) -> Recording:
-        await self._observe(caller, recording_id, request)
+        await self._observe(caller, kind, recording_id, request)
         recording = await self._wait(caller, recording_id, UPDATE_ANSWER_SECONDS, _onhold_answered)
         if "update_refused" in recording.warnings:
             raise _unsupported()
@@ -277,7 +302,7 @@ class Operations:
         is."""
         target = parse_rtmp_url(rtmp_url, self._settings.urls, max_bytes=self._settings.limits.url_max_bytes)
         request = RtmpRequested(redact_rtmp(target.text))
-        asked = await self._observe(caller, recording_id, request, rtmp_url=rtmp_url)
+        asked = await self._observe(caller, ActionKind.RTMP, recording_id, request, rtmp_url=rtmp_url)
         recording = await self._wait(caller, recording_id, UPDATE_ANSWER_SECONDS, _rtmp_answered)
         if recording.rtmp_version < asked.rtmp_version:
             raise _unsupported()
@@ -285,10 +310,15 @@ class Operations:
 
     async def verify(self, caller: Caller, recording_id: str, level: Level | None = None) -> Recording:
         """Wish for another look, as deep as `level` says; None: as deep as the recording's own."""
-        return await self._observe(caller, recording_id, VerifyRequested(level))
+        return await self._observe(caller, ActionKind.VERIFY, recording_id, VerifyRequested(level))
 
     async def _observe(
-        self, caller: Caller, recording_id: str, *observations: Observation, rtmp_url: str | None = None
+        self,
+        caller: Caller,
+        kind: ActionKind,
+        recording_id: str,
+        *observations: Observation,
+        rtmp_url: str | None = None,
     ) -> Recording:
         def transaction(connection: sa.Connection) -> tuple[Recording, list[Written]]:
             now = self._clock()
@@ -298,11 +328,12 @@ class Operations:
             for observation in observations:
                 done.append(observe(connection, recording, observation, now, sealed=sealed, by=caller.token_id))
                 recording = done[-1].after
+            note_action(connection, caller, kind, recording_id, now)
             return recording, done
 
         recording, done = await self._database.run(transaction)
         for written in done:
-            written.count()
+            written.tell()
         self._wake()
         return recording
 
@@ -374,6 +405,15 @@ class Operations:
         """See `whole_report`."""
         return await whole_report(self._database, await self.read(caller, recording_id), number)
 
+    async def pictured(self, caller: Caller, recording_id: str) -> bool:
+        """Whether there is a poster and a contact sheet."""
+
+        def transaction(connection: sa.Connection) -> bool:
+            _load(connection, caller, recording_id, lock=False)
+            return evidence.has_pictures(connection, recording_id)
+
+        return await self._database.run(transaction)
+
     async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
         """Poster and contact sheet of the newest look that saw any; `not_found` where none did."""
 
@@ -411,39 +451,6 @@ class Operations:
         return write_playlist(entries, address)
 
     # --- notifications -------------------------------------------------------------------------------------------
-
-    async def notices(
-        self,
-        caller: Caller,
-        *,
-        sid: str | None,
-        event_type: int | None,
-        outcome: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Page[StoredNotice]:
-        """Stored notifications, newest first. They belong to the deployment, not to an owner: foreign and broken ones
-        have none."""
-        before = (decode_cursor(cursor, (int,)) or (None,))[0]
-        found = await self._database.run(
-            lambda connection: inbox_rows.list_notices(
-                connection, sid=sid, event_type=event_type, outcome=outcome, before=before, limit=limit + 1
-            )
-        )
-        return _page([StoredNotice(**row._asdict()) for row in found], limit, lambda last: encode_cursor(last.id))
-
-    async def replay_notice(self, caller: Caller, notice_id: int) -> StoredNotice:
-        """Have the worker apply a notification once more; where nothing has changed that changes nothing."""
-
-        def transaction(connection: sa.Connection) -> inbox_rows.NoticeRow | None:
-            inbox_rows.replay_notice(connection, notice_id)
-            return inbox_rows.load_notice(connection, notice_id)
-
-        row = await self._database.run(transaction)
-        if row is None:
-            raise ServiceError(Code.NOT_FOUND, "no such notification")
-        self._wake_notices()
-        return StoredNotice(*row)
 
     async def receive_notice(self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None) -> None:
         """Keep one notification; returns when it is durable. Nothing is understood here (agora-reference §7).

@@ -14,6 +14,7 @@ from service.delivery.schedule import GIVE_UP_SECONDS, RETRY_AFTER_MAX_SECONDS, 
 from service.delivery.wire import Outcome, Response
 from service.errors import Code, ServiceError
 from service.operations.cursors import decode_cursor, encode_cursor
+from service.operations.trail import ActionKind, note_action
 from service.operations.words import Caller, Page
 from service.page_url import redact_path
 from service.settings import Endpoint, Settings
@@ -85,11 +86,14 @@ class Outgoing:
 
     async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
         """Try the owner's dead deliveries again, from the start of the schedule; how many."""
-        return await self._database.run(
-            lambda connection: outbox.redrive(
-                connection, caller.owner, self._clock(), endpoint=endpoint, message_ids=message_ids
-            )
-        )
+
+        def transaction(connection: sa.Connection) -> int:
+            now = self._clock()
+            for subject in message_ids or [endpoint or "all"]:
+                note_action(connection, caller, ActionKind.REDRIVE, subject, now)
+            return outbox.redrive(connection, caller.owner, now, endpoint=endpoint, message_ids=message_ids)
+
+        return await self._database.run(transaction)
 
     async def endpoints(self, caller: Caller) -> tuple[EndpointState, ...]:
         """The endpoints that the owner may name, and how each does."""
@@ -112,8 +116,10 @@ class Outgoing:
 
         def transaction(connection: sa.Connection) -> EndpointState:
             row = EndpointRow(outbox.load_endpoint(connection, name, lock=True).name)
+            now = self._clock()
             outbox.save_endpoint(connection, row)
-            outbox.hasten_deliveries(connection, name, self._clock(), _hide_seconds(endpoint))
+            outbox.hasten_deliveries(connection, name, now, _hide_seconds(endpoint))
+            note_action(connection, caller, ActionKind.ENABLE, name, now)
             return _shown(endpoint, row, outbox.count_deliveries(connection, caller.owner))
 
         return await self._database.run(transaction)

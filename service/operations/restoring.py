@@ -47,7 +47,7 @@ class Restoring:
 
         written = await self._database.run(transaction)
         if written is not None:
-            written.count()
+            written.tell()
 
     async def end(self, since: float) -> None:
         """What runs is known: starts go on."""

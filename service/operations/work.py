@@ -6,6 +6,7 @@ the next one finds out what may have happened. Calls nothing outside the databas
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,7 +58,7 @@ from service.operations.proofs import load_all_files
 from service.operations.secrets import PageSecrets, open_page
 from service.operations.usage import spending
 from service.operations.writing import Written, observe
-from service.recording import Recording, State
+from service.recording import Notice, Recording, State
 from service.report import JudgedFile
 from service.settings import Retention, Settings
 
@@ -135,7 +136,7 @@ class Work:
         tasks = await self._database.run(transaction)
         claimed(late)
         for change in written:
-            change.count()
+            change.tell()
         return tasks
 
     def _take(
@@ -178,7 +179,7 @@ class Work:
         try:
             return None if sealed is None else open_page(self._seals, sealed)
         except SealError:
-            _log.error("page_not_readable", recording=recording.id)
+            _log.error("page_not_readable", recording_id=recording.id)
             return None
 
     async def report(
@@ -211,7 +212,7 @@ class Work:
         written = await self._database.run(transaction)
         if written is None:
             return None
-        written.count()
+        written.tell()
         objects_touched(vanished, changed)
         return written.after
 
@@ -246,20 +247,28 @@ class Work:
         )
         for event_type, outcome in found.settled:
             intake.counted(event_type, outcome)
+        if found.settled:
+            _log.info("notices_settled", outcomes=Counter(outcome for _, outcome in found.settled))
         return found
 
     async def apply_notice(self, stored: inbox_rows.NoticeClaim) -> None:
         """Understand one notice, in a transaction of its own. One that cannot be understood is set aside."""
         try:
-            written = await self._database.run(lambda connection: self._understand(connection, stored))
+            found = await self._database.run(lambda connection: self._understand(connection, stored))
         except ServiceError:
             raise  # the database is away: it stays claimed for a while, and is there again
         except Exception:
-            _log.exception("notice_not_understood", notice=stored.id, tries=stored.tries)
+            _log.exception(
+                "notice_not_understood", recording_id=stored.recording_id, number=stored.id, tries=stored.tries
+            )
             await self._database.run(lambda connection: self._set_aside(connection, stored))
             return
-        if written is not None:
-            written.count()
+        if found is None:
+            return
+        written, notice = found
+        with structlog.contextvars.bound_contextvars(notice_id=notice.notice_id):
+            _log.info("notice", recording_id=written.after.id, sid=notice.sid, event_type=notice.event_type)
+            written.tell()
 
     def _set_aside(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> None:
         """A notice that breaks something must hold up no other."""
@@ -268,7 +277,7 @@ class Work:
         else:
             inbox_rows.retry_notice(connection, stored, self._clock() + 2**stored.tries)
 
-    def _understand(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> Written | None:
+    def _understand(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> tuple[Written, Notice] | None:
         """None if the recording is gone meanwhile, or somebody else has claimed the notice since."""
         current = load_recording(connection, stored.recording_id, lock=True)
         if not inbox_rows.finish_notice(connection, stored, "applied" if current is not None else "foreign"):
@@ -277,7 +286,7 @@ class Work:
             return None
         notice = parse_notice(inbox_rows.open_body(stored, self._seals))
         assert notice is not None, "what is no JSON object names no attempt"
-        return observe(connection, current, NoticeReceived(notice), self._clock())
+        return observe(connection, current, NoticeReceived(notice), self._clock()), notice
 
     # --- what is old ---------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 """The one way in which a recording changes: an observation is applied and everything it says is written, in the
-caller's transaction. What comes of it for the metrics is returned, to be counted after the commit."""
+caller's transaction. What comes of it for metrics and log is returned, to be told after the commit."""
 
 import math
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+import structlog
 
 from metrics import recordings as meter
 from service.database.evidence import (
@@ -39,7 +40,9 @@ from service.lifecycle.observations import (
 )
 from service.messages import Message, message_of
 from service.operations.counting import count_change, find_repairs
-from service.recording import Recording
+from service.recording import Recording, State
+
+_log = structlog.get_logger(__name__)
 
 _CALLER = (
     StopRequested,
@@ -64,18 +67,36 @@ class Written:
     observation: Observation
     repairs: tuple[str, ...] = ()
 
-    def count(self) -> None:
-        """Feed the metrics. Call it after the commit."""
+    def tell(self) -> None:
+        """Feed metrics and log. Call it after the commit."""
         count_change(self.before, self.after, self.observation, self.at)
         for cause in self.repairs:
             meter.repaired(cause)
+        if self.after.state is not self.before.state:
+            log_state(self.after, self.before.state, source_of(self.observation))
 
 
-def create(connection: sa.Connection, recording: Recording, sealed: bytes, now: float) -> Recording:
-    """Store a new recording with the first line of its history."""
+def log_state(recording: Recording, was: State | None, source: str) -> None:
+    """The line of a transition; `was` None: it is new."""
+    attempt = recording.attempt
+    _log.info(
+        "state",
+        recording_id=recording.id,
+        sid=None if attempt is None else attempt.sid,
+        attempt=len(recording.attempts),
+        was=was,
+        state=recording.state,
+        source=source,
+        end_reason=recording.end_reason,
+        blame=recording.blame,
+    )
+
+
+def create(connection: sa.Connection, recording: Recording, sealed: bytes, now: float, *, by: str) -> Recording:
+    """Store a new recording with the first line of its history; `by` as in `observe`."""
     recording = replace(recording, history=1)
     insert_recording(connection, recording, due_at=due_at(recording, now), sealed=sealed)
-    entry = HistoryRow(1, now, "requested", "caller", {"page": recording.page})
+    entry = HistoryRow(1, now, "requested", "caller", {"page": recording.page, "by": by})
     insert_history(connection, recording.id, [entry])
     return recording
 
@@ -103,7 +124,7 @@ def observe(
     history = change.history
     if by is not None and history:
         history = (replace(history[0], detail={**history[0].detail, "by": by}), *history[1:])
-    rows = _history(connection, recording, history, _source(observation), now)
+    rows = _history(connection, recording, history, source_of(observation), now)
     numbered = replace(change.recording, history=max((row.number for row in rows), default=recording.history))
     due = due_at(numbered, now)
     saved = save_recording(connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed)
@@ -167,7 +188,7 @@ def _messages(recording: Recording, rows: list[HistoryRow]) -> list[Message]:
     return [message for message in found if message is not None]
 
 
-def _source(observation: Observation) -> str:
+def source_of(observation: Observation) -> str:
     if isinstance(observation, _CALLER):
         return "caller"
     if isinstance(observation, NoticeReceived):

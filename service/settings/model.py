@@ -272,6 +272,7 @@ class Retention(Section):
     notices_days: Days = 30
     messages_days: Days = 30
     history_days: Days = 400
+    actions_days: Days = 400
     idempotency_days: Annotated[float, Field(ge=7, le=36500)] = 7
 
 

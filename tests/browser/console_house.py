@@ -83,6 +83,7 @@ async def _record(console: Console, store: Store) -> None:
     house = console.house
     house.token = console.token
     wish = {"notify": ["crm"], "av_file_type": ["hls", "mp4"], "labels": {"room": "7", "course": "physics"}}
+    wish["level"] = "content"
     console.verified = await house.start(**wish)
     console.defective = await house.start(url="https://class.example.org/room/13?recorder=1", av_file_type=["hls"])
     await house.slices(console.verified, 4)

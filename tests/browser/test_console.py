@@ -40,6 +40,9 @@ def pages(console: Console) -> dict[str, str]:
     } | {
         "notifications": "/notifications",
         "messages": "/messages",
+        "usage": "/usage",
+        "actions": "/actions",
+        "new": "/recordings/new",
         "no such": "/recordings/rec_nobody",
     }
 
@@ -137,6 +140,56 @@ async def _plays(video: Locator) -> None:
     await video.evaluate("(video) => video.pause()")
 
 
+async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console: Console) -> None:
+    async with console.page(console.token) as page:
+        await page.goto(f"{console.url}/recordings/{console.verified}")
+        await expect(page.get_by_role("region", name="Explanation")).to_contain_text(
+            "the bytes in the bucket were looked at"
+        )
+        for name in ("Poster", "Contact sheet"):
+            picture = page.get_by_role("img", name=re.compile(f"^{name}"))
+            await picture.scroll_into_view_if_needed()
+            await expect(picture).to_be_visible()
+            wide = "(image) => image.decode().then(() => image.naturalWidth)"
+            assert await picture.evaluate(wide) >= 300
+        await page.goto(f"{console.url}/recordings/{console.defective}")
+        why = page.get_by_role("region", name="Explanation")
+        await expect(why).to_contain_text("What to do")
+        await why.get_by_text("What shows it").click()
+        await expect(why.get_by_role("listitem").first).to_be_visible()
+        await page.get_by_role("link", name="Usage").click()
+        await expect(page.get_by_role("main")).to_contain_text("up to 1280 × 720")
+        await page.get_by_role("link", name="←").click()
+        await expect(page.get_by_text("Nothing was recorded in this month.")).to_be_visible()
+        await page.get_by_role("link", name="Actions").click()
+        mine = page.locator("tbody tr").filter(has_text=console.verified)
+        await expect(mine).to_have_count(2)
+        await expect(mine.first).to_contain_text("stop")
+        await expect(mine.first).to_contain_text(console.token.split("_")[1])
+
+
+async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(console: Console) -> None:
+    async with console.page(console.token) as page:
+        await page.get_by_role("link", name="Record a page").click()
+        await page.get_by_label("URL of the page").fill("https://10.0.0.1/lesson?ticket=secret")
+        await page.get_by_label("Stop after").fill("soon")
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Nothing was started")
+        await expect(page.locator("#minutes-about")).to_contain_text("whole number of minutes")
+        await page.get_by_label("Stop after").fill("1")
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.locator("#url-about")).to_contain_text("private")
+        await page.get_by_label("URL of the page").fill("https://class.example.org/asked?ticket=secret")
+        await page.get_by_label("Label").fill("asked:here")
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.get_by_role("status")).to_contain_text("The recording was asked for")
+        await expect(page.locator("h1")).to_contain_text("class.example.org/asked?…")
+        await expect(page.locator("h1")).to_contain_text("recording", timeout=20_000)
+        await page.get_by_role("link", name="Stop").click()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("h1")).to_contain_text("verified", timeout=30_000)
+
+
 async def test_a_notification_is_replayed_by_an_operator(console: Console) -> None:
     async with console.page(console.token) as page:
         await page.get_by_role("link", name="Notifications").click()
@@ -191,6 +244,9 @@ async def test_a_wrong_token_gets_nothing_and_another_owner_sees_nothing(console
             "confirm": 403,
             "notifications": 403,
             "messages": 200,
+            "usage": 200,
+            "actions": 200,
+            "new": 403,
             "no such": 404,
         }
         found = {}

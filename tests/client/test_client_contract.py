@@ -49,16 +49,21 @@ CALLS: dict[str, Call] = {
     "recordings_resume": lambda c: c.resume(ID),
     "recordings_set_rtmp": lambda c: c.set_rtmp(ID, "rtmp://live.example.org/key"),
     "recordings_verify": lambda c: c.verify(ID, level="full"),
+    "recordings_adopt": lambda c: c.adopt(
+        ID, app="main", storage="archive", uid=7, resource_id="r", sid="a", attempt=1, hours=3, stop=True
+    ),
     "recordings_timeline": lambda c: all_of(c.timeline(ID)),
     "recordings_explanation": lambda c: c.explain(ID),
     "recordings_files": lambda c: all_of(c.files(ID, links=True)),
     "proofs_report": lambda c: c.report(ID, 2),
+    "proofs_support_bundle": lambda c: c.support_bundle(ID),
     "proofs_poster": lambda c: c.poster(ID),
     "proofs_contact_sheet": lambda c: c.contact_sheet(ID),
     "proofs_manifest": lambda c: c.manifest(ID),
     "proofs_playlist": lambda c: c.playlist(ID, from_at=AT, to_at=AT),
     "notifications_listing": lambda c: all_of(c.notifications(sid="a", event_type=31, outcome="applied")),
     "notifications_replay": lambda c: c.replay_notification(7),
+    "actions_actions": lambda c: all_of(c.actions()),
     "usage_usage": lambda c: c.usage("2026-11"),
     "messages_events": lambda c: c.events_page("cursor", limit=5, wait_seconds=1),
     "messages_deliveries": lambda c: all_of(c.deliveries(state="dead", endpoint="crm")),
@@ -73,7 +78,7 @@ CALLS: dict[str, Call] = {
 }
 OPERATIONS = {operation["operationId"]: operation for _, _, operation in operations()}
 # Lists are iterators here: their pages are no class, and their cursors nobody's business.
-PAGES = {"RecordingPage", "HistoryPage", "FilePage", "NoticePage", "DeliveryPage"}
+PAGES = {"RecordingPage", "HistoryPage", "FilePage", "NoticePage", "DeliveryPage", "ActionPage"}
 CLASSES = {
     "HistoryView": models.HistoryEntry,
     "NoticeView": models.Notification,
@@ -84,7 +89,7 @@ CLASSES = {
     "FieldProblem": errors.FieldProblem,
 }
 # What is one word or nothing is what a method gives, or takes as its parameters.
-WITHOUT_CLASS = {"StatusView", "StartBody", "ChangeBody", "RtmpBody", "RedriveBody"}
+WITHOUT_CLASS = {"StatusView", "StartBody", "ChangeBody", "RtmpBody", "RedriveBody", "AdoptBody"}
 
 
 def class_of(schema: str) -> Any:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -144,6 +145,21 @@ except StartRefused as error:
             await Database.open(url)
     async with await Database.open(url):
         pass  # the lock goes with the one that held it
+
+
+async def test_a_guest_reads_and_writes_beside_the_one_that_serves(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+
+    def add(number: int) -> Callable[[sa.Connection], object]:
+        return lambda connection: connection.execute(budgets.insert().values(rate_group=f"g{number}", tat=1))
+
+    async with await Database.open(url) as serving, await Database.open(url, beside=True) as guest:
+        await serving.run(budgets.create)
+        assert (serving.exclusive, guest.exclusive) == (True, False)
+        await asyncio.gather(*((serving, guest)[number % 2].run(add(number)) for number in range(40)))
+        assert len(await guest.run(groups)) == len(await serving.run(groups)) == 40
+    async with await Database.open(url, beside=True) as alone:
+        assert alone.exclusive, "where nobody serves it is as any other"
 
 
 async def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.database import claims, evidence, filed, idempotency, ledger, notifications, outbox, recordings
+from service.database import actions, claims, evidence, filed, idempotency, ledger, notifications, outbox, recordings
 from service.database.run import Database
 from service.recording import State
 
 GROWING = (
     *("recordings", "attempts", "labels", "notifications", "files", "history", "reports", "messages", "deliveries"),
-    *("idempotency_keys", "ledger"),
+    *("idempotency_keys", "ledger", "actions"),
 )
 # Walked as a whole on purpose: they hold only what is under way.
 SMALL = ("ix_notifications_new", "ix_recordings_due", "ix_messages_unpublished", "ix_ledger_running")
@@ -25,6 +25,8 @@ Statement = Callable[[sa.Connection], object]
 CLAIM = notifications.NoticeClaim(1, "main", 0.0, 1, b"", "rec_1")
 HOT: dict[str, Statement] = {
     "load a recording": lambda c: recordings.load_recording(c, "rec_1", owner="school", lock=True),
+    "whose recordings are": lambda c: recordings.load_owners(c, {"rec_1", "rec_2"}),
+    "a recording by its task": lambda c: recordings.find_by_sid(c, "school", "s"),
     "list": lambda c: recordings.list_recordings(c, **OWN),
     "list on": lambda c: recordings.list_recordings(c, **OWN, after=LATE),
     "list states": lambda c: recordings.list_recordings(c, **OWN, states={State.VERIFIED, State.FAILED}),
@@ -47,12 +49,15 @@ HOT: dict[str, Statement] = {
     "depth of the inbox": notifications.measure_inbox,
     "history": lambda c: evidence.load_history(c, "rec_1", after=3, limit=50),
     "files": lambda c: evidence.load_files(c, "rec_1", after="k", limit=50),
+    "notices for a bundle": lambda c: notifications.load_applied(c, "rec_1", 50),
+    "reports": lambda c: evidence.load_reports(c, "rec_1", 50),
     "a report": lambda c: evidence.load_report(c, "rec_1"),
     "publish messages": outbox.publish,
     "the feed": lambda c: outbox.load_events(c, "school", after=3, limit=50),
     "claim deliveries": lambda c: outbox.claim_deliveries(c, "hook", 1, 60, 8),
     "the oldest delivery": outbox.oldest_pending,
     "what a bucket should hold": lambda c: filed.load_filed(c, "archive", "pr/", "pr/k"),
+    "actions": lambda c: actions.list_actions(c, "school", limit=50, before=9),
     "an idempotency key": lambda c: idempotency.load_answer(c, "school", "key"),
 }
 

@@ -1,9 +1,12 @@
 """Secrets stay where they belong: marks in every one of them are found in no log, metric, answer or database."""
 
 import asyncio
+import io
 import json
 import time
+import zipfile
 from base64 import b64encode
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +32,7 @@ from house import (
     signed,
     toml,
 )
+from logged import lines_of, undocumented
 
 MARK = "CANARY"
 SECRETS = {
@@ -207,7 +211,10 @@ async def _read_everything(house: _Canary) -> None:
     for one in listed:
         for path in ("", "/timeline?limit=200", "/files?limit=200"):
             await house.call("GET", f"/v1/recordings/{one['id']}{path}", token=reader, expect=200)
-    for path in ("/v1/notifications", "/v1/events", "/v1/messages"):
+        bundle = await house.call("GET", f"/v1/recordings/{one['id']}/support-bundle", expect=200)
+        with zipfile.ZipFile(io.BytesIO(bundle.content)) as archive:
+            house.seen += [archive.read(name) for name in archive.namelist()]
+    for path in ("/v1/notifications", "/v1/events", "/v1/messages", "/v1/actions"):
         answer = await house.call("GET", f"{path}?limit=200", expect=200)
         assert answer.body["items"], path
     await house.call("GET", "/v1/endpoints", token=reader, expect=200)
@@ -235,10 +242,16 @@ async def test_no_mark_of_a_secret_is_in_logs_metrics_answers_or_the_database(
             for story in (_refused_start, _errors_on_the_way, _storage_refused, _nonsense):
                 group.create_task(story(house))
         await _read_everything(house)
+        lines = await house.rows("SELECT recording_id, detail FROM history WHERE kind = 'state'")
+        transitions = Counter((recording, json.loads(detail)["state"]) for recording, detail in lines)
         places = {"an answer": house.seen, "the database": await _database(house)}
     places |= {log.name: [log.read_bytes()] for log in logs}
     assert b'"path": "/v1/recordings/rec_' in places["serve.log"][0], "requests are logged"
     assert b"upload refused" in places["emulator.log"][0], "the storage really refused the marked keys"
+    assert undocumented(logs[0]) == []
+    entered = Counter((line["recording_id"], line["state"]) for line in lines_of(logs[0]) if line["event"] == "state")
+    assert entered >= transitions, "each transition has its line"
+    assert {"step", "notice", "delivery", "acquired"} <= {line["event"] for line in lines_of(logs[0])}
     leaks = [
         f"{what} is in {place}: …{content[max(0, at - 150) : at + 60].decode(errors='replace')}…"
         for what, mark in _marks(store).items()

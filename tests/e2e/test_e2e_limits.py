@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from house import PAGE, Forge, House, Living, ServiceProcess, Store, eventually, instant, killable, rfc3339
@@ -125,25 +126,53 @@ async def test_a_task_that_the_database_has_lost_is_adopted_stopped_and_verified
         (task,) = await house.tasks(recording)
         await house.forget(recording)
         said = next(json.loads(line) for line in service.log.read_text().splitlines() if '"acquired"' in line)
-        assert said["recording"] == recording
-        known = ("--app", "main", "--storage", "archive", "--uid", str(said["uid"]))
-        known += ("--resource-id", said["resource_id"])
-        adopt = ServiceProcess(forge, tmp_path / "pagereel.toml", "adopt", recording, *known, "--stop")
-        await adopt.start("()")
-        code, said = await adopt.over()
-        assert code == 0, said
-        await adopt.start("()")
-        code, said = await adopt.over()
-        assert code == 2, "a second time"
-        assert "nothing is lost" in said
+        assert said["recording_id"] == recording
         await service.serve()
+        typed = _Terminal(forge, tmp_path, house)
+        known = ("--app", "main", "--storage", "archive", "--uid", str(said["uid"]))
+        known += ("--resource-id", said["resource_id"], "--stop")
+        assert await typed("adopt", recording, *known) == (0, ANY)
+        code, told = await typed("adopt", recording, *known)
+        assert (code, "nothing is lost" in told) == (2, True), told
+        code, told = await typed("adopt", recording, *known, owner="other")
+        assert (code, "no such recording" in told) == (2, True), "what is another's is not there"
         shown = await house.until(recording, "verified", "defective", deadline=40)
         assert (shown["end_reason"], shown["attempts"][0]["sid"]) == ("stopped", task["sid"])
         assert not any(each["running"] for each in await house.tasks(recording))
         assert await store.keys(f"rec/{recording.removeprefix('rec_').lower()}/")
-        usage = ServiceProcess(forge, tmp_path / "pagereel.toml", "usage", "--json")
-        await service.stop()
-        await usage.start("()")
-        code, said = await usage.over()
+        adopted = (await house.call("GET", "/v1/actions", expect=200)).body["items"]
+        assert [(each["action"], each["subject"], each["token_id"]) for each in adopted] == [
+            ("adopt", recording, "bootstrap"),
+            ("start", recording, "bootstrap"),
+        ]
+        code, told = await typed("usage", "--json")
+        assert [item["tasks"] for item in json.loads(told)["items"]] == [1]
+        code, told = await typed("usage", "--json", owner="other")
+        assert json.loads(told)["items"] == []
+        code, told = await typed("usage", "--all-owners")
+        assert (code, "default" in told) == (0, True), told
+
+
+class _Terminal:
+    """Commands against the running service, by two owners' operators."""
+
+    def __init__(self, forge: Forge, root: Path, house: House) -> None:
+        self._forge, self._root, self._house = forge, root, house
+
+    async def __call__(self, command: str, *words: str, owner: str = "default") -> tuple[int, str]:
+        file = self._root / f"{owner}-token"
+        if not file.exists():
+            file.write_text(self._house.token if owner == "default" else await self._made(owner))
+        where = ("--url", self._house.api, "--token-file", str(file))
+        return await self._run(command, *words, *where)
+
+    async def _made(self, owner: str) -> str:
+        """A token made beside the running service."""
+        code, said = await self._run("token", "create", "--owner", owner, "--scope", "operate", "--scope", "read")
         assert code == 0, said
-        assert '"resolution": "hd", "tasks": 1' in said
+        return said
+
+    async def _run(self, *words: str) -> tuple[int, str]:
+        process = ServiceProcess(self._forge, self._root / "pagereel.toml", *words)
+        await process.start("()")
+        return await process.over()

@@ -20,6 +20,7 @@ import aiohttp
 from pagereel_client.decoding import decode
 from pagereel_client.errors import BadAnswer, WaitedTooLong
 from pagereel_client.models import (
+    Action,
     Delivery,
     Endpoint,
     EndpointList,
@@ -224,6 +225,10 @@ class Client:
         """One look at the bucket as a whole; the newest unless a number is given."""
         return await self._json(WholeReport, "GET", f"{_one(recording_id)}/report", query={"number": number})
 
+    async def support_bundle(self, recording_id: str) -> bytes:
+        """All that is known of it as one ZIP archive without secrets. Scope `operate`."""
+        return await self._read(f"{_one(recording_id)}/support-bundle")
+
     async def poster(self, recording_id: str) -> bytes:
         """One picture of it, as JPEG."""
         return await self._read(f"{_one(recording_id)}/poster")
@@ -287,7 +292,33 @@ class Client:
         """What a month's recordings took and cost; `month` such as `2026-11`, without it this one."""
         return await self._json(Usage, "GET", "/v1/usage", query={"month": month})
 
+    def actions(self, *, limit: int | None = None) -> AsyncIterator[Action]:
+        """What was asked for with the owner's tokens, newest first."""
+        return self._items(Action, "/v1/actions", {}, limit)
+
     # --- for operators ---
+
+    async def adopt(
+        self,
+        recording_id: str,
+        *,
+        app: str,
+        storage: str,
+        uid: int,
+        resource_id: str,
+        sid: str | None = None,
+        attempt: int | None = None,
+        hours: int | None = None,
+        stop: bool | None = None,
+    ) -> Recording:
+        """Take over a task that the service's database has lost; its log line `acquired` has what is needed. Scope
+        `operate`."""
+        given = {
+            **{"app": app, "storage": storage, "uid": uid, "resource_id": resource_id},
+            **{"sid": sid, "attempt": attempt, "hours": hours, "stop": stop},
+        }
+        body = {name: value for name, value in given.items() if value is not None}
+        return await self._json(Recording, "POST", f"{_one(recording_id)}/adopt", body=body, repeatable=False)
 
     def notifications(
         self,

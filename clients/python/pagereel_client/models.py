@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pagereel_client.words import (
+    ActionKind,
     AttemptState,
     Blame,
     Certainty,
@@ -344,6 +345,16 @@ class Recording:
     latest_report: Report | None
     warnings: tuple[str, ...]
     links: Links
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that was asked for. `subject`: the id of a recording, notification or message, or an endpoint."""
+
+    at: datetime
+    action: ActionKind
+    subject: str
+    token_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,11 @@ State = Literal[
 Verdict = Literal["verified", "incomplete", "defective", "unreachable"]
 """What one look at the bucket says. `unreachable` says nothing about the recording."""
 
+ActionKind = Literal[
+    "start", "change", "stop", "pause", "resume", "rtmp", "verify", "adopt", "replay", "redrive", "enable"
+]
+"""What a caller may have done."""
+
 MessageType = Literal[
     "recording.started",
     "recording.paused",

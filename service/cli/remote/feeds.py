@@ -1,18 +1,18 @@
-"""Commands about what came in and what went out: events, notices, messages, endpoints."""
+"""Commands about what was asked, what came in and what went out: actions, events, notices, messages, endpoints."""
 
 import click
 
-from service.cli.remote.session import Service, remote, show_json
+from service.cli.remote.session import Service, remote
 from service.cli.remote.shown import console, table
+from service.cli.running import json_option, show_json
 
 WAIT_SECONDS = 30
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
 @click.command("events")
 @click.option("--after", help="The `next` of an earlier call. Default: from the beginning.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes next, until Ctrl-C.")
-@_JSON
+@json_option
 @remote
 async def events_command(service: Service, after: str | None, follow: bool, as_json: bool) -> None:
     """Print what happened to recordings, in the order of the feed; with --json one event a line, and `next` last."""
@@ -36,6 +36,20 @@ async def events_command(service: Service, after: str | None, follow: bool, as_j
         show_json({"next": after})
 
 
+@click.command("actions")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@json_option
+@remote
+async def actions_command(service: Service, limit: int, as_json: bool) -> None:
+    """List what was asked for with the owner's tokens, newest first."""
+    found = [item async for item in service.items("/v1/actions", limit=limit)]
+    if as_json:
+        show_json(found)
+        return
+    rows = ((each["at"], each["action"], each["subject"], each["token_id"]) for each in found)
+    console().print(table(("when", "action", "subject", "token"), rows))
+
+
 @click.group("notices")
 def notices_group() -> None:
     """Notifications from Agora, as they were stored."""
@@ -45,7 +59,7 @@ def notices_group() -> None:
 @click.option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
 @click.option("--sid", help="Only of this Agora task.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@_JSON
+@json_option
 @remote
 async def notices_list_command(
     service: Service, outcome: str | None, sid: str | None, limit: int, as_json: bool
@@ -65,12 +79,16 @@ async def notices_list_command(
 
 @notices_group.command("replay")
 @click.argument("notices", nargs=-1, required=True, type=int)
+@json_option
 @remote
-async def notices_replay_command(service: Service, notices: tuple[int, ...]) -> None:
+async def notices_replay_command(service: Service, notices: tuple[int, ...], as_json: bool) -> None:
     """Have stored notifications understood once more. Where nothing has changed, that changes nothing."""
     for notice in notices:
-        await service.call("POST", f"/v1/notifications/{notice}/replay")
-        click.echo(f"{notice} is understood once more")
+        shown = await service.call("POST", f"/v1/notifications/{notice}/replay")
+        if as_json:
+            show_json(shown)
+        else:
+            click.echo(f"{notice} is understood once more")
 
 
 @click.group("messages")
@@ -82,7 +100,7 @@ def messages_group() -> None:
 @click.option("--state", type=click.Choice(["pending", "delivered", "dead", "skipped"]))
 @click.option("--endpoint", help="Only to this endpoint.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@_JSON
+@json_option
 @remote
 async def messages_list_command(
     service: Service, state: str | None, endpoint: str | None, limit: int, as_json: bool
@@ -103,12 +121,18 @@ async def messages_list_command(
 @messages_group.command("redrive")
 @click.option("--endpoint", help="Only those to this endpoint.")
 @click.argument("messages", nargs=-1)
+@json_option
 @remote
-async def messages_redrive_command(service: Service, endpoint: str | None, messages: tuple[str, ...]) -> None:
+async def messages_redrive_command(
+    service: Service, endpoint: str | None, messages: tuple[str, ...], as_json: bool
+) -> None:
     """Try dead messages again: all of them, or those that are named."""
     body = {**({"endpoint": endpoint} if endpoint else {}), **({"messages": list(messages)} if messages else {})}
     answer = await service.call("POST", "/v1/messages/redrive", body=body)
-    click.echo(f"{answer['redriven']} are tried again")
+    if as_json:
+        show_json(answer)
+    else:
+        click.echo(f"{answer['redriven']} are tried again")
 
 
 @click.group("endpoints")
@@ -117,7 +141,7 @@ def endpoints_group() -> None:
 
 
 @endpoints_group.command("list")
-@_JSON
+@json_option
 @remote
 async def endpoints_list_command(service: Service, as_json: bool) -> None:
     """List the endpoints that recordings may name."""
@@ -133,8 +157,12 @@ async def endpoints_list_command(service: Service, as_json: bool) -> None:
 
 @endpoints_group.command("enable")
 @click.argument("name")
+@json_option
 @remote
-async def endpoints_enable_command(service: Service, name: str) -> None:
+async def endpoints_enable_command(service: Service, name: str, as_json: bool) -> None:
     """Forget that an endpoint was gone or failing, and send what waits for it."""
     shown = await service.call("POST", f"/v1/endpoints/{name}/enable")
-    click.echo(f"{name}: {shown['pending']} on their way")
+    if as_json:
+        show_json(shown)
+    else:
+        click.echo(f"{name}: {shown['pending']} on their way")

@@ -10,8 +10,9 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from service.cli.remote.durations import in_words, size_in_words
-from service.cli.remote.session import CallError, Service, remote, show_json
+from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import console, table
+from service.cli.running import json_option, show_json
 
 AT_ONCE = 4
 SILENT_SECONDS = 60
@@ -23,7 +24,7 @@ SILENT_SECONDS = 60
     "--download", "folder", type=click.Path(file_okay=False, path_type=Path), help="Fetch the objects into this folder."
 )
 @click.option("--kind", type=click.Choice(["slice", "playlist", "mp4"]), help="Only files of this kind.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
 @remote
 async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:
     """List the files of a recording and who has seen each, or fetch them.

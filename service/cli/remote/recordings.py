@@ -1,4 +1,4 @@
-"""Commands about recordings: record, list, show, watch, stop, pause, resume, look, timeline."""
+"""Commands about recordings: record, list, show, watch, stop, pause, resume, look, adopt, timeline, explain."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -8,11 +8,11 @@ import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from service.cli.remote.durations import Duration
-from service.cli.remote.session import CallError, Service, remote, show_json
+from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import OVER, console, facts_of, findings_of, line_of, table
+from service.cli.running import json_option, show_json
 
 POLL_SECONDS = 1.0
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
 @click.command("record")
@@ -24,7 +24,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and not
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable).")
 @click.option("--notify", multiple=True, help="Name of an endpoint that is told what happens (repeatable).")
 @click.option("--wait", is_flag=True, help="Follow it to its verdict; the exit status is 0 for `verified` alone.")
-@_JSON
+@json_option
 @remote
 async def record_command(
     service: Service, page: str, length: float | None, labels: tuple[str, ...], wait: bool, as_json: bool, **named: Any
@@ -57,7 +57,7 @@ def _pair(label: str) -> tuple[str, str]:
 @click.option("--app", help="Only of this app.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only with this label (repeatable).")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@_JSON
+@json_option
 @remote
 async def list_command(
     service: Service, states: tuple[str, ...], app: str | None, labels: tuple[str, ...], limit: int, as_json: bool
@@ -78,7 +78,7 @@ async def list_command(
 
 @click.command("show")
 @click.argument("recording")
-@_JSON
+@json_option
 @remote
 async def show_command(service: Service, recording: str, as_json: bool) -> None:
     """Show a recording: what is known about it, and what the newest look at the bucket found."""
@@ -100,7 +100,7 @@ def _print(shown: dict[str, Any]) -> None:
 
 @click.command("watch")
 @click.argument("recording")
-@_JSON
+@json_option
 @remote
 async def watch_command(service: Service, recording: str, as_json: bool) -> int:
     """Follow a recording to its verdict. The exit status is 0 for `verified` alone. Ctrl-C leaves it recording."""
@@ -145,7 +145,7 @@ def _wish(name: str, path: str, text: str) -> click.Command:
     """A command that notes one wish for a recording."""
 
     @click.argument("recording")
-    @_JSON
+    @json_option
     @remote
     async def wish(service: Service, recording: str, as_json: bool) -> None:
         shown = await service.call("POST", f"/v1/recordings/{recording}/{path}")
@@ -163,9 +163,34 @@ resume_command = _wish("resume", "resume", "Go on after a pause, or begin one th
 look_command = _wish("look", "verify", "Look at the bucket again now.")
 
 
+@click.command("adopt")
+@click.argument("recording")
+@click.option("--app", required=True, help="The app it was made with.")
+@click.option("--storage", required=True, help="The storage profile it was made with.")
+@click.option("--uid", required=True, type=click.IntRange(1, 2**32 - 1))
+@click.option("--resource-id", required=True)
+@click.option("--sid", help="Where it is known; otherwise it is looked for in the bucket and in notifications.")
+@click.option("--attempt", type=click.IntRange(1, 100), help="Which attempt it was. Default: 1.")
+@click.option("--hours", type=click.IntRange(1, 719), help="Its hour limit. Default: 3.")
+@click.option("--stop", is_flag=True, help="Stop it at once.")
+@json_option
+@remote
+async def adopt_command(service: Service, recording: str, as_json: bool, **known: Any) -> None:
+    """Take over an Agora task that the database has lost; it becomes the token's owner's.
+
+    RECORDING, uid and resource id are in the log line `acquired`. From then on it is watched, stopped and verified like
+    any other. Its page and parameters are not known any more."""
+    body = {name: value for name, value in known.items() if value not in (None, False)}
+    shown = await service.call("POST", f"/v1/recordings/{recording}/adopt", body=body)
+    if as_json:
+        show_json(shown)
+    else:
+        click.echo(f"{recording}: {line_of(shown)}")
+
+
 @click.command("timeline")
 @click.argument("recording")
-@_JSON
+@json_option
 @remote
 async def timeline_command(service: Service, recording: str, as_json: bool) -> None:
     """Show what happened to a recording, oldest first, and who said so."""
@@ -187,7 +212,7 @@ def _detail(detail: dict[str, Any]) -> str:
 
 @click.command("explain")
 @click.argument("recording")
-@_JSON
+@json_option
 @remote
 async def explain_command(service: Service, recording: str, as_json: bool) -> None:
     """Say why a recording is as it is: what happened, whose doing it was, what shows it, what to do next."""

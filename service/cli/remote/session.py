@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 import click
@@ -45,23 +45,36 @@ class Service:
         headers: dict[str, str] | None = None,
     ) -> Any:
         """The JSON of a success. Raises `CallError`."""
+        status, content = await self._ask(method, path, json=body, params=params, headers=headers)
+        return self._read(status, content)
+
+    async def fetch(self, path: str) -> bytes:
+        """A document as it is. Raises `CallError`."""
+        status, content = await self._ask("GET", path)
+        if status != 200:
+            self._read(status, content)
+        return content
+
+    async def _ask(self, method: str, path: str, **more: Any) -> tuple[int, bytes]:
         try:
-            async with self.http.request(
-                method, self.url + path, json=body, params=params, headers=headers, allow_redirects=False
-            ) as response:
-                content = await response.read()
+            async with self.http.request(method, self.url + path, allow_redirects=False, **more) as response:
+                return response.status, await response.read()
         except TimeoutError:
             raise CallError(f"{self.url} did not answer within {CALL_SECONDS} s") from None
+        except aiohttp.InvalidURL:
+            raise CallError(f"{self.url} is no URL") from None
         except aiohttp.ClientConnectorError as error:
             raise CallError(f"{self.url} cannot be reached: {error.os_error.strerror or error.os_error}") from None
         except aiohttp.ClientError as error:
             raise CallError(f"{self.url} cannot be reached: {error}") from None
+
+    def _read(self, status: int, content: bytes) -> Any:
         try:
             answer = json.loads(content)
         except ValueError:
-            raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {response.status})") from None
-        if response.status >= 400:
-            raise CallError(_problem(answer, response.status), response.status)
+            raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})") from None
+        if status >= 300:
+            raise CallError(_problem(answer, status), status)
         return answer
 
     async def items(
@@ -90,10 +103,13 @@ def _problem(answer: Any, status: int) -> str:
     return "\n".join(lines)
 
 
-def remote(run: Callable[..., Coroutine[Any, Any, int | None]]) -> Callable[..., None]:
-    """A command that gets a `Service` first. What `run` returns is the exit status; None: 0."""
+Run = Callable[..., Coroutine[Any, Any, int | None]]
+"""What a command does with a service; it returns the exit status, None for 0."""
 
-    @click.option(
+
+def reached(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which service, and with which token: `url` and `token_file`."""
+    url = click.option(
         "--url",
         envvar="PAGEREEL_URL",
         default=DEFAULT_URL,
@@ -101,36 +117,43 @@ def remote(run: Callable[..., Coroutine[Any, Any, int | None]]) -> Callable[...,
         show_envvar=True,
         help="The API of the running service.",
     )
-    @click.option(
+    token_file = click.option(
         "--token-file",
         envvar="PAGEREEL_TOKEN_FILE",
         type=click.Path(dir_okay=False, path_type=Path),
         show_envvar=True,
         help="File with the API token. Default: $PAGEREEL_TOKEN.",
     )
+    return url(token_file(command))
+
+
+def remote(run: Run) -> Callable[..., None]:
+    """A command that gets a `Service` first."""
+
+    @reached
     @wraps(run)
     def command(url: str, token_file: Path | None, **given: Any) -> None:
-        try:
-            status = asyncio.run(_with_service(url.rstrip("/"), _token(token_file), run, given))
-        except CallError as error:
-            fail(str(error))
-        except KeyboardInterrupt:
-            sys.exit(130)
-        sys.exit(status or 0)
+        speak(url, token_file, lambda service: run(service, **given))
 
     return command
 
 
-async def _with_service(
-    url: str, token: str, run: Callable[..., Coroutine[Any, Any, int | None]], given: dict[str, Any]
-) -> int | None:
+def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
+    """Let `run` use the service, and end the process with its status."""
+    try:
+        status = asyncio.run(_with_service(url.rstrip("/"), _token(token_file), run))
+    except CallError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(status or 0)
+
+
+async def _with_service(url: str, token: str, run: Run) -> int | None:
     timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=10)
     headers = {"Authorization": f"Bearer {token}"}
-    try:
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
-            return await run(Service(url, http), **given)
-    except aiohttp.InvalidURL:
-        raise CallError(f"{url} is no URL") from None
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
+        return await run(Service(url, http))
 
 
 def _token(file: Path | None) -> str:
@@ -146,8 +169,3 @@ def _token(file: Path | None) -> str:
     if not token or not token.isascii() or not token.isprintable():
         fail("a token is needed: set PAGEREEL_TOKEN, or give --token-file")
     return token
-
-
-def show_json(value: Any) -> None:
-    """Machine-readable output: one JSON document, or one line of a stream."""
-    click.echo(json.dumps(value, ensure_ascii=False))

@@ -172,8 +172,12 @@ class StandIn:
         self._note("notices", where)
         return Page((NOTICE,), None)
 
-    async def replay_notice(self, caller: Any, notice_id: int) -> StoredNotice:
-        self._note("replay_notice", notice_id)
+    @property
+    def incoming(self) -> "StandIn":
+        return self
+
+    async def replay(self, caller: Any, notice_id: int) -> StoredNotice:
+        self._note("replay", notice_id)
         return NOTICE
 
     async def receive_notice(self, app: str, body: bytes, v2: str | None, v1: str | None) -> None:

@@ -175,7 +175,7 @@ async def test_stored_notifications_are_listed_and_replayed(api: Client, operati
     replayed = await api.post("/v1/notifications/5/replay")
     assert (replayed.status, (await replayed.json())["id"]) == (202, 5)
     where = {"sid": "sid-1", "event_type": 71, "outcome": "parked", "cursor": None, "limit": 50}
-    assert operations.calls == [("notices", (where,)), ("replay_notice", (5,))]
+    assert operations.calls == [("notices", (where,)), ("replay", (5,))]
 
 
 async def test_health_asks_nobody_and_readiness_asks(api: Client, operations: StandIn) -> None:

@@ -1,0 +1,39 @@
+"""What an owner's recordings used and cost, and what its tokens were used for."""
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from handlers.console.door import need
+from handlers.console.pages import render
+from handlers.decoding import decode_query
+from handlers.keys import CALLER, CLOCK, OPERATIONS
+from handlers.payloads import PageQuery, UsageQuery, page_of
+from service.operations import Scope
+
+
+async def usage(request: web.Request) -> web.Response:
+    """A month of the owner's."""
+    need(request, Scope.READ)
+    query = decode_query(request.query, UsageQuery, filled=True)
+    used = await request.app[OPERATIONS].usage.read(request[CALLER], query.get("month"))
+    known = {
+        "used": used,
+        "before": _month(used.from_at - 1),
+        "after": _month(used.to_at) if used.to_at <= request.app[CLOCK]() else None,
+    }
+    return await render(request, "usage.html", lambda: known)
+
+
+async def actions(request: web.Request) -> web.Response:
+    """What was asked for, newest first."""
+    need(request, Scope.READ)
+    page = await request.app[OPERATIONS].trail.actions(
+        request[CALLER], *page_of(decode_query(request.query, PageQuery, filled=True))
+    )
+    following = request.rel_url.update_query(cursor=page.next) if page.next else None
+    return await render(request, "actions.html", lambda: {"page": page, "following": following})
+
+
+def _month(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m")

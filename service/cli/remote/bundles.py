@@ -1,0 +1,115 @@
+"""The command `pagereel support-bundle`: fetch one, or show the decisions of one again."""
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.cli.remote.session import Service, reached, speak
+from service.cli.remote.shown import console, table
+from service.cli.running import fail, json_option, show_json
+from service.lifecycle.observations import Entry, Wait
+from service.lifecycle.replay import Decision
+from service.operations.replaying import BundleError, decide
+from service.recording import Recording
+
+_File = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("support-bundle")
+@click.argument("recording", required=False)
+@click.option("--output", "-o", type=_File, help="Where it goes. Default: RECORDING.zip here.")
+@click.option("--replay", "replayed", type=_File, help="Do not ask; show what is decided from this bundle.")
+@json_option
+@reached
+def support_bundle_command(
+    url: str, token_file: Path | None, recording: str | None, output: Path | None, replayed: Path | None, as_json: bool
+) -> None:
+    """Fetch all that is known of a recording as one archive without secrets; or decide one anew with --replay.
+
+    With --replay the exit status is 0 where the rules of this version arrive at the state that was kept, otherwise 1.
+    """
+    if (recording is None) == (replayed is None):
+        raise click.UsageError("name a recording, or a bundle with --replay")
+    if replayed is not None:
+        _replay(replayed, as_json)
+    target = output or Path(f"{recording}.zip")
+
+    async def fetch(service: Service) -> None:
+        content = await service.fetch(f"/v1/recordings/{recording}/support-bundle")
+        try:
+            await asyncio.to_thread(target.write_bytes, content)
+        except OSError as error:
+            fail(f"{target} cannot be written ({error.strerror})")
+        if as_json:
+            show_json({"file": str(target), "bytes": len(content)})
+        else:
+            click.echo(f"{target}: {len(content)} bytes")
+
+    speak(url, token_file, fetch)
+
+
+def _replay(file: Path, as_json: bool) -> None:
+    try:
+        kept, arrived, decisions = decide(file.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be read ({error.strerror})")
+    except BundleError as error:
+        fail(f"{file}: {error}")
+    same = (kept.state, kept.end_reason, kept.blame) == (arrived.state, arrived.end_reason, arrived.blame)
+    if as_json:
+        show_json({"same": same, "kept": _end(kept), "decided": _end(arrived), "decisions": [*map(_plain, decisions)]})
+    else:
+        console().print(table(("when", "observed", "what follows", "next"), map(_row, decisions)))
+        told = sum(one.observation is None for one in decisions)
+        click.echo(f"{len(decisions)} decisions; {told} lines were taken as told (!)")
+        click.echo(f"{kept.id} was kept as {_words(kept)}; decided anew it is {_words(arrived)}")
+    raise SystemExit(0 if same else 1)
+
+
+def _row(one: Decision) -> tuple[str, ...]:
+    seen = "!" if one.observation is None else _call(one.observation)
+    return _instant(one.at), f"{one.source}: {seen}", "; ".join(map(_line, one.lines)), _next(one)
+
+
+def _line(line: Entry) -> str:
+    detail = ", ".join(f"{name}={value}" for name, value in line.detail.items() if value is not None)
+    return f"{line.kind} ({detail})" if detail else line.kind
+
+
+def _next(one: Decision) -> str:
+    if not isinstance(one.step, Wait):
+        return _call(one.step)
+    return "nothing" if one.step.until_at is None else f"wait {max(0, one.step.until_at - one.at):.1f} s"
+
+
+def _call(value: Any) -> str:
+    """The name of an observation or step; what it says stands in the lines that follow from it."""
+    inner = getattr(value, "step", None)
+    return type(value).__name__ if inner is None else f"{type(value).__name__} {type(inner).__name__}"
+
+
+def _plain(one: Decision) -> dict[str, Any]:
+    return {
+        "at": _instant(one.at),
+        "source": one.source,
+        "observation": None if one.observation is None else _call(one.observation),
+        "lines": [asdict(line) for line in one.lines],
+        "state": one.state,
+        "next": _next(one),
+    }
+
+
+def _end(recording: Recording) -> dict[str, Any]:
+    return {"state": recording.state, "end_reason": recording.end_reason, "blame": recording.blame}
+
+
+def _words(recording: Recording) -> str:
+    return recording.state.value + (f" ({recording.end_reason.value})" if recording.end_reason else "")
+
+
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

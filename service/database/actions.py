@@ -1,0 +1,43 @@
+"""The trail of what callers asked for, and with which token: one row in the transaction of each of their actions."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from service.database.tables import actions
+
+
+class ActionRow(NamedTuple):
+    """`subject`: the id of a recording, notification or message, or the name of an endpoint."""
+
+    id: int
+    at: float
+    token_id: str
+    action: str
+    subject: str
+
+
+_COLUMNS = tuple(actions.c[name] for name in ActionRow._fields)
+
+
+def insert_action(
+    connection: sa.Connection, *, owner: str, token_id: str, action: str, subject: str, at: float
+) -> None:
+    """Note one action."""
+    row = {"at": at, "owner": owner, "token_id": token_id, "action": action, "subject": subject}
+    connection.execute(actions.insert(), row)
+
+
+def list_actions(connection: sa.Connection, owner: str, *, limit: int, before: int | None = None) -> list[ActionRow]:
+    """An owner's actions, newest first. `before`: the id of the last one seen."""
+    query = sa.select(*_COLUMNS).where(actions.c.owner == owner)
+    if before is not None:
+        query = query.where(actions.c.id < before)
+    return [ActionRow(*row) for row in connection.execute(query.order_by(actions.c.id.desc()).limit(limit))]
+
+
+def prune_actions(connection: sa.Connection, before_at: float, limit: int) -> int:
+    """Delete at most `limit` of the oldest actions from before `before_at`; how many were."""
+    first = sa.select(actions.c.id, actions.c.at).order_by(actions.c.id).limit(limit).subquery()
+    old = sa.select(first.c.id).where(first.c.at < before_at)
+    return connection.execute(actions.delete().where(actions.c.id.in_(old))).rowcount

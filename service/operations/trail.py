@@ -1,0 +1,60 @@
+"""Who asked for what: each action of a caller is noted in its own transaction, under the id of the token."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from service.database.actions import insert_action, list_actions
+from service.database.run import Database
+from service.operations.cursors import decode_cursor, encode_cursor
+from service.operations.words import Caller, Page
+
+
+class ActionKind(StrEnum):
+    """What a caller may have done."""
+
+    START = "start"
+    CHANGE = "change"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RTMP = "rtmp"
+    VERIFY = "verify"
+    ADOPT = "adopt"
+    REPLAY = "replay"
+    REDRIVE = "redrive"
+    ENABLE = "enable"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`subject`: the id of a recording, notification or message, or the name of an endpoint."""
+
+    at: float
+    token_id: str
+    action: str
+    subject: str
+
+
+def note_action(connection: sa.Connection, caller: Caller, kind: ActionKind, subject: str, now: float) -> None:
+    """Write down an action beside what it does: both or neither."""
+    insert_action(connection, owner=caller.owner, token_id=caller.token_id, action=kind.value, subject=subject, at=now)
+
+
+class Trail:
+    """What an owner's tokens were used for."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def actions(self, caller: Caller, cursor: str | None, limit: int) -> Page[Action]:
+        """The owner's actions, newest first."""
+        before: int | None = (decode_cursor(cursor, (int,)) or (None,))[0]
+        found = await self._database.run(
+            lambda connection: list_actions(connection, caller.owner, limit=limit + 1, before=before)
+        )
+        items = tuple(Action(row.at, row.token_id, row.action, row.subject) for row in found[:limit])
+        return Page(items, encode_cursor(found[limit - 1].id) if len(found) > limit else None)

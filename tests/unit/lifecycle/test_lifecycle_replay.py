@@ -1,0 +1,173 @@
+"""What was kept of a life decides it once more: the rules arrive where they did, and mark what was told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from lifecycle_agora import Answer
+from lifecycle_driver import NOW, Driver, make
+
+from service.lifecycle.observations import (
+    Entry,
+    Judged,
+    NoticeReceived,
+    Observation,
+    PauseRequested,
+    ResumeRequested,
+    StopAtChanged,
+    StopRequested,
+)
+from service.lifecycle.replay import Kept, as_requested, replay
+from service.operations.writing import source_of
+from service.recording import Notice, Policy, Recording
+from service.report import Report
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the history as the database keeps it."""
+
+    at: float
+    kind: str
+    source: str
+    detail: dict[str, Any]
+    count: int = 1
+
+
+class Witness(Driver):
+    """Keeps what the database would keep."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.lines: list[Line] = []
+        self.notices: list[Notice] = []
+        self.reports: dict[int, Report] = {}
+        super().__init__(*args, **kwargs)
+
+    def observe(self, observation: Observation) -> None:
+        known = len(self.entries)
+        super().observe(observation)
+        source = source_of(observation)
+        self.lines += [Line(self.clock.now, one.kind, source, one.detail) for one in self.entries[known:]]
+        if isinstance(observation, NoticeReceived):
+            self.notices.append(observation.notice)
+        if isinstance(observation, Judged):
+            self.reports[self.recording.reports] = observation.report
+
+    def kept(self) -> Kept:
+        return Kept(self.recording, self.lines, self.notices, self.reports)
+
+
+def stopped(driver: Witness) -> None:
+    driver.request(600, StopRequested())
+
+
+def paused(driver: Witness) -> None:
+    driver.request(100, PauseRequested())
+    driver.request(200, ResumeRequested())
+    driver.request(600, StopRequested())
+
+
+def changed(driver: Witness) -> None:
+    driver.at(100, lambda: driver.observe(StopAtChanged(driver.clock.now + 300)))
+
+
+def never_stopped(driver: Witness) -> None:
+    """The hour limit ends it."""
+
+
+def died(driver: Witness) -> None:
+    driver.agora.page_dies = [(300, 6)]
+
+
+def unreachable(driver: Witness) -> None:
+    driver.agora.page_dies = [(1, 5)]
+
+
+def unanswered(driver: Witness) -> None:
+    driver.agora.faults["start"] = ["answer_lost"]
+    stopped(driver)
+
+
+def refused(driver: Witness) -> None:
+    driver.agora.faults["start"] = [Answer(400, 2)]
+
+
+def busy(driver: Witness) -> None:
+    driver.agora.faults["acquire"] = [Answer(503), Answer(503)]
+    stopped(driver)
+
+
+def failed_over(driver: Witness) -> None:
+    driver.at(110, lambda: driver.agora.fail_over(driver.task, 90))
+    stopped(driver)
+
+
+def unseen(driver: Witness) -> None:
+    driver.agora.bucket_down = [(NOW + 100, NOW + 900)]
+    stopped(driver)
+
+
+def gone(driver: Witness) -> None:
+    driver.at(110, lambda: driver.agora.fail_over(driver.task, 900))
+
+
+STORIES = [
+    stopped,
+    paused,
+    changed,
+    never_stopped,
+    died,
+    unreachable,
+    refused,
+    busy,
+    failed_over,
+    unseen,
+    gone,
+    unanswered,
+]
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["with notices", "without any"])
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_the_rules_arrive_where_they_did(story: Callable[[Witness], None], heard: bool) -> None:
+    driver = Witness(**({} if heard else {"deliver": lambda event_type, number: []}))
+    story(driver)
+    lived = driver.run()
+    arrived, decisions = replay(driver.kept())
+    told = [one.lines for one in decisions if one.observation is None]
+    assert told == []
+    assert _end(arrived) == _end(lived)
+    assert [line.kind for one in decisions for line in one.lines] == [line.kind for line in driver.lines]
+
+
+def test_a_line_that_nothing_explains_is_taken_as_told_and_marked() -> None:
+    driver = Witness()
+    stopped(driver)
+    lived = driver.run()
+    kept = driver.kept()
+    odd = Line(driver.lines[3].at, "warning", "agora", {"code": "never_heard_of"})
+    arrived, decisions = replay(Kept(lived, [*driver.lines[:3], odd, *driver.lines[3:]], kept.notices, kept.reports))
+    assert [one.lines for one in decisions if one.observation is None] == [(Entry("warning", odd.detail),)]
+    assert arrived.warnings == ("never_heard_of",)
+    assert arrived.state is lived.state
+
+
+def test_without_reports_the_verdict_is_as_told() -> None:
+    driver = Witness()
+    stopped(driver)
+    lived = driver.run()
+    arrived, decisions = replay(Kept(lived, driver.lines, driver.notices))
+    assert arrived.state is lived.state
+    assert any(one.observation is None for one in decisions)
+
+
+def test_a_recording_is_seen_as_it_was_asked_for() -> None:
+    for asked in (make(), make(policy=Policy(restart=True), start_at=1_700_000_100.0)):
+        assert as_requested(asked).state is asked.state
+        assert as_requested(asked).start_deadline_at == asked.start_deadline_at
+
+
+def _end(recording: Recording) -> tuple[Any, ...]:
+    attempts = [(one.state, one.sid) for one in recording.attempts]
+    return recording.state, recording.end_reason, recording.blame, recording.warnings, len(recording.pauses), attempts

@@ -1,0 +1,59 @@
+"""The command line as a whole: what every command has, and that a mistake of its user is one line and no traceback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from service.cli import main
+
+# They answer nothing: they run, wait for a person, or print keys for a file.
+WITHOUT_JSON = {"serve", "work", "setup", "manifest keys"}
+
+
+def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_does_and_speaks_json(name: str) -> None:
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert ("--json" in options) is (name not in WITHOUT_JSON)
+    assert len(COMMANDS[name].help or "") > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list"], "a token is needed"),
+        (["show", "rec_1", "--token-file", "/nowhere"], "cannot be read"),
+        (["list", "--url", "nonsense", "--token-file", "{token}"], "is no URL"),
+        (["list", "--url", "http://127.0.0.1:1", "--token-file", "{token}"], "cannot be reached"),
+        (["usage", "--month", "soon"], "is no month"),
+        (["support-bundle"], "name a recording"),
+        (["support-bundle", "--replay", "/nowhere"], "cannot be read"),
+        (["support-bundle", "--replay", "{token}"], "is no support bundle"),
+        (["record", "https://example.org", "--for", "soon", "--token-file", "{token}"], "no length of time"),
+        (["notices", "replay", "x", "--token-file", "{token}"], "not a valid integer"),
+        (["--config", "/nowhere.toml", "token", "list"], "/nowhere.toml"),
+        (["--config", "/nowhere.toml", "usage", "--all-owners"], "/nowhere.toml"),
+        (["tokn"], "No such command"),
+    ],
+)
+def test_a_mistake_is_said_in_a_line(words: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("prl_a_token\n")
+    filled = [word.replace("{token}", str(tmp_path / "token")) for word in words]
+    done = CliRunner(env={"PAGEREEL_TOKEN": "", "PAGEREEL_SETTINGS": ""}).invoke(main, filled)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert isinstance(done.exception, SystemExit), "no traceback"
+    assert done.output.count("\n") <= 6
