@@ -52,6 +52,7 @@ RULES: dict[str, Rule] = {
     f"GET {ONE}/poster": Rule(READ),
     f"GET {ONE}/contact-sheet": Rule(READ),
     f"GET {ONE}/manifest": Rule(READ),
+    f"GET {ONE}/report": Rule(READ),
     f"GET {ONE}/support-bundle": Rule(OPERATE),
     f"GET {ONE}/playlist.m3u8": Rule(READ),
     "GET /v1/notifications": Rule(OPERATE, "{recording}"),
