@@ -200,9 +200,7 @@ def _time(report: dict[str, Any], media: list[Media], window: Span, holes: list[
     covered = report["coverage"]["covered_seconds"]
     if abs(have - covered) > SLACK:
         yield f"{covered} s are covered, in truth {have:.1f}"
-    told = [
-        (one["kind"], (instant(one["from_at"]), instant(one["to_at"]))) for one in report["missing"] if one["seconds"]
-    ]
+    told = [(one["kind"], (instant(one["from_at"]), instant(one["to_at"]))) for one in report["missing"]]
     for hole in holes:
         sure = hole.seconds > (EDGE if hole.edge else NOTABLE) + SLACK
         if sure and not any(kind == hole.cause and _meet(span, hole.span) for kind, span in told):
