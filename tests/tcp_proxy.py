@@ -40,7 +40,7 @@ class TcpProxy:
         self.to_client = Weather()
         self.accepted = 0
         self.heard = bytearray()
-        """All that went to the servers."""
+        """All that came for the servers."""
         self.port = 0
         self._turn = itertools.count()
         self._open: set[asyncio.StreamWriter] = set()

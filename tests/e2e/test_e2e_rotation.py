@@ -88,8 +88,13 @@ async def test_proof_every_secret_is_changed_in_its_file_under_load(forge: Forge
             },
             "storage": {
                 "archive": {
-                    "write": {"access_key_file": path["write-access"], "secret_key_file": path["write-secret"]},
-                    "read": {"access_key_file": path["read-access"], "secret_key_file": path["read-secret"]},
+                    side: {
+                        "access_key": None,
+                        "secret_key": None,
+                        "access_key_file": path[f"{side}-access"],
+                        "secret_key_file": path[f"{side}-secret"],
+                    }
+                    for side in ("write", "read")
                 }
             },
         }
