@@ -34,7 +34,7 @@ from service.database.inbox import Inbox
 from service.database.postgres import Pool
 from service.database.reserve import Reserve
 from service.database.run import Database
-from service.database.sealing import Seals, make_key_file
+from service.database.sealing import SealError, Seals, make_key_file
 from service.database.startup import prepare
 from service.database.wakeups import Wakeups
 from service.deliverer import Deliverer
@@ -213,7 +213,8 @@ def database_url(settings: Settings) -> str:
 def sealing_keys(settings: Settings) -> list[str]:
     """The keys of the settings, or the embedded database's own, made at the first start."""
     if settings.database.sealing_keys is not None:
-        return [key.get() for key in settings.database.sealing_keys]
+        # In the middle of a rotation both files hold the same one.
+        return list(dict.fromkeys(key.get() for key in settings.database.sealing_keys))
     return [make_key_file(Path(settings.database.url.removeprefix("sqlite:///") + ".key"))]
 
 
@@ -310,7 +311,11 @@ async def _follow_keys(house: House) -> None:
             _log.info("bootstrap_token_changed")
         now = sealing_keys(house.settings)
         if now != used:
-            house.seals.use(*now)
+            try:
+                house.seals.use(*now)
+            except SealError as error:  # what was in use stays; the next turn says so again
+                _log.error("sealing_keys_refused", error=str(error))
+                continue
             used = now
             _log.info("sealing_keys_changed")
 
