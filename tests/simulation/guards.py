@@ -136,7 +136,17 @@ class Guard:
 
 
 def _suspensions(world: World) -> None:
-    world.weather = Weather(stalls=1, muted=0.4, workers=3)
+    """Whoever acquires first is suspended until somebody else has taken over and sent the start."""
+    world.weather = Weather(slow=0.9, workers=3)
+    first = ["acquire"]
+
+    def seconds(verb: str) -> float:
+        if verb not in first:
+            return 0
+        first.remove(verb)
+        return world.random.uniform(31, 45)
+
+    world.stall_seconds = seconds
 
 
 def _broken_pages(world: World) -> None:

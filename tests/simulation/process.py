@@ -77,6 +77,10 @@ class Process:
         for task in [task for task in self._tasks if not task.done()]:
             task.cancel()
 
+    @property
+    def frozen(self) -> bool:
+        return self._frozen is not None
+
     def freeze(self, seconds: float) -> None:
         self._frozen = []
         self.loop.at(self.loop.time() + seconds, self._thaw, context=_WORLD)
@@ -243,7 +247,8 @@ class Network:
         answer = self._arrive(self._process, request, fate)
         loop = self._process.loop
         if answer is not None and fate not in ("muted", "late"):
-            loop.at(loop.time() + self._random.uniform(0.02, 0.6), _answer, back, answer, context=_WORLD)
+            delay = self._random.uniform(1, 14) if fate == "slow" else self._random.uniform(0.02, 0.6)
+            loop.at(loop.time() + delay, _answer, back, answer, context=_WORLD)
 
 
 def _answer(back: "asyncio.Future[tuple[int, bytes]]", answer: tuple[int, bytes]) -> None:

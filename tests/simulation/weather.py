@@ -9,7 +9,7 @@ from random import Random
 from tests.simulation.agora import Fate
 from tests.simulation.recorder import Damage
 
-_NOT_DRAWN = ("workers", "stop_muted", "stalls", "dies_at_end", "clock_steps")
+_NOT_DRAWN = ("workers", "stop_muted", "stalls", "dies_at_end", "clock_steps", "stalled_calls", "slow")
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Weather:
     busy: float = 0  # 5xx, 206 or 429 in place of an effect
     stop_muted: float = 0  # the same for stops alone
     halfway: float = 0  # 206/65 or 5xx/62 in spite of the effect
+    slow: float = 0  # answered only after seconds
     slow_start: float = 0  # of those: the task begins only later
     agora_outage: float = 0
     # notices
@@ -45,6 +46,7 @@ class Weather:
     # us
     kills: float = 0
     stalls: float = 0  # a process is suspended, perhaps past its lease
+    stalled_calls: float = 0  # the same while a call of its to Agora is under way
     database_fails: float = 0
     database_outage: float = 0
     skew: float = 0

@@ -38,6 +38,8 @@ class World:
         self.settings = ground.settings
         self.on_notice: Callable[[IncomingNotice], IncomingNotice] = lambda notice: notice
         self.random, self._clocks = Random(f"world {seed}"), Random(f"clocks {seed}")
+        self._stalls = Random(f"stalls {seed}")
+        self.stall_seconds: Callable[[str], float] = self._stalled_call
         self.clock: Callable[[Clock, Clock], Clock] = SteadyClock
         ground.clear(Random(f"order {seed}"))
         self.loop = ground.loop
@@ -115,7 +117,8 @@ class World:
         if self.deaths < MOST_KILLS and random.random() < weather.kills:
             process.at_step[int(exp(random.uniform(log(3), log(3000))))] = lambda: self._kill(process)
         if weather.stalls and random.random() < weather.stalls:
-            process.at_step[int(exp(random.uniform(log(30), log(3000))))] = lambda: self._stall(process)
+            step = int(exp(random.uniform(log(30), log(3000))))
+            process.at_step[step] = lambda: self._stall(process, random.uniform(20, 90))
         if random.random() < weather.skew:
             process.clock_offset = random.uniform(-2, 2)
         if self._clocks.random() < weather.clock_steps:
@@ -145,8 +148,13 @@ class World:
         process.kill()
         process.ended(process, None)
 
-    def _stall(self, process: Process) -> None:
-        seconds = self.random.uniform(20, 90)
+    def _stalled_call(self, verb: str) -> float:
+        """For how long the process is suspended whose call arrives now; 0: not at all."""
+        return self._stalls.uniform(20, 90) if self._stalls.random() < self.weather.stalled_calls else 0
+
+    def _stall(self, process: Process, seconds: float) -> None:
+        if process.frozen or not process.alive:
+            return
         self.story.tell(process.name, "is stopped for a while", seconds=round(seconds))
         self.blocked.append((self.now, self.now + seconds))
         process.freeze(seconds)
@@ -256,6 +264,8 @@ class World:
     def _arrive(self, process: Process, request: Request, fate: str) -> tuple[int, bytes] | None:
         path = request.url.partition("//")[2]
         verb = path.rpartition("/")[2]
+        if seconds := self.stall_seconds(verb):
+            self._stall(process, seconds)
         if request.body:
             self.before_call(verb, path, orjson.loads(request.body))
         if fate == "busy":
@@ -337,7 +347,7 @@ class _Door:
 
 def _shares(weather: Weather) -> list[tuple[str, float]]:
     """What befalls a call to Agora, each with its share."""
-    ways = {kind: getattr(weather, kind) for kind in ("refused", "lost", "muted", "late", "busy", "halfway")}
+    ways = {kind: getattr(weather, kind) for kind in ("refused", "lost", "muted", "late", "busy", "halfway", "slow")}
     most = max(1.0, sum(ways.values()) / MOST_TROUBLE)
     return [(kind, share / most) for kind, share in ways.items()]
 
