@@ -144,7 +144,7 @@ def _suspensions(world: World) -> None:
         if verb not in first:
             return 0
         first.remove(verb)
-        return world.random.uniform(31, 45)
+        return world.settings.worker.lease_seconds + world.random.uniform(1, 15)
 
     world.stall_seconds = seconds
 
