@@ -14,8 +14,8 @@ import itertools
 import json
 import os
 import random
-import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -32,8 +32,6 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.listing import insert
-from benchmarks.recordings import utc17
-from emulator.s3_server import _free_ports
 from metrics import REGISTRY
 from service.app import Roles, serve
 from service.database import tables
@@ -46,6 +44,7 @@ from service.report import Level
 from service.settings import Log, Settings
 from tests.postgres import Postgres
 
+# Imported by each of its processes, so it must import nothing large that the service itself does not have.
 SECRET = "bench-ncs-secret"
 WATCH_SECONDS = 120
 SLICE_SECONDS = 15
@@ -55,6 +54,17 @@ LAG_SECONDS = 0.02
 
 
 # --- Agora and the bucket --------------------------------------------------------------------------------------------
+
+
+def utc17(at: float) -> str:
+    """The instant in a slice's name (agora-reference §9.1)."""
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(at)) + f"{round(at * 1000) % 1000:03d}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def _agora(request: web.Request) -> web.Response:
@@ -202,12 +212,16 @@ async def _served(settings: Settings, warm: float, seconds: float) -> dict[str, 
         "seconds": time.monotonic() - began,
         "steps": _steps() - steps,
         "lag_p99_ms": sorted(lags)[int(len(lags) * 0.99)] * 1000,
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mb": _resident() / 1e6,
         "due": {bound: count - buckets.get(bound, 0) for bound, count in _due_buckets().items()},
     }
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
     return found
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _samples(name: str) -> list[Any]:
@@ -257,7 +271,7 @@ async def notify(recordings: list[Recording], port: int) -> None:
 
 
 async def measure(url: str, count: int, groups: int, seconds: float) -> dict[str, Any]:
-    port, callbacks = _free_ports(2)
+    port, callbacks = _free_port(), _free_port()
     own = [sys.executable, "-m", "benchmarks.scale"]
     with tempfile.TemporaryDirectory(prefix="bench-scale-") as name:
         config = Path(name) / "bench.toml"
