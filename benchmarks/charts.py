@@ -75,7 +75,7 @@ def _chart(lines: list[Line], unit: str, width: int, height: int) -> str:
         color = _COLORS[number % len(_COLORS)]
         way = " ".join(place(at, value) for at, value in line.points)
         drawn += f'<polyline points="{way}" fill="none" stroke="{color}" stroke-width="1.5"/>'
-    legend = "".join(
+    legend = " ".join(
         f'<span style="color:{_COLORS[number % len(_COLORS)]}">{html.escape(line.name)}</span>'
         for number, line in enumerate(lines)
     )
@@ -88,7 +88,7 @@ def _said(value: float, unit: str) -> str:
         return f"{value:.1%}"
     if unit == "s" and abs(value) < 1:
         return f"{value * 1000:.3g} ms"
-    if abs(value) >= 1e4:
+    if abs(value) >= 1e3:
         power = min(int(math.log10(abs(value)) // 3), 3)
         return f"{value / 1000**power:.3g} {' kMG'[power]}{unit if unit in ('Bps', 's') else ''}"
     return f"{value:.3g}{' s' if unit == 's' else ''}"
