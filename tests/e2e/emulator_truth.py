@@ -105,7 +105,7 @@ def _window(shown: dict[str, Any]) -> Span:
 def _holes(media: list[Media], window: Span, task: dict[str, Any]) -> list[Hole]:
     have = [one for one in media if one.stored]
     held = [(instant(one["from_at"]) - 6, instant(one["to_at"]) + 6) for one in task["holds"]]
-    last = "ended_early" if task["end_code"] in (2, 6) else "gap"
+    last = "ended_early" if task["end_code"] in (1, 2, 6) else "gap"
     if not have:
         return [Hole(window, "late_start" if task["end_code"] == 0 else last, False)]
     edges = [(window[0], have[0].span[0], "late_start"), (max(one.span[1] for one in have), window[1], last)]
