@@ -146,7 +146,9 @@ ROWS = {
     ),
     "404 for a while": Row([fault("not_found", seconds=1.5, after=1)], WELL),
     # The recorder's hour has 4 seconds here, the caller's 3600: what is missing was wanted.
-    "hour limit": Row([], ("defective", "hour_limit", "caller"), waits, {"ended_early"}, body={"max_recording_hour": 1}),
+    "hour limit": Row(
+        [], ("defective", "hour_limit", "caller"), waits, {"ended_early"}, body={"max_recording_hour": 1}
+    ),
     "end not told": Row(
         [fault("page_dies", seconds=3), fault("notices_drop", events=[71])],
         ("defective", "ended_by_itself", "agora"),
