@@ -31,6 +31,7 @@ help:
 	@echo 'make test          all tests but the proofs'
 	@echo 'make docs          the documents as a site in var/site, its links checked'
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
+	@echo 'make image-steps   the steps of the image in a plain empty directory, where there is no container engine'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
 	@echo 'make truth-benchmark  how often a final verdict is wrong, of N=10000 recordings in a storm'
@@ -100,6 +101,9 @@ bench-scale: $(STAMP)
 docs: $(STAMP)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo 'to read it: $(BIN)/python -m http.server --directory var/site 8000'
+
+image-steps: $(STAMP)
+	$(BIN)/python deploy/image/plain_steps.py
 
 lint: $(STAMP) docs
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = {"index.md": "README.md", "changelog.md": "CHANGELOG.md", "client.md": "clients/python/README.md"}
 COPIES: Final = "files"
 _HOME: Final = {source: page for page, source in PAGES.items()}
-_LINK: Final = re.compile(r"(?<=\]\()([^)\s:#]+)(?=[)#])")
+_LINK: Final = re.compile(r"\[([^\]]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 _FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _ASKED: Final = re.compile(
     r"<(?:script|link|img|iframe|source|video|audio)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^>]+>"
@@ -59,15 +59,18 @@ def _read(page: str) -> tuple[str, set[str]]:
     copies: set[str] = set()
 
     def moved(link: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(source), link[1]))
+        text, path, anchor = link.groups(default="")
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
         if target in _HOME:
-            return _HOME[target]
+            return f"[{text}]({_HOME[target]}{anchor})"
         if target.startswith("docs/"):
-            return target.removeprefix("docs/")
+            return f"[{text}]({target.removeprefix('docs/')}{anchor})"
+        if (ROOT / target).is_dir():
+            return text  # a site has no page for a folder of the tree
         if not (ROOT / target).is_file():
-            return link[1]  # a mistake, which the strict build names
+            return link[0]  # a mistake, which the strict build names
         copies.add(target)
-        return f"{COPIES}/{target}"
+        return f"[{text}]({COPIES}/{target})"
 
     parts = _FENCE.split((ROOT / source).read_text(encoding="utf-8"))
     return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts), copies

@@ -25,9 +25,12 @@ GUIDES = [page for page in PAGES if runnable(page)]
 RUN_SECONDS = 240
 READY_SECONDS = 60
 CONCLUDED = "sum by (state) (pagereel_recordings_concluded_total)"
-# Numbers are there after the next scrape, not at once.
-SCRAPED = f"""until promtool query instant "$PROMETHEUS_URL" '{CONCLUDED}' | grep -q verified; do sleep 0.3; done
-"""
+# What a reader has by then. Numbers are there after the next scrape, not at once.
+FIRST = {
+    "pagereel.toml backup": "pagereel --config pagereel.toml migrate\n",
+    "promtool": f"""until promtool query instant "$PROMETHEUS_URL" '{CONCLUDED}' | grep -q verified; do sleep 0.3; done
+""",
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -121,6 +124,7 @@ def _answers(url: str) -> bool:
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page: Path, house: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    shutil.copy(ROOT / "pagereel.example.toml", tmp_path / "pagereel.toml")
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\nfilterwarnings = error\n")
     script = "set -euo pipefail\n" + "".join(_step(block, tmp_path) for block in runnable(page))
     done = subprocess.run(
@@ -139,7 +143,7 @@ def _step(block: Block, folder: Path) -> str:
     """The block as a part of the page's one script: what a block sets, those below it have."""
     said = f"echo '--- {block.place}' >&2\n"
     if block.kind == "sh":
-        return said + (SCRAPED if "promtool" in block.text else "") + block.text
+        return said + "".join(text for word, text in FIRST.items() if word in block.text) + block.text
     file = folder / f"test_line_{block.line}.py"
     file.write_text(block.text)
     return f"{said}python {'-m pytest -q ' if block.how == 'test' else ''}{file.name}\n"

@@ -90,11 +90,11 @@ class Client:
         self._transport = Transport(url.rstrip("/"), session, token, patience or Patience())
 
     @classmethod
-    def from_environment(cls, **more: Any) -> Self:
+    def from_environment(cls, *, patience: Patience | None = None) -> Self:
         """As the command line: `PAGEREEL_URL`, and `PAGEREEL_TOKEN_FILE` or `PAGEREEL_TOKEN`."""
         file = os.environ.get("PAGEREEL_TOKEN_FILE")
         token = Path(file).read_text(encoding="utf-8") if file else os.environ.get("PAGEREEL_TOKEN", "")
-        return cls(os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip(), **more)
+        return cls(os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip(), patience=patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,14 +116,17 @@ class Client:
     ) -> Recording:
         """Record a page for so long and wait for the verdict; the recording in its terminal state, whichever that is.
 
-        Its end is asked for with the start: it stops also where this process does not live so long. Raises
-        `WaitedTooLong` when the verdict is not there `patience_seconds` after that end (None: however long it takes).
+        Its end is asked for with the start, by this machine's clock: it stops also where this process does not live so
+        long. Raises `WaitedTooLong` when the verdict is not there `patience_seconds` after that end (None: however long
+        it takes).
         """
-        begin = wishes.get("start_at") or datetime.now(UTC)
-        wishes["stop_at"] = begin + timedelta(seconds=for_seconds)
+        ends_at = (wishes.get("start_at") or datetime.now(UTC)) + timedelta(seconds=for_seconds)
+        wishes["stop_at"] = ends_at
         recording = await self.start(url, **wishes)
-        within = None if patience_seconds is None else (wishes["stop_at"] - datetime.now(UTC)).total_seconds()
-        return await self.wait(recording.id, seconds=within and within + (patience_seconds or 0))
+        seconds = None
+        if patience_seconds is not None:
+            seconds = max(0, (ends_at - datetime.now(UTC)).total_seconds()) + patience_seconds
+        return await self.wait(recording.id, seconds=seconds)
 
     async def start(
         self, url: str, *, wait_seconds: int = 0, idempotency_key: str | None = None, **wishes: Unpack[Wishes]
