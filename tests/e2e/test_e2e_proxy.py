@@ -5,12 +5,14 @@ import datetime
 import re
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -48,7 +50,6 @@ def _certificate(place: Path) -> None:
 @asynccontextmanager
 async def proxied(place: Path, callbacks: str, sources: str) -> AsyncIterator[str]:
     """The file of deploy/ in a real nginx before a callback listener; yields its https address."""
-    assert NGINX is not None
     port = free_port()
     _certificate(place)
     (place / "agora-sources.conf").write_text(sources)
@@ -62,6 +63,14 @@ async def proxied(place: Path, callbacks: str, sources: str) -> AsyncIterator[st
     ):
         assert old in text, old
         text = text.replace(old, new)
+    async with _nginx(place, text, port):
+        yield f"https://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def _nginx(place: Path, text: str, port: int) -> AsyncIterator[None]:
+    """A real nginx whose `http` section is `text`, once it listens on `port`."""
+    assert NGINX is not None
     paths = "".join(
         f"{kind}_temp_path {place}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -74,7 +83,7 @@ async def proxied(place: Path, callbacks: str, sources: str) -> AsyncIterator[st
     )
     try:
         await eventually(lambda: _open(port), 10)
-        yield f"https://127.0.0.1:{port}"
+        yield
     finally:
         server.kill()
         await server.wait()
@@ -123,6 +132,43 @@ async def test_the_proxy_passes_a_notification_byte_for_byte_and_nothing_else(ho
         http.post(proxy + "/agora/main/notifications", data=BODY, headers=signed(BODY)) as answer,
     ):
         assert answer.status == 403
+
+
+@pytest.mark.skipif(NGINX is None, reason="needs the Debian package nginx")
+@pytest.mark.parametrize("away", [False, True], ids=["there", "away"])
+async def test_a_shadow_hears_the_same_and_the_old_receiver_notices_nothing(
+    house: House, tmp_path: Path, away: bool
+) -> None:
+    """The block of docs/migration.md. `away`: Pagereel is not there."""
+    heard: list[tuple[bytes, str]] = []
+
+    async def old_receiver(request: web.Request) -> web.Response:
+        heard.append((await request.read(), request.headers["Agora-Signature-V2"]))
+        return web.Response(text="mine")
+
+    place, port = tmp_path / "shadow", free_port()
+    place.mkdir()
+    app = web.Application()
+    app.router.add_post("/your/agora/hook", old_receiver)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    (block,) = re.findall(r"```nginx\n(.*?)```", (CONFIG.parents[2] / "docs/migration.md").read_text(), re.DOTALL)
+    callbacks = f"127.0.0.1:{free_port()}" if away else house.callbacks.removeprefix("http://")
+    block = block.replace("your_receiver", f"127.0.0.1:{runner.addresses[0][1]}").replace("127.0.0.1:8081", callbacks)
+    async with _nginx(place, f"server {{ listen 127.0.0.1:{port}; {block} }}", port):
+        url = f"http://127.0.0.1:{port}/your/agora/hook"
+        async with house.http.post(url, data=BODY, headers=signed(BODY)) as answer:
+            assert (answer.status, await answer.text()) == (200, "mine")
+        if not away:
+            kept = partial(house.rows, "SELECT outcome FROM notifications")
+            await eventually(lambda: _is(kept, [("foreign",)]), 20)
+    await runner.cleanup()
+    assert heard == [(BODY, signed(BODY)["Agora-Signature-V2"])]
+
+
+async def _is(ask: Callable[[], Awaitable[object]], wanted: object) -> bool:
+    return await ask() == wanted
 
 
 async def test_agoras_addresses_are_printed_as_nginx_wants_them(house: House, tmp_path: Path) -> None:
