@@ -12,6 +12,7 @@ pytest_plugins = ["pytester"]
 INI = """
 [pytest]
 asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
 filterwarnings = error
 addopts = --strict-markers
 """

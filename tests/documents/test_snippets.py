@@ -125,7 +125,9 @@ def _answers(url: str) -> bool:
 def test_a_page_does_what_it_says(page: Path, house: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     shutil.copy(ROOT / "pagereel.example.toml", tmp_path / "pagereel.toml")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\nfilterwarnings = error\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+    )
     script = "set -euo pipefail\n" + "".join(_step(block, tmp_path) for block in runnable(page))
     done = subprocess.run(
         ["bash", "-c", script],
