@@ -109,7 +109,8 @@ class Emulator:
                 return json.load(answer)
         except HTTPError as error:
             with error:
-                raise ValueError(json.load(error)["message"]) from None
+                said: str = json.load(error)["message"]
+            raise ValueError(re.sub(r"^\[0\](\.|: )", "", said)) from None  # the first and only one of a list
 
 
 @dataclass(frozen=True, slots=True)

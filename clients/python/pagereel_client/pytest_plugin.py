@@ -102,13 +102,20 @@ def _faults(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[None
     """The faults that a test's marks name, while it runs; in the order they are written, from the top."""
     try:
         for mark in reversed(list(request.node.iter_markers(MARK))):
-            try:
-                emulator.fault(*mark.args, **mark.kwargs)
-            except (TypeError, ValueError) as error:
-                pytest.fail(f"{MARK}: {error}", pytrace=False)
+            if wrong := _armed(emulator, mark):
+                pytest.fail(f"{MARK}: {wrong}", pytrace=False)
         yield
     finally:
         emulator.clear_faults()
+
+
+def _armed(emulator: Emulator, mark: pytest.Mark) -> str | None:
+    """What is wrong with a mark, or None once its fault stands."""
+    try:
+        emulator.fault(*mark.args, **mark.kwargs)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
 
 
 @contextmanager
