@@ -79,6 +79,7 @@ def _keep_token(file: Path, token: str) -> None:
 
 def _welcome(sandbox: Sandbox, file: Path | None) -> str:
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
+    program = sys.argv[0] if Path(sys.argv[0]).name == "pagereel" else "pagereel"
     return f"""\
 service   {sandbox.api}   (API; /console, /docs, /metrics)
 emulator  {sandbox.emulator}
@@ -86,6 +87,6 @@ S3        {sandbox.store["endpoint"]}
 
 In another terminal:{where}
   export PAGEREEL_TOKEN_FILE={file}
-  pagereel record https://class.example.org/room/42 --for 20s --wait
+  {program} record https://class.example.org/room/42 --for 20s --wait
 
 Ctrl-C ends it, and removes what it recorded."""
