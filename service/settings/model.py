@@ -259,7 +259,7 @@ class Worker(Section):
     enabled: bool = True
     concurrency: int = Field(32, ge=1, le=1000)
     lease_seconds: float = Field(12, ge=5, le=600)
-    poll_seconds: float = Field(0.5, gt=0, le=60)
+    poll_seconds: float = Field(1, gt=0, le=60)
     drain_seconds: float = Field(20, ge=0, le=600)
 
 

@@ -67,7 +67,7 @@ async def test_proof_a_killed_workers_recording_is_taken_over_within_15_seconds(
 ) -> None:
     """With the lease and the poll of the defaults."""
     url = postgres.create_database()
-    usual = {"worker": {"lease_seconds": 12, "poll_seconds": 0.5}}
+    usual = {"worker": {"lease_seconds": 12, "poll_seconds": 1}}
     took = []
     async with clustered(forge, tmp_path, store, url, settings=usual) as cluster:
         for _ in range(max(1, round(5 * SCALE))):
