@@ -16,8 +16,9 @@ from service.verifier.decoder import Decoders
 HOUR = Shape(seconds=16)
 COUNT = 225
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
-# Four kilobytes for each slice: its listing, its line, its line of the manifest, its head.
-MOST_BYTES_PER_HOUR = 900_000
+# Two kilobytes for each slice: its listing, its line, its line of the manifest, its head. And buffers.
+MOST_BYTES = 50_000_000
+MOST_BYTES_PER_HOUR = 450_000
 STUFFING = (b"\x47\x1f\xff\x10" + b"\xff" * 184) * 2500
 
 
@@ -93,4 +94,4 @@ async def test_a_month_is_judged_in_bounded_memory(bench: Bench) -> None:
     assert report.verdict is Verdict.VERIFIED
     assert [one.code for one in report.findings if one.severity is Severity.ERROR] == []
     print(f"{hours} hours: peak {peak / 1e6:.0f} MB, {report.requests} requests, {report.cpu_seconds} s")
-    assert peak < 20_000_000 + hours * MOST_BYTES_PER_HOUR
+    assert peak < MOST_BYTES + hours * MOST_BYTES_PER_HOUR
