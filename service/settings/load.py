@@ -19,6 +19,8 @@ from service.settings.section import Section, annotation_at, file_keys, is_table
 
 PREFIX: Final = "PAGEREEL_"
 PATH_VARIABLE: Final = "PAGEREEL_SETTINGS"
+# Whoever talks to a running service has set these; they are no settings.
+CALLERS_VARIABLES: Final = frozenset({"PAGEREEL_URL", "PAGEREEL_TOKEN", "PAGEREEL_TOKEN_FILE"})
 Place = tuple[str | int, ...]
 
 
@@ -72,7 +74,7 @@ def _read(path: Path | None) -> dict[str, Any]:
 def _overlay(given: dict[str, Any], env: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
     """Lay the variables over the file's values, in place; yields what is wrong with them."""
     for variable in sorted(env):
-        if not variable.startswith(PREFIX) or variable == PATH_VARIABLE:
+        if not variable.startswith(PREFIX) or variable == PATH_VARIABLE or variable in CALLERS_VARIABLES:
             continue
         place = tuple(variable.removeprefix(PREFIX).lower().split("__"))
         if len(place) == 1 and place[0] not in keys_of(Whole) and not _guess(place[0], Whole):

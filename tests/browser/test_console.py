@@ -178,7 +178,7 @@ async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(c
         await expect(page.locator("#minutes-about")).to_contain_text("whole number of minutes")
         await page.get_by_label("Stop after").fill("1")
         await page.get_by_role("button", name="Record").click()
-        await expect(page.locator("#url-about")).to_contain_text("private")
+        await expect(page.locator("#url-about")).to_contain_text("public")
         await page.get_by_label("URL of the page").fill("https://class.example.org/asked?ticket=secret")
         await page.get_by_label("Label").fill("asked:here")
         await page.get_by_role("button", name="Record").click()

@@ -42,6 +42,8 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
         show_json([{name: value for name, value in item.items() if name != "link"} for item in found])
     elif folder is None:
         console().print(table(("name", "kind", "size", "length", "seen by"), map(_row, found)))
+    else:
+        click.echo(f"{len(found) - len(failed)} files are in {folder}")
     for name, reason in failed:
         click.echo(f"pagereel: {name}: {reason}", err=True)
     return 1 if failed else 0

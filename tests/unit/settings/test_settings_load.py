@@ -119,6 +119,11 @@ def test_a_variable_of_the_platform_is_ignored(load, name):
     assert load(env={name: "tcp://10.0.0.1:8080"})
 
 
+@pytest.mark.parametrize("name", ["PAGEREEL_URL", "PAGEREEL_TOKEN", "PAGEREEL_TOKEN_FILE"])
+def test_a_variable_for_who_talks_to_a_service_is_no_setting(load, name):
+    assert load(env={name: "http://127.0.0.1:8080"})
+
+
 def test_a_secret_by_variable_replaces_one_by_file_and_back(load, tmp_path):
     (tmp_path / "s").write_text("by-file\n")
     by_file = {"PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE": str(tmp_path / "s")}
