@@ -98,9 +98,10 @@ def _problem(answer: Any, status: int) -> str:
     """The sentence of a problem document, with each wrong field."""
     if not isinstance(answer, dict):
         return f"HTTP {status}"
-    lines = [str(answer.get("detail") or answer.get("title") or f"HTTP {status}")]
-    lines += [f"  {each['pointer'] or 'the request'}: {each['message']}" for each in answer.get("errors") or ()]
-    return "\n".join(lines)
+    wrong = [f"{each['pointer'] or 'the request'}: {each['message']}" for each in answer.get("errors") or ()]
+    if len(wrong) > 1:
+        return "\n  ".join(["the request is not valid", *wrong])
+    return wrong[0] if wrong else str(answer.get("detail") or answer.get("title") or f"HTTP {status}")
 
 
 Run = Callable[..., Coroutine[Any, Any, int | None]]
