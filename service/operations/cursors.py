@@ -15,17 +15,18 @@ def encode_cursor(*key: str | int | float) -> str:
     return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None, types: tuple[type, ...]) -> tuple[Any, ...] | None:
-    """The sort key in a cursor, or None for the first page. Raises `ServiceError` (invalid) for any other text."""
+def decode_cursor(cursor: str | None, types: tuple[type, ...], name: str = "?cursor") -> tuple[Any, ...] | None:
+    """The sort key in a cursor, or None for the first page. Raises `ServiceError` (invalid, at `name`) for any other
+    text."""
     if cursor is None:
         return None
     try:
         key = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError as error:
-        raise invalid("?cursor", "is not a cursor of this list") from error
+        raise invalid(name, "is not a cursor of this list") from error
     fits = isinstance(key, list) and len(key) == len(types)
     if not fits or not all(_is(value, kind) for value, kind in zip(key, types, strict=True)):
-        raise invalid("?cursor", "is not a cursor of this list")
+        raise invalid(name, "is not a cursor of this list")
     return tuple(key)
 
 

@@ -50,7 +50,7 @@ class Outgoing:
     async def events(self, caller: Caller, cursor: str | None, limit: int, wait_seconds: float) -> Page[Event]:
         """The owner's messages behind the cursor, in the feed's order; where there is none, as soon as there is one,
         or none after `wait_seconds`. `next` is always set: the feed has no end."""
-        after: int = (decode_cursor(cursor, (int,)) or (0,))[0]
+        after: int = (decode_cursor(cursor, (int,), "?after") or (0,))[0]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
 
