@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from service.database import startup
 from service.database.run import Database
@@ -15,6 +16,10 @@ from tests.postgres import Postgres
 from tests.servers import Azurite, azurite_program
 
 DEPLOYMENT = "test"
+
+# How long an example takes is the machine's doing; what takes too long is ended by the test's own timeout.
+settings.register_profile("pagereel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pagereel")
 
 
 @pytest.fixture(scope="session")
