@@ -60,7 +60,7 @@ sandbox: $(STAMP)
 	$(BIN)/pagereel sandbox $(if $(BROWSER),--browser)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # A tree in which no test is marked has nothing to prove, and says so; a marked test that is not found is a failure.
 proof: $(STAMP)

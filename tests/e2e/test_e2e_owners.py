@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
 
-from house import House, Living, free_port
+from house import House, Living, eventually, free_port
 from test_e2e_messages import endpoints
 
 from handlers import Limits
@@ -195,11 +195,18 @@ async def _recorded(house: House) -> dict[str, str]:
     await house.slices(recording, 1)
     await house.do(recording, "stop")
     await house.until(recording, "verified", deadline=40)
+    await eventually(lambda: _told_all(house), 40, "the last notices are applied")
     slices = [file["key"] for file in await house.files(recording) if file["kind"] == "slice"]
     message = (await house.rows("SELECT message_id FROM deliveries ORDER BY message_id LIMIT 1"))[0][0]
     (notice,) = (await house.rows("SELECT max(id) FROM notifications WHERE outcome = 'applied'"))[0]
     names = {"id": recording, "recording": recording, "name": "crm", "message": message, "notice": str(notice)}
     return {**names, "slice": slices[0]}
+
+
+async def _told_all(house: House) -> bool:
+    """Whether what Agora says last has come, and nothing is left to be applied: then the recording rests."""
+    rows = await house.rows("SELECT event_type, outcome FROM notifications")
+    return {11, 31, 71} <= {event for event, _ in rows} and all(outcome != "new" for _, outcome in rows)
 
 
 async def _dead(house: House) -> None:
