@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from service.database import startup
@@ -20,6 +21,16 @@ DEPLOYMENT = "test"
 # How long an example takes is the machine's doing; what takes too long is ended by the test's own timeout.
 settings.register_profile("pagereel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pagereel")
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that a test runs in its own process sets logging up; no other test is to find it so."""
+    configure = structlog.configure
+    uncached = {"cache_logger_on_first_use": False}
+    monkeypatch.setattr(structlog, "configure", lambda **settings: configure(**{**settings, **uncached}))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
