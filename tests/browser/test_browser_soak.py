@@ -85,6 +85,7 @@ async def test_recordings_one_after_another_leave_nothing_and_grow_nothing(site:
             while time.monotonic() < deadline:
                 await one(agora, url, number)
                 number += 1
+                print(number, round(resident_mb(), 1), handles(), flush=True)
                 notices.bodies.clear()
                 notices.raw.clear()
             await until(lambda: marked() == 0)

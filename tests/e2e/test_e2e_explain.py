@@ -20,6 +20,7 @@ RECORD_SECONDS = 7
 # The start allowance of the house, and the missing time it bears, with a second for the two clocks' difference.
 ALLOWANCE_SECONDS = 1
 ALLOWED_SECONDS = 3
+FAILOVER_SECONDS = 2.5
 SETTINGS: dict[str, Any] = {
     "timing": {
         "lead_seconds": 0,
@@ -27,7 +28,7 @@ SETTINGS: dict[str, Any] = {
         "give_up_seconds": 8,
         "give_up_announced_seconds": 8,
         "failover_window_seconds": 5,
-        "failover_hole_seconds": 2.5,
+        "failover_hole_seconds": FAILOVER_SECONDS,
     },
     "presets": {"default": {"max_recording_hour": 24}},
 }
@@ -83,7 +84,7 @@ async def live(house: House, names: tuple[str, ...]) -> Judged:
 
 def _wanted(start_at: float, tasks: list[dict[str, Any]]) -> Wanted:
     stops = [instant(task["stop_asked_at"]) for task in tasks if task["stop_asked_at"]]
-    return Wanted(start_at + ALLOWANCE_SECONDS, min(stops, default=None), ALLOWED_SECONDS)
+    return Wanted(start_at + ALLOWANCE_SECONDS, min(stops, default=None), ALLOWED_SECONDS, FAILOVER_SECONDS)
 
 
 async def _record(house: House, recording: str) -> None:

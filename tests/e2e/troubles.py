@@ -124,11 +124,13 @@ class Truth:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The wanted window, and how much may be missing of it. `to_at` None: nobody ended it."""
+    """The wanted window, and how much may be missing of it, and beside that at each failover. `to_at` None: nobody
+    ended it."""
 
     from_at: float
     to_at: float | None
     allowed_seconds: float
+    failover_seconds: float
 
 
 def truth_of(names: Iterable[str], tasks: list[dict[str, Any]], struck: set[str], wanted: Wanted) -> Truth:
@@ -149,10 +151,11 @@ def truth_of(names: Iterable[str], tasks: list[dict[str, Any]], struck: set[str]
         untold |= trouble.told_by is not None and trouble.told_by not in heard
         files_spoilt |= bool(kinds & {"lose_slice", "upload_fails", "storage_away"})
     missing = _missing_seconds(tasks, wanted)
+    allowed = wanted.allowed_seconds + wanted.failover_seconds * sum(task["failovers"] for task in tasks)
     began = [instant(task["recording_started_at"]) for task in tasks if task["recording_started_at"]]
     if began and min(began) - wanted.from_at > 2:
         causes.add("late_start")  # for whatever reason, the machine's slowness among them
-    if not causes or (missing <= wanted.allowed_seconds and not files_spoilt):
+    if not causes or (missing <= allowed and not files_spoilt):
         causes.add(FINE)
     return Truth(frozenset(causes), untold, missing)
 
