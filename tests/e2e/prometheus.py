@@ -110,7 +110,15 @@ async def watching(root: Path, target: str) -> AsyncIterator[Prometheus]:
                     return False
 
             await eventually(ready, 60, "Prometheus is ready", 0.2)
-            yield Prometheus(f"http://{address}", http)
+            prometheus = Prometheus(f"http://{address}", http)
+
+            async def scraped() -> bool:
+                found = await prometheus.ask("query", query="up == 1")
+                return bool(found["result"])
+
+            # It looks at its targets some seconds after it is ready; what rose before has no rate.
+            await eventually(scraped, 60, "the first scrape", 0.2)
+            yield prometheus
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.wait, 30)
