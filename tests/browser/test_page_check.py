@@ -119,6 +119,13 @@ async def test_a_bad_certificate_and_a_closed_port_are_told_apart(browser: Chrom
 
 
 @ONE_LOOP
+async def test_a_busy_main_thread_is_measured_by_itself(browser: Chromium, pages: str) -> None:
+    """The cores that the browser takes are another measure, over another limit."""
+    assert (await visit(browser, f"{pages}/cpu.html", QUICK)).busy > Limits().busy
+    assert (await visit(browser, f"{pages}/clean.html", QUICK)).busy < Limits().busy
+
+
+@ONE_LOOP
 async def test_bytes_are_counted_as_they_are(browser: Chromium, pages: str) -> None:
     seen = await visit(browser, f"{pages}/clean_downlink.html", QUICK)
     assert 1_000_000 <= sum(seen.traffic.down.values()) < 1_002_000, "two bodies of 500,000 bytes, and headers"
