@@ -109,7 +109,10 @@ def count_active(
     that are to start by then."""
     active: sa.ColumnElement[bool] = recordings.c.state.in_([state.value for state in ACTIVE])
     if due_by is not None:
-        due = sa.and_(recordings.c.state == State.REQUESTED.value, recordings.c.due_at <= _instant(due_by))
+        # What was due when it was asked for is due on every clock, also on one that a lock has kept waiting.
+        at_once = recordings.c.due_at <= recordings.c.requested_at
+        due = sa.or_(recordings.c.due_at <= _instant(due_by), at_once)
+        due = sa.and_(recordings.c.state == State.REQUESTED.value, due)
         active = sa.or_(active, due)
     query = sa.select(sa.func.count()).select_from(recordings).where(active)
     for column, wanted in ((recordings.c.owner, owner), (recordings.c.app, app)):

@@ -95,6 +95,8 @@ async def test_recordings_with_a_task_are_counted_and_those_due_where_asked(data
     assert await database.run(lambda connection: count_active(connection, owner=owner)) == 3
     assert await database.run(lambda connection: count_active(connection, app=app)) == 3
     assert await database.run(lambda connection: count_active(connection, owner=owner, due_by=NOW)) == 4
+    late = await database.run(lambda connection: count_active(connection, owner=owner, due_by=NOW - 1))
+    assert late == 4, "asked for after the one that counts had looked at its clock, and before it could count"
     assert await database.run(lambda connection: count_active(connection, app="other", due_by=NOW)) == 1
     count = len(State) + 1
     assert await database.run(lambda connection: count_requested(connection, owner, NOW - 1)) == (count, NOW)
