@@ -30,6 +30,9 @@ Answer = tuple[dict[str, Any], bytes]
 
 _SCALER = VideoReformatter()
 _LEVELS = np.arange(256)
+# No memory, no thread: that says nothing about the bytes.
+_SHORT = (MemoryError, BlockingIOError)
+_SPARE_BYTES = 16 * 1024 * 1024
 # Around pictures; black would look like one.
 _GREY = 80
 
@@ -145,19 +148,27 @@ def _frames(content: bytes, *, keys_only: bool) -> Iterator[av.VideoFrame]:
             if keys_only:
                 context.skip_frame = "NONKEY"
             for packet in container.demux(video):
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    continue
-                for frame in frames:
+                for frame in _decode(packet) or ():
                     if not (keys_only and frame.is_corrupt) and frame.width * frame.height <= MOST_PIXELS:
                         yield frame
+    except _SHORT:
+        raise
     except (av.FFmpegError, IndexError, ValueError):
         return
 
 
 def _open(content: bytes) -> InputContainer:
     return av.open(io.BytesIO(content), "r", format="mpegts")
+
+
+def _decode(packet: "av.Packet[Any]") -> list[Any] | None:
+    """The frames in a packet; None where it cannot be decoded."""
+    try:
+        return packet.decode()
+    except _SHORT:
+        raise
+    except av.FFmpegError:
+        return None
 
 
 def _small(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -215,12 +226,10 @@ def _sound(content: bytes) -> dict[str, Any]:
         with _open(content) as container:
             stream = container.streams.audio[0]
             for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
+                frames = _decode(packet)
+                if frames is None:
                     facts["sound_damaged"] = facts.get("sound_damaged", 0) + 1
-                    continue
-                for frame in frames:
+                for frame in frames or ():
                     samples = frame.to_ndarray().astype(np.float64, copy=False).ravel()
                     power = float(samples @ samples) / max(1, samples.size)
                     count, peak = count + frame.samples, max(peak, power)
@@ -228,6 +237,8 @@ def _sound(content: bytes) -> dict[str, Any]:
                     if frame.time is not None:
                         facts.setdefault("sound_from", frame.time)
                         facts["sound_to"] = frame.time + frame.samples / (frame.sample_rate or 1)
+    except _SHORT:
+        raise
     except (av.FFmpegError, IndexError, ValueError):
         pass
     if count:
@@ -311,6 +322,7 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
         content = jobs.read(length)
         try:
             facts, made = JOBS[asked.pop("job")](content, **asked)
+            np.empty(_SPARE_BYTES, np.uint8)  # without so much left FFmpeg may have gone without, and told nobody
         except MemoryError:
             facts, made = {"failed": "it needs more memory than it may have"}, b""
         except Exception as error:  # whatever a stranger's bytes lead to is an answer
