@@ -49,19 +49,18 @@ async def test_a_look_that_is_killed_is_taken_again_and_files_and_tells_once(
 ) -> None:
     held = Held()
     async with StoreProxy(store.server.endpoint) as proxy:
-        settings = {"storage": {"archive": {"endpoint": proxy.endpoint, "level": "content"}}}
+        settings = {
+            "storage": {"archive": {"endpoint": proxy.endpoint, "level": "content"}},
+            "timing": {"watch_seconds": 60},  # no look while it records: the first is the one that is killed
+        }
         database = f"sqlite:///{tmp_path}/pagereel.db"
         async with killable(forge, tmp_path, store, database, settings) as (house, service):
             recording = await house.start()
             await house.slices(recording, 4)
-            await house.do(recording, "stop")
-
-            async def looking() -> bool:
-                return bool((await house.shown(recording))["state"] == "verifying")
-
-            await eventually(looking, 30, "it is looked at")
             proxy.fault = held
+            await house.do(recording, "stop")
             await asyncio.wait_for(held.holding.wait(), 60)
+            assert (await house.shown(recording))["state"] == "verifying"
             running = await eventually(lambda: decoders(service.pid), 20, "a decoder runs")
             before = await house.rows(f"SELECT number FROM reports WHERE recording_id = '{recording}'")
             await service.kill()
