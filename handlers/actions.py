@@ -6,7 +6,7 @@ from handlers.answers import view_answer
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import PageQuery, page_of
-from handlers.resources import ActionPage, ActionView
+from handlers.resources.accounts import ActionPage, ActionView
 
 
 async def actions(request: web.Request) -> web.Response:

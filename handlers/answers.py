@@ -7,7 +7,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from handlers.keys import CLOCK
-from handlers.resources import render, render_recording
+from handlers.resources.recordings import render_recording
+from handlers.resources.view import render
 from service.errors import Code, ServiceError
 from service.recording import Recording
 

@@ -41,7 +41,7 @@ async def receive(request: web.Request) -> web.Response:
     headers = request.headers
     try:
         body = await _read(request)
-        await request.app[OPERATIONS].receive_notice(
+        await request.app[OPERATIONS].receiving.receive(
             request.match_info["app"], body, headers.get("Agora-Signature-V2"), headers.get("Agora-Signature")
         )
         response = web.Response(body=b"{}", headers=_HEADERS)

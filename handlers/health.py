@@ -8,7 +8,7 @@ from prometheus_client.exposition import choose_encoder
 
 from handlers.answers import view_answer
 from handlers.keys import OPERATIONS
-from handlers.resources import StatusView
+from handlers.resources.accounts import StatusView
 from metrics import REGISTRY
 
 

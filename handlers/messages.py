@@ -6,7 +6,7 @@ from handlers.answers import endpoint_name, view_answer
 from handlers.decoding import read_body, read_query
 from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import DEFAULT_PAGE, DeliveriesQuery, EventsQuery, RedriveBody, page_of
-from handlers.resources import (
+from handlers.resources.accounts import (
     DeliveryPage,
     DeliveryView,
     EndpointList,

@@ -72,7 +72,7 @@ async def admit(request: web.Request, scope: Scope) -> None:
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if match is None:
         raise ServiceError(Code.UNAUTHORIZED, "A token is needed: Authorization: Bearer.")
-    caller: Caller = await request.app[OPERATIONS].authenticate(match[1])
+    caller: Caller = await request.app[OPERATIONS].access.authenticate(match[1])
     if scope not in caller.scopes:
         raise ServiceError(Code.FORBIDDEN, f'The token lacks the scope "{scope}".')
     request[CALLER] = caller

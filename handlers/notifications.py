@@ -6,7 +6,7 @@ from handlers.answers import notice_number, view_answer
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import NoticesQuery, page_of
-from handlers.resources import NoticePage, NoticeView
+from handlers.resources.accounts import NoticePage, NoticeView
 
 
 async def listing(request: web.Request) -> web.Response:

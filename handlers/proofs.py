@@ -9,7 +9,7 @@ from handlers.answers import recording_id
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import ReportQuery, SpanQuery
-from handlers.resources import render_report
+from handlers.resources.evidence import render_report
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
 BUNDLE_TYPE: Final = "application/zip"
@@ -24,7 +24,7 @@ async def manifest(request: web.Request) -> web.Response:
     `pagereel manifest check FILE --key PUB` checks it without us. 409 with the reason `not_judged`: nobody has looked
     at the bucket yet; with `signing_not_configured`: the service has no key.
     """
-    body = await request.app[OPERATIONS].manifest(request[CALLER], recording_id(request))
+    body = await request.app[OPERATIONS].evidence.manifest(request[CALLER], recording_id(request))
     return web.Response(body=body, content_type=ENVELOPE_TYPE, headers=_PRIVATE)
 
 
@@ -34,7 +34,7 @@ async def report(request: web.Request) -> web.Response:
     404 where there is no such report.
     """
     asked = read_query(request, ReportQuery).get("number")
-    number, found = await request.app[OPERATIONS].report(request[CALLER], recording_id(request), asked)
+    number, found = await request.app[OPERATIONS].evidence.report(request[CALLER], recording_id(request), asked)
     return web.Response(body=render_report(number, found), content_type="application/json")
 
 
@@ -54,7 +54,7 @@ async def poster(request: web.Request) -> web.Response:
 
     404 where no picture was looked at yet; a look at level `content` or `full` makes one.
     """
-    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
@@ -63,7 +63,7 @@ async def contact_sheet(request: web.Request) -> web.Response:
 
     404 where no picture was looked at yet; a look at level `content` or `full` makes one.
     """
-    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
@@ -74,7 +74,7 @@ async def playlist(request: web.Request) -> web.Response:
     asked for in spans.
     """
     query = read_query(request, SpanQuery)
-    text = await request.app[OPERATIONS].playlist(
+    text = await request.app[OPERATIONS].evidence.playlist(
         request[CALLER], recording_id(request), query.get("from"), query.get("to")
     )
     return web.Response(text=text, content_type=PLAYLIST_TYPE, headers=_PRIVATE)

@@ -20,15 +20,8 @@ from handlers.payloads import (
     page_of,
     wish_of,
 )
-from handlers.resources import (
-    ExplanationView,
-    FilePage,
-    HistoryPage,
-    HistoryView,
-    render_recording,
-    render_recordings,
-    view_file,
-)
+from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, HistoryView, view_file
+from handlers.resources.recordings import render_recording, render_recordings
 from service.errors import invalid
 from service.operations import Lost
 
@@ -130,13 +123,13 @@ async def adopt(request: web.Request) -> web.Response:
 async def timeline(request: web.Request) -> web.Response:
     """Lists what happened to a recording, page by page, and who said so."""
     query = read_query(request, PageQuery)
-    page = await request.app[OPERATIONS].timeline(request[CALLER], recording_id(request), *page_of(query))
+    page = await request.app[OPERATIONS].evidence.timeline(request[CALLER], recording_id(request), *page_of(query))
     return view_answer(HistoryPage(items=tuple(map(HistoryView.model_validate, page.items)), next=page.next))
 
 
 async def explanation(request: web.Request) -> web.Response:
     """Says in plain words why the recording is as it is: the cause, whose doing, what shows it, what to do next."""
-    found = await request.app[OPERATIONS].explanation(request[CALLER], recording_id(request))
+    found = await request.app[OPERATIONS].evidence.explanation(request[CALLER], recording_id(request))
     return view_answer(ExplanationView.model_validate(found))
 
 
@@ -147,5 +140,7 @@ async def files(request: web.Request) -> web.Response:
     """
     query = read_query(request, FilesQuery)
     links = query.get("links") == "true"
-    page = await request.app[OPERATIONS].files(request[CALLER], recording_id(request), *page_of(query), links=links)
+    page = await request.app[OPERATIONS].evidence.files(
+        request[CALLER], recording_id(request), *page_of(query), links=links
+    )
     return view_answer(FilePage(items=tuple(map(view_file, page.items)), next=page.next))

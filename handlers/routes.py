@@ -31,24 +31,20 @@ from handlers.payloads import (
     VerifyQuery,
 )
 from handlers.registry import Handler, Header, Route
-from handlers.resources import (
+from handlers.resources.accounts import (
     ActionPage,
     DeliveryPage,
     EndpointList,
     EndpointView,
     EventPage,
-    ExplanationView,
-    FilePage,
-    HistoryPage,
     NoticePage,
     NoticeView,
-    RecordingPage,
-    RecordingView,
     RedrivenView,
     StatusView,
     UsageView,
-    WholeReportView,
 )
+from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, WholeReportView
+from handlers.resources.recordings import RecordingPage, RecordingView
 from metrics.http import RouteMeter
 from service.operations import Operations, Scope
 

@@ -6,7 +6,7 @@ from handlers.answers import view_answer
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import UsageQuery
-from handlers.resources import UsageView
+from handlers.resources.accounts import UsageView
 
 
 async def usage(request: web.Request) -> web.Response:

@@ -375,7 +375,7 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
         seen: set[int] = set()
         deadline = asyncio.get_running_loop().time() + seconds
         while (missing := events_missing(seen)) and asyncio.get_running_loop().time() < deadline:
-            for event in sorted(await house.operations.checked_events(app) - seen):
+            for event in sorted(await house.operations.receiving.checked_events(app) - seen):
                 say(f"  event {event} came")
                 seen.add(event)
             await asyncio.sleep(POLL_SECONDS)

@@ -45,7 +45,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method == "POST":
         await _read_form(request)
     if not request.path.startswith(_OPEN):
-        caller, form_key = await request.app[OPERATIONS].resume_session(request.cookies.get(COOKIE, ""))
+        caller, form_key = await request.app[OPERATIONS].access.resume_session(request.cookies.get(COOKIE, ""))
         request[CALLER], request[FORM_KEY] = caller, form_key
         if request.method == "POST":
             given = (await request.post()).get("form_key", "")

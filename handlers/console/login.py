@@ -21,7 +21,7 @@ async def log_in(request: web.Request) -> web.Response:
     try:
         if not isinstance(token, str) or len(token) > _MOST:
             raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
-        session = await request.app[OPERATIONS].log_in(token.strip())
+        session = await request.app[OPERATIONS].access.log_in(token.strip())
     except ServiceError as error:
         if error.code is not Code.UNAUTHORIZED:
             raise

@@ -19,21 +19,21 @@ _PRIVATE: Final = {"Cache-Control": "no-store"}
 async def file(request: web.Request) -> web.Response:
     """Lead to a file in the bucket, by a link of its own; no page has the link in it."""
     need(request, Scope.READ)
-    link = await request.app[OPERATIONS].link(request[CALLER], recording_id(request), _key(request))
+    link = await request.app[OPERATIONS].evidence.link(request[CALLER], recording_id(request), _key(request))
     return web.Response(status=302, headers={"Location": link, "Referrer-Policy": "no-referrer", **_PRIVATE})
 
 
 async def poster(request: web.Request) -> web.Response:
     """One picture of it."""
     need(request, Scope.READ)
-    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
 async def contact_sheet(request: web.Request) -> web.Response:
     """Small pictures from all over it."""
     need(request, Scope.READ)
-    pictures = await request.app[OPERATIONS].pictures(request[CALLER], recording_id(request))
+    pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
@@ -41,7 +41,7 @@ async def playlist(request: web.Request) -> web.Response:
     """One playlist over all parts, whose slices come through this service."""
     need(request, Scope.READ)
     identity = recording_id(request)
-    text = await request.app[OPERATIONS].playlist(
+    text = await request.app[OPERATIONS].evidence.playlist(
         request[CALLER], identity, address=lambda key: f"/console/recordings/{identity}/slice?key={quote(key, safe='')}"
     )
     return web.Response(text=text, content_type=PLAYLIST_TYPE, headers=_PRIVATE)
@@ -50,7 +50,7 @@ async def playlist(request: web.Request) -> web.Response:
 async def slice_(request: web.Request) -> web.Response:
     """One slice."""
     need(request, Scope.READ)
-    content = await request.app[OPERATIONS].read_slice(request[CALLER], recording_id(request), _key(request))
+    content = await request.app[OPERATIONS].evidence.read_slice(request[CALLER], recording_id(request), _key(request))
     return web.Response(body=content, content_type="video/mp2t", headers={"Cache-Control": "private, max-age=300"})
 
 

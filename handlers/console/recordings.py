@@ -15,7 +15,7 @@ from handlers.console.timeline import draw
 from handlers.decoding import decode_query
 from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import ListQuery, filter_of, page_of
-from handlers.resources import view_recording
+from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
 from service.operations import Scope
 from service.recording import Recording, State
@@ -104,12 +104,12 @@ async def show(request: web.Request) -> web.Response:
     """One recording: what it is, what happened, what is in the bucket, and what may be done."""
     need(request, Scope.READ)
     identity, caller, operations = recording_id(request), request[CALLER], request.app[OPERATIONS]
-    recording = await operations.read(caller, identity)
-    history = await operations.timeline(caller, identity, None, _MOST_HISTORY)
-    files = await operations.files(caller, identity, None, _MOST_FILES, links=False)
-    why, pictured = await operations.explanation(caller, identity), await operations.pictured(caller, identity)
+    recording, evidence = await operations.read(caller, identity), operations.evidence
+    history = await evidence.timeline(caller, identity, None, _MOST_HISTORY)
+    files = await evidence.files(caller, identity, None, _MOST_FILES, links=False)
+    why, pictured = await evidence.explanation(caller, identity), await evidence.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
-    origin = _origin(await operations.link(caller, identity, films[0].key)) if films else None
+    origin = _origin(await evidence.link(caller, identity, films[0].key)) if films else None
     now, done = request.app[CLOCK](), _DONE.get(request.query.get("done", ""))
     return await render(
         request,

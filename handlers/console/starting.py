@@ -12,7 +12,7 @@ from handlers.decoding import decode_form
 from handlers.instants import format_instant
 from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import StartBody, wish_of
-from handlers.resources import render_recording
+from handlers.resources.recordings import render_recording
 from service.errors import Code, ServiceError, invalid
 from service.operations import Idempotency, Scope
 

@@ -1,15 +1,65 @@
-"""API tokens: made, listed and revoked by whoever has the command line. The token itself is shown once and not kept."""
+"""API tokens: made, listed and revoked by whoever has the command line, and whom one that is shown speaks for. The
+token itself is shown once and not kept."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
+from hmac import compare_digest
+
+import sqlalchemy as sa
 
 from service.database import tokens
 from service.database.run import Database
-from service.operations.ids import new_token
-from service.operations.words import Scope
+from service.database.sealing import Seals
+from service.errors import Code, ServiceError
+from service.operations.ids import Entropy, new_token
+from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
+from service.operations.words import Caller, Scope
 from service.settings import Secret, Settings
 
 BOOTSTRAP_ID = "bootstrap"
+
+
+class Access:
+    """Lets people and programs in. Methods raise `ServiceError`."""
+
+    def __init__(self, database: Database, seals: Seals, clock: Callable[[], float], entropy: Entropy) -> None:
+        self._database = database
+        self._seals = seals
+        self._clock = clock
+        self._entropy = entropy
+
+    async def authenticate(self, token: str) -> Caller:
+        """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
+        parts = token.split("_")
+        if len(parts) != 3 or parts[0] != "prl":
+            raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+        digest = sha256(token.encode()).hexdigest()
+
+        def transaction(connection: sa.Connection) -> tokens.Token:
+            now = self._clock()
+            stored = tokens.load_token(connection, parts[1])
+            if stored is None or not compare_digest(stored.sha256, digest) or not _live(stored, now):
+                raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+            tokens.note_token_use(connection, stored.id, now)
+            return stored
+
+        stored = await self._database.run(transaction)
+        return Caller(stored.id, stored.owner, frozenset(map(Scope, stored.scopes)), stored.apps, stored.storages)
+
+    async def log_in(self, token: str) -> str:
+        """A session for the console, as the text of a cookie. Unauthorized for whatever is not a live token."""
+        await self.authenticate(token)
+        form_key = self._entropy(16).hex()
+        return seal_session(self._seals, Session(token, form_key, self._clock() + SESSION_SECONDS))
+
+    async def resume_session(self, text: str) -> tuple[Caller, str]:
+        """Whom a session speaks for, and its form key. Unauthorized once it is over or its token revoked."""
+        session = open_session(self._seals, text, self._clock())
+        return await self.authenticate(session.token), session.form_key
+
+
+def _live(token: tokens.Token, now: float) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or now < token.expires_at)
 
 
 async def create_token(

@@ -20,13 +20,12 @@ from prometheus_client import generate_latest
 from metrics import REGISTRY
 from service.database import evidence, notifications
 from service.database.batches import BODY
-from service.database.recordings import load_recording
 from service.database.run import Database
 from service.database.sealing import SealError, Seals
-from service.errors import Code, ServiceError
 from service.explain import explain
 from service.lifecycle.from_notices import files_named, kept_details
 from service.notices import parse_notice
+from service.operations.owned import load_owned
 from service.operations.proofs import load_all_files
 from service.operations.words import Caller
 from service.recording import Notice, Recording
@@ -132,11 +131,8 @@ _STORAGE = ("vendor", "region", "region_name", "bucket", "prefix", "path_style",
 
 
 def _load(connection: sa.Connection, caller: Caller, recording_id: str) -> _Rows:
-    recording = load_recording(connection, recording_id, owner=caller.owner)
-    if recording is None:
-        raise ServiceError(Code.NOT_FOUND, "no such recording")
     return _Rows(
-        recording,
+        load_owned(connection, caller, recording_id),
         evidence.load_history(connection, recording_id, limit=MOST_LINES),
         notifications.load_applied(connection, recording_id, MOST_NOTICES),
         evidence.load_reports(connection, recording_id, MOST_REPORTS),

@@ -1,11 +1,15 @@
 """Cursors of pages: opaque to callers, a JSON list of the last row's sort key inside."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import orjson
 
 from service.errors import invalid
+from service.operations.words import Page
+
+T = TypeVar("T")
 
 MAX_INTEGER = 2**63 - 1  # what a database's integer holds
 
@@ -28,6 +32,12 @@ def decode_cursor(cursor: str | None, types: tuple[type, ...], name: str = "?cur
     if not fits or not all(_is(value, kind) for value, kind in zip(key, types, strict=True)):
         raise invalid(name, "is not a cursor of this list")
     return tuple(key)
+
+
+def cut_page(found: Sequence[T], limit: int, key: Callable[[T], tuple[str | int | float, ...]]) -> Page[T]:
+    """The first `limit` of what was found; where that is more, the cursor goes on after the last one's sort `key`."""
+    following = encode_cursor(*key(found[limit - 1])) if len(found) > limit else None
+    return Page(tuple(found[:limit]), following)
 
 
 def _is(value: object, kind: type) -> bool:

@@ -13,7 +13,7 @@ from service.database.run import Database
 from service.delivery.schedule import GIVE_UP_SECONDS, RETRY_AFTER_MAX_SECONDS, endpoint_wait, message_wait
 from service.delivery.wire import Outcome, Response
 from service.errors import Code, ServiceError
-from service.operations.cursors import decode_cursor, encode_cursor
+from service.operations.cursors import cut_page, decode_cursor, encode_cursor
 from service.operations.trail import ActionKind, note_action
 from service.operations.words import Caller, Page
 from service.page_url import redact_path
@@ -80,9 +80,7 @@ class Outgoing:
                 limit=limit + 1,
             )
         )
-        last = found[limit - 1] if len(found) > limit else None
-        following = None if last is None else encode_cursor(last.at, last.message_id, last.endpoint)
-        return Page(tuple(found[:limit]), following)
+        return cut_page(found, limit, lambda last: (last.at, last.message_id, last.endpoint))
 
     async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
         """Try the owner's dead deliveries again, from the start of the schedule; how many."""

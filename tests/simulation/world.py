@@ -307,7 +307,7 @@ class World:
         if process is None:
             return ""
         try:
-            await process.ask(lambda house: house.operations.receive_notice("main", body, signature, None))
+            await process.ask(lambda house: house.operations.receiving.receive("main", body, signature, None))
         except ProcessDied:
             return ""
         except ServiceError as error:

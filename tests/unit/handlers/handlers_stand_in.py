@@ -173,15 +173,18 @@ class StandIn:
         return Page((NOTICE,), None)
 
     @property
-    def incoming(self) -> "StandIn":
+    def itself(self) -> "StandIn":
+        """All groups of use cases are one here."""
         return self
+
+    access = evidence = receiving = incoming = itself
 
     async def replay(self, caller: Any, notice_id: int) -> StoredNotice:
         self._note("replay", notice_id)
         return NOTICE
 
-    async def receive_notice(self, app: str, body: bytes, v2: str | None, v1: str | None) -> None:
-        self._note("receive_notice", app, body, v2, v1)
+    async def receive(self, app: str, body: bytes, v2: str | None, v1: str | None) -> None:
+        self._note("receive", app, body, v2, v1)
 
     async def ready(self) -> None:
         self._note("ready")

@@ -22,12 +22,12 @@ async def test_raw_bytes_and_both_signatures_reach_the_operation(callbacks: Clie
     assert response.status == 200
     assert response.content_type == "application/json"
     assert await response.json() == {}
-    assert operations.calls == [("receive_notice", ("main", body, "two", "one"))]
+    assert operations.calls == [("receive", ("main", body, "two", "one"))]
 
 
 async def test_a_notice_without_signature_is_left_to_the_operation(callbacks: Client, operations: StandIn) -> None:
     await callbacks.post(PATH, data=b"{}")
-    assert operations.calls == [("receive_notice", ("main", b"{}", None, None))]
+    assert operations.calls == [("receive", ("main", b"{}", None, None))]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,259 @@
+"""A recording: what was asked for, and all that is known about it."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from handlers.instants import InstantOut
+from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
+from service.operations import Listed, Page
+from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
+from service.report import Level, ReportSummary, Severity, Verdict
+
+
+class AttentionView(View):
+    """Something waits for the outside world or for a person."""
+
+    code: str
+    detail: str
+    since_at: InstantOut
+    next_try_at: InstantOut | None
+
+
+class LocationView(View):
+    """Where the objects are. `region` is Agora's number."""
+
+    vendor: int
+    region: int
+    bucket: str
+    prefix: Annotated[str, Field(description="All objects of the recording lie below it; with the closing slash")]
+
+
+class ParametersView(View):
+    """What Agora was asked to do, presets filled in."""
+
+    video_width: int
+    video_height: int
+    video_fps: int
+    video_bitrate: int | None
+    audio_profile: int
+    mobile: bool
+    max_recording_hour: int
+    max_video_duration: int
+    ready_timeout: int
+    onhold: bool
+    av_file_type: tuple[str, ...]
+
+
+class AttemptView(View):
+    """One Agora task made for the recording."""
+
+    number: int
+    state: AttemptState
+    cname: str
+    uid: Annotated[str, BeforeValidator(str)]
+    sid: str | None
+    resource_id: str | None
+    planned_at: InstantOut
+    acquired_at: InstantOut | None
+    start_sent_at: InstantOut | None
+    started_at: InstantOut | None
+    recording_at: InstantOut | None
+    stop_sent_at: InstantOut | None
+    stop_accepted_at: InstantOut | None
+    ended_at: InstantOut | None
+    uploaded_at: InstantOut | None
+
+
+class PausedView(View):
+    """`confirmed`: what Agora last showed; `wished`: what the caller last asked for."""
+
+    wished: bool
+    confirmed: bool
+
+
+class InstantsView(View):
+    """When what happened. `started_at`: Agora took it; `recording_at`: the first attempt recorded."""
+
+    requested_at: InstantOut
+    start_at: InstantOut | None
+    stop_at: InstantOut | None
+    started_at: InstantOut | None
+    recording_at: InstantOut | None
+    stop_wished_at: InstantOut | None
+    ended_at: InstantOut | None
+    state_since_at: InstantOut
+
+
+class FilesView(View):
+    """What the newest listing showed, and how old it is. `last_slice_at`: when the newest slice arrived."""
+
+    slices: int
+    bytes: int
+    last_slice_at: InstantOut | None
+    listed_at: InstantOut | None
+    age_seconds: float | None
+
+
+class CoverageView(View):
+    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, at most 1."""
+
+    window: IntervalView
+    expected_seconds: float
+    covered_seconds: float
+    paused_seconds: float
+    missing_seconds: float
+    unexplained_seconds: float
+    allowed_seconds: float
+    share: float
+
+
+class FindingView(View):
+    """One thing that a look found. `code` is stable, `object` a key, `text` a sentence for a person."""
+
+    code: str
+    severity: Severity
+    text: str
+    object: str | None
+    interval: IntervalView | None
+    evidence: dict[str, str | int | float | bool | None]
+
+
+class ReportView(View):
+    """The newest look at the bucket. It may differ from a terminal `state`, which never changes."""
+
+    number: int
+    verdict: Verdict
+    level: Level
+    judged_at: InstantOut
+    age_seconds: float
+    warnings: int
+    findings: Annotated[tuple[FindingView, ...], Field(description="The first of them, the most severe first")]
+    findings_count: int
+
+
+class LinksView(View):
+    """Where to go on."""
+
+    self: str
+    timeline: str
+    files: str
+
+
+class RecordingView(View):
+    """What was asked for, and all that is known about it. `verdict`, `level`, `coverage` are the newest report's."""
+
+    id: str
+    state: State
+    attention: AttentionView | None
+    end_reason: EndReason | None
+    blame: Blame | None
+    page: Annotated[str, Field(description="The page without user, query and fragment")]
+    rtmp: Annotated[str | None, Field(description="Scheme and host of the RTMP target")]
+    app: str
+    storage: str
+    location: LocationView
+    parameters: ParametersView
+    labels: dict[str, str]
+    notify: Annotated[tuple[str, ...], Field(description="Endpoints that are told what happens")]
+    attempts: tuple[AttemptView, ...]
+    billed_seconds: Annotated[float, Field(description="How long its tasks ran, pauses included; what runs, up to now")]
+    paused: PausedView
+    pauses: tuple[IntervalView, ...]
+    instants: InstantsView
+    files: FilesView
+    coverage: CoverageView | None
+    verdict: Verdict | None
+    level: Annotated[Level | None, Field(description="How deep the proof goes")]
+    latest_report: ReportView | None
+    warnings: tuple[str, ...]
+    links: LinksView
+
+
+class RecordingPage(PageView[RecordingView]):
+    """Recordings, newest first."""
+
+
+_SAME = (
+    "id",
+    "state",
+    "attention",
+    "end_reason",
+    "blame",
+    "page",
+    "rtmp",
+    "app",
+    "storage",
+    "parameters",
+    "labels",
+    "notify",
+    "attempts",
+    "pauses",
+    "warnings",
+)
+
+
+def view_recording(recording: Recording, now: float) -> RecordingView:
+    """The resource as it is at `now`, which gives evidence its age."""
+    report = recording.latest_report
+    return RecordingView.model_validate(
+        {name: getattr(recording, name) for name in _SAME}
+        | {
+            "location": pick(recording.location, LocationView, prefix=recording.key_prefix),
+            "billed_seconds": round(sum(_ran(attempt, now) for attempt in recording.attempts), 3),
+            "paused": {
+                "wished": recording.pause_wished,
+                "confirmed": recording.attempt is not None and recording.attempt.onhold,
+            },
+            "instants": pick(
+                recording,
+                InstantsView,
+                started_at=_first(attempt.started_at for attempt in recording.attempts),
+                recording_at=_first(attempt.recording_at for attempt in recording.attempts),
+            ),
+            "files": _files(recording, now),
+            "coverage": report and report.coverage,
+            "verdict": report and report.verdict,
+            "level": report and report.level,
+            "latest_report": report and _report(report, now),
+            "links": _links(recording.id),
+        }
+    )
+
+
+def render_recording(recording: Recording, now: float) -> bytes:
+    """The resource's JSON."""
+    return render(view_recording(recording, now))
+
+
+def render_recordings(page: Page[Listed], now: float) -> bytes:
+    """The JSON of one page of recordings."""
+    return render(RecordingPage(items=tuple(view_recording(item.decode(), now) for item in page.items), next=page.next))
+
+
+def _first(instants: Any) -> float | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
+def _ran(attempt: Attempt, now: float) -> float:
+    return 0 if attempt.started_at is None else (attempt.ended_at or now) - attempt.started_at
+
+
+def _files(recording: Recording, now: float) -> dict[str, object]:
+    watch = recording.watch
+    return {
+        "slices": watch.slices,
+        "bytes": watch.size_bytes,
+        "last_slice_at": watch.last_slice_at,
+        "listed_at": watch.listed_at,
+        "age_seconds": age_of(watch.listed_at, now),
+    }
+
+
+def _report(report: ReportSummary, now: float) -> dict[str, object]:
+    return pick(report, ReportView, age_seconds=age_of(report.judged_at, now))
+
+
+def _links(recording_id: str) -> dict[str, str]:
+    here = f"/v1/recordings/{recording_id}"
+    return {"self": here, "timeline": f"{here}/timeline", "files": f"{here}/files"}

@@ -1,0 +1,16 @@
+"""Whose a recording is: another owner's is not there."""
+
+import sqlalchemy as sa
+
+from service.database import recordings as rows
+from service.errors import Code, ServiceError
+from service.operations.words import Caller
+from service.recording import Recording
+
+
+def load_owned(connection: sa.Connection, caller: Caller, recording_id: str, *, lock: bool = False) -> Recording:
+    """The caller's own recording. Raises `not_found`."""
+    recording = rows.load_recording(connection, recording_id, owner=caller.owner, lock=lock)
+    if recording is None:
+        raise ServiceError(Code.NOT_FOUND, "no such recording")
+    return recording

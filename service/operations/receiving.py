@@ -1,0 +1,56 @@
+"""Agora's notifications at the door: whether a signature is right, and that each is durable before its 200.
+
+Nothing is understood here; the worker does that afterwards.
+"""
+
+from collections.abc import Callable, Mapping
+
+from metrics import intake
+from service.database import notifications as rows
+from service.database.inbox import Inbox, incoming
+from service.database.run import Database
+from service.errors import Code, ServiceError
+from service.notices import TEST_CNAME, parse_notice, verify_signature
+from service.settings import App
+
+
+class Receiving:
+    """`wake` hastens the understanding of what came in."""
+
+    def __init__(
+        self,
+        apps: Mapping[str, App],
+        database: Database,
+        inbox: Inbox,
+        wake: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._apps = apps
+        self._database = database
+        self._inbox = inbox
+        self._wake = wake
+        self._clock = clock
+
+    async def receive(self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None) -> None:
+        """Keep one notification; returns when it is durable. Nothing is understood here (agora-reference §7).
+
+        Raises `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable)."""
+        settings = self._apps.get(app)
+        if settings is None:
+            raise ServiceError(Code.NOT_FOUND, "no such app")
+        if not self._signed(settings, body, signature_v2, signature_v1):
+            intake.counted(None, "rejected")
+            raise ServiceError(Code.UNAUTHORIZED, "the signature is not valid")
+        await self._inbox.put(incoming(app, body, self._clock()))
+        self._wake()
+
+    def _signed(self, app: App, body: bytes, signature_v2: str | None, signature_v1: str | None) -> bool:
+        if not app.ncs_secrets:  # only an app that is being set up may have none; only the console's Check gets in
+            notice = parse_notice(body) if app.setup else None
+            return notice is not None and notice.cname == TEST_CNAME
+        secrets = [secret.get() for secret in app.ncs_secrets]
+        return verify_signature(body, signature_v2, signature_v1, secrets, accept_sha1=app.accept_sha1)
+
+    async def checked_events(self, app: str) -> set[int]:
+        """The event types that the console's Check has shown to this app so far (agora-reference §7.5)."""
+        return await self._database.run(lambda connection: rows.tested_events(connection, app))
