@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from handlers.instants import format_instant
 
@@ -90,6 +90,13 @@ def tail(key: str) -> str:
     return name if len(name) <= 32 else f"…{name[-28:]}"
 
 
+def prose(text: str) -> Markup:
+    """A sentence in which `commands` look like commands."""
+    said = text.split("`")
+    parts = [Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(said)]
+    return Markup("").join(parts)
+
+
 def facts(detail: dict[str, object]) -> str:
     """The details of a line of the timeline."""
     return ", ".join(f"{words(name)} {value}" for name, value in detail.items() if value is not None)
@@ -103,6 +110,7 @@ FILTERS: Final = {
     "percent": percent,
     "words": words,
     "tail": tail,
+    "prose": prose,
     "facts": facts,
     "tone": lambda code: TONES.get(str(code), "calm"),
 }

@@ -2,13 +2,14 @@
 
 It reads what is stored of a recording and nothing else. Every sentence rests on a line of the history, a finding or a
 field; where they do not say why, the answer is that nobody knows, and what to look at. `words` has the answer's form,
-`ends` what end reasons mean, `findings` what is behind findings.
+`ends` what end reasons mean, `waits` what something waits for, `findings` what is behind findings.
 """
 
 from collections.abc import Sequence
 
 from service.explain.ends import SENTENCES, explain_end
 from service.explain.findings import explain_findings
+from service.explain.waits import explain_wait
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
 from service.recording import Blame, Recording, State
 
@@ -30,7 +31,8 @@ def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
     coverage = recording.latest_report.coverage if recording.latest_report else None
-    share = f", {coverage.share:.1%} of the wanted time is there" if coverage else ""
+    # Cut off, not rounded: less than all is never called all.
+    share = f"; {int(coverage.share * 1000) / 10:g} % of the wanted time is there" if coverage else ""
     warned = f" Warnings: {', '.join(recording.warnings)}." if recording.warnings else ""
     reason = SENTENCES[recording.end_reason][0] if recording.end_reason else "it is over"
     return Explanation(
@@ -67,11 +69,4 @@ def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
             lines(history, ("state",)),
             "Nothing.",
         )
-    return Explanation(
-        f"It is {recording.state.value} and waits: {attention.detail or attention.code}.",
-        attention.code,
-        Certainty.CERTAIN,
-        None,
-        (Proof(attention.since_at, "worker", f"{attention.code} since then"), *lines(history, ("call_failed",))),
-        "docs/states.md says for each attention what to do.",
-    )
+    return explain_wait(recording.state, attention, history)

@@ -30,7 +30,7 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
     ),
     EndReason.RECORDER_ERROR: (
         "Agora's recorder failed",
-        "Read event 1 in the timeline; ask Agora with the sid if it happens again.",
+        "The timeline has what Agora said (event 71 or 1); ask Agora with the sid if it happens again.",
     ),
     EndReason.ENDED_BY_ITSELF: (
         "Agora's task ended, and nobody said why",

@@ -103,6 +103,7 @@ def judged(draft: Draft, judged: Judged) -> None:
             findings_count=len(report.findings),
             coverage=report.coverage,
         ),
+        watch=_counted(before, report),
     )
     draft.note("judged", report=number, verdict=report.verdict, level=report.level, findings=len(report.findings))
     if before.state.terminal:
@@ -113,6 +114,22 @@ def judged(draft: Draft, judged: Judged) -> None:
             draft.note("changed", verdict=report.verdict)
     elif before.state in LOOKED_AT:
         _conclude(draft, report)
+
+
+def _counted(recording: Recording, report: Report) -> Watch:
+    """A look at everything counts everything: after the end no listing of what is new comes any more."""
+    if report.verdict is Verdict.UNREACHABLE or not (recording.state.terminal or recording.state in LOOKED_AT):
+        return recording.watch
+    slices = [file for file in report.files if file.listed and file.kind is FileKind.SLICE]
+    newest = max(slices, key=lambda file: file.starts_at or 0, default=None)
+    return replace(
+        recording.watch,
+        after_key=recording.watch.after_key if newest is None else newest.key,
+        slices=len(slices),
+        size_bytes=sum(file.size_bytes or 0 for file in slices),
+        last_slice_at=recording.watch.last_slice_at if newest is None else newest.modified_at,
+        listed_at=report.judged_at,
+    )
 
 
 def _known_verdict(recording: Recording) -> str:

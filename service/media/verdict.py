@@ -249,7 +249,7 @@ class Judgement:
             notable += 0.0 if one.explained else one.seconds
             self.findings.add(
                 one.kind.value,
-                f"{one.seconds:.1f} s of the wanted time are missing ({one.kind.value.replace('_', ' ')}).",
+                f"{_length(one.seconds)} of the wanted time are missing ({one.kind.value.replace('_', ' ')}).",
                 interval=Interval(one.from_at, one.to_at),
                 severity=Severity.WARNING if one.explained else severity,
                 evidence={"seconds": round(one.seconds, 3), "explained": one.explained},
@@ -262,6 +262,14 @@ class Judgement:
             seconds = (both.to_at or both.from_at) - both.from_at
             text = f"{seconds:.1f} s were recorded twice."
             self.findings.add("media_doubled", text, interval=both, evidence={"seconds": round(seconds, 3)})
+
+
+def _length(seconds: float) -> str:
+    """In seconds as long as people count in them."""
+    minutes = round(seconds / 60)
+    if seconds < 600:
+        return f"{seconds:.1f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _has(run: Run | None, name: str, kind: FileKind, index: int | None) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 import promql_parser
 import pytest
 
+from metrics import recordings
 from service.cli import main
+from service.explain.waits import WAITS
 from service.lifecycle.from_notices import EVENTS
 from service.recording import BLAME, AttemptState, EndReason, State
 from tests.unit.deploy.doc_pages import anchors_of, first_column, section, without_code
@@ -81,6 +83,18 @@ def test_every_word_of_the_lifecycle_is_documented(what: str, title: str) -> Non
     documented = first_column(section(STATES, title))
     assert len(documented) == len(set(documented))
     assert set(documented) == spoken()[what]
+
+
+def test_every_word_of_the_lifecycle_has_a_series_of_its_own() -> None:
+    assert set(recordings.ATTENTION) == spoken()["attention"] | {"other"}
+    assert set(recordings.WARNINGS) == spoken()["warnings"] | {"other"}
+
+
+def test_what_every_attention_waits_for_is_explained() -> None:
+    assert set(WAITS) == spoken()["attention"]
+    for sentence, advice in WAITS.values():
+        named = re.findall(r"docs/(\S+\.md)#(\S+)\.$", advice)
+        assert all(anchor in anchors_of(DOCS / page) for page, anchor in named), sentence
 
 
 def test_the_words_are_really_read_off_the_source() -> None:

@@ -111,10 +111,11 @@ def test_what_nobody_knows_is_said_to_be_unknown() -> None:
 def test_what_is_well_and_what_waits_is_said_too() -> None:
     assert explain(judged(State.VERIFIED), [Line("judged")]).cause == "fine"
     assert explain(replace(recording(), state=State.RECORDING), []).cause == "under_way"
-    waiting = Attention("stalled", "no slice for 60 s", 1700.0, None)
+    waiting = Attention("agora_unavailable", "query: timeout", 1700.0, None)
     told = explain(replace(recording(), state=State.RECORDING, attention=waiting), [])
-    assert (told.cause, told.proof[0].at) == ("stalled", 1700.0)
-    assert "no slice for 60 s" in told.summary
+    assert (told.cause, told.proof[0].at) == ("agora_unavailable", 1700.0)
+    assert "was not answered (query: timeout)." in told.summary
+    assert "tried again" in told.advice
     unproven = explain(judged(State.UNPROVEN, "storage_refused"), [])
     assert (unproven.cause, unproven.blame) == ("storage_refused", Blame.STORAGE)
     cancelled = replace(recording(), state=State.CANCELLED, end_reason=EndReason.STOPPED)

@@ -6,7 +6,7 @@ import pytest
 from handlers_stand_in import NOW, RECORDING
 
 from handlers.console.timeline import WIDTH, Drawing, draw
-from handlers.console.words import percent, size, span, tail
+from handlers.console.words import percent, prose, size, span, tail
 from service.operations import HistoryEntry
 from service.recording import State
 from service.report import FileKind, Finding, Interval, JudgedFile, Severity
@@ -68,3 +68,7 @@ def test_sizes_shares_and_names() -> None:
     assert [percent(share) for share in (1, 0.99999, 0.5)] == ["100 %", "99.9 %", "50 %"]
     assert tail("rec/a/" + "x" * 40 + "_20261122.ts") == "…" + "x" * 16 + "_20261122.ts"
     assert tail("rec/a/short.m3u8") == "short.m3u8"
+
+
+def test_a_command_in_a_sentence_looks_like_one_and_stays_text() -> None:
+    assert prose("Ask <b> with `pagereel look <id>`.") == "Ask &lt;b&gt; with <code>pagereel look &lt;id&gt;</code>."
