@@ -11,7 +11,7 @@ from service.explain.ends import SENTENCES, explain_end
 from service.explain.findings import explain_findings
 from service.explain.waits import explain_wait
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
-from service.recording import Blame, Recording, State
+from service.recording import Blame, EndReason, Recording, State
 
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
@@ -33,16 +33,39 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
     coverage = recording.latest_report.coverage if recording.latest_report else None
     # Cut off, not rounded: less than all is never called all.
     share = f"; {int(coverage.share * 1000) / 10:g} % of the wanted time is there" if coverage else ""
+    fine = f"It was recorded, and the bytes in the bucket were looked at{share}."
+    early = _ended_before_its_stop(recording)
+    if early is not None:
+        return Explanation(
+            f"{fine} Agora's task was over {early:.0f} s before its end was wanted, and nobody said why.",
+            UNKNOWN,
+            Certainty.UNKNOWN,
+            None,
+            lines(history, ("attention", "stop_requested", "attempt_ended", "judged")),
+            SENTENCES[EndReason.ENDED_BY_ITSELF][1],
+        )
     warned = f" Warnings: {', '.join(recording.warnings)}." if recording.warnings else ""
     reason = SENTENCES[recording.end_reason][0] if recording.end_reason else "it is over"
     return Explanation(
-        f"It was recorded, and the bytes in the bucket were looked at{share}. It ended because {reason}.{warned}",
+        f"{fine} It ended because {reason}.{warned}",
         "fine",
         Certainty.CERTAIN,
         None,
         lines(history, ("judged",)),
         "Nothing.",
     )
+
+
+def _ended_before_its_stop(recording: Recording) -> float | None:
+    """How long before it was stopped the task was over, where that shows: a verdict bears some seconds at the edges,
+    and the wish to stop may have come before the end was believed."""
+    coverage = recording.latest_report.coverage if recording.latest_report else None
+    ended_at, stop_at = recording.ended_at, recording.stop_wished_at
+    if coverage is None or ended_at is None or stop_at is None or ended_at >= stop_at:
+        return None
+    explained = coverage.missing_seconds - coverage.unexplained_seconds
+    lost = coverage.expected_seconds - coverage.covered_seconds - explained
+    return stop_at - ended_at if lost > coverage.allowed_seconds else None
 
 
 def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:

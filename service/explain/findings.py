@@ -4,7 +4,8 @@ A finding says what is wrong with the files, seldom why. It is called certain on
 said it of the time that is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 
 from service.explain.ends import SENTENCES, by_reason
 from service.explain.words import (
@@ -20,10 +21,11 @@ from service.explain.words import (
     nobody_knows,
     seen,
 )
-from service.recording import Blame, EndReason, Recording
+from service.recording import Blame, EndReason, Recording, State
 from service.report import Finding, Severity
 
-FILES_GONE = frozenset({"slice_missing", "announced_missing", "mp4_missing", "playlist_absent", "no_objects"})
+SLICE_GONE = "slice_missing"
+FILES_GONE = frozenset({SLICE_GONE, "announced_missing", "mp4_missing", "playlist_absent", "no_objects"})
 HOLES = ("gap", "small_gaps")
 WANTED_ENDS = (EndReason.STOPPED, EndReason.STOP_AT, None)
 # An event of Agora's belongs to a hole that it lies in, or this close to.
@@ -44,7 +46,7 @@ def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanati
         if early.certainty is Certainty.CERTAIN or not gone - {"no_objects"}:
             return early
     if gone:
-        return _files_gone(recording, history, sorted(gone)[-1], proof)
+        return _files_gone(recording, history, gone, proof)
     for code, tell in (("failover", _failover), ("restart", _restart), ("late_start", _late)):
         if code in codes:
             return tell(recording, history, proof)
@@ -52,7 +54,7 @@ def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanati
     return _hole(recording, history, holes, proof) if holes else _unsound(errors[0], proof)
 
 
-def _files_gone(recording: Recording, history: Sequence[Line], code: str, proof: tuple[Proof, ...]) -> Explanation:
+def _files_gone(recording: Recording, history: Sequence[Line], gone: Set[str], proof: tuple[Proof, ...]) -> Explanation:
     if "upload_error" in recording.warnings or recording.end_reason is EndReason.STORAGE_REFUSED:
         text, advice = SENTENCES[EndReason.STORAGE_REFUSED]
         summary, cause = f"Files are missing, because {text}.", EndReason.STORAGE_REFUSED
@@ -66,23 +68,21 @@ def _files_gone(recording: Recording, history: Sequence[Line], code: str, proof:
             (*proof, *lines(history, ("notice_backuped",))),
             "Wait; it is looked at again by itself. After a day ask Agora with the sid.",
         )
-    if seen(history, "notice_uploaded"):
+    said, over = seen(history, "notice_uploaded"), recording.state is State.DEFECTIVE
+    if said or (over and gone == {SLICE_GONE}):
+        who = "Agora says that everything is uploaded" if said else "A playlist names them, and patience is over"
         return Explanation(
-            "Agora says that everything is uploaded, and files are not in the bucket: removed, or never there.",
-            code,
+            f"{who}; files are not in the bucket: removed, or never there.",
+            sorted(gone)[-1],
             Certainty.LIKELY,
             Blame.STORAGE,
             (*proof, *lines(history, ("notice_uploaded",))),
             "Look at the bucket's lifecycle rules and at who may delete there.",
         )
-    return Explanation(
-        "Files are missing, and nobody has said yet that all were uploaded.",
-        UNKNOWN,
-        Certainty.UNKNOWN,
-        None,
-        proof,
-        "Wait; it is looked at again by itself. If it stays, ask Agora with the sid.",
+    waits = replace(
+        nobody_knows(recording, proof), summary="Files are missing, and nobody said that all were uploaded."
     )
+    return waits if over else replace(waits, advice="Wait; it is looked at again by itself.")
 
 
 def _failover(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:

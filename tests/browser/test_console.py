@@ -98,6 +98,7 @@ async def test_a_state_changes_on_the_page_without_a_reload_and_actions_are_conf
             await page.get_by_role("link", name=action, exact=True).click()
             await page.get_by_role("button", name=action, exact=True).click()
             await expect(page.get_by_role("link", name=state, exact=True)).to_be_visible(timeout=10_000)
+            await expect(page.get_by_text("on hold", exact=True)).to_have_count(int(action == "Pause"), timeout=10_000)
         await page.get_by_role("link", name="Stop").click()
         await page.get_by_role("link", name="Leave it as it is").click()
         assert (await console.house.shown(made))["state"] == "recording"

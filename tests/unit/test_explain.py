@@ -12,7 +12,7 @@ from metrics import recordings
 from service.explain import UNKNOWN, Certainty, explain
 from service.media.findings import RULES
 from service.recording import BLAME, Attention, Blame, EndReason, Recording, State
-from service.report import Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
+from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
 from tests.database.samples import recording
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,9 @@ def test_a_reason_that_only_fits_is_not_called_certain() -> None:
         (("ended_early",), (), {"end_reason": EndReason.ENDED_BY_ITSELF}, "unknown", "unknown"),
         (("slice_missing",), ("notice_uploaded",), {}, "slice_missing", "likely"),
         (("slice_missing",), ("notice_backuped",), {}, "backup_upload", "certain"),
-        (("slice_missing",), (), {}, "unknown", "unknown"),
+        (("slice_missing",), (), {}, "slice_missing", "likely"),
+        (("slice_missing", "playlist_absent"), (), {}, "unknown", "unknown"),
+        (("playlist_absent",), (), {}, "unknown", "unknown"),
         (("no_objects",), ("notice_error",), {"warnings": ("upload_error",)}, "storage_refused", "certain"),
         (("failover",), ("notice_session_failover",), {}, "failover", "certain"),
         (("gap",), ("notice_session_failover",), {}, "failover", "certain"),
@@ -82,6 +84,27 @@ def test_findings_lead_to_the_cause_behind_them(
     assert (told.cause, told.certainty) == (cause, certainty)
     assert {proof.text for proof in told.proof} >= {f"{code}: {code} it is." for code in codes}
     assert {proof.source for proof in told.proof} == {"bucket"} | ({"notice"} if kinds else set())
+
+
+def test_files_that_may_still_come_are_waited_for() -> None:
+    told = explain(judged(State.INCOMPLETE, "slice_missing"), [])
+    assert (told.cause, told.advice.split(";")[0]) == (UNKNOWN, "Wait")
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "covered", "cause"), [(96.0, 60.0, UNKNOWN), (96.0, 97.0, "fine"), (99.0, 60.0, "fine")]
+)
+def test_a_task_that_was_over_before_its_stop_is_not_said_to_have_been_stopped(
+    ended_at: float, covered: float, cause: str
+) -> None:
+    """Some seconds at the edges are borne by the verdict, and the wish to stop came before the end was believed."""
+    coverage = Coverage(Interval(0, 100), 100, covered, 0, 0, 0, 5, covered / 100)
+    verified = judged(State.VERIFIED, ended_at=ended_at, stop_wished_at=98.0)
+    assert verified.latest_report is not None
+    verified = replace(verified, latest_report=replace(verified.latest_report, coverage=coverage))
+    told = explain(verified, [Line("judged")])
+    assert told.cause == cause
+    assert ("2 s before its end was wanted" in told.summary) is (cause == UNKNOWN)
 
 
 def test_what_agora_told_at_another_time_does_not_explain_a_hole() -> None:
