@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from service.explain.ends import SENTENCES, by_reason
 from service.explain.words import (
-    UNKNOWN,
     Certainty,
     Explanation,
     Line,
