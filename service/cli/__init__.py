@@ -1,18 +1,65 @@
 """The command `pagereel`: a module for each group of commands.
 
-A mistake of the user gets one clear line, never a traceback.
+A mistake of the user gets one clear line, never a traceback. A command's module is imported when it is used: the
+service's own take a second, and whoever asks a running one needs none of them.
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import click
 
-from service.cli import configuration, manifests, processes, spending, tokens, trial, verifying
-from service.cli.remote import bundles, feeds, files, recordings
+_PLACES: Final = {
+    "serve": "processes:serve_command",
+    "work": "processes:work_command",
+    "migrate": "processes:migrate_command",
+    "backup": "processes:backup_command",
+    "check-config": "configuration:check_config_command",
+    "setup": "configuration:setup_command",
+    "ncs-ips": "configuration:ncs_ips_command",
+    "token": "tokens:token_group",
+    "usage": "spending:usage_command",
+    "demo": "trial:demo_command",
+    "sandbox": "trial:sandbox_command",
+    "manifest": "manifests:manifest_group",
+    "verify": "verifying:verify_command",
+    "audit": "verifying:audit_command",
+    "record": "remote.recordings:record_command",
+    "list": "remote.recordings:list_command",
+    "show": "remote.recordings:show_command",
+    "watch": "remote.recordings:watch_command",
+    "stop": "remote.recordings:stop_command",
+    "pause": "remote.recordings:pause_command",
+    "resume": "remote.recordings:resume_command",
+    "look": "remote.recordings:look_command",
+    "adopt": "remote.recordings:adopt_command",
+    "timeline": "remote.recordings:timeline_command",
+    "explain": "remote.recordings:explain_command",
+    "files": "remote.files:files_command",
+    "support-bundle": "remote.bundles:support_bundle_command",
+    "actions": "remote.feeds:actions_command",
+    "events": "remote.feeds:events_command",
+    "notices": "remote.feeds:notices_group",
+    "messages": "remote.feeds:messages_group",
+    "endpoints": "remote.feeds:endpoints_group",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(_PLACES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _PLACES:
+            return None
+        module, _, attribute = _PLACES[name].partition(":")
+        command: click.Command = getattr(import_module(f"service.cli.{module}"), attribute)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("pagereel"), prog_name="pagereel")
 @click.option(
     "--config",
@@ -24,40 +71,3 @@ from service.cli.remote import bundles, feeds, files, recordings
 def main(context: click.Context, config: Path | None) -> None:
     """Records web pages through Agora Cloud Recording, and proves that the recordings exist."""
     context.obj = config
-
-
-for _command in (
-    processes.serve_command,
-    processes.work_command,
-    processes.migrate_command,
-    processes.backup_command,
-    configuration.check_config_command,
-    configuration.setup_command,
-    configuration.ncs_ips_command,
-    tokens.token_group,
-    spending.usage_command,
-    trial.demo_command,
-    trial.sandbox_command,
-    manifests.manifest_group,
-    verifying.verify_command,
-    verifying.audit_command,
-    recordings.record_command,
-    recordings.list_command,
-    recordings.show_command,
-    recordings.watch_command,
-    recordings.stop_command,
-    recordings.pause_command,
-    recordings.resume_command,
-    recordings.look_command,
-    recordings.adopt_command,
-    recordings.timeline_command,
-    recordings.explain_command,
-    files.files_command,
-    bundles.support_bundle_command,
-    feeds.actions_command,
-    feeds.events_command,
-    feeds.notices_group,
-    feeds.messages_group,
-    feeds.endpoints_group,
-):
-    main.add_command(_command)

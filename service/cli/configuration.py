@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from service.app import database_url, listen_for_check
-from service.cli.running import fail, json_option, reachable, run, settings_of, show_json
+from service.cli.output import fail, json_option, show_json
+from service.cli.running import reachable, run, settings_of
 from service.probes import Probed, probe, source_addresses
 from service.settings import Settings
 

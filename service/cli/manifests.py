@@ -8,7 +8,8 @@ import click
 import orjson
 
 from service.app import signing_keys
-from service.cli.running import fail, settings_of
+from service.cli.output import fail
+from service.cli.running import settings_of
 from service.operations.proofs import MANIFEST_TYPE
 from service.signing import SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
 

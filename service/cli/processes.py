@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from service.app import Roles, database_url, serve
-from service.cli.running import fail, json_option, reachable, run, settings_of, show_json
+from service.cli.output import fail, json_option, show_json
+from service.cli.running import reachable, run, settings_of
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
 from service.database.startup import migrate

@@ -1,16 +1,13 @@
-"""What every command needs: its settings, the database, and one clear line for a user's mistake."""
+"""What commands beside the service need: its settings, its database, and one clear line for what goes wrong."""
 
 import asyncio
-import json
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
-
-import click
+from typing import Any, TypeVar
 
 from service.app import database_url
+from service.cli.output import fail
 from service.database.outage import StartRefused
 from service.database.run import Database
 from service.database.startup import prepare
@@ -20,14 +17,6 @@ from service.probes import unreachable
 from service.settings import Log, Settings, SettingsError
 
 T = TypeVar("T")
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-
-
-def show_json(value: Any) -> None:
-    """Machine-readable output: one JSON document, or one line of a stream."""
-    click.echo(json.dumps(value, ensure_ascii=False))
 
 
 def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: bool = True) -> Settings:
@@ -68,9 +57,3 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
     for error in group.exceptions:
         found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
-
-
-def fail(text: str) -> NoReturn:
-    """End with status 2 and this text on stderr."""
-    click.echo(f"pagereel: {text}", err=True)
-    sys.exit(2)

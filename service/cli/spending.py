@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from service.cli.output import fail, json_option, show_json
 from service.cli.remote.session import Service, reached, speak
 from service.cli.remote.shown import console, table
-from service.cli.running import fail, json_option, run, settings_of, show_json, with_database
+from service.cli.running import run, settings_of, with_database
 from service.operations.months import parse_month
 from service.operations.usage import Usage
 

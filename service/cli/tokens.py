@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from service.cli.output import fail, json_option, show_json
 from service.cli.remote.shown import console, table
-from service.cli.running import fail, json_option, run, settings_of, show_json, with_database
+from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
 from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token

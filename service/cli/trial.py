@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from service.cli.running import fail
+from service.cli.output import fail
 from service.demo import DemoError, Sandbox, demo_is_possible, open_sandbox, run_demo
 
 API_PORT = 8080

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
-from service.cli.running import fail, run, settings_of, with_database
+from service.cli.output import fail
+from service.cli.running import run, settings_of, with_database
 from service.database.filed import load_filed, recording_exists
 from service.database.run import Database
 from service.media.discovery import FoundRecording

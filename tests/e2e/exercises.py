@@ -79,8 +79,8 @@ async def trouble(house: House) -> None:
             return (await house.shown(recording))["state"] not in ("requested", "starting")
 
         await eventually(under_way, 60, recording, 0.4)
-        await _until_billed(house, recording, 5)
-        await house.do(recording, "stop", expect=None)
+        if await _ran_for(house, recording, 5):  # one that has ended by itself is to be found out, not stopped
+            await house.do(recording, "stop", expect=None)
 
         async def over() -> bool:
             return (await house.shown(recording))["state"] in OVER
@@ -90,12 +90,16 @@ async def trouble(house: House) -> None:
     await asyncio.gather(*(one(*each) for each in _TROUBLES), _forged(house))
 
 
-async def _until_billed(house: House, recording: str, seconds: float) -> None:
+async def _ran_for(house: House, recording: str, seconds: float) -> bool:
+    """Wait until it has run for so long, or no longer runs; whether it runs."""
+    tasks: list[dict[str, Any]] = []
+
     async def enough() -> bool:
-        tasks = await house.tasks(recording)
+        tasks[:] = await house.tasks(recording)
         return sum(task["billed_seconds"] for task in tasks) >= seconds or not any(task["running"] for task in tasks)
 
     await eventually(enough, 60, recording, 0.4)
+    return any(task["running"] for task in tasks)
 
 
 async def _forged(house: House) -> None:

@@ -11,7 +11,10 @@ import sys
 import threading
 from typing import Any
 
+from click import Context
+
 from service.cli import main
+from service.cli.processes import serve_command
 
 
 def _run(log: str, words: list[str]) -> int:
@@ -51,6 +54,7 @@ def _answer(order: dict[str, Any]) -> int | None:
 
 
 if __name__ == "__main__":
+    assert serve_command is main.get_command(Context(main), "serve"), "everything that a fork needs is imported"
     print("null", flush=True)
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), flush=True)

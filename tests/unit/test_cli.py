@@ -1,5 +1,7 @@
 """The command line as a whole: what every command has, and that a mistake of its user is one line and no traceback."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,10 @@ WITHOUT_JSON = {"serve", "work", "setup", "manifest keys"}
 
 
 def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{before}{name} ")
         else:
@@ -29,6 +34,12 @@ def test_every_command_says_what_it_does_and_speaks_json(name: str) -> None:
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
     assert ("--json" in options) is (name not in WITHOUT_JSON)
     assert len(COMMANDS[name].help or "") > 20
+
+
+def test_who_asks_a_running_service_waits_for_none_of_its_modules() -> None:
+    words = "import sys; from service.cli.remote import feeds, files, recordings; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"service.app", "sqlalchemy", "aiobotocore", "pydantic"} & set(imported)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import promql_parser
 import pytest
+from click import Context
 
 from metrics import recordings
 from service.cli import main
@@ -158,7 +159,14 @@ def test_every_command_is_documented_and_none_is_gone() -> None:
     page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| `pagereel ([a-z-]+)` \|", page, re.MULTILINE)
     assert len(documented) == len(set(documented))
-    assert set(documented) == set(main.commands)
+    assert set(documented) == set(main.list_commands(Context(main)))
+
+
+def test_every_command_is_found_under_its_name() -> None:
+    context = Context(main)
+    found = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    assert {command and command.name for command in found.values()} == set(found)
+    assert main.get_command(context, "nothing") is None
 
 
 def test_every_test_that_shows_a_promise_exists() -> None:

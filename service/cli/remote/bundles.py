@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from service.cli.output import fail, json_option, show_json
 from service.cli.remote.session import Service, reached, speak
 from service.cli.remote.shown import console, table
-from service.cli.running import fail, json_option, show_json
 from service.lifecycle.observations import Entry, Wait
 from service.lifecycle.replay import Decision
 from service.operations.replaying import BundleError, decide

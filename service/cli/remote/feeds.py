@@ -2,9 +2,9 @@
 
 import click
 
+from service.cli.output import json_option, show_json
 from service.cli.remote.session import Service, remote
 from service.cli.remote.shown import console, table
-from service.cli.running import json_option, show_json
 
 WAIT_SECONDS = 30
 

@@ -9,10 +9,10 @@ import aiohttp
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from service.cli.output import json_option, show_json
 from service.cli.remote.durations import in_words, size_in_words
 from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import console, table
-from service.cli.running import json_option, show_json
 
 AT_ONCE = 4
 SILENT_SECONDS = 60

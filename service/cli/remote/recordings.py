@@ -7,10 +7,10 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from service.cli.output import json_option, show_json
 from service.cli.remote.durations import Duration
 from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import OVER, console, facts_of, findings_of, line_of, table
-from service.cli.running import json_option, show_json
 
 POLL_SECONDS = 1.0
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import aiohttp
 import click
 
-from service.cli.running import fail
+from service.cli.output import fail
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 CALL_SECONDS = 90
