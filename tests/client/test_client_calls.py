@@ -50,7 +50,7 @@ ONCE: dict[str, Act] = {
     "replay": lambda api: api.replay_notification(1),
     "enable": lambda api: api.enable_endpoint("crm"),
 }
-BROKEN: list[Answer] = ["reset", "hang", "gateway", 500]
+BROKEN: list[Answer] = ["reset", "gateway", 500]
 
 
 @dataclass
@@ -114,6 +114,21 @@ async def test_what_must_not_be_done_twice_is_sent_once_where_nobody_knows(
     with pytest.raises(InternalProblem if broken == 500 else UnknownOutcome):
         await ONCE[name](api)
     assert len(scripted.keys) == 1
+
+
+async def test_what_is_never_answered_is_repeated_where_that_is_safe() -> None:
+    async def hung(act: Act) -> tuple[int, bool]:
+        service, unknown = Scripted(answers=["hang"]), False
+        async with listening(service.answer) as url, Client(url, TOKEN, patience=QUICK) as api:
+            try:
+                await act(api)
+            except UnknownOutcome:
+                unknown = True
+            service.closing.set()
+        return len(service.keys), unknown
+
+    assert set(await asyncio.gather(*map(hung, REPEATABLE.values()))) == {(2, False)}
+    assert set(await asyncio.gather(*map(hung, ONCE.values()))) == {(1, True)}
 
 
 @pytest.mark.parametrize("refused", [429, 503])

@@ -69,7 +69,10 @@ def test_nobody_can_meet_it():
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> pytest.Pytester:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """With the plugins that other teams have, not the dozen of this house, which take two seconds to import."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", f"{pytest_plugin.__name__},pytest_asyncio.plugin,pytest_timeout")
     pytester.makeini(INI)
     return pytester
 

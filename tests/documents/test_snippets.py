@@ -68,6 +68,13 @@ def running(command: list[str], log: Path, cwd: Path) -> Iterator["subprocess.Po
             process.communicate(timeout=60)
 
 
+# What a reader has of pytest's plugins; the dozen of this house take two seconds to import, at each run.
+PLUGINS = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "pagereel_client.pytest_plugin,pytest_asyncio.plugin",
+}
+
+
 def _environment(**more: str) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("PAGEREEL_")}
     return {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1", **more}
@@ -132,7 +139,7 @@ def test_a_page_does_what_it_says(page: Path, house: dict[str, str], tmp_path: P
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env=_environment(**house),
+        env=_environment(**house, **PLUGINS),
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,
