@@ -24,7 +24,7 @@ from aiohttp import web
 from benchmarks.receivers import settings_for
 from handlers.keys import Limits
 from handlers.routes import build_api
-from service.app import calm_collector, open_house
+from service.app import open_house
 from service.database import tables
 from service.database.documents import encode
 from service.database.postgres import Pool
@@ -47,6 +47,7 @@ from service.recording import (
     Watch,
 )
 from service.report import Coverage, Finding, Interval, Level, ReportSummary, Severity, Verdict
+from service.serving import calm_collector
 from tests.postgres import Postgres
 
 BATCH = 2000

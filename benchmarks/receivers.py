@@ -14,9 +14,10 @@ from aiohttp import web
 
 from handlers.callbacks import build_callbacks
 from handlers.keys import Limits
-from service.app import calm_collector, open_house
+from service.app import open_house
 from service.logs import configure_logs
 from service.notices import parse_notice, verify_signature
+from service.serving import calm_collector
 from service.settings import Settings
 
 SECRET = "bench-ncs-secret"

@@ -33,13 +33,13 @@ from aiobotocore.session import AioSession
 from benchmarks import recordings
 from benchmarks.stores import MANY, running
 from emulator.s3_server import S3Server
-from service.app import calm_collector
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
 from service.media.discovery import FoundRecording
 from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Verdict
+from service.serving import calm_collector
 from service.verifier import judge_recording
 from service.verifier.reading import list_all
 

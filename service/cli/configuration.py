@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from service.app import database_url, listen_for_check
+from service.app import database_url
 from service.cli.output import fail, json_option, show_json
 from service.cli.running import reachable, run, settings_of
 from service.probes import Probed, probe, source_addresses
+from service.serving import listen_for_check
 from service.settings import Settings
 
 

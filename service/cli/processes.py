@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from service.app import Roles, database_url, serve
+from service.app import database_url
 from service.cli.output import fail, json_option, show_json
 from service.cli.running import reachable, run, settings_of
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
 from service.database.startup import migrate
+from service.serving import Roles, serve
 
 
 @click.command("serve")

@@ -1,0 +1,194 @@
+"""Runs what `app` built: one supervised group with the two listeners, the worker, and what follows files and clocks.
+Whichever of them dies ends the process with its reason."""
+
+import asyncio
+import gc
+import resource
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+
+from handlers.callbacks import build_callbacks
+from handlers.keys import Limits
+from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
+from metrics import worker as worker_meter
+from service.app import House, open_house, sealing_keys
+from service.database.clock import DatabaseClock
+from service.database.reserve import Reserve
+from service.database.sealing import SealError
+from service.errors import ServiceError
+from service.operations.access import ensure_bootstrap_token
+from service.probes import events_missing
+from service.settings import Api, Callbacks, Secret, Settings
+
+# NCS keeps its connections; aiohttp's own default is an hour.
+KEEPALIVE_SECONDS = 15
+SHUTDOWN_SECONDS = 10
+KEYS_SECONDS = 10
+CLOCK_SECONDS = 10
+RESERVE_SECONDS = 5
+OPEN_FILES = 65_536
+POLL_SECONDS = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What a process does. Without `api` its API listener has health and metrics only."""
+
+    api: bool = True
+    callbacks: bool = True
+    work: bool = True
+
+
+async def serve(settings: Settings, roles: Roles) -> None:
+    """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done."""
+    worker_meter.built(version("pagereel"))
+    _allow_connections()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_house(settings) as house, AsyncExitStack() as listeners, asyncio.TaskGroup() as group:
+        await house.buckets.warm_up()
+        calm_collector()
+        routes = ROUTES if roles.api else SERVICE_ROUTES
+        limits = Limits(settings.limits.max_body_bytes, settings.limits.read_seconds)
+        api = build_api(house.operations, limits, routes=routes, console=roles.api)
+        print(await _listen(listeners, "api", api, settings.api), flush=True)
+        if roles.callbacks:
+            print(await _listen_to_agora(house, listeners), flush=True)
+        following = [group.create_task(_follow_keys(house), name="keys")]
+        if house.wakeups is not None:
+            following.append(group.create_task(house.wakeups.run(), name="wakeups"))
+        if isinstance(house.clock, DatabaseClock):
+            following.append(group.create_task(_follow_clock(house.clock), name="clock"))
+        if house.reserve is not None:
+            following.append(group.create_task(_follow_reserve(house.reserve), name="reserve"))
+        if roles.work:
+            await house.reconciler.beat()
+            await house.worker.take_over()
+        working = [
+            group.create_task(each.run(), name=type(each).__name__.lower())
+            for each in (house.reconciler, house.worker, house.deliverer)
+            if roles.work
+        ]
+        await stop.wait()
+        _log.info("stopping")
+        if working:
+            seconds = settings.worker.drain_seconds
+            await asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
+        for task in (*working, *following):
+            task.cancel()
+
+
+def _allow_connections() -> None:
+    """Have as many open files as the system allows, within reason: a flood of connections must not leave
+    none for those that matter."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def calm_collector() -> None:
+    """Keep the garbage collector off what is built by now and stays: one full collection of it holds the loop for 40 to
+    70 ms. What comes later is collected less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
+async def _follow_keys(house: House) -> None:
+    """Take up changed files of sealing keys and of the bootstrap token. Other secrets are read where they are used."""
+    used = sealing_keys(house.settings)
+    path = house.settings.bootstrap_token_file
+    token = None if path is None else Secret.of_file(path)
+    live = token and token.get()
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        if token is not None and token.get() != live:
+            try:
+                await ensure_bootstrap_token(house.database, house.settings, house.clock())
+            except ServiceError:  # the database is away: at the next turn
+                continue
+            live = token.get()
+            _log.info("bootstrap_token_changed")
+        now = sealing_keys(house.settings)
+        if now != used:
+            try:
+                house.seals.use(*now)
+            except SealError as error:  # what was in use stays; the next turn says so again
+                _log.error("sealing_keys_refused", error=str(error))
+                continue
+            used = now
+            _log.info("sealing_keys_changed")
+
+
+async def _follow_reserve(reserve: Reserve) -> None:
+    """Keep the room that is left when the disk is full, and tell whether it is there."""
+    held = True
+    while True:
+        await asyncio.to_thread(reserve.keep)
+        worker_meter.room_left(reserve.held)
+        if reserve.held != held:
+            held = reserve.held
+            if held:
+                _log.info("disk_room", held=held)
+            else:
+                _log.error("disk_room", held=held)
+        await asyncio.sleep(RESERVE_SECONDS)
+
+
+async def _follow_clock(clock: DatabaseClock) -> None:
+    """Keep to the database's clock, and tell how far this machine's is off."""
+    while True:
+        await asyncio.sleep(CLOCK_SECONDS)
+        try:
+            worker_meter.clock_skewed(await clock.sync())
+        except ServiceError:  # the database is away; the loops that need it say so
+            continue
+
+
+async def _listen_to_agora(house: House, stack: AsyncExitStack) -> str:
+    settings = house.settings.callbacks
+    app = build_callbacks(house.operations, Limits(settings.max_body_bytes, settings.read_seconds))
+    return await _listen(stack, "callbacks", app, settings)
+
+
+async def _listen(stack: AsyncExitStack, name: str, app: web.Application, where: Api | Callbacks) -> str:
+    """Open one listener until the stack closes; the line that says where it is."""
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, where.host, where.port).start()
+    host, port = runner.addresses[0][:2]
+    return f"{name} listening on http://{host}:{port}"
+
+
+async def listen_for_check(settings: Settings, app: str, seconds: float, say: Callable[[str], object]) -> list[int]:
+    """Take in notifications until the console's Check has shown every event type, or for so long; which are missing.
+
+    The callback listener alone runs: nothing is started and nothing but the Check is applied to anything."""
+    public = settings.callbacks.public_url or f"https://<your host>:{settings.callbacks.port}"
+    say(f"Callback URL for the console: {public.rstrip('/')}/agora/{app}/notifications")
+    if not settings.apps[app].ncs_secrets:
+        say("No NCS secret is set yet: only the unsigned Check is let in (setup = true).")
+    async with open_house(settings) as house, AsyncExitStack() as listeners:
+        say(await _listen_to_agora(house, listeners))
+        say("Press Check in the console now (Notifications, Cloud Recording) …")
+        seen: set[int] = set()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (missing := events_missing(seen)) and asyncio.get_running_loop().time() < deadline:
+            for event in sorted(await house.operations.receiving.checked_events(app) - seen):
+                say(f"  event {event} came")
+                seen.add(event)
+            await asyncio.sleep(POLL_SECONDS)
+    say(f"Still missing: {', '.join(map(str, missing))}" if missing else "Every event type came.")
+    return missing
