@@ -83,13 +83,13 @@ def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
     attention = recording.attention
-    if attention is None:
-        return Explanation(
-            f"It is {recording.state.value}, and nothing is wrong that anybody knows of.",
-            "under_way",
-            Certainty.CERTAIN,
-            None,
-            lines(history, ("state",)),
-            "Nothing.",
+    if attention is not None:
+        return explain_wait(recording.state, attention, history)
+    if recording.state is State.RECORDING and recording.attempt is not None and recording.attempt.onhold:
+        summary, advice = (
+            "It is on hold: nothing is recorded until it is resumed, and it is billed.",
+            "Resume it, or stop it.",
         )
-    return explain_wait(recording.state, attention, history)
+        return Explanation(summary, "under_way", Certainty.CERTAIN, Blame.CALLER, lines(history, ("paused",)), advice)
+    summary = f"It is {recording.state.value}, and nothing is wrong that anybody knows of."
+    return Explanation(summary, "under_way", Certainty.CERTAIN, None, lines(history, ("state",)), "Nothing.")

@@ -13,7 +13,7 @@ from service.explain import UNKNOWN, Certainty, explain
 from service.media.findings import RULES
 from service.recording import BLAME, Attention, Blame, EndReason, Recording, State
 from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
-from tests.database.samples import recording
+from tests.database.samples import attempt, recording
 
 ROOT = Path(__file__).parents[2]
 LATER = 2000.0
@@ -134,6 +134,9 @@ def test_what_nobody_knows_is_said_to_be_unknown() -> None:
 def test_what_is_well_and_what_waits_is_said_too() -> None:
     assert explain(judged(State.VERIFIED), [Line("judged")]).cause == "fine"
     assert explain(replace(recording(), state=State.RECORDING), []).cause == "under_way"
+    held = replace(recording(), state=State.RECORDING, attempts=(attempt(1, "test-1", 7, onhold=True),))
+    told = explain(held, [Line("paused", source="agora")])
+    assert (told.cause, told.advice) == ("under_way", "Resume it, or stop it.")
     waiting = Attention("agora_unavailable", "query: timeout", 1700.0, None)
     told = explain(replace(recording(), state=State.RECORDING, attention=waiting), [])
     assert (told.cause, told.proof[0].at) == ("agora_unavailable", 1700.0)
