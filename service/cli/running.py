@@ -49,7 +49,8 @@ def run(working: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(working)
     except* (StartRefused, ServiceError, OutsideError, OSError) as errors:
-        fail("; ".join(str(error) for error in _leaves(errors)))
+        reasons = _leaves(errors)
+    fail("; ".join(map(str, reasons)))  # not above: an exit within `except*` comes out of 3.11.2 as a group
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from service.buckets import Bucket, Usage
-from service.errors import OutsideError, Unavailable
+from service.errors import Unavailable
 from service.media.verdict import Judgement
 
 AT_ONCE = 16
@@ -25,7 +25,7 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_o
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(run())
-    except* OutsideError as errors:
+    except ExceptionGroup as errors:  # not `except*`: what is raised within comes out of 3.11.2 as a group
         raise errors.exceptions[0] from None
 
 
