@@ -20,6 +20,7 @@ from emulator.agora import Agora
 from emulator.browser.engine import BrowserEngine
 from emulator.clock import Clock
 from emulator.fault_book import FaultBook
+from emulator.faulty_view import FaultyEngine
 from emulator.gateway import Gateway, GatewayRefusal
 from emulator.group import Group
 from emulator.home import make_home, sweep
@@ -80,7 +81,7 @@ async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[N
     envelope = Envelope(quirks.notice_sid, quirks.service_scene, quirks.redundant_notice_id == "own")
     await asyncio.to_thread(sweep)
     with make_home() as folder:
-        engine = _make_engine(settings, clock, faults, executor, folder)
+        engine = FaultyEngine(_make_engine(settings, clock, executor, folder), faults)
         backup = settings.backup_folder or folder / "backup"
         async with Sender(clock, group, envelope, settings.times.retries) as sender:
             world = World(settings, clock, faults, group, sender, uploader, engine, executor, folder, backup)
@@ -94,10 +95,10 @@ async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[N
                 await asyncio.to_thread(executor.shutdown)
 
 
-def _make_engine(settings: Settings, clock: Clock, faults: FaultBook, executor: Executor, home: Path) -> Engine:
+def _make_engine(settings: Settings, clock: Clock, executor: Executor, home: Path) -> Engine:
     if settings.engine == "browser":
         return BrowserEngine(settings.browser, clock, home)
-    return SyntheticEngine(settings.engine, clock, faults, executor)
+    return SyntheticEngine(settings.engine, clock, executor)
 
 
 @web.middleware

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from emulator.fault_book import Subject
 from emulator.media import Encoder, Form, Packet
+from emulator.picture import Scene
 from emulator.services import Page
 
 PushStatus = Literal["connecting", "publishing", "onhold", "disconnected"]
@@ -64,12 +65,16 @@ Happening = Reloaded | Limited | Ended | Broken
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to open. `wake` is to be called, from the event loop, when `View.happened` has news."""
+    """What to open. `wake` is to be called, from the event loop, when `View.happened` has news.
+
+    `scene` is what a recorder sees and hears of the page where a fault keeps it from the page itself.
+    """
 
     page: Page
     form: Form
     subject: Subject
     wake: Callable[[], None] = field(repr=False)
+    scene: Scene = field(default_factory=Scene)
 
 
 class Run(Protocol):

@@ -15,6 +15,7 @@ from typing import Protocol
 import av
 
 from emulator.clock import Clock
+from emulator.picture import Picture as Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,19 @@ class DisplayPictures:
                 # Frames carry the wall clock's time of their grabbing.
                 age = time.time() - frame.time
                 yield Picture(self._clock.now() - age, frame.reformat(self._width, self._height, "yuv420p"))
+
+
+class BlankPictures:
+    """Of one brightness all over, at the instants of other pictures."""
+
+    def __init__(self, pictures: Pictures, width: int, height: int, brightness: int) -> None:
+        self._pictures, self._size, self._brightness = pictures, (width, height), brightness
+
+    def frames(self, fps: int) -> Iterator[Picture]:
+        """As many as there are other pictures."""
+        frame = av.VideoFrame.from_ndarray(Drawing(*self._size, self._brightness).draw(0, 0), "yuv420p")
+        for picture in self._pictures.frames(fps):
+            yield Picture(picture.seen_at, frame)
 
 
 class ScreencastPictures:

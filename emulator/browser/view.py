@@ -15,16 +15,18 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emulator.browser import calibration
 from emulator.browser.cdp import CdpClosed, CdpError
 from emulator.browser.chromium import BrowserError, Chromium, Look, Tab, launch
 from emulator.browser.desktop import Desktop, open_desktop
 from emulator.browser.page import Heard, Limit, WatchedPage
-from emulator.browser.pictures import DisplayPictures, Pictures
+from emulator.browser.pictures import BlankPictures, DisplayPictures, Pictures
 from emulator.browser.run import PageRun
 from emulator.browser.screencast import Screencast
 from emulator.browser.settings import Browser
-from emulator.browser.sound import Ear, open_ear
+from emulator.browser.sound import Ear, Listener, open_ear
 from emulator.clock import Clock
 from emulator.media import Packet
 from emulator.push import RtmpPush
@@ -86,7 +88,7 @@ class PageView:
         skew = self._skew or 0.0
         run = PageRun(self._wanted.form, self._pictures, began=began, first=first, skew=skew, tap=self._tap)
         self._runs.append(run)
-        self._ear.listener = run.hear
+        self._ear.listener = _mute(run.hear) if self._wanted.scene.silent else run.hear
         return run
 
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
@@ -127,7 +129,9 @@ class PageView:
         self._watch(self._mourn(chromium))
         await self._calibrate(desktop, chromium)
         tab = await chromium.open_tab()
-        self._pictures = await self._look_at(desktop, tab)
+        pictures, brightness = await self._look_at(desktop, tab), self._wanted.scene.brightness
+        size = self._look.width, self._look.height
+        self._pictures = pictures if brightness is None else BlankPictures(pictures, *size, brightness)
         page = WatchedPage(tab, self._wanted.page.url, self._settings.limits, Heard(self._limited, self._crashed))
         await page.prepare()
         if self._settings.silence_seconds > 0:
@@ -196,3 +200,8 @@ class PageView:
     def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._watchers.add(task)
+
+
+def _mute(listener: Listener) -> Listener:
+    """A listener that hears silence instead."""
+    return lambda instant, block: listener(instant, np.zeros_like(block))

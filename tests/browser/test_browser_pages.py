@@ -92,7 +92,6 @@ async def test_a_page_that_is_never_ready_is_loaded_twice_and_ends_with_code_4(
 
 
 @pytest.mark.proof
-@pytest.mark.proof
 async def test_recording_begins_when_the_page_says_that_it_is_ready(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/later", READY_LATER)
     async with recording(s3, notices) as agora:
@@ -120,7 +119,6 @@ async def test_a_killed_browser_is_replaced(s3: S3Server, notices: Notices, site
 
 
 @pytest.mark.proof
-@pytest.mark.proof
 async def test_a_killed_browser_may_end_the_recording_with_code_6(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add_file("/page", BUNDLED)
     async with recording(s3, notices, crash="end") as agora:
@@ -141,7 +139,6 @@ async def test_drawing_with_webgl_ends_with_event_72_and_code_2(s3: S3Server, no
 
 
 @pytest.mark.proof
-@pytest.mark.proof
 async def test_asking_for_webgl_is_allowed(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/asks", ASKS_ONLY)
     async with recording(s3, notices) as agora:
@@ -150,7 +147,6 @@ async def test_asking_for_webgl_is_allowed(s3: S3Server, notices: Notices, site:
     assert told(notices, 72) == []
 
 
-@pytest.mark.proof
 @pytest.mark.proof
 async def test_a_page_that_loads_too_fast_ends_with_event_72(s3: S3Server, notices: Notices, site: Site) -> None:
     site.add("/big", "x" * 2_000_000)
@@ -162,7 +158,6 @@ async def test_a_page_that_loads_too_fast_ends_with_event_72(s3: S3Server, notic
 
 
 @pytest.mark.proof
-@pytest.mark.proof
 async def test_a_video_above_1080p_ends_with_event_72(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/video", BIG_VIDEO)
     async with recording(s3, notices) as agora:
@@ -171,7 +166,6 @@ async def test_a_video_above_1080p_ends_with_event_72(s3: S3Server, notices: Not
     assert [details["limitType"] for details in told(notices, 72)] == ["resolution"]
 
 
-@pytest.mark.proof
 @pytest.mark.proof
 async def test_a_page_that_loses_its_sound_is_loaded_anew_once(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add("/beep", ONE_BEEP)
@@ -183,7 +177,6 @@ async def test_a_page_that_loses_its_sound_is_loaded_anew_once(s3: S3Server, not
         assert (await agora.task(session))["running"]
 
 
-@pytest.mark.proof
 @pytest.mark.proof
 async def test_a_page_on_hold_is_open_but_writes_nothing(s3: S3Server, notices: Notices, site: Site) -> None:
     url = site.add_file("/page", BUNDLED)
