@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,10 @@ from emulator.codes import failure
 from emulator.life import Life
 from emulator.names import make_resource_id
 from emulator.requests import Acquire, Identity, Start, Stop, Update
+from emulator.services import Page
 from emulator.settings import App
+from emulator.storage import Storage
+from emulator.streams import Area, has_room, size_of
 from emulator.tasks import Task
 from emulator.telling import Teller
 from emulator.world import World
@@ -27,9 +29,7 @@ class Resource:
     """A resource id and what it was made for."""
 
     app_id: str
-    who: Identity
-    start_parameter: Mapping[str, Any] | None
-    control_hours: float
+    acquired: Acquire
     expires_at: float
     task: Task | None = None
 
@@ -46,15 +46,16 @@ class Agora:
     def acquire(self, app: App, request: Acquire) -> dict[str, Any]:
         """A resource id that lives five minutes and serves one start."""
         now = self.world.clock.now()
-        running = sum(task.running for task in self.tasks.values() if task.app.app_id == app.app_id)
-        if running >= self.world.settings.max_tasks or self._full():
+        if len(self._of(app)) >= self.world.settings.max_tasks or self._full():
             raise failure("acquire", 406)
+        if request.start is not None:
+            self._check_token("acquire", request.start.storage, now)
+            if self._crowded(app, request.area, request.start.page):
+                raise failure("acquire", 406)
         rid = make_resource_id()
         expires_at = now + self.world.clock.shrink(self.world.settings.times.resource)
         self._forget_old(now)
-        self._resources[rid] = Resource(
-            app.app_id, request.who, request.start_parameter, request.expired_hours, expires_at
-        )
+        self._resources[rid] = Resource(app.app_id, request, expires_at)
         if not self._quirks.echo_names:
             return {"resourceId": rid}
         return {"cname": request.who.cname, "uid": request.who.uid, "resourceId": rid}
@@ -87,6 +88,8 @@ class Agora:
             raise failure("update", 2, reason="update is not supported in web mode")
         if not task.running or task.stop_asked_at is not None:
             raise failure("update", 404)
+        if request.storage is not None:
+            self._check_token("update", request.storage, self.world.clock.now())
         if request.onhold is not None or self._quirks.update_resets:
             task.onhold = request.onhold or False
         task.storage = request.storage or task.storage
@@ -129,7 +132,7 @@ class Agora:
 
     def _check_start(self, app: App, resource: Resource, request: Start, now: float) -> None:
         """Refuse a start that its resource id or another task does not allow."""
-        if resource.app_id != app.app_id or resource.who != request.who:
+        if resource.app_id != app.app_id or resource.acquired.who != request.who:
             raise failure("start", 432)
         if resource.task is not None:
             if resource.task.alive:
@@ -138,17 +141,36 @@ class Agora:
             raise failure("start", self._quirks.used_up_code, reason="resourceId was used")
         if now > resource.expires_at:
             raise failure("start", self._quirks.used_up_code)
-        if resource.start_parameter is not None and resource.start_parameter != request.raw:
+        expected = resource.acquired.start
+        if expected is not None and expected.raw != request.raw:
             raise failure("start", 2, reason="clientRequest: differs from startParameter of acquire")
-        hours, rule = request.page.max_hours, self._quirks.hour_limits
-        if (rule == "not_above" and hours > resource.control_hours) or (
-            rule == "smaller" and hours >= resource.control_hours
-        ):
+        self._check_token("start", request.storage, now)
+        hours, most, rule = request.page.max_hours, resource.acquired.expired_hours, self._quirks.hour_limits
+        if (rule == "not_above" and hours > most) or (rule == "smaller" and hours >= most):
             raise failure("start", 2, reason="maxRecordingHour: does not fit resourceExpiredHour")
-        if any(self._conflicts(task, app, request.who) for task in self.tasks.values()):
+        if any(task.start.who == request.who for task in self._of(app)):
             raise failure("start", 53)
-        if self._full():
+        if self._full() or self._crowded(app, resource.acquired.area, request.page):
             raise failure("start", 502)
+
+    def _check_token(self, endpoint: str, storage: Storage, now: float) -> None:
+        """Refuse temporary keys that expire too soon (reference 3.4)."""
+        ahead = self.world.clock.shrink(self.world.settings.times.sts)
+        if storage.expires_at is not None and storage.expires_at < now + ahead:
+            raise failure(endpoint, 2, reason=f"storageConfig.stsExpiration: must be {ahead:g} s ahead")
+
+    def _crowded(self, app: App, area: Area, page: Page) -> bool:
+        """True when there are too many pictures of that size in that area."""
+        reading = self._quirks.stream_limits
+        if reading == "none":
+            return False
+        beside = (task.start.page for task in self._of(app) if task.area == area)
+        sizes = [size_of(other.width, other.height) for other in beside]
+        return not has_room(area, sizes, size_of(page.width, page.height), reading)
+
+    def _of(self, app: App) -> list[Task]:
+        """The running tasks of an app."""
+        return [task for task in self.tasks.values() if task.running and task.app.app_id == app.app_id]
 
     def _full(self) -> bool:
         """True when another page would be one too many for this machine."""
@@ -176,9 +198,6 @@ class Agora:
             raise failure(endpoint, self._quirks.used_up_code)
         return task
 
-    def _conflicts(self, task: Task, app: App, who: Identity) -> bool:
-        return task.running and task.app.app_id == app.app_id and task.start.who == who
-
     def _make_task(self, app: App, rid: str, resource: Resource, request: Start, now: float) -> Task:
         shrink, times = self.world.clock.shrink, self.world.settings.times
         return Task(
@@ -192,7 +211,8 @@ class Agora:
             onhold=request.page.onhold,
             uid=request.who.uid,
             starts_at=now + shrink(times.start),
-            control_ends_at=now + shrink(resource.control_hours * times.hour),
+            control_ends_at=now + shrink(resource.acquired.expired_hours * times.hour),
+            area=resource.acquired.area,
         )
 
 

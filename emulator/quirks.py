@@ -24,6 +24,9 @@ class Quirks(BaseModel):
         "free", description="maxRecordingHour against resourceExpiredHour"
     )
     qps_scope: Literal["app", "account"] = "app"
+    stream_limits: Literal["none", "lower", "higher"] = Field(
+        "none", description="the table of streams by size and area, and whose limit bounds mixed sizes"
+    )
     # Answers
     error_body: Literal["short", "long"] = "short"
     echo_names: bool = Field(True, description="answers carry cname and uid")

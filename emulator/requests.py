@@ -10,13 +10,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from emulator.fields import Fields, Refused
 from emulator.quirks import Quirks
 from emulator.services import Page, Push, parse_outputs, parse_services
 from emulator.storage import Storage, parse_storage
+from emulator.streams import Area
 
+# Of regionAffinity 0 to 4.
+_AFFINITIES: tuple[Area, ...] = ("NA", "CN", "AP", "EU", "NA")
 _CNAME = re.compile(r"[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]+")
 
 
@@ -26,15 +29,6 @@ class Identity:
 
     cname: str
     uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Acquire:
-    """A valid acquire body."""
-
-    who: Identity
-    expired_hours: float
-    start_parameter: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,16 @@ class Start:
     mp4: bool
     correct_extinf: bool
     raw: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """A valid acquire body; `start` is what its startParameter says that start will send."""
+
+    who: Identity
+    expired_hours: float
+    area: Area
+    start: Start | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,12 @@ def parse_acquire(body: object, quirks: Quirks) -> Acquire:
         hours = request.integer("resourceExpiredHour", 1, 720, 72)
     except Refused:
         raise Refused("Acquire: invalid resourceExpiredHour value!") from None
-    _check_region(request, quirks)
+    area = _area(request, quirks)
     request.texts("excludeResourceIds")
-    parameter: Mapping[str, Any] | None = None
+    start: Start | None = None
     if request.has("startParameter"):
-        _client_request(who, request.object("startParameter"), request.raw("startParameter"), quirks)
-        parameter = request.raw("startParameter")
-    return Acquire(who, hours, parameter)
+        start = _client_request(who, request.object("startParameter"), request.raw("startParameter"), quirks)
+    return Acquire(who, hours, area, start)
 
 
 def parse_start(body: object, quirks: Quirks) -> Start:
@@ -136,13 +139,16 @@ def _client_request(who: Identity, request: Fields, raw: Mapping[str, Any], quir
     return Start(who, page, storage, push, "mp4" in types, _correct_extinf(request), raw)
 
 
-def _check_region(request: Fields, quirks: Quirks) -> None:
-    if request.has("region") and request.text("region") not in ("CN", "AP", "EU", "NA"):
+def _area(request: Fields, quirks: Quirks) -> Area:
+    """Where the recorder is to run. Agora goes by where the caller is; the emulator says America."""
+    areas = {name: name for name in get_args(Area)}
+    if request.has("region") and request.text("region") not in areas:
         raise Refused("Acquire: invalid region value!")
-    request.integer("regionAffinity", 0, 4, 0)
+    affinity = request.integer("regionAffinity", 0, 4, 0)
     for key in ("region", "regionAffinity"):
         if request.has(key) and quirks.region_fields not in ("both", key):
             raise request.refuse(key, "is unknown")
+    return areas[request.text("region")] if request.has("region") else _AFFINITIES[affinity]
 
 
 def _correct_extinf(request: Fields) -> bool:

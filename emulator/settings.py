@@ -49,6 +49,7 @@ class Times(_Model):
     progress: float = Field(60.0, gt=0, description="between two events 33")
     hour: float = Field(3600.0, gt=0, description="an hour of maxRecordingHour and resourceExpiredHour")
     minute: float = Field(60.0, gt=0, description="a minute of maxVideoDuration")
+    sts: float = Field(14400.0, description="how far ahead stsExpiration must lie, at least")
     forward: float = Field(60.0, gt=0, description="between two tries to bring what is in the backup store")
     forward_for: float = Field(86400.0, gt=0, description="until what is in the backup store is given up")
     retries: tuple[float, ...] = Field((0.0, 2.0, 8.0), description="gaps before each resend of a notice")

@@ -19,6 +19,7 @@ from emulator.requests import Start
 from emulator.sender import Said
 from emulator.settings import App
 from emulator.storage import Storage
+from emulator.streams import Area
 from emulator.view import EndCode, PushStatus
 
 UploadStatus = Literal["uploaded", "backuped", "unknown"]
@@ -59,6 +60,7 @@ class Task:
     uid: str
     starts_at: float
     control_ends_at: float
+    area: Area
     rtmp_status: PushStatus | None = None
     stop_asked_at: float | None = None
     recording_at: float | None = None

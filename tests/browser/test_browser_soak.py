@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import re
+import sys
 import tempfile
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from browser_rig import BUNDLED, Site, parent_of
@@ -23,8 +24,11 @@ SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 SECONDS = 600 * SCALE
 # Until then modules are loaded, pools filled and caches made.
 WARM_UP = max(2, round(10 * SCALE))
-# One picture kept of each recording would be 10 MB at full size, one encoder hundreds.
-FLAT_MB = 5
+# One encoded slice kept of each recording would be 10 MiB at full size.
+FLAT_MIB, FLAT_BLOCKS = 2, 10_000
+# Each recording has threads of its own, and glibc gives them its arenas by turns: until all have met the most that a
+# thread ever needs, some forty recordings, what is free and kept for later grows.
+KEPT_MIB = 32
 
 
 def marked() -> int:
@@ -36,18 +40,28 @@ def marked() -> int:
     return count
 
 
-def used_mb() -> float:
-    """Memory in use. Each recording has threads of its own, and glibc gives them sixteen arenas by turns: until all
-    have met the most that a thread ever needs, some forty recordings, what is free and kept grows by 12 MB."""
+class Mallinfo(ctypes.Structure):
+    """What glibc's `mallinfo2` gives, in bytes, of all arenas."""
+
+    _fields_: ClassVar = [
+        *((name, ctypes.c_size_t) for name in ("arena", "free_chunks", "fast_chunks", "mappings", "mapped")),
+        *((name, ctypes.c_size_t) for name in ("unused", "fast_free", "used", "free", "trimmable")),
+    ]
+
+
+def allocated() -> tuple[float, int]:
+    """MiB in use by malloc, blocks in use by Python: what is held, whatever the allocators keep besides."""
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return resident_mb()
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = Mallinfo
+    found = mallinfo()
+    return (found.used + found.mapped) / 2**20, sys.getallocatedblocks()
 
 
-def resident_mb() -> float:
-    found = re.search(r"^VmRSS:\s+(\d+)", Path("/proc/self/status").read_text(), re.M)
-    assert found is not None
-    return int(found[1]) / 1024
+def resident() -> float:
+    """MiB of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def handles() -> int:
@@ -94,19 +108,22 @@ async def test_recordings_one_after_another_leave_nothing_and_grow_nothing(site:
             for number in range(WARM_UP):
                 await one(agora, url, number)
             await until(lambda: marked() == 0)
-            files, memory = handles(), used_mb()
+            files, kept, (memory, blocks) = handles(), resident(), allocated()
             deadline, number = time.monotonic() + SECONDS, WARM_UP
             while time.monotonic() < deadline:
                 await one(agora, url, number)
                 number += 1
-                print(number, round(resident_mb(), 1), handles(), flush=True)
                 notices.bodies.clear()
                 notices.raw.clear()
+                print(number, round(resident(), 1), *allocated(), handles(), flush=True)
             await until(lambda: marked() == 0)
             await until(lambda: recorders() == [])
             # A pool of connections may have grown by some.
             await until(lambda: handles() <= files + 4)
-            kept, after = resident_mb(), used_mb()
-            print(f"{number} recordings, {memory:.1f} MB in use then {after:.1f} ({kept:.1f} kept), {files} handles")
-            assert after < memory + FLAT_MB
+            held = allocated()
+            print(f"{number} recordings, resident {kept:.0f} then {resident():.0f} MiB")
+            print(f"held {memory:.1f} MiB and {blocks} blocks, then {held[0]:.1f} and {held[1]}")
+            assert held[0] < memory + FLAT_MIB
+            assert held[1] < blocks + FLAT_BLOCKS
+            assert resident() < kept + KEPT_MIB
     assert stale_displays() <= before

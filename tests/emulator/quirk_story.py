@@ -63,7 +63,7 @@ async def tell(s3: S3Server, folder: str, quirks: dict[str, Any]) -> Story:
     """The story under some quirks."""
     settings = {
         **{"quirks": quirks, "faults": FAULTS, "sync_stop_seconds": 2.0},
-        "times": {"resource": 30, "progress": 6, "minute": 0.6, "slice": 12, "exit": 90},
+        "times": {"resource": 30, "progress": 6, "minute": 0.6, "slice": 12, "exit": 90, "sts": 0},
     }
     async with receiving() as notices, emulating(s3, notices, redundant=True, **settings) as agora:
         story = Story(bodies=notices.bodies)
@@ -109,7 +109,7 @@ async def _main(agora: Client, story: Story, folder: str) -> None:
     body = {"cname": CNAME, "uid": "1", "clientRequest": {"scene": 1}}
     story.answers["acquire"] = await agora.send("POST", f"{BASE}/acquire", body)
     rid = story.answers["acquire"][1]["resourceId"]
-    storage = {"fileNamePrefix": [folder], "stsExpiration": 1}
+    storage = {"fileNamePrefix": [folder], "stsExpiration": int(time.time()) + 1}
     changes = {"av": ["hls", "mp4"], "rtmp": "rtmp://live.example.org/app/key1", "storage": storage}
     story.answers["start"] = await agora.try_start(rid, CNAME, "1", **changes)
     session = Session(rid, story.answers["start"][1]["sid"], CNAME, "1")

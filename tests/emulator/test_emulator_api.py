@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from emulator_rig import APP, BASE, CUSTOMER, Client, client_request, emulating, until
+from emulator_rig import APP, BASE, CUSTOMER, Client, Session, client_request, emulating, until
 
 from emulator import requests
 from emulator.fields import Refused
@@ -233,6 +233,27 @@ async def test_a_start_must_equal_the_start_parameter_of_its_acquire(agora: Clie
     assert (status, answer["code"]) == (400, 2)
     assert "startParameter" in answer["reason"]
     assert (await agora.try_start(rid))[0] == 200
+
+
+async def test_temporary_keys_that_expire_within_four_hours_are_refused(s3: S3Server) -> None:
+    async with emulating(s3, compression=1, times={"start": 0, "slice": 1}) as agora:
+        soon = {"stsToken": "token", "stsExpiration": int(time.time()) + 4 * 3600 - 60}
+        later = {"stsToken": "token", "stsExpiration": int(time.time()) + 4 * 3600 + 60}
+        parameter = client_request(s3, storage=soon)
+        acquire = {"cname": "c", "uid": "1", "clientRequest": {"scene": 1, "startParameter": parameter}}
+        refused = [await agora.send("POST", f"{BASE}/acquire", acquire)]
+        rid = await agora.acquire()
+        refused.append(await agora.try_start(rid, storage=soon))
+        status, answer = await agora.try_start(rid, storage=later, onhold=True)
+        assert status == 200
+        session = Session(rid, answer["sid"], "lesson42", "1")
+        hold = {"webRecordingConfig": {"onhold": False}}
+        refused.append(await agora.call(session, "update", {**hold, "storageConfig": parameter["storageConfig"]}))
+        assert [(status, answer["code"]) for status, answer in refused] == [(400, 2)] * 3
+        assert all("stsExpiration" in answer["reason"] for _, answer in refused)
+        _, answer = await agora.call(session, "query")
+        (recorder,) = answer["serverResponse"]["extensionServiceState"]
+        assert recorder["payload"]["onhold"], "a refused update changes nothing"
 
 
 async def test_a_start_for_another_identity_or_an_unknown_resource_id_is_refused(agora: Client) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
-from emulator_rig import APP, BASE, CUSTOMER, SECRET, Client, emulating
+from emulator_rig import APP, BASE, CUSTOMER, SECRET, Client, client_request, emulating
 from quirk_story import CNAME, DYING, HELD, LOSSY, REFUSED, SLOW, Story, breaks_in_media, tell
 
 from emulator.quirks import Quirks
@@ -168,7 +168,7 @@ def test_a_quirk_shows_at_both_values(stories: dict[str, Story], row: Row) -> No
 
 
 def test_every_quirk_has_a_row_and_every_other_value_differs_from_the_default() -> None:
-    assert set(Quirks.model_fields) - {row.quirk for row in ROWS} == {"qps_scope"}
+    assert set(Quirks.model_fields) - {row.quirk for row in ROWS} == {"qps_scope", "stream_limits"}
     assert {name for flips in FLIPPED.values() for name in flips} == {row.quirk for row in ROWS}
     for flips in FLIPPED.values():
         assert {name for name, value in flips.items() if getattr(Quirks(), name) == value} == set()
@@ -182,6 +182,25 @@ async def test_the_request_limit_counts_apps_or_their_account(s3: S3Server, scop
             assert (await _ask(agora, APP))[0] == 400
         assert (await _ask(agora, APP))[0] == 429
         assert (await _ask(agora, "app2"))[0] == last
+
+
+@pytest.mark.parametrize(("reading", "last"), [("none", 200), ("lower", 500), ("higher", 500)])
+async def test_the_table_of_streams_by_size_and_area_can_be_made_to_count(
+    s3: S3Server, reading: str, last: int
+) -> None:
+    size = {"videoWidth": 1920, "videoHeight": 1080}
+    settings = {"engine": "live", "times": {"start": 3600}, "quirks": {"stream_limits": reading}}
+    async with emulating(s3, **settings) as agora:
+        for uid in range(1, 12):
+            rid = await agora.acquire(uid=str(uid), region="EU")
+            status, answer = await agora.try_start(rid, uid=str(uid), **size)
+            assert status == (200 if uid <= 10 else last), answer
+        if reading != "none":
+            assert answer["code"] == 502
+            with pytest.raises(AssertionError, match="vendor_over_load"):
+                await agora.acquire(uid="12", regionAffinity=3, startParameter=client_request(s3, **size))
+        rid = await agora.acquire(uid="13", region="CN")
+        assert (await agora.try_start(rid, uid="13", **size))[0] == 200
 
 
 async def _ask(agora: Client, app: str) -> tuple[int, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,14 @@ def _resident() -> float:
 def _leftovers() -> dict[str, int]:
     """What a wave must give back."""
     gc.collect()
-    homes = Path(tempfile.gettempdir()).glob("pagereel-emulator-*")
-    mine = [home for home in homes if any(home.rglob("*.mp4")) or any(home.rglob("*.ts"))]
+    opened = [os.path.realpath(handle) for handle in Path("/proc/self/fd").iterdir()]
+    # Other processes may have emulators of their own: our home is the one whose lock we hold.
+    (home,) = (Path(path).parent for path in opened if "/pagereel-emulator-" in path and path.endswith("/lock"))
     return {
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "descriptors": len(opened),
         "threads": threading.active_count(),
         "tasks": len(asyncio.all_tasks()),
-        "files": len(mine),
+        "files": len([*home.rglob("*.mp4"), *home.rglob("*.ts")]),
     }
 
 

@@ -1,0 +1,45 @@
+"""How many pages of a size may be recorded at once in one area (reference 1.4, the table of streams). Pure.
+
+For: the table and its two readings. It must not know tasks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Literal
+
+Area = Literal["CN", "EU", "NA", "AP"]
+# Of mixed sizes the total is bounded by the limit of the lower one (the page's examples) or of the higher (its text).
+Reading = Literal["lower", "higher"]
+
+
+class Size(IntEnum):
+    """Categories of pictures."""
+
+    SD = 0
+    HD = 1
+    FHD = 2
+
+
+_LIMITS: dict[Area, tuple[int, int, int]] = {
+    "CN": (100, 50, 30),
+    "EU": (50, 30, 10),
+    "NA": (100, 50, 30),
+    "AP": (100, 100, 30),
+}
+
+
+def size_of(width: int, height: int) -> Size:
+    """The category of a picture, by its pixels as prices go."""
+    pixels = width * height
+    return Size.SD if pixels <= 640 * 360 else Size.HD if pixels <= 1280 * 720 else Size.FHD
+
+
+def has_room(area: Area, running: Iterable[Size], wanted: Size, reading: Reading) -> bool:
+    """True when one more picture of a size may be recorded beside those that are."""
+    counts = Counter([*running, wanted])
+    decisive = min(counts) if reading == "lower" else max(counts)
+    limits = _LIMITS[area]
+    return counts[wanted] <= limits[wanted] and counts.total() <= limits[decisive]
