@@ -39,19 +39,29 @@ async def until(fact: Callable[[], Any | Awaitable[Any]], seconds: float = 20.0)
 
 @dataclass
 class Notices:
-    """A receiver that records, unless it `keeps` nothing; `statuses` are what it answers next."""
+    """A receiver that records, unless it `keeps` nothing; `statuses` are what it answers next.
+
+    It leaves the first `unanswered` requests without an answer. `peers`: the other end of each request's connection.
+    """
 
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     keeps: bool = True
+    unanswered: int = 0
+    peers: list[tuple[str, int]] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
+        assert request.transport is not None
+        self.peers.append(request.transport.get_extra_info("peername"))
         if self.keeps:
             self.raw.append((dict(request.headers), body))
             self.bodies.append(json.loads(body))
+        if len(self.peers) <= self.unanswered:
+            await self.ended.wait()
         return web.json_response({}, status=self.statuses.pop(0) if self.statuses else 200)
 
     def events(self, event: int | None = None) -> list[dict[str, Any]]:
@@ -73,6 +83,7 @@ async def receiving() -> AsyncIterator[Notices]:
     try:
         yield notices
     finally:
+        notices.ended.set()
         await runner.cleanup()
 
 

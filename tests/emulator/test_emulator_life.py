@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +15,17 @@ from typing import Any
 
 import m3u8
 import pytest
-from emulator_rig import Client, Notices, Session, decode, emulating, until
+from emulator_rig import Client, Notices, Session, client_request, decode, emulating, until
 
+from emulator.clock import Clock
+from emulator.fault_book import Subject
+from emulator.names import FileNames
+from emulator.quirks import Quirks
+from emulator.recorder import Mp4Plan, Recorder, form_of
+from emulator.requests import parse_start
 from emulator.s3_server import S3Server
+from emulator.synthetic import SyntheticEngine
+from emulator.view import Wanted
 
 ENGINES = ["loop", "live"]
 
@@ -131,6 +141,16 @@ async def test_slices_follow_one_another_and_cover_the_running_time(s3: S3Server
     assert playlist.target_duration >= max(segment.duration for segment in playlist.segments)
 
 
+async def test_the_playlist_is_written_anew_for_each_slice_and_is_over_at_the_end(agora: Client) -> None:
+    session = await agora.start()
+    for count in (1, 2, 3):
+        await agora.slices(session, count)
+        playlist = playlist_of(files_of(agora, session))
+        assert (len(playlist.segments) >= count, playlist.is_endlist) == (True, False)
+    await agora.call(session, "stop")
+    assert playlist_of(files_of(agora, session)).is_endlist
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_every_slice_decodes_from_a_key_frame_for_as_long_as_it_says(s3: S3Server, engine: str) -> None:
     async with emulating(s3, engine=engine) as agora:
@@ -224,6 +244,33 @@ async def test_an_mp4_is_split_at_the_longest_duration(s3: S3Server) -> None:
     assert len(parts) > 1
     whole = sum(decode(files[part]).video_seconds for part in parts)
     assert abs(whole - sum(segment.duration for segment in playlist_of(files).segments)) < 0.1
+
+
+async def test_an_mp4_is_split_at_its_largest_size(tmp_path: Path, s3: S3Server) -> None:
+    page = parse_start({"cname": "c", "uid": "1", "clientRequest": client_request(s3)}, Quirks()).page
+    form, most = form_of(page, 1.0), 100_000
+    with ThreadPoolExecutor(1) as executor:
+        engine = SyntheticEngine("loop", Clock(1), executor)
+        view = await engine.open(Wanted(page, form, Subject("c", "1", 0.0, "sid"), lambda: None))
+        names, plan = FileNames("sid", "c", 0, ()), Mp4Plan(tmp_path, math.inf, most)
+        recorder = Recorder(
+            view=view,
+            executor=executor,
+            form=form,
+            names=names,
+            began=0.0,
+            slice_seconds=1.0,
+            mp4=plan,
+            gapless=False,
+        )
+        await recorder.resume(0.0)
+        slices = await recorder.pause(12.0)
+        files = await recorder.close()
+        await engine.close()
+    largest = max(len(one.data) for one in slices)
+    assert len(files) > 1
+    assert all(most < file.path.stat().st_size < most + 2 * largest for file in files[:-1])
+    assert abs(sum(decode(file.path.read_bytes()).video_seconds for file in files) - 12.0) < 0.1
 
 
 async def test_the_hour_limit_ends_a_recording_to_the_instant(s3: S3Server, notices: Notices) -> None:

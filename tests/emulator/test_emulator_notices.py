@@ -121,6 +121,24 @@ async def test_a_refused_notice_comes_again_with_the_same_id_and_a_new_time(s3: 
     assert times[3] - times[2] > (times[2] - times[1]) > 25
 
 
+@pytest.mark.proof
+async def test_a_receiver_has_ten_seconds_for_its_answer(s3: S3Server, notices: Notices) -> None:
+    notices.unanswered = 1
+    async with emulating(s3, notices, events=[30]) as agora:
+        await agora.start()
+        await until(lambda: len(notices.bodies) == 2)
+    first, again = notices.bodies
+    assert first["noticeId"] == again["noticeId"]
+    assert 9.5 < (again["notifyMs"] - first["notifyMs"]) / 1000 < 15
+
+
+async def test_notices_come_over_one_connection_that_is_kept_open(agora: Client, notices: Notices) -> None:
+    await finish(agora)
+    await until(lambda: notices.events(11))
+    assert len(notices.peers) >= 6
+    assert len(set(notices.peers)) == 1
+
+
 async def test_a_notice_is_given_up_after_three_resends(s3: S3Server, notices: Notices) -> None:
     notices.statuses = [500] * 1000
     async with emulating(s3, notices, times={"retries": (0, 1, 1)}) as agora:
