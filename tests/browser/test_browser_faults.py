@@ -69,26 +69,32 @@ async def test_a_page_that_is_said_to_be_unreachable_is_never_asked_for(
     assert (told(notices, 71, session)[0]["code"], site.asked, browsers()) == (5, [], [])
 
 
-async def test_a_push_breaks_and_another_browser_takes_over_when_faults_say_so(
+async def test_a_push_changes_its_target_breaks_and_another_browser_takes_over_when_faults_say_so(
     agora: Client, notices: Notices, site: Site
 ) -> None:
+    def pushed() -> list[str]:
+        return [one["status"] for one in told(notices, 100, session)]
+
+    async def push_to(key: str) -> None:
+        update = {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": rtmp.url(key)}]}}
+        assert (await agora.call(session, "update", update))[0] == 200
+
     with RtmpServer() as rtmp:
-        await agora.fault(kind="push_breaks", seconds=1, times=1)
         session = await agora.start(url=site.add_file("/page", BUNDLED), rtmp=rtmp.url("first"))
-        await until(lambda: [one["status"] for one in told(notices, 100, session)][-1:] == ["disconnected"], 60)
-        assert rtmp.recorded("first") is not None
-        (before,) = browsers()
+        await until(lambda: pushed() == ["connecting", "publishing"], 60)
+        await agora.fault(kind="push_breaks", seconds=1)
+        await push_to("second")
+        await until(lambda: pushed()[2:] == ["connecting", "publishing", "disconnected"], 60)
         await agora.fault(kind="push_fails")
-        push = {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": rtmp.url("second")}]}}
-        await agora.call(session, "update", push)
+        await push_to("third")
+        await until(lambda: pushed()[5:] == ["connecting", "disconnected"], 60)
+        assert [rtmp.recorded(key) is not None for key in ("first", "second", "third")] == [True, True, False]
+        (before,) = browsers()
         await agora.fault(kind="failover", seconds=0, window=0.5, times=1)
         await until(lambda: notices.events(12), 60)
         await until(lambda: agora.objects(containing=f"bak0_{session.sid}", ending=".ts"), 60)
         (after,) = browsers()
         assert after != before
-        assert rtmp.recorded("second") is None
-    statuses = [one["status"] for one in told(notices, 100, session)]
-    assert statuses[:5] == ["connecting", "publishing", "disconnected", "connecting", "disconnected"]
     assert (await agora.call(session, "stop"))[0] == 200
 
 
