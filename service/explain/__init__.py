@@ -58,14 +58,14 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 def _ended_before_its_stop(recording: Recording) -> float | None:
     """How long before it was stopped the task was over, where that shows: a verdict bears some seconds at the edges,
-    and the wish to stop may have come before the end was believed."""
+    and the wish to stop may have come before the end was believed. Where a slice came after the wish, it was alive."""
     coverage = recording.latest_report.coverage if recording.latest_report else None
-    ended_at, stop_at = recording.ended_at, recording.stop_wished_at
-    if coverage is None or ended_at is None or stop_at is None or ended_at >= stop_at:
+    ended_at, stop_at, newest_at = recording.ended_at, recording.stop_wished_at, recording.watch.last_slice_at
+    if coverage is None or ended_at is None or stop_at is None or newest_at is None:
         return None
     explained = coverage.missing_seconds - coverage.unexplained_seconds
     lost = coverage.expected_seconds - coverage.covered_seconds - explained
-    return stop_at - ended_at if lost > coverage.allowed_seconds else None
+    return stop_at - ended_at if max(ended_at, newest_at) < stop_at and lost > coverage.allowed_seconds else None
 
 
 def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:

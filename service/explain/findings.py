@@ -134,7 +134,7 @@ def _hole(
             "Agora reloads a page that has fallen silent: let it make sound, or keep its state over a reload.",
         )
     if any(_near(line, hole) for line in history if line.kind == "notice_session_failover" for hole in holes):
-        return _failover(recording, history, proof)
+        return replace(_failover(recording, history, proof), certainty=Certainty.LIKELY)
     return nobody_knows(recording, proof)
 
 

@@ -11,7 +11,7 @@ from emulator.faults import Fault, kinds
 from metrics import recordings
 from service.explain import UNKNOWN, Certainty, explain
 from service.media.findings import RULES
-from service.recording import BLAME, Attention, Blame, EndReason, Recording, State
+from service.recording import BLAME, Attention, Blame, EndReason, Recording, State, Watch
 from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
 from tests.database.samples import attempt, recording
 
@@ -69,7 +69,7 @@ def test_a_reason_that_only_fits_is_not_called_certain() -> None:
         (("playlist_absent",), (), {}, "unknown", "unknown"),
         (("no_objects",), ("notice_error",), {"warnings": ("upload_error",)}, "storage_refused", "certain"),
         (("failover",), ("notice_session_failover",), {}, "failover", "certain"),
-        (("gap",), ("notice_session_failover",), {}, "failover", "certain"),
+        (("gap",), ("notice_session_failover",), {}, "failover", "likely"),
         (("gap",), ("notice_web_recorder_reload",), {}, "page_reloaded", "likely"),
         (("gap",), (), {}, "unknown", "unknown"),
         (("restart",), ("restart",), {}, "restart", "certain"),
@@ -92,14 +92,16 @@ def test_files_that_may_still_come_are_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended_at", "covered", "cause"), [(96.0, 60.0, UNKNOWN), (96.0, 97.0, "fine"), (99.0, 60.0, "fine")]
+    ("ended_at", "newest_at", "covered", "cause"),
+    [(96.0, 95.0, 60.0, UNKNOWN), (96.0, 95.0, 97.0, "fine"), (99.0, 95.0, 60.0, "fine"), (96.0, 99.0, 60.0, "fine")],
 )
 def test_a_task_that_was_over_before_its_stop_is_not_said_to_have_been_stopped(
-    ended_at: float, covered: float, cause: str
+    ended_at: float, newest_at: float, covered: float, cause: str
 ) -> None:
     """Some seconds at the edges are borne by the verdict, and the wish to stop came before the end was believed."""
     coverage = Coverage(Interval(0, 100), 100, covered, 0, 0, 0, 5, covered / 100)
-    verified = judged(State.VERIFIED, ended_at=ended_at, stop_wished_at=98.0)
+    watch = Watch(slices=4, last_slice_at=newest_at)
+    verified = judged(State.VERIFIED, ended_at=ended_at, stop_wished_at=98.0, watch=watch)
     assert verified.latest_report is not None
     verified = replace(verified, latest_report=replace(verified.latest_report, coverage=coverage))
     told = explain(verified, [Line("judged")])
