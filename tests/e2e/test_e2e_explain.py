@@ -140,7 +140,7 @@ async def _struck(house: House, recording: str) -> set[str]:
 @pytest.mark.proof
 @pytest.mark.timeout(1800)
 async def test_the_true_cause_is_named_and_never_a_wrong_one_with_certainty(build: Living) -> None:
-    turn = asyncio.Semaphore(AT_ONCE)
+    turn, still = asyncio.Semaphore(AT_ONCE), Stood()
     async with build(settings=SETTINGS, emulator=EMULATOR) as house:
         house.every = 0.4
 
@@ -150,7 +150,6 @@ async def test_the_true_cause_is_named_and_never_a_wrong_one_with_certainty(buil
                 lived = await live(house, draw(seed))
                 return lived if still.count == stood else await live(house, draw(seed))
 
-        still = Stood()
         watching = asyncio.create_task(still.watch())
         judged = await asyncio.gather(*(one(FIRST + number) for number in range(COUNT)))
         watching.cancel()
