@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from handlers.callbacks import build_callbacks
+from handlers.drips import DripRunner
 from handlers.keys import Limits
 from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import worker as worker_meter
@@ -33,6 +34,8 @@ KEYS_SECONDS = 10
 CLOCK_SECONDS = 10
 RESERVE_SECONDS = 5
 OPEN_FILES = 65_536
+# Connections that wait to be taken in: with aiohttp's 128 a flood makes the good ones try again after a second.
+BACKLOG = 1024
 POLL_SECONDS = 0.5
 
 _log = structlog.get_logger(__name__)
@@ -159,15 +162,21 @@ async def _follow_clock(clock: DatabaseClock) -> None:
 async def _listen_to_agora(house: House, stack: AsyncExitStack) -> str:
     settings = house.settings.callbacks
     app = build_callbacks(house.operations, Limits(settings.max_body_bytes, settings.read_seconds))
-    return await _listen(stack, "callbacks", app, settings)
+    return await _listen(stack, "callbacks", app, settings, DripRunner)
 
 
-async def _listen(stack: AsyncExitStack, name: str, app: web.Application, where: Api | Callbacks) -> str:
+async def _listen(
+    stack: AsyncExitStack,
+    name: str,
+    app: web.Application,
+    where: Api | Callbacks,
+    kind: type[web.AppRunner] = web.AppRunner,
+) -> str:
     """Open one listener until the stack closes; the line that says where it is."""
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = kind(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, where.host, where.port).start()
+    await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
     host, port = runner.addresses[0][:2]
     return f"{name} listening on http://{host}:{port}"
 

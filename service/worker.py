@@ -47,7 +47,7 @@ from service.lifecycle.observations import (
     UpdateStorage,
     Verify,
 )
-from service.operations import Sorted, Task, Work
+from service.operations import NoticeClaim, Sorted, Task, Work
 from service.operations.secrets import PageSecrets
 from service.recording import Attempt, Recording
 from service.report import JudgedFile
@@ -56,11 +56,17 @@ from service.verifier import Verifier
 
 T = TypeVar("T")
 
-# Answering Agora goes before understanding it. So many notices are sorted in one transaction, and between two of these
-# are so many seconds: 1,000 a second that are nobody's here.
-NOTICES_AT_ONCE = 50
+# What comes within so many seconds is claimed together: one transaction for all of it.
 GATHER_SECONDS = 0.04
-# With so many waiting, the loop of notices rests after each that it understood for so many times as long as it took.
+# Steps claimed in one transaction; and beside `worker.concurrency` looks at the bucket so many calls to Agora, most of
+# which wait for their place in the budget: a stop waits behind neither.
+STEPS_AT_ONCE = 16
+CALLS_IN_ALL = 512
+# Answering Agora goes before understanding it. So many notices are sorted in one transaction: 1,000 a second that are
+# nobody's here. So many are understood at once.
+NOTICES_AT_ONCE = 50
+UNDERSTOOD_AT_ONCE = 8
+# With so many waiting, the loop of notices rests after each round for so many times as long as understanding them took.
 STORM_REST = 2
 GAUGES_SECONDS = 15
 PRUNE_SECONDS = 600
@@ -145,14 +151,17 @@ class Worker:
         worker = self._settings.worker
         while True:
             self._steps_wake.clear()
-            free = 0 if self._stopping else worker.concurrency - len(self._running)
-            tasks = await _calmly(self._work.claim(worker.lease_seconds, free), []) if free > 0 else []
+            looks = worker.concurrency - sum(task.looks for task in self._running.values())
+            free = min(STEPS_AT_ONCE, worker.concurrency + CALLS_IN_ALL - len(self._running))
+            free = 0 if self._stopping else free
+            tasks = await _calmly(self._work.claim(worker.lease_seconds, free, looks), []) if free > 0 else []
             for task in tasks:
                 running = asyncio.create_task(self._perform(task), name=f"step {type(task.step).__name__}")
                 self._running[running] = task
                 running.add_done_callback(self._performed)
             if len(tasks) < free or free <= 0:
                 await _event_or(self._steps_wake, worker.poll_seconds)
+            await asyncio.sleep(GATHER_SECONDS)
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
@@ -163,16 +172,31 @@ class Worker:
             self._notices_wake.clear()
             found = await _calmly(self._work.sort_notices(NOTICES_AT_ONCE), Sorted([], []))
             storm = len(found.claims) + len(found.settled) == NOTICES_AT_ONCE
-            for notice in found.claims:
-                began = time.perf_counter()
-                await _calmly(self._work.apply_notice(notice), None)
-                if storm:
-                    await asyncio.sleep(STORM_REST * (time.perf_counter() - began))
+            began = time.perf_counter()
             if found.claims:
+                await self._understand(found.claims)
                 self.wake()
-            if not storm:
+            if storm:
+                await asyncio.sleep(STORM_REST * (time.perf_counter() - began))
+            else:
                 await _event_or(self._notices_wake, self._settings.worker.poll_seconds)
             await asyncio.sleep(GATHER_SECONDS)
+
+    async def _understand(self, claims: list[NoticeClaim]) -> None:
+        """Apply them, those of one recording one after the other."""
+        places = asyncio.Semaphore(UNDERSTOOD_AT_ONCE)
+        lines: dict[str, list[NoticeClaim]] = {}
+        for claim in claims:
+            lines.setdefault(claim.recording_id, []).append(claim)
+
+        async def apply(line: list[NoticeClaim]) -> None:
+            for claim in line:
+                async with places:
+                    await _calmly(self._work.apply_notice(claim), None)
+
+        async with asyncio.TaskGroup() as group:
+            for line in lines.values():
+                group.create_task(apply(line))
 
     async def _renew_leases(self) -> None:
         lease_seconds = self._settings.worker.lease_seconds

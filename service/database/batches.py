@@ -68,7 +68,7 @@ class SqliteBatches:
         self._seals = seals
 
     def commit(self, notices: Sequence[IncomingNotice], done: Done) -> None:
-        self._writer.submit(partial(self._write, notices), done, urgent=True)
+        self._writer.submit(partial(self._write, notices), done)
 
     def _write(self, notices: Sequence[IncomingNotice]) -> Fresh:
         raw = self._writer.raw

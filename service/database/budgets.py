@@ -13,14 +13,20 @@ from service.database.tables import budgets
 
 T = TypeVar("T")
 
+# Built once, as the statements of claims.
+_LOAD = sa.select(budgets.c.tat).where(budgets.c.rate_group == sa.bindparam("of")).with_for_update()
+_SAVE = budgets.update().where(budgets.c.rate_group == sa.bindparam("of")).values(tat=sa.bindparam("new"))
+
 
 def take(connection: sa.Connection, rate_group: str, decide: Callable[[float], tuple[float, T]]) -> T:
     """Replace the group's theoretical arrival time (0 at first) by what `decide` makes of it; returns the rest of what
     `decide` says. No other process can take in between, so keep the transaction short."""
-    connection.execute(upsert(connection, budgets).values(rate_group=rate_group, tat=0).on_conflict_do_nothing())
-    this = budgets.c.rate_group == rate_group
-    tat = connection.execute(sa.select(budgets.c.tat).where(this).with_for_update()).scalar_one()
+    tat = connection.execute(_LOAD, {"of": rate_group}).scalar_one_or_none()
+    if tat is None:
+        begin = upsert(connection, budgets).values(rate_group=rate_group, tat=0).on_conflict_do_nothing()
+        connection.execute(begin)
+        tat = connection.execute(_LOAD, {"of": rate_group}).scalar_one()
     new, result = decide(tat)
     if new != tat:
-        connection.execute(budgets.update().where(this).values(tat=new))
+        connection.execute(_SAVE, {"of": rate_group, "new": new})
     return result

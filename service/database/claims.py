@@ -3,6 +3,7 @@
 A worker that lost its lease finds that out when it saves: the fence has moved on.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -46,12 +47,23 @@ def claim_due(connection: sa.Connection, now: float, worker_id: str, lease_secon
     return [Claim(decode_recording(row.document), row.fence, row.due_at) for row in rows]
 
 
-def renew(connection: sa.Connection, recording_id: str, fence: int, until: float) -> bool:
-    """Prolong a claim; False if it is lost."""
-    query = recordings.update().where(
-        recordings.c.id == recording_id, recordings.c.fence == fence, recordings.c.lease_owner.is_not(None)
+_RENEW = (
+    recordings.update()
+    .where(
+        recordings.c.id == sa.bindparam("of_id"),
+        recordings.c.fence == sa.bindparam("of_fence"),
+        recordings.c.lease_owner.is_not(None),
     )
-    return connection.execute(query.values(lease_until=until)).rowcount == 1
+    .values(lease_until=sa.bindparam("until"))
+)
+
+
+def renew(connection: sa.Connection, held: Iterable[tuple[str, int]], until: float) -> None:
+    """Prolong claims, each a recording's id and the fence; those that are lost stay so."""
+    # One order for all: two who lock the same rows crosswise would wait for each other.
+    rows = [{"of_id": recording_id, "of_fence": fence, "until": until} for recording_id, fence in sorted(held)]
+    if rows:
+        connection.execute(_RENEW, rows)
 
 
 def release_all(connection: sa.Connection, worker_id: str) -> int:

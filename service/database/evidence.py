@@ -60,10 +60,18 @@ def _history_upsert(dialect: str) -> Any:
     )
 
 
+# Built once, like every statement of a step: building one takes longer than executing it.
+_HISTORY = (
+    sa.select(history)
+    .where(history.c.recording_id == sa.bindparam("of"), history.c.number > sa.bindparam("after"))
+    .order_by(history.c.number)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+
 def load_history(connection: sa.Connection, recording_id: str, *, after: int = 0, limit: int) -> list[HistoryRow]:
     """Entries with a number above `after`, in order."""
-    query = sa.select(history).where(history.c.recording_id == recording_id, history.c.number > after)
-    rows = connection.execute(query.order_by(history.c.number).limit(limit))
+    rows = connection.execute(_HISTORY, {"of": recording_id, "after": after, "most": limit})
     return [
         HistoryRow(row["number"], row["at"], row["kind"], row["source"], decode(row["detail"]), row["count"])
         for row in rows.mappings()
@@ -84,13 +92,17 @@ def upsert_files(connection: sa.Connection, recording_id: str, judged: Iterable[
         for file in judged
     ]
     if values:
-        query = upsert(connection, files)
-        new = query.excluded
-        query = query.on_conflict_do_update(
-            index_elements=["recording_id", "key"],
-            set_={"kind": new.kind, "judged_at": new.judged_at, "document": new.document},
-        )
-        connection.execute(query, values)
+        connection.execute(_files_upsert(connection.dialect.name), values)
+
+
+@cache
+def _files_upsert(dialect: str) -> Any:
+    query = insert_of(dialect, files)
+    new = query.excluded
+    return query.on_conflict_do_update(
+        index_elements=["recording_id", "key"],
+        set_={"kind": new.kind, "judged_at": new.judged_at, "document": new.document},
+    )
 
 
 def load_files(

@@ -121,11 +121,13 @@ def save_recording(
     fence: int | None = None,
     release: bool = False,
     sealed: bytes | None = None,
+    before: Recording | None = None,
 ) -> Recording:
     """Write back a recording that was loaded at `recording.version`; returns it with the next version.
 
     `due_at`: when the worker must look again, None for never. `fence`: save only while the claim that gave it still
-    holds. `release` ends that claim. `sealed` replaces the sealed part. Raises `LostRace`.
+    holds. `release` ends that claim. `sealed` replaces the sealed part. `before`, as it was loaded: attempts that are
+    in it are not written again. Raises `LostRace`.
     """
     saved = replace(recording, version=recording.version + 1)
     values: dict[str, Any] = {
@@ -143,7 +145,7 @@ def save_recording(
         held["of_fence"] = fence
     if connection.execute(_update(frozenset(values), fenced=fence is not None), {**values, **held}).rowcount != 1:
         raise LostRace(saved.id)
-    _save_attempts(connection, saved)
+    _save_attempts(connection, saved, before)
     return saved
 
 
@@ -171,14 +173,18 @@ def _insert_labels(connection: sa.Connection, recording: Recording) -> None:
         connection.execute(labels.insert(), rows)
 
 
-def _save_attempts(connection: sa.Connection, recording: Recording) -> None:
-    if not recording.attempts:
-        return
-    rows = [
+def _save_attempts(connection: sa.Connection, recording: Recording, before: Recording | None = None) -> None:
+    known = [] if before is None else _attempt_rows(before)
+    rows = [row for row in _attempt_rows(recording) if row not in known]
+    if rows:
+        connection.execute(_attempts_upsert(connection.dialect.name), rows)
+
+
+def _attempt_rows(recording: Recording) -> list[dict[str, Any]]:
+    return [
         {"recording_id": recording.id, "number": it.number, "cname": it.cname, "uid": it.uid, "sid": it.sid}
         for it in recording.attempts
     ]
-    connection.execute(_attempts_upsert(connection.dialect.name), rows)
 
 
 @cache

@@ -97,7 +97,6 @@ class Database:
         if self.pool is not None:
             return asyncio.ensure_future(self.pool.transact(fn))
         assert self.writer is not None
-        writer = self.writer
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def done(result: Any, error: BaseException | None) -> None:
@@ -106,7 +105,7 @@ class Database:
             else:
                 future.set_exception(error)
 
-        writer.submit(lambda: writer.transact(fn), done)
+        self.writer.transact(fn, done)
         return future
 
     def _forget(self, future: asyncio.Future[Any]) -> None:

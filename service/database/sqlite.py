@@ -1,4 +1,4 @@
-"""The one writer of a SQLite file: one thread, one connection, one queue in which urgent work goes first.
+"""The one writer of a SQLite file: one thread, one connection; jobs go first, transactions that wait share a commit.
 
 It must be the only process that serves there (a lock file sees to it). Commands may be guests for a short transaction,
 for which the writer waits.
@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -21,10 +22,12 @@ import sqlalchemy as sa
 from service.database.outage import StartRefused, is_full
 
 Job = Callable[[], Any]
+Transaction = Callable[[sa.Connection], Any]
 Done = Callable[[Any, BaseException | None], None]
 
 BUSY_TIMEOUT_SECONDS = 5
 CHECKPOINT_SECONDS = 5
+GROUP = 32  # transactions at most that share a commit
 LOG_PAGES = 16_000  # 64 MB; a log longer than that is begun anew, which makes the writer wait
 
 
@@ -74,10 +77,16 @@ def create_engine(path: str, *, guest: bool = False) -> sa.Engine:
     return engine
 
 
-class Writer:
-    """Executes jobs one after the other on its own thread; urgent ones overtake all others.
+_Told = tuple[Done, Any, BaseException | None]
 
-    `inline=True` executes each job at once on the caller's thread instead (the simulation's way, where no thread may
+
+class Writer:
+    """Executes jobs and transactions one after the other on its own thread; a job overtakes all transactions.
+
+    Transactions that wait while another commits are committed together, each in a savepoint of its own: one sync of the
+    disk for all of them. Nobody is told anything before that commit.
+
+    `inline=True` executes each at once on the caller's thread instead (the simulation's way, where no thread may
     disturb virtual time). A `guest` works on a file that another process serves: briefly, and it leaves the log alone.
     """
 
@@ -87,9 +96,9 @@ class Writer:
         self.when_full: Callable[[], None] = lambda: None
         """Called on the writer's thread where a commit met a full disk."""
         self._back = self._loop.call_soon if inline else self._loop.call_soon_threadsafe
-        self._urgent: deque[tuple[Job, Done]] = deque()
-        self._ordinary: deque[tuple[Job, Done]] = deque()
-        self._tokens: SimpleQueue[bool] = SimpleQueue()  # one True for each job in either queue; False ends the thread
+        self._jobs: deque[tuple[Job, Done]] = deque()
+        self._transactions: deque[tuple[Transaction, Done]] = deque()
+        self._tokens: SimpleQueue[bool] = SimpleQueue()  # True: something was queued; False ends the thread
         self._engine = create_engine(path, guest=guest)
         self.connection = self._engine.connect()
         raw = self.connection.connection.driver_connection
@@ -100,34 +109,78 @@ class Writer:
         if not inline:
             self._thread.start()
 
-    def submit(self, job: Job, done: Done, *, urgent: bool = False) -> None:
-        """Queue `job`; `done(result, error)` is called on the loop once it has returned or raised."""
+    def submit(self, job: Job, done: Done) -> None:
+        """Queue a job that makes its own transaction, before all that `transact` has queued; `done(result, error)` is
+        called on the loop once it has returned or raised."""
         if self._inline:
-            self._execute(job, done)
+            self._tell([(done, *_outcome(job))])
             return
-        (self._urgent if urgent else self._ordinary).append((job, done))
+        self._jobs.append((job, done))
         self._tokens.put(True)
 
-    def transact(self, fn: Callable[[sa.Connection], Any]) -> Any:
-        """The job of one ordinary transaction."""
-        with self.connection.begin():
-            return fn(self.connection)
+    def transact(self, fn: Transaction, done: Done) -> None:
+        """Queue an ordinary transaction; `done(result, error)` is called on the loop after its commit."""
+        if self._inline:
+            self._tell([(done, *_outcome(partial(self._alone, fn)))])
+            return
+        self._transactions.append((fn, done))
+        self._tokens.put(True)
 
     def _work(self) -> None:
         while self._tokens.get():
-            job, done = self._urgent.popleft() if self._urgent else self._ordinary.popleft()
-            self._execute(job, done)
+            if self._jobs:
+                job, done = self._jobs.popleft()
+                self._tell([(done, *_outcome(job))])
+            elif len(self._transactions) > 1:
+                self._tell(self._together())
+            elif self._transactions:
+                fn, done = self._transactions.popleft()
+                self._tell([(done, *_outcome(partial(self._alone, fn)))])
 
-    def _execute(self, job: Job, done: Done) -> None:
-        result, error = None, None
+    def _alone(self, fn: Transaction) -> Any:
+        with self.connection.begin():
+            return fn(self.connection)
+
+    def _together(self) -> list[_Told]:
+        """Commit what waits as one, until a job wants to go first."""
+        told: list[_Told] = []
         try:
-            result = job()
+            with self.connection.begin():
+                while self._transactions and len(told) < GROUP and not (told and self._jobs):
+                    fn, done = self._transactions.popleft()
+                    told.append((done, None, None))
+                    told[-1] = (done, *_outcome(partial(self._within, fn)))
+                    if not self.raw.in_transaction:  # a full disk takes back all of it at once
+                        raise told[-1][2] or sqlite3.OperationalError("the transaction is gone")
         except BaseException as raised:
-            error = raised
-            if is_full(raised):
-                self.when_full()
+            return [(done, None, error or raised) for done, _, error in told]
+        return told
+
+    def _within(self, fn: Transaction) -> Any:
+        self.raw.execute("SAVEPOINT one")
+        try:
+            return fn(self.connection)
+        except BaseException:
+            if self.raw.in_transaction:
+                self.raw.execute("ROLLBACK TO one")
+            raise
+        finally:
+            if self.raw.in_transaction:
+                self.raw.execute("RELEASE one")
+
+    def _tell(self, told: list[_Told]) -> None:
+        if any(error is not None and is_full(error) for _, _, error in told):
+            self.when_full()
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
-            self._back(done, result, error)
+            if len(told) == 1:
+                done, result, error = told[0]
+                self._back(done, result, error)
+            elif told:
+                self._back(self._tell_each, told)
+
+    def _tell_each(self, told: list[_Told]) -> None:
+        for done, result, error in told:
+            self._loop.call_soon(done, result, error)
 
     async def close(self) -> None:
         """Finish what is queued, then close the connection."""
@@ -138,6 +191,13 @@ class Writer:
             await asyncio.to_thread(self._thread.join)
         self.connection.close()
         self._engine.dispose()
+
+
+def _outcome(job: Job) -> tuple[Any, BaseException | None]:
+    try:
+        return job(), None
+    except BaseException as raised:
+        return None, raised
 
 
 class Checkpointer:

@@ -3,7 +3,7 @@
 `Operations` is what callers and Agora may do, `Work` what the worker does. Neither calls Agora or a bucket.
 """
 
-from service.database.notifications import Sorted
+from service.database.notifications import NoticeClaim, Sorted
 from service.database.recordings import Listed
 from service.operations.adoption import Lost
 from service.operations.api import Operations
@@ -32,6 +32,7 @@ __all__ = [
     "Idempotency",
     "Listed",
     "Lost",
+    "NoticeClaim",
     "Operations",
     "Page",
     "RecordingFilter",

@@ -5,6 +5,7 @@ the next one finds out what may have happened. Calls nothing outside the databas
 """
 
 import asyncio
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from metrics import intake
 from metrics.verification import objects_touched
 from metrics.worker import claimed
 from service.database import notifications as inbox_rows
-from service.database.claims import claim_due, count_overdue, release_left, renew
+from service.database.claims import Claim, claim_due, count_overdue, release_left, renew
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import upsert_files
 from service.database.heartbeat import is_restored
@@ -40,6 +41,7 @@ from service.lifecycle.observations import (
     GiveUp,
     Judged,
     Limited,
+    Look,
     NoticeReceived,
     Observation,
     Start,
@@ -47,6 +49,7 @@ from service.lifecycle.observations import (
     Step,
     StepTaken,
     UpdateRtmp,
+    Verify,
     Wait,
     Warn,
 )
@@ -70,8 +73,9 @@ MAX_TRIES = 8
 OVERRUN_SECONDS = 300
 # More than these are compared beside the loop.
 _MANY_FILES = 500
-# How long until a start that is held is tried again.
+# How long until a step that is held is tried again.
 HOLD_SECONDS = 2
+LOOKS = (Look, Verify)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,11 @@ class Task:
     step: Step
     fence: int
     page: PageSecrets | None
+
+    @property
+    def looks(self) -> bool:
+        """Whether it works at the bucket."""
+        return isinstance(self.step, LOOKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +130,9 @@ class Work:
         self._clock = clock
         self._entropy = entropy
 
-    async def claim(self, lease_seconds: float, limit: int) -> list[Task]:
-        """Steps that are due, written down as taken. What needs no call outside is done at once."""
+    async def claim(self, lease_seconds: float, limit: int, looks: int) -> list[Task]:
+        """Steps that are due, `looks` at the bucket at most, written down as taken. What needs no call outside is done
+        at once."""
         written: list[Written] = []
         late: list[float] = []
 
@@ -130,8 +140,12 @@ class Work:
             now = self._clock()
             claims = claim_due(connection, now, self._worker_id, lease_seconds, limit)
             late[:] = [now - claim.due_at for claim in claims]
-            tasks = [self._take(connection, claim.recording, claim.fence, now, written) for claim in claims]
-            return [task for task in tasks if task is not None]
+            tasks: list[Task] = []
+            for claim in claims:
+                full = sum(task.looks for task in tasks) >= looks
+                task = self._take(connection, claim, now, written, full=full)
+                tasks += [] if task is None else [task]
+            return tasks
 
         tasks = await self._database.run(transaction)
         claimed(late)
@@ -140,14 +154,15 @@ class Work:
         return tasks
 
     def _take(
-        self, connection: sa.Connection, recording: Recording, fence: int, now: float, written: list[Written]
+        self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
     ) -> Task | None:
+        recording, fence, _ = claim
         while True:
             step = next_step(recording, now)
             if isinstance(step, Wait):
                 save_recording(connection, recording, due_at=step.until_at, fence=fence, release=True)
                 return None
-            if self._held(connection, step):
+            if (full and isinstance(step, LOOKS)) or self._held(connection, step):
                 save_recording(connection, recording, due_at=now + HOLD_SECONDS, fence=fence, release=True)
                 return None
             taken = self._limited(connection, recording, step, now) or StepTaken(step, new_uid(self._entropy))
@@ -197,16 +212,9 @@ class Work:
 
         def transaction(connection: sa.Connection) -> Written | None:
             now = self._clock()
-            current = load_recording(connection, task.recording.id, lock=True)
-            if current is None:
-                return None
-            try:
-                written = observe(connection, current, observation, now, fence=task.fence, release=True)
-            except LostRace:  # raised before anything was written
-                if not (isinstance(observation, Started) and observation.sid):
-                    return None
-                written = observe(connection, current, observation, now)
-            upsert_files(connection, current.id, files, now)
+            written = self._observed(connection, task, observation, now)
+            if written is not None:
+                upsert_files(connection, task.recording.id, files, now)
             return written
 
         written = await self._database.run(transaction)
@@ -216,16 +224,25 @@ class Work:
         objects_touched(vanished, changed)
         return written.after
 
+    def _observed(self, connection: sa.Connection, task: Task, observation: Observation, now: float) -> Written | None:
+        """Mostly nobody has changed the recording since it was claimed: it is read again only where that shows. A lost
+        race is raised before anything was written."""
+        with contextlib.suppress(LostRace):
+            return observe(connection, task.recording, observation, now, fence=task.fence, release=True)
+        current = load_recording(connection, task.recording.id, lock=True)
+        if current is None:
+            return None
+        with contextlib.suppress(LostRace):
+            return observe(connection, current, observation, now, fence=task.fence, release=True)
+        if not (isinstance(observation, Started) and observation.sid):
+            return None
+        return observe(connection, current, observation, now)
+
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
         """Prolong the claims of tasks that are still under way."""
         until = self._clock() + lease_seconds
         held = [(task.recording.id, task.fence) for task in tasks]
-
-        def transaction(connection: sa.Connection) -> None:
-            for recording_id, fence in held:
-                renew(connection, recording_id, fence, until)
-
-        await self._database.run(transaction)
+        await self._database.run(lambda connection: renew(connection, held, until))
 
     async def release_left(self) -> None:
         """Give back what a killed process held, where no other can be alive; elsewhere its leases run out."""

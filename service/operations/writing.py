@@ -118,16 +118,21 @@ def observe(
     sealed: bytes | None = None,
     by: str | None = None,
 ) -> Written:
-    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. Raises
-    `ServiceError` (conflict) and `LostRace`; then the transaction must not be committed."""
+    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. A step that
+    changes nothing when it is taken is not written down. Raises `ServiceError` (conflict) and `LostRace`; then the
+    transaction must not be committed."""
     change = apply(recording, observation, now)
+    if isinstance(observation, StepTaken) and change.recording is recording:
+        return Written(recording, recording, now, observation)
     history = change.history
     if by is not None and history:
         history = (replace(history[0], detail={**history[0].detail, "by": by}), *history[1:])
     rows = _history(connection, recording, history, source_of(observation), now)
     numbered = replace(change.recording, history=max((row.number for row in rows), default=recording.history))
     due = due_at(numbered, now)
-    saved = save_recording(connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed)
+    saved = save_recording(
+        connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed, before=recording
+    )
     write_ledger(connection, _ledger(recording, saved))
     insert_history(connection, saved.id, rows)
     insert_messages(connection, saved, _messages(saved, rows))

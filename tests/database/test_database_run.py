@@ -5,8 +5,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,10 +121,69 @@ async def test_urgent_work_overtakes_transactions_that_wait(tmp_path: Path) -> N
         later = [asyncio.ensure_future(database.run(lambda _: order.append("ordinary"))) for _ in range(3)]
         await asyncio.sleep(0)
         landed = asyncio.Event()
-        writer.submit(lambda: order.append("urgent"), lambda *_: landed.set(), urgent=True)
+        writer.submit(lambda: order.append("urgent"), lambda *_: landed.set())
         go_on.set()
         await asyncio.gather(first, landed.wait(), *later)
         assert order == ["urgent", "ordinary", "ordinary", "ordinary"]
+
+
+@asynccontextmanager
+async def held_up(path: Path) -> AsyncIterator[tuple[Database, Callable[[], None]]]:
+    """A database whose writer is busy with a first transaction, until the second of what is given is called."""
+    async with await Database.open(f"sqlite:///{path}/x.db") as database:
+        entered, go_on = threading.Event(), threading.Event()
+        await database.run(budgets.create)
+        first = asyncio.ensure_future(database.run(lambda _: (entered.set(), go_on.wait(5))))
+        while not entered.is_set():
+            await asyncio.sleep(0)
+        yield database, go_on.set
+        await first
+
+
+def adds(name: str) -> Callable[[sa.Connection], object]:
+    return lambda connection: connection.execute(budgets.insert().values(rate_group=name, tat=1))
+
+
+async def test_transactions_that_wait_share_a_commit_and_one_that_fails_fails_alone(tmp_path: Path) -> None:
+    commits: list[str] = []
+
+    def fails(connection: sa.Connection) -> None:
+        adds("lost")(connection)
+        raise LookupError("mine")
+
+    async with held_up(tmp_path) as (database, go_on):
+        assert database.writer is not None
+        sa.event.listen(database.writer.connection, "commit", lambda _: commits.append("commit"))
+        waiting = [asyncio.ensure_future(database.run(adds(name))) for name in ("a", "b")]
+        waiting.append(asyncio.ensure_future(database.run(fails)))
+        waiting += [asyncio.ensure_future(database.run(adds(name))) for name in ("a", "c")]  # a second a is a mistake
+        await asyncio.sleep(0)
+        go_on()
+        came = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(one).__name__ for one in came if isinstance(one, Exception)] == ["LookupError", "IntegrityError"]
+        assert len(commits) == 2, "the one that held all up, and one for all of these"
+        assert sorted(await database.run(groups)) == ["a", "b", "c"]
+
+
+async def test_where_a_shared_commit_is_lost_nobody_is_told_that_his_was_made(tmp_path: Path) -> None:
+    async with held_up(tmp_path) as (database, go_on):
+        assert database.writer is not None
+        full = asyncio.Event()
+        database.writer.when_full = partial(asyncio.get_running_loop().call_soon_threadsafe, full.set)
+
+        def breaks(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("ROLLBACK")  # as SQLite itself does where the disk is full
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+        first, *others = [asyncio.ensure_future(database.run(one)) for one in (adds("a"), breaks, adds("b"))]
+        await asyncio.sleep(0)
+        go_on()
+        came = await asyncio.gather(first, *others, return_exceptions=True)
+        assert [getattr(one, "code", None) for one in came] == [Code.UNAVAILABLE, Code.UNAVAILABLE, None]
+        await full.wait()
+        assert await database.run(groups) == ["b"]
 
 
 async def test_a_second_process_on_a_sqlite_file_is_refused(tmp_path: Path) -> None:

@@ -269,10 +269,12 @@ async def test_a_worker_whose_lease_was_taken_over_cannot_save(database: Databas
     assert new.fence == old.fence + 1
     with pytest.raises(LostRace):
         await database.run(lambda c: save_recording(c, old.recording, due_at=None, fence=old.fence))
-    assert not await database.run(lambda c: claims.renew(c, recording().id, old.fence, 99))
-    assert await database.run(lambda c: claims.renew(c, recording().id, new.fence, 99))
+    renewals = [(recording().id, new.fence), (recording().id, old.fence)]
+    await database.run(lambda c: [claims.renew(c, [one], until) for one, until in zip(renewals, (77, 99), strict=True)])
+    assert await database.run(lambda c: claims.claim_due(c, 76, "w3", 30, 1)) == [], "its lease was prolonged"
+    [new] = await database.run(lambda c: claims.claim_due(c, 78, "w3", 30, 1))
     await database.run(lambda c: save_recording(c, new.recording, due_at=1, fence=new.fence, release=True))
-    assert len(await database.run(lambda c: claims.claim_due(c, 37, "w1", 30, 1))) == 1
+    assert len(await database.run(lambda c: claims.claim_due(c, 79, "w1", 30, 1))) == 1
 
 
 async def test_released_claims_are_free_at_once(database: Database) -> None:

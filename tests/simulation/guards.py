@@ -28,9 +28,9 @@ def without_write_ahead(ground: Ground) -> Iterator[Callable[[World], None]]:
     claim, report = Work.claim, Work.report
     taken: dict[tuple[str, int], str] = {}
 
-    async def claim_only(work: Work, lease_seconds: float, limit: int) -> list[Task]:
+    async def claim_only(work: Work, *about: Any) -> list[Task]:
         before = dict(ground.raw.execute("SELECT id, document FROM recordings").fetchall())
-        tasks = await claim(work, lease_seconds, limit)
+        tasks = await claim(work, *about)
         for task in tasks:
             if isinstance(task.step, Start):
                 key = task.recording.id, task.fence

@@ -189,7 +189,7 @@ class ProcessWriter:
         self._trouble = trouble
         self._after = after
 
-    def submit(self, job: Callable[[], Any], done: Callable[[Any, Any], None], *, urgent: bool = False) -> None:
+    def submit(self, job: Callable[[], Any], done: Callable[[Any, Any], None]) -> None:
         loop = self._process.loop
         loop.at(loop.time() + self._random.uniform(0.0002, 0.004), self._execute, job, done, self._trouble())
 
