@@ -27,6 +27,9 @@ from service.recording import Attempt, AttemptState, EndReason, Recording, State
 # After the hour limit Agora ends the task by itself; our own stop comes this much later, should it not.
 HOUR_LIMIT_GUARD_SECONDS = 60
 
+# No file of a task is there sooner than this after its start (agora-reference §9.1: slices of 15 s).
+FIRST_FILE_SECONDS = 15
+
 # Calls that were never made, for want of something of our own.
 OUR_FAILURES = frozenset(
     {"page_not_readable", "app_not_configured", "storage_not_configured", "database_unavailable", "budget"}
@@ -155,7 +158,9 @@ def _ending(recording: Recording, attempt: Attempt, leftover: int | None = None)
 
 def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
     """Nobody knows whether the start took effect. It is repeated under the same resource id, which cannot make a second
-    task; when that decides nothing, a fresh resource id for the same (cname, uid) does (agora-reference §1.6, 53)."""
+    task; when that decides nothing, a fresh resource id for the same (cname, uid) does (agora-reference §1.6, 53).
+    Between the repeats the bucket may show that it did. Not beside a probe: that one could still make a second task,
+    which nobody would look for once the first is known."""
     repeats = len(recording.policy.start_repeat_seconds)
     repeatable = attempt.sends <= repeats and now < resource_end_at(recording, attempt)
     again = recording.retry_at if recording.retry_at is not None else now
@@ -164,7 +169,15 @@ def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]
         (_while_starting(recording, recording.stop_at), give_up),
         (again, Start(hours_wanted(recording, now)) if repeatable else Acquire(new=False)),
         (_while_starting(recording, recording.start_deadline_at), give_up),
+        (None if attempt.sid is not None or attempt.several else _first_look_at(attempt), Look()),
     ]
+
+
+def _first_look_at(attempt: Attempt) -> float | None:
+    """The first file is there after a slice at the earliest; later looks follow each other."""
+    sent_at = attempt.start_sent_at
+    first = None if sent_at is None else sent_at + FIRST_FILE_SECONDS
+    return attempt.next_query_at if attempt.next_query_at is not None else first
 
 
 def _unaddressed(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:

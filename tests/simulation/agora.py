@@ -116,6 +116,12 @@ class Agora:
             return 200, self._query(task)
         return self._update(task, said) if verb == "update" else self._stop(task)
 
+    def cname_of(self, path: str) -> str:
+        """Whose resource a call is about."""
+        found = _PATH.fullmatch(path)
+        assert found is not None
+        return self._resources[found[2]][0]
+
     @property
     def _now(self) -> float:
         return self._loop.time()

@@ -155,6 +155,7 @@ class ProcessDatabase:
         self._trouble = trouble
         self._after = after
         self.pool = None
+        self.exclusive = False  # several processes share it
         self.writer = ProcessWriter(process, database, random, trouble, after)
 
     async def run(self, fn: Callable[[sa.Connection], T]) -> T:
