@@ -249,6 +249,7 @@ class Attempt:
     uploaded_at: float | None = None
     announced: tuple[str, ...] = ()
     last_sequence: int | None = None
+    counted_until: float | None = None  # it was believed over then, and its time is in the metrics up to there
 
     @property
     def may_be_alive(self) -> bool:

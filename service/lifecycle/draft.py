@@ -234,6 +234,7 @@ class Draft:
             started_at=attempt.started_at or attempt.start_sent_at or self.now,
             ended_at=None,
             ended_proof=None,
+            counted_until=attempt.ended_at,
             stop_accepted_at=None,
             next_query_at=self.now,
             seen_at=self.now,

@@ -11,7 +11,7 @@ from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_agora import STOP_REASONS, believe_end, started
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
-from service.recording import Attempt, AttemptState, Notice
+from service.recording import Attempt, AttemptState, EndReason, Notice
 
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5
@@ -144,8 +144,18 @@ def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     newest = attempt.number == len(draft.recording.attempts)
     if attempt.state is not AttemptState.ENDED:
         _end_told(draft, notice, "web_recorder_stopped")
-    elif newest and code in STOP_REASONS and draft.recording.state in LOOKED_AT:
-        draft.end_with(STOP_REASONS[code])
+    elif newest and code in STOP_REASONS:
+        _say_why(draft, STOP_REASONS[code])
+
+
+def _say_why(draft: Draft, reason: EndReason) -> None:
+    """Why it ended, learnt after its end was believed; callers who were told a guess are told."""
+    state, guess = draft.recording.state, draft.recording.end_reason
+    if state not in LOOKED_AT and not state.terminal:
+        return
+    draft.end_with(reason)
+    if state.terminal and draft.recording.end_reason is not guess:
+        draft.note("changed", end_reason=draft.recording.end_reason)
 
 
 def _session_exit(draft: Draft, attempt: Attempt, notice: Notice) -> None:

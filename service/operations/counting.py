@@ -26,7 +26,7 @@ def count_change(before: Recording, after: Recording, observation: Observation, 
         meter.ended(after.end_reason)
     for was, now in zip(before.attempts, after.attempts, strict=False):
         if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
-            _count_task(before, now, now.started_at, now.ended_at)
+            _count_task(before, now, max(now.started_at, was.counted_until or 0), now.ended_at)
     if after.state is not before.state:
         _count_state(before, after, at)
 
@@ -58,6 +58,7 @@ def _count_notice(before: Recording, after: Recording, received: NoticeReceived)
 
 
 def _count_task(recording: Recording, attempt: Attempt, started_at: float, ended_at: float) -> None:
+    """`started_at`: or since when its time is not yet counted."""
     pixels = recording.parameters.video_width * recording.parameters.video_height
     meter.task_ended(ended_at - started_at, pixels)
     meter.ran_on(ended_at - max(started_at, _wanted_end_at(recording, attempt, started_at)))

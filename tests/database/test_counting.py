@@ -65,6 +65,22 @@ def test_beyond_the_hour_limit_a_task_runs_away_too() -> None:
     assert added("pagereel_runaway_seconds_total", lambda: count_change(before, after, SEEN, 0)) == 7
 
 
+def test_the_time_of_a_task_that_was_believed_over_and_lives_counts_once() -> None:
+    before = running(stop_wished_at=1200.0)
+    over = ended(before, 1500.0)
+    alive = replace(over, attempts=(replace(over.attempts[0], ended_at=None, counted_until=1500.0),))
+
+    def recorded() -> float:
+        return REGISTRY.get_sample_value("pagereel_recorded_seconds_total", {"resolution": "hd"}) or 0
+
+    was = recorded()
+    count_change(before, over, SEEN, 1500.0)
+    count_change(over, alive, SEEN, 1600.0)
+    runaway = added("pagereel_runaway_seconds_total", lambda: count_change(alive, ended(alive, 1800.0), SEEN, 1800.0))
+    assert round(recorded() - was, 3) == 790
+    assert runaway == 300
+
+
 @pytest.mark.parametrize(
     ("kind", "detail", "stop_sent_at", "repairs"),
     [

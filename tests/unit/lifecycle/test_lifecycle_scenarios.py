@@ -188,6 +188,19 @@ def test_why_it_ended_is_learnt_from_a_notice_read_late_but_before_the_last_look
     assert (recording.state, recording.end_reason) == ("verified", EndReason.RECORDER_ERROR)
 
 
+def test_why_it_ended_is_learnt_from_a_notice_read_after_the_verdict_and_callers_are_told() -> None:
+    driver = Driver(deliver=lambda event_type, number: {11: [0.3], 71: [1000.0, 1100.0]}.get(event_type, []))
+    driver.agora.page_dies = [(100, 6)]
+    recording = driver.run(until=NOW + 900)
+    assert (recording.state, recording.end_reason) == ("verified", EndReason.ENDED_BY_ITSELF)
+    recording = driver.run(until=NOW + 2000)
+    assert (recording.state, recording.end_reason) == ("verified", EndReason.RECORDER_ERROR)
+    assert recording.blame is Blame.AGORA
+    assert [entry.detail for entry in driver.entries if entry.kind == "changed"] == [
+        {"end_reason": EndReason.RECORDER_ERROR}
+    ]
+
+
 def test_the_first_notice_of_an_end_is_believed_as_soon_as_agora_agrees() -> None:
     driver = Driver()
     driver.agora.page_dies = [(200, 6)]
