@@ -72,7 +72,10 @@ async def _under_load(answered: set[str], seconds: float) -> None:
     await eventually(lambda: clock() >= until and len(answered) > before)
 
 
-async def _survive(forge: Forge, root: Path, store: Store, database_url: str, kills: int, seed: int) -> None:
+async def _survive(
+    forge: Forge, root: Path, store: Store, database_url: str, *, kills: int, seed: int, longest: float
+) -> None:
+    """`longest`: so many seconds at most between a start of the service and its kill."""
     dice = random.Random(seed)
     answered: set[str] = set()
     async with killable(forge, root, store, database_url) as (house, service), client(LOAD_CONNECTIONS) as http:
@@ -90,7 +93,7 @@ async def _survive(forge: Forge, root: Path, store: Store, database_url: str, ki
                 elif kill == kills - 1:
                     await asyncio.gather(*(house.slices(one, 1) for one in ids))
                     await asyncio.gather(*(_patiently(house, "POST", f"/v1/recordings/{one}/stop") for one in ids))
-                await _under_load(answered, dice.uniform(0, 0.4))
+                await _under_load(answered, dice.uniform(0, longest))
                 await service.kill()
                 await service.serve()
             await asyncio.gather(*(house.until(one, "verified", deadline=60) for one in ids))
@@ -114,11 +117,12 @@ async def _survive(forge: Forge, root: Path, store: Store, database_url: str, ki
 async def test_ten_kills_lose_no_acknowledged_notice_and_no_recorder(
     forge: Forge, tmp_path: Path, store: Store
 ) -> None:
-    await _survive(forge, tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db", kills=10, seed=11)
+    await _survive(forge, tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db", kills=10, seed=11, longest=0.4)
 
 
 @pytest.mark.proof
 async def test_proof_200_kills_lose_no_acknowledged_notice_and_no_recorder_on_either_database(
     forge: Forge, tmp_path: Path, store: Store, database_url: str
 ) -> None:
-    await _survive(forge, tmp_path, store, database_url, kills=max(10, round(200 * SCALE)), seed=12)
+    kills = max(10, round(200 * SCALE))
+    await _survive(forge, tmp_path, store, database_url, kills=kills, seed=12, longest=1.2)
