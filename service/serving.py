@@ -33,6 +33,9 @@ SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
 CLOCK_SECONDS = 10
 RESERVE_SECONDS = 5
+# At the end: how long somebody who has connected has to ask, and how often that is looked at.
+ASK_SECONDS = 3
+CALM_SECONDS = 0.02
 OPEN_FILES = 65_536
 # Connections that wait to be taken in: with aiohttp's 128 a flood makes the good ones try again after a second.
 BACKLOG = 1024
@@ -175,10 +178,28 @@ async def _listen(
     """Open one listener until the stack closes; the line that says where it is."""
     runner = kind(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(_close, runner)
     await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
     host, port = runner.addresses[0][:2]
     return f"{name} listening on http://{host}:{port}"
+
+
+async def _close(runner: web.AppRunner) -> None:
+    """Let nobody new in, and answer those who are: also who has connected and not asked yet. aiohttp by itself would
+    hang up on them, and whatever sends to this process in a rolling replacement would see that."""
+    await asyncio.sleep(CALM_SECONDS)  # those in the backlog are taken in
+    for site in runner.sites:
+        await site.stop()
+    for _ in range(round(ASK_SECONDS / CALM_SECONDS)):
+        if not _anybody_new(runner):
+            break
+        await asyncio.sleep(CALM_SECONDS)
+    await runner.cleanup()
+
+
+def _anybody_new(runner: web.AppRunner) -> bool:
+    server = runner._server
+    return server is not None and any(each._request_count == 0 for each in server.connections)
 
 
 async def listen_for_check(settings: Settings, app: str, seconds: float, say: Callable[[str], object]) -> list[int]:

@@ -1,9 +1,12 @@
 """The door for Agora: which notifications are let in, and that each is kept."""
 
+import asyncio
 import json
+from functools import partial
+from pathlib import Path
 
 import pytest
-from house import House, Living, eventually, notice, signed
+from house import Forge, House, Living, Store, eventually, killable, notice, signed
 
 # agora-reference §7.3: body, secret, HMAC-SHA1, HMAC-SHA256.
 VECTORS = {
@@ -115,3 +118,35 @@ async def test_an_unknown_app_is_404_and_one_in_setup_lets_in_the_consoles_check
         assert await house.rows(COUNT) == [(0,)]
         assert await house.notify(check, {}, app="setup") == 200
         assert await house.rows("SELECT app, cname FROM notifications") == [("setup", "test_webhook")]
+
+
+async def test_who_has_connected_before_the_end_and_asks_after_it_is_answered(
+    forge: Forge, tmp_path: Path, store: Store
+) -> None:
+    """A balancer that was quicker than the SIGTERM: what it sends on is not hung up on."""
+    async with killable(forge, tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db") as (house, service):
+        port = int(house.callbacks.rpartition(":")[2])
+        open_connection = partial(asyncio.open_connection, "127.0.0.1", port)
+        streams = [await open_connection() for _ in range(10)]
+        stopping = asyncio.ensure_future(service.stop())
+
+        async def closed() -> bool:
+            try:
+                _, writer = await open_connection()
+            except OSError:
+                return True
+            writer.close()
+            return False
+
+        await eventually(closed, 20, "nobody new is let in", 0.02)
+        for number, (_, writer) in enumerate(streams):
+            body = notice(number)
+            head = f"POST /agora/main/notifications HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+            signature = signed(body)["Agora-Signature-V2"]
+            writer.write(f"{head}Agora-Signature-V2: {signature}\r\n\r\n".encode() + body)
+        for reader, writer in streams:
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+            await writer.wait_closed()
+        assert await stopping == 0
+        assert await house.rows(COUNT) == [(len(streams),)]
