@@ -26,6 +26,8 @@ from service.recording import Attempt, AttemptState, EndReason, State
 
 # A task that still says "in progress" this long after it accepted a stop is stopped again.
 STOP_IGNORED_SECONDS = 30
+# Where there is no place in the budget for a query, the watch period is stretched by so much of it at a time.
+STRETCH = 0.25
 RECORDS = (4, 5)
 STOPS = (6, 7)
 EXITED = (8, 20)
@@ -248,6 +250,9 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
     if attempt.state is AttemptState.ENDED:
         _recheck_failed(draft, attempt, failed)
         return
+    if failed.code == "budget" and isinstance(failed.step, Query) and _runs_calmly(draft, attempt):
+        draft.set_attempt(next_query_at=draft.now + draft.recording.policy.watch_seconds * STRETCH)
+        return
     call = type(failed.step).__name__.lower()
     draft.note("call_failed", call=call, failure=failed.failure, code=failed.code)
     match failed.step:
@@ -268,6 +273,13 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
             draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
             code = "stop_refused" if refused else "agora_unavailable"
             draft.attend(code, f"{call}: {failed.code}", draft.recording.retry_at)
+
+
+def _runs_calmly(draft: Draft, attempt: Attempt) -> bool:
+    """Nothing hangs on the next query: where the budget is short it comes later, and that is no trouble of this
+    recording's. A metric tells of it; overdue by more than a period the query goes before starts."""
+    ending = attempt.missing_since_at is not None or attempt.stop_sent_at is not None
+    return draft.recording.state is State.RECORDING and not draft.leftover and not ending
 
 
 def _recheck_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:

@@ -8,8 +8,11 @@ import pytest
 from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
+from service.lifecycle import apply
 from service.lifecycle.observations import (
     Acquire,
+    CallFailed,
+    Failure,
     Look,
     NoticeReceived,
     PauseRequested,
@@ -240,6 +243,22 @@ def test_an_ambiguous_start_is_decided_and_never_doubled(world: Callable[..., Dr
     assert len(driver.agora.tasks) == 1
     assert len(recording.attempts) == 1
     driver.check_over()
+
+
+def test_without_a_place_in_the_budget_the_watch_period_stretches_and_that_is_no_trouble() -> None:
+    driver = Driver()
+    recording = driver.run(until=NOW + 200)
+    assert recording.state is State.RECORDING
+    now = NOW + 200
+    short = CallFailed(Query(), Failure.UNAVAILABLE, "budget", "no place", 11)
+    change = apply(recording, short, now)
+    after = change.recording.attempts[0]
+    assert change.history == ()
+    assert (change.recording.attention, change.recording.failures) == (None, 0)
+    assert now + 20 < (after.next_query_at or 0) < now + 60
+    # Where its end hangs on the answer it is asked again as after any failure.
+    ending = replace(recording, attempts=(replace(recording.attempts[0], missing_since_at=now - 10),))
+    assert apply(ending, short, now).recording.attention is not None
 
 
 def test_an_unknown_start_is_repeated_at_3_6_and_9_seconds_and_then_probed_with_a_fresh_resource() -> None:
