@@ -32,6 +32,7 @@ def run(
     driver = Driver(make(policy=Policy(start_within_seconds=900)), deliver=deliver)
     driver.agora.faults["start"] = UNANSWERED + ["answer_lost"] * more
     driver.agora.page_dies = [(dies_after, 5)]
+    driver.agora.bucket_down = [(NOW, NOW + PROBED_SECONDS)]  # else the first task is found there before the probe
     driver.request(stop_after, StopRequested())
     driver.run()
     return driver
