@@ -21,7 +21,7 @@ YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-s
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo sandbox test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator \
-	bench-scale draw-dashboards image-steps docs lint lock clean
+	bench-scale draw-dashboards image-steps sbom audit docs lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +42,8 @@ help:
 	@echo 'make bench-scale   what a live recording costs, from 100 to 10,000 of them (three minutes)'
 	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
 	@echo 'make draw-dashboards  draw every Grafana panel from a real Prometheus, as pages (needs prometheus)'
+	@echo 'make sbom          what the images hold, as CycloneDX in var/'
+	@echo 'make audit         known weaknesses of what is pinned (asks the index, and says so where it cannot)'
 	@echo 'make lock          pin all dependencies anew'
 	@echo 'make clean         remove everything that was made here'
 
@@ -132,6 +134,23 @@ define with
 	elif [ "$$CI" = true ]; then echo '$(1) is missing: install the Debian package $(2)' >&2; exit 1; \
 	else echo 'left out: $(1) (Debian package $(2))'; fi
 endef
+
+sbom: $(STAMP)
+	@mkdir -p var
+	@for image in service emulator; do \
+		$(BIN)/python deploy/image/bill_of_materials.py deploy/image/$$image.lock >var/$$image.cdx.json && echo "var/$$image.cdx.json"; \
+	done
+
+# Not done is no pass: without an answer about every package it fails, and says that nothing is known.
+audit:
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	not_done() { echo 'audit: NOT DONE: whether what is pinned has known weaknesses could not be asked' >&2; exit 1; }; \
+	$(PYTHON) -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip install --disable-pip-version-check --quiet pip-audit || not_done; \
+	status=0; "$$tools/bin/pip-audit" --require-hashes --disable-pip -r requirements.lock >"$$tools/said" 2>&1 || status=$$?; \
+	grep -v 'could not be audited' "$$tools/said" || true; \
+	if grep -q 'could not be audited' "$$tools/said"; then not_done; fi; \
+	[ $$status = 0 ] || grep -q 'known vulnerabilit' "$$tools/said" || not_done; exit $$status
 
 # The images install less than a developer does, in the very same versions.
 lock:
