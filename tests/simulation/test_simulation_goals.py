@@ -1,11 +1,17 @@
 """Goals of docs/reliability.md, counted on virtual time: unclear starts, stops that go wrong, a kill anywhere."""
 
 import os
+from typing import Any
 
 import pytest
 
+from metrics import REGISTRY
 from tests.simulation.goals import Counted, Trial, count, play_killed_at, play_trial, trials
 from tests.simulation.ground import Ground
+from tests.simulation.lessons import Lesson
+from tests.simulation.promises import Promises
+from tests.simulation.weather import Weather
+from tests.simulation.world import World
 
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 STARTS = 10_000
@@ -70,3 +76,29 @@ def test_proof_killed_before_any_callback_it_ends_well(ground: Ground) -> None:
         reached, broken = play_killed_at(ground, step)
         assert not broken
     print(f"\nkilled before each of {step} callbacks")
+
+
+def test_beyond_the_budget_the_watch_period_stretches_and_nothing_else_suffers(ground: Ground) -> None:
+    """Fifteen recordings that are to be asked after every 30 s, and room for a call every four seconds."""
+    lessons = [Lesson(number, number * 20.0, 500.0 + number) for number in range(15)]
+    world = World(ground, 1, Weather(dropped=1.0), lessons)
+    timing = world.settings.timing.model_copy(update={"watch_seconds": 30.0})
+    limits = world.settings.limits.model_copy(update={"requests_per_second": 0.25})
+    world.settings = world.settings.model_copy(update={"timing": timing, "limits": limits})
+    promises, arrive, queries = Promises(world), world.agora.call, list[float]()
+
+    def call(path: str, *about: Any, **more: Any) -> Any:
+        queries.extend([world.now] if path.endswith("/query") else [])
+        return arrive(path, *about, **more)
+
+    world.agora.call = call  # type: ignore[method-assign]
+    name, query = "pagereel_agora_budget_short_total", {"operation": "query"}
+    before = REGISTRY.get_sample_value(name, query) or 0
+    world.run()
+    promises.check()
+    assert not world.story.broken
+    states = {state for (state,) in ground.raw.execute("SELECT state FROM recordings")}
+    assert states <= {"verified", "defective"}, "a start that waits for its place may be late"
+    busy = [at for at in queries if 320 <= at < 500]
+    assert 0.6 * 0.25 * 180 <= len(busy) <= 0.25 * 180 + 2, "all the room is used, and no more"
+    assert (REGISTRY.get_sample_value(name, query) or 0) > before, "the metric says so"
