@@ -56,7 +56,7 @@ def line_of(recording: dict[str, Any]) -> str:
     files = recording["files"]
     parts = [str(recording["state"])]
     if recording["state"] == "recording" or files["slices"]:
-        parts.append(f"{files['slices']} slices, {size_in_words(files['bytes'])}")
+        parts.append(_slices(files))
     if recording["paused"]["confirmed"]:
         parts.append("paused")
     if recording["attention"]:
@@ -80,7 +80,7 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
             and f"{coverage['share']:.2%} of {in_words(coverage['expected_seconds'])}"
             f" ({in_words(coverage['missing_seconds'])} missing, {in_words(coverage['paused_seconds'])} paused)",
         ),
-        ("files", f"{recording['files']['slices']} slices, {size_in_words(recording['files']['bytes'])}"),
+        ("files", _slices(recording["files"])),
         ("requested", instants["requested_at"]),
         ("records since", instants["recording_at"]),
         ("ended", instants["ended_at"]),
@@ -99,3 +99,7 @@ def findings_of(recording: dict[str, Any]) -> Table | None:
         return None
     rows = ((each["severity"], each["code"], each["text"], each["object"] or "") for each in report["findings"])
     return table(("severity", "finding", "what it says", "object"), rows, coloured=0)
+
+
+def _slices(files: dict[str, Any]) -> str:
+    return f"{files['slices']} slice{'' if files['slices'] == 1 else 's'}, {size_in_words(files['bytes'])}"
