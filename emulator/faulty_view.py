@@ -93,7 +93,7 @@ class _FaultyView:
         if planned is None or planned[0] > min(now, self._view.due(began)):
             return self._view.happened(began, now)
         self._faults.struck(planned[1], self._wanted.subject)
-        if planned[1].kind == "reload":
+        if planned[1].kind == "reload" and (self._reloading is None or self._reloading.done()):
             self._reloading = asyncio.create_task(self._load_anew(), name="reload")
         return _happening(planned[1])
 
