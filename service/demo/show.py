@@ -166,7 +166,7 @@ async def _stop_and_wait(house: _House, console: Console, recording: str) -> dic
         if shown["state"] != said:
             said = shown["state"]
             coverage = shown.get("coverage")
-            share = f", {coverage['share']:.1%} of the wanted time" if coverage else ""
+            share = f", {coverage['share']:.1%} of the wanted time" if coverage and coverage["expected_seconds"] else ""
             console.print(f"  {said}{share}")
         if said in ("verified", "defective", "unproven", "failed", "cancelled", "incomplete"):
             return shown
