@@ -4,8 +4,10 @@ one by one under load."""
 import asyncio
 import itertools
 import os
+import re
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 import aiohttp
@@ -183,3 +185,35 @@ async def _ask(cluster: Cluster, recordings: list[str], asked: list[int]) -> Non
                 await response.read()
                 asked.append(response.status)
             await asyncio.sleep(0.05)  # the pace of the load
+
+
+@pytest.mark.proof
+async def test_proof_three_workers_together_keep_agoras_limit(
+    forge: Forge, tmp_path: Path, store: Store, postgres: Postgres
+) -> None:
+    """With the rate of the defaults, against an Agora that refuses an eleventh request in any second: of all calls at
+    most one in a hundred is refused, although much more is wanted than there is place for."""
+    url = postgres.create_database()
+    rate = {"limits": {"requests_per_second": 8, "burst": 2}}
+    strict = {"qps": 10, "compression": 1}
+    seconds = max(15.0, 60 * SCALE)
+    async with clustered(
+        forge, tmp_path, store, url, settings=rate, emulator=strict, listeners=1, workers=3
+    ) as cluster:
+        await asyncio.gather(*(cluster.house.ask(url=f"{PAGE}&n={number}", **PATIENCE) for number in range(100)))
+        await asyncio.sleep(seconds)  # what is measured is a rate
+        calls = sum([await _calls(each) for each in cluster.workers], Counter())
+    refused = calls["rate_limited"]
+    print(f"\n{calls.total()} calls in {seconds:.0f} s by three processes, {refused} refused as too many")
+    assert calls.total() > 6 * seconds, f"the limit is what held them up: {calls}"
+    assert refused <= 0.01 * calls.total()
+
+
+async def _calls(replica: Replica) -> Counter[str]:
+    """How many calls to Agora a worker has made, by outcome."""
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{replica.api_port}/metrics") as response:
+        found = re.findall(r'^pagereel_agora_requests_total{.*outcome="(\w+)"} (\S+)$', await response.text(), re.M)
+    counts: Counter[str] = Counter()
+    for outcome, count in found:
+        counts[outcome] += round(float(count))
+    return counts
