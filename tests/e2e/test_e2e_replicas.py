@@ -206,7 +206,7 @@ async def test_proof_three_workers_together_keep_agoras_limit(
     refused = calls["rate_limited"]
     print(f"\n{calls.total()} calls in {seconds:.0f} s by three processes, {refused} refused as too many")
     assert calls.total() > 6 * seconds, f"the limit is what held them up: {calls}"
-    assert refused <= 0.01 * calls.total()
+    assert refused <= max(2, 0.01 * calls.total())  # at a tenth two are more than one in a hundred
 
 
 async def _calls(replica: Replica) -> Counter[str]:
