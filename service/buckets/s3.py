@@ -109,6 +109,7 @@ class S3Bucket:
                 raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
             token = following
             empty = 0 if objects else empty + 1
+            await asyncio.sleep(0)  # decoding a page and signing the request for the next are two turns of the loop
         raise Unavailable("storage_unreachable", "the listing goes on without showing anything")
 
     async def fetch(

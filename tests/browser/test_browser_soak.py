@@ -26,9 +26,6 @@ SECONDS = 600 * SCALE
 WARM_UP = max(2, round(10 * SCALE))
 # One encoded slice kept of each recording would be 10 MiB at full size.
 FLAT_MIB, FLAT_BLOCKS = 2, 10_000
-# Each recording has threads of its own, and glibc gives them its arenas by turns: until all have met the most that a
-# thread ever needs, some forty recordings, what is free and kept for later grows.
-KEPT_MIB = 32
 
 
 def marked() -> int:
@@ -125,5 +122,7 @@ async def test_recordings_one_after_another_leave_nothing_and_grow_nothing(site:
             print(f"held {memory:.1f} MiB and {blocks} blocks, then {held[0]:.1f} and {held[1]}")
             assert held[0] < memory + FLAT_MIB
             assert held[1] < blocks + FLAT_BLOCKS
-            assert resident() < kept + KEPT_MIB
+            # Each recording has threads of its own, and glibc gives them its arenas by turns: until all have met the
+            # most that a thread ever needs, some forty recordings, what is free and kept for later grows.
+            assert resident() < kept * 1.1 + 5
     assert stale_displays() <= before

@@ -26,7 +26,7 @@ async def test_a_recording_is_made_steered_and_proven(build: Living) -> None:
         done = await api.wait(asked.id, seconds=60, every_seconds=0.2)
         assert (done.state, done.end_reason, done.labels) == ("verified", "stop_at", {"lesson": "42"})
         assert done.coverage is not None
-        assert done.coverage.missing_seconds == 0
+        assert done.coverage.missing_seconds == 0 < done.coverage.covered_seconds
 
         files = [each async for each in api.files(asked.id, links=True)]
         assert {each.kind for each in files} == {"playlist", "slice", "mp4"}

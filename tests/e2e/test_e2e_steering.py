@@ -57,6 +57,7 @@ async def _stopped_before_it_started(house: House) -> None:
     await house.do(recording, "stop")
     # How much was recorded until the stop reached it is the machine's doing.
     shown = await house.until(recording, "cancelled", "verified")
+    assert (shown["state"] == "verified") == bool(shown["files"]["slices"])
     assert (shown["end_reason"], shown["blame"]) == ("stopped", "caller")
     (task,) = await house.tasks(recording)
     await eventually(lambda: _ended(house, recording), what="the task that started all the same is stopped")
