@@ -99,13 +99,22 @@ def whole(result: Result) -> Watched:
 
 
 def test_the_clock_in_the_pictures_is_the_clock_in_the_names(result: Result) -> None:
+    shown = 0.0
+    frames = drawn = 0
     for name in result.slices:
         seen = watch(result.files[name])
         began = instant_of(name)
-        errors = [clock - (began + time - seen.times[0]) for time, clock in zip(seen.times, seen.clocks, strict=True)]
-        # A frame shows what was drawn up to a frame before it; a busy machine repeats some.
-        assert -0.25 < statistics.median(errors) < 0.1, name
-        assert all(after >= before for before, after in pairwise(seen.clocks)), name
+        assert all(after >= before for before, after in pairwise([shown, *seen.clocks])), name
+        # A busy browser draws nothing for a while, and a busy recorder repeats frames: what is new tells the time.
+        errors = []
+        for time, clock in zip(seen.times, seen.clocks, strict=True):
+            if clock > shown:
+                errors.append(clock - (began + time - seen.times[0]))
+                shown = clock
+        # A frame shows what was drawn up to a frame before it.
+        assert not errors or -0.25 < statistics.median(errors) < 0.1, name
+        frames, drawn = frames + len(seen.times), drawn + len(errors)
+    assert drawn > frames / 4
 
 
 def test_beeps_come_with_their_flashes_from_start_to_end(whole: Watched) -> None:
