@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from handlers.callbacks import build_callbacks
+from handlers.drips import DripRunner
 from handlers.keys import Limits
 from service.app import open_house
 from service.logs import configure_logs
@@ -57,8 +58,10 @@ async def _parse(request: web.Request) -> web.Response:
     return web.Response(body=b"{}", headers=ANSWER)
 
 
-async def _serve(app: web.Application, port: int, stop: asyncio.Event) -> None:
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=15)
+async def _serve(
+    app: web.Application, port: int, stop: asyncio.Event, kind: type[web.AppRunner] = web.AppRunner
+) -> None:
+    runner = kind(app, access_log=None, keepalive_timeout=15)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await stop.wait()
@@ -79,7 +82,7 @@ async def run(variant: str, port: int, database: str) -> None:
         calm_collector()
         working = asyncio.create_task(house.worker.run()) if variant != "intake" else None
         app = build_callbacks(house.operations, Limits(65536, 5))
-        await _serve(app, port, stop)
+        await _serve(app, port, stop, DripRunner)
         if working is not None:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
