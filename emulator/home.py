@@ -75,11 +75,19 @@ def _sweep_one(folder: Path) -> bool:
         with (folder / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _end_processes(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             return True
     except OSError:
         # Its owner lives, another one sweeps it, or it is another user's.
         return False
+
+
+def _remove(folder: Path) -> None:
+    """What ends just now may still write into it, and nothing is removed while something comes."""
+    began = time.monotonic()
+    while folder.exists() and _since(began) < _GRACE_SECONDS:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.01)
 
 
 def _end_processes(folder: Path) -> None:

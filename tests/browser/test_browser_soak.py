@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import socket
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -72,12 +72,14 @@ def recorders() -> list[str]:
 
 
 def stale_displays() -> set[str]:
-    """Lock files of X servers that are gone."""
+    """Sockets that X servers which are gone have left."""
     found = set()
-    for lock in Path(tempfile.gettempdir()).glob(".X*-lock"):
-        with suppress(OSError):
-            if not Path("/proc", lock.read_text().strip()).exists():
-                found.add(lock.name)
+    for path in Path("/tmp/.X11-unix").glob("X*"):
+        with socket.socket(socket.AF_UNIX) as display, suppress(FileNotFoundError):
+            try:
+                display.connect(str(path))
+            except ConnectionRefusedError:
+                found.add(path.name)
     return found
 
 
