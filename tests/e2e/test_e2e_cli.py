@@ -1,12 +1,13 @@
 """The command line against a running service: what a person types, sees, and gets as an exit status."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import pytest
-from house import PAGE, Forge, House, Living, eventually
+from house import PAGE, Forge, House, Living, eventually, prefix_of
 from test_e2e_messages import endpoints, receiving
 
 from service.cli.remote.durations import Duration
@@ -80,6 +81,26 @@ async def test_a_recording_from_the_first_word_to_its_files(forge: Forge, house:
     before = movie.stat().st_mtime_ns
     assert (await typed("files", recording, "--download", str(folder))).exit_code == 0
     assert movie.stat().st_mtime_ns == before, "what is there already is not fetched again"
+
+
+async def test_who_watches_an_incomplete_recording_reads_what_may_still_come(
+    forge: Forge, house: House, tmp_path: Path
+) -> None:
+    typed = Terminal(forge, house, tmp_path)
+    recording = await house.start()
+    await house.slices(recording, 2)
+    victim = next(key for key in await house.store.keys(prefix_of(recording)) if key.endswith(".ts"))
+    content = await house.store.read(victim)
+    await house.store.delete(victim)
+    await house.do(recording, "stop")
+    await house.until(recording, "incomplete")
+    watching = asyncio.create_task(typed("watch", recording))
+    log = tmp_path / "terminal1.log"
+    await eventually(lambda: log.exists() and "incomplete · " in log.read_text())
+    await house.store.put(victim, content)
+    done = await watching
+    assert "may still come: slice_missing" in done.stdout
+    assert done.exit_code == 0, done.stdout
 
 
 async def test_wishes_and_their_refusals_are_one_line_each(forge: Forge, house: House, tmp_path: Path) -> None:

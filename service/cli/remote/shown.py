@@ -61,6 +61,10 @@ def line_of(recording: dict[str, Any]) -> str:
         parts.append("paused")
     if recording["attention"]:
         parts.append(f"waits: {recording['attention']['code']}")
+    report = recording["latest_report"]
+    if recording["state"] == "incomplete" and report:
+        missing = dict.fromkeys(each["code"] for each in report["findings"] if each["severity"] == "error")
+        parts.append(f"may still come: {', '.join(missing)}")
     return " · ".join(parts)
 
 
