@@ -31,13 +31,13 @@ GATHER_SECONDS = 0.04
 # which wait for their place in the budget: a stop waits behind neither.
 STEPS_AT_ONCE = 16
 CALLS_IN_ALL = 512
-# Answering Agora goes before understanding it, and what sorts notices in a storm takes its CPU from what answers. So
-# many are sorted in one short transaction, and so long is the rest after it: 1,000 a second that are nobody's here. So
-# many are understood at once.
+# Answering Agora goes before understanding it. So many notices are sorted in one short transaction, and so many
+# understood at once.
 NOTICES_AT_ONCE = 25
-SORT_REST_SECONDS = 0.02
 UNDERSTOOD_AT_ONCE = 8
-# With so many waiting, the loop of notices rests after each round for so many times as long as understanding them took.
+# With so many waiting, the loop of notices rests after each round: for so many times as long as sorting them took, and
+# as understanding them took. What is nobody's here is in no hurry: 500 a second of it on an idle machine.
+SORT_REST = 10
 STORM_REST = 2
 GAUGES_SECONDS = 15
 PRUNE_SECONDS = 600
@@ -133,17 +133,18 @@ class Worker:
     async def _apply_notices(self) -> None:
         while True:
             self._notices_wake.clear()
-            found = await _calmly(self._work.sort_notices(NOTICES_AT_ONCE), Sorted([], []))
-            storm = len(found.claims) + len(found.settled) == NOTICES_AT_ONCE
             began = time.perf_counter()
+            found = await _calmly(self._work.sort_notices(NOTICES_AT_ONCE), Sorted([], []))
+            sorted_at = time.perf_counter()
             if found.claims:
                 await self._understand(found.claims)
                 self.wake()
-            if storm:
-                await asyncio.sleep(STORM_REST * (time.perf_counter() - began))
+            if len(found.claims) + len(found.settled) == NOTICES_AT_ONCE:
+                understood = time.perf_counter() - sorted_at
+                await asyncio.sleep(SORT_REST * (sorted_at - began) + STORM_REST * understood)
             else:
                 await _event_or(self._notices_wake, self._settings.worker.poll_seconds)
-            await asyncio.sleep(SORT_REST_SECONDS)
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _understand(self, claims: list[NoticeClaim]) -> None:
         """Apply them, those of one recording one after the other."""
