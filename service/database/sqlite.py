@@ -201,15 +201,17 @@ def _outcome(job: Job) -> tuple[Any, BaseException | None]:
 
 
 class Checkpointer:
-    """Copies the write-ahead log into the database on a thread of its own, so that no commit waits for that.
+    """Copies the write-ahead log into the database on a thread of its own, so that no commit waits for that. The first
+    time at once: where each process is killed soon, the log would only grow, and each start reads it whole.
 
     SQLite would do it inside every thousandth page's commit, and whoever waits for that one waits longer. While commits
     never pause the log only grows; then the writer itself begins it anew, when nearly all of it is copied already.
     """
 
-    def __init__(self, path: str, writer: "Writer") -> None:
+    def __init__(self, path: str, writer: "Writer", seconds: float = CHECKPOINT_SECONDS) -> None:
         self._path = path
         self._writer = writer
+        self._seconds = seconds
         self._stop = threading.Event()
         writer.raw.execute("PRAGMA wal_autocheckpoint=0")
         self._thread = threading.Thread(target=self._work, name="pagereel-checkpointer", daemon=True)
@@ -217,11 +219,13 @@ class Checkpointer:
 
     def _work(self) -> None:
         with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_SECONDS)) as own:
-            while not self._stop.wait(CHECKPOINT_SECONDS):
+            while True:
                 with contextlib.suppress(sqlite3.Error):  # a full disk shows at the next commit, and is told there
                     _, pages, _ = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if pages > LOG_PAGES:
                         self._writer.submit(self._begin_anew, lambda result, error: None)
+                if self._stop.wait(self._seconds):
+                    return
 
     def _begin_anew(self) -> None:
         self._writer.raw.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()

@@ -1,0 +1,47 @@
+"""The write-ahead log of SQLite is copied into the database at once, also where no process lives long."""
+
+import asyncio
+import sqlite3
+import sys
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from service.database.sqlite import Checkpointer, Writer
+
+LEFT = """
+import os, sqlite3, sys
+killed = sqlite3.connect(sys.argv[1], isolation_level=None)
+for words in ("journal_mode=WAL", "wal_autocheckpoint=0"):
+    killed.execute("PRAGMA " + words)
+killed.execute("CREATE TABLE t (x)")
+killed.execute("INSERT INTO t VALUES (7)")
+os._exit(9)
+"""
+
+
+def copied(path: Path, aside: Path) -> list[int]:
+    """What the database holds without its log."""
+    aside.write_bytes(path.read_bytes())
+    try:
+        with closing(sqlite3.connect(f"file:{aside}?immutable=1", uri=True)) as alone:
+            return [row[0] for row in alone.execute("SELECT x FROM t")]
+    except sqlite3.DatabaseError:
+        return []
+
+
+async def test_what_a_killed_process_left_in_the_log_is_copied_when_the_next_one_begins(tmp_path: Path) -> None:
+    path, aside = tmp_path / "pagereel.db", tmp_path / "aside.db"
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", LEFT, str(path))
+    assert await killed.wait() == 9
+    look = partial(copied, path, aside)
+    assert look() == []
+    writer = Writer(str(path), guest=True)  # it has no checkpointer of its own
+    checkpointer = Checkpointer(str(path), writer, 3600)
+    try:
+        async with asyncio.timeout(30):
+            while look() != [7]:
+                await asyncio.sleep(0.02)
+    finally:
+        checkpointer.close()
+        await writer.close()
