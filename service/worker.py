@@ -35,10 +35,7 @@ CALLS_IN_ALL = 512
 # understood at once.
 NOTICES_AT_ONCE = 25
 UNDERSTOOD_AT_ONCE = 8
-# With so many waiting, the loop of notices rests after each round: for so many times as long as sorting them took, and
-# as understanding them took. What is nobody's here is in no hurry: 500 a second of it on an idle machine.
-SORT_REST = 10
-STORM_REST = 2
+SORT_REST, UNDERSTANDING_REST, LONGEST_REST_SECONDS = 10, 2, 2.0
 GAUGES_SECONDS = 15
 PRUNE_SECONDS = 600
 PRUNE_REST_SECONDS = 0.2
@@ -140,8 +137,7 @@ class Worker:
                 await self._understand(found.claims)
                 self.wake()
             if len(found.claims) + len(found.settled) == NOTICES_AT_ONCE:
-                understood = time.perf_counter() - sorted_at
-                await asyncio.sleep(SORT_REST * (sorted_at - began) + STORM_REST * understood)
+                await asyncio.sleep(rest_seconds(sorted_at - began, time.perf_counter() - sorted_at))
             else:
                 await _event_or(self._notices_wake, self._settings.worker.poll_seconds)
                 await asyncio.sleep(GATHER_SECONDS)
@@ -216,6 +212,14 @@ class Worker:
                 _log.warning("claim_lost", step=name, recording_id=task.recording.id)
         finally:
             meter.step_done(name, time.perf_counter() - began)
+
+
+def rest_seconds(sorting: float, understanding: float) -> float:
+    """How long the loop of notices rests while many wait, after so many seconds of work for a batch of them.
+
+    In proportion, because the same work takes longer where the machine is busy answering. What is nobody's here is in
+    no hurry: 500 a second of it on an idle machine. A database that stood still delays the next round but little."""
+    return min(SORT_REST * sorting + UNDERSTANDING_REST * understanding, LONGEST_REST_SECONDS)
 
 
 async def _calmly(working: Awaitable[T], otherwise: T) -> T:
