@@ -29,6 +29,16 @@ class Watched:
     sound_seconds: float
     key_times: list[float]
 
+    def drawn(self, shown: float = 0.0) -> list[tuple[float, float]]:
+        """Time and clock of each frame whose clock is later than all before it, and than `shown`. The others tell
+        nothing: a busy browser draws nothing for a while, and a busy recorder repeats frames."""
+        found = []
+        for time, clock in zip(self.times, self.clocks, strict=True):
+            if clock > shown:
+                found.append((time, clock))
+                shown = clock
+        return found
+
     @property
     def skews(self) -> list[float]:
         """Seconds from each flash to the nearest beep."""
