@@ -20,7 +20,7 @@ _PIECE = 65536
 class Weather:
     """How bytes fare, in each direction. `latency_seconds` before each piece; `drip_bytes` at a time with
     `drip_seconds` between; after `cut_after` bytes the connection ends, by a reset where `reset`; `silent` swallows
-    everything and never closes, as a peer does whose machine is gone."""
+    everything and never closes, as a peer does whose machine is gone; `holds_end` passes all on but the end."""
 
     latency_seconds: float = 0
     drip_bytes: int = _PIECE
@@ -28,6 +28,7 @@ class Weather:
     cut_after: int | None = None
     reset: bool = False
     silent: bool = False
+    holds_end: bool = False
 
 
 class TcpProxy:
@@ -39,6 +40,7 @@ class TcpProxy:
         self.to_server = Weather()
         self.to_client = Weather()
         self.accepted = 0
+        self.ends_held = 0
         self.heard = bytearray()
         """All that came for the servers."""
         self.port = 0
@@ -131,7 +133,9 @@ class TcpProxy:
                 writer.write(part)
                 await writer.drain()
                 carried += len(part)
-        if writer.can_write_eof():
+        if getattr(self, way).holds_end:
+            self.ends_held += 1
+        elif writer.can_write_eof():
             writer.write_eof()
 
 

@@ -53,4 +53,6 @@ def is_outage(error: BaseException) -> bool:
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_POSTGRES)
-    return isinstance(error, (OSError, TimeoutError, asyncpg.InterfaceError, sa.exc.TimeoutError))
+    # An internal one comes where the server's last words have been read, and the end of the connection has not.
+    trouble = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, sa.exc.TimeoutError)
+    return isinstance(error, trouble)

@@ -12,6 +12,7 @@ from service.database.run import Database
 from service.database.wakeups import Wakeups
 from service.errors import ServiceError
 from tests.postgres import Postgres
+from tests.tcp_proxy import TcpProxy
 
 
 @asynccontextmanager
@@ -68,6 +69,41 @@ async def test_a_lost_connection_is_made_anew_and_wakes_at_once(postgres: Postgr
     finally:
         await pool.close()
         postgres.drop_database(url)
+
+
+# What the server says when it goes and the end of the connection are two things; something may be asked in between.
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+
+
+async def _said_goodbye(proxy: TcpProxy, postgres: Postgres, url: str) -> None:
+    """The server has ended each connection; the proxy has passed on its last words, but not the end."""
+    ends, proxy.to_client.holds_end = proxy.ends_held, True
+    await asyncio.to_thread(postgres.execute, _END_OTHERS, url.rpartition("/")[2])
+    while proxy.ends_held == ends:
+        await asyncio.sleep(0.01)
+    for _ in range(10):  # what was written on this loop is read on it in its next turns
+        await asyncio.sleep(0)
+
+
+async def test_a_ring_between_the_servers_last_words_and_the_end_ends_nothing(postgres: Postgres) -> None:
+    url = postgres.create_database()
+    heard = asyncio.Event()
+    async with TcpProxy(postgres.port) as proxy:
+        pool = await Pool.open(lambda: url.replace(str(postgres.port), str(proxy.port)), 1)
+        wakeups = Wakeups(pool, {"steps": heard.set})
+        try:
+            async with _running(wakeups), asyncio.timeout(20):
+                await _said_goodbye(proxy, postgres, url)
+                heard.clear()
+                wakeups.ring("steps")
+                await heard.wait()
+        finally:
+            proxy.cut()  # nobody waits for an end that is held
+            await pool.close()
+    postgres.drop_database(url)
 
 
 async def test_a_wall_clock_that_is_set_moves_nothing(postgres: Postgres) -> None:

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import threading
+import traceback
 from typing import Any
 
 from click import Context
@@ -33,6 +34,9 @@ def _run(log: str, words: list[str]) -> int:
         main(words, prog_name="pagereel")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # what the interpreter would say at the end of a process of its own
+        traceback.print_exc()
+        return 1
     return 0
 
 
