@@ -49,10 +49,11 @@ class Life:
         try:
             self._tell.registered()
             code = await self._opening.start()
+            ended_at = self._clock.now()
             if code is None:
                 self._begin()
-                code = await self._recording()
-            await self._end(code)
+                code, ended_at = await self._recording()
+            await self._end(code, ended_at)
         except Exception:
             logger.exception("task %s failed", task.sid)
             task.end_code = EndCode.RECORDER_ERROR
@@ -82,8 +83,8 @@ class Life:
 
     # --- recording ---
 
-    async def _recording(self) -> int:
-        """Record until something ends it; the code of event 71."""
+    async def _recording(self) -> tuple[int, float]:
+        """Record until something ends it; the code of event 71, and the instant up to which was recorded."""
         task, times = self._task, self._world.settings.times
         assert task.recording_at is not None
         next_progress = task.recording_at + self._clock.shrink(times.progress)
@@ -93,7 +94,7 @@ class Life:
             code, ends_at = self._ending(now)
             await self._follow(min(now, ends_at), ending=code is not None)
             if code is not None:
-                return code
+                return code, min(now, ends_at)
             if self._broken is not None:
                 await self._fail_over(self._broken)
                 continue
@@ -202,11 +203,11 @@ class Life:
 
     # --- end ---
 
-    async def _end(self, code: int) -> None:
+    async def _end(self, code: int, ended_at: float) -> None:
         """Everything from the end of the recording to the exit (events 71, 33, 31 or 32, 11)."""
         task = self._task
-        task.ended_at, task.end_code = self._clock.now(), code
-        task.hold(False, task.ended_at)
+        task.ended_at, task.end_code = ended_at, code
+        task.hold(False, ended_at)
         mp4_files = await self._sets[-1].close() if self._sets else []
         await self._pushing.end(told=bool(self._sets))
         self._tell.stopped(code)
@@ -215,7 +216,7 @@ class Life:
         if self._quirks.exit_before_uploaded:
             self._tell.left(abnormal=code in ABNORMAL_CODES)
         self._settle()
-        await self._linger(code, task.ended_at)
+        await self._linger(code, ended_at)
         if not self._quirks.exit_before_uploaded:
             self._tell.left(abnormal=code in ABNORMAL_CODES)
         self._world.sender.forget(task.sid)

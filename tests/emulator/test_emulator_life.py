@@ -348,7 +348,7 @@ async def test_the_task_list_shows_no_secret(agora: Client, s3: S3Server) -> Non
 
 @pytest.mark.proof
 async def test_a_hundred_loop_tasks_keep_their_time(s3: S3Server) -> None:
-    async with emulating(s3, compression=3) as agora:
+    async with emulating(s3, compression=5) as agora:
         sessions = [await agora.start(uid=str(number)) for number in range(1, 101)]
         await agora.slices(sessions[-1], 1)
         for session in sessions:
