@@ -381,6 +381,13 @@ class House:
 
         await eventually(enough, 30, f"{count} slices of {recording}", self.every)
 
+    async def take_slice(self, recording: str) -> tuple[str, bytes]:
+        """Take the first slice out of the bucket; its key and what it held."""
+        key = next(key for key in await self.store.keys(prefix_of(recording)) if key.endswith(".ts"))
+        content = await self.store.read(key)
+        await self.store.delete(key)
+        return key, content
+
     async def billed(self, recording: str, seconds: float) -> None:
         """Wait until the recorder has run for so long, pauses included."""
 

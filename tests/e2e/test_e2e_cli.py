@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from house import PAGE, Forge, House, Living, eventually, prefix_of
+from house import PAGE, Forge, House, Living, eventually
 from test_e2e_messages import endpoints, receiving
 
 from service.cli.remote.durations import Duration
@@ -89,9 +89,7 @@ async def test_who_watches_an_incomplete_recording_reads_what_may_still_come(
     typed = Terminal(forge, house, tmp_path)
     recording = await house.start()
     await house.slices(recording, 2)
-    victim = next(key for key in await house.store.keys(prefix_of(recording)) if key.endswith(".ts"))
-    content = await house.store.read(victim)
-    await house.store.delete(victim)
+    victim, content = await house.take_slice(recording)
     await house.do(recording, "stop")
     await house.until(recording, "incomplete")
     watching = asyncio.create_task(typed("watch", recording))

@@ -151,9 +151,7 @@ async def _manifest_check(file: Path, public: Path, *more: str) -> Result:
 async def test_a_deleted_slice_makes_incomplete_and_names_it_and_its_return_heals(house: House) -> None:
     recording = await house.start()
     await house.slices(recording, 3)
-    victim = next(key for key in await house.store.keys(prefix_of(recording)) if key.endswith(".ts"))
-    content = await house.store.read(victim)
-    await house.store.delete(victim)
+    victim, content = await house.take_slice(recording)
     await house.do(recording, "stop")
     shown = await house.until(recording, "incomplete")
     (finding,) = [one for one in shown["latest_report"]["findings"] if one["severity"] == "error"]
