@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -50,10 +51,9 @@ class Seals:
         if not 1 <= len(keys) <= 2:
             raise SealError("one or two sealing keys are wanted")
         made = [_Key(key) for key in keys]
-        by_id = {key.id: key for key in made}
-        if len(by_id) != len(made):
-            raise SealError("both sealing keys have the same id: make another one")  # or are one key given twice
-        self._by_id, self._first = by_id, made[0]
+        if len({key.mac for key in made}) != len(made):
+            raise SealError("both sealing keys are the same: make another one")
+        self._live, self._first = made, made[0]
 
     def seal(self, value: bytes, purpose: str) -> bytes:
         """The sealed form of `value`."""
@@ -69,13 +69,13 @@ class Seals:
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """The value that was sealed for this purpose. Raises `SealError`."""
-        key = self._by_id.get(sealed[:1])
-        if key is None or len(sealed) < 1 + _NONCE_BYTES:
+        keys = [key for key in self._live if key.id == sealed[:1]]  # ids are short: two keys may share one
+        if not keys or len(sealed) < 1 + _NONCE_BYTES:
             raise SealError("sealed with a key that is not live")
-        try:
-            return key.cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], purpose.encode())
-        except InvalidTag:
-            raise SealError("a sealed value does not open: changed, moved, or sealed with another key") from None
+        for key in keys:
+            with suppress(InvalidTag):
+                return key.cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], purpose.encode())
+        raise SealError("a sealed value does not open: changed, moved, or sealed with another key")
 
     def keyed_hash(self, value: bytes) -> str:
         """A hash of a request that says nothing to whoever lacks the key; compare with `same_hash`."""
@@ -84,8 +84,7 @@ class Seals:
     def same_hash(self, value: bytes, kept: str) -> bool:
         """Whether `kept` is the `keyed_hash` of `value` under any live key."""
         return any(
-            hmac.compare_digest(key.id.hex() + hmac.digest(key.mac, value, "sha256").hex(), kept)
-            for key in self._by_id.values()
+            hmac.compare_digest(key.id.hex() + hmac.digest(key.mac, value, "sha256").hex(), kept) for key in self._live
         )
 
 

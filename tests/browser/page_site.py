@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator
@@ -31,6 +32,23 @@ async def _socket(request: web.Request) -> web.WebSocketResponse:
     async for message in socket:
         assert message.type is WSMsgType.BINARY
     return socket
+
+
+def _held() -> web.Application:
+    """A picture that comes when its page says so: the page is loaded only then."""
+    app, released = web.Application(), asyncio.Event()
+
+    async def picture(_: web.Request) -> web.Response:
+        await released.wait()
+        return web.Response(status=204)
+
+    async def release(_: web.Request) -> web.Response:
+        released.set()
+        return web.Response(status=204)
+
+    app.router.add_get("/", picture)
+    app.router.add_post("/", release)
+    return app
 
 
 async def _status(request: web.Request) -> web.Response:
@@ -68,6 +86,8 @@ async def serving_pages(context: ssl.SSLContext | None = None) -> AsyncIterator[
     app.router.add_get("/hop", _hop)
     app.router.add_get("/away", _away)
     app.add_subapp("/once", _once())
+    app.add_subapp("/rtc_opens/", _held())
+    app.add_subapp("/socket_opens/", _held())
     app.router.add_static("/", PAGES)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
