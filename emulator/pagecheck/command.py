@@ -64,7 +64,7 @@ def check_page_command(
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise click.UsageError("URL must begin with http:// or https:// and name a host")
-    plan = Plan(*size, seconds=seconds, screenshot=screenshot)
+    plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     try:
         results = asyncio.run(check_page(url, plan, Limits(ready_seconds=ready_timeout)))
     except (BrowserError, CdpError) as error:

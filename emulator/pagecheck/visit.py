@@ -25,13 +25,15 @@ _MOST_TEXT = 120
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to look: the window's size, for how long, how long a load and a reload may take to settle."""
+    """How to look: the window's size, for how long, how long a load and a reload may take to settle, and how long a
+    page that is to say that it is ready has for that (None: it need not)."""
 
     width: int = 1280
     height: int = 720
     seconds: float = 15.0
     load_seconds: float = 30.0
     settle_seconds: float = 3.0
+    ready_seconds: float | None = None
     screenshot: Path | None = None
 
 
@@ -50,7 +52,7 @@ class _Visit:
         self._browser, self._tab, self._plan = browser, tab, plan
         self._seen = Seen(plan.seconds)
         self._loaded = self._seen.first
-        self._load_event = asyncio.Event()
+        self._load_event, self._ready_event = asyncio.Event(), asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
         self._rtc: dict[int, tuple[float, float]] = {}
         self._began = time.monotonic()
@@ -93,6 +95,7 @@ class _Visit:
     async def _load(self, begin: Callable[[], Awaitable[Any]]) -> None:
         """Begin a loading and wait until it is over, or has taken too long."""
         self._load_event.clear()
+        self._ready_event.clear()
         try:
             async with asyncio.timeout(self._plan.load_seconds):
                 await begin()
@@ -103,6 +106,9 @@ class _Visit:
                 self._loaded.problem = f"it did not come within {self._plan.load_seconds:g} s"
         if self._loaded.problem:
             self._loaded.status = None
+        elif self._plan.ready_seconds is not None and (self._loaded.status or 0) < 400:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ready_event.wait(), self._plan.ready_seconds)
         self._began = time.monotonic()
 
     async def _watch(self) -> None:
@@ -166,6 +172,7 @@ class _Visit:
         match told.pop("kind"):
             case "ready" if self._loaded.ready_seconds is None:
                 self._loaded.ready_seconds = told["at"]
+                self._ready_event.set()
             case "webgl":
                 seen.webgl.append(told["type"])
             case "opens":

@@ -56,12 +56,14 @@ PAGES = {
     "status/404": {"opens": ("error", "404")},
     "status/503": {"opens": ("error", "503")},
 }
-READY = {
-    "ready.html": {},
-    "ready_late.html": {"ready": ("error", "after 0.")},
-    "clean.html": {"ready": ("error", "never")},
-    "ready_once.html": {"ready": ("error", "but not after the reload")},
-}
+# A page, the seconds in which it has to say that it is ready, and what is wrong with it then.
+READY: list[tuple[str, float, dict[str, tuple[str, str]]]] = [
+    ("ready.html", 8, {}),
+    ("ready_late.html", 8, {}),
+    ("ready_late.html", 0.6, {"ready": ("error", "after 0.")}),
+    ("clean.html", 0.6, {"ready": ("error", "never")}),
+    ("ready_once.html", 2, {"ready": ("error", "but not after the reload")}),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -96,19 +98,23 @@ def compare(found: dict[str, tuple[str, str]], expected: dict[str, tuple[str, st
 async def test_each_rule_that_a_page_breaks_is_found_with_its_value_and_no_other(
     browser: Chromium, pages: str, page: str
 ) -> None:
-    plan = replace(QUICK, seconds=2.5) if page == "rtc_up.html" else QUICK  # its bytes are told every half second
-    seen = await visit(browser, f"{pages}/{page}?token=private", plan)
+    # What is told of media and of WebRTC is told every half second.
+    seconds = 2.5 if page in ("rtc_up.html", "clean_media.html") else QUICK.seconds
+    seen = await visit(browser, f"{pages}/{page}?token=private", replace(QUICK, seconds=seconds))
     judged = judge(seen, Limits(memory_bytes=400 * 1024**2))
     compare(broken(judged), PAGES[page])
     assert "private" not in repr(judged)
 
 
-@pytest.mark.parametrize("page", READY)
+@pytest.mark.parametrize(("page", "seconds", "expected"), READY)
 @ONE_LOOP
-async def test_readiness_is_judged_where_it_is_asked_for(browser: Chromium, pages: str, page: str) -> None:
-    seen = await visit(browser, f"{pages}/{page}", QUICK)
+async def test_readiness_is_judged_where_it_is_asked_for(
+    browser: Chromium, pages: str, page: str, seconds: float, expected: dict[str, tuple[str, str]]
+) -> None:
+    """It is waited for after the load and after the reload, longer than a page without it has to settle."""
+    seen = await visit(browser, f"{pages}/{page}", replace(QUICK, ready_seconds=seconds))
     assert "ready" not in broken(judge(seen, Limits()))
-    compare(broken(judge(seen, Limits(ready_seconds=0.6))), READY[page])
+    compare(broken(judge(seen, Limits(ready_seconds=seconds))), expected)
 
 
 @ONE_LOOP
@@ -163,4 +169,4 @@ async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_ve
 
 def test_every_page_that_was_made_is_opened() -> None:
     made = {path.name for path in (Path(__file__).parent / "pages").iterdir()}
-    assert made == {page for page in (*PAGES, *READY) if page.endswith(".html")}
+    assert made == {page for page in (*PAGES, *(page for page, *_ in READY)) if page.endswith(".html")}
