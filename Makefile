@@ -9,8 +9,8 @@ SCALE ?= 1
 SEEDS ?= 1000
 N ?= 10000
 PYTEST_ARGS ?=
-# Twice the cores of a small machine: most tests wait for a process of theirs half of the time.
-TEST_WORKERS ?= 4
+# One more than a small machine has cores: most tests wait for a process of theirs half of the time.
+TEST_WORKERS ?= 3
 
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet

@@ -51,6 +51,7 @@ class S3Server:
         self._given = directory
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._session = botocore.session.Session()
 
     def __enter__(self) -> Self:
         self._directory = self._given or Path(tempfile.mkdtemp(prefix="pagereel-s3-"))
@@ -85,7 +86,7 @@ class S3Server:
 
     def client(self) -> Any:
         """A synchronous botocore S3 client with the admin's keys. The caller closes it."""
-        return botocore.session.Session().create_client(
+        return self._session.create_client(
             "s3",
             region_name="us-east-1",
             endpoint_url=self.endpoint,

@@ -60,7 +60,7 @@ PAGES = {
 READY: list[tuple[str, float, dict[str, tuple[str, str]]]] = [
     ("ready.html", 8, {}),
     ("ready_late.html", 8, {}),
-    ("ready_late.html", 0.6, {"ready": ("error", "after 0.")}),
+    ("ready_late.html", 0.6, {"ready": ("error", "after ")}),
     ("clean.html", 0.6, {"ready": ("error", "never")}),
     ("ready_once.html", 2, {"ready": ("error", "but not after the reload")}),
 ]

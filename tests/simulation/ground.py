@@ -87,7 +87,6 @@ class Ground:
     def close(self) -> None:
         self.loop.run_until_complete(self._close())
         self.loop.close()
-        gc.unfreeze()
 
     async def _close(self) -> None:
         await self.buckets.close()
