@@ -18,8 +18,9 @@ from emulator.picture import Sound
 
 PATCH = 32
 _FPS = 60
-_PAIRS = 3
-_LONGEST_SECONDS = 4.0
+# The first beep comes with the start of the sound's stream, 50 to 100 ms later than those that follow.
+_LEFT_OUT, _PAIRS = 1, 4
+_LONGEST_SECONDS = 6.0
 _FARTHEST_SECONDS = 0.14
 _BRIGHT, _LOUD = 128, 0.1
 _QUIET_SECONDS = 0.1
@@ -36,9 +37,9 @@ def measure(pictures: Pictures, ear: Ear, clock: Clock) -> float | None:
             was, bright = bright, int(picture.frame.to_ndarray()[0, 0]) > _BRIGHT
             if bright and not was:
                 flashes.append(picture.seen_at)
-            skews = pair(flashes, list(beeps.began))
-            if len(skews) >= _PAIRS:
-                return statistics.median(skews)
+            skew = skew_of(flashes, beeps.began)
+            if skew is not None:
+                return skew
             if clock.now() - began > _LONGEST_SECONDS:
                 return None
         return None
@@ -46,10 +47,12 @@ def measure(pictures: Pictures, ear: Ear, clock: Clock) -> float | None:
         ear.listener = None
 
 
-def pair(flashes: Sequence[float], beeps: Sequence[float]) -> list[float]:
-    """How far each beep is from the flash it belongs to; those that belong to none are left out."""
-    nearest = [min((beep - flash for flash in flashes), key=abs, default=_FARTHEST_SECONDS) for beep in beeps]
-    return [skew for skew in nearest if abs(skew) < _FARTHEST_SECONDS]
+def skew_of(flashes: Sequence[float], beeps: Sequence[float]) -> float | None:
+    """The median of how far each beep is from the flash it belongs to; None while there are too few pairs."""
+    later = beeps[_LEFT_OUT:]
+    nearest = [min((beep - flash for flash in flashes), key=abs, default=_FARTHEST_SECONDS) for beep in later]
+    skews = [skew for skew in nearest if abs(skew) < _FARTHEST_SECONDS]
+    return statistics.median(skews) if len(skews) >= _PAIRS else None
 
 
 class _Beeps:
