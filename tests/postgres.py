@@ -7,6 +7,7 @@ as `nobody`, over loopback TCP, from a copy if `nobody` could not reach the whee
 import asyncio
 import importlib.util
 import os
+import select
 import shutil
 import signal
 import socket
@@ -100,14 +101,6 @@ class Postgres:
         """Start the server, or start it again after `kill9`."""
         deadline = time.monotonic() + START_SECONDS
         log = self.root / "log"
-        while not self._started(log, deadline):
-            end = log.read_text()[-2000:]
-            # Children of a killed server may hold its memory for a moment longer.
-            if "shared memory block" not in end or time.monotonic() > deadline:
-                raise RuntimeError("PostgreSQL did not start: " + end)
-            time.sleep(0.05)
-
-    def _started(self, log: Path, deadline: float) -> bool:
         settings = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": str(self.root)}
         settings |= {} if self.durable else _RELAXED
         with log.open("wb") as output:
@@ -122,9 +115,8 @@ class Postgres:
             )
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                return False
+                raise RuntimeError("PostgreSQL did not start: " + log.read_text()[-2000:])
             time.sleep(0.005)
-        return True
 
     def _ready(self) -> bool:
         try:
@@ -134,8 +126,20 @@ class Postgres:
         return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
 
     def kill9(self) -> None:
-        """A crash: SIGKILL to the server and all its children; `start` recovers."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """A crash: the server and its children end at once, unasked; `start` recovers.
+
+        Each child is killed by itself, for each leads a group of its own: one that is left to notice the server's death
+        may answer a statement before it does.
+        """
+        server = self.process.pid
+        os.kill(server, signal.SIGSTOP)  # it starts no more of them
+        os.waitpid(server, os.WUNTRACED)
+        for child in Path(f"/proc/{server}/task/{server}/children").read_text().split():
+            ended = os.pidfd_open(int(child))
+            signal.pidfd_send_signal(ended, signal.SIGKILL)
+            select.select([ended], [], [])
+            os.close(ended)
+        self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
