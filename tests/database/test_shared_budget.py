@@ -38,12 +38,19 @@ async def _take(budget: SharedBudget, priority: Priority, seconds: float = PATIE
     return clock()
 
 
+def rate_kept(taken: list[float], began: float) -> bool:
+    """At no time had more been granted than the burst and what the rate adds; what is noted comes after its grant."""
+    granted = enumerate(sorted(taken), start=1)
+    return all(at - began > (count - RATE.burst) / RATE.per_second - 0.02 for count, at in granted)
+
+
 async def test_of_those_who_wait_only_one_asks_the_database_and_the_rate_is_kept(
     database: Database, asked: Callable[[], int]
 ) -> None:
     budget = SharedBudget(database, RATE, SteadyClock())
-    taken = sorted(await asyncio.gather(*(_take(budget, Priority.QUERY) for _ in range(40))))
-    assert taken[-1] - taken[0] > 38 / RATE.per_second - 0.2
+    began = asyncio.get_running_loop().time()
+    taken = await asyncio.gather(*(_take(budget, Priority.QUERY) for _ in range(40)))
+    assert rate_kept(taken, began)
     assert asked() <= (0 if database.exclusive else 42)
 
 
@@ -54,14 +61,13 @@ async def test_the_most_urgent_goes_first_whenever_it_came(database: Database) -
     async def take(priority: Priority) -> None:
         await _take(budget, priority)
         order.append(priority)
+        if len(order) == 4:
+            for urgent in (Priority.START, Priority.STOP):
+                group.create_task(take(urgent))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(10):
             group.create_task(take(Priority.QUERY))
-        while len(order) < 4:
-            await asyncio.sleep(0.001)
-        for priority in (Priority.START, Priority.STOP):
-            group.create_task(take(priority))
     assert order.index(Priority.STOP) < order.index(Priority.START) <= 6
 
 
@@ -70,25 +76,24 @@ async def test_processes_on_one_database_keep_the_rate_together(postgres: Postgr
     async with await Database.open(url) as database:
         await database.run(table.create)
         budgets = [SharedBudget(database, RATE, SteadyClock()) for _ in range(3)]
-        taken = sorted(await asyncio.gather(*(_take(budgets[n % 3], Priority.QUERY) for n in range(30))))
-        assert taken[-1] - taken[0] > 28 / RATE.per_second - 0.2
-        for first in taken:  # granted a little before they are noted here
-            assert sum(first <= at < first + 1 for at in taken) <= RATE.per_second + RATE.burst + 2
+        began = asyncio.get_running_loop().time()
+        taken = await asyncio.gather(*(_take(budgets[n % 3], Priority.QUERY) for n in range(30)))
+        assert rate_kept(taken, began)
     postgres.drop_database(url)
 
 
 async def test_who_cannot_have_a_place_in_time_is_told_so_at_once_and_keeps_none(database: Database) -> None:
-    budget = SharedBudget(database, Rate(per_second=2, burst=1), SteadyClock())
+    budget = SharedBudget(database, Rate(per_second=0.5, burst=1), SteadyClock())
     await _take(budget, Priority.QUERY)
     began = asyncio.get_running_loop().time()
     waiting = asyncio.ensure_future(_take(budget, Priority.QUERY))
     await asyncio.sleep(0)
     with pytest.raises(Unavailable) as raised:
-        await _take(budget, Priority.QUERY, 0.6)
+        await _take(budget, Priority.QUERY, 3)
     assert raised.value.code == "budget"
     assert raised.value.retry_after_seconds
-    assert asyncio.get_running_loop().time() - began < 0.4
-    assert await waiting - began < 2, "the one that gave up is not waited for"
+    assert asyncio.get_running_loop().time() - began < 1.5
+    assert await waiting - began < 4, "the one that gave up is not waited for"
 
 
 async def test_who_gives_up_lets_the_next_one_go(database: Database) -> None:

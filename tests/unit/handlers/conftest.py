@@ -19,12 +19,12 @@ def operations() -> StandIn:
 
 @pytest.fixture
 async def api(operations: StandIn, aiohttp_client: Callable[..., Awaitable[Client]]) -> Client:
-    limits = Limits(read_seconds=0.2)
+    limits = Limits(read_seconds=1)
     app = build_api(operations, limits, clock=lambda: NOW)  # type: ignore[arg-type]
     return await aiohttp_client(app, headers={"Authorization": "Bearer all"})
 
 
 @pytest.fixture
 async def callbacks(operations: StandIn, aiohttp_client: Callable[..., Awaitable[Client]]) -> Client:
-    limits = Limits(read_seconds=0.2)
+    limits = Limits(read_seconds=1)
     return await aiohttp_client(build_callbacks(operations, limits))  # type: ignore[arg-type]
