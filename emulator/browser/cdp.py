@@ -47,8 +47,10 @@ class Cdp:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 # Screencast frames are bigger than aiohttp's limit of 4 MiB may allow.
                 return cls(http, await http.ws_connect(url, max_msg_size=0, compress=0))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except BaseException as error:  # a cancellation too leaves nothing open
             await http.close()
+            if not isinstance(error, aiohttp.ClientError | OSError):  # TimeoutError is one
+                raise
             raise CdpError(f"no connection to the browser: {type(error).__name__}") from error
 
     def on(self, method: str, handler: Handler, session: str | None = None) -> None:
@@ -90,8 +92,10 @@ class Cdp:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._socket.close()
-        await self._http.close()
+        try:
+            await self._socket.close()
+        finally:
+            await self._http.close()
         await self._reader
 
     async def _read(self) -> None:

@@ -139,15 +139,13 @@ async def launch(
             url = await _address(process.stderr)
             drain = asyncio.create_task(_drain(process.stderr), name="chromium-stderr")
             try:
-                cdp = await Cdp.connect(url)
-            except CdpError as error:
-                drain.cancel()
-                raise BrowserError(str(error)) from error
-            try:
-                product = (await cdp.send("Browser.getVersion"))["product"]
-                yield Chromium(process, cdp, look, product.rpartition("/")[2])
+                cdp = await _connected(url)
+                try:
+                    product = (await cdp.send("Browser.getVersion"))["product"]
+                    yield Chromium(process, cdp, look, product.rpartition("/")[2])
+                finally:
+                    await cdp.close()
             finally:
-                await cdp.close()
                 drain.cancel()
                 await asyncio.gather(drain, return_exceptions=True)
 
@@ -162,6 +160,13 @@ def _own_flags(look: Look, folder: Path, *, headless: bool) -> list[str]:
     if shared is None or shared.f_bavail * shared.f_frsize < _SHARED_MEMORY_BYTES:
         flags.append("--disable-dev-shm-usage")
     return flags
+
+
+async def _connected(url: str) -> Cdp:
+    try:
+        return await Cdp.connect(url)
+    except CdpError as error:
+        raise BrowserError(str(error)) from error
 
 
 async def _address(stderr: asyncio.StreamReader) -> str:

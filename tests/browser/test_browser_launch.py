@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from browser_rig import Site
 
-from emulator.browser.cdp import CdpClosed, CdpError
+from emulator.browser.cdp import Cdp, CdpClosed, CdpError
 from emulator.browser.chromium import BrowserError, Look, launch
 from emulator.browser.desktop import open_desktop
 from emulator.home import processes_of, sweep
@@ -93,6 +94,25 @@ async def test_a_missing_browser_is_named_with_its_package(home: Path) -> None:
     with pytest.raises(BrowserError, match="Debian package chromium"):
         async with launch(home, Look(800, 600), program="no-such-chromium"):
             pass
+
+
+async def test_who_gives_up_while_connecting_leaves_nothing_open() -> None:
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        connecting = asyncio.create_task(Cdp.connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        await asked.wait()
+        connecting.cancel()
+        await asyncio.wait([connecting])
+    assert connecting.cancelled()
+    del connecting
+    gc.collect()  # what was not closed says so now, which is an error
 
 
 @pytest.fixture
