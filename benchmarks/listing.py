@@ -47,7 +47,7 @@ from service.recording import (
     Watch,
 )
 from service.report import Coverage, Finding, Interval, Level, ReportSummary, Severity, Verdict
-from service.serving import calm_collector
+from service.serving import calm_interpreter
 from tests.postgres import Postgres
 
 BATCH = 2000
@@ -166,7 +166,7 @@ async def measure(url: str, count: int, repeats: int, folder: Path) -> dict[str,
     async with open_house(settings) as house:
         database = house.operations._database
         middle = await fill(database, count)
-        calm_collector()
+        calm_interpreter()
         token = await create_token(database, owner="first", scopes=list(Scope), now=time.time())
         runner = web.AppRunner(build_api(house.operations, Limits()), access_log=None)
         await runner.setup()

@@ -18,7 +18,7 @@ from handlers.keys import Limits
 from service.app import open_house
 from service.logs import configure_logs
 from service.notices import parse_notice, verify_signature
-from service.serving import calm_collector
+from service.serving import calm_interpreter
 from service.settings import Settings
 
 SECRET = "bench-ncs-secret"
@@ -79,7 +79,7 @@ async def run(variant: str, port: int, database: str) -> None:
     settings = settings_for(database, Path(sys.argv[4]))
     configure_logs(settings.log)
     async with open_house(settings) as house:
-        calm_collector()
+        calm_interpreter()
         working = asyncio.create_task(house.worker.run()) if variant != "intake" else None
         app = build_callbacks(house.operations, Limits(65536, 5))
         await _serve(app, port, stop, DripRunner)

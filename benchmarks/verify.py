@@ -39,7 +39,7 @@ from service.media.discovery import FoundRecording
 from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Verdict
-from service.serving import calm_collector
+from service.serving import calm_interpreter
 from service.verifier import judge_recording
 from service.verifier.reading import list_all
 
@@ -275,7 +275,7 @@ async def fill(figures: Figures, chosen: argparse.Namespace, server: S3Server) -
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         bench = Bench(http, AioSession(), Keys(server.reader_access_key, server.reader_secret_key))
         mapped = stack.enter_context(running("mapped", str(FOLDERS[1])))
-        calm_collector()  # as the service does
+        calm_interpreter()  # as the service does
         figures["LIST of 100,000 keys"], longest, usual = await bench.lag(mapped)
         figures.lag = {"longest": round(longest * 1000, 1), "p99.9": round(usual * 1000, 1)}
         for hours, folder in FOLDERS.items():

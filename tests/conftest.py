@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import shutil
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -38,6 +39,16 @@ def logs_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(structlog, "configure", lambda **settings: configure(**{**settings, **uncached}))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def interpreter() -> Iterator[None]:
+    """For tests that set it up as the service does: it is afterwards as it was."""
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

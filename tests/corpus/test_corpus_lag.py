@@ -1,9 +1,7 @@
 """Listing a huge bucket never holds the loop that answers Agora: a few milliseconds at a time, whatever its size."""
 
 import asyncio
-import gc
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +12,7 @@ from benchmarks.stores import MANY, running
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
-from service.serving import calm_collector
+from service.serving import calm_interpreter
 from service.verifier.reading import list_all
 
 LONGEST_SECONDS = 0.010
@@ -41,23 +39,14 @@ class Turns:
         self._handle.cancel()
 
 
-@pytest.fixture
-def collector() -> Iterator[None]:
-    """The garbage collector is afterwards as it was."""
-    before = gc.get_threshold()
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
-
-
 @pytest.mark.proof
-@pytest.mark.usefixtures("collector")
+@pytest.mark.usefixtures("interpreter")
 async def test_listing_100_000_keys_never_holds_the_loop_for_ten_milliseconds(boto: AioSession, tmp_path: Path) -> None:
     with running("mapped", str(tmp_path)) as endpoint:
         place = Location(11, 0, "bench", endpoint, True, ())
         async with aiohttp.ClientSession() as http, S3Bucket(place, Keys("a", "b"), http=http, session=boto) as bucket:
             await bucket.presign("warm-up", 1)  # making the client reads models from the disk, once for the process
-            calm_collector()  # when all is built, as the service does
+            calm_interpreter()  # when all is built, as the service does
             usage, turns = Usage(), Turns()
             listed = await list_all(bucket, "many/", "", 2 * MANY, usage)
             turns.stop()

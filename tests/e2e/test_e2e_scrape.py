@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import pytest
 from house import House, eventually
 
+from service.serving import calm_interpreter
+
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 LIVE = 2000
 MANY = max(1000, round(10_000 * SCALE))
-SCRAPES = 20
+SCRAPES = 40
 # Judged by the best of the scrapes: a machine that has other things to do only adds. Made on the loop, an exposition
 # would hold it for as long as it takes, each time.
 PROMISED_SECONDS = 0.05
-HELD_SECONDS = 0.012
+HELD_SECONDS = 0.005
 
 
 @dataclass
@@ -58,6 +60,7 @@ async def scrape(house: House, held: Held) -> tuple[float, float]:
 
 
 @pytest.mark.proof
+@pytest.mark.usefixtures("interpreter")
 async def test_metrics_answer_in_time_beside_the_loop_with_two_thousand_live_recordings(house: House) -> None:
     recording = await house.start()
     await multiply(house, recording, LIVE - 1)
@@ -66,6 +69,7 @@ async def test_metrics_answer_in_time_beside_the_loop_with_two_thousand_live_rec
         return (await house.metrics())['pagereel_recordings{state="recording"}'] == LIVE
 
     await eventually(counted, 40, "the gauges know of all", 1)
+    calm_interpreter()  # when all is built, as the service does
     held = Held()
     watching = asyncio.create_task(held.watch())
     taken, holds = zip(*[await scrape(house, held) for _ in range(SCRAPES)], strict=True)
