@@ -183,16 +183,23 @@ async def _listen(
     """Open one listener until the stack closes; the line that says where it is."""
     runner = kind(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    stack.push_async_callback(_close, runner)
+    stack.push_async_callback(close, runner)
     await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
     host, port = runner.addresses[0][:2]
     return f"{name} listening on http://{host}:{port}"
 
 
-async def _close(runner: web.AppRunner) -> None:
+async def close(runner: web.AppRunner) -> None:
     """Let nobody new in, and answer those who are: also who has connected and not asked yet. aiohttp by itself would
     hang up on them, and whatever sends to this process in a rolling replacement would see that."""
+    loop = asyncio.get_running_loop()
     await asyncio.sleep(CALM_SECONDS)  # those in the backlog are taken in
+    # Where a server closes in the turn of the loop that lets somebody in, asyncio (until Python 3.12) forgets them.
+    for site in runner.sites:
+        for listener in getattr(site._server, "sockets", ()):
+            loop.remove_reader(listener)
+    for _ in range(3):  # turns, until all who were let in are known
+        await asyncio.sleep(0)
     for site in runner.sites:
         await site.stop()
     for _ in range(round(ASK_SECONDS / CALM_SECONDS)):

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 import emulator.browser
+from emulator.app import close
 
 # The page that shows its clock, flashes and beeps.
 BUNDLED = Path(emulator.browser.__file__).with_name("demo.html")
@@ -52,7 +53,7 @@ async def serving() -> AsyncIterator[Site]:
     try:
         yield site
     finally:
-        await runner.cleanup()
+        await close(runner)
 
 
 def browsers() -> list[int]:

@@ -14,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from emulator.app import close
+
 PAGES = Path(__file__).parent / "pages"
 
 
@@ -95,7 +97,7 @@ async def serving_pages(context: ssl.SSLContext | None = None) -> AsyncIterator[
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         yield f"http{'s' if context else ''}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
-        await runner.cleanup()
+        await close(runner)
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

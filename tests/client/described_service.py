@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
+from emulator.app import close
 from handlers.openapi import describe
 from handlers.routes import ROUTES
 
@@ -107,4 +108,4 @@ async def listening(handler: Any) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
-        await runner.cleanup()
+        await close(runner)

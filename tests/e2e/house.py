@@ -31,7 +31,7 @@ import aiohttp
 import asyncpg
 from aiohttp import web
 
-from emulator.app import running
+from emulator.app import close, running
 from emulator.s3_server import S3Server
 from emulator.settings import Settings as EmulatorSettings
 from handlers import Limits, build_api, build_callbacks
@@ -496,7 +496,7 @@ async def make_tokens(settings: Settings, owners: Mapping[str, Iterable[Scope]])
 async def _listen(stack: AsyncExitStack, application: web.Application, port: int) -> str:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(close, runner)
     await web.TCPSite(runner, "127.0.0.1", port).start()
     return f"http://127.0.0.1:{runner.addresses[0][1]}"
 

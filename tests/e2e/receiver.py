@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from emulator.app import close
+
 SECRET = "whsec_" + "QUJD" * 8
 
 
@@ -77,7 +79,7 @@ async def receiving(port: int = 0, **usual: Any) -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         receiver.closing.set()
-        await runner.cleanup()
+        await close(runner)
 
 
 def _verifies(secret: str, body: bytes, request: web.Request) -> bool:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from house import House, eventually, free_port, signed, toml
 
+from emulator.app import close
 from service.cli import main
 
 CONFIG = Path(__file__).parents[2] / "deploy/nginx/callbacks.conf"
@@ -163,7 +164,7 @@ async def test_a_shadow_hears_the_same_and_the_old_receiver_notices_nothing(
         if not away:
             kept = partial(house.rows, "SELECT outcome FROM notifications")
             await eventually(lambda: _is(kept, [("foreign",)]), 20)
-    await runner.cleanup()
+    await close(runner)
     assert heard == [(BODY, signed(BODY)["Agora-Signature-V2"])]
 
 

@@ -10,6 +10,8 @@ import aiohttp
 from aiohttp import web
 from house import CLEAN, House, Living, client, eventually, notice, signed, summary
 
+from emulator.app import close
+
 CONNECTIONS = 50
 COPIES = 3
 FOREIGN = 1000
@@ -59,7 +61,7 @@ async def _catching(storm: Storm) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
-        await runner.cleanup()
+        await close(runner)
 
 
 @asynccontextmanager

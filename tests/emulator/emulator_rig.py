@@ -16,7 +16,7 @@ import aiohttp
 import av
 from aiohttp import web
 
-from emulator.app import running
+from emulator.app import close, running
 from emulator.s3_server import S3Server
 from emulator.settings import Settings
 
@@ -84,7 +84,7 @@ async def receiving() -> AsyncIterator[Notices]:
         yield notices
     finally:
         notices.ended.set()
-        await runner.cleanup()
+        await close(runner)
 
 
 @dataclass

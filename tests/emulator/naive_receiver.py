@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from emulator.app import close
+
 SECRET = "a secret between two"
 KNOWN_EVENTS = {1, 2, 3, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100}
 KNOWN_FIELDS = {"noticeId", "productId", "eventType", "notifyMs", "sid", "payload"}
@@ -190,4 +192,4 @@ async def receiving_naively(mistake: str = "") -> AsyncIterator[str]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/notifications"
     finally:
-        await runner.cleanup()
+        await close(runner)

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from emulator_rig import Client, Notices, Session, decode, emulating, until
 
+from emulator.app import close
 from emulator.s3_server import S3Server
 
 FORWARDED = re.compile(r"(.*_lesson42)_(\d+)_(\d+)\.m3u8")
@@ -110,7 +111,7 @@ async def refusing(status: int, code: str) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
-        await runner.cleanup()
+        await close(runner)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from emulator.app import close
 from handlers.drips import DripRunner
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
@@ -29,7 +30,7 @@ async def connection() -> AsyncIterator[Stream]:
     yield reader, writer
     writer.close()
     await writer.wait_closed()
-    await runner.cleanup()
+    await close(runner)
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 from handlers_stand_in import ID, NOW, StandIn
 from structlog.testing import capture_logs
 
+from emulator.app import close
 from handlers import Limits, build_api
 from service.errors import Code, FieldError, ServiceError, invalid
 
@@ -327,7 +328,7 @@ async def uncancelled_port(operations: StandIn) -> AsyncIterator[int]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     yield runner.addresses[0][1]
-    await runner.cleanup()
+    await close(runner)
 
 
 async def test_a_caller_who_hangs_up_leaves_nothing_but_a_log_line(

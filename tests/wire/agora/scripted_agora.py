@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from emulator.app import close
+
 SID = "0123456789abcdef0123456789abcdef"
 
 
@@ -56,7 +58,7 @@ class ScriptedAgora:
     async def __aexit__(self, *_exc) -> None:
         self._released.set()
         assert self._runner is not None
-        await self._runner.cleanup()
+        await close(self._runner)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from emulator.app import close
 from service.delivery.wire import Outcome, Post, Response, send_post
 from service.page_url import parse_endpoint_url
 from service.settings import Urls
@@ -52,7 +53,7 @@ async def test_a_message_arrives_as_it_is() -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         response = await post(f"http://127.0.0.1:{runner.addresses[0][1]}/hook?key=1%2F2")
     finally:
-        await runner.cleanup()
+        await close(runner)
     assert response == Response(Outcome.DELIVERED, 204)
     assert heard == [("/hook?key=1%2F2", "application/json", b'{"a":1}')]
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from emulator.app import close
 from service.errors import Code, ServiceError
 from service.page_url import ParsedUrl, parse_page_url
 from service.preflight import check_page
@@ -38,7 +39,7 @@ async def site() -> AsyncIterator[Site]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     site.port = runner.addresses[0][1]
     yield site
-    await runner.cleanup()
+    await close(runner)
 
 
 def says(status: int, **headers: str) -> Handler:
