@@ -4,11 +4,12 @@ import asyncio
 import gc
 import socket
 
+import pytest
 from aiohttp import web
 
 from emulator.app import running
 from emulator.settings import Settings
-from service.serving import close
+from service import serving
 
 
 async def knock(address: tuple[str, int]) -> list[socket.socket]:
@@ -22,7 +23,10 @@ async def knock(address: tuple[str, int]) -> list[socket.socket]:
         await asyncio.sleep(0)
 
 
-async def test_the_service_answers_all_that_it_let_in() -> None:
+async def test_the_service_answers_all_that_it_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "CALM_SECONDS", 0.002)
+    monkeypatch.setattr(serving, "ASK_SECONDS", 30)
+
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="answered")
 
@@ -32,7 +36,7 @@ async def test_the_service_answers_all_that_it_let_in() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     knocking = asyncio.create_task(knock(runner.addresses[0][:2]))
-    closing = asyncio.create_task(close(runner))
+    closing = asyncio.create_task(serving.close(runner))
     came = await knocking
     let_in = len(runner.server.connections)
     assert 0 < let_in <= len(came)
