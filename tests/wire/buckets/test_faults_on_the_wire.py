@@ -25,7 +25,7 @@ PLAYLIST = f"{SID}_{CNAME}.m3u8"
 
 @pytest.fixture
 def folder() -> str:
-    return f"{uuid.uuid4().hex}/"
+    return f"p{uuid.uuid4().hex}/"
 
 
 @pytest.fixture

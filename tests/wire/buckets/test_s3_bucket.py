@@ -26,7 +26,7 @@ async def listed(bucket: S3Bucket, prefix: str, after: str = "") -> list[ListedO
 
 @pytest.fixture
 def prefix() -> str:
-    return f"{uuid.uuid4().hex}/a1/"
+    return f"p{uuid.uuid4().hex}/a1/"
 
 
 async def test_a_listing_shows_keys_sizes_etags_and_times(weed: S3Server, reader: S3Bucket, prefix: str) -> None:

@@ -83,7 +83,7 @@ def _store(
 
 @pytest.fixture
 def prefix() -> str:
-    return f"{uuid.uuid4().hex}/a1/"
+    return f"p{uuid.uuid4().hex}/a1/"
 
 
 async def failure_of(call: object) -> OutsideError:

@@ -32,7 +32,7 @@ def text(names: list[str], *, ended: bool = True) -> bytes:
 
 @pytest.fixture
 def recording() -> Recording:
-    prefix = uuid.uuid4().hex
+    prefix = f"p{uuid.uuid4().hex}"
     attempt = Attempt(
         1, CNAME, 7, f"{prefix}/a1/", BEGIN, state=AttemptState.ENDED, started_at=BEGIN, sid=SID, ended_at=BEGIN + 48
     )
