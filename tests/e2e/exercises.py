@@ -1,14 +1,17 @@
 """What a house goes through so that its metrics have something to say: a calm time, and a time of trouble."""
 
 import asyncio
+import time
 from typing import Any
 
-from tests.e2e.house import OVER, House, cname_of, eventually, signed
+from tests.e2e.house import OVER, House, cname_of, eventually, rfc3339, signed
 from tests.e2e.receiver import endpoints
 
 # The house that goes through it: patience of seconds, a bucket whose reader has wrong keys, and limits.
+ARMING_SECONDS = 2
 EMULATOR = {"upload_seconds": 0.5, "times": {"forward": 15, "hour": 60, "progress": 15}}
 TIMING = {
+    "lead_seconds": 0,
     "missing_floor_seconds": 2,
     "give_up_seconds": 6,
     "give_up_announced_seconds": 6,
@@ -71,7 +74,8 @@ async def trouble(house: House) -> None:
     """Each trouble has a recording of its own, all at once; and somebody forges notifications."""
 
     async def one(faults: list[dict[str, Any]], body: dict[str, Any]) -> None:
-        recording = await house.ask(notify=["crm"], **body)
+        start_at = rfc3339(time.time() + ARMING_SECONDS)  # not before its faults are armed
+        recording = await house.ask(notify=["crm"], start_at=start_at, **body)
         for fault in faults:
             await house.fault(cname=cname_of(recording), **fault)
 
