@@ -8,7 +8,6 @@ from tests.e2e.house import OVER, House, cname_of, eventually, rfc3339, signed
 from tests.e2e.receiver import endpoints
 
 # The house that goes through it: patience of seconds, a bucket whose reader has wrong keys, and limits.
-ARMING_SECONDS = 2
 EMULATOR = {"upload_seconds": 0.5, "times": {"forward": 15, "hour": 60, "progress": 15}}
 TIMING = {
     "lead_seconds": 0,
@@ -17,6 +16,9 @@ TIMING = {
     "give_up_announced_seconds": 6,
     "failover_hole_seconds": 5,
 }
+
+# How long before its start a recording is asked for, so that its faults are armed by then.
+ARMING_SECONDS = 2
 
 
 def settings(hook: str, unreadable: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +76,7 @@ async def trouble(house: House) -> None:
     """Each trouble has a recording of its own, all at once; and somebody forges notifications."""
 
     async def one(faults: list[dict[str, Any]], body: dict[str, Any]) -> None:
-        start_at = rfc3339(time.time() + ARMING_SECONDS)  # not before its faults are armed
+        start_at = rfc3339(time.time() + ARMING_SECONDS)
         recording = await house.ask(notify=["crm"], start_at=start_at, **body)
         for fault in faults:
             await house.fault(cname=cname_of(recording), **fault)
