@@ -20,8 +20,8 @@ YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-s
 # Tests start some hundred processes; without its bytecode each would compile the house anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo sandbox test proof simulate truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator \
-	bench-scale draw-dashboards image-steps sbom audit docs lint lock clean
+.PHONY: help demo sandbox test proof simulate oracle truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator \
+	bench-scale find-rates draw-dashboards image-steps sbom audit docs lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,9 @@ help:
 	@echo 'make image-steps   the steps of the image in a plain empty directory, where there is no container engine'
 	@echo 'make proof         the proofs at full size (SCALE=0.1: at a tenth)'
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
+	@echo 'make oracle        damage recordings at random and judge the verdicts by what FFmpeg says a viewer loses'
+	@echo '                   (SEEDS=0:150; results add up in var/oracle.jsonl, a run resumes; needs ffmpeg)'
+	@echo 'make find-rates    measure how often each level finds each damage, into docs/verification.md (half an hour)'
 	@echo 'make truth-benchmark  how often a final verdict is wrong, of N=10000 recordings in a storm'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
 	@echo 'make bench-verify  what a verdict costs, at each level and beside others'
@@ -74,6 +77,13 @@ proof: $(STAMP)
 
 simulate: $(STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+oracle: $(STAMP)
+	@mkdir -p var
+	$(BIN)/python -m tests.oracle --seeds $(SEEDS) --out var/oracle.jsonl
+
+find-rates: $(STAMP)
+	$(BIN)/python tests/corpus/find_rates.py
 
 truth-benchmark: $(STAMP)
 	$(BIN)/python -m tests.simulation.truth_benchmark $(N)

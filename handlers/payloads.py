@@ -257,6 +257,15 @@ class FilesQuery(PageQuery, total=False):
 
 
 @with_config(_CLOSED)
+class ManifestQuery(TypedDict, total=False):
+    """Whether the manifest is to be stamped with the time."""
+
+    timestamp: Annotated[
+        Literal["true", "false"], Field(description="Have the signature stamped by the authority of the settings")
+    ]
+
+
+@with_config(_CLOSED)
 class NoticesQuery(PageQuery, total=False):
     """Which stored notifications; all conditions must hold."""
 

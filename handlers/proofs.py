@@ -8,7 +8,7 @@ from aiohttp import web
 from handlers.answers import recording_id
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
-from handlers.payloads import ReportQuery, SpanQuery
+from handlers.payloads import ManifestQuery, ReportQuery, SpanQuery
 from handlers.resources.evidence import render_report
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
@@ -19,12 +19,17 @@ _PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
 async def manifest(request: web.Request) -> web.Response:
-    """Gives the manifest of the newest look in an envelope signed with Ed25519 (DSSE).
+    """Gives the manifest of the newest report of a bucket that could be read: an in-toto Statement in a DSSE envelope,
+    signed with Ed25519.
 
-    `pagereel manifest check FILE --key PUB` checks it without us. 409 with the reason `not_judged`: nobody has looked
-    at the bucket yet; with `signing_not_configured`: the service has no key.
+    `pagereel manifest check FILE --key PUB` checks it without us. With `timestamp=true` the envelope's member
+    `timestamps` holds what the RFC 3161 authority answers about the signature; it is empty where no good answer comes
+    in time. 409 with the reason `not_judged`: the bucket was not read yet; with `signing_not_configured`: the
+    service has no key; with `timestamp_not_configured`: it knows no authority.
     """
-    body = await request.app[OPERATIONS].evidence.manifest(request[CALLER], recording_id(request))
+    stamped = read_query(request, ManifestQuery).get("timestamp") == "true"
+    evidence = request.app[OPERATIONS].evidence
+    body = await evidence.manifest(request[CALLER], recording_id(request), timestamp=stamped)
     return web.Response(body=body, content_type=ENVELOPE_TYPE, headers=_PRIVATE)
 
 
@@ -52,7 +57,7 @@ async def support_bundle(request: web.Request) -> web.Response:
 async def poster(request: web.Request) -> web.Response:
     """Gives one picture of the recording as JPEG, at most 640 pixels wide: the liveliest that was sampled.
 
-    404 where no picture was looked at yet; a look at level `content` or `full` makes one.
+    404 where no picture was looked at yet; a look from level `content` on makes one.
     """
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
@@ -61,7 +66,7 @@ async def poster(request: web.Request) -> web.Response:
 async def contact_sheet(request: web.Request) -> web.Response:
     """Gives up to 24 small pictures, evenly spread over the recording, side by side as one JPEG.
 
-    404 where no picture was looked at yet; a look at level `content` or `full` makes one.
+    404 where no picture was looked at yet; a look from level `content` on makes one.
     """
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)

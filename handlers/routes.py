@@ -20,6 +20,7 @@ from handlers.payloads import (
     EventsQuery,
     FilesQuery,
     ListQuery,
+    ManifestQuery,
     NoticesQuery,
     PageQuery,
     RedriveBody,
@@ -130,6 +131,7 @@ ROUTES: Final = (
         "Get the signed manifest",
         proofs.ENVELOPE_TYPE,
         scope=Scope.READ,
+        query=ManifestQuery,
         errors=(409,),
     ),
     Route(

@@ -16,12 +16,12 @@ END_REASONS = (
 RESOLUTIONS = ("hd", "full_hd")
 WARNINGS = (
     "stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "rtmp_refused",
-    "recorder_alive_after_end", "picture_blank", "sound_silent", "other",
+    "recorder_alive_after_end", "picture_blank", "picture_error_page", "sound_silent", "other",
 )  # fmt: skip
 ATTENTION = (
     "agora_unavailable", "credentials_not_refreshed", "ending_unconfirmed", "limited", "picture_blank",
-    "recorder_alive", "refused", "sid_unknown", "stalled", "stop_refused", "storage_refused", "storage_unreachable",
-    "task_lost", "other",
+    "picture_error_page", "recorder_alive", "refused", "sid_unknown", "sound_silent", "stalled", "stop_refused",
+    "storage_refused", "storage_unreachable", "task_lost", "verification_incomplete", "other",
 )  # fmt: skip
 # agora-reference §10.8: above this many pixels a recording is billed as Full HD.
 HD_PIXELS = 1280 * 720

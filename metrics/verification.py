@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache, lru_cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -11,11 +12,11 @@ from metrics import REGISTRY
 OPERATIONS = ("list", "get", "head", "put")
 OUTCOMES = ("ok", "missing", "refused", "unavailable")
 VERDICTS = ("verified", "incomplete", "defective", "unreachable")
-LEVELS = ("listing", "structure", "content", "full")
+LEVELS = ("listing", "structure", "content", "bytes", "full")
 SEVERITIES = ("error", "warning", "note")
 KINDS = ("playlist", "slice", "mp4")
 CHANGES = ("vanished", "changed")
-MISSING_CLASSES = ("late_start", "ended_early", "failover", "restart", "gap")
+MISSING_CLASSES = ("late_start", "ended_early", "failover", "restart", "damaged", "gap")
 
 BUCKET_REQUESTS = Histogram(
     "pagereel_bucket_request_seconds",
@@ -98,24 +99,35 @@ for _class in MISSING_CLASSES:
     MISSING.labels(_class)
 
 
+_requests = cache(BUCKET_REQUESTS.labels)  # a verification makes hundreds of requests, a lookup of labels takes a lock
+_bytes = cache(BUCKET_BYTES.labels)
+
+
 def bucket_answered(operation: str, outcome: str, seconds: float) -> None:
     """One request to a bucket is over, however it ended."""
-    BUCKET_REQUESTS.labels(operation, outcome).observe(seconds)
+    _requests(operation, outcome).observe(seconds)
 
 
 def bucket_read(operation: str, size_bytes: int) -> None:
     """Bytes of an answer's body arrived."""
-    BUCKET_BYTES.labels(operation).inc(size_bytes)
+    _bytes(operation).inc(size_bytes)
 
 
 def bucket_dated(date: str | None, now: float) -> None:
     """A bucket's `Date` header arrived at `now` of our clock. What is no date is ignored."""
+    instant = _read_date(date or "")
+    if instant is not None:
+        # The header has whole seconds: half of one is the best guess of the part cut off.
+        BUCKET_CLOCK_SKEW.set(instant + 0.5 - now)
+
+
+@lru_cache(maxsize=16)  # a busy store writes the same date into hundreds of answers
+def _read_date(text: str) -> float | None:
     try:
-        moment = parsedate_to_datetime(date or "")
-    except ValueError:
-        return
-    # The header has whole seconds: half of one is the best guess of the part cut off.
-    BUCKET_CLOCK_SKEW.set(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() + 0.5 - now)
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return None
 
 
 def report_made(verdict: str, level: str, severities: Iterable[str], seconds: float) -> None:

@@ -35,6 +35,7 @@ from service.operations.restoring import Restoring
 from service.reconciler import Reconciler
 from service.recording import Recording
 from service.settings import Settings
+from service.stamper import Stamper
 from service.verifier import Verifier
 from service.worker import Worker
 
@@ -137,6 +138,7 @@ def wire(
     work = Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy, room=room)
     worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock)
     reconciler = Reconciler(Restoring(database, clock), clients=clients, verifier=verifier)
+    stamper = Stamper(settings.signing, send, clock)
     wakeups = None if pool is None else Wakeups(pool, {"steps": worker.wake, "notices": worker.wake_notices})
     operations = Operations(
         settings,
@@ -146,6 +148,7 @@ def wire(
         links=lambda recording, keys: _links(buckets, recording, keys),
         fetch=lambda recording, key, most: _fetch(buckets, recording, key, most),
         signing_key=lambda: next(iter(signing_keys(settings)), None),
+        stamp=stamper.stamp if stamper.configured else None,
         room=room,
         wake=partial(_wake, worker.wake, wakeups, "steps"),
         wake_notices=partial(_wake, worker.wake_notices, wakeups, "notices"),

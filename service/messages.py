@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from service.recording import Recording, State
+from service.report import rules_of
 
 MessageType = Literal[
     "recording.started",
@@ -75,6 +76,8 @@ def message_of(recording: Recording, number: int, at: float, kind: str, detail: 
         "blame": recording.blame,
         "verdict": report and report.verdict,
         "level": report and report.level,
+        "wanted_level": report and report.wanted_level,
+        "rules_version": report and rules_of(report),
         "coverage": report.coverage.share if report and report.coverage else None,
         "labels": recording.labels,
         "detail": dict(detail),

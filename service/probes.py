@@ -18,7 +18,9 @@ from service.database.startup import check_writable, prepare
 from service.errors import OutsideError, ServiceError
 from service.operations.ids import new_uid
 from service.recording import Location
+from service.report import Level
 from service.settings import Settings, StorageProfile, location
+from service.verifier.decoder import can_decode
 
 PROBE = "pagereelprobe"
 
@@ -59,6 +61,18 @@ def unreachable(settings: Settings) -> dict[str, str]:
         except OutsideError as error:
             found[name] = error.detail
     return found
+
+
+def undecodable(settings: Settings) -> dict[str, str]:
+    """Storage profiles whose level needs PyAV where that is not installed, each with the remedy."""
+    if can_decode():
+        return {}
+    return {
+        name: f"level {profile.level} decodes pictures, and PyAV is not installed here: "
+        'install `pagereel[media]`, or set level = "structure"'
+        for name, profile in settings.storage.items()
+        if profile.level.reaches(Level.CONTENT) and not profile.read_only
+    }
 
 
 def events_missing(seen: set[int]) -> list[int]:

@@ -263,8 +263,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What the listings during the recording showed. `last_slice_at` is when the newest slice arrived; `after_key` is
-    where the next LIST goes on."""
+    """What the listings during the recording showed. `last_slice_at` is when the newest slice arrived, `sampled_at`
+    when the last one arrived that was decoded; `after_key` is where the next LIST goes on."""
 
     next_list_at: float | None = None
     after_key: str = ""
@@ -272,6 +272,7 @@ class Watch:
     size_bytes: int = 0
     last_slice_at: float | None = None
     listed_at: float | None = None
+    sampled_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

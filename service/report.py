@@ -22,7 +22,15 @@ class Level(StrEnum):
     LISTING = "listing"
     STRUCTURE = "structure"
     CONTENT = "content"
+    BYTES = "bytes"
     FULL = "full"
+
+    def reaches(self, other: "Level") -> bool:
+        """Whether this level looks at everything that `other` looks at."""
+        return _ORDER[self] >= _ORDER[other]
+
+
+_ORDER = {level: number for number, level in enumerate(Level)}
 
 
 class Verdict(StrEnum):
@@ -34,6 +42,17 @@ class Verdict(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+class Because(StrEnum):
+    """Why a later report differs from the one before it: objects are gone, new or changed (`BYTES`); no object is, but
+    other rules judge (`RULES`) or another level was reached (`LEVEL`); `UNKNOWN`: both, or neither, as when other
+    samples were taken."""
+
+    BYTES = "bytes"
+    RULES = "rules"
+    LEVEL = "level"
+    UNKNOWN = "unknown"
+
+
 class Severity(StrEnum):
     """Errors forbid `verified`; warnings are counted; notes only inform."""
 
@@ -43,12 +62,13 @@ class Severity(StrEnum):
 
 
 class MissingClass(StrEnum):
-    """Why a stretch of the wanted window has no media."""
+    """Why a stretch of the wanted window has no media. `damaged`: bytes are there, but no player can play them."""
 
     LATE_START = "late_start"
     ENDED_EARLY = "ended_early"
     FAILOVER = "failover"
     RESTART = "restart"
+    DAMAGED = "damaged"
     GAP = "gap"
 
 
@@ -100,17 +120,22 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """One object as a LIST shows it. `etag` without quotes."""
+    """One object as a LIST shows it. `etag` without quotes, empty where there is none; `modified_at` None where the
+    listing does not say it, or not in a form that can be read."""
 
     key: str
     size_bytes: int
     etag: str
-    modified_at: float
+    modified_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedFile:
-    """One file of a recording and who has seen it. `missing`: some witness named it, the bucket does not have it."""
+    """One file of a recording and who has seen it. `missing`: some witness named it, the bucket does not have it.
+
+    `sha256` is the hex digest of the object's bytes where a look read them all; `checksum` is what the store itself
+    keeps, with its name in front (`crc64nvme:…`). An ETag is neither.
+    """
 
     key: str
     kind: FileKind
@@ -123,6 +148,8 @@ class JudgedFile:
     listed: bool = False
     in_playlist: bool = False
     missing: bool = False
+    sha256: str | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +163,11 @@ class Pictures:
 @dataclass(frozen=True, slots=True)
 class Report:
     """The result of one look at the bucket. `files` is the manifest; it and `pictures` are stored in tables of their
-    own. `samples`: how many slices were decoded, chosen by `seed`."""
+    own. `samples`: how many slices were decoded, chosen by `seed`.
+
+    `level` is the one that was reached, `wanted_level` the one that was asked for (None in old reports). A level is
+    reached only when everything it promises to open was opened and judged. `rules_version` numbers the rules that
+    judged: two reports of the same bytes may differ only where it differs (0 in old reports)."""
 
     verdict: Verdict
     level: Level
@@ -155,6 +186,8 @@ class Report:
     seed: int = 0
     samples: int = 0
     pictures: Pictures | None = None
+    wanted_level: Level | None = None
+    rules_version: int = 0
 
     @property
     def warnings(self) -> int:
@@ -175,3 +208,10 @@ class ReportSummary:
     findings: tuple[Finding, ...]
     findings_count: int
     coverage: Coverage | None
+    wanted_level: Level | None = None
+    rules_version: int = 0
+
+
+def rules_of(report: Report | ReportSummary) -> int:
+    """The number of the rules that judged. Reports that were stored before rules had numbers count as 1."""
+    return report.rules_version or 1

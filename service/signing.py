@@ -6,7 +6,8 @@ DSSE (github.com/secure-systems-lab/dsse) signs the bytes as they are, so nobody
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,11 +16,44 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 KEY_BYTES = 32
+STAMP_KIND = "rfc3161"
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
 class SignatureError(Exception):
     """An envelope or a key is unusable, or no signature of the envelope is by one of the keys. Shows no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A payload with one signature. `signature` signs payload and type; `keyid` is only a hint whose it is."""
+
+    payload: bytes
+    payload_type: str
+    signature: bytes
+    keyid: str
+
+    def encode(self, stamps: Sequence[bytes] | None = None) -> bytes:
+        """The JSON of the envelope; with `stamps` (RFC 3161 answers over the signature) in a member of its own. DSSE
+        lets a producer add members, and who does not know them leaves them out."""
+        envelope: dict[str, Any] = {
+            "payloadType": self.payload_type,
+            "payload": base64.b64encode(self.payload).decode(),
+            "signatures": [{"keyid": self.keyid, "sig": base64.b64encode(self.signature).decode()}],
+        }
+        if stamps is not None:
+            envelope["timestamps"] = [
+                {"kind": STAMP_KIND, "response": base64.b64encode(stamp).decode()} for stamp in stamps
+            ]
+        return orjson.dumps(envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An envelope that one of the keys has signed, and what it brings besides. `stamps` are not checked yet."""
+
+    envelope: Envelope
+    stamps: tuple[bytes, ...] = ()
 
 
 class SigningKey:
@@ -38,16 +72,10 @@ class SigningKey:
     def public(self) -> Ed25519PublicKey:
         return self._private.public_key()
 
-    def seal(self, payload: bytes, payload_type: str) -> bytes:
-        """The payload in a signed envelope."""
-        signature = self._private.sign(_told(payload, payload_type))
-        return orjson.dumps(
-            {
-                "payloadType": payload_type,
-                "payload": base64.b64encode(payload).decode(),
-                "signatures": [{"keyid": key_id(self.public), "sig": base64.b64encode(signature).decode()}],
-            }
-        )
+    def sign(self, payload: bytes, payload_type: str) -> Envelope:
+        """The payload, signed. The same payload has the same signature."""
+        signature = self._private.sign(_signed_bytes(payload, payload_type))
+        return Envelope(payload, payload_type, signature, key_id(self.public))
 
 
 def key_id(key: Ed25519PublicKey) -> str:
@@ -72,28 +100,39 @@ def read_public(text: str) -> list[Ed25519PublicKey]:
     return found
 
 
-def open_envelope(envelope: bytes, payload_type: str, keys: Sequence[Ed25519PublicKey]) -> tuple[bytes, str]:
-    """The payload, and the id of the key that signed it. Raises `SignatureError`."""
+def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequence[Ed25519PublicKey]) -> Opened:
+    """The envelope, signed by one of `keys` (`keyid` says which). Raises `SignatureError`."""
     try:
         given: Any = orjson.loads(envelope)
         payload = base64.b64decode(given["payload"], validate=True)
         signatures = [base64.b64decode(one["sig"], validate=True) for one in given["signatures"]]
-        told_type = given["payloadType"]
-    except (ValueError, KeyError, TypeError):
+        payload_type = given["payloadType"]
+        stamps = given.get("timestamps")
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SignatureError("this is no signed envelope") from None
-    if told_type != payload_type:
+    if payload_type not in payload_types:
         raise SignatureError("the envelope holds something else")
     for key in keys:
         for signature in signatures:
             try:
-                key.verify(signature, _told(payload, payload_type))
+                key.verify(signature, _signed_bytes(payload, payload_type))
             except InvalidSignature:
                 continue
-            return payload, key_id(key)
+            return Opened(Envelope(payload, payload_type, signature, key_id(key)), tuple(_read_stamps(stamps)))
     raise SignatureError("no signature of it is by a key given")
 
 
-def _told(payload: bytes, payload_type: str) -> bytes:
+def _read_stamps(given: Any) -> Iterator[bytes]:
+    """The stamps of an envelope; what is none is left out."""
+    for one in given if isinstance(given, list) else ():
+        if isinstance(one, dict) and one.get("kind") == STAMP_KIND and isinstance(one.get("response"), str):
+            try:
+                yield base64.b64decode(one["response"], validate=True)
+            except ValueError:
+                continue
+
+
+def _signed_bytes(payload: bytes, payload_type: str) -> bytes:
     """What is signed: DSSE's pre-authentication encoding."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from handlers.instants import InstantOut
-from handlers.resources.recordings import CoverageView, FindingView
+from handlers.resources.recordings import CoverageView, FindingView, RulesVersion, WantedLevel
 from handlers.resources.view import IntervalView, PageView, View, pick, render
 from service.explain import Certainty
 from service.operations import FileEntry
 from service.recording import Blame
-from service.report import FileKind, Level, MissingClass, Report, Verdict
+from service.report import FileKind, Level, MissingClass, Report, Verdict, rules_of
 
 
 class MissingView(View):
@@ -31,7 +31,9 @@ class WholeReportView(View):
 
     number: int
     verdict: Verdict
-    level: Level
+    level: Annotated[Level, Field(description="The level that was reached")]
+    wanted_level: WantedLevel
+    rules_version: RulesVersion
     judged_at: InstantOut
     findings: tuple[FindingView, ...]
     coverage: CoverageView | None
@@ -88,7 +90,7 @@ class FileView(View):
     key: str
     kind: FileKind
     size_bytes: int | None
-    etag: str | None
+    etag: Annotated[str | None, Field(description="The store's change mark. It is no hash of the bytes")]
     modified_at: InstantOut | None
     starts_at: InstantOut | None
     duration_seconds: float | None
@@ -96,6 +98,8 @@ class FileView(View):
     listed: bool
     in_playlist: bool
     missing: bool
+    sha256: Annotated[str | None, Field(description="Hex digest, where a look read every byte (`bytes`, `full`)")]
+    checksum: Annotated[str | None, Field(description="What the store keeps, with its name in front: `crc64nvme:…`")]
     first_seen_at: InstantOut
     judged_at: InstantOut | None
     link: Annotated[str | None, Field(description="A presigned link, if asked for. It is a secret")]
@@ -114,4 +118,6 @@ def view_file(entry: FileEntry) -> FileView:
 
 def render_report(number: int, report: Report) -> bytes:
     """The JSON of a whole report."""
-    return render(WholeReportView.model_validate(pick(report, WholeReportView, number=number)))
+    return render(
+        WholeReportView.model_validate(pick(report, WholeReportView, number=number, rules_version=rules_of(report)))
+    )

@@ -8,7 +8,14 @@ from handlers.instants import InstantOut
 from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
 from service.operations import Listed, Page
 from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
-from service.report import Level, ReportSummary, Severity, Verdict
+from service.report import Level, ReportSummary, Severity, Verdict, rules_of
+
+WantedLevel = Annotated[
+    Level | None, Field(description="The level that was asked for; null in reports of earlier versions")
+]
+RulesVersion = Annotated[
+    int, Field(description="Number of the rules that judged; the same bytes are judged otherwise only where it differs")
+]
 
 
 class AttentionView(View):
@@ -124,7 +131,9 @@ class ReportView(View):
 
     number: int
     verdict: Verdict
-    level: Level
+    level: Annotated[Level, Field(description="The level that was reached")]
+    wanted_level: WantedLevel
+    rules_version: RulesVersion
     judged_at: InstantOut
     age_seconds: float
     warnings: int
@@ -141,7 +150,7 @@ class LinksView(View):
 
 
 class RecordingView(View):
-    """What was asked for, and all that is known about it. `verdict`, `level`, `coverage` are the newest report's."""
+    """What was asked for, and all that is known about it. `verdict`, levels and `coverage` are the newest report's."""
 
     id: str
     state: State
@@ -164,7 +173,8 @@ class RecordingView(View):
     files: FilesView
     coverage: CoverageView | None
     verdict: Verdict | None
-    level: Annotated[Level | None, Field(description="How deep the proof goes")]
+    level: Annotated[Level | None, Field(description="How deep the proof goes: the level that was reached")]
+    wanted_level: WantedLevel
     latest_report: ReportView | None
     warnings: tuple[str, ...]
     links: LinksView
@@ -215,6 +225,7 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
             "coverage": report and report.coverage,
             "verdict": report and report.verdict,
             "level": report and report.level,
+            "wanted_level": report and report.wanted_level,
             "latest_report": report and _report(report, now),
             "links": _links(recording.id),
         }
@@ -251,7 +262,7 @@ def _files(recording: Recording, now: float) -> dict[str, object]:
 
 
 def _report(report: ReportSummary, now: float) -> dict[str, object]:
-    return pick(report, ReportView, age_seconds=age_of(report.judged_at, now))
+    return pick(report, ReportView, age_seconds=age_of(report.judged_at, now), rules_version=rules_of(report))
 
 
 def _links(recording_id: str) -> dict[str, str]:

@@ -6,9 +6,12 @@ the libraries it uses: their errors end here as `Refused` or `Unavailable`.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from service.report import ListedObject
+
+if TYPE_CHECKING:
+    from service.buckets.walking import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +25,32 @@ class Keys:
 
 @dataclass(slots=True)
 class Usage:
-    """What one look at a bucket cost so far; `cpu_seconds` of judging what was read."""
+    """What one look at a bucket cost so far; `cpu_seconds` of judging what was read, `repeats`: requests that were made
+    again because the store did not answer (they count as `requests` too)."""
 
     requests: int = 0
     bytes_read: int = 0
     objects: int = 0
     cpu_seconds: float = 0.0
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """An object, or the part of it that was asked for. `size_bytes` of the whole object where the store said it;
-    `cut`: there was more than `max_bytes`, and `content` is the beginning."""
+    `cut`: there was more than `max_bytes`, and `content` is the beginning.
+
+    `content` are the stored bytes: `encoding` is the Content-Encoding that the store names for them (`gzip`), empty
+    where it names none; see `encodings.fetch_text`. `checksum` is what the store itself keeps of the whole object, as
+    `name:value`, where the whole object was asked for and the store says it; see `values.parse_checksum`.
+    """
 
     content: bytes
     etag: str
     size_bytes: int | None
     cut: bool
+    encoding: str = ""
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +66,11 @@ class Bucket(Protocol):
     `Unavailable` (anything that may pass), never a library's own error."""
 
     def list_objects(
-        self, prefix: str, after: str = "", *, usage: Usage | None = None
+        self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: "Walk | None" = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """The objects below `prefix` whose keys come after `after`, in key order, a page at a time."""
+        """The objects below `prefix` whose keys come after `after`, each once, a page at a time. The order is the
+        store's: most stores give the order of the keys. Where it raised, a call with the same `walk` goes on with the
+        page that failed."""
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None

@@ -6,6 +6,7 @@ A text made here never holds a URL, a key or a body: only statuses, and words of
 import re
 from collections.abc import Mapping
 
+from service.buckets.values import parse_content_range
 from service.errors import OutsideError, Refused, Unavailable
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
@@ -14,11 +15,24 @@ _RETRY = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchObject", "BlobNotFound"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 _LATER = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted", "ServerBusy"}
+_UNKNOWN = {"InvalidArgument", "InvalidRequest", "InvalidQueryParameter", "InvalidParameter", "NotImplemented"}
 _AZURE_CODE = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 
 
 class Absent(OutsideError):
     """The store knows no such object. Never leaves this room: `fetch` answers None instead."""
+
+
+class NotUnderstood(Refused):
+    """The store does not know something that the request holds."""
+
+
+class PastEnd(OutsideError):
+    """The part asked for begins behind the object's last byte. Never leaves this room: `fetch` answers no bytes."""
+
+    def __init__(self, size_bytes: int | None) -> None:
+        super().__init__("storage_range_past_end")
+        self.size_bytes = size_bytes
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object_asked: bool) -> OutsideError:
@@ -31,10 +45,14 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object
     told = f"status {status}" + (f" {code}" if code else "")
     if status == 404 and object_asked and code in _ABSENT:
         return Absent("storage_object_absent", told)
+    if status == 416 and object_asked:
+        return PastEnd(parse_content_range(headers.get("Content-Range", ""))[2])
     if status in (301, 307, 308) or code in ("AuthorizationHeaderMalformed", "PermanentRedirect"):
         region = headers.get("x-amz-bucket-region", "")
         where = f"; its region is {region}" if _REGION.fullmatch(region) else ""
         return Refused("storage_refused", f"the bucket is somewhere else ({told}){where}")
+    if status == 501 or (status == 400 and code in _UNKNOWN):
+        return NotUnderstood("storage_refused", told)
     if status in (408, 425, 429) or status >= 500 or code in _LATER:
         retry = headers.get("Retry-After", "")
         seconds = float(retry) if _RETRY.fullmatch(retry) else None

@@ -9,23 +9,22 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 
 from service.buckets import Fetched, Headed, Keys, Usage
-from service.buckets.answers import Absent
+from service.buckets.answers import Absent, PastEnd
 from service.buckets.listing import AZURE_SHAPE, PageReader
 from service.buckets.vendors import AZURE, VENDORS, check_endpoint
-from service.buckets.wire import Wire
-from service.errors import Refused, Unavailable
+from service.buckets.walking import Walk, fill_sizes
+from service.buckets.wire import Wire, read_head
+from service.errors import Refused
 from service.recording import Location
 from service.report import ListedObject
 
 _VERSION = "2021-12-02"  # the oldest that knows all that is used here: older stores understand it too
-_EMPTY_PAGES = 100
 _SIGNED_SECONDS = 3600
 _MOST_BYTES = 5000
 _ACCOUNT_KEY = 44  # base64 of 32 bytes: the shortest key there is
@@ -59,31 +58,22 @@ class AzureBucket:
         """Nothing is held open."""
 
     async def list_objects(
-        self, prefix: str, after: str = "", *, usage: Usage | None = None
+        self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """The blobs below `prefix` whose names come after `after`, in order, a page at a time. Azure cannot start
+        """The blobs below `prefix` whose names come after `after`, each once, a page at a time. Azure cannot start
         after a name, so the pages before it are read too."""
         usage = usage or Usage()
-        marker: str | None = None
-        last, empty = "", 0
-        while empty < _EMPTY_PAGES:
+        walk = walk or Walk(after)
+        while True:
             async with self._wire.asking("list", usage):
-                page = await self._read_page(prefix, marker, usage, _MOST_BYTES)
-            names = [last, *(one.key for one in page.objects)]
-            if any(name <= before for before, name in pairwise(names)):
-                raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
-            last = names[-1]
-            objects = [one for one in page.objects if one.key > after]
+                page = await self._read_page(prefix, walk.token, usage, _MOST_BYTES)
+            objects = walk.take(await fill_sizes(page.decoded(), lambda key: self.head(key, usage=usage)))
             if objects:
                 usage.objects += len(objects)
                 yield objects
             if not page.truncated:
                 return
-            if page.token == marker:
-                raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
-            marker = page.token
-            empty = 0 if page.objects else empty + 1
-        raise Unavailable("storage_unreachable", "the listing goes on without showing anything")
+            walk.go_on(page.token)
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
@@ -95,20 +85,16 @@ class AzureBucket:
         try:
             async with self._wire.asking("get", usage):
                 answer = await self._send("GET", key, headers, object_asked=True)
-                content = await self._wire.read_body(_Body(answer), max_bytes + 1, usage)
+                return await self._wire.read_object(answer, max_bytes, span, usage)
         except Absent:
             return None
-        whole = answer.headers.get("Content-Range", "").rpartition("/")[2] or answer.headers.get("Content-Length", "")
-        size = int(whole) if whole.isdecimal() else None
-        etag = answer.headers.get("ETag", "").strip('"')
-        return Fetched(content[:max_bytes], etag, size, len(content) > max_bytes)
+        except PastEnd as error:
+            return Fetched(b"", "", error.size_bytes, cut=False)
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
         """Size and ETag of a blob."""
         async with self._wire.asking("head", usage or Usage()):
-            answer = await self._send("HEAD", key, {}, object_asked=False)
-            answer.close()
-        return Headed(int(answer.headers.get("Content-Length", "0")), answer.headers.get("ETag", "").strip('"'))
+            return read_head(await self._send("HEAD", key, {}))
 
     async def presign(self, key: str, seconds: int) -> str:
         """A URL that lets whoever holds it fetch the blob for `seconds`. It is a secret; no request is made."""
@@ -126,7 +112,7 @@ class AzureBucket:
         """The first blob below `prefix`, asked for to learn whether the keys may list it."""
         async with self._wire.asking("list", Usage()):
             page = await self._read_page(prefix, None, Usage(), 2)
-        return next(iter(page.objects), None)
+        return next(iter(await fill_sizes(page.objects, self.head)), None)
 
     async def probe_write(self, key: str) -> None:
         """Write a tiny blob, to learn whether the keys may; it is left there, as nothing here deletes."""
@@ -138,7 +124,7 @@ class AzureBucket:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(most)}
         if marker is not None:
             query["marker"] = marker
-        response = await self._send("GET", "", {}, permission="l", query=query.items())
+        response = await self._send("GET", "", {}, permission="l", query=query.items(), unpacked=True)
         return await self._wire.read_page(response, PageReader(AZURE_SHAPE), usage)
 
     async def _send(
@@ -151,6 +137,7 @@ class AzureBucket:
         permission: str = "r",
         query: Iterable[tuple[str, str]] = (),
         object_asked: bool = False,
+        unpacked: bool = False,
     ) -> aiohttp.ClientResponse:
         signed = self._library.generate_container_sas(
             self._keys.access_key,
@@ -163,7 +150,7 @@ class AzureBucket:
         asked = urlencode(list(query), quote_via=quote)
         url = f"{self._url}{path}?{asked}{'&' if asked else ''}{signed}"
         return await self._wire.send(
-            method, url, {"x-ms-version": _VERSION, **headers}, body, object_asked=object_asked
+            method, url, {"x-ms-version": _VERSION, **headers}, body, object_asked=object_asked, unpacked=unpacked
         )
 
     def _expiry(self, seconds: int) -> datetime:
@@ -178,19 +165,6 @@ def load_library() -> Any:
     except ModuleNotFoundError:
         raise Refused("storage_library_missing", "Azure needs the extra: pip install 'pagereel[azure]'") from None
     return blob
-
-
-class _Body:
-    """An answer as something that is read and closed."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def read(self, most: int) -> bytes:
-        return await self._answer.content.read(most)
-
-    def close(self) -> Any:
-        self._answer.close()
 
 
 def _container_url(location: Location, keys: Keys) -> str:

@@ -1,23 +1,30 @@
 """Reads the XML of one LIST page while it arrives.
 
 botocore reads a page of 1,000 keys in one go, and holds the loop for 80 ms; here expat eats it in small bites. The
-XML comes from a stranger: no document type, no entities, bounded texts, bounded depth, bounded length.
+XML comes from a stranger: no document type, no entities, bounded texts, bounded depth, bounded length. Only the key of
+an object must be there: what else a store leaves out or writes oddly is absent.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
+from service.buckets.repair import Repair
+from service.buckets.values import parse_count, parse_etag, parse_instant
 from service.report import ListedObject
 
 BITE_BYTES = 16_384
-MAX_PAGE_BYTES = 8 * 1024 * 1024
+UNSIZED = -1
+"""The size of an object for which the page says none."""
+
+# Small stores give all they have in one page: some 250 bytes of memory and of text for each object.
+_MAX_PAGE_BYTES = 64 * 1024 * 1024
+_MAX_OBJECTS = 200_000
 _MAX_TEXT = 8_192
 _MAX_DEPTH = 8
-_MAX_OBJECTS = 10_000
+_ENCODED = re.compile(r"[!-~]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +39,16 @@ class Shape:
     size: tuple[str, ...]
     etag: tuple[str, ...]
     modified: tuple[str, ...]
-    instant: Callable[[str], datetime]
 
 
 S3_SHAPE = Shape(
     root="ListBucketResult",
-    page=frozenset({"IsTruncated", "NextContinuationToken", "EncodingType"}),
+    page=frozenset({"IsTruncated", "NextContinuationToken", "NextMarker", "EncodingType"}),
     item=("Contents",),
     key=("Key",),
     size=("Size",),
     etag=("ETag",),
     modified=("LastModified",),
-    instant=datetime.fromisoformat,
 )
 AZURE_SHAPE = Shape(
     root="EnumerationResults",
@@ -53,7 +58,6 @@ AZURE_SHAPE = Shape(
     size=("Properties", "Content-Length"),
     etag=("Properties", "Etag"),
     modified=("Properties", "Last-Modified"),
-    instant=parsedate_to_datetime,
 )
 
 
@@ -61,11 +65,17 @@ class NotAListing(Exception):
     """The answer is no page of a listing, with the reason. Holds nothing of what was read."""
 
 
-class PageReader:
-    """One page: `feed` bites of it, then `close`; `objects` are in the order of the page."""
+class NotWellFormed(NotAListing):
+    """The answer is no XML, or holds characters that XML cannot hold."""
 
-    def __init__(self, shape: Shape = S3_SHAPE) -> None:
+
+class PageReader:
+    """One page: `feed` bites of it, then `close`; `objects` are in the order of the page. `repaired`: characters that
+    XML cannot hold are passed over; see `Repair`."""
+
+    def __init__(self, shape: Shape = S3_SHAPE, *, repaired: bool = False) -> None:
         self._shape = shape
+        self._repair = Repair() if repaired else None
         self._fields = frozenset({shape.key, shape.size, shape.etag, shape.modified})
         self._names = frozenset(path[-1] for path in self._fields)
         self._item_depth = 1 + len(shape.item)
@@ -90,7 +100,7 @@ class PageReader:
     def feed(self, bite: bytes) -> None:
         """Take the next bytes. Raises NotAListing."""
         self._size += len(bite)
-        if self._size > MAX_PAGE_BYTES:
+        if self._size > _MAX_PAGE_BYTES:
             raise NotAListing("the page is too long")
         self._parse(bite, last=False)
 
@@ -100,19 +110,21 @@ class PageReader:
 
     @property
     def truncated(self) -> bool:
-        """Whether more pages follow."""
-        return self._page.get("IsTruncated") == "true" or bool(self._page.get("NextMarker"))
+        """Whether more pages follow. Without a word of it, a token says so."""
+        declared = self._page.get("IsTruncated", "").strip().lower()
+        return declared in ("true", "1") if declared else self.token is not None
 
     @property
     def token(self) -> str | None:
-        """What to ask the next page with."""
-        return self._page.get("NextContinuationToken") or self._page.get("NextMarker")
+        """What to ask the next page with, where the page says it."""
+        return self._page.get("NextContinuationToken") or self._page.get("NextMarker") or None
 
     def _parse(self, bite: bytes, *, last: bool) -> None:
+        text = bite if self._repair is None else self._repair.feed(bite, last=last)
         try:
-            self._parser.Parse(bite, last)
+            self._parser.Parse(text, last)
         except (expat.ExpatError, ValueError, OverflowError):
-            raise NotAListing("the page is not well-formed") from None
+            raise NotWellFormed("the page is not well-formed") from None
 
     def _refuse(self, *_: object) -> None:
         raise NotAListing("the page has a document type")
@@ -139,9 +151,12 @@ class PageReader:
     def _text(self, text: str) -> None:
         if self._texts is not None:
             self._length += len(text)
-            if self._length > _MAX_TEXT:
+            if self._length <= _MAX_TEXT:
+                self._texts.append(text)
+            elif self._field in (None, self._shape.key):
                 raise NotAListing("a text is too long")
-            self._texts.append(text)
+            else:
+                self._texts = None
 
     def _end(self, name: str) -> None:
         depth, texts = len(self._path), self._texts
@@ -161,16 +176,27 @@ class PageReader:
         if len(self.objects) >= _MAX_OBJECTS:
             raise NotAListing("the page holds too many objects")
         shape = self._shape
-        try:
-            size = int(fields[shape.size])
-            modified_at = shape.instant(fields[shape.modified]).timestamp()
-            etag = fields.get(shape.etag, "").strip('"')
-            self.objects.append(ListedObject(fields[shape.key], size, etag, modified_at))
-        except (KeyError, ValueError, OverflowError, TypeError):
-            raise NotAListing("an object lacks its key, size or time") from None
+        key = fields.get(shape.key)
+        if not key:
+            raise NotAListing("an object lacks its key")
+        size = parse_count(fields.get(shape.size, ""))
+        etag = parse_etag(fields.get(shape.etag, ""))
+        self.objects.append(
+            ListedObject(key, UNSIZED if size is None else size, etag, parse_instant(fields.get(shape.modified, "")))
+        )
 
-    def decoded(self) -> list[ListedObject]:
-        """The objects, with keys decoded where the page says that they are URL-encoded."""
-        if self._page.get("EncodingType") != "url":
+    def decoded(self, prefix: str = "") -> list[ListedObject]:
+        """The objects below `prefix`, with keys decoded where they are URL-encoded."""
+        declared = self._page.get("EncodingType", "").strip().lower() == "url"
+        if not are_encoded([one.key for one in self.objects], prefix, declared=declared):
             return self.objects
         return [ListedObject(unquote_plus(one.key), one.size_bytes, one.etag, one.modified_at) for one in self.objects]
+
+
+def are_encoded(keys: Iterable[str], prefix: str, *, declared: bool) -> bool:
+    """Whether the keys of a page are URL-encoded. What the page says counts where both readings are possible: some
+    stores encode without a word of it, others repeat the word and do not encode."""
+    keys = list(keys)
+    plain = all(key.startswith(prefix) for key in keys)
+    encoded = all(unquote_plus(key).startswith(prefix) for key in keys) and all(map(_ENCODED.fullmatch, keys))
+    return declared if plain == encoded else encoded

@@ -1,31 +1,31 @@
 """One bucket behind the S3 protocol: list, fetch, head, presign, probe.
 
-aiobotocore resolves, signs and is the client; everything it sends goes through `_send`, over the one aiohttp session
-of the process. Only the bodies of LIST answers bypass its parser (see `listing`). One call is one request: repeating
-is left to the caller's schedule. Nothing here deletes, and nothing shows a key, a signature or a signed URL.
+aiobotocore resolves where the bucket is, presigns and writes the probe. Requests that read are signed by `signing` and
+sent over the one aiohttp session of the process: a call of the client costs more than all the rest, and its parsers
+fail at headers that nothing needs. One call is one request: repeating is left to `patient` and the caller's schedule.
+Nothing here deletes, and nothing shows a key, a signature or a signed URL.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.auth import HmacV1Auth, S3SigV4Auth
-from botocore.awsrequest import AWSPreparedRequest, AWSRequest
-from botocore.credentials import Credentials
+from botocore.awsrequest import AWSPreparedRequest
 
 from service.buckets import Fetched, Headed, Keys, Usage
-from service.buckets.answers import Absent
-from service.buckets.listing import PageReader
+from service.buckets.answers import Absent, NotUnderstood, PastEnd
+from service.buckets.listing import NotWellFormed, PageReader
+from service.buckets.signing import Door, Signs, encode_query, signer
 from service.buckets.vendors import Address, Dialect, resolve
-from service.buckets.wire import Wire
+from service.buckets.walking import Walk, fill_sizes
+from service.buckets.wire import Wire, read_head
 from service.errors import Unavailable
 from service.recording import Location
 from service.report import ListedObject
@@ -33,7 +33,7 @@ from service.report import ListedObject
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-_EMPTY_PAGES = 100
+_NONE: Mapping[str, str] = {}
 
 
 class S3Bucket:
@@ -61,6 +61,8 @@ class S3Bucket:
         self._keys = keys
         self._session = session
         self._dialect = dialect
+        self._clock = clock
+        self._encoded = False
         self._wire = Wire(http, clock, deadline_seconds, concurrency)
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -81,36 +83,25 @@ class S3Bucket:
         await self._stack.aclose()
 
     async def list_objects(
-        self, prefix: str, after: str = "", *, usage: Usage | None = None
+        self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """The objects below `prefix` whose keys come after `after`, in key order, a page at a time."""
+        """The objects below `prefix` whose keys come after `after`, each once, a page at a time."""
         usage = usage or Usage()
-        token: str | None = None
-        last = after
-        empty = 0
-        while empty < _EMPTY_PAGES:
-            async with self._wire.asking("list", usage):
-                page = await self._read_page(prefix, after, token, usage)
-            decoded = page.decoded()
-            # Some stores do not know start-after, and at least one gives the same page for ever (verification A.5.1).
-            objects = [one for one in decoded if token is not None or one.key > after]
-            if any(one.key <= before for one, before in zip(objects, [last, *(o.key for o in objects)], strict=False)):
-                raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
+        walk = walk or Walk(after)
+        while True:
+            page = await self._read_page(prefix, after, walk.token, usage)
+            decoded = page.decoded(prefix)
+            objects = walk.take(await fill_sizes(decoded, lambda key: self.head(key, usage=usage)))
             if objects:
                 usage.objects += len(objects)
-                last = objects[-1].key
                 yield objects
             if not page.truncated:
                 return
             following = page.token
             if (await self._open()).address.list_version == 1:
                 following = decoded[-1].key if decoded else None
-            if following is None or following == token:
-                raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
-            token = following
-            empty = 0 if objects else empty + 1
+            walk.go_on(following)
             await asyncio.sleep(0)  # decoding a page and signing the request for the next are two turns of the loop
-        raise Unavailable("storage_unreachable", "the listing goes on without showing anything")
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
@@ -118,27 +109,26 @@ class S3Bucket:
         """At most `max_bytes` of the object, or of its bytes `span` (first, last); None where the bucket says that
         there is no such object."""
         usage = usage or Usage()
-        client = (await self._open()).client
-        asked: dict[str, Any] = {"Bucket": self._location.bucket, "Key": key}
-        if span is not None:
-            asked["Range"] = f"bytes={span[0]}-{span[1]}"
+        opened = await self._open()
+        headers = {} if span is None else {"range": f"bytes={span[0]}-{span[1]}"}
+        if span is None and opened.address.own_checksums:
+            headers["x-amz-checksum-mode"] = "ENABLED"
         try:
             async with self._wire.asking("get", usage):
-                answer = await client.get_object(**asked)
-                content = await self._wire.read_body(answer["Body"], max_bytes + 1, usage)
+                path = opened.door.object_path(key)
+                answer = await self._ask(opened, "GET", path, headers=headers, object_asked=True)
+                return await self._wire.read_object(answer, max_bytes, span, usage)
         except Absent:
             return None
-        whole = answer.get("ContentRange", "").rpartition("/")[2] if span else str(answer.get("ContentLength", ""))
-        size = int(whole) if whole.isdecimal() else None
-        return Fetched(content[:max_bytes], answer.get("ETag", "").strip('"'), size, len(content) > max_bytes)
+        except PastEnd as error:
+            return Fetched(b"", "", error.size_bytes, cut=False)
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
         """Size and ETag of an object. An answer to HEAD has no body, so a 404 says nothing about the object here: it
-        is `Unavailable`, and `fetch` tells the truth."""
-        client = (await self._open()).client
+        is an error, and `fetch` tells the truth."""
+        opened = await self._open()
         async with self._wire.asking("head", usage or Usage()):
-            answer = await client.head_object(Bucket=self._location.bucket, Key=key)
-        return Headed(answer["ContentLength"], answer.get("ETag", "").strip('"'))
+            return read_head(await self._ask(opened, "HEAD", opened.door.object_path(key)))
 
     async def presign(self, key: str, seconds: int) -> str:
         """A URL that lets whoever holds it fetch the object for `seconds`. It is a secret; no request is made."""
@@ -148,9 +138,9 @@ class S3Bucket:
 
     async def probe_read(self, prefix: str) -> ListedObject | None:
         """The first object below `prefix`, asked for to learn whether the keys may list it."""
-        async with self._wire.asking("list", Usage()):
-            page = await self._read_page(prefix, "", None, Usage(), most=2)
-        return next(iter(page.decoded()), None)
+        # Asked for plainly, so that each dialect that is tried costs one request.
+        page = await self._read_page(prefix, "", None, Usage(), most=2, encoded=False)
+        return next(iter(await fill_sizes(page.decoded(prefix), self.head)), None)
 
     async def probe_write(self, key: str) -> None:
         """Write a tiny object, to learn whether the keys may; it is left there, as nothing here deletes."""
@@ -159,6 +149,8 @@ class S3Bucket:
             await client.put_object(Bucket=self._location.bucket, Key=key, Body=b"Pagereel was here.\n")
 
     async def _open(self) -> "_Opened":
+        if self._opened is not None:
+            return self._opened
         async with self._opening:
             if self._opened is None:
                 address = resolve(self._location, self._dialect)
@@ -173,10 +165,10 @@ class S3Bucket:
                         config=self._config(address),
                     )
                 )
-                signed = await client.generate_presigned_url(
-                    "list_objects_v2", Params={"Bucket": self._location.bucket}
-                )
-                self._opened = _Opened(address, client, signed.partition("?")[0])
+                url = await client.generate_presigned_url("list_objects_v2", Params={"Bucket": self._location.bucket})
+                door = Door.of(url.partition("?")[0])
+                self._opened = _Opened(address, client, door, signer(address, door, self._location.bucket, self._keys))
+                self._encoded = address.encoded_listing
             return self._opened
 
     def _config(self, address: Address) -> AioConfig:
@@ -192,35 +184,72 @@ class S3Bucket:
         )
 
     async def _read_page(
-        self, prefix: str, after: str, token: str | None, usage: Usage, *, most: int = 1000
+        self,
+        prefix: str,
+        after: str,
+        token: str | None,
+        usage: Usage,
+        *,
+        most: int = 1000,
+        encoded: bool | None = None,
     ) -> PageReader:
+        """One page of a listing, asked for in another way where the first one cannot be read: some stores refuse to
+        encode keys, and keys with control characters are no XML where they are not encoded."""
         opened = await self._open()
+        encoded = self._encoded if encoded is None else encoded
         query = _page_query(opened.address, prefix, after, token, most)
-        request = AWSRequest("GET", opened.url, params=query)
-        keys = Credentials(self._keys.access_key, self._keys.secret_key, self._keys.session_token)
-        if opened.address.signature == "v4":
-            S3SigV4Auth(keys, "s3", opened.address.region).add_auth(request)
-        else:
-            # The old signature names the bucket in the path even where the host name holds it.
-            path = urlsplit(opened.url).path
-            request.auth_path = path if path.strip("/") else f"/{self._location.bucket}/"
-            HmacV1Auth(keys).add_auth(request)
-        return await self._wire.read_page(await self._send(request.prepare()), PageReader(), usage)
+        refused = repaired = False
+        while True:
+            try:
+                page = await self._ask_page(opened, query, usage, encoded=encoded, repaired=repaired)
+            except NotUnderstood:
+                if not encoded:
+                    raise
+                encoded, refused = False, True
+            except Unavailable as error:
+                if repaired or not isinstance(error.__cause__, NotWellFormed):
+                    raise
+                encoded, repaired = not refused, True
+            else:
+                self._encoded = self._encoded and not refused
+                return page
+
+    async def _ask_page(
+        self, opened: "_Opened", query: dict[str, str], usage: Usage, *, encoded: bool, repaired: bool
+    ) -> PageReader:
+        asked = encode_query(query | {"encoding-type": "url"} if encoded else query)
+        async with self._wire.asking("list", usage):
+            answer = await self._ask(opened, "GET", opened.door.path or "/", asked, unpacked=True)
+            return await self._wire.read_page(answer, PageReader(repaired=repaired), usage)
+
+    async def _ask(
+        self,
+        opened: "_Opened",
+        method: str,
+        path: str,
+        query: str = "",
+        *,
+        headers: Mapping[str, str] = _NONE,
+        object_asked: bool = False,
+        unpacked: bool = False,
+    ) -> aiohttp.ClientResponse:
+        signed = opened.sign(method, path, query, headers, self._clock())
+        url = f"{opened.door.origin}{path}?{query}" if query else f"{opened.door.origin}{path}"
+        return await self._wire.send(method, url, signed, object_asked=object_asked, unpacked=unpacked)
 
     async def _send(self, request: AWSPreparedRequest) -> aiohttp.ClientResponse:
-        # A LIST always names its prefix in the query, a GET of an object has no query.
-        object_asked = request.method == "GET" and not urlsplit(request.url).query
         headers = {name: _text(value) for name, value in request.headers.items()}
-        return await self._wire.send(request.method, request.url, headers, request.body, object_asked=object_asked)
+        return await self._wire.send(request.method, request.url, headers, request.body)
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """`url` is that of the bucket, as the client resolves it."""
+    """`door` leads to the bucket, as the client resolves it."""
 
     address: Address
     client: "S3Client"
-    url: str
+    door: Door
+    sign: Signs
 
 
 class _Door:
@@ -247,8 +276,6 @@ class _Door:
 def _page_query(address: Address, prefix: str, after: str, token: str | None, most: int) -> dict[str, str]:
     """The query of a LIST, in the version that the store understands."""
     query = {"prefix": prefix, "max-keys": str(most)}
-    if address.encoded_listing:
-        query["encoding-type"] = "url"
     if address.list_version == 1:
         marker = after if token is None else token
         return query | ({"marker": marker} if marker else {})

@@ -25,7 +25,8 @@ COMPATIBLE: Final = 11
 class Vendor:
     """How one vendor's store is reached. `url` may hold `{region}`; `regions` are the vendor's own names by Agora's
     number, `free_region` signs where the vendor has no regions; `own_checksums`: it understands Amazon's newer
-    checksum headers; `encoded_listing`: it answers a LIST with URL-encoded keys when asked to."""
+    checksum headers; `encoded_listing`: it may be asked for URL-encoded keys, which keys with control characters need.
+    A store that does not know them ignores the parameter or refuses it, and is then asked without."""
 
     name: str
     url: str | None
@@ -34,7 +35,7 @@ class Vendor:
     free_region: str | None = None
     addressing: Addressing = "virtual"
     own_checksums: bool = False
-    encoded_listing: bool = False
+    encoded_listing: bool = True
     list_version: ListVersion = 2
     legacy: bool = False
 
@@ -80,21 +81,18 @@ VENDORS: Final[dict[int, Vendor]] = {
         "docs.aws.amazon.com/general/latest/gr/s3",
         _AMAZON,
         own_checksums=True,
-        encoded_listing=True,
     ),
     2: Vendor(
         "Alibaba OSS",
         "https://oss-{region}.aliyuncs.com",
         "alibabacloud.com/help/doc-detail/389025; rclone provider/Alibaba",
         _ALIBABA,
-        encoded_listing=True,
     ),
     3: Vendor(
         "Tencent COS",
         "https://cos.{region}.myqcloud.com",
         "tencentcloud.com/document/product/436/32537; rclone provider/TencentCOS",
         _TENCENT,
-        encoded_listing=True,
         list_version=1,
     ),
     4: Vendor(
@@ -118,7 +116,6 @@ VENDORS: Final[dict[int, Vendor]] = {
         "docs.cloud.google.com/storage/docs/interoperability; rclone provider/GCS",
         {},
         free_region="auto",
-        encoded_listing=True,
     ),
     7: Vendor(
         "Huawei OBS",
@@ -126,6 +123,7 @@ VENDORS: Final[dict[int, Vendor]] = {
         "support.huaweicloud.com/obs_faq/obs_faq_0274; rclone provider/HuaweiOBS",
         _HUAWEI,
         # Its file-system buckets know no v2, and give one encoded page for ever.
+        encoded_listing=False,
         list_version=1,
     ),
     8: Vendor(

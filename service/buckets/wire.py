@@ -1,23 +1,29 @@
 """One request to a store: bounded, counted, taken in turns, and with the errors of this room. Knows no vendor."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, TypeVar
 
 import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
 from yarl import URL
 
 from metrics.verification import bucket_answered, bucket_dated, bucket_read
-from service.buckets import Usage
-from service.buckets.answers import Absent, read_refusal
+from service.buckets import Fetched, Headed, Usage
+from service.buckets.answers import Absent, PastEnd, read_refusal
 from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
+from service.buckets.values import parse_checksum, parse_content_range, parse_count, parse_encoding, parse_etag
 from service.errors import OutsideError, Refused, Unavailable
 
 _CHUNK = 65_536
 _REFUSAL_BYTES = 4096
 _CONNECT_SECONDS = 10.0
+_LONGEST_NAME = 80
+# What a proxy writes into headers is not ours to judge: memory is the limit, at most 128 MiB for one answer.
+_HEADER_BYTES = 131_072
+_HEADERS = 1000
+_UNSAID: Final = ("Content-Type",)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
 
 Reader = TypeVar("Reader", bound=PageReader)
 
@@ -34,43 +40,35 @@ class Wire:
         self._deadline_seconds = deadline_seconds
         self._turns = asyncio.Semaphore(concurrency)
 
-    @asynccontextmanager
-    async def asking(self, operation: str, usage: Usage) -> AsyncIterator[None]:
-        """One request with its answer."""
-        usage.requests += 1
-        outcome = "unavailable"
-        async with self._turns:
-            started = asyncio.get_running_loop().time()
-            try:
-                async with asyncio.timeout(self._deadline_seconds):
-                    yield
-                outcome = "ok"
-            except OutsideError as error:
-                outcome = "missing" if isinstance(error, Absent) else outcome
-                outcome = "refused" if isinstance(error, Refused) else outcome
-                raise
-            except TimeoutError as error:
-                raise Unavailable("storage_unreachable", "no whole answer in time") from error
-            except NotAListing as error:
-                raise Unavailable("storage_unreachable", f"the answer is no listing: {error}") from error
-            except (aiohttp.ClientError, OSError, BotoCoreError, ClientError) as error:
-                raise Unavailable("storage_unreachable", type(error).__name__) from error
-            finally:
-                bucket_answered(operation, outcome, asyncio.get_running_loop().time() - started)
+    def asking(self, operation: str, usage: Usage) -> "_Asking":
+        """One request with its answer, as a context. Whatever a library raises within is `Unavailable`: it failed at
+        what a store sent, and no error of its own may end more than this request."""
+        return _Asking(operation, usage, self._turns, self._deadline_seconds)
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any = None, *, object_asked: bool
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Any = None,
+        *,
+        object_asked: bool = False,
+        unpacked: bool = False,
     ) -> aiohttp.ClientResponse:
         """Send one signed request; every request to the bucket goes through here. Raises OutsideError for an answer
-        of 300 or more, and aiohttp's own errors."""
+        of 300 or more, and aiohttp's own errors. `unpacked`: a Content-Encoding of the answer is undone."""
         response = await self._http.request(
             method,
             URL(url, encoded=True),
             headers={**headers, "Accept-Encoding": "identity"},
             data=body or None,
             allow_redirects=False,
-            skip_auto_headers=("Content-Type",),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            skip_auto_headers=_UNSAID if body else None,
+            timeout=_TIMEOUT,
+            auto_decompress=unpacked,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+            max_headers=_HEADERS,
         )
         bucket_dated(response.headers.get("Date"), self._clock())
         if response.status < 300:
@@ -96,16 +94,98 @@ class Wire:
             response.close()
         return page
 
-    async def read_body(self, body: Any, most: int, usage: Usage) -> bytes:
-        """At most `most` bytes of what can be read and closed."""
+    async def read_object(
+        self, response: aiohttp.ClientResponse, max_bytes: int, span: tuple[int, int] | None, usage: Usage
+    ) -> Fetched:
+        """At most `max_bytes` of what answers a GET of an object, or of its bytes `span`. Raises Unavailable where it
+        is something else than was asked for, and aiohttp's own errors."""
+        content = await self._read_body(response, max_bytes + 1, usage)
+        headers, cut = response.headers, len(content) > max_bytes
+        first, last, size = parse_content_range(headers.get("Content-Range", "")) if span else (None, None, None)
+        if response.status not in (200, 206):
+            raise Unavailable("storage_unreachable", f"status {response.status} gives no object")
+        if span and first is not None and first != span[0]:
+            raise Unavailable("storage_unreachable", "the store gives another part than it was asked for")
+        if first is not None and last is not None and not cut and len(content) != last - first + 1:
+            raise Unavailable("storage_unreachable", "the answer does not hold the part that it names")
+        if not span:
+            size = parse_count(headers.get("Content-Length", ""))
+        return Fetched(
+            content[:max_bytes],
+            parse_etag(headers.get("ETag", "")),
+            size,
+            cut,
+            parse_encoding(", ".join(headers.getall("Content-Encoding", ()))),
+            None if span else parse_checksum(headers),
+        )
+
+    async def _read_body(self, response: aiohttp.ClientResponse, most: int, usage: Usage) -> bytes:
         chunks: list[bytes] = []
-        left = most
+        left, stream = most, response.content
         try:
-            while left > 0 and (chunk := await body.read(min(_CHUNK, left))):
+            while left > 0 and not stream.at_eof() and (chunk := await stream.read(min(_CHUNK, left))):
                 left -= len(chunk)
                 usage.bytes_read += len(chunk)
                 bucket_read("get", len(chunk))
                 chunks.append(chunk)
         finally:
-            body.close()
+            response.close()
         return b"".join(chunks)
+
+
+class _Asking:
+    """See `Wire.asking`. A class, because a generator costs a tenth of a request."""
+
+    def __init__(self, operation: str, usage: Usage, turns: asyncio.Semaphore, deadline_seconds: float) -> None:
+        self._operation = operation
+        self._usage = usage
+        self._turns = turns
+        self._deadline_seconds = deadline_seconds
+        self._loop = asyncio.get_running_loop()
+
+    async def __aenter__(self) -> None:
+        self._usage.requests += 1
+        await self._turns.acquire()
+        self._started = self._loop.time()
+        self._deadline = asyncio.timeout(self._deadline_seconds)
+        await self._deadline.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._turns.release()
+        outcome = "unavailable"
+        try:
+            await self._deadline.__aexit__(kind, error, trace)
+            outcome = "ok" if error is None else _outcome(error)
+            if isinstance(error, Exception) and not isinstance(error, OutsideError):
+                raise _unavailable(error) from error
+        except TimeoutError as late:
+            raise Unavailable("storage_unreachable", "no whole answer in time") from late
+        finally:
+            bucket_answered(self._operation, outcome, self._loop.time() - self._started)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, Absent):
+        return "missing"
+    if isinstance(error, PastEnd):
+        return "ok"
+    return "refused" if isinstance(error, Refused) else "unavailable"
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    if isinstance(error, TimeoutError):
+        return Unavailable("storage_unreachable", "no whole answer in time")
+    if isinstance(error, NotAListing):
+        return Unavailable("storage_unreachable", f"the answer is no listing: {error}")
+    return Unavailable("storage_unreachable", type(error).__name__[:_LONGEST_NAME])
+
+
+def read_head(response: aiohttp.ClientResponse) -> Headed:
+    """What an answer to HEAD says. Raises Unavailable where it does not say the size."""
+    response.close()
+    size = parse_count(response.headers.get("Content-Length", ""))
+    if size is None:
+        raise Unavailable("storage_unreachable", "the store does not say how large the object is")
+    return Headed(size, parse_etag(response.headers.get("ETag", "")))

@@ -1,13 +1,17 @@
 """The command `pagereel`: a module for each group of commands.
 
-A mistake of the user gets one clear line, never a traceback. A command's module is imported when it is used: the
-service's own take a second, and whoever asks a running one needs none of them.
+A mistake of the user gets one clear line, never a traceback; a mistake of ours gets its traceback and a status of its
+own, so that it is not taken for an answer. A command's module is imported when it is used: the
+service's own modules take a second, and a command that asks a running service needs none of them.
 """
 
+import errno
+import sys
+import traceback
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -25,7 +29,7 @@ _PLACES: Final = {
     "sandbox": "trial:sandbox_command",
     "manifest": "manifests:manifest_group",
     "verify": "verifying:verify_command",
-    "audit": "verifying:audit_command",
+    "audit": "auditing:audit_command",
     "record": "remote.recordings:record_command",
     "list": "remote.recordings:list_command",
     "show": "remote.recordings:show_command",
@@ -47,7 +51,22 @@ _PLACES: Final = {
 }
 
 
+OUR_MISTAKE: Final = 3
+"""The exit status where Pagereel itself fails."""
+
+
 class _Commands(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # click ends quietly where the reader of a pipe has gone
+            traceback.print_exc()
+            sys.exit(OUR_MISTAKE)
+
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(_PLACES)
 

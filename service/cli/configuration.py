@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from service.app import database_url
-from service.cli.output import fail, json_option, show_json
+from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import reachable, run, settings_of
 from service.probes import Probed, probe, source_addresses
 from service.serving import listen_for_check
@@ -28,7 +28,7 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
         tried = [{"what": one.what, "problem": one.problem} for one in probed]
         show_json({"apps": list(settings.apps), "storage": list(settings.storage), "probes": tried})
         sys.exit(1 if any(one.problem for one in probed) else 0)
-    click.echo(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
+    say(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
     if with_probe and not run(_print_probes(settings)):
         sys.exit(1)
 
@@ -48,7 +48,7 @@ def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
     settings = settings_of(config)
     if app not in settings.apps:
         fail(f"the settings have no app {app!r}; they have {', '.join(settings.apps) or 'none'}")
-    missing = run(listen_for_check(settings, app, wait_seconds, click.echo))
+    missing = run(listen_for_check(settings, app, wait_seconds, say))
     good = run(_print_probes(settings))
     sys.exit(0 if good and not missing else 1)
 

@@ -1,17 +1,19 @@
 """The commands of `pagereel manifest`: what a third party needs to check a manifest, and how it is checked."""
 
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from service.app import signing_keys
-from service.cli.output import fail
+from service.cli.output import fail, say
 from service.cli.running import settings_of
-from service.operations.proofs import MANIFEST_TYPE
-from service.signing import SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
+from service.operations.statement import PAYLOAD_TYPES, NotAManifestError, read_manifest
+from service.signing import Opened, SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
+from service.timestamps import Stamp, TimestampError, read_certificates, verify_answer
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -36,23 +38,53 @@ def manifest_keys(config: Path | None) -> None:
 @manifest_group.command("check")
 @click.argument("file", type=_File)
 @click.option("--key", "key_files", type=_File, multiple=True, required=True, help="Public keys (PEM); repeatable.")
+@click.option("--timestamp-ca", type=_File, help="Certificates (PEM) that are trusted for time stamps: demand one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest itself.")
-def manifest_check(file: Path, key_files: tuple[Path, ...], as_json: bool) -> None:
+def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path | None, as_json: bool) -> None:
     """Check a manifest that `GET /v1/recordings/{id}/manifest` gave, without service, database or network.
 
-    Ends with 0 where one of the keys has signed it, otherwise with 2.
+    Ends with 0 where one of the keys has signed it (and, with --timestamp-ca, a trusted authority has stamped the
+    signature), otherwise with 2.
     """
     try:
         keys = [key for path in key_files for key in read_public(path.read_text())]
-        payload, signer = open_envelope(file.read_bytes(), MANIFEST_TYPE, keys)
-    except (SignatureError, UnicodeDecodeError, OSError) as error:
+        opened = open_envelope(file.read_bytes(), PAYLOAD_TYPES, keys)
+        envelope = opened.envelope
+        said = read_manifest(envelope.payload, envelope.payload_type)
+        stamp = None if timestamp_ca is None else _proven_stamp(opened, timestamp_ca)
+    except (SignatureError, NotAManifestError, TimestampError, UnicodeDecodeError, OSError) as error:
         fail(f"not proven: {error}")
     if as_json:
-        sys.stdout.buffer.write(payload + b"\n")
+        sys.stdout.buffer.write(envelope.payload + b"\n")
         return
-    told: dict[str, Any] = orjson.loads(payload)
-    size = sum(one["size_bytes"] or 0 for one in told["objects"])
-    click.echo(f"signed by {signer}")
-    click.echo(f"{told['recording']} ({told['deployment']}): {told['state']}, last look {told['verdict']}")
-    click.echo(f"looked at {told['judged_at']} at level {told['level']}, coverage {told['coverage']}")
-    click.echo(f"{len(told['objects'])} objects, {size} bytes, {len(told['missing'])} missing")
+    say(f"signed by {envelope.keyid}")
+    if stamp is not None:
+        say(f"stamped {datetime.fromtimestamp(stamp.at, UTC):%Y-%m-%dT%H:%M:%SZ} by {stamp.authority}")
+    elif opened.stamps:
+        say(f"{len(opened.stamps)} time stamp(s), not checked: --timestamp-ca does that")
+    for line in _lines(said):
+        say(line)
+
+
+def _proven_stamp(opened: Opened, authority: Path) -> Stamp:
+    """The earliest time stamp that is proven. Raises `TimestampError` where none is."""
+    trusted, proven, refused = read_certificates(authority.read_text()), [], "it has no time stamp"
+    for answer in opened.stamps:
+        try:
+            proven.append(verify_answer(answer, opened.envelope.signature, trusted))
+        except TimestampError as error:
+            refused = str(error)
+    if not proven:
+        raise TimestampError(refused)
+    return min(proven, key=lambda stamp: stamp.at)
+
+
+def _lines(said: dict[str, Any]) -> Iterator[str]:
+    """What a manifest says, for a person. Those of earlier versions have no wanted level, rules and hashes."""
+    wanted, rules, objects = said.get("wanted_level"), said.get("rules_version") or 1, said["objects"]
+    below = f" (wanted: {wanted})" if wanted not in (None, said["level"]) else ""
+    yield f"{said['recording']} ({said['deployment']}): {said['state']}, last verification {said['verdict']}"
+    yield f"read {said['judged_at']} at level {said['level']}{below}, rules {rules}, coverage {said['coverage']}"
+    size = sum(one["size_bytes"] for one in objects if isinstance(one.get("size_bytes"), int))
+    hashed = sum(isinstance(one.get("sha256"), str) for one in objects)
+    yield f"{len(objects)} objects, {size} bytes, {hashed} with SHA-256, {len(said['missing'])} missing"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from service.app import database_url
-from service.cli.output import fail, json_option, show_json
+from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import reachable, run, settings_of
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
@@ -21,9 +21,9 @@ from service.serving import Roles, serve
 def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) -> None:
     """Run the API, the callback listener and the worker."""
     settings = settings_of(config, callbacks_only=callbacks_only, quiet=False)
-    if not callbacks_only:
-        reachable(settings)
     work = settings.worker.enabled and not (no_worker or callbacks_only)
+    if not callbacks_only:
+        reachable(settings, works=work)
     run(serve(settings, Roles(api=not callbacks_only, work=work)))
 
 
@@ -43,7 +43,7 @@ def migrate_command(config: Path | None, as_json: bool) -> None:
     if as_json:
         show_json({"before": before, "after": after})
     else:
-        click.echo(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
+        say(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
 
 
 @click.command("backup")
@@ -63,6 +63,6 @@ def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:
     if as_json:
         show_json({"copy": str(copy), "bytes": size})
         return
-    click.echo(f"{copy} is a sound copy of {size} bytes")
+    say(f"{copy} is a sound copy of {size} bytes")
     if (own_key := Path(f"{source}.key")).exists():
-        click.echo(f"it is of no use without the sealing key in {own_key}: keep a copy of that in another place")
+        say(f"it is of no use without the sealing key in {own_key}: keep a copy of that in another place")

@@ -13,8 +13,8 @@ from service.database.run import Database
 from service.database.startup import prepare
 from service.errors import OutsideError, ServiceError
 from service.logs import configure_logs
-from service.probes import unreachable
-from service.settings import Log, Settings, SettingsError
+from service.probes import undecodable, unreachable
+from service.settings import Log, Settings, SettingsError, StorageProfile
 
 T = TypeVar("T")
 
@@ -29,11 +29,20 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
     return settings
 
 
-def reachable(settings: Settings) -> Settings:
-    """The settings; ends the process where a storage profile leads nowhere, before anything is recorded into it."""
-    if lost := unreachable(settings):
-        fail("; ".join(f"storage.{name}: {problem}" for name, problem in lost.items()))
+def reachable(settings: Settings, *, works: bool = True) -> Settings:
+    """The settings; ends the process where a storage profile leads nowhere, or where this process `works` and cannot
+    verify at the profile's level, before anything is recorded into it."""
+    lost = [*unreachable(settings).items(), *(undecodable(settings).items() if works else ())]
+    if lost:
+        fail("; ".join(f"storage.{name}: {problem}" for name, problem in lost))
     return settings
+
+
+def profile_of(settings: Settings, storage: str) -> StorageProfile:
+    """The storage profile of that name; ends the process where there is none."""
+    if storage not in settings.storage:
+        fail(f"the settings have no storage {storage!r}; they have {', '.join(settings.storage) or 'none'}")
+    return settings.storage[storage]
 
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:

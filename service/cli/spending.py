@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from service.cli.output import fail, json_option, show_json
+from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.session import Service, reached, speak
 from service.cli.remote.shown import console, table
 from service.cli.running import run, settings_of, with_database
@@ -68,5 +68,5 @@ def _show(used: dict[str, Any], as_json: bool) -> None:
     console().print(table(heads, rows))
     limit = used["minutes_per_month"]
     of = "" if limit is None else f" of {limit:g} allowed"
-    click.echo(f"{used['month']}: {used['seconds'] / 60:.1f} minutes{of}")
-    click.echo(f"{used['currency']} {used['cost']:.2f}, minutes of a class rounded up")
+    say(f"{used['month']}: {used['seconds'] / 60:.1f} minutes{of}")
+    say(f"{used['currency']} {used['cost']:.2f}, minutes of a class rounded up")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from service.cli.output import fail, json_option, show_json
+from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.shown import console, table
 from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
@@ -107,4 +107,4 @@ def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:
     if as_json:
         show_json({"revoked": token_id})
     else:
-        click.echo(f"{token_id} is revoked")
+        say(f"{token_id} is revoked")

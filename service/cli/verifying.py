@@ -1,54 +1,79 @@
-"""Commands that look into buckets: verify (needs no database), audit."""
+"""The command `pagereel verify`: judges the recordings in a bucket. It needs no database."""
 
+import os
 import sys
 import time
-from collections import Counter
-from datetime import UTC, datetime
+import traceback
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
-from service.cli.output import fail
-from service.cli.running import run, settings_of, with_database
-from service.database.filed import load_filed, recording_exists
-from service.database.run import Database
-from service.media.discovery import FoundRecording
-from service.report import Level, Report, Severity, Verdict
-from service.settings import Settings, StorageProfile, location
+from service.cli.judged import exit_status, lines_of_sum, plain, table_of
+from service.cli.output import fail, say
+from service.cli.parameters import Instant, Seconds, Size, Span
+from service.cli.progress import progress_of
+from service.cli.remote.shown import console
+from service.cli.running import profile_of, run, settings_of
+from service.media.discovery import FoundRecording, Wanted
+from service.report import Interval, Level
+from service.settings import Settings, location
 from service.verifier import foreign
-from service.verifier.audit import Discrepancy, Filed, compare
+from service.verifier.foreign import Judged
 from service.verifier.reading import TooManyObjects
 
-Judged = list[tuple[FoundRecording, Report]]
-
-_STYLES = {
-    Verdict.VERIFIED: "green",
-    Verdict.INCOMPLETE: "yellow",
-    Verdict.DEFECTIVE: "red",
-    Verdict.UNREACHABLE: "magenta",
-}
+INTERRUPTED = 130
+_AT_ONCE = max(8, 2 * (os.cpu_count() or 1))
+_LEVELS = [level.value for level in Level]
 
 
-class _Instant(click.ParamType[float]):
-    """RFC 3339 with an offset, as Unix seconds."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    storage: str
+    prefix: str
+    sid: str | None
+    cname: str | None
+    level: Level
+    at_once: int
+    wanted: Wanted
 
-    name = "instant"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            instant = None
-        if instant is None or instant.tzinfo is None:
-            self.fail("should be an RFC 3339 instant with its offset, as 2026-11-22T09:00:00Z", param, ctx)
-        return instant.timestamp()
+@dataclass(slots=True)
+class _Result:
+    """What was found and judged so far. It outlives an interrupted run."""
+
+    found: int = 0
+    judged: list[Judged] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what was wanted."""
+    options = [
+        click.option("--from", "from_at", type=Instant(), help="When it should have begun. Default: the first slice."),
+        click.option("--to", "to_at", type=Instant(), help="When it should have ended. Default: the last slice."),
+        click.option(
+            "--pause", "pauses", type=Span(), multiple=True, metavar="FROM/TO", help="A wanted pause; repeatable."
+        ),
+        click.option("--mp4/--no-mp4", "mp4", default=None, help="Whether an MP4 was wanted. Default: if one exists."),
+        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="The wanted size of the picture: 1280x720."),
+        click.option(
+            "--sound/--no-sound", "sound", default=None, help="Whether sound was wanted; without, silence is fine."
+        ),
+        click.option(
+            "--max-missing", "max_missing_seconds", type=Seconds(), metavar="SECONDS",
+            help="How much wanted time may be missing. Default: 5 s or 0.1 % of it, whichever is more.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command("verify")
@@ -56,177 +81,128 @@ class _Instant(click.ParamType[float]):
 @click.option("--prefix", required=True, help="What the keys of the objects begin with.")
 @click.option("--sid", help="Only this Agora task.")
 @click.option("--cname", help="Only this channel name, as it stands in the file names.")
+@click.option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
+@_wanted_options
 @click.option(
-    "--level", type=click.Choice([one.value for one in Level]), default=Level.CONTENT.value, show_default=True
+    "--at-once", type=click.IntRange(1, 256), default=_AT_ONCE, help="How many recordings to judge side by side."
 )
-@click.option("--from", "from_at", type=_Instant(), help="When recording should have begun. Default: the first slice.")
-@click.option("--to", "to_at", type=_Instant(), help="When it should have ended. Default: the last slice.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is judged.")
 @click.pass_obj
 def verify_command(
     config: Path | None,
+    /,
     storage: str,
     prefix: str,
     sid: str | None,
     cname: str | None,
     level: str,
-    from_at: float | None,
-    to_at: float | None,
+    at_once: int,
     as_json: bool,
+    json_lines: bool,
+    **given: Any,
 ) -> None:
-    """Judge the recordings in a bucket, whoever made them. Needs no service and no database.
+    """Judge the recordings in a bucket, no matter who made them. Needs no service and no database.
 
-    Ends with 0 where all of them are verified, with 1 where one is defective or incomplete or there is none, and with 2
-    where one could not be looked at.
+    Ends with 0 where all of them are verified, with 1 where one is defective or incomplete or there is none, with 2
+    where one could not be read as deep as --level says, and with 3 for a mistake of Pagereel's own. Ctrl-C prints what
+    is judged so far and ends with 130.
     """
+    if as_json and json_lines:
+        raise click.UsageError("--json and --json-lines exclude each other")
     settings = settings_of(config)
-    wanted = (sid, cname)
-    judged = run(
-        _verify(settings, storage, prefix, wanted, Level(level), foreign.Window(from_at, to_at), quiet=as_json)
-    )
-    judged.sort(key=lambda pair: (pair[0].folder, pair[0].first_at or 0, pair[0].sid))
-    if as_json:
-        click.echo(
-            orjson.dumps({"storage": storage, "prefix": prefix, "recordings": [_plain(*pair) for pair in judged]})
-        )
-    elif not judged:
-        click.echo(f"no recording was found below {prefix!r}", err=True)
-    else:
-        _print(judged)
-    verdicts = {report.verdict for _, report in judged}
-    sys.exit(2 if Verdict.UNREACHABLE in verdicts else 0 if verdicts == {Verdict.VERIFIED} else 1)
+    request = _Request(storage, prefix, sid, cname, Level(level), at_once, _wanted(given))
+    result = _Result()
+    show: Callable[[Judged], None] = _print_line if json_lines else lambda _: None
+    try:
+        run(_verify(settings, request, result, show, quiet=as_json or json_lines))
+    except KeyboardInterrupt:
+        result.interrupted = True
+    _print(request, result, as_json=as_json, json_lines=json_lines)
+    sys.exit(INTERRUPTED if result.interrupted else exit_status(result.judged, request.level))
+
+
+def _wanted(given: dict[str, Any]) -> Wanted:
+    """What the options say was wanted. Ends the process where the window is no window."""
+    wanted = Wanted(**{**given, "pauses": _joined(given["pauses"])})
+    if wanted.from_at is not None and wanted.to_at is not None and wanted.from_at >= wanted.to_at:
+        raise click.BadParameter("must be later than --from", param_hint="'--to'")
+    return wanted
+
+
+def _joined(pauses: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    """The pauses in order; those that touch become one."""
+    joined: list[Interval] = []
+    for pause in sorted(pauses, key=lambda one: one.from_at):
+        before = joined[-1] if joined else None
+        if before is not None and before.to_at is not None and pause.from_at <= before.to_at:
+            joined[-1] = Interval(before.from_at, max(before.to_at, pause.to_at or before.to_at))
+        else:
+            joined.append(pause)
+    return tuple(joined)
 
 
 async def _verify(
-    settings: Settings,
-    storage: str,
-    prefix: str,
-    wanted: tuple[str | None, str | None],
-    level: Level,
-    window: foreign.Window,
-    *,
-    quiet: bool,
-) -> Judged:
-    profile = profile_of(settings, storage)
-    judged: Judged = []
+    settings: Settings, request: _Request, result: _Result, show: Callable[[Judged], None], *, quiet: bool
+) -> None:
+    """Find the recordings and judge them into `result`; `show` gets each as soon as it is judged."""
+    profile = profile_of(settings, request.storage)
     async with open_buckets(settings) as buckets:
         bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
-        found = await _found(bucket, prefix, wanted)
-        with Progress(console=Console(stderr=True), disable=quiet, transient=True) as progress:
-            task = progress.add_task("verifying", total=len(found))
-            async for pair in foreign.judge_found(bucket, found, level, window, now_fn=time.time):
-                judged.append(pair)
-                progress.advance(task)
-    return judged
+        found = await _found(bucket, request)
+        result.found = len(found)
+        with progress_of(found, quiet=quiet) as advance:
+            judging = foreign.judge_found(
+                bucket, found, request.level, request.wanted, at_once=request.at_once, now_fn=time.time
+            )
+            async with aclosing(judging):
+                async for judged in judging:
+                    result.judged.append(_slim(judged))
+                    show(judged)
+                    advance(judged.recording)
 
 
-async def _found(bucket: Bucket, prefix: str, wanted: tuple[str | None, str | None]) -> list[FoundRecording]:
+def _slim(judged: Judged) -> Judged:
+    """Without what is not printed: pictures and file lists of thousands of recordings do not fit into memory."""
+    report = judged.report
+    return replace(judged, report=None if report is None else replace(report, pictures=None, files=()))
+
+
+async def _found(bucket: Bucket, request: _Request) -> list[FoundRecording]:
     try:
-        found, _ = await foreign.discover(bucket, prefix, Usage())
+        found, _ = await foreign.discover(bucket, request.prefix, Usage())
     except TooManyObjects:
-        fail(f"below {prefix!r} lie more than {foreign.MOST_OBJECTS} objects: take a longer prefix")
-    sid, cname = wanted
-    return [one for one in found if sid in (None, one.sid) and cname in (None, one.cname)]
+        fail(f"below {request.prefix!r} lie more than {foreign.MOST_OBJECTS} objects: take a longer prefix")
+    return [one for one in found if request.sid in (None, one.sid) and request.cname in (None, one.cname)]
 
 
-def profile_of(settings: Settings, storage: str) -> StorageProfile:
-    """The storage profile of that name; ends the process where there is none."""
-    if storage not in settings.storage:
-        fail(f"the settings have no storage {storage!r}; they have {', '.join(settings.storage) or 'none'}")
-    return settings.storage[storage]
+def _print_line(judged: Judged) -> None:
+    click.echo(orjson.dumps(plain(judged)))
 
 
-def _print(judged: Judged) -> None:
-    table = Table(
-        "recording", "from (UTC)", "slices", "MB", "coverage", "verdict", "findings", box=None, pad_edge=False
+def _print(request: _Request, result: _Result, *, as_json: bool, json_lines: bool) -> None:
+    judged = sorted(
+        result.judged, key=lambda one: (one.recording.folder, one.recording.first_at or 0, one.recording.sid)
     )
-    for one, report in judged:
-        began = "" if one.first_at is None else f"{datetime.fromtimestamp(one.first_at, UTC):%Y-%m-%d %H:%M:%S}"
-        share = "" if report.coverage is None else f"{report.coverage.share:.2%}"
-        codes = Counter(each.code for each in report.findings if each.severity is not Severity.NOTE)
-        told = ", ".join(code if count == 1 else f"{code} x{count}" for code, count in codes.items())
-        verdict = f"[{_STYLES[report.verdict]}]{report.verdict.value}[/]"
-        name = f"{one.folder}{one.sid}_{one.cname}"
-        table.add_row(name, began, str(one.slices), f"{one.size_bytes / 1e6:.1f}", share, verdict, told)
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
-    counts = Counter(report.verdict.value for _, report in judged)
-    click.echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
-
-
-def _plain(one: FoundRecording, report: Report) -> dict[str, Any]:
-    return {
-        "folder": one.folder,
-        "sid": one.sid,
-        "cname": one.cname,
-        "slices": one.slices,
-        "size_bytes": one.size_bytes,
-        "first_slice_at": None if one.first_at is None else _instant(one.first_at),
-        "verdict": report.verdict,
-        "level": report.level,
-        "warnings": report.warnings,
-        "coverage": None if report.coverage is None else report.coverage.share,
-        "findings": [
-            {"code": each.code, "severity": each.severity, "object": each.object, "text": each.text}
-            for each in report.findings
-        ],
-        "requests": report.requests,
-        "bytes_read": report.bytes_read,
-    }
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
-@click.command("audit")
-@click.option("--storage", required=True, help="The storage profile of the settings.")
-@click.option("--prefix", default="", help="What the keys of the objects begin with. Default: the profile's prefix.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.pass_obj
-def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool) -> None:
-    """Compare a bucket with the database, both ways: objects that are nobody's or that no look has filed, and objects
-    of verified recordings that are gone or have changed. Changes nothing.
-
-    Ends with 0 where there is no difference, with 1 where there is one, and with 2 where it could not look.
-    """
-    settings = settings_of(config)
-    profile = profile_of(settings, storage)
-    prefix = prefix or "".join(f"{part}/" for part in profile.prefix)
-    found = run(with_database(settings, lambda database: _audit(settings, database, storage, prefix)))
+    for one in judged:
+        if one.error is not None:
+            say("".join(traceback.format_exception(one.error)), err=True)
     if as_json:
-        differences = [
-            {"kind": one.kind, "key": one.key, "recording": one.recording_id, "detail": one.detail} for one in found
-        ]
-        click.echo(orjson.dumps({"storage": storage, "prefix": prefix, "differences": differences}))
-    else:
-        for one in found:
-            click.echo(f"{one.kind:<9} {one.key}  {one.recording_id or '-'}  {one.detail}")
         click.echo(
-            ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(one.kind.value for one in found).items()))
-            or "no difference"
+            orjson.dumps(
+                {
+                    "storage": request.storage,
+                    "prefix": request.prefix,
+                    "found": result.found,
+                    "interrupted": result.interrupted,
+                    "recordings": [plain(one) for one in judged],
+                }
+            )
         )
-    sys.exit(1 if found else 0)
-
-
-async def _audit(settings: Settings, database: Database, storage: str, prefix: str) -> list[Discrepancy]:
-    profile = settings.storage[storage]
-    depth = len(profile.prefix)
-
-    async def pages(after: str) -> list[Filed]:
-        rows = await database.run(lambda connection: load_filed(connection, storage, prefix, after))
-        return [Filed(file.key, name, ok, file.listed, file.size_bytes, file.etag) for name, ok, file in rows]
-
-    known: dict[str, str | None] = {}
-
-    async def owner(key: str) -> str | None:
-        parts = key.split("/")
-        ulid = parts[depth].upper() if len(parts) > depth + 1 else ""
-        if ulid not in known:
-            name = f"rec_{ulid}"
-            there = await database.run(lambda connection: recording_exists(connection, name, storage))
-            known[ulid] = name if there else None
-        return known[ulid]
-
-    async with open_buckets(settings) as buckets:
-        bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
-        return [one async for one in compare(bucket, prefix, pages, owner, Usage())]
+    elif judged and not json_lines:
+        console().print(table_of(judged))
+        say(lines_of_sum(judged))
+    elif not result.found and not result.interrupted:
+        say(f"no recording was found below {request.prefix!r}", err=True)
+    if result.interrupted:
+        say(f"pagereel: interrupted; {result.found - len(judged)} of {result.found} are not judged", err=True)

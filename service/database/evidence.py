@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from service.database.documents import decode, decode_file, decode_report, encode
 from service.database.recordings import insert_of, upsert
 from service.database.tables import files, history, pictures, reports
-from service.report import FileKind, JudgedFile, Pictures, Report
+from service.report import FileKind, JudgedFile, Pictures, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,14 @@ def load_report(connection: sa.Connection, recording_id: str, number: int | None
         query = query.where(reports.c.number == number)
     document = connection.execute(query.order_by(reports.c.number.desc()).limit(1)).scalar_one_or_none()
     return None if document is None else decode_report(document)
+
+
+def load_seen_report(connection: sa.Connection, recording_id: str) -> tuple[int, Report] | None:
+    """The newest report of a bucket that could be read, with its number and without its files."""
+    query = sa.select(reports.c.number, reports.c.document).where(reports.c.recording_id == recording_id)
+    query = query.where(reports.c.verdict != Verdict.UNREACHABLE.value)
+    row = connection.execute(query.order_by(reports.c.number.desc()).limit(1)).first()
+    return None if row is None else (row.number, decode_report(row.document))
 
 
 def load_reports(connection: sa.Connection, recording_id: str, limit: int) -> dict[int, Report]:

@@ -16,6 +16,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from service.demo.sandbox import BUCKET, DemoError, Sandbox, open_sandbox
 
@@ -40,7 +41,7 @@ async def run_demo(
 
     With `browser` a page is really opened: `url`, or the one that comes with the emulator.
     """
-    console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+    console = Console(quiet=as_json, highlight=False, soft_wrap=True, markup=False, emoji=False)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-demo-")))
@@ -125,7 +126,7 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
     second = await _stop_and_wait(house, console, recording)
     findings = (second.get("latest_report") or {}).get("findings", [])
     for finding in findings:
-        console.print(f"  [bold red]{finding['code']}[/] {finding['text']}")
+        console.print(Text.assemble("  ", (finding["code"], "bold red"), f" {finding['text']}"))
 
     notifications = (await house.call("GET", "/v1/notifications", params={"limit": "200"}))["items"]
     await _print_metrics(house, console)
@@ -225,4 +226,4 @@ async def _print_metrics(house: _House, console: Console) -> None:
     text = await house.call("GET", "/metrics")
     for line in text.splitlines():
         if line.startswith(METRICS) and not line.endswith(" 0.0"):
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")

@@ -6,18 +6,29 @@ field; where they do not say why, the answer is that nobody knows, and what to l
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from service.explain.ends import SENTENCES, explain_end
 from service.explain.findings import explain_findings
 from service.explain.waits import explain_wait
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
 from service.recording import Blame, EndReason, Recording, State
+from service.report import Severity
 
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
 
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
+    explained = _explain(recording, history)
+    other_rules = [each for each in findings_of(recording) if each.code == "rules_changed"]
+    if not other_rules:
+        return explained
+    summary = f"{explained.summary} {other_rules[0].text}"
+    return replace(explained, summary=summary, proof=(*explained.proof, *found(recording, other_rules)))
+
+
+def _explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     if recording.state is State.VERIFIED:
         return _fine(recording, history)
     if recording.state is State.UNPROVEN:
@@ -69,7 +80,18 @@ def _ended_before_its_stop(recording: Recording) -> float | None:
 
 
 def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
-    blind = [each for each in findings_of(recording) if each.code in ("storage_refused", "storage_unreachable")]
+    unread = [each for each in findings_of(recording) if each.severity is Severity.ERROR]
+    blind = [each for each in unread if each.code in ("storage_refused", "storage_unreachable", "too_many_objects")]
+    if unread and not blind:
+        return Explanation(
+            "Not everything that the wanted level promises to open could be opened until the time for it ended. That "
+            "says nothing about the recording.",
+            unread[0].code,
+            Certainty.CERTAIN,
+            None,
+            (*found(recording, unread), *lines(history, ("attention",))),
+            "Remove what the finding names, then verify again: `pagereel look`.",
+        )
     refused = any(each.code == "storage_refused" for each in blind)
     return Explanation(
         "The bucket could not be looked at until patience ended. That says nothing about the recording.",

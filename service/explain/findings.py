@@ -46,7 +46,8 @@ def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanati
             return early
     if gone:
         return _files_gone(recording, history, gone, proof)
-    for code, tell in (("failover", _failover), ("restart", _restart), ("late_start", _late)):
+    causes = (("failover", _failover), ("restart", _restart), ("damaged", _damaged), ("late_start", _late))
+    for code, tell in causes:
         if code in codes:
             return tell(recording, history, proof)
     holes = [each for each in errors if each.code in HOLES]
@@ -103,6 +104,17 @@ def _restart(recording: Recording, history: Sequence[Line], proof: tuple[Proof, 
         recording.blame or Blame.AGORA,
         (*proof, *lines(history, ("restart", "attempt_ended"))),
         "See in the timeline why the first attempt ended.",
+    )
+
+
+def _damaged(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
+    return Explanation(
+        "Objects are in the bucket, but parts of their bytes are damaged: no player plays that time.",
+        "damaged",
+        Certainty.CERTAIN,  # that the bytes are so; not who made them so
+        None,
+        proof,
+        "Play the stretches that the findings name; report it to Agora with the sid.",
     )
 
 

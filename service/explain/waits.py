@@ -48,7 +48,13 @@ WAITS: dict[str, tuple[str, str]] = {
         "Agora said that it cannot upload",
         "Check the write keys and the bucket of the storage profile: `pagereel check-config --probe`.",
     ),
+    "sound_silent": ("{}", "Check that the page plays sound without a click, while it is being recorded."),
     "picture_blank": ("{}", "Look at the page now, while it is being recorded."),
+    "verification_incomplete": (
+        "not everything that the wanted level promises to open could be opened ({})",
+        "It is tried again. docs/verification.md says what the finding means and what to do.",
+    ),
+    "picture_error_page": ("{}", "Open the page's URL in a browser now, while it is being recorded."),
     "storage_unreachable": (
         "the bucket cannot be listed or read from here ({})",
         "It is tried again. Meanwhile: docs/operations.md#a-bucket-cannot-be-looked-at.",

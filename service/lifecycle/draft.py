@@ -147,6 +147,7 @@ class Draft:
             "sid_unknown",
             "stalled",
             "picture_blank",
+            "picture_error_page",
             "agora_unavailable",
             "stop_refused",
             "recorder_alive",

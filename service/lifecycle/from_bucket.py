@@ -4,15 +4,18 @@ from dataclasses import replace
 
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_start import sid_found
-from service.lifecycle.instants import FIRST_SLICES, watch_period
+from service.lifecycle.instants import watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Attempt, EndReason, Recording, State, Watch
-from service.report import FileKind, Report, ReportSummary, Severity, Verdict
+from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
 # What a later look at a verified recording says of its objects.
 TOUCHED = ("object_vanished", "object_changed")
+RULES_CHANGED = "rules_changed"
+# Findings that say that the bucket as a whole cannot be read.
+UNREACHABLE = ("storage_refused", "storage_unreachable", "too_many_objects")
 BLANK = ("black", "white", "blank")
 
 
@@ -27,6 +30,7 @@ def looked(draft: Draft, look: Looked) -> None:
             size_bytes=watch.size_bytes + look.size_bytes,
             last_slice_at=newest,
             listed_at=draft.now,
+            sampled_at=watch.sampled_at if look.picture is None else look.last_slice_at,
         )
     )
     draft.attended("storage_unreachable", *(("storage_refused",) if look.slices else ()))
@@ -41,16 +45,23 @@ def looked(draft: Draft, look: Looked) -> None:
 
 
 def _judge_picture(draft: Draft, look: Looked) -> None:
-    """A blank page is told of while it can still be helped. The first slice may be blank while the page loads."""
-    if look.picture is None or draft.recording.watch.slices < FIRST_SLICES:
+    """Raise attention to a blank or silent page while it can still be helped; this is never a verdict."""
+    if look.picture is None:
         return
     if look.picture in BLANK:
         draft.warn("picture_blank", picture=look.picture)
         draft.attend("picture_blank", f"the newest slice shows nothing: its picture is {look.picture}")
+    elif look.picture == "error_page":
+        draft.warn("picture_error_page", picture=look.picture)
+        draft.attend("picture_error_page", "the newest slice shows an error page of the browser instead of the page")
     elif look.picture == "fine":
-        draft.attended("picture_blank")
-    if look.silent:
-        draft.warn("sound_silent")
+        draft.attended("picture_blank", "picture_error_page")
+    if not look.silent:
+        draft.attended("sound_silent")
+        return
+    draft.warn("sound_silent")
+    if look.picture == "fine":
+        draft.attend("sound_silent", "the newest slice holds no sound")
 
 
 def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
@@ -88,7 +99,6 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
 def judged(draft: Draft, judged: Judged) -> None:
     report, before = judged.report, draft.recording
     number = before.reports + 1
-    worst_first = sorted(report.findings, key=lambda finding: list(Severity).index(finding.severity))
     draft.set(
         reports=number,
         look_wished=False,
@@ -99,21 +109,45 @@ def judged(draft: Draft, judged: Judged) -> None:
             level=report.level,
             judged_at=report.judged_at,
             warnings=report.warnings,
-            findings=tuple(worst_first[:KEPT_FINDINGS]),
+            findings=_first_findings(report),
             findings_count=len(report.findings),
             coverage=report.coverage,
+            wanted_level=report.wanted_level,
+            rules_version=rules_of(report),
         ),
         watch=_counted(before, report),
     )
-    draft.note("judged", report=number, verdict=report.verdict, level=report.level, findings=len(report.findings))
+    draft.note("judged", report=number, verdict=report.verdict, findings=len(report.findings), **_levels(report))
     if before.state.terminal:
-        touched = sum(int(one.evidence.get("more") or 1) for one in report.findings if one.code in TOUCHED)
-        if touched:
-            draft.note("changed", verdict=report.verdict, objects=touched)
-        elif report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before)):
-            draft.note("changed", verdict=report.verdict)
+        _note_change(draft, before, judged)
     elif before.state in LOOKED_AT:
         _conclude(draft, report)
+
+
+def _levels(report: Report) -> dict[str, str]:
+    """The level that was reached, and the wanted one where that was not reached."""
+    below = report.wanted_level is not None and not report.level.reaches(report.wanted_level)
+    return {"level": report.level, **({"wanted_level": str(report.wanted_level)} if below else {})}
+
+
+def _first_findings(report: Report) -> tuple[Finding, ...]:
+    """The most severe findings, and that the rules have changed: callers shall hear of that even if much is wrong."""
+    worst_first = sorted(report.findings, key=lambda finding: list(Severity).index(finding.severity))
+    kept = worst_first[:KEPT_FINDINGS]
+    left = [finding for finding in worst_first[KEPT_FINDINGS:] if finding.code == RULES_CHANGED]
+    return (*kept[: KEPT_FINDINGS - len(left)], *left)
+
+
+def _note_change(draft: Draft, before: Recording, judged: Judged) -> None:
+    """A report of a recording that is over changes no state; where it says something else, callers are told so."""
+    report = judged.report
+    touched = sum(int(one.evidence.get("more") or 1) for one in report.findings if one.code in TOUCHED)
+    other_verdict = report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before))
+    other_rules = any(one.code == RULES_CHANGED for one in report.findings)
+    if touched or other_verdict or other_rules:
+        objects = {"objects": touched} if touched else {}
+        because = {} if judged.because is None else {"because": judged.because}
+        draft.note("changed", verdict=report.verdict, **objects, **because)
 
 
 def _counted(recording: Recording, report: Report) -> Watch:
@@ -139,6 +173,16 @@ def _known_verdict(recording: Recording) -> str:
     return latest.verdict.value if latest is not None and known else recording.state.value
 
 
+def _attend_unread(draft: Draft, report: Report) -> None:
+    """Say what waits: the bucket as a whole cannot be read, or something in it cannot."""
+    code = next((one.code for one in report.findings if one.severity is Severity.ERROR), "storage_unreachable")
+    next_try_at = draft.recording.next_look_at
+    if code in UNREACHABLE:
+        draft.attend("storage_unreachable", code, next_try_at)
+    else:
+        draft.attend("verification_incomplete", code, next_try_at)
+
+
 def _conclude(draft: Draft, report: Report) -> None:
     """From `incomplete` there is no way back to `verifying`: callers are told of it once."""
     over = draft.recording.give_up_at is not None and draft.now >= draft.recording.give_up_at
@@ -146,8 +190,7 @@ def _conclude(draft: Draft, report: Report) -> None:
         draft.enter(State.VERIFYING)
     if report.verdict is Verdict.UNREACHABLE:
         draft.look_again()
-        detail = report.findings[0].code if report.findings else "storage_unreachable"
-        draft.attend("storage_unreachable", detail, draft.recording.next_look_at)
+        _attend_unread(draft, report)
         if over:
             draft.enter(State.UNPROVEN)
         return

@@ -17,7 +17,7 @@ def watch_period(recording: Recording, slices: int) -> float:
     """How long until the bucket is looked at again while it is written. Until the first two slices are there, and can
     show whether there is a picture at all, that is sooner where pictures are looked at."""
     policy = recording.policy
-    soon = slices < FIRST_SLICES and policy.level in (Level.CONTENT, Level.FULL)
+    soon = slices < FIRST_SLICES and policy.level.reaches(Level.CONTENT)
     return min(policy.watch_seconds, policy.first_watch_seconds) if soon else policy.watch_seconds
 
 

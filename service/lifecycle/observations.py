@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.recording import EndReason, Notice, Recording
-from service.report import Level, Report
+from service.report import Because, Level, Report
 
 
 class Call(StrEnum):
@@ -247,7 +247,7 @@ class Looked:
     """What a LIST after the last known key showed: new slices and where the next LIST goes on.
 
     `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
-    `black`, `white`, `blank`, `none`) and `silent`: what the newest slices show; None where nobody looked."""
+    `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at."""
 
     slices: int
     size_bytes: int
@@ -266,9 +266,10 @@ class LookFailed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A look at the bucket was judged."""
+    """A look at the bucket was judged. `because`: why its report differs from the one before, if compared."""
 
     report: Report
+    because: Because | None = None
 
 
 @dataclass(frozen=True, slots=True)

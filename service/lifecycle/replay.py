@@ -54,7 +54,7 @@ from service.lifecycle.observations import (
 )
 from service.lifecycle.schedule import next_step
 from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
-from service.report import Report
+from service.report import Because, Report
 
 _EVENT_OF = {f"notice_{name}": number for number, name in EVENTS.items()}
 _STEPS: Mapping[str, Callable[[Attempt], Step]] = {
@@ -273,7 +273,7 @@ class _Replay:
             return TaskSeen(5, leftover=int(line.detail["attempt"]))
         if code == "stalled":
             return Looked(0, 0, "", line.at - float(line.detail.get("seconds", 0)))
-        if code == "picture_blank":
+        if code in ("picture_blank", "picture_error_page"):
             return Looked(FIRST_SLICES, 0, "", line.at, picture=str(line.detail.get("picture")))
         if code == "sound_silent":
             return Looked(FIRST_SLICES, 0, "", line.at, picture="fine", silent=True)
@@ -292,7 +292,10 @@ class _Replay:
 
     def _judged(self, line: Line, following: Sequence[Line]) -> Observation | None:
         report = (self._kept.reports or {}).get(int(line.detail.get("report", 0)))
-        return None if report is None else Judged(report)
+        if report is None:
+            return None
+        said = next((one.detail.get("because") for one in following[:1] if one.kind == "changed"), None)
+        return Judged(report, next((because for because in Because if because == said), None))
 
     def _accepted(self, line: Line, following: Sequence[Line]) -> Observation:
         after = following[0] if following else None

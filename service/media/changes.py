@@ -1,41 +1,151 @@
-"""Compares a later look at a verified recording with what was filed before: what is gone, what is not the same."""
+"""Compares a later report with what was filed before: what is gone, what has changed, and why the reports differ."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from service.media.findings import Findings
-from service.report import JudgedFile, Report, Verdict
+from service.report import Because, Finding, JudgedFile, Report, Verdict, rules_of
+
+_OF_CHANGES = frozenset({"object_vanished", "object_changed", "rules_changed"})
 
 
-def note_changes(report: Report, filed: Iterable[JudgedFile]) -> tuple[Report, int, int]:
-    """The report with a finding for every object that lay in the bucket when `filed` was written and is gone or has
-    changed since; and how many are gone, how many have changed. Of each kind the first ten are told whole.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The later report with what the comparison adds. `because` None: it says the same, or there is nothing to compare
+    it with."""
 
-    What is gone is listed as missing, so that the next look does not find it again. A report of a bucket that could
-    not be looked at stays as it is.
+    report: Report
+    vanished: int = 0
+    changed: int = 0
+    because: Because | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """What became of the objects that were filed. `kept` are those of the later report, with hashes known before."""
+
+    kept: tuple[JudgedFile, ...]
+    gone: tuple[JudgedFile, ...]
+    changed: tuple[tuple[JudgedFile, JudgedFile], ...]
+    appeared: bool
+
+    @property
+    def same(self) -> bool:
+        return not (self.gone or self.changed or self.appeared)
+
+
+def compare_reports(
+    report: Report, filed: Iterable[JudgedFile], earlier: tuple[int, Report] | None, *, verified: bool
+) -> Comparison:
+    """Compare a report of a recording that is over with the files and the report (`earlier`, with its number) before.
+
+    Of a `verified` recording every object that is gone or has changed becomes a finding; of each kind the first ten are
+    kept whole. What is gone is listed as missing, so that the next comparison does not find it again. Where no object
+    has changed but the rules have, and the report says something else, the note `rules_changed` says so. The report of
+    a bucket that could not be read stays as it is.
     """
     if report.verdict is Verdict.UNREACHABLE:
-        return report, 0, 0
-    present = {file.key: file for file in report.files}
-    findings, lost, changed = Findings(), [], 0
-    gone = 0
+        return Comparison(report)
+    objects = _compare_objects(report.files, filed)
+    lost = tuple(replace(file, listed=False, missing=True) for file in _unlisted(objects))
+    compared = replace(report, files=(*objects.kept, *lost))
+    because = _why(compared, objects, None if earlier is None else earlier[1])
+    if because is Because.RULES and earlier is not None:
+        compared = replace(compared, findings=(*compared.findings, *_rules_changed(compared, *earlier)))
+    if not verified or not (objects.gone or objects.changed):
+        return Comparison(compared, because=because)
+    verdict = Verdict.DEFECTIVE if objects.gone and report.verdict is Verdict.VERIFIED else report.verdict
+    compared = replace(compared, verdict=verdict, findings=(*compared.findings, *_objects_changed(objects)))
+    return Comparison(compared, len(objects.gone), len(objects.changed), Because.BYTES)
+
+
+def _compare_objects(files: tuple[JudgedFile, ...], filed: Iterable[JudgedFile]) -> _Objects:
+    kept = {file.key: file for file in files}
+    fresh = {file.key for file in files if file.listed}
+    gone, changed = [], []
     for before in filed:
+        now = kept.get(before.key)
         if not before.listed or before.missing:
             continue
-        now = present.get(before.key)
+        fresh.discard(before.key)
         if now is None or now.missing:
-            text = f"{before.key} lay in the bucket when the recording was verified, and is gone."
-            findings.add("object_vanished", text, key=before.key, evidence={"size_bytes": before.size_bytes})
-            gone += 1
-            if now is None:
-                lost.append(replace(before, listed=False, missing=True))
-        elif (now.size_bytes, now.etag) != (before.size_bytes, before.etag):
-            text = f"{before.key} is not what it was when the recording was verified."
-            evidence = {"was_bytes": before.size_bytes, "is_bytes": now.size_bytes, "was": before.etag, "is": now.etag}
-            findings.add("object_changed", text, key=before.key, evidence={**evidence})
-            changed += 1
-    if not gone and not changed:
-        return report, 0, 0
-    verdict = Verdict.DEFECTIVE if gone and report.verdict is Verdict.VERIFIED else report.verdict
-    told = replace(report, verdict=verdict, findings=(*report.findings, *findings.all()), files=(*report.files, *lost))
-    return told, gone, changed
+            gone.append(before)
+        elif _same_bytes(before, now):
+            sha256, checksum = now.sha256 or before.sha256, now.checksum or before.checksum
+            kept[before.key] = replace(now, sha256=sha256, checksum=checksum)
+        else:
+            changed.append((before, now))
+    return _Objects(tuple(kept.values()), tuple(gone), tuple(changed), bool(fresh))
+
+
+def _same_bytes(before: JudgedFile, now: JudgedFile) -> bool:
+    """Whether an object is what it was. Its hash decides where both are known. An ETag is only a change mark: a copy of
+    the same bytes may have another one."""
+    if before.size_bytes != now.size_bytes:
+        return False
+    if before.sha256 is not None and now.sha256 is not None:
+        return before.sha256 == now.sha256
+    return before.etag == now.etag and not _checksums_differ(before.checksum, now.checksum)
+
+
+def _checksums_differ(before: str | None, now: str | None) -> bool:
+    """Whether two checksums of the same kind differ; those of two kinds say nothing about each other."""
+    if before is None or now is None or before.partition(":")[0] != now.partition(":")[0]:
+        return False
+    return before != now
+
+
+def _unlisted(objects: _Objects) -> list[JudgedFile]:
+    """What is gone and not among the later report's files."""
+    known = {file.key for file in objects.kept}
+    return [file for file in objects.gone if file.key not in known]
+
+
+def _why(report: Report, objects: _Objects, earlier: Report | None) -> Because | None:
+    if earlier is None or _says(report) == _says(earlier):
+        return None if objects.same else Because.BYTES
+    if not objects.same:
+        return Because.BYTES
+    # The earlier report told of lost objects besides what its rules said of those that were left.
+    if any(finding.code in ("object_vanished", "object_changed") for finding in earlier.findings):
+        return Because.UNKNOWN
+    other_rules, other_level = rules_of(report) != rules_of(earlier), report.level is not earlier.level
+    if other_rules is other_level:
+        return Because.UNKNOWN
+    return Because.RULES if other_rules else Because.LEVEL
+
+
+def _says(report: Report) -> tuple[Verdict, frozenset[tuple[str, str]]]:
+    """What a report says, without what the comparison with an earlier one added."""
+    findings = ((each.code, each.severity.value) for each in report.findings if each.code not in _OF_CHANGES)
+    return report.verdict, frozenset(findings)
+
+
+def _rules_changed(report: Report, number: int, earlier: Report) -> tuple[Finding, ...]:
+    was, now = rules_of(earlier), rules_of(report)
+    text = (
+        f"No object has changed since report {number}, but the rules have: version {was} judged then, {now} judges now."
+    )
+    verdicts = {"was_verdict": earlier.verdict.value, "is_verdict": report.verdict.value}
+    findings = Findings()
+    findings.add("rules_changed", text, evidence={"report": number, "was": was, "is": now, **verdicts})
+    return findings.all()
+
+
+def _objects_changed(objects: _Objects) -> tuple[Finding, ...]:
+    findings = Findings()
+    for before in objects.gone:
+        text = f"{before.key} lay in the bucket when the recording was verified, and is gone."
+        findings.add("object_vanished", text, key=before.key, evidence={"size_bytes": before.size_bytes})
+    for before, now in objects.changed:
+        text = f"{before.key} is not what it was when the recording was verified."
+        evidence = {
+            "was_bytes": before.size_bytes,
+            "is_bytes": now.size_bytes,
+            "was_etag": before.etag,
+            "is_etag": now.etag,
+            "was_sha256": before.sha256,
+            "is_sha256": now.sha256,
+        }
+        findings.add("object_changed", text, key=before.key, evidence={**evidence})
+    return findings.all()

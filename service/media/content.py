@@ -1,17 +1,18 @@
-"""Levels "content" and "full": what the pictures show and whether there is sound, by samples or by every slice.
+"""What the pictures show and whether there is sound, by samples or by every slice.
 
 One bad sample proves little: a page may be white while it loads, a speaker may pause. So what is reported are
 stretches, found by looking at the neighbours and by halving.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from service.media.findings import Evidence
+from service.media.findings import Evidence, Findings
+from service.media.listing import Listed
 from service.media.pictures import Look, Sample
 from service.media.sampling import stretches
-from service.media.verdict import Judgement
+from service.media.slices import SliceFacts
 from service.report import Interval, Severity
 
 SILENT_SECONDS = 60.0
@@ -21,6 +22,7 @@ _SHOWN = {
     Look.BLACK: ("picture_black", "The picture is black"),
     Look.WHITE: ("picture_white", "The picture is white"),
     Look.BLANK: ("picture_blank", "The picture has one colour"),
+    Look.ERROR_PAGE: ("picture_error_page", "The picture is an error page of the browser"),
 }
 
 
@@ -32,106 +34,138 @@ class _Stretch:
     seconds: float
 
 
-def judge_samples(judgement: Judgement, samples: Mapping[int, Sample], *, audible: bool) -> None:
-    """Judge what was seen and heard in the slices of these indexes. `audible`: the slices have a sound track."""
-    _judge_decoding(judgement, samples, audible=audible)
-    decoded = {index: one for index, one in samples.items() if one.failed is None and one.look is not Look.NONE}
-    _judge_pictures(judgement, decoded)
-    _judge_sound(judgement, {index: one for index, one in samples.items() if one.silent is not None})
-    _judge_static(judgement, decoded)
-    _judge_form(judgement, decoded)
+def judge_samples(
+    findings: Findings, listed: Listed, samples: Mapping[int, Sample], slices: Mapping[int, SliceFacts]
+) -> None:
+    """Judge what was seen and heard in the slices of these indexes."""
+    rules = _Rules(findings, listed, samples)
+    rules.judge_decoding(audible=any(one.has_audio for one in slices.values()))
+    rules.judge_pictures()
+    rules.judge_sound()
+    rules.judge_static()
+    rules.judge_form()
 
 
-def _judge_decoding(judgement: Judgement, samples: Mapping[int, Sample], *, audible: bool) -> None:
-    for index in sorted(samples):
-        one, piece = samples[index], judgement.pieces[index]
-        final = judgement.final[piece.run]
-        if one.failed is not None:
-            text = f"The decoder gave up on {piece.key}: {one.failed}."
-            judgement.findings.add("decoder_gave_up", text, key=piece.key)
-        elif one.look is Look.NONE:
-            text = f"No picture of {piece.key} can be decoded."
-            judgement.findings.add("picture_undecodable", text, key=piece.key, final=final)
-        elif audible and one.silent is None:
-            text = f"No sound of {piece.key} can be decoded."
-            judgement.findings.add("sound_undecodable", text, key=piece.key)
+def blank_seconds(listed: Listed, samples: Mapping[int, Sample]) -> float:
+    """How much time was seen to show nothing. What lies between two samples does not count: it was not seen."""
+    return sum(one.blank_share * listed.pieces[index].seconds for index, one in samples.items())
 
 
-def _judge_pictures(judgement: Judgement, samples: Mapping[int, Sample]) -> None:
-    found = _stretches(judgement, samples, lambda one: one.bad_picture)
-    total = sum(one.seconds for one in found)
-    severity = None if total > judgement.expected.policy.blank_seconds else Severity.WARNING
-    for one in found:
-        looks = {samples[index].look for index in samples if one.first <= index <= one.last}
-        code, words = _SHOWN[looks.pop() if len(looks) == 1 else Look.BLANK]
-        piece = judgement.pieces[one.first]
-        judgement.findings.add(
+def blank_stretches(samples: Mapping[int, Sample]) -> list[tuple[int, int]]:
+    """(first, last) of each row of samples that show nothing, with none between them that shows something."""
+    return stretches({index: one.bad_picture for index, one in samples.items() if one.look is not Look.NONE})
+
+
+def judge_looks(
+    findings: Findings, listed: Listed, looks: Mapping[str, Sequence[tuple[float, Look]]], *, final: bool
+) -> None:
+    """Judge what the key pictures of MP4 files (by key) show, each for the seconds it stands for."""
+    for key, seen in looks.items():
+        bad = [(seconds, look) for seconds, look in seen if look in _SHOWN]
+        total = sum(seconds for seconds, _ in bad)
+        if not bad:
+            continue
+        kinds = {look for _, look in bad}
+        code, words = _SHOWN[kinds.pop() if len(kinds) == 1 else Look.BLANK]
+        findings.add(
             code,
-            f"{words} for about {one.seconds:.0f} s from {piece.key} on.",
-            key=piece.key,
-            interval=one.interval,
-            severity=severity,
-            final=judgement.final[piece.run],
-            evidence={"seconds": round(one.seconds, 3)},
+            f"{words} in {len(bad)} key pictures of the MP4 file {key}.",
+            key=key,
+            severity=None if total > listed.expected.policy.blank_seconds else Severity.WARNING,
+            final=final,
+            evidence={"seconds": round(total, 3)},
         )
 
 
-def _judge_sound(judgement: Judgement, samples: Mapping[int, Sample]) -> None:
-    if samples and all(one.silent for one in samples.values()):
-        text = f"There is no sound in any of the {len(samples)} slices listened to."
-        judgement.findings.add("sound_silent", text, evidence={"samples": len(samples)})
-        return
-    for one in _stretches(judgement, samples, lambda sample: bool(sample.silent)):
-        if one.seconds >= SILENT_SECONDS:
-            _note(judgement, "sound_silent", f"There is no sound for about {one.seconds:.0f} s", one)
+class _Rules:
+    def __init__(self, findings: Findings, listed: Listed, samples: Mapping[int, Sample]) -> None:
+        self._findings = findings
+        self._listed = listed
+        self._all = samples
+        self._seen = {index: one for index, one in samples.items() if one.look is not Look.NONE}
+
+    def judge_decoding(self, *, audible: bool) -> None:
+        for index in sorted(self._all):
+            one, key = self._all[index], self._listed.pieces[index].key
+            if one.look is Look.NONE:
+                self._findings.add("picture_undecodable", f"No picture of {key} can be decoded.", key=key)
+            elif audible and one.silent is None:
+                self._findings.add("sound_undecodable", f"No sound of {key} can be decoded.", key=key)
+            if one.damaged:
+                text = f"{one.damaged} pictures or sounds of the slice {key} are damaged."
+                self._findings.add("picture_damaged", text, key=key, evidence={"frames": one.damaged})
+
+    def judge_pictures(self) -> None:
+        samples, listed = self._seen, self._listed
+        beyond = blank_seconds(listed, samples) > listed.expected.policy.blank_seconds
+        for first, last in blank_stretches(samples):
+            one = _stretch(listed, first, last)
+            looks = {samples[index].look for index in samples if first <= index <= last}
+            code, words = _SHOWN[looks.pop() if len(looks) == 1 else Look.BLANK]
+            piece = listed.pieces[first]
+            self._findings.add(
+                code,
+                f"{words} for about {one.seconds:.0f} s from {piece.key} on.",
+                key=piece.key,
+                interval=one.interval,
+                severity=None if beyond else Severity.WARNING,
+                final=listed.final[piece.run],
+                evidence={"seconds": round(one.seconds, 3)},
+            )
+
+    def judge_sound(self) -> None:
+        if self._listed.expected.sound is False:
+            return
+        samples = {index: one for index, one in self._all.items() if one.silent is not None}
+        if samples and all(one.silent for one in samples.values()):
+            text = f"There is no sound in any of the {len(samples)} slices listened to."
+            self._findings.add("sound_silent", text, evidence={"samples": len(samples)})
+            return
+        for first, last in stretches({index: bool(one.silent) for index, one in samples.items()}):
+            one = _stretch(self._listed, first, last)
+            if one.seconds >= SILENT_SECONDS:
+                self._note("sound_silent", f"There is no sound for about {one.seconds:.0f} s", one)
+
+    def judge_static(self) -> None:
+        """The same picture from sample to sample. A slide is legal, so this is a note."""
+        samples = self._seen
+        order = sorted(samples)
+        same = {index: samples[index].still for index in order}
+        for one, other in pairwise(order):
+            if samples[one].print_ == samples[other].print_ and samples[other].look is Look.FINE:
+                same[one] = same[other] = True
+        for begin, end in stretches(same):
+            row = [index for index in order if begin <= index <= end]
+            start = row[0]
+            changes = [other for one, other in pairwise(row) if samples[one].print_ != samples[other].print_]
+            for until in (*changes, None):
+                last = row[-1] if until is None else row[row.index(until) - 1]
+                stretch = _stretch(self._listed, start, last)
+                if stretch.seconds >= STATIC_SECONDS and samples[last].look is Look.FINE:
+                    self._note("picture_static", f"Nothing moves for about {stretch.seconds:.0f} s", stretch)
+                start = start if until is None else until
+
+    def judge_form(self) -> None:
+        expected = self._listed.expected
+        for index in sorted(self._seen):
+            one, key = self._seen[index], self._listed.pieces[index].key
+            for size in one.sizes:
+                if expected.size is not None and size != expected.size:
+                    wanted = f"{expected.size[0]} × {expected.size[1]}"
+                    text = f"The picture of {key} is {size[0]} × {size[1]}, not {wanted} as asked."
+                    evidence: Evidence = {"width": size[0], "height": size[1]}
+                    self._findings.add("size_unexpected", text, key=key, evidence=evidence)
+            if expected.channels is not None and one.channels is not None and one.channels != expected.channels:
+                text = f"The sound of {key} has {one.channels} channels, not {expected.channels} as asked."
+                self._findings.add("channels_unexpected", text, key=key, evidence={"channels": one.channels})
+
+    def _note(self, code: str, words: str, stretch: "_Stretch") -> None:
+        key = self._listed.pieces[stretch.first].key
+        evidence: Evidence = {"seconds": round(stretch.seconds, 3)}
+        self._findings.add(code, f"{words} from {key} on.", key=key, interval=stretch.interval, evidence=evidence)
 
 
-def _judge_static(judgement: Judgement, samples: Mapping[int, Sample]) -> None:
-    """The same picture from sample to sample. A slide is legal, so this is a note."""
-    order = sorted(samples)
-    same = {index: samples[index].still for index in order}
-    for one, other in pairwise(order):
-        if samples[one].print_ == samples[other].print_ and samples[other].look is Look.FINE:
-            same[one] = same[other] = True
-    for begin, end in stretches(same):
-        row = [index for index in order if begin <= index <= end]
-        start = row[0]
-        changes = [other for one, other in pairwise(row) if samples[one].print_ != samples[other].print_]
-        for until in (*changes, None):
-            last = row[-1] if until is None else row[row.index(until) - 1]
-            stretch = _stretch(judgement, start, last)
-            if stretch.seconds >= STATIC_SECONDS and samples[last].look is Look.FINE:
-                _note(judgement, "picture_static", f"Nothing moves for about {stretch.seconds:.0f} s", stretch)
-            start = start if until is None else until
-
-
-def _judge_form(judgement: Judgement, samples: Mapping[int, Sample]) -> None:
-    expected = judgement.expected
-    for index in sorted(samples):
-        one, key = samples[index], judgement.pieces[index].key
-        if expected.size is not None and one.size is not None and one.size != expected.size:
-            width, height = one.size
-            text = f"The picture of {key} is {width} × {height}, not {expected.size[0]} × {expected.size[1]} as asked."
-            evidence: Evidence = {"width": width, "height": height}
-            judgement.findings.add("size_unexpected", text, key=key, evidence=evidence)
-        if expected.channels is not None and one.channels is not None and one.channels != expected.channels:
-            text = f"The sound of {key} has {one.channels} channels, not {expected.channels} as asked."
-            judgement.findings.add("channels_unexpected", text, key=key, evidence={"channels": one.channels})
-
-
-def _note(judgement: Judgement, code: str, words: str, stretch: _Stretch) -> None:
-    key = judgement.pieces[stretch.first].key
-    evidence: Evidence = {"seconds": round(stretch.seconds, 3)}
-    text = f"{words} from {key} on."
-    judgement.findings.add(code, text, key=key, interval=stretch.interval, evidence=evidence)
-
-
-def _stretches(judgement: Judgement, samples: Mapping[int, Sample], bad: Callable[[Sample], bool]) -> list[_Stretch]:
-    found = stretches({index: bad(one) for index, one in samples.items()})
-    return [_stretch(judgement, first, last) for first, last in found]
-
-
-def _stretch(judgement: Judgement, first: int, last: int) -> _Stretch:
-    pieces = judgement.pieces[first : last + 1]
+def _stretch(listed: Listed, first: int, last: int) -> _Stretch:
+    pieces = listed.pieces[first : last + 1]
     until = pieces[-1].starts_at + pieces[-1].seconds
     return _Stretch(first, last, Interval(pieces[0].starts_at, until), sum(piece.seconds for piece in pieces))

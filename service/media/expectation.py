@@ -27,8 +27,8 @@ class ExpectedAttempt:
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance (design §2);
-    `end_proven`: no task may still be alive. `size` (width, height) and `channels` are what Agora was asked for; None:
-    not known."""
+    `end_proven`: no task may still be alive. `size` (width, height), `channels` and `sound` are what was asked for;
+    None: not known. `sound` False: silence and a missing sound track are fine."""
 
     key_prefix: str
     attempts: tuple[ExpectedAttempt, ...]
@@ -41,6 +41,7 @@ class Expectation:
     policy: Policy
     size: tuple[int, int] | None = None
     channels: int | None = None
+    sound: bool | None = None
 
     def allowed_seconds(self, expected_seconds: float) -> float:
         """How much unexplained missing time `verified` bears (design §2)."""

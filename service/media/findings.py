@@ -8,6 +8,9 @@ from service.report import Finding, Interval, Severity
 Evidence = dict[str, str | int | float | bool | None]
 
 _KEPT = 10
+RULES_VERSION = 2
+"""The number of the rules that judge. It grows with every change that can give the same bytes another verdict or other
+findings; every report carries it."""
 
 
 class Effect(StrEnum):
@@ -43,47 +46,63 @@ RULES = {
     "slice_missing": _AWAITS,
     "announced_missing": _AWAITS,
     "mp4_missing": _AWAITS,
-    "slice_empty": _UNSOUND,
     "slice_truncated": _UNSOUND,
     "mp4_empty": _UNSOUND,
     "object_vanished": _UNSOUND,
     "playlist_broken": _UNSOUND,
-    "playlist_too_long": _UNSOUND,
+    "playlist_gap": _UNSOUND,
     "playlist_tag_repeated": _UNSOUND,
     "playlist_duration_absent": _UNSOUND,
     "playlist_uri_foreign": _UNSOUND,
     "slices_out_of_order": _UNSOUND,
-    "slice_broken": _UNSOUND,
+    "slice_displaced": _UNSOUND,
+    "slice_foreign": _UNSOUND,
     "slice_programs": _UNSOUND,
-    "slice_cut": _UNSOUND,
+    "size_changed": _UNSOUND,
     "streams_changed": _UNSOUND,
-    "video_absent": _UNSOUND,
-    "audio_absent": _UNSOUND,
-    "picture_undecodable": _UNSOUND,
     "picture_black": _UNSOUND,
     "picture_white": _UNSOUND,
     "picture_blank": _UNSOUND,
-    "packets_lost": _UNSOUND,
+    "picture_error_page": _UNSOUND,
     "mp4_broken": _UNSOUND,
     "mp4_track_absent": _UNSOUND,
     "mp4_duration": _UNSOUND,
+    "mp4_damaged": _UNSOUND,
+    "mp4_contradicts": _UNSOUND,
     "late_start": _TIME,
     "ended_early": _TIME,
     "failover": _TIME,
     "restart": _TIME,
+    "damaged": _TIME,
     "gap": _TIME,
     "small_gaps": _TIME,
+    "duration_wrong": _TIME,
+    "playlist_too_long": _BLIND,
+    "playlist_not_understood": _BLIND,
     "storage_refused": _BLIND,
     "storage_unreachable": _BLIND,
     "too_many_objects": _BLIND,
+    "object_unread": _BLIND,
+    "decoder_gave_up": _BLIND,
+    "decoder_absent": _BLIND,
+    "mp4_unread": _BLIND,
     "endlist_absent": _WARNING,
+    "slice_empty": _WARNING,
+    "slice_broken": _WARNING,
+    "packets_lost": _WARNING,
+    "video_absent": _WARNING,
+    "audio_absent": _WARNING,
+    "picture_undecodable": _WARNING,
     "slice_unlisted": _WARNING,
     "object_changed": _WARNING,
     "media_doubled": _WARNING,
     "mp4_absent_in_run": _WARNING,
+    "mp4_differs": _WARNING,
     "playlist_target_duration": _WARNING,
     "playlist_version": _WARNING,
-    "duration_wrong": _WARNING,
+    "playlist_duration_unreadable": _WARNING,
+    "playlist_end_early": _WARNING,
+    "playlist_form": _WARNING,
     "timestamps_jump": _WARNING,
     "slice_tables_absent": _WARNING,
     "codec_unexpected": _WARNING,
@@ -93,8 +112,6 @@ RULES = {
     "sound_silent": _WARNING,
     "picture_damaged": _WARNING,
     "media_lost": _WARNING,
-    "decoder_gave_up": _WARNING,
-    "decoder_absent": _WARNING,
     "picture_static": _NOTE,
     "slice_without_key": _NOTE,
     "mp4_fragmented": _NOTE,
@@ -104,6 +121,7 @@ RULES = {
     "unreported_file": _NOTE,
     "announced_unreadable": _NOTE,
     "unknown_object": _NOTE,
+    "rules_changed": _NOTE,
 }
 
 
@@ -130,11 +148,17 @@ class Findings:
         is awaited: an object that may yet be replaced condemns nothing."""
         rule = RULES[code]
         if severity in (None, rule.severity):
-            awaited = rule.effect is Effect.UNSOUND and not final
+            awaited = rule.effect in (Effect.UNSOUND, Effect.TIME) and not final
             self.effects.add(Effect.AWAITS if awaited else rule.effect)
         count = self._counts[code] = self._counts.get(code, 0) + 1
         if count <= _KEPT:
             self._kept.append(Finding(code, severity or rule.severity, text, key, interval, evidence or {}))
+
+    def copy(self) -> "Findings":
+        """The same findings, to which others can be added."""
+        made = Findings()
+        made._kept, made._counts, made.effects = list(self._kept), dict(self._counts), set(self.effects)
+        return made
 
     def extend(self, findings: tuple[Finding, ...], *, final: bool) -> None:
         """Take over what a reader found; see `add` for `final`."""

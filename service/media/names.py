@@ -1,15 +1,25 @@
-"""Reads the names of recorded files (agora-reference §9.1). A name is all a listing shows, so it is read strictly."""
+"""Reads the names of recorded files. A name is all that a listing shows, so all of it but the channel is read strictly.
+
+Agora documents that special characters of a channel name become `-` in file names; what happens to a space is not
+stated. So a special character may stand as `-` or as itself, and a space also as what programs write for one.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from service.report import FileKind
 
-_REPLACED = str.maketrans(dict.fromkeys("!@#$%^&*()+_.=[]{}~|,;:?<>", "-"))
+_REPLACED = "!@#$%^&*()+_.=[]{}~|,;:?<>"
+_SPACE = "(?: |-|_|\\+|%20)"
+_ENDING = (
+    r"(?:_(?P<utc>[0-9]{17})\.ts|_(?P<mp4>[0-9]{1,6})\.mp4"
+    r"|(?:_(?P<tick>[0-9]{1,20})_(?P<index>[0-9]{1,6}))?\.m3u8)"
+)
 _SID = re.compile(r"(?:bak[0-9]{1,4}_)?([0-9a-f]{32})_(.+)", re.ASCII)
+_ANY = re.compile(rf"(?:bak[0-9]{{1,4}}_)?([0-9a-f]{{32}})_([^/\x00-\x1f\x7f]+?){_ENDING}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +38,8 @@ class NameReader:
     """Reads the file names of one Agora task, and none of any other."""
 
     def __init__(self, sid: str, cname: str) -> None:
-        stem = re.escape(f"{sid}_{file_cname(cname)}")
         self._pattern = re.compile(
-            rf"(?:bak(?P<bak>[0-9]{{1,4}})_)?{stem}"
-            r"(?:_(?P<utc>[0-9]{17})\.ts|_(?P<mp4>[0-9]{1,6})\.mp4"
-            r"|(?:_(?P<tick>[0-9]{1,20})_(?P<index>[0-9]{1,6}))?\.m3u8)",
-            re.ASCII,
+            rf"(?:bak(?P<bak>[0-9]{{1,4}})_)?{re.escape(sid)}_{_cname_pattern(cname)}{_ENDING}", re.ASCII
         )
 
     def read(self, name: str) -> ObjectName | None:
@@ -41,7 +47,7 @@ class NameReader:
         found = self._pattern.fullmatch(name)
         if found is None:
             return None
-        bak, utc, mp4, tick, index = found.groups()
+        bak, utc, mp4, tick, index = found.group("bak", "utc", "mp4", "tick", "index")
         run = 0 if bak is None else int(bak) + 1
         if utc is not None:
             starts_at = parse_utc17(utc)
@@ -51,9 +57,26 @@ class NameReader:
         return ObjectName(FileKind.PLAYLIST, run, copy=None if tick is None else (int(index), int(tick)))
 
 
-def file_cname(cname: str) -> str:
-    """The channel name as it stands in file names (agora-reference §9.1: special characters become `-`)."""
-    return cname.translate(_REPLACED)
+def _cname_pattern(cname: str) -> str:
+    """The forms in which a channel name can stand in a file name."""
+    found = []
+    for letter in cname:
+        own = re.escape(letter)
+        found.append(_SPACE if letter == " " else f"(?:-|{own})" if letter in _REPLACED else own)
+    return "".join(found)
+
+
+def tasks_of(name: str) -> Iterator[tuple[str, str]]:
+    """The (sid, channel name) that the file `name` (without folders) can belong to, the likeliest first.
+
+    Only a playlist `…_12_3.m3u8` leaves a choice: a copy from Agora's backup cloud, or a channel name that ends so."""
+    found = _ANY.fullmatch(name)
+    if found is None:
+        return
+    sid, cname = found[1], found[2]
+    yield sid, cname
+    if found["tick"] is not None:
+        yield sid, f"{cname}_{found['tick']}_{found['index']}"
 
 
 def basename(path: str) -> str:

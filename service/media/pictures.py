@@ -1,4 +1,4 @@
-"""What the numbers measured in pictures and sound mean: blank, black, white, silent, the same as before.
+"""What the numbers measured in pictures and sound mean: blank, black, white, an error page, silent, the same as before.
 
 Thresholds of verification A.2. The decoder measures; nothing is decoded here.
 """
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.media.error_page import is_error_page
+
 ONE_COLOUR_RANGE = 8.0
 ONE_COLOUR_ENTROPY = 0.5
 BLACK_BELOW = 32.0
@@ -16,55 +18,70 @@ SILENT_BELOW_DB = -60.0
 
 
 class Look(StrEnum):
-    """What a picture looks like. `blank`: one colour that is neither black nor white."""
+    """What a picture looks like. `blank`: one colour, neither black nor white; `error_page`: one of Chromium's."""
 
     FINE = "fine"
     BLACK = "black"
     WHITE = "white"
     BLANK = "blank"
+    ERROR_PAGE = "error_page"
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen and heard in a slice. `failed`: the decoder gave up, which says nothing about the slice. `print_`
-    is what two equal pictures have in common; `still`: nothing moved in it; `silent` None: there was no sound."""
+    """What was seen and heard in a slice. `print_` is what two equal pictures have in common; `still`: nothing moved in
+    it; `silent` None: no sound came out. `blank_share` is how much of the slice shows nothing, `damaged` how many
+    pictures and sounds do not come out clean."""
 
     look: Look
     silent: bool | None
     still: bool = False
     print_: str = ""
-    size: tuple[int, int] | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
     channels: int | None = None
     colours: float = 0.0
-    failed: str | None = None
+    blank_share: float = 0.0
+    damaged: int = 0
 
     @property
     def bad_picture(self) -> bool:
-        return self.look in (Look.BLACK, Look.WHITE, Look.BLANK)
+        return self.look in (Look.BLACK, Look.WHITE, Look.BLANK, Look.ERROR_PAGE)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the beginning of the slice does not suffice, and the whole slice must be decoded."""
+        return self.look is Look.NONE or self.damaged > 0
 
 
 def read_sample(facts: Mapping[str, Any]) -> Sample:
     """Judge what the decoder measured."""
-    if "failed" in facts:
-        return Sample(Look.NONE, None, failed=str(facts["failed"]))
     loudness = facts.get("loudness")
     silent = None if loudness is None else loudness < SILENT_BELOW_DB
+    damaged = int(facts.get("damaged", 0))
     if "mean" not in facts:
-        return Sample(Look.NONE, silent, channels=facts.get("channels"))
+        return Sample(Look.NONE, silent, channels=facts.get("channels"), damaged=damaged)
+    look = look_of(facts)
+    blank = [look_of(one) is not Look.FINE for one in facts["judged"]]
+    # A slice counts as blank by its first picture, as a sample of it does, or by all that were judged.
+    share = 1.0 if look is not Look.FINE else sum(blank) / len(blank)
     return Sample(
-        look_of(facts),
+        look,
         silent,
         bool(facts.get("still")),
         f"{facts['hash']}:{facts['mean']:.0f}:{facts['entropy']:.1f}",
-        (facts["width"], facts["height"]),
+        tuple((int(width), int(height)) for width, height in facts["sizes"]),
         facts.get("channels"),
         facts["entropy"],
+        share,
+        damaged,
     )
 
 
 def look_of(facts: Mapping[str, Any]) -> Look:
-    """What a picture of this brightness looks like."""
+    """What a picture of this brightness looks like. `facts` may hold `error_page`, the measures of its layout."""
+    if is_error_page(facts.get("error_page", {})):
+        return Look.ERROR_PAGE
     if facts["high"] - facts["low"] >= ONE_COLOUR_RANGE or facts["entropy"] >= ONE_COLOUR_ENTROPY:
         return Look.FINE
     if facts["mean"] < BLACK_BELOW:

@@ -8,8 +8,8 @@ from service.media.timeline import JOINED_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One slice. `seconds` by its playlist, `marked`: a DISCONTINUITY stands before it. `run` is the index of its run
-    in the listing, `sid` and `recorder` tell who recorded it."""
+    """One slice. `seconds` by its playlist (`stated` False: by the next name), `marked`: a DISCONTINUITY stands before
+    it. `run` is the index of its run in the listing, `sid` and `recorder` tell who recorded it."""
 
     key: str
     size_bytes: int
@@ -20,6 +20,7 @@ class Piece:
     run: int
     sid: str
     recorder: int
+    stated: bool = True
 
     @property
     def bits_per_second(self) -> float:

@@ -41,6 +41,11 @@ class SortedListing:
     unknown: tuple[ListedObject, ...]
 
     @property
+    def count(self) -> int:
+        """How many objects were listed."""
+        return len(self.unknown) + sum(len(run.slices) + len(run.mp4s) + len(run.playlists) for run in self.runs)
+
+    @property
     def playlists(self) -> tuple[tuple[ListedObject, Run], ...]:
         """The playlists that a judgement needs to read, one a run at most."""
         return tuple((run.playlist, run) for run in self.runs if run.playlist is not None)

@@ -6,18 +6,10 @@ from itertools import pairwise
 
 from service.media.bitrate import outliers
 from service.media.pieces import Piece, by_run, joined
+from service.media.slices import SliceFacts
 
-HEADS_EVERY = 4
 STRATUM_SECONDS = 120.0
 LEAST_STRATA = 24
-
-
-def choose_heads(pieces: Sequence[Piece], seed: int, every: int = HEADS_EVERY) -> list[int]:
-    """One slice in `every`, both ends of each run, both sides of every interruption, and the slices of the lowest bit
-    rates; in order (verification A.4.1)."""
-    chosen = set(edges(pieces)) | set(outliers(pieces))
-    chosen.update(range(seed % every, len(pieces), every))
-    return sorted(index for index in chosen if pieces[index].size_bytes)
 
 
 def edges(pieces: Sequence[Piece]) -> list[int]:
@@ -52,6 +44,20 @@ def strata(pieces: Sequence[Piece], usable: Sequence[int], seed: int) -> list[in
             found.append(index)
             due += max(1, math.ceil((passed - due) / step)) * step
     return found
+
+
+def near_keys(chosen: Sequence[int], pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[int]:
+    """The chosen slices, or in place of one that begins with no key picture a slice near it that does."""
+
+    def keyed(index: int, other: int) -> bool:
+        same = pieces[other].run == pieces[index].run and pieces[other].size_bytes > 0
+        return same and other in facts and facts[other].key
+
+    found: dict[int, None] = {}
+    for index in chosen:
+        near = sorted(range(max(0, index - 3), min(len(pieces), index + 4)), key=lambda other: abs(other - index))
+        found[next((other for other in near if keyed(index, other)), index)] = None
+    return list(found)
 
 
 def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:

@@ -4,13 +4,13 @@ Instants in slice names are Agora's clock; the window is ours. They agree only t
 is compared to ±5 s, while holes between slices, which are Agora's clock alone, are measured to 250 ms.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.media.expectation import Expectation
+from service.media.spans import Span, measure, merge, overlap, subtract
 from service.report import Coverage, Interval, Missing, MissingClass
-
-Span = tuple[float, float]
 
 CLOCK_SLACK_SECONDS = 5.0
 JOINED_SECONDS = 0.25
@@ -20,12 +20,14 @@ NOTABLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Media that lies in the bucket. `sid` and `run` tell who recorded it."""
+    """Media that lies in the bucket. `sid` and `run` tell who recorded it, `lost` are stretches of it (instants) that
+    no player can play."""
 
     starts_at: float
     ends_at: float
     sid: str
     run: int
+    lost: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,27 @@ class _Hole:
     kind: MissingClass
 
 
-def build_timeline(slices: Iterable[Slice], expected: Expectation) -> Timeline:
-    """Account for the wanted window. Time outside it is neither missing nor counted; linear but for one sort."""
+def build_timeline(slices: Iterable[Slice], expected: Expectation, unnamed: Sequence[float] = ()) -> Timeline:
+    """Account for the wanted window. Time outside it is neither missing nor counted; linear but for one sort.
+
+    `unnamed` are the instants at which slices begin that lie in the bucket but in no playlist: a hole that holds one is
+    no failover's, for something was recorded in it.
+    """
     begin, end = expected.wanted.from_at, expected.wanted.to_at
     assert end is not None
     window = [(begin, end)] if end > begin else []
     ordered = sorted(slices, key=lambda one: (one.starts_at, one.ends_at))
-    covered, holes, doubled, joined = _sweep(ordered, begin, end)
+    held, holes, doubled, joined = _sweep(ordered, begin, end)
+    holes = [_recorded(hole, sorted(unnamed)) for hole in holes] if unnamed else holes
+    damaged = _damaged(ordered) if any(one.lost for one in ordered) else []
+    covered = subtract(held, damaged) if damaged else held
     pauses = merge((one.from_at, end if one.to_at is None else one.to_at) for one in expected.pauses)
     paused = overlap(window, pauses)
     wanted = subtract(window, paused)
     slack = expected.policy.pause_slack_seconds
     unpaused = subtract(window, merge((a - slack, b + slack) for a, b in pauses))
-    holes = [*_edges(covered, begin, end, ended_by_itself=expected.ended_by_itself), *holes]
+    holes = [*_edges(held, begin, end, ended_by_itself=expected.ended_by_itself), *holes]
+    holes += [_Hole(a, b, MissingClass.DAMAGED) for a, b in damaged]
     missing = _classify(holes, unpaused, expected.policy.failover_hole_seconds)
     drift = max(0.0, joined - DRIFT_SECONDS_PER_HOUR * max(1.0, (end - begin) / 3600))
     expected_seconds, covered_seconds = measure(wanted), measure(overlap(covered, wanted))
@@ -74,8 +84,8 @@ def build_timeline(slices: Iterable[Slice], expected: Expectation) -> Timeline:
         allowed_seconds=_round(expected.allowed_seconds(expected_seconds)),
         share=min(1.0, round(covered_seconds / expected_seconds, 6)) if expected_seconds else 1.0,
     )
-    held, held_back, twice = (_intervals(overlap(spans, window)) for spans in (covered, paused, merge(doubled)))
-    return Timeline(coverage, tuple(missing), held, held_back, twice, _round(drift))
+    shown, held_back, twice = (_intervals(overlap(spans, window)) for spans in (covered, paused, merge(doubled)))
+    return Timeline(coverage, tuple(missing), shown, held_back, twice, _round(drift))
 
 
 def _sweep(slices: Sequence[Slice], begin: float, end: float) -> tuple[list[Span], list[_Hole], list[Span], float]:
@@ -101,6 +111,25 @@ def _sweep(slices: Sequence[Slice], begin: float, end: float) -> tuple[list[Span
         if one.ends_at >= latest.ends_at:
             latest = one
     return covered, holes, doubled, joined
+
+
+def _damaged(slices: Sequence[Slice]) -> list[Span]:
+    """What is lost of all slices together: where two recorders hold a stretch, one of them suffices."""
+    lost: list[Span] = []
+    playable: list[Span] = []
+    for recorder in {(one.sid, one.run): None for one in slices}:
+        own = [one for one in slices if (one.sid, one.run) == recorder]
+        held = merge((one.starts_at, one.ends_at) for one in own)
+        gone = overlap(held, merge(span for one in own for span in one.lost))
+        lost += gone
+        playable += subtract(held, gone)
+    return subtract(merge(lost), merge(playable))
+
+
+def _recorded(hole: "_Hole", unnamed: Sequence[float]) -> "_Hole":
+    place = bisect_left(unnamed, hole.from_at - JOINED_SECONDS)
+    inside = place < len(unnamed) and unnamed[place] < hole.to_at
+    return replace(hole, kind=MissingClass.GAP) if inside and hole.kind is MissingClass.FAILOVER else hole
 
 
 def _kind(before: Slice, after: Slice) -> MissingClass:
@@ -132,45 +161,6 @@ def _classify(holes: list[_Hole], unpaused: list[Span], failover_seconds: float)
             explained = failovers == 1 and measure(pieces) <= failover_seconds
         missing += [Missing(hole.kind, a, b, explained) for a, b in pieces]
     return missing
-
-
-def merge(spans: Iterable[Span]) -> list[Span]:
-    """The union of `spans`, ordered and disjoint. Empty and reversed ones vanish."""
-    merged: list[Span] = []
-    for begin, end in sorted(spans):
-        if end <= begin:
-            continue
-        if merged and begin <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((begin, end))
-    return merged
-
-
-def overlap(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What lies in both. Each argument is ordered and disjoint."""
-    found: list[Span] = []
-    i = j = 0
-    while i < len(some) and j < len(others):
-        begin, end = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
-        if end > begin:
-            found.append((begin, end))
-        if some[i][1] <= others[j][1]:
-            i += 1
-        else:
-            j += 1
-    return found
-
-
-def subtract(some: Sequence[Span], cuts: Sequence[Span]) -> list[Span]:
-    """What of `some` lies outside `cuts`. Each argument is ordered and disjoint."""
-    bounds = [float("-inf"), *(at for cut in cuts for at in cut), float("inf")]
-    return overlap(some, list(zip(bounds[::2], bounds[1::2], strict=True)))
-
-
-def measure(spans: Iterable[Span]) -> float:
-    """The summed length."""
-    return sum(end - begin for begin, end in spans)
 
 
 def _intervals(spans: Iterable[Span]) -> tuple[Interval, ...]:

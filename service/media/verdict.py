@@ -1,267 +1,248 @@
-"""The judgement of one look. It begins with level "listing": names, sizes, order, presence and time, from one LIST and
-the playlists; deeper levels add to it what they find in the files.
+"""The verdict: all that was read of a recording, judged by every rule that applies to it, once.
 
-Beliefs about Agora that nobody has confirmed never condemn (verification A.1.2). What may still come makes a recording
-`incomplete`; `defective` is only what no later upload can heal.
+A `Snapshot` holds what was read. Each rule is a function of it, so more that is read can only add to what is found:
+a deeper level never says better of the same bytes.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from service.media.expectation import Expectation
-from service.media.findings import RULES, Effect, Evidence, Findings
+from service.media.content import judge_looks, judge_samples
+from service.media.findings import RULES, RULES_VERSION, Effect, Evidence, Findings
+from service.media.heads import judge_heads
+from service.media.listing import Listed
 from service.media.manifest import list_files
-from service.media.names import basename
-from service.media.pieces import Piece, hole
-from service.media.playlist import Playlist, parse_playlist
-from service.media.runs import Run, limits_of, sort_listing
-from service.media.timeline import JOINED_SECONDS, NOTABLE_SECONDS, Slice, Timeline, build_timeline
-from service.report import FileKind, Interval, Level, ListedObject, Report, Severity, Verdict
+from service.media.mp4 import Mp4
+from service.media.mp4.judging import Asked, SlicesHeld, Undecodable, judge_mp4s, judge_other
+from service.media.pictures import Look, Sample
+from service.media.pieces import Piece
+from service.media.slices import SliceFacts, held_seconds, sound_delay
+from service.media.spans import Span
+from service.media.ties import Fault, Ties, tie
+from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
+from service.report import Interval, Level, MissingClass, Report, Severity, Verdict
 
-_TS_PACKET = 188
 _MISSING_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class PlaylistRead:
-    """A playlist as fetched. `stood_seconds`: so long before, a read gave the same bytes; None: none did."""
+class Unread:
+    """Something that `level` promises to open and that was not opened, with the code and the reason."""
 
-    content: bytes
-    stood_seconds: float | None = None
-
-
-def judge_listing(
-    expected: Expectation, listed: Iterable[ListedObject], playlists: Mapping[str, PlaylistRead], now: float
-) -> Report:
-    """Judge what a listing and the playlists (by key) show. Linear in the number of objects; never raises on input."""
-    return Judgement(expected, listed, playlists).report(Level.LISTING, now)
+    code: str
+    text: str
+    key: str | None
+    level: Level
 
 
-class Judgement:
-    """What is known of a recording while it is looked at. `pieces` are the slices that can be opened, `final` tells by
-    the index of a run whether its files are as they will stay; `held_seconds` takes what a deeper level found a slice
-    (by key) to hold where that is less than its playlist says. Once `report` was called it is used up."""
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read of a recording. `slices` and `samples` are by the index of their piece. `mp4s` are what the boxes
+    of MP4 files (by key) say, `mp4_undecodable` their samples that do not decode, `mp4_other` those that differ from
+    the slices', `mp4_looks` what their key pictures show, each with the seconds it stands for. `gone` are objects that
+    were listed and are not there, `unread` is what could not be opened; `digests` are SHA-256 by key and `checksums`
+    the store's own, where all bytes were read."""
 
-    def __init__(
-        self, expected: Expectation, listed: Iterable[ListedObject], playlists: Mapping[str, PlaylistRead]
-    ) -> None:
-        self.expected = expected
-        self.listing = sort_listing(expected, listed)
-        self.findings = Findings()
-        self.pieces: list[Piece] = []
-        self.final: dict[int, bool] = {}
-        self.held_seconds: dict[str, float] = {}
-        self._reads = playlists
-        self._parsed: dict[int, Playlist] = {}
-        self._unread = False
-        self._judge_listing()
+    listed: Listed
+    slices: Mapping[int, SliceFacts] = field(default_factory=dict)
+    samples: Mapping[int, Sample] = field(default_factory=dict)
+    mp4s: Mapping[str, Mp4] = field(default_factory=dict)
+    mp4_undecodable: Undecodable = field(default_factory=dict)
+    mp4_other: Undecodable = field(default_factory=dict)
+    mp4_looks: Mapping[str, Sequence[tuple[float, Look]]] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
-    def _judge_listing(self) -> None:
-        runs = self.listing.runs
-        if not any(run.slices or run.mp4s or run.playlists for run in runs):
-            self.findings.add("no_objects", f"There is no object of this recording below {self.expected.key_prefix!r}.")
-        for index, run in enumerate(runs):
-            self._judge_run(index, run, last=index == len(runs) - 1)
-        self._judge_overlaps()
-        self._judge_mp4()
-        self._judge_announced()
-        self._judge_unknown()
 
-    def report(self, level: Level, now: float) -> Report:
-        """Account for the time, and say what all that was found amounts to."""
-        timeline = build_timeline((self._media(piece) for piece in self.pieces), self.expected)
-        self._judge_time(timeline)
-        return Report(
-            verdict=_verdict(self.findings.effects),
-            level=level,
-            judged_at=now,
-            findings=self.findings.all(),
-            coverage=timeline.coverage,
-            missing=tuple(one for one in timeline.missing if one.seconds > NOTABLE_SECONDS)[:_MISSING_KEPT],
-            covered=timeline.covered[:_MISSING_KEPT],
-            paused=timeline.paused[:_MISSING_KEPT],
-            doubled=timeline.doubled[:_MISSING_KEPT],
-            drift_seconds=timeline.drift_seconds,
-            files=list_files(self.expected, self.listing.runs, self._parsed),
+def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
+    """Judge everything that was read. `level` is the one that was reached. Never raises on what was read."""
+    snapshot = replace(snapshot, listed=_timed(snapshot))
+    listed = snapshot.listed
+    findings = listed.findings.copy()
+    for key, code in snapshot.gone.items():
+        findings.add(code, f"{key} was listed, but is not there when it is read.", key=key)
+    for one in snapshot.unread:
+        findings.add(one.code, one.text, key=one.key)
+    sound = listed.expected.sound
+    ties = tie(listed.pieces, snapshot.slices, sound=sound)
+    _add_faults(findings, listed, (*judge_heads(listed.pieces, snapshot.slices, sound=sound), *ties.faults))
+    judge_samples(findings, listed, snapshot.samples, snapshot.slices)
+    _judge_mp4s(findings, snapshot)
+    timeline = build_timeline(_media(snapshot, ties), listed.expected, listed.unnamed)
+    _judge_durations(findings, listed, ties, timeline)
+    _judge_time(findings, listed, timeline)
+    return Report(
+        verdict=_verdict(findings.effects),
+        level=level,
+        judged_at=now,
+        findings=findings.all(),
+        coverage=timeline.coverage,
+        missing=tuple(one for one in timeline.missing if one.seconds > NOTABLE_SECONDS)[:_MISSING_KEPT],
+        covered=timeline.covered[:_MISSING_KEPT],
+        paused=timeline.paused[:_MISSING_KEPT],
+        doubled=timeline.doubled[:_MISSING_KEPT],
+        drift_seconds=timeline.drift_seconds,
+        files=tuple(
+            replace(file, sha256=snapshot.digests.get(file.key), checksum=snapshot.checksums.get(file.key))
+            if file.key in snapshot.digests
+            else file
+            for file in list_files(listed.expected, listed.listing.runs, listed.playlists)
+        ),
+        rules_version=RULES_VERSION,
+    )
+
+
+def lost_seconds(snapshot: Snapshot) -> tuple[float, float]:
+    """How much time is unexplained so far, and how much of it `verified` bears."""
+    listed = _timed(snapshot)
+    snapshot = replace(snapshot, listed=listed)
+    ties = tie(listed.pieces, snapshot.slices, sound=listed.expected.sound)
+    account = build_timeline(_media(snapshot, ties), listed.expected, listed.unnamed)
+    return account.coverage.unexplained_seconds, account.coverage.allowed_seconds
+
+
+def _timed(snapshot: Snapshot) -> Listed:
+    """The listing, in which a slice whose playlist states no length has the one that its time stamps show."""
+    listed = snapshot.listed
+    if all(piece.stated for piece in listed.pieces):
+        return listed
+    pieces = tuple(
+        piece if piece.stated else replace(piece, seconds=held_seconds(snapshot.slices.get(index)) or piece.seconds)
+        for index, piece in enumerate(listed.pieces)
+    )
+    return replace(listed, pieces=pieces)
+
+
+def judge_blind(code: str, text: str, now: float, evidence: Evidence | None = None) -> Report:
+    """The report of a verification that saw nothing, and says nothing about the recording."""
+    assert RULES[code].effect is Effect.BLIND
+    findings = Findings()
+    findings.add(code, text, evidence=evidence)
+    return Report(_verdict(findings.effects), Level.LISTING, now, findings.all(), rules_version=RULES_VERSION)
+
+
+def _judge_mp4s(findings: Findings, snapshot: Snapshot) -> None:
+    listed = snapshot.listed
+    expected = listed.expected
+    audible = any(one.has_audio for one in snapshot.slices.values())
+    for index, run in enumerate(listed.listing.runs):
+        keys = [run.mp4s[part].key for part in sorted(run.mp4s)]
+        files = {key: snapshot.mp4s[key] for key in keys if key in snapshot.mp4s}
+        held = _held(snapshot, index)
+        if not files or held is None:
+            continue
+        asked = Asked(
+            allowed_seconds=expected.allowed_seconds(held.seconds_by_playlist),
+            size=expected.size,
+            audible=audible,
+            whole=len(files) == len(run.mp4s) and sorted(run.mp4s) == list(range(len(files))),
+            final=listed.final.get(index, False),
+        )
+        judge_mp4s(findings, files, held, asked, snapshot.mp4_undecodable)
+        for key, facts in files.items():
+            judge_other(findings, key, facts, snapshot.mp4_other.get(key, {}), asked)
+        judge_looks(findings, listed, {key: snapshot.mp4_looks.get(key, ()) for key in files}, final=asked.final)
+
+
+def _held(snapshot: Snapshot, index: int) -> SlicesHeld | None:
+    """What the slices of a run hold, as the measure of its MP4 files."""
+    pieces = [(place, one) for place, one in enumerate(snapshot.listed.pieces) if one.run == index]
+    if not pieces:
+        return None
+    facts = [snapshot.slices[place] for place, _ in pieces if place in snapshot.slices]
+    last = pieces[-1][1]
+    first = facts[0] if facts else None
+    return SlicesHeld(
+        seconds_by_playlist=sum(one.seconds for _, one in pieces),
+        spanned_seconds=last.starts_at + last.seconds - pieces[0][1].starts_at,
+        sound_delay_seconds=None if first is None else sound_delay(first),
+    )
+
+
+def _media(snapshot: Snapshot, ties: Ties) -> list[Slice]:
+    pieces = snapshot.listed.pieces
+    return [
+        Slice(one.starts_at, one.starts_at + one.seconds, one.sid, one.recorder, _lost(snapshot, ties, index, one))
+        for index, one in enumerate(pieces)
+    ]
+
+
+def _lost(snapshot: Snapshot, ties: Ties, index: int, piece: Piece) -> tuple[Span, ...]:
+    """The stretches of a slice that no player can play, as instants."""
+    facts = snapshot.slices.get(index)
+    spans = list(ties.lost.get(index, ()))
+    if piece.size_bytes == 0 or (facts is not None and facts.whole and facts.origin is None):
+        spans.append((0.0, piece.seconds))
+    elif facts is not None:
+        spans += [span for held in (facts.video, facts.audio) if held is not None for span in held.lost]
+    return tuple((piece.starts_at + begin, piece.starts_at + end) for begin, end in spans)
+
+
+def _add_faults(findings: Findings, listed: Listed, faults: tuple[Fault, ...]) -> None:
+    for fault in faults:
+        piece = listed.pieces[fault.index]
+        findings.add(
+            fault.code,
+            fault.text,
+            key=piece.key,
+            severity=fault.severity,
+            final=listed.final[piece.run],
+            evidence=fault.evidence,
         )
 
-    def _media(self, piece: Piece) -> Slice:
-        seconds = min(piece.seconds, self.held_seconds.get(piece.key, piece.seconds))
-        return Slice(piece.starts_at, piece.starts_at + seconds, piece.sid, piece.recorder)
 
-    def _judge_run(self, index: int, run: Run, *, last: bool) -> None:
-        chosen = run.playlist
-        read = None if chosen is None else self._reads.get(chosen.key)
-        if chosen is None or read is None:
-            files = sorted(one.key for one in self._objects(run))
-            text = f"There are {len(files)} files such as {files[0]}, but no playlist that names them."
-            self.findings.add("playlist_absent", text, key=files[0])
-            self.final[index] = False
-            self._judge_sizes(run, final=False)
-            return
-        if any(name.copy is not None and one is chosen for name, one in run.playlists):
-            text = f"The playlist {chosen.key}, forwarded by Agora's backup cloud, is the one believed."
-            self.findings.add("playlist_copy_used", text, key=chosen.key)
-        playlist = parse_playlist(read.content, chosen.key, run.names, limits_of(self.expected, run))
-        self._parsed[index] = playlist
-        self._unread = self._unread or not playlist.readable
-        whole = self._judge_presence(index, run, playlist) if playlist.readable else True
-        # Only the last recorder lived to write an end; the ones before it are dead, so theirs are final as they are.
-        final = self._judge_finality(chosen.key, playlist, read, whole=whole) if last else self.expected.end_proven
-        self.final[index] = final
-        self.findings.extend(playlist.findings, final=final)
-        self._judge_order(chosen.key, playlist, final=final)
-        self._judge_sizes(run, final=final)
+def _judge_durations(findings: Findings, listed: Listed, ties: Ties, timeline: Timeline) -> None:
+    """Lengths that the playlist gives wrongly: players seek by them, and time is counted by them."""
+    beyond = abs(sum(ties.durations.values())) > timeline.coverage.allowed_seconds
+    for index, seconds in ties.durations.items():
+        piece = listed.pieces[index]
+        text = f"The playlist says {piece.seconds:.3f} s for {piece.key}, which lasts {piece.seconds - seconds:.3f} s."
+        findings.add(
+            "duration_wrong",
+            text,
+            key=piece.key,
+            severity=None if beyond else Severity.WARNING,
+            final=listed.final[piece.run],
+            evidence={"playlist_seconds": round(piece.seconds, 3), "held_seconds": round(piece.seconds - seconds, 3)},
+        )
 
-    @staticmethod
-    def _objects(run: Run) -> list[ListedObject]:
-        return [*(one for one, _ in run.slices.values()), *run.mp4s.values(), *(one for _, one in run.playlists)]
 
-    def _judge_presence(self, index: int, run: Run, playlist: Playlist) -> bool:
-        """Compare the playlist with the listing; True where the playlist names every listed slice."""
-        names = set()
-        for entry in playlist.entries:
-            names.add(entry.name)
-            listed = run.slices.get(entry.name)
-            if listed is None:
-                key = run.attempt.prefix + entry.name
-                self.findings.add(
-                    "slice_missing", f"The playlist names {key}, but the bucket does not hold it.", key=key
-                )
-                continue
-            one, begin = listed
-            self.pieces.append(
-                Piece(
-                    one.key, one.size_bytes, one.etag, begin, entry.seconds, entry.marked,
-                    index, run.sid, run.number,
-                )
-            )  # fmt: skip
-        unlisted = [name for name in run.slices if name not in names]
-        for name in unlisted:
-            key = run.slices[name][0].key
-            text = f"The slice {key} is in the bucket, but its playlist does not name it, so its media does not count."
-            self.findings.add("slice_unlisted", text, key=key)
-        return not unlisted
+def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
+    account = timeline.coverage
+    beyond = account.unexplained_seconds > account.allowed_seconds
+    # While files may still come, missing time condemns nothing; where a playlist is unreadable, it says nothing.
+    counts = beyond and listed.timed and Effect.AWAITS not in findings.effects
+    severity = Severity.ERROR if counts else Severity.WARNING
+    final = all(listed.final.values())
+    notable = 0.0
+    for one in timeline.missing:
+        if one.seconds <= NOTABLE_SECONDS:
+            continue
+        notable += 0.0 if one.explained else one.seconds
+        findings.add(
+            one.kind.value,
+            _missing_text(one.kind, one.seconds),
+            interval=Interval(one.from_at, one.to_at),
+            severity=Severity.WARNING if one.explained else severity,
+            final=final or one.kind is not MissingClass.DAMAGED,
+            evidence={"seconds": round(one.seconds, 3), "explained": one.explained},
+        )
+    small = account.unexplained_seconds - notable
+    if timeline.drift_seconds or (beyond and notable <= account.allowed_seconds):
+        text = f"Holes of less than a second between slices add up to {small:.1f} s."
+        findings.add("small_gaps", text, severity=severity, evidence={"seconds": round(small, 3)})
+    for both in timeline.doubled:
+        seconds = (both.to_at or both.from_at) - both.from_at
+        text = f"{seconds:.1f} s were recorded twice."
+        findings.add("media_doubled", text, interval=both, evidence={"seconds": round(seconds, 3)})
 
-    def _judge_finality(self, key: str, playlist: Playlist, read: PlaylistRead, *, whole: bool) -> bool:
-        """Whether the playlist is the last word of the last recorder (rule P5 of verification A.1.1)."""
-        proven = self.expected.end_proven
-        if playlist.ended:
-            return proven
-        policy = self.expected.policy
-        stood = proven and read.stood_seconds is not None and read.stood_seconds >= policy.two_reads_apart_seconds
-        if stood and not playlist.readable:
-            return True
-        if stood and whole and not policy.endlist_expected:
-            text = (
-                f"The playlist {key} has no ENDLIST, but stood still and names every slice after the recording's end."
-            )
-            self.findings.add("endlist_absent", text, key=key)
-            return True
-        text = f"The playlist {key} has no ENDLIST, and nothing else proves yet that it is the final one."
-        self.findings.add("playlist_not_final", text, key=key)
-        return False
 
-    def _judge_order(self, key: str, playlist: Playlist, *, final: bool) -> None:
-        latest = float("-inf")
-        for entry in playlist.entries:
-            starts_at = entry.read.starts_at or 0.0
-            if starts_at < latest - NOTABLE_SECONDS or starts_at == latest:
-                text = f"The playlist {key} names {entry.name} after a slice that begins later, or twice."
-                self.findings.add("slices_out_of_order", text, key=key, final=final)
-            latest = max(latest, starts_at)
-
-    def _judge_overlaps(self) -> None:
-        """One recorder writes one slice after the other, so one that lasts into the next is shorter than it is said to
-        be."""
-        for one, other in zip(self.pieces, self.pieces[1:], strict=False):
-            beyond = -hole(one, other)
-            if one.run == other.run and not other.marked and JOINED_SECONDS < beyond < one.seconds:
-                text = f"The playlist says {one.seconds:.3f} s for {one.key}, {beyond:.3f} s beyond the next slice."
-                self.findings.add("duration_wrong", text, key=one.key, evidence={"beyond_seconds": round(beyond, 3)})
-
-    def _judge_sizes(self, run: Run, *, final: bool) -> None:
-        for one, _ in run.slices.values():
-            if one.size_bytes == 0:
-                self.findings.add("slice_empty", f"The slice {one.key} is empty.", key=one.key, final=final)
-            elif one.size_bytes % _TS_PACKET:
-                text = f"The slice {one.key} has {one.size_bytes} bytes, which is no whole number of MPEG-TS packets."
-                self.findings.add(
-                    "slice_truncated", text, key=one.key, final=final, evidence={"size_bytes": one.size_bytes}
-                )
-        for one in run.mp4s.values():
-            if one.size_bytes == 0:
-                self.findings.add("mp4_empty", f"The MP4 file {one.key} is empty.", key=one.key, final=final)
-
-    def _judge_mp4(self) -> None:
-        runs = [run for run in self.listing.runs if run.slices or run.mp4s]
-        if self.expected.mp4 and runs and not any(run.mp4s for run in runs):
-            text = f"MP4 was asked for, but there is no MP4 file below {self.expected.key_prefix!r}."
-            self.findings.add("mp4_missing", text)
-            return
-        for run in runs:
-            if self.expected.mp4 and not run.mp4s:
-                text = f"Recorder {run.number + 1} of attempt {run.attempt.number} left slices but no MP4 file."
-                self.findings.add("mp4_absent_in_run", text)
-            for index in range(min(max(run.mp4s, default=-1), 10_000)):
-                if index not in run.mp4s:
-                    text = f"MP4 part {index} of attempt {run.attempt.number} is missing, though a later part is there."
-                    self.findings.add("mp4_missing", text, evidence={"index": index})
-
-    def _judge_announced(self) -> None:
-        for attempt in self.expected.attempts:
-            own = (run for run in self.listing.runs if run.attempt is attempt and attempt.sid in (None, run.sid))
-            runs = {run.number: run for run in own}
-            if not attempt.announced or not runs:
-                continue
-            names = next(iter(runs.values())).names
-            spoken = {basename(name) for name in attempt.announced}
-            for name in sorted(spoken):
-                read = names.read(name)
-                key = attempt.prefix + name[:200]
-                if read is None:
-                    text = f"Agora announced {name[:200]!r}, which is no file name of this task."
-                    self.findings.add("announced_unreadable", text)
-                elif not _has(runs.get(read.run), name, read.kind, read.index):
-                    text = f"Agora announced {key}, but the bucket does not hold it."
-                    self.findings.add("announced_missing", text, key=key)
-            for run in runs.values():
-                for _, one in run.playlists:
-                    if basename(one.key) not in spoken:
-                        text = f"Agora never announced the playlist {one.key}."
-                        self.findings.add("unreported_file", text, key=one.key)
-
-    def _judge_unknown(self) -> None:
-        for one in self.listing.unknown:
-            text = f"The object {one.key} lies below the recording's prefix but is no file of it."
-            self.findings.add("unknown_object", text, key=one.key)
-
-    def _judge_time(self, timeline: Timeline) -> None:
-        account = timeline.coverage
-        beyond = account.unexplained_seconds > account.allowed_seconds
-        # While files may still come, missing time condemns nothing; where a playlist is unreadable, it says nothing.
-        counts = beyond and not self._unread and Effect.AWAITS not in self.findings.effects
-        severity = Severity.ERROR if counts else Severity.WARNING
-        notable = 0.0
-        for one in timeline.missing:
-            if one.seconds <= NOTABLE_SECONDS:
-                continue
-            notable += 0.0 if one.explained else one.seconds
-            self.findings.add(
-                one.kind.value,
-                f"{_length(one.seconds)} of the wanted time are missing ({one.kind.value.replace('_', ' ')}).",
-                interval=Interval(one.from_at, one.to_at),
-                severity=Severity.WARNING if one.explained else severity,
-                evidence={"seconds": round(one.seconds, 3), "explained": one.explained},
-            )
-        small = account.unexplained_seconds - notable
-        if timeline.drift_seconds or (beyond and notable <= account.allowed_seconds):
-            text = f"Holes of less than a second between slices add up to {small:.1f} s."
-            self.findings.add("small_gaps", text, severity=severity, evidence={"seconds": round(small, 3)})
-        for both in timeline.doubled:
-            seconds = (both.to_at or both.from_at) - both.from_at
-            text = f"{seconds:.1f} s were recorded twice."
-            self.findings.add("media_doubled", text, interval=both, evidence={"seconds": round(seconds, 3)})
+def _missing_text(kind: MissingClass, seconds: float) -> str:
+    if kind is MissingClass.DAMAGED:
+        return f"{_length(seconds)} of the wanted time are in the bucket, but no player can play them."
+    return f"{_length(seconds)} of the wanted time are missing ({kind.value.replace('_', ' ')})."
 
 
 def _length(seconds: float) -> str:
@@ -272,28 +253,12 @@ def _length(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _has(run: Run | None, name: str, kind: FileKind, index: int | None) -> bool:
-    if run is None:
-        return False
-    if kind is FileKind.PLAYLIST:
-        # A playlist that took the way over the backup cloud lies there under another name.
-        return bool(run.playlists)
-    return name in run.slices if kind is FileKind.SLICE else index in run.mp4s
-
-
 def _verdict(effects: set[Effect]) -> Verdict:
-    if Effect.BLIND in effects:
-        return Verdict.UNREACHABLE
+    """What is found stands, whatever else could not be read; `verified` needs everything to have been read."""
     if Effect.UNSOUND in effects:
         return Verdict.DEFECTIVE
     if Effect.AWAITS in effects:
         return Verdict.INCOMPLETE
-    return Verdict.DEFECTIVE if Effect.TIME in effects else Verdict.VERIFIED
-
-
-def judge_blind(code: str, text: str, now: float, evidence: Evidence | None = None) -> Report:
-    """The report of a look that saw nothing, and says nothing about the recording."""
-    assert RULES[code].effect is Effect.BLIND
-    findings = Findings()
-    findings.add(code, text, evidence=evidence)
-    return Report(_verdict(findings.effects), Level.LISTING, now, findings.all())
+    if Effect.TIME in effects:
+        return Verdict.DEFECTIVE
+    return Verdict.UNREACHABLE if Effect.BLIND in effects else Verdict.VERIFIED

@@ -32,7 +32,7 @@ from service.operations.admission import admit
 from service.operations.adoption import Adoption
 from service.operations.bundles import Bundles
 from service.operations.cursors import cut_page, decode_cursor
-from service.operations.evidence import Evidence, Links
+from service.operations.evidence import Evidence, Links, Stamp
 from service.operations.ids import Entropy, new_ulid
 from service.operations.incoming import Incoming
 from service.operations.limits import check_limits
@@ -75,6 +75,7 @@ class Operations:
         links: Links,
         fetch: Fetch,
         signing_key: Callable[[], str | None] = lambda: None,
+        stamp: Stamp | None = None,
         room: Callable[[], bool] = lambda: True,
         wake: Callable[[], None] = lambda: None,
         wake_notices: Callable[[], None] = lambda: None,
@@ -89,7 +90,9 @@ class Operations:
         self._clock = clock
         self._entropy = entropy
         self.access = Access(database, seals, clock, entropy)
-        self.evidence = Evidence(database, settings.deployment, links=links, fetch=fetch, signing_key=signing_key)
+        self.evidence = Evidence(
+            database, settings.deployment, links=links, fetch=fetch, signing_key=signing_key, stamp=stamp
+        )
         self.receiving = Receiving(settings.apps, database, inbox, wake_notices, clock)
         self.incoming = Incoming(database, wake_notices, clock)
         self.outgoing = Outgoing(settings, database, clock)

@@ -29,6 +29,10 @@ Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
 """A short-lived link to each of the objects."""
 
 
+Stamp = Callable[[bytes], Awaitable[bytes | None]]
+"""A time stamp on these bytes, or None where none is to be had now."""
+
+
 class Evidence:
     """Methods raise `ServiceError`; another owner's recording is `not_found`."""
 
@@ -40,12 +44,14 @@ class Evidence:
         links: Links,
         fetch: Fetch,
         signing_key: Callable[[], str | None],
+        stamp: Stamp | None = None,
     ) -> None:
         self._database = database
         self._deployment = deployment
         self._links = links
         self._playback = Playback(fetch)
         self._signing_key = signing_key
+        self._stamp = stamp
 
     async def timeline(self, caller: Caller, recording_id: str, cursor: str | None, limit: int) -> Page[HistoryEntry]:
         """Everything that happened, oldest first."""
@@ -126,10 +132,17 @@ class Evidence:
             raise ServiceError(Code.NOT_FOUND, "no picture of this recording was looked at yet")
         return found
 
-    async def manifest(self, caller: Caller, recording_id: str) -> bytes:
-        """The signed manifest of the newest look. Raises `conflict` where nobody has looked yet, or without a key."""
+    async def manifest(self, caller: Caller, recording_id: str, *, timestamp: bool = False) -> bytes:
+        """The envelope of the signed manifest; see `signed_manifest`. With `timestamp` its signature is stamped, as far
+        as the authority answers. Raises `conflict` where a stamp is asked for and no authority is configured."""
         recording = await self._read(caller, recording_id)
-        return await signed_manifest(self._database, recording, self._deployment, self._signing_key)
+        if timestamp and self._stamp is None:
+            raise ServiceError(Code.CONFLICT, "no stamping authority is configured", detail="timestamp_not_configured")
+        envelope = await signed_manifest(self._database, recording, self._deployment, self._signing_key)
+        if not timestamp or self._stamp is None:
+            return envelope.encode()
+        stamp = await self._stamp(envelope.signature)
+        return envelope.encode([] if stamp is None else [stamp])
 
     async def playlist(
         self,

@@ -2,21 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from service.database import evidence
 from service.database.run import Database
 from service.errors import Code, ServiceError, invalid
 from service.media.merged import Entry, merge_slices
+from service.operations.statement import PAYLOAD_TYPE, write_statement
 from service.recording import Recording
 from service.report import JudgedFile, Report
-from service.signing import SignatureError, SigningKey
+from service.signing import Envelope, SignatureError, SigningKey
 
-MANIFEST_TYPE = "application/vnd.pagereel.manifest.v1+json"
 MOST_SLICES = 3000
 """So many slices a playlist may hold: each is a link to be signed. Twelve hours of Agora's usual slices."""
 
@@ -49,55 +46,27 @@ async def whole_report(database: Database, recording: Recording, number: int | N
 
 async def signed_manifest(
     database: Database, recording: Recording, deployment: str, signing_key: Callable[[], str | None]
-) -> bytes:
-    """The manifest of the newest look in a signed envelope. Raises `conflict` where nobody has looked yet, or where no
-    key is configured."""
+) -> Envelope:
+    """The manifest of the newest report of a bucket that could be read, signed. Raises `conflict` where there is none
+    yet, or where no key is configured."""
     text = signing_key()
     if text is None:
         raise ServiceError(Code.CONFLICT, "no signing key is configured", detail="signing_not_configured")
-    report = await database.run(lambda connection: evidence.load_report(connection, recording.id))
-    if report is None:
-        raise ServiceError(Code.CONFLICT, "the bucket was not looked at yet", detail="not_judged")
+    judged = await database.run(lambda connection: evidence.load_seen_report(connection, recording.id))
+    if judged is None:
+        raise ServiceError(Code.CONFLICT, "the bucket was not read yet", detail="not_judged")
     files = await load_all_files(database, recording.id)
-    return await asyncio.to_thread(_sign, recording, report, files, deployment, text)
+    return await asyncio.to_thread(_sign, recording, judged, files, deployment, text)
 
 
-def _sign(recording: Recording, report: Report, files: list[JudgedFile], deployment: str, text: str) -> bytes:
+def _sign(
+    recording: Recording, judged: tuple[int, Report], files: list[JudgedFile], deployment: str, text: str
+) -> Envelope:
     try:
         key = SigningKey(text)
     except SignatureError as error:
         raise ServiceError(Code.UNAVAILABLE, str(error)) from error
-    return key.seal(orjson.dumps(_manifest(recording, report, files, deployment)), MANIFEST_TYPE)
-
-
-def _manifest(recording: Recording, report: Report, files: list[JudgedFile], deployment: str) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "deployment": deployment,
-        "recording": recording.id,
-        "state": recording.state,
-        "report": recording.reports,
-        "verdict": report.verdict,
-        "level": report.level,
-        "judged_at": _instant(report.judged_at),
-        "coverage": None if report.coverage is None else report.coverage.share,
-        "bucket": recording.location.bucket,
-        "attempts": [{"cname": one.cname, "sid": one.sid, "prefix": one.prefix} for one in recording.attempts],
-        "objects": [
-            {
-                "object": file.key,
-                "kind": file.kind,
-                "size_bytes": file.size_bytes,
-                "etag": file.etag,
-                "starts_at": None if file.starts_at is None else _instant(file.starts_at),
-                "duration_seconds": file.duration_seconds,
-                "in_playlist": file.in_playlist,
-            }
-            for file in files
-            if file.listed and not file.missing
-        ],
-        "missing": [file.key for file in files if file.missing],
-    }
+    return key.sign(write_statement(recording, *judged, files, deployment), PAYLOAD_TYPE)
 
 
 async def merged_slices(
@@ -114,7 +83,3 @@ async def merged_slices(
     if len(wanted) > MOST_SLICES:
         raise invalid("?from", f"more than {MOST_SLICES} slices: ask for a shorter span by `from` and `to`")
     return wanted
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

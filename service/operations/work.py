@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ from metrics.worker import claimed
 from service.database import notifications as inbox_rows
 from service.database.claims import Claim, claim_due, count_overdue, release_left, renew
 from service.database.claims import release_all as release_all_claims
-from service.database.evidence import upsert_files
+from service.database.evidence import load_seen_report, upsert_files
 from service.database.heartbeat import is_restored
 from service.database.ledger import count_overrunning
 from service.database.recordings import (
@@ -53,7 +53,7 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
-from service.media.changes import note_changes
+from service.media.changes import Comparison, compare_reports
 from service.notices import parse_notice
 from service.operations.ids import Entropy, new_uid
 from service.operations.limits import limit_reached
@@ -62,7 +62,7 @@ from service.operations.secrets import PageSecrets, open_page
 from service.operations.usage import spending
 from service.operations.writing import Written, observe
 from service.recording import Notice, Recording, State
-from service.report import JudgedFile
+from service.report import JudgedFile, Report
 from service.settings import Retention, Settings
 
 _log = structlog.get_logger(__name__)
@@ -203,12 +203,10 @@ class Work:
         """What came of a task; ends its claim. None if the claim was lost meanwhile: then only news that nobody else
         can have (the sid of a task that was started) is kept."""
         vanished = changed = 0
-        if isinstance(observation, Judged) and task.recording.state is State.VERIFIED:
-            filed = await load_all_files(self._database, task.recording.id)
-            compare = partial(note_changes, observation.report, filed)
-            many = len(filed) > _MANY_FILES
-            report, vanished, changed = await asyncio.to_thread(compare) if many else compare()
-            observation = replace(observation, report=report)
+        if isinstance(observation, Judged) and task.recording.state.terminal:
+            compared = await self._compare(task.recording, observation.report)
+            observation = Judged(compared.report, compared.because)
+            vanished, changed = compared.vanished, compared.changed
 
         def transaction(connection: sa.Connection) -> Written | None:
             now = self._clock()
@@ -223,6 +221,14 @@ class Work:
         written.tell()
         objects_touched(vanished, changed)
         return written.after
+
+    async def _compare(self, recording: Recording, report: Report) -> Comparison:
+        """The report of a recording that is over, compared with what was filed of it before."""
+        filed = await load_all_files(self._database, recording.id)
+        earlier = await self._database.run(lambda connection: load_seen_report(connection, recording.id))
+        verified = recording.state is State.VERIFIED
+        compare = partial(compare_reports, report, filed, earlier, verified=verified)
+        return await asyncio.to_thread(compare) if len(filed) > _MANY_FILES else compare()
 
     def _observed(self, connection: sa.Connection, task: Task, observation: Observation, now: float) -> Written | None:
         """Mostly nobody has changed the recording since it was claimed: it is read again only where that shows. A lost

@@ -21,6 +21,7 @@ from service.settings.model import (
 )
 from service.settings.presets import ParameterRules, Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
+from service.settings.signing import Signing
 from service.settings.spending import OwnerLimits, Prices
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SettingsError",
+    "Signing",
     "StorageProfile",
     "Timing",
     "Urls",

@@ -1,12 +1,10 @@
 """The sections of the settings and their ranges. Pure but for the secrets' files; reads neither the TOML file nor the
 environment (`load` does)."""
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -14,9 +12,11 @@ from service.messages import MessageType, check_signing_secret
 from service.page_url import parse_endpoint_url
 from service.recording import Location, Policy, RestartRule
 from service.report import Level
+from service.settings.addresses import check_url
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.section import Section
+from service.settings.signing import Signing
 from service.settings.spending import OwnerLimits, Prices
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
@@ -27,24 +27,6 @@ S3_REGIONS: Final = 26
 LEGACY_VENDORS: Final = (0, 4)
 STS_VENDORS: Final = (1, 2, 3)
 MAX_PREFIX: Final = 90  # Agora allows 128 (§3.4); a ULID, an attempt's part and their slashes follow
-
-
-def _check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("should be a URL with scheme and host")
-    if parts.scheme == "http" and not http_for_all and not _is_loopback(parts.hostname):
-        raise ValueError("should be https (http only for loopback hosts)")
-    if parts.username is not None or parts.query or parts.fragment or (parts.path.strip("/") and not path):
-        raise ValueError("should be scheme, host and port alone")
-    return text.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Database(Section):
@@ -60,12 +42,6 @@ class Database(Section):
         if keys is None and others.data.get("url", "").startswith("postgresql:"):
             raise ValueError("is needed with PostgreSQL: all replicas must share it")
         return keys
-
-
-class Signing(Section):
-    """Keys that sign manifests; the newest first. Only the first one signs, the others are there to be shown."""
-
-    keys: tuple[Secret, ...] | None = Field(None, min_length=1, max_length=8)
 
 
 class Api(Section):
@@ -87,7 +63,7 @@ class Callbacks(Section):
     @field_validator("public_url")
     @classmethod
     def _reachable(cls, url: str | None) -> str | None:
-        return None if url is None else _check_url(url, http_for_all=False, path=True)
+        return None if url is None else check_url(url, http_for_all=False, path=True)
 
 
 class App(Section):
@@ -114,7 +90,7 @@ class App(Section):
     @field_validator("base_urls")
     @classmethod
     def _safe_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_check_url(url, http_for_all=False) for url in urls)
+        return tuple(check_url(url, http_for_all=False) for url in urls)
 
 
 class Keys(Section):
@@ -158,7 +134,7 @@ class StorageProfile(Section):
     def _own_endpoint(cls, endpoint: str | None, others: ValidationInfo) -> str | None:
         if endpoint is None and others.data.get("vendor") == 11:
             raise ValueError("is needed with vendor 11")
-        return None if endpoint is None else _check_url(endpoint, http_for_all=True)
+        return None if endpoint is None else check_url(endpoint, http_for_all=True)
 
     @field_validator("region")
     @classmethod

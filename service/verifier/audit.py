@@ -1,6 +1,7 @@
 """Compares a bucket with what the database says is in it, both ways, in bounded memory. Changes nothing.
 
-Both sides come in the order of their keys, so they are walked side by side.
+Both sides come in the order of their keys, so they are walked side by side. A store that lists in another order cannot
+be compared so: sorting its listing would take memory for all of it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.buckets import Bucket, Usage
+from service.errors import Unavailable
 from service.report import ListedObject
 
 
@@ -51,11 +53,16 @@ Owner = Callable[[str], Awaitable[str | None]]
 
 
 async def compare(bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage) -> AsyncIterator[Discrepancy]:
-    """Every difference below `prefix`. Raises `OutsideError`: a bucket that cannot be read shows no differences."""
+    """Every difference below `prefix`. Raises `OutsideError`: a bucket that cannot be read, or does not list in the
+    order of its keys, shows no differences."""
     filed = _filed(pages)
     one = await anext(filed, None)
+    last = ""
     async for page in bucket.list_objects(prefix, usage=usage):
         for listed in page:
+            if listed.key <= last:
+                raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
+            last = listed.key
             while one is not None and one.key < listed.key:
                 if found := _vanished(one):
                     yield found

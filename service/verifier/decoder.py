@@ -7,22 +7,23 @@ breaks is killed; the next job gets a new one.
 import asyncio
 import importlib.util
 import json
+import os
 import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 MEMORY_BYTES = 1024**3
 CPU_SECONDS = 300
 JOB_SECONDS = 20.0
+# Of the time that media last, decoding them may take so much besides.
+_JOB_SHARE = 0.5
 # A child is replaced after so much CPU, long before the kernel would end it in the middle of a job.
 _RETIRE_CPU_SECONDS = 120.0
 _MOST_ANSWER_BYTES = 4 * 1024 * 1024
-_CHILD = Path(__file__).with_name("decoder_child.py")
 
 
 class DecoderFailed(Exception):
@@ -35,10 +36,11 @@ def can_decode() -> bool:
 
 
 class Decoders:
-    """As many decoders at once as a machine bears; the others wait for one."""
+    """As many decoders at once as there are cores; the others wait for one."""
 
-    def __init__(self, most: int = 2) -> None:
-        self._free = asyncio.Semaphore(most)
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most or len(os.sched_getaffinity(0))
+        self._free = asyncio.Semaphore(self.most)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator["Decoder"]:
@@ -82,11 +84,16 @@ class Decoder:
             # Its pipes close only when they are read to their end.
             await process.communicate()
 
-    async def run(self, job: str, content: bytes, **asked: int) -> tuple[dict[str, Any], bytes]:
-        """Have one job done. Raises `DecoderFailed`; a second try may go better."""
+    async def run(
+        self, job: str, content: bytes, *, seconds: float = 0.0, keep: bool = False, **asked: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        """Have one job done. `seconds` of media take longer; `keep`: the next job needs what this one has decoded.
+
+        Raises `DecoderFailed` where it came to no answer; a second try may go better.
+        """
         async with self._one_at_a_time:
             try:
-                async with asyncio.timeout(self._job_seconds):
+                async with asyncio.timeout(self._job_seconds + seconds * _JOB_SHARE):
                     facts, made = await self._ask(await self._child(), {"job": job, **asked}, content)
             except (TimeoutError, OSError, asyncio.IncompleteReadError, ValueError) as error:
                 await self.close()
@@ -96,8 +103,11 @@ class Decoder:
                 await self.close()
                 raise
             self._used = float(facts.pop("cpu_seconds", 0.0))
-            if self._used > _RETIRE_CPU_SECONDS:
+            failed = facts.get("failed")
+            if failed is not None or (self._used > _RETIRE_CPU_SECONDS and not keep):
                 await self.close()
+            if failed is not None:
+                raise DecoderFailed(str(failed))
             return facts, made
 
     async def _child(self) -> Process:
@@ -105,7 +115,8 @@ class Decoder:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
-                str(_CHILD),
+                "-m",
+                "service.decoder",
                 *self._limits,
                 stdin=PIPE,
                 stdout=PIPE,

@@ -1,29 +1,30 @@
-"""Judges recordings that nobody wrote down: finds them in a bucket, and looks at each as at one of our own."""
+"""Judges recordings that no database describes: finds them in a bucket, and verifies some of them side by side."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.buckets import Bucket, Fetched, Headed, Usage
-from service.media.discovery import FoundRecording, find_recordings
+from service.buckets.walking import Walk
+from service.media.discovery import FoundRecording, Wanted, find_recordings
 from service.report import Level, ListedObject, Report
 from service.verifier.decoder import Decoders
 from service.verifier.judging import judge_recording
 from service.verifier.reading import beside, list_all
 
 MOST_OBJECTS = 2_000_000
-"""More than this below a prefix are not looked at in one go: about 8,000 recorded hours."""
-
-_AT_ONCE = 8
+"""More objects than this below a prefix are not listed in one go: about 8,000 recorded hours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """What the caller knows about the recordings; None: what their files say."""
+class Judged:
+    """One recording with its report, or with the error of ours that left it without one."""
 
-    from_at: float | None = None
-    to_at: float | None = None
+    recording: FoundRecording
+    report: Report | None
+    error: Exception | None = None
 
 
 async def discover(bucket: Bucket, prefix: str, usage: Usage) -> tuple[list[FoundRecording], int]:
@@ -34,41 +35,64 @@ async def discover(bucket: Bucket, prefix: str, usage: Usage) -> tuple[list[Foun
 
 async def judge_found(
     bucket: Bucket,
-    found: list[FoundRecording],
+    found: Sequence[FoundRecording],
     level: Level,
-    window: Window,
+    wanted: Wanted,
     *,
+    at_once: int,
     now_fn: Callable[[], float] = time.time,
-) -> AsyncIterator[tuple[FoundRecording, Report]]:
-    """A report of each, as they get ready, some at a time. Their listing is the one that found them."""
-    turns, decoders = asyncio.Semaphore(_AT_ONCE), Decoders()
+) -> AsyncGenerator[Judged, None]:
+    """Judge the recordings, `at_once` of them side by side, and yield each when it is ready.
 
-    async def judge(one: FoundRecording) -> tuple[FoundRecording, Report]:
-        async with turns:
-            expected = one.expectation(now_fn(), window.from_at, window.to_at)
-            return one, await judge_recording(
-                _Listed(bucket, one.objects), expected, level, now_fn=now_fn, decoders=decoders
-            )
+    Their listing is the one that found them. An error of ours in one recording does not touch the others. Closing the
+    iterator ends the verifications that run, with the decoders' processes.
+    """
+    waiting = iter(found)
+    ready: asyncio.Queue[Judged] = asyncio.Queue()
+    decoders = Decoders()
 
-    tasks = [asyncio.ensure_future(judge(one)) for one in found]
+    async def work() -> None:
+        for recording in waiting:
+            await ready.put(await _judge(bucket, recording, level, wanted, decoders, now_fn))
+
+    workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(found)))]
     try:
-        for ready in asyncio.as_completed(tasks):
-            yield await ready
+        for _ in found:
+            yield await ready.get()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in workers:
+            worker.cancel()
+        for worker in workers:
+            with suppress(asyncio.CancelledError):
+                await worker
+
+
+async def _judge(
+    bucket: Bucket,
+    recording: FoundRecording,
+    level: Level,
+    wanted: Wanted,
+    decoders: Decoders,
+    now_fn: Callable[[], float],
+) -> Judged:
+    listed = _Listed(bucket, recording.objects)
+    try:
+        expected = recording.expectation(now_fn(), wanted)
+        report = await judge_recording(listed, expected, level, now_fn=now_fn, decoders=decoders)
+    except Exception as error:
+        return Judged(recording, None, error)
+    return Judged(recording, report)
 
 
 class _Listed:
-    """A bucket whose listing is known already, and shows one recording alone: others may lie in the same folder."""
+    """A bucket whose listing is known already. It shows one recording alone, as others may lie in the same folder."""
 
     def __init__(self, bucket: Bucket, objects: list[ListedObject]) -> None:
         self._bucket = bucket
         self._objects = objects
 
     async def list_objects(
-        self, prefix: str, after: str = "", *, usage: Usage | None = None
+        self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
         shown = [one for one in self._objects if one.key.startswith(prefix) and one.key > after]
         if usage is not None:
@@ -90,7 +114,7 @@ class _Listed:
         return await self._bucket.probe_read(prefix)
 
     async def probe_write(self, key: str) -> None:
-        raise AssertionError("a foreign recording is only looked at")
+        raise AssertionError("a foreign recording is only read")
 
     async def close(self) -> None:
-        """The bucket is somebody else's."""
+        """Leave the bucket open: its owner closes it."""

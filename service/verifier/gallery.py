@@ -27,7 +27,7 @@ class Gallery:
     def __init__(self) -> None:
         self._wanted: set[int] = set()
         self._small: dict[int, bytes] = {}
-        self._best: tuple[float, bytes] = (-1.0, b"")
+        self._best: tuple[float, bytes, str] = (-1.0, b"", "")
 
     def expect(self, indexes: list[int]) -> None:
         """Which slices will be shown: evenly spread over those that are sampled."""
@@ -35,14 +35,14 @@ class Gallery:
         step = max(1.0, len(order) / SHEET_PICTURES)
         self._wanted = {order[int(place * step)] for place in range(min(SHEET_PICTURES, len(order)))}
 
-    def show(self, index: int, sample: Sample, small: bytes, content: bytes) -> None:
-        """A sample was taken. `content` is what its first picture is decoded from."""
+    def show(self, index: int, sample: Sample, small: bytes, content: bytes, sets: str) -> None:
+        """Offer a sample. `content` is what its first picture is decoded from, with these parameter sets."""
         if not small:
             return
         if index in self._wanted:
             self._small[index] = small
         if sample.look is not Look.NONE and sample.colours > self._best[0]:
-            self._best = (sample.colours, content)
+            self._best = (sample.colours, content, sets)
 
     async def hang(self, decoder: Decoder) -> Pictures | None:
         """Make the two; None where there is nothing to show or the decoder gives up."""
@@ -50,7 +50,9 @@ class Gallery:
             return None
         small = b"".join(self._small[index] for index in sorted(self._small))
         try:
-            _, poster = await decoder.run("poster", self._best[1], width=POSTER_WIDTH, most_bytes=POSTER_BYTES)
+            _, poster = await decoder.run(
+                "poster", self._best[1], width=POSTER_WIDTH, most_bytes=POSTER_BYTES, sets=self._best[2]
+            )
             _, sheet = await decoder.run("sheet", small, most_bytes=SHEET_BYTES)
         except DecoderFailed:
             return None

@@ -1,21 +1,28 @@
 """The one function that judges one recording, with nothing but a bucket and what is expected to lie in it."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from service.buckets import Bucket, Usage
+from service.buckets.patient import Patience, PatientBucket
 from service.errors import OutsideError, Refused
 from service.media.expectation import Expectation
 from service.media.findings import Effect
-from service.media.sampling import HEADS_EVERY
-from service.media.verdict import Judgement, judge_blind
+from service.media.listing import Listed, judge_listing
+from service.media.verdict import judge, judge_blind
 from service.report import Level, Report
-from service.verifier.content import look_at_content, look_at_everything
+from service.verifier.collected import Collected
+from service.verifier.content import read_content
 from service.verifier.decoder import Decoders, can_decode
+from service.verifier.everything import read_bytes, read_everything
 from service.verifier.gallery import Shown
+from service.verifier.mp4 import read_doubtful, read_keys, read_tables
+from service.verifier.mp4_bytes import read_mp4_bytes
+from service.verifier.mp4_stretches import compare_stretches
 from service.verifier.reading import TooManyObjects, beside, counted, read_recording, weight
-from service.verifier.structure import look_at_structure
+from service.verifier.structure import read_structure
 
 
 async def judge_recording(
@@ -27,6 +34,7 @@ async def judge_recording(
     now_fn: Callable[[], float] = time.time,
     usage: Usage | None = None,
     decoders: Decoders | None = None,
+    patience: Patience = Patience(),  # noqa: B008 - immutable
 ) -> Report:
     """Look at everything below `expected.key_prefix` as deep as `level` says, and judge it.
 
@@ -36,9 +44,11 @@ async def judge_recording(
     where the last playlist does not say that it is the final one.
     """
     usage = usage or Usage()
-    look = _Look(bucket, expected, level, seed, now_fn, usage, decoders or Decoders())
+    # One request that a store does not answer is repeated; what is still not answered then is not read.
+    bucket = PatientBucket(bucket, patience, now=asyncio.get_running_loop().time)
+    verification = _Verification(bucket, expected, level, seed, now_fn, usage, decoders or Decoders())
     try:
-        report = await look.judge()
+        report = await verification.judge()
     except OutsideError as error:
         report = judge_shut(error, now_fn())
     except TooManyObjects:
@@ -46,6 +56,7 @@ async def judge_recording(
         report = judge_blind("too_many_objects", text, now_fn(), {"objects": usage.objects})
     return replace(
         report,
+        wanted_level=level,
         requests=usage.requests,
         bytes_read=usage.bytes_read,
         cpu_seconds=round(usage.cpu_seconds, 3),
@@ -54,7 +65,7 @@ async def judge_recording(
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Verification:
     bucket: Bucket
     expected: Expectation
     level: Level
@@ -65,36 +76,63 @@ class _Look:
 
     async def judge(self) -> Report:
         usage = self.usage
-        listed, reads = await read_recording(self.bucket, self.expected, usage)
-        much = len(listed) + weight(reads)
-        judgement = await beside(much, counted, usage, Judgement, self.expected, listed, reads)
-        reached, shown = Level.LISTING, Shown()
-        # What may still come is waited for first: a look that must be repeated anyway stays a cheap one.
-        if self.level is not Level.LISTING and Effect.AWAITS not in judgement.findings.effects:
-            reached, shown = await self._go_deeper(judgement)
-        report = await beside(much, counted, usage, judgement.report, reached, self.now_fn())
-        return replace(report, samples=shown.samples, pictures=shown.pictures)
+        listing, reads = await read_recording(self.bucket, self.expected, usage)
+        much = listing.count + weight(reads)
+        listed = await beside(much, counted, usage, judge_listing, self.expected, listing, reads)
+        collected = Collected(self.bucket, listed, usage)
+        shown = Shown()
+        reached = Level.LISTING
+        # What may still come is waited for first: a verification that must be repeated anyway stays a cheap one.
+        if self.level is not Level.LISTING and not listed.awaited:
+            shown = await self._go_deeper(collected)
+            reached = reached_level(self.level, listed, collected.unread_levels())
+        report = await beside(much, counted, usage, judge, collected.snapshot(), reached, self.now_fn())
+        return replace(report, samples=shown.samples, pictures=shown.pictures, wanted_level=self.level)
 
-    async def _go_deeper(self, judgement: Judgement) -> tuple[Level, "Shown"]:
-        bucket, seed, usage, level = self.bucket, self.seed, self.usage, self.level
-        decoding = level is not Level.STRUCTURE and can_decode()
-        every = 1 if level is Level.FULL else HEADS_EVERY
-        tables = level is not Level.STRUCTURE
-        audible = await look_at_structure(bucket, judgement, seed, usage, every=every, tables=tables)
-        if level is not Level.STRUCTURE and not decoding:
-            text = f"Level {level.value} was asked for, but PyAV is not installed here: no picture was looked at."
-            judgement.findings.add("decoder_absent", text)
-        if not decoding or not judgement.pieces:
-            return Level.STRUCTURE, Shown()
+    async def _go_deeper(self, collected: Collected) -> Shown:
+        await read_structure(collected)
+        await read_tables(collected)
+        await read_doubtful(collected, self.decoders)
+        await compare_stretches(collected, self.decoders)
+        if self.level is Level.STRUCTURE:
+            return Shown()
+        if not can_decode():
+            text = f"Level {self.level.value} was asked for, but PyAV is not installed here: no picture was opened."
+            collected.miss(Level.CONTENT, "decoder_absent", text)
+            return Shown()
+        if self.level is Level.FULL:
+            shown = await read_everything(collected, self.decoders)
+            await self._read_mp4s(collected)
+            return shown
         async with self.decoders.one() as decoder:
             try:
-                if level is Level.FULL:
-                    shown = await look_at_everything(bucket, judgement, decoder, usage, audible=audible)
-                else:
-                    shown = await look_at_content(bucket, judgement, seed, decoder, usage, audible=audible)
+                shown = await read_content(collected, self.seed, decoder)
+                await read_keys(collected, self.seed, decoder)
             finally:
-                usage.cpu_seconds += decoder.cpu_seconds
-        return level, shown
+                self.usage.cpu_seconds += decoder.cpu_seconds
+        if self.level is Level.BYTES:
+            await read_bytes(collected, self.decoders)
+            await self._read_mp4s(collected)
+        return shown
+
+    async def _read_mp4s(self, collected: Collected) -> None:
+        async with self.decoders.one() as decoder:
+            try:
+                if self.level is Level.FULL:
+                    await read_keys(collected, self.seed, decoder)
+                await read_mp4_bytes(collected, decoder, self.level)
+            finally:
+                self.usage.cpu_seconds += decoder.cpu_seconds
+
+
+def reached_level(wanted: Level, listed: Listed, unread: Sequence[Level]) -> Level:
+    """The deepest level of which everything that it promises to open was opened. `unread` are the levels that promise
+    to open what was not."""
+    if Effect.BLIND in listed.findings.effects:
+        return Level.LISTING
+    return [level for level in Level if wanted.reaches(level) and not any(level.reaches(missed) for missed in unread)][
+        -1
+    ]
 
 
 def judge_shut(error: OutsideError, now: float) -> Report:

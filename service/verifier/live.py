@@ -5,30 +5,37 @@ from service.errors import OutsideError
 from service.media.pictures import Sample, read_sample
 from service.recording import Recording
 from service.report import FileKind, Level
-from service.verifier.content import SAMPLE_BYTES, decode
-from service.verifier.decoder import Decoder, can_decode
+from service.verifier.content import SAMPLE_BYTES
+from service.verifier.decoder import Decoder, DecoderFailed, can_decode
 from service.verifier.looking import Look
-from service.verifier.ranges import read_range
 
+# The first slice may be blank while the page loads.
 FIRST_SLICES = 2
+SAMPLE_EVERY_SECONDS = 300.0
 
 
 async def sample_newest(
     bucket: Bucket, recording: Recording, look: Look, decoder: Decoder, usage: Usage
-) -> tuple[Sample, ...]:
-    """The first two slices as soon as they are there, then the newest of each look, oldest first. What cannot be read
-    or decoded now is left out: the look after the end judges."""
-    if recording.policy.level not in (Level.CONTENT, Level.FULL) or not can_decode():
-        return ()
-    most = FIRST_SLICES if recording.watch.slices < FIRST_SLICES else 1
+) -> Sample | None:
+    """Decode the beginning of the newest slice: of the second one, then of one in five minutes. None where it is not
+    time, and where the slice cannot be read or decoded now: the verification after the end judges."""
     slices = [file for file in look.files if file.kind is FileKind.SLICE and file.size_bytes]
-    samples: list[Sample] = []
-    for file in sorted(slices, key=lambda one: one.starts_at or 0)[-most:]:
-        try:
-            content = await read_range(bucket, file.key, 0, SAMPLE_BYTES[0], usage)
-        except OutsideError:
-            continue
-        if content:
-            facts, _ = await decode(decoder, "sample", content)
-            samples.append(read_sample(facts))
-    return tuple(samples)
+    if not slices or not _is_due(recording, look) or not can_decode():
+        return None
+    newest = max(slices, key=lambda file: file.starts_at or 0)
+    try:
+        fetched = await bucket.fetch(newest.key, SAMPLE_BYTES[0], span=(0, SAMPLE_BYTES[0] - 1), usage=usage)
+        if fetched is None or not fetched.content:
+            return None
+        facts, _ = await decoder.run("sample", fetched.content, cut=True, sets="")
+    except (OutsideError, DecoderFailed):
+        return None
+    return read_sample(facts)
+
+
+def _is_due(recording: Recording, look: Look) -> bool:
+    watch = recording.watch
+    if not recording.policy.level.reaches(Level.CONTENT) or watch.slices + look.slices < FIRST_SLICES:
+        return False
+    arrived_at = look.last_slice_at
+    return watch.sampled_at is None or arrived_at is None or arrived_at - watch.sampled_at >= SAMPLE_EVERY_SECONDS

@@ -18,8 +18,8 @@ _SID_LENGTH = 32
 class Look:
     """What is new below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at` is
     when the newest of them arrived, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
-    objects carry. `picture`, `silent`: what the newest slice shows, and whether all those listened to are silent; None
-    where nobody looked."""
+    objects carry. `picture`, `silent`: what the newest slice shows, and whether it is silent; None where it was not
+    decoded."""
 
     after_key: str
     slices: int = 0
@@ -101,5 +101,7 @@ def _read_names(attempt: Attempt, after: str, listed: list[ListedObject]) -> Loo
             size_bytes += one.size_bytes
             if newest is None or (file.starts_at or 0) >= (newest.starts_at or 0):
                 newest = file
-    key, at = (after, None) if newest is None else (newest.key, newest.modified_at)
+    key, at = after, None
+    if newest is not None:
+        key, at = newest.key, newest.starts_at if newest.modified_at is None else newest.modified_at
     return Look(key, slices, size_bytes, at, {attempt.number: sid}, tuple(files))

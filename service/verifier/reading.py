@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from typing import ParamSpec, TypeVar
 
 from service.buckets import Bucket, Usage
+from service.buckets.encodings import fetch_text
 from service.media.expectation import Expectation
+from service.media.listing import PlaylistRead
 from service.media.playlist import says_ended
 from service.media.runs import SortedListing, limits_of, most_objects, sort_listing
-from service.media.verdict import PlaylistRead
 from service.report import ListedObject
 
 _BESIDE_THE_LOOP = 200
@@ -23,18 +25,20 @@ class TooManyObjects(Exception):
 
 
 async def list_all(bucket: Bucket, prefix: str, after: str, most: int, usage: Usage) -> list[ListedObject]:
-    """Every object below `prefix` whose key comes after `after`. Raises `OutsideError` and `TooManyObjects`."""
+    """Every object below `prefix` whose key comes after `after`, in the order of the keys, whatever the store's order
+    is. Raises `OutsideError` and `TooManyObjects`."""
     listed: list[ListedObject] = []
     async for page in bucket.list_objects(prefix, after, usage=usage):
         listed += page
         if len(listed) > most:
             raise TooManyObjects
+    listed.sort(key=attrgetter("key"))
     return listed
 
 
 async def read_recording(
     bucket: Bucket, expected: Expectation, usage: Usage
-) -> tuple[list[ListedObject], dict[str, PlaylistRead]]:
+) -> tuple[SortedListing, dict[str, PlaylistRead]]:
     """The listing and the playlists by key, the playlists read last. Raises `OutsideError` and `TooManyObjects`."""
     for last_try in (False, True):
         listed = await list_all(bucket, expected.key_prefix, "", most_objects(expected), usage)
@@ -43,7 +47,7 @@ async def read_recording(
         # A playlist written after the LIST may name slices that the LIST could not show yet.
         if last_try or not overwritten:
             break
-    return listed, reads
+    return listing, reads
 
 
 async def _read_playlists(
@@ -54,14 +58,14 @@ async def _read_playlists(
     overwritten = False
     for one, run in listing.playlists:
         most = limits_of(expected, run).size_bytes + 1
-        fetched = await bucket.fetch(one.key, most, usage=usage)
+        fetched = await fetch_text(bucket, one.key, most, usage=usage)
         if fetched is None:
             continue
         overwritten = overwritten or fetched.etag != one.etag
         reads[one.key] = PlaylistRead(fetched.content)
         if run is listing.runs[-1] and expected.end_proven and not says_ended(fetched.content):
             await asyncio.sleep(expected.policy.two_reads_apart_seconds)
-            again = await bucket.fetch(one.key, most, usage=usage)
+            again = await fetch_text(bucket, one.key, most, usage=usage)
             if again is not None:
                 stood = expected.policy.two_reads_apart_seconds if again.content == fetched.content else None
                 reads[one.key] = PlaylistRead(again.content, stood)

@@ -1,101 +1,122 @@
-"""Level "structure" on the wire: ranged reads of slices and MP4 files, judged by `media.structure`."""
+"""Level "structure" on the wire: the beginning and the end of every slice, and all of those that look damaged."""
 
-from collections.abc import Iterable
-
-from service.buckets import Bucket, Usage
-from service.media.findings import RULES
-from service.media.mp4 import Mp4, Walk, walk_mp4
-from service.media.mpegts import Head, held_seconds, read_head
-from service.media.pieces import by_run
-from service.media.sampling import HEADS_EVERY, choose_heads
-from service.media.structure import add_faults, judge_heads, judge_length, judge_mp4s
-from service.media.verdict import Judgement
-from service.report import Severity
-from service.verifier.ranges import each, missing, read_range
+from service.media.packets import PACKET, read_packets
+from service.media.pieces import Piece
+from service.media.slices import SliceFacts, read_ends, read_whole
+from service.media.tables import Stream
+from service.media.ties import must_follow
+from service.media.verdict import lost_seconds
+from service.report import Level
+from service.verifier.collected import Collected
+from service.verifier.ranges import each
 from service.verifier.reading import beside
 
-HEAD_BYTES = 4096
-TAIL_BYTES = 65_536
-# Longer than any step between two pictures of a recording (agora-reference §3.3: at least 5 a second).
-_FRAME_SECONDS = 0.2
+HEAD_BYTES = 22 * PACKET
+# A second of sound comes in stretches of up to half a second, among the pictures of that time.
+LEAST_TAIL_BYTES = 170 * PACKET
+MOST_TAIL_BYTES = 340 * PACKET
+FURTHER_BYTES = 1360 * PACKET
+TAIL_SECONDS = 0.8
+# Agora cuts a slice at 50 MB.
+MOST_SLICE_BYTES = 64 * 1024 * 1024
+
+_WHOLE_AT_ONCE = 4
+# So far back parameter sets are looked for, before those of the recorder's first slice are taken.
+_SETS_WITHIN = 64
+_OBJECTS_A_BYTE = 1 / 4096
 
 
-async def look_at_structure(
-    bucket: Bucket, judgement: Judgement, seed: int, usage: Usage, *, every: int = HEADS_EVERY, tables: bool = False
-) -> bool:
-    """Read and judge the heads of one slice in `every`, of all of a run where one of them is conspicuous, the tail of
-    each run, and the boxes of every MP4 file. `tables`: their tables of samples as well. Tells whether there is a sound
-    track. Raises `OutsideError`."""
-    pieces = judgement.pieces
-    heads: dict[int, Head] = {}
-    await _read_heads(bucket, judgement, choose_heads(pieces, seed, every), heads, usage)
-    faults = judge_heads(pieces, heads)
-    doubtful = {pieces[one.index].run for one in faults if RULES[one.code].severity is not Severity.NOTE}
-    if doubtful:
-        rest = [index for index, piece in enumerate(pieces) if piece.run in doubtful and index not in heads]
-        await _read_heads(bucket, judgement, rest, heads, usage)
-        faults = judge_heads(pieces, heads)
-    add_faults(judgement, faults)
-    await _read_tails(bucket, judgement, heads, usage)
-    audible = any(stream.audio for head in heads.values() for stream in head.streams or ())
-    await _read_mp4s(bucket, judgement, usage, tables=tables, audible=audible)
-    return audible
+async def read_structure(collected: Collected) -> None:
+    """Read both ends of every slice, and whole those whose ends do not suffice. Raises `OutsideError`."""
+    pieces = collected.listed.pieces
+    await each([index for index, piece in enumerate(pieces) if piece.size_bytes], lambda index: _read(collected, index))
+    await read_doubtful(collected)
 
 
-async def _read_heads(
-    bucket: Bucket, judgement: Judgement, indexes: Iterable[int], heads: dict[int, Head], usage: Usage
-) -> None:
-    async def read(index: int) -> None:
-        key = judgement.pieces[index].key
-        content = await read_range(bucket, key, 0, HEAD_BYTES, usage)
-        if content is None:
-            missing(judgement, key)
-        else:
-            heads[index] = read_head(content)
-
-    await each(indexes, read)
-
-
-async def _read_tails(bucket: Bucket, judgement: Judgement, heads: dict[int, Head], usage: Usage) -> None:
-    async def read(index: int) -> None:
-        piece, head = judgement.pieces[index], heads[index]
-        begin = max(0, piece.size_bytes - TAIL_BYTES)
-        content = await read_range(bucket, piece.key, begin, piece.size_bytes - begin, usage)
-        if content is None:
-            missing(judgement, piece.key)
+async def read_doubtful(collected: Collected) -> None:
+    """Read whole what looks damaged, as long as the time lost does not decide the verdict already."""
+    while True:
+        snapshot = collected.snapshot()
+        lost, allowed = lost_seconds(snapshot)
+        doubtful = [index for index, facts in sorted(collected.slices.items()) if facts.doubtful]
+        doubtful += [index for index in must_follow(collected.listed.pieces, collected.slices) if index not in doubtful]
+        settled = {*(one.key for one in collected.unread), *collected.gone}
+        doubtful = [index for index in doubtful if collected.listed.pieces[index].key not in settled]
+        if not doubtful or lost > allowed:
             return
-        held = held_seconds(content, head)
-        if held is not None:
-            judge_length(judgement, piece, held, _FRAME_SECONDS)
-
-    last = [end - 1 for _, end in by_run(judgement.pieces)]
-    await each([index for index in last if index in heads and heads[index].fault is None], read)
+        chosen = doubtful[:_WHOLE_AT_ONCE]
+        await each(chosen, lambda index: read_slice(collected, index), at_once=_WHOLE_AT_ONCE)
 
 
-async def _read_mp4s(bucket: Bucket, judgement: Judgement, usage: Usage, *, tables: bool, audible: bool) -> None:
-    facts: dict[str, Mp4] = {}
-
-    async def read(one: tuple[str, int]) -> None:
-        key, size_bytes = one
-        walk = walk_mp4(size_bytes, tables=tables)
-        step = _send(walk, None)
-        while not isinstance(step, Mp4):
-            content = await read_range(bucket, key, *step, usage)
-            if content is None:
-                missing(judgement, key, "mp4_missing")
-                return
-            step = await beside(len(content) // HEAD_BYTES, _send, walk, content)
-        facts[key] = step
-
-    files = [one for run in judgement.listing.runs for one in run.mp4s.values() if one.size_bytes]
-    await each([(one.key, one.size_bytes) for one in files], read)
-    judge_mp4s(judgement, facts, audible=audible)
+async def read_slice(collected: Collected, index: int, level: Level = Level.STRUCTURE) -> None:
+    """Read every byte of a slice."""
+    piece = collected.listed.pieces[index]
+    if piece.size_bytes > MOST_SLICE_BYTES:
+        collected.miss(level, "object_unread", f"{piece.key} is too large to be read.", piece.key)
+        return
+    content = await collected.read(piece.key, 0, piece.size_bytes, level)
+    if content is not None:
+        collected.slices[index] = await _whole(collected, index, content)
 
 
-def _send(walk: Walk, content: bytes | None) -> tuple[int, int] | Mp4:
-    """What the walk needs next, or what it found out."""
-    try:
-        return next(walk) if content is None else walk.send(content)
-    except StopIteration as done:
-        found: Mp4 = done.value
-        return found
+def known_streams(collected: Collected, index: int) -> tuple[Stream, ...]:
+    """The streams of the slices around: what a player goes by where a slice has no table of its own."""
+    run = collected.listed.pieces[index].run
+    for other in (index - 1, index + 1, index - 2, index + 2):
+        facts = collected.slices.get(other)
+        if facts is not None and facts.streams and collected.listed.pieces[other].run == run:
+            return facts.streams
+    return ()
+
+
+def known_sets(collected: Collected, index: int) -> str:
+    """The parameter sets (hex) that a decoder has when it comes to a slice: its own, or those of a slice before it."""
+    run = collected.listed.pieces[index].run
+    for other in range(index, max(-1, index - _SETS_WITHIN), -1):
+        facts = collected.slices.get(other)
+        if collected.listed.pieces[other].run != run:
+            return ""
+        if facts is not None and facts.sets:
+            return facts.sets
+    first = next(
+        (facts for place, facts in collected.slices.items() if collected.listed.pieces[place].run == run), None
+    )
+    return "" if first is None else first.sets
+
+
+async def _read(collected: Collected, index: int) -> None:
+    piece = collected.listed.pieces[index]
+    tail = _tail_bytes(piece)
+    if piece.size_bytes <= HEAD_BYTES + tail:
+        await read_slice(collected, index)
+        return
+    head = await collected.read(piece.key, 0, HEAD_BYTES, Level.STRUCTURE)
+    if head is None:
+        return
+    begin = (piece.size_bytes - tail) // PACKET * PACKET
+    end = await collected.read(piece.key, begin, piece.size_bytes - begin, Level.STRUCTURE)
+    if end is None:
+        return
+    facts = _ends(head, end)
+    if facts.doubtful and not facts.damage and begin > HEAD_BYTES:
+        further = max(HEAD_BYTES, begin - FURTHER_BYTES)
+        more = await collected.read(piece.key, further, begin - further, Level.STRUCTURE)
+        if more is not None:
+            facts = _ends(head, more + end)
+    collected.slices[index] = facts
+
+
+def _ends(head: bytes, tail: bytes) -> SliceFacts:
+    first = read_packets(head, partial=True)
+    return read_ends(first, read_packets(tail, first.maps[0] if first.maps else ()))
+
+
+async def _whole(collected: Collected, index: int, content: bytes) -> SliceFacts:
+    known = known_streams(collected, index)
+    packets = await beside(round(len(content) * _OBJECTS_A_BYTE), read_packets, content, known)
+    return read_whole(packets, known or None)
+
+
+def _tail_bytes(piece: Piece) -> int:
+    wanted = int(piece.bits_per_second / 8 * TAIL_SECONDS)
+    return min(max(wanted, LEAST_TAIL_BYTES), MOST_TAIL_BYTES) // PACKET * PACKET

@@ -60,10 +60,8 @@ class Verifier:
         bucket = self._open_bucket(recording)
         try:
             seen = await look(bucket, recording, usage)
-            samples = await sample_newest(bucket, recording, seen, self._live, usage)
-            if not samples:
-                return seen
-            return replace(seen, picture=samples[-1].look, silent=all(one.silent for one in samples))
+            sample = await sample_newest(bucket, recording, seen, self._live, usage)
+            return seen if sample is None else replace(seen, picture=sample.look, silent=sample.silent)
         finally:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
 

@@ -184,5 +184,5 @@ def test_the_timeout_of_the_recording_is_both_waited_for_and_judged_by(monkeypat
 
 
 def test_every_page_that_was_made_is_opened() -> None:
-    made = {path.name for path in (Path(__file__).parent / "pages").iterdir()}
+    made = {path.name for path in (Path(__file__).parent / "pages").iterdir() if path.is_file()}
     assert made == {page for page in (*PAGES, *(page for page, *_ in READY)) if page.endswith(".html")}

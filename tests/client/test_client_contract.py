@@ -59,7 +59,7 @@ CALLS: dict[str, Call] = {
     "proofs_support_bundle": lambda c: c.support_bundle(ID),
     "proofs_poster": lambda c: c.poster(ID),
     "proofs_contact_sheet": lambda c: c.contact_sheet(ID),
-    "proofs_manifest": lambda c: c.manifest(ID),
+    "proofs_manifest": lambda c: c.manifest(ID, timestamp=True),
     "proofs_playlist": lambda c: c.playlist(ID, from_at=AT, to_at=AT),
     "notifications_listing": lambda c: all_of(c.notifications(sid="a", event_type=31, outcome="applied")),
     "notifications_replay": lambda c: c.replay_notification(7),

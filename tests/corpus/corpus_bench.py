@@ -1,17 +1,24 @@
 """What judges the corpus: a store on the wire, and one decoder for all looks."""
 
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
+from aiobotocore.session import AioSession
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from corpus_recordings import Made
 from corpus_store import Store
 
+from service.buckets import Keys
 from service.buckets.s3 import S3Bucket
 from service.media.expectation import Expectation
+from service.recording import Location
 from service.report import Level, Report
 from service.verifier import judge_recording
 from service.verifier.decoder import Decoder, Decoders
@@ -39,14 +46,18 @@ class Remembering(Decoder):
         self._answers = answers
         self._reused = 0
 
-    async def run(self, job: str, content: bytes, **asked: int) -> Answer:
-        key = hashlib.blake2b(content, digest_size=16, key=repr((job, asked)).encode()[:64]).digest()
+    async def run(self, job: str, content: bytes, *, seconds: float = 0.0, keep: bool = False, **asked: Any) -> Answer:
+        if job == "whole" and not (asked["begins"] and asked["ends"]):
+            return await super().run(job, content, seconds=seconds, keep=keep, **asked)
+        question = hashlib.blake2b(repr((job, asked)).encode()).digest()
+        key = hashlib.blake2b(content, digest_size=16, key=question).digest()
         known = self._answers.get(key)
         self._reused += known is not None
         if known is not None and self._reused % ASKED_AGAIN:
             self._answers.move_to_end(key)
-            return known
-        answer = await super().run(job, content, **asked)
+            return copy.deepcopy(known)
+        answer = await super().run(job, content, seconds=seconds, keep=keep, **asked)
+        answer = copy.deepcopy(answer)
         assert known in (None, answer), f"the same bytes were decoded in two ways: {job}"
         self._answers.keep(key, answer)
         return answer
@@ -56,7 +67,7 @@ class OneDecoder(Decoders):
     """The same child for every look: starting one costs more than most looks do."""
 
     def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
+        super().__init__(1)
         self._decoder = decoder
 
     @asynccontextmanager
@@ -84,3 +95,19 @@ class Bench:
         return await judge_recording(
             self.bucket, expected, level, seed=seed, now_fn=lambda: 0.0, decoders=self.decoders
         )
+
+
+@asynccontextmanager
+async def open_bench(boto: AioSession, answers: Answers) -> AsyncIterator[Bench]:
+    """A store on the wire, a client of it, and a decoder."""
+    async with AsyncExitStack() as stack:
+        store = Store()
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", store.answer)
+        server = await stack.enter_async_context(TestServer(app))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        endpoint = str(server.make_url("/")).rstrip("/")
+        place = Location(11, 0, "corpus", endpoint, True, ("rec01",))
+        bucket = await stack.enter_async_context(S3Bucket(place, Keys("a", "b"), http=http, session=boto))
+        decoder = await stack.enter_async_context(Remembering(answers))
+        yield Bench(store, bucket, OneDecoder(decoder))

@@ -23,15 +23,20 @@ class Shape:
     fps: int = 5
     channels: int = 1
     seconds: int = SECONDS
+    kbps: int = 600
 
     @property
     def form(self) -> Form:
-        return Form(self.width, self.height, self.fps, 600, 0 if self.channels == 1 else 2, self.fps * 4)
+        return Form(self.width, self.height, self.fps, self.kbps, 0 if self.channels == 1 else 2, self.fps * 4)
 
 
 def plane(shape: Shape, kind: str, frame: int) -> np.ndarray:
-    """One picture. `page`: things move; `still`: they do not; the rest is one colour, `error` with a few marks."""
+    """One picture. `page`: things move; `busy`: everything does; `still`: nothing does; the rest is one colour, `error`
+    with a few marks."""
     form = shape.form
+    if kind == "busy":
+        noise = np.random.default_rng(frame).integers(16, 235, (form.height * 3 // 16, form.width // 8), dtype=np.uint8)
+        return noise.repeat(8, axis=0).repeat(8, axis=1)
     if kind in ("page", "silent", "still"):
         number = 0 if kind == "still" else frame
         return Picture(form.width, form.height).draw(number * 1000 // form.fps, number)

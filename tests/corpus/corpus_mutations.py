@@ -200,6 +200,9 @@ def show(kind: str, seconds: float) -> Damage:
         begin = dice.randrange(1, len(rows) - count)
         for number in range(begin, begin + count):
             rows[number].content = slice_of(made.shape, kind, number)
+        kinds = ["page"] * begin + [kind] * count + ["page"] * (len(rows) - begin - count)
+        # Not kept: hours of many kinds would fill the memory.
+        made.parts[0].mp4s = [mp4_of.__wrapped__(made.shape, tuple(kinds))]
 
     return damage
 
@@ -284,15 +287,78 @@ def overlapping(count: int) -> Made:
 
 def foreign_bytes(made: Made, dice: Random) -> None:
     """A slice of another moment under this one's name."""
-    index = some(made, dice)
+    index = some(made, dice, inner=True)
     made.parts[0].slices[index].content = slice_of(made.shape, "page", (index + 7) % len(made.parts[0].slices) + 500)
+
+
+def repeat_bytes(made: Made, dice: Random) -> None:
+    rows = made.parts[0].slices
+    index = dice.randrange(1, len(rows))
+    rows[index].content = rows[index - 1].content
+
+
+def swap_distant(made: Made, dice: Random) -> None:
+    rows = made.parts[0].slices
+    one, other = dice.sample(range(len(rows)), 2)
+    rows[one].content, rows[other].content = rows[other].content, rows[one].content
+
+
+def one_size(made: Made, dice: Random) -> None:
+    index = some(made, dice, inner=True)
+    made.parts[0].slices[index].content = slice_of(
+        Shape(made.shape.width + 32, seconds=made.shape.seconds), "page", index
+    )
+
+
+def later_size(made: Made, dice: Random) -> None:
+    other = Shape(made.shape.width + 32, seconds=made.shape.seconds)
+    for number in range(some(made, dice, inner=True), len(made.parts[0].slices)):
+        made.parts[0].slices[number].content = slice_of(other, "page", number)
+
+
+def zero_all(made: Made, _: Random) -> None:
+    for one in made.parts[0].slices[:-1]:
+        one.content = one.content[:4136].ljust(len(one.content), b"\0")
+
+
+def fill_tail(byte: int, parts: int) -> Callable[[bytearray, Random], None]:
+    """The last of so many parts of a slice holds one byte over and over."""
+
+    def change(content: bytearray, _: Random) -> None:
+        size = len(content) // parts
+        content[-size:] = bytes([byte]) * size
+
+    return change
+
+
+def zero_last(made: Made, dice: Random) -> None:
+    content = bytearray(made.parts[0].slices[-1].content)
+    fill_tail(0, 3)(content, dice)
+    made.parts[0].slices[-1].content = bytes(content)
+
+
+def zero_middle(content: bytearray, _: Random) -> None:
+    size = len(content) // 3
+    content[size : 2 * size] = bytes(size)
+
+
+def repeat_packets(content: bytearray, _: Random) -> None:
+    for at in reversed(packets(content, 0x100)[::10]):
+        content[at:at] = content[at : at + 188]
+
+
+def end_early(text: str, dice: Random) -> str:
+    lines = text.split("\n")
+    places = [number for number, line in enumerate(lines) if line.startswith("#EXTINF")]
+    lines.insert(dice.choice(places[1:]), "#EXT-X-ENDLIST")
+    return "\n".join(lines)
 
 
 def announce(made: Made, dice: Random) -> None:
     made.announced = (f"{SID}_{CNAME}_{utc17(BEGIN + 99_000 + dice.randrange(999))}.ts",)
 
 
-L, S, C, F = Level.LISTING, Level.STRUCTURE, Level.CONTENT, Level.FULL
+L, S, C, B, F = Level.LISTING, Level.STRUCTURE, Level.CONTENT, Level.BYTES, Level.FULL
 WARN, NOTE = Severity.WARNING, Severity.NOTE
 
 MUTATIONS: dict[str, Mutation] = {
@@ -302,20 +368,20 @@ MUTATIONS: dict[str, Mutation] = {
     "last slice removed": Mutation(("slice_missing",), L, remove(-1)),
     "slice cut by 1 byte": Mutation(("slice_truncated",), L, shorten(lambda content: len(content) - 1)),
     "slice cut by 188 bytes": Mutation(
-        ("media_lost", "packets_lost", "picture_damaged"), F, shorten(lambda content: len(content) - 188), WARN
+        ("media_lost", "packets_lost", "slice_broken"), S, shorten(lambda content: len(content) - 188), WARN
     ),
-    "slice cut by half": Mutation(("slice_cut",), F, shorten(half)),
-    "last slice cut by half": Mutation(("slice_cut",), S, shorten(half, -1)),
-    "slice of no bytes": Mutation(("slice_empty",), L, shorten(lambda _: 0)),
+    "slice cut by half": Mutation(("damaged",), S, shorten(half), WARN),
+    "last slice cut by half": Mutation(("damaged",), S, shorten(half, -1), WARN),
+    "slice of no bytes": Mutation(("slice_empty", "damaged"), L, shorten(lambda _: 0)),
     "two slices swapped": Mutation(("slices_out_of_order",), L, swap),
     "stale playlist": Mutation(("playlist_not_final",), L, stale),
-    "EXTINF a second short": Mutation(("duration_wrong", "gap", "small_gaps"), F, off_by(-1), WARN),
+    "EXTINF a second short": Mutation(("duration_wrong",), S, off_by(-1), WARN),
     "EXTINF a second long": Mutation(("duration_wrong",), S, off_by(1), WARN),
     "time stamps jump unmarked": Mutation(("timestamps_jump",), S, jump, WARN),
-    "the picture's PID changes": Mutation(("streams_changed",), F, rewrite(move_pid)),
-    "a second program": Mutation(("slice_programs",), F, rewrite(second_program)),
-    "no stream of picture": Mutation(("video_absent",), F, rewrite(without(0x1B))),
-    "no stream of sound": Mutation(("audio_absent",), F, rewrite(without(0x0F))),
+    "the picture's PID changes": Mutation(("streams_changed",), S, rewrite(move_pid)),
+    "a second program": Mutation(("slice_programs",), S, rewrite(second_program)),
+    "no stream of picture": Mutation(("video_absent", "streams_changed"), S, rewrite(without(0x1B))),
+    "no stream of sound": Mutation(("audio_absent", "streams_changed"), S, rewrite(without(0x0F))),
     "failover with a hole of 140 s": Mutation(
         ("failover",), L, lambda *_: None, made=lambda count: failed_over(140, count)
     ),
@@ -335,37 +401,50 @@ MUTATIONS: dict[str, Mutation] = {
     "URI out of the folder": Mutation(("playlist_uri_foreign",), L, replace_uri("../")),
     "a million lines": Mutation(("playlist_too_long",), L, edit(lambda text, _: text + "#EXTINF:1,\nx.ts\n" * 500_000)),
     # and more
-    "slice's bytes swapped with its neighbour's": Mutation(("timestamps_jump", "duration_wrong"), F, swap_bytes, WARN),
-    "slice of another moment": Mutation(("timestamps_jump",), F, foreign_bytes, WARN),
-    "one packet lost inside a slice": Mutation(("packets_lost",), F, rewrite(lose_packet)),
-    "one packet marked as damaged": Mutation(("slice_broken",), F, rewrite(mark_packet)),
-    "one packet scrambled": Mutation(("slice_broken",), F, rewrite(scramble_packet)),
-    "one packet out of sync": Mutation(("slice_broken",), F, rewrite(unsync_packet)),
-    "slice of zeroes": Mutation(("slice_broken",), F, rewrite(zeroes)),
-    "noise instead of a picture": Mutation(("picture_undecodable", "picture_damaged"), F, rewrite(noise), WARN),
-    "another codec": Mutation(("codec_unexpected",), F, rewrite(other_codec), WARN),
+    "slice's bytes swapped with its neighbour's": Mutation(("slice_displaced",), S, swap_bytes),
+    "slice of another moment": Mutation(("slice_displaced",), S, foreign_bytes),
+    "one packet lost inside a slice": Mutation(("packets_lost",), B, rewrite(lose_packet), WARN),
+    "one packet marked as damaged": Mutation(("slice_broken",), B, rewrite(mark_packet), WARN),
+    "one packet scrambled": Mutation(("slice_broken",), B, rewrite(scramble_packet), WARN),
+    "one packet out of sync": Mutation(("slice_broken",), B, rewrite(unsync_packet), WARN),
+    "slice of zeroes": Mutation(("damaged",), S, rewrite(zeroes)),
+    "noise instead of a picture": Mutation(("damaged",), F, rewrite(noise)),
+    "another codec": Mutation(("streams_changed", "codec_unexpected"), S, rewrite(other_codec)),
     "another size": Mutation(("size_unexpected",), S, other_size, WARN),
     "EXTINF gone": Mutation(("playlist_duration_absent",), L, drop_line("#EXTINF")),
     "byte order mark": Mutation(("playlist_broken",), L, edit(lambda text, _: "\ufeff" + text)),
-    "a tag twice": Mutation(
+    "a tag twice, with two values": Mutation(
         ("playlist_tag_repeated",),
         L,
-        edit(lambda text, _: text.replace("#EXT-X-VERSION:3", "#EXT-X-VERSION:3\n#EXT-X-VERSION:3")),
+        edit(lambda text, _: text.replace("#EXT-X-VERSION:3", "#EXT-X-VERSION:3\n#EXT-X-VERSION:4")),
     ),
     "a slice named twice": Mutation(("slices_out_of_order",), L, repeat_uri),
     "TARGETDURATION too small": Mutation(
         ("playlist_target_duration",), L, edit(lambda text, _: text.replace("DURATION:8", "DURATION:4")), WARN
     ),
-    "MP4 cut by a byte": Mutation(("mp4_broken",), S, mp4(lambda content, _: content[:-1])),
-    "MP4 without its mark": Mutation(("mp4_broken",), S, mp4(lambda content, _: put(content, 4, b"junk"))),
+    "MP4 cut by a byte": Mutation(("mp4_damaged",), S, mp4(lambda content, _: content[:-1]), WARN),
+    "MP4 without its mark": Mutation(("mp4_differs",), S, mp4(lambda content, _: put(content, 4, b"junk")), NOTE),
     "MP4 without a track of sound": Mutation(
         ("mp4_track_absent",), S, mp4(lambda content, _: content.replace(b"soun", b"none"))
     ),
     "MP4 chunks point out of the file": Mutation(
-        ("mp4_broken",), C, mp4(lambda content, _: put(content, box(content, b"stco") + 16, b"\x7f\xff\xff\xff"))
+        ("mp4_damaged",), S, mp4(lambda content, _: put(content, box(content, b"stco") + 16, b"\x7f\xff\xff\xff"))
     ),
     "MP4 table of a billion entries": Mutation(
-        ("mp4_broken",), C, mp4(lambda content, _: put(content, box(content, b"stsz") + 16, b"\x3b\x9a\xca\x00"))
+        ("mp4_broken",), S, mp4(lambda content, _: put(content, box(content, b"stsz") + 16, b"\x3b\x9a\xca\x00"))
     ),
     "announced and not there": Mutation(("announced_missing",), L, announce),
+    # issue 11
+    "all slices but the last zeroed after 4 kB": Mutation(("damaged",), S, zero_all),
+    "the last third of a slice zeroed": Mutation(("damaged",), S, rewrite(fill_tail(0, 3)), WARN),
+    "the last third of a slice set to 0xff": Mutation(("damaged",), S, rewrite(fill_tail(0xFF, 3)), WARN),
+    "the last third of the last slice zeroed": Mutation(("damaged",), S, zero_last, WARN),
+    "the middle third of a slice zeroed": Mutation(("damaged", "packets_lost"), B, rewrite(zero_middle), WARN),
+    "every tenth packet of a slice twice": Mutation(("damaged",), B, rewrite(repeat_packets), WARN),
+    "slice's bytes those of the slice before": Mutation(("slice_displaced",), S, repeat_bytes),
+    "two distant slices' bytes swapped": Mutation(("slice_displaced",), S, swap_distant),
+    "a slice of another size": Mutation(("size_changed",), S, one_size),
+    "the size changes and stays": Mutation(("size_changed",), S, later_size, WARN),
+    "EXTINF 6 s long": Mutation(("duration_wrong",), S, off_by(6)),
+    "slices after ENDLIST": Mutation(("playlist_end_early",), L, edit(end_early), WARN),
 }

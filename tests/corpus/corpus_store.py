@@ -10,12 +10,14 @@ _PAGE = 1000
 
 
 class Store:
-    """`objects` by key. `requests` and `bytes_sent` since `count`; `fails`: key to the status it answers with."""
+    """`objects` by key. `requests` and `bytes_sent` since `hold`; `ranges` are the keys and ranges that were asked for.
+    `fails`: key to the status it answers with."""
 
     def __init__(self) -> None:
         self.objects: Mapping[str, bytes] = {}
         self.fails: dict[str, int] = {}
         self.asked: set[str] = set()
+        self.ranges: list[tuple[str, str]] = []
         self.requests = 0
         self.bytes_sent = 0
 
@@ -24,7 +26,7 @@ class Store:
         self.objects = dict(sorted(objects.items()))
         self.fails = dict(fails or {})
         self.requests = self.bytes_sent = 0
-        self.asked = set()
+        self.asked, self.ranges = set(), []
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests += 1
@@ -52,6 +54,7 @@ class Store:
     def _get(self, request: web.Request) -> web.Response:
         key = request.path.split("/", 2)[2]
         self.asked.add(key)
+        self.ranges.append((key, request.headers.get("Range", "")))
         content = self.objects.get(key)
         if key in self.fails or content is None:
             status = self.fails.get(key, 404)

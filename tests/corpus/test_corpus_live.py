@@ -59,18 +59,25 @@ def write(bench: Bench, *kinds: str) -> None:
     )
 
 
-async def test_the_first_two_slices_then_the_newest_of_each_look_are_sampled(bench: Bench) -> None:
+async def test_the_second_slice_and_then_one_in_five_minutes_is_decoded(bench: Bench) -> None:
     verifier = Verifier(lambda _: bench.bucket)
     try:
+        write(bench, "black")
+        assert (await verifier.look(running())).picture is None
+        assert bench.store.asked == set()
         write(bench, "black", "black")
         first = await verifier.look(running())
         assert (first.slices, first.picture, first.silent) == (2, "black", False)
-        assert len(bench.store.asked) == 2
+        assert len(bench.store.asked) == 1
         write(bench, "black", "black", "page", "page", "silent")
-        later = await verifier.look(running(watch=Watch(after_key=first.after_key, slices=2)))
+        arrived = first.last_slice_at or 0.0
+        soon = Watch(after_key=first.after_key, slices=2, sampled_at=arrived - 299)
+        assert (await verifier.look(running(watch=soon))).picture is None
+        assert bench.store.asked == set()
+        later = await verifier.look(running(watch=replace(soon, sampled_at=arrived - 300)))
         assert (later.slices, later.picture, later.silent) == (3, "fine", True)
         assert len(bench.store.asked) == 1
-        write(bench, "white")
+        write(bench, "white", "white")
         assert (await verifier.look(running(policy=Policy(level=Level.STRUCTURE)))).picture is None
         assert bench.store.asked == set()
     finally:
@@ -82,7 +89,7 @@ def looked(row: Recording, slices: int, picture: str | None, at: float, *, silen
 
 
 def test_until_two_slices_are_there_the_bucket_is_looked_at_every_twenty_seconds() -> None:
-    row = looked(running(), 1, "black", BEGIN + 20)
+    row = looked(running(), 1, None, BEGIN + 20)
     assert (row.warnings, row.attention) == ((), None), "the first slice may be blank while the page loads"
     assert row.watch.next_list_at == BEGIN + 40
     assert next_step(row, BEGIN + 40) == Look()
@@ -101,7 +108,20 @@ def test_a_blank_page_is_warned_of_once_and_attended_until_it_shows_something() 
     assert row.attention is None
 
 
+def test_an_error_page_of_the_browser_is_warned_of_by_its_own_name() -> None:
+    row = looked(running(), 2, "error_page", BEGIN + 40)
+    assert row.warnings == ("picture_error_page",)
+    assert row.attention is not None
+    assert row.attention.code == "picture_error_page"
+    row = looked(row, 1, "white", BEGIN + 160)
+    assert row.warnings == ("picture_error_page", "picture_blank")
+    row = looked(looked(row, 1, "error_page", BEGIN + 280), 1, "fine", BEGIN + 400)
+    assert row.attention is None
+
+
 @pytest.mark.parametrize("silent", [True, False])
 def test_silence_is_warned_of(silent: bool) -> None:
     row = looked(running(), 2, "fine", BEGIN + 40, silent=silent)
     assert row.warnings == ("sound_silent",) * silent
+    assert (row.attention is not None and row.attention.code == "sound_silent") is silent
+    assert looked(row, 1, "fine", BEGIN + 400).attention is None

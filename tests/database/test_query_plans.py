@@ -52,6 +52,7 @@ HOT: dict[str, Statement] = {
     "notices for a bundle": lambda c: notifications.load_applied(c, "rec_1", 50),
     "reports": lambda c: evidence.load_reports(c, "rec_1", 50),
     "a report": lambda c: evidence.load_report(c, "rec_1"),
+    "the report before": lambda c: evidence.load_seen_report(c, "rec_1"),
     "publish messages": outbox.publish,
     "the feed": lambda c: outbox.load_events(c, "school", after=3, limit=50),
     "claim deliveries": lambda c: outbox.claim_deliveries(c, "hook", 1, 60, 8),

@@ -1,6 +1,7 @@
 """`kill -9` in the middle of a look at the bucket: the look is taken again, and nothing is told or filed twice."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 from aiohttp import web
@@ -8,22 +9,21 @@ from house import CLEAN, Forge, Store, eventually, killable, prefix_of, summary
 
 from tests.store_proxy import StoreProxy
 
-# One reads the end of the last slice, the other is the first sample: with it the decoder runs.
-LET_THROUGH = 2
-
 
 class Held:
-    """Lets the first long reads of slices through, and holds the others."""
+    """Lets the first sample of a slice through, with which the decoder runs, and holds the others. A sample is the
+    second read that begins where the slice does."""
 
     def __init__(self) -> None:
-        self.passed = 0
+        self.begun: Counter[str] = Counter()
         self.holding = asyncio.Event()
         self.free = asyncio.Event()
 
     async def __call__(self, request: web.Request, body: bytes) -> web.StreamResponse | None:
-        if request.path.endswith(".ts") and len(body) > 4096 and request.method == "GET" and not self.free.is_set():
-            self.passed += 1
-            if self.passed > LET_THROUGH:
+        begins = request.headers.get("Range", "").startswith("bytes=0-")
+        if request.path.endswith(".ts") and request.method == "GET" and begins and not self.free.is_set():
+            self.begun[request.path] += 1
+            if self.begun[request.path] > 1 and sum(count > 1 for count in self.begun.values()) > 1:
                 self.holding.set()
                 await self.free.wait()
         return None
@@ -39,7 +39,7 @@ def decoders(parent: int) -> list[Path]:
 
 def decodes(process: Path) -> bool:
     try:
-        return b"decoder_child" in (process / "cmdline").read_bytes()
+        return b"service.decoder" in (process / "cmdline").read_bytes()
     except OSError:
         return False
 

@@ -12,12 +12,20 @@ from yarl import URL
 
 from service.cli import main
 from service.signing import SigningKey, public_text
+from tests.authority import Authority, listening
 
 
 async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as_long_as_it_ran(
     build: Living, database_url: str, tmp_path: Path
 ) -> None:
-    async with build(database_url=database_url) as house:
+    authority = Authority(tmp_path / "authority")
+    async with (
+        listening(authority.stamp) as url,
+        build(
+            database_url=database_url,
+            settings={"signing": {"timestamp_url": url, "timestamp_ca": str(authority.ca), "timestamp_seconds": 30}},
+        ) as house,
+    ):
         recording = await house.start(labels={"course": "physics"}, level="content")
         await house.slices(recording, 3)
         pausing, paused = await _timed(house, recording, "pause", confirmed=True)
@@ -78,7 +86,7 @@ async def test_a_paused_and_resumed_recording_ends_verified_and_its_media_are_as
         numbers = [entry["number"] for entry in await house.timeline(recording)]
         assert numbers == list(range(1, len(numbers) + 1))
         await _check_playlist(house, recording, contents)
-        await _check_manifest(house, recording, contents, tmp_path)
+        await _check_manifest(house, recording, contents, tmp_path, authority.ca)
 
 
 async def _began(house: House, recording: str) -> float:
@@ -119,7 +127,9 @@ async def _check_playlist(house: House, recording: str, contents: dict[str, byte
     assert sorted(played) == sorted(content for key, content in contents.items() if key.endswith(".ts"))
 
 
-async def _check_manifest(house: House, recording: str, contents: dict[str, bytes], folder: Path) -> None:
+async def _check_manifest(
+    house: House, recording: str, contents: dict[str, bytes], folder: Path, authority: Path
+) -> None:
     """SQLite has a key of its own; with PostgreSQL the settings must give one. The check needs nothing but files."""
     if house.database_url.startswith("postgresql"):
         refused = await house.call("GET", f"/v1/recordings/{recording}/manifest", expect=409)
@@ -132,13 +142,18 @@ async def _check_manifest(house: House, recording: str, contents: dict[str, byte
     public.write_text(public_text(key.public))
     checked = await _manifest_check(file, public, "--json")
     assert checked.exit_code == 0, checked.output
-    told = orjson.loads(checked.stdout)
+    told = orjson.loads(checked.stdout)["predicate"]
     assert (told["recording"], told["state"], told["missing"]) == (recording, "verified", [])
     assert {one["object"]: one["size_bytes"] for one in told["objects"]} == {
         key: len(content) for key, content in contents.items()
     }
     assert all(one["starts_at"] and one["duration_seconds"] for one in told["objects"] if one["kind"] == "slice")
     assert f"{recording} (" in (await _manifest_check(file, public)).stdout
+    assert (await _manifest_check(file, public, "--timestamp-ca", str(authority))).exit_code == 2, "it has no stamp"
+    stamped = await house.call("GET", f"/v1/recordings/{recording}/manifest?timestamp=true", expect=200)
+    file.write_bytes(stamped.content)
+    checked = await _manifest_check(file, public, "--timestamp-ca", str(authority))
+    assert (checked.exit_code, "by CN=Stamps" in checked.stdout) == (0, True), checked.output
     file.write_bytes(envelope.replace(b'"payload":"ey', b'"payload":"eX'))
     assert (await _manifest_check(file, public)).exit_code == 2
 

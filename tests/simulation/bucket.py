@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 import aiohttp
+from multidict import CIMultiDict
 
 from tests.simulation.agora import Task
 from tests.simulation.loop import VirtualLoop
@@ -77,7 +78,7 @@ class Response:
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.status = status
-        self.headers = headers
+        self.headers = CIMultiDict(headers)
         self._left = body
         self.content = self
 
@@ -85,6 +86,9 @@ class Response:
         most = len(self._left) if most < 0 else most
         piece, self._left = self._left[:most], self._left[most:]
         return piece
+
+    def at_eof(self) -> bool:
+        return not self._left
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         while self._left:

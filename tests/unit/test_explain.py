@@ -74,6 +74,7 @@ def test_a_reason_that_only_fits_is_not_called_certain() -> None:
         (("gap",), (), {}, "unknown", "unknown"),
         (("restart",), ("restart",), {}, "restart", "certain"),
         (("late_start",), ("call_failed",), {}, "late_start", "likely"),
+        (("damaged",), (), {}, "damaged", "certain"),
         (("slice_truncated",), (), {}, "slice_truncated", "certain"),
     ],
 )  # fmt: skip
@@ -84,6 +85,13 @@ def test_findings_lead_to_the_cause_behind_them(
     assert (told.cause, told.certainty) == (cause, certainty)
     assert {proof.text for proof in told.proof} >= {f"{code}: {code} it is." for code in codes}
     assert {proof.source for proof in told.proof} == {"bucket"} | ({"notice"} if kinds else set())
+
+
+@pytest.mark.parametrize("state", [State.VERIFIED, State.DEFECTIVE])
+def test_that_other_rules_judge_the_same_objects_is_said_of_every_verdict(state: State) -> None:
+    told = explain(judged(state, "rules_changed"), [Line("judged")])
+    assert told.summary.endswith(" rules_changed it is.")
+    assert told.proof[-1].text == "rules_changed: rules_changed it is."
 
 
 def test_files_that_may_still_come_are_waited_for() -> None:

@@ -7,7 +7,7 @@ import os
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from service.signing import SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
+from service.signing import Opened, SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
 
 KIND = "application/vnd.example+json"
 KEY = SigningKey(base64.b64encode(bytes(range(32))).decode())
@@ -15,7 +15,7 @@ OTHER = SigningKey(base64.b64encode(os.urandom(32)).decode())
 
 
 def test_an_envelope_is_signed_as_the_standard_says() -> None:
-    envelope = json.loads(KEY.seal(b'{"a": 1}', KIND))
+    envelope = json.loads(KEY.sign(b'{"a": 1}', KIND).encode())
     told = b"DSSEv1 " + f"{len(KIND)} {KIND} 8 ".encode() + b'{"a": 1}'
     public, _ = read_public(f"# a word\n{public_text(KEY.public)}\n{public_text(OTHER.public)}")
     (signature,) = envelope["signatures"]
@@ -27,14 +27,32 @@ def test_an_envelope_is_signed_as_the_standard_says() -> None:
 
 
 def test_one_of_several_keys_opens_it_and_says_which() -> None:
-    sealed = KEY.seal(b"{}", KIND)
-    assert open_envelope(sealed, KIND, [OTHER.public, KEY.public]) == (b"{}", key_id(KEY.public))
+    sealed = KEY.sign(b"{}", KIND)
+    assert open_envelope(sealed.encode(), ["application/x", KIND], [OTHER.public, KEY.public]) == Opened(sealed)
+    assert sealed.keyid == key_id(KEY.public)
     with pytest.raises(SignatureError, match="by a key given"):
-        open_envelope(sealed, KIND, [OTHER.public])
+        open_envelope(sealed.encode(), [KIND], [OTHER.public])
+
+
+def test_stamps_come_back_and_what_is_none_is_left_out() -> None:
+    sealed = KEY.sign(b"{}", KIND)
+    assert open_envelope(sealed.encode([b"one", b"two"]), [KIND], [KEY.public]).stamps == (b"one", b"two")
+    for odd in (
+        None,
+        "x",
+        7,
+        [None],
+        [7],
+        [{"kind": "other"}],
+        [{"kind": "rfc3161"}],
+        [{"kind": "rfc3161", "response": "?"}],
+    ):
+        text = json.dumps(json.loads(sealed.encode()) | {"timestamps": odd}).encode()
+        assert open_envelope(text, [KIND], [KEY.public]) == Opened(sealed)
 
 
 def changed(**fields: object) -> bytes:
-    return json.dumps(json.loads(KEY.seal(b'{"a": 1}', KIND)) | fields).encode()
+    return json.dumps(json.loads(KEY.sign(b'{"a": 1}', KIND).encode()) | fields).encode()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +71,7 @@ def changed(**fields: object) -> bytes:
 )
 def test_what_was_tampered_with_is_not_opened(envelope: bytes) -> None:
     with pytest.raises(SignatureError):
-        open_envelope(envelope, KIND, [KEY.public])
+        open_envelope(envelope, [KIND], [KEY.public])
 
 
 @pytest.mark.parametrize("text", ["", "short", base64.b64encode(b"31 bytes is one too few, alas!!").decode()])

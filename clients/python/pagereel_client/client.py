@@ -240,9 +240,10 @@ class Client:
         """Many small pictures of it in one JPEG."""
         return await self._read(f"{_one(recording_id)}/contact-sheet")
 
-    async def manifest(self, recording_id: str) -> bytes:
-        """The signed manifest of the newest look; `pagereel manifest check` checks it."""
-        return await self._read(f"{_one(recording_id)}/manifest")
+    async def manifest(self, recording_id: str, *, timestamp: bool = False) -> bytes:
+        """The signed manifest of the newest report; `pagereel manifest check` checks it. With `timestamp` it is stamped
+        by the service's RFC 3161 authority, where that answers in time: the check says so."""
+        return await self._read(f"{_one(recording_id)}/manifest", {"timestamp": timestamp or None})
 
     async def playlist(
         self, recording_id: str, *, from_at: datetime | None = None, to_at: datetime | None = None

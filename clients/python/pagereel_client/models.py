@@ -142,7 +142,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedFile:
-    """A file of the recording and who has seen it. `missing`: a witness named it, the bucket does not have it."""
+    """A file of the recording and who has seen it. `missing`: a witness named it, the bucket does not have it.
+
+    `sha256` is the hex digest, where a look read every byte; `checksum` is the store's own, with its name in front
+    (`crc64nvme:…`); `etag` is a change mark and no hash."""
 
     key: str
     kind: FileKind
@@ -155,6 +158,8 @@ class RecordedFile:
     listed: bool
     in_playlist: bool
     missing: bool
+    sha256: str | None
+    checksum: str | None
     first_seen_at: datetime
     judged_at: datetime | None
     link: str | None
@@ -276,6 +281,8 @@ class Report:
     number: int
     verdict: Verdict
     level: Level
+    wanted_level: Level | None
+    rules_version: int
     judged_at: datetime
     age_seconds: float
     warnings: int
@@ -301,6 +308,8 @@ class WholeReport:
     number: int
     verdict: Verdict
     level: Level
+    wanted_level: Level | None
+    rules_version: int
     judged_at: datetime
     findings: tuple[Finding, ...]
     coverage: Coverage | None
@@ -318,7 +327,7 @@ class WholeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What was asked for, and all that is known about it. `verdict`, `level`, `coverage` are the newest report's."""
+    """What was asked for, and all that is known about it. `verdict`, levels and `coverage` are the newest report's."""
 
     id: str
     state: State
@@ -342,6 +351,7 @@ class Recording:
     coverage: Coverage | None
     verdict: Verdict | None
     level: Level | None
+    wanted_level: Level | None
     latest_report: Report | None
     warnings: tuple[str, ...]
     links: Links

@@ -32,6 +32,8 @@ class News:
     blame: Blame | None
     verdict: Verdict | None
     level: Level | None
+    wanted_level: Level | None
+    rules_version: int | None
     coverage: float | None
     labels: dict[str, str]
     detail: dict[str, Any]

@@ -35,13 +35,13 @@ EndReason = Literal[
 FileKind = Literal["playlist", "slice", "mp4"]
 """What kind of file it is."""
 
-MissingClass = Literal["late_start", "ended_early", "failover", "restart", "gap"]
-"""Why a stretch of the wanted window has no media."""
+MissingClass = Literal["late_start", "ended_early", "failover", "restart", "damaged", "gap"]
+"""Why a stretch of the wanted window has no media. `damaged`: bytes are there, but no player plays them."""
 
 Severity = Literal["error", "warning", "note"]
 """Errors forbid `verified`; warnings are counted; notes only inform."""
 
-Level = Literal["listing", "structure", "content", "full"]
+Level = Literal["listing", "structure", "content", "bytes", "full"]
 """How deep a verification looked; each level includes the ones before it."""
 
 State = Literal[

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from service.cli.output import fail, json_option, show_json
+from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.session import Service, reached, speak
 from service.cli.remote.shown import console, table
 from service.lifecycle.observations import Entry, Wait
@@ -47,7 +47,7 @@ def support_bundle_command(
         if as_json:
             show_json({"file": str(target), "bytes": len(content)})
         else:
-            click.echo(f"{target}: {len(content)} bytes")
+            say(f"{target}: {len(content)} bytes")
 
     speak(url, token_file, fetch)
 
@@ -65,8 +65,8 @@ def _replay(file: Path, as_json: bool) -> None:
     else:
         console().print(table(("when", "observed", "what follows", "next"), map(_row, decisions)))
         told = sum(one.observation is None for one in decisions)
-        click.echo(f"{len(decisions)} decisions; {told} lines were taken as told (!)")
-        click.echo(f"{kept.id} was kept as {_words(kept)}; decided anew it is {_words(arrived)}")
+        say(f"{len(decisions)} decisions; {told} lines were taken as told (!)")
+        say(f"{kept.id} was kept as {_words(kept)}; decided anew it is {_words(arrived)}")
     raise SystemExit(0 if same else 1)
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.output import json_option, show_json
+from service.cli.output import json_option, say, show_json
 from service.cli.remote.session import Service, remote
 from service.cli.remote.shown import console, table
 
@@ -88,7 +88,7 @@ async def notices_replay_command(service: Service, notices: tuple[int, ...], as_
         if as_json:
             show_json(shown)
         else:
-            click.echo(f"{notice} is understood once more")
+            say(f"{notice} is understood once more")
 
 
 @click.group("messages")
@@ -132,7 +132,7 @@ async def messages_redrive_command(
     if as_json:
         show_json(answer)
     else:
-        click.echo(f"{answer['redriven']} are tried again")
+        say(f"{answer['redriven']} are tried again")
 
 
 @click.group("endpoints")
@@ -165,4 +165,4 @@ async def endpoints_enable_command(service: Service, name: str, as_json: bool) -
     if as_json:
         show_json(shown)
     else:
-        click.echo(f"{name}: {shown['pending']} on their way")
+        say(f"{name}: {shown['pending']} on their way")

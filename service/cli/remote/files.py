@@ -9,7 +9,7 @@ import aiohttp
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from service.cli.output import json_option, show_json
+from service.cli.output import json_option, printable, say, show_json
 from service.cli.remote.durations import in_words, size_in_words
 from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import console, table
@@ -43,9 +43,9 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
     elif folder is None:
         console().print(table(("name", "kind", "size", "length", "seen by"), map(_row, found)))
     else:
-        click.echo(f"{len(found) - len(failed)} files are in {folder}")
+        say(f"{len(found) - len(failed)} files are in {folder}")
     for name, reason in failed:
-        click.echo(f"pagereel: {name}: {reason}", err=True)
+        say(f"pagereel: {name}: {reason}", err=True)
     return 1 if failed else 0
 
 
@@ -67,10 +67,10 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
     turns = asyncio.Semaphore(AT_ONCE)
     screen = console(stderr=True)
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
         console=screen, disable=quiet or not screen.is_terminal,
     ) as progress:  # fmt: skip
-        bar = progress.add_task(str(folder), total=sum(file["size_bytes"] or 0 for file in wanted))
+        bar = progress.add_task(printable(str(folder)), total=sum(file["size_bytes"] or 0 for file in wanted))
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENT_SECONDS)
         # The links are the bucket's own: our token is not for them.
         async with aiohttp.ClientSession(timeout=timeout) as http:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from service.cli.output import json_option, show_json
+from service.cli.output import json_option, printable, say, show_json
 from service.cli.remote.durations import Duration
 from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import OVER, console, facts_of, findings_of, line_of, table
@@ -111,14 +111,14 @@ async def _follow(service: Service, recording: str, as_json: bool) -> int:
     shown = await service.call("GET", f"/v1/recordings/{recording}")
     screen = console(stderr=True)
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
         console=screen, disable=as_json or not screen.is_terminal,
     ) as progress:  # fmt: skip
-        bar = progress.add_task(recording, total=None)
+        bar = progress.add_task(printable(recording), total=None)
         said = ""
         while shown["state"] not in OVER:
             done, total = _progress(shown)
-            progress.update(bar, description=f"{recording}  {line_of(shown)}", completed=done, total=total)
+            progress.update(bar, description=printable(f"{recording}  {line_of(shown)}"), completed=done, total=total)
             if not as_json and not screen.is_terminal and line_of(shown) != said:
                 said = line_of(shown)
                 screen.print(said)
@@ -152,7 +152,7 @@ def _wish(name: str, path: str, text: str) -> click.Command:
         if as_json:
             show_json(shown)
         else:
-            click.echo(f"{recording}: {line_of(shown)}")
+            say(f"{recording}: {line_of(shown)}")
 
     return click.command(name, help=text)(wish)
 
@@ -185,7 +185,7 @@ async def adopt_command(service: Service, recording: str, as_json: bool, **known
     if as_json:
         show_json(shown)
     else:
-        click.echo(f"{recording}: {line_of(shown)}")
+        say(f"{recording}: {line_of(shown)}")
 
 
 @click.command("timeline")

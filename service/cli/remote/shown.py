@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.cli.output import printable
 from service.cli.remote.durations import in_words, size_in_words
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
@@ -19,6 +20,7 @@ _STYLES = {
     "incomplete": "yellow",
     "unproven": "yellow",
     "defective": "red",
+    "unreachable": "magenta",
     "failed": "red",
     "error": "red",
     "warning": "yellow",
@@ -28,9 +30,16 @@ _STYLES = {
 }
 
 
+class _PlainConsole(Console):
+    """A console for text from outside: no markup, no emoji codes, no control characters."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        super().print(*(printable(one, keep="\n") if isinstance(one, str) else one for one in objects), **how)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Plain and wide where the output is no terminal, without colour where `NO_COLOR` is set."""
-    made = Console(stderr=stderr, highlight=False, markup=False)
+    made = _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made
@@ -40,9 +49,9 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[Any]], *, coloured: int 
     """A table without lines; the column `coloured` holds states."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
-        made.add_column(head, overflow="fold")
+        made.add_column(printable(head), overflow="fold")
     for row in rows:
-        cells = ["-" if cell is None else str(cell) for cell in row]
+        cells = ["-" if cell is None else printable(str(cell)) for cell in row]
         made.add_row(*(_coloured(cell) if number == coloured else cell for number, cell in enumerate(cells)))
     return made
 
@@ -77,7 +86,7 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("page", recording["page"]),
         ("ended by", recording["end_reason"] and f"{recording['end_reason']} (blame: {recording['blame']})"),
         ("waits for", attention and f"{attention['code']}: {attention['detail']}"),
-        ("verdict", report and f"{report['verdict']}, level {report['level']}, at {report['judged_at']}"),
+        ("verdict", report and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}"),
         (
             "coverage",
             coverage
@@ -94,6 +103,13 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("warnings", ", ".join(recording["warnings"])),
     ]
     return [(name, str(value)) for name, value in facts if value]
+
+
+def level_of(report: dict[str, Any]) -> str:
+    """The level that a report reached, and the wanted one where that is another."""
+    wanted = report.get("wanted_level")
+    below = f" (wanted: {wanted})" if wanted not in (None, report["level"]) else ""
+    return f"level {report['level']}{below}"
 
 
 def findings_of(recording: dict[str, Any]) -> Table | None:

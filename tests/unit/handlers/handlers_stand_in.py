@@ -160,8 +160,8 @@ class StandIn:
         self._note("files", recording_id, cursor, limit, links)
         return Page((FILE,), None)
 
-    async def manifest(self, caller: Any, recording_id: str) -> bytes:
-        self._note("manifest", recording_id)
+    async def manifest(self, caller: Any, recording_id: str, *, timestamp: bool = False) -> bytes:
+        self._note("manifest", recording_id, timestamp)
         return b"{}"
 
     async def playlist(self, caller: Any, recording_id: str, from_at: Any, to_at: Any) -> str:

@@ -257,7 +257,7 @@ async def test_a_manifest_and_a_playlist_come_in_their_own_types_and_no_cache_ke
     assert (manifest.status, manifest.content_type) == (200, "application/vnd.dsse.envelope+json")
     assert (playlist.status, playlist.content_type) == (200, "application/vnd.apple.mpegurl")
     assert {manifest.headers["Cache-Control"], playlist.headers["Cache-Control"]} == {"no-store"}
-    assert operations.calls == [("manifest", (ID,)), ("playlist", (ID, NOW, None))]
+    assert operations.calls == [("manifest", (ID, False)), ("playlist", (ID, NOW, None))]
 
 
 @pytest.mark.parametrize(("path", "body"), [("poster", b"a poster"), ("contact-sheet", b"a sheet")])

@@ -1,13 +1,16 @@
 """A good recording as a bucket shows it, and ways to damage it. Written by hand, with no code of `service.media`."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from service.media.expectation import expectation
-from service.media.verdict import PlaylistRead, judge_listing
+from service.media.expectation import Expectation, expectation
+from service.media.listing import PlaylistRead, judge_listing
+from service.media.runs import sort_listing
+from service.media.verdict import Snapshot, judge
 from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Policy, Recording
-from service.report import Interval, ListedObject, Report, Severity
+from service.report import Interval, Level, ListedObject, Report, Severity
 
 SID = "0123456789abcdef0123456789abcdef"
 CNAME = "dev-rec01"
@@ -97,7 +100,7 @@ class Bucket:
 
     def judge(self, recording: Recording) -> Report:
         reads = {key: PlaylistRead(content, self.stood_seconds) for key, content in self.playlists.items()}
-        return judge_listing(expectation(recording), self.listed(), reads, BEGIN + 9999)
+        return judged(expectation(recording), self.listed(), reads)
 
 
 def good_part(count: int = 20, **changes: object) -> Part:
@@ -151,3 +154,9 @@ def codes(report: Report, severity: Severity) -> set[str]:
 
 def pause(begin: float, end: float | None) -> Interval:
     return Interval(BEGIN + begin, None if end is None else BEGIN + end)
+
+
+def judged(expected: Expectation, listed: Iterable[ListedObject], reads: Mapping[str, PlaylistRead]) -> Report:
+    """The report at level listing."""
+    found = judge_listing(expected, sort_listing(expected, listed), reads)
+    return judge(Snapshot(found), Level.LISTING, BEGIN + 9999)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from media_corpus import BEGIN, recording
 
 from service.media.expectation import expectation
-from service.media.timeline import Slice, build_timeline, measure, merge, overlap, subtract
+from service.media.spans import measure, merge, overlap, subtract
+from service.media.timeline import Slice, build_timeline
 from service.recording import EndReason
 from service.report import Interval, MissingClass
 

@@ -249,6 +249,12 @@ def test_every_problem_is_named_at_once(load):
         ("[storage.s3]", "[timing]\nmissing_share = nan\n[storage.s3]", "timing.missing_share"),
         ("[storage.s3]", "[timing]\nlook_seconds = []\n[storage.s3]", "timing.look_seconds"),
         ('deployment = "test1"', 'deployment = "test1"\nbootstrap_token_file = "/no/such"', "bootstrap_token_file"),
+        ("[storage.s3]", '[signing]\ntimestamp_url = "ftp://x.example"\n[storage.s3]', "signing.timestamp_url"),
+        ("[storage.s3]", '[signing]\ntimestamp_url = "http://u:p@x.example"\n[storage.s3]', "signing.timestamp_url"),
+        ("[storage.s3]", '[signing]\ntimestamp_ca = "/no/such"\n[storage.s3]', "signing.timestamp_ca"),
+        ("[storage.s3]", '[signing]\ntimestamp_ca = "/dev/null"\n[storage.s3]', "signing.timestamp_ca"),
+        ("[storage.s3]", "[signing]\ntimestamp_seconds = 0\n[storage.s3]", "signing.timestamp_seconds"),
+        ('bucket = "archive"', 'bucket = "archive"\nlevel = "byte"', "storage.s3.level"),
         ('deployment = "test1"', 'deployment = "test1"\nlog = 5', "log"),
     ],
 )

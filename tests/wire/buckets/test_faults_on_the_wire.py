@@ -12,6 +12,7 @@ from wire_bucket_rig import BUCKET, Opens
 
 from emulator.s3_server import S3Server
 from service.buckets import Bucket, Keys
+from service.buckets.patient import Patience
 from service.media.discovery import find_recordings
 from service.media.expectation import Expectation
 from service.report import Level, ListedObject, Report, Verdict
@@ -51,7 +52,10 @@ def expected(folder: str) -> Expectation:
 
 
 async def judged(bucket: Bucket, folder: str) -> Report:
-    return await judge_recording(bucket, expected(folder), Level.LISTING, now_fn=lambda: BEGIN + 3600)
+    patience = Patience(object_seconds=1.0, first_wait_seconds=0.05, longest_wait_seconds=0.2, down_seconds=1.0)
+    return await judge_recording(
+        bucket, expected(folder), Level.LISTING, now_fn=lambda: BEGIN + 3600, patience=patience
+    )
 
 
 def codes(report: Report) -> set[str]:

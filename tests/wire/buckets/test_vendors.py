@@ -74,11 +74,11 @@ LISTS = {
     1: "encoding-type=url&list-type=2&max-keys=1000&prefix=p%2F&start-after=p%2Fa",
     2: "encoding-type=url&list-type=2&max-keys=1000&prefix=p%2F&start-after=p%2Fa",
     3: "encoding-type=url&marker=p%2Fa&max-keys=1000&prefix=p%2F",
-    4: "marker=p%2Fa&max-keys=1000&prefix=p%2F",
+    4: "encoding-type=url&marker=p%2Fa&max-keys=1000&prefix=p%2F",
     6: "encoding-type=url&list-type=2&max-keys=1000&prefix=p%2F&start-after=p%2Fa",
     7: "marker=p%2Fa&max-keys=1000&prefix=p%2F",
-    8: "marker=p%2Fa&max-keys=1000&prefix=p%2F",
-    11: "list-type=2&max-keys=1000&prefix=p%2F&start-after=p%2Fa",
+    8: "encoding-type=url&marker=p%2Fa&max-keys=1000&prefix=p%2F",
+    11: "encoding-type=url&list-type=2&max-keys=1000&prefix=p%2F&start-after=p%2Fa",
 }
 
 
@@ -156,16 +156,32 @@ async def test_each_vendor_and_region_gets_its_url_host_and_signed_headers(
         assert sent.headers["authorization"] == signature_v4(sent, name)
         assert sent.headers["accept-encoding"] == "identity"
         assert "x-id" not in sent.url
-    checksum = "x-amz-checksum-mode;" if vendor == 1 else ""
     assert signed_names(listed) == "host;x-amz-content-sha256;x-amz-date"
     assert signed_names(headed) == "host;x-amz-content-sha256;x-amz-date"
-    assert signed_names(fetched) == f"host;range;{checksum}x-amz-content-sha256;x-amz-date"
+    assert signed_names(fetched) == "host;range;x-amz-content-sha256;x-amz-date"
 
 
 def test_every_vendor_that_agora_lists_is_among_the_places() -> None:
     assert {vendor for vendor, *_ in PLACES} | {0, 5, 11} == set(VENDORS)
     known = {(vendor, number) for vendor, row in VENDORS.items() for number in row.regions}
     assert known == {(vendor, region) for vendor, region, *_ in PLACES if vendor != 6}
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [(AMAZON, True), (replace(AMAZON, endpoint="https://s3.example.org"), False), (OWN, False)],
+)
+async def test_amazon_alone_is_asked_for_its_checksum_of_a_whole_object(
+    boto: AioSession, location: Location, asked: bool
+) -> None:
+    http = Recorder()
+    async with S3Bucket(location, KEYS, http=http, session=boto) as bucket:  # type: ignore[arg-type]
+        with pytest.raises(Unavailable):
+            await bucket.fetch("p/x", 9)
+    (sent,) = http.sent
+    assert sent.headers.get("x-amz-checksum-mode") == ("ENABLED" if asked else None)
+    assert ("x-amz-checksum-mode" in signed_names(sent)) is asked
+    assert sent.headers["authorization"] == signature_v4(sent, resolve(location).region)
 
 
 async def test_an_own_store_is_asked_in_path_style_at_its_endpoint(boto: AioSession) -> None:

@@ -107,6 +107,92 @@ def test_a_person_gets_a_table_and_a_sum(runs: Runs, puts: Puts, prefix: str) ->
     assert ended.stdout.endswith("1 verified\n")
 
 
+FOLDERS = [
+    "r [/old]",
+    "[bold]",
+    "[/]",
+    "a [link=x] b",
+    ":warning:",
+    "100 %",
+    "a+b",
+    "Gr\u00f6\u00dfe",
+    "a#b?c",
+    "[red]a[/red]",
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_of_any_name_is_verified_and_stands_in_the_table(
+    runs: Runs, puts: Puts, prefix: str, folder: str
+) -> None:
+    puts(f"{prefix}{folder}/", recording(ONE, "room 42"))
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, "--level", "listing")
+    assert ended.exit_code == 0
+    assert f"{prefix}{folder}/{ONE}_room 42" in ended.stdout
+
+
+def test_what_was_wanted_is_demanded(runs: Runs, puts: Puts, prefix: str) -> None:
+    files = recording(ONE, "room-1", slices=8)
+    files.pop(f"{ONE}_room-1.m3u8")
+    left = recording(ONE, "room-1", slices=8)
+    names = sorted(files)
+    text = left[f"{ONE}_room-1.m3u8"].decode()
+    for gone in names[3:5]:
+        text = text.replace(f"#EXTINF:16.000000\n{gone}\n", "")
+        del files[gone]
+    puts(prefix, files | {f"{ONE}_room-1.m3u8": text.encode()})
+    pause = "2025-01-01T00:00:59Z/2025-01-01T00:01:31Z"
+    assert verify(runs, prefix)[0] == 1
+    assert verify(runs, prefix, "--pause", pause)[0] == 0
+    assert verify(runs, prefix, "--pause", "2025-01-01T00:00:59Z/2025-01-01T00:01:15Z")[0] == 1
+    halves = (
+        "--pause",
+        "2025-01-01T00:01:10Z/2025-01-01T00:01:31Z",
+        "--pause",
+        "2025-01-01T00:00:59Z/2025-01-01T00:01:15Z",
+    )
+    assert verify(runs, prefix, *halves)[0] == 0
+    assert verify(runs, prefix, "--max-missing", "32")[0] == 0
+    assert verify(runs, prefix, "--max-missing", "31")[0] == 1
+    code, (one,) = verify(runs, prefix, "--pause", pause, "--mp4")
+    assert (code, one["verdict"], one["findings"][0]["code"]) == (1, "incomplete", "mp4_missing")
+    assert verify(runs, prefix, "--pause", pause, "--no-mp4")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--size", "1280"], "write WIDTHxHEIGHT in pixels, as 1280x720"),
+        (["--size", "0x720"], "write WIDTHxHEIGHT"),
+        (["--size", "1280x-720"], "write WIDTHxHEIGHT"),
+        (["--pause", "2026-11-22T09:00:00Z"], "write two instants with their offsets"),
+        (["--pause", "2026-11-22T09:00:00/2026-11-22T09:10:00Z"], "write two instants with their offsets"),
+        (["--pause", "2026-11-22T09:10:00Z/2026-11-22T09:00:00Z"], "must be earlier than the second"),
+        (["--max-missing", "-1"], "write a number of seconds, 0 or more"),
+        (["--max-missing", "nan"], "write a number of seconds, 0 or more"),
+        (["--max-missing", "inf"], "write a number of seconds, 0 or more"),
+        (["--level", "all"], "'listing', 'structure', 'content', 'bytes', 'full'"),
+        (["--from", "yesterday"], "write an instant with its offset"),
+        (["--at-once", "0"], "is not in the range"),
+        (["--to", "2026-11-22T09:00:00Z", "--from", "2026-11-22T09:00:00Z"], "must be later than --from"),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_it_takes(runs: Runs, prefix: str, words: list[str], told: str) -> None:
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, *words)
+    assert ended.exit_code == 2
+    assert told in ended.stderr
+    assert f"'{words[0]}'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_each_recording_is_a_line_of_json_where_lines_are_asked_for(runs: Runs, puts: Puts, prefix: str) -> None:
+    puts(prefix, recording(ONE, "room-1") | recording(TWO, "room-2"))
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, "--level", "listing", "--json-lines")
+    shown = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert {one["sid"]: one["verdict"] for one in shown} == {ONE: "verified", TWO: "verified"}
+    assert runs("verify", "--storage", "old", "--prefix", prefix, "--json", "--json-lines").exit_code == 2
+
+
 def filed(url: str, rows: list[tuple[str, str, str, int, str]]) -> None:
     """Recordings and what their looks filed: recording id, state, key, size, ETag."""
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))

@@ -1,0 +1,36 @@
+"""Makes XML readable in which a store wrote characters that XML cannot hold."""
+
+import codecs
+import re
+
+_RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
+_BARE = re.compile(r"&(?!#?[A-Za-z0-9]+;)")
+_LONGEST_REFERENCE = 16
+_STANDS_FOR = "\ufffd"
+
+
+class Repair:
+    """Takes the bytes of a page bite by bite and gives text. A control character, a reference to one and bytes that are
+    no UTF-8 become U+FFFD, an `&` that begins no reference becomes `&amp;`. The key that held them reads otherwise than
+    it is; all other keys are read rightly."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+
+    def feed(self, bite: bytes, *, last: bool) -> str:
+        """The text of `bite`; what may go on in the next one is held back."""
+        text = self._held + self._decoder.decode(bite, last)
+        self._held = ""
+        begin = text.rfind("&", max(0, len(text) - _LONGEST_REFERENCE))
+        if begin >= 0 and not last and ";" not in text[begin:]:
+            text, self._held = text[:begin], text[begin:]
+        return _BARE.sub("&amp;", _REFERENCE.sub(_readable, _RAW.sub(_STANDS_FOR, text)))
+
+
+def _readable(found: re.Match[str]) -> str:
+    number = int(found[1], 16) if found[1] else int(found[2])
+    if number in (9, 10, 13) or 0x20 <= number < 0xD800 or 0xE000 <= number < 0xFFFE or 0x10000 <= number <= 0x10FFFF:
+        return found[0]
+    return _STANDS_FOR

@@ -1,0 +1,87 @@
+"""Judged recordings as a table, as JSON and as an exit status. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+
+from service.cli import OUR_MISTAKE
+from service.cli.remote.durations import size_in_words
+from service.cli.remote.shown import table
+from service.report import Level, Severity, Verdict
+from service.verifier.foreign import Judged
+
+VERIFIED, NOT_VERIFIED, NOT_READ = range(3)
+_HEADS = ("recording", "from (UTC)", "slices", "size", "coverage", "level", "verdict", "findings")
+NO_REPORT = "error"
+
+
+def exit_status(judged: Sequence[Judged], level: Level) -> int:
+    """The gravest of: an error of ours, not read (as deep as `level`), not verified, verified. None found is "no"."""
+    return max((_status(one, level) for one in judged), default=NOT_VERIFIED)
+
+
+def _status(judged: Judged, level: Level) -> int:
+    report = judged.report
+    if report is None:
+        return OUR_MISTAKE
+    if report.verdict is Verdict.VERIFIED:
+        return VERIFIED if report.level.reaches(level) else NOT_READ
+    return NOT_READ if report.verdict is Verdict.UNREACHABLE else NOT_VERIFIED
+
+
+def table_of(judged: Sequence[Judged]) -> Table:
+    """A line for each recording."""
+    return table(_HEADS, map(_row, judged), coloured=_HEADS.index("verdict"))
+
+
+def _row(judged: Judged) -> tuple[str, ...]:
+    one, report = judged.recording, judged.report
+    began = "" if one.first_at is None else f"{datetime.fromtimestamp(one.first_at, UTC):%Y-%m-%d %H:%M:%S}"
+    facts = (f"{one.folder}{one.sid}_{one.cname}", began, str(one.slices), size_in_words(one.size_bytes))
+    if report is None:
+        return *facts, "", "", NO_REPORT, f"a mistake of Pagereel's own: {judged.error!r}"
+    share = "" if report.coverage is None else f"{report.coverage.share:.2%}"
+    counts = Counter(each.code for each in report.findings if each.severity is not Severity.NOTE)
+    codes = ", ".join(code if count == 1 else f"{code} x{count}" for code, count in counts.items())
+    return *facts, share, report.level.value, report.verdict.value, codes
+
+
+def lines_of_sum(judged: Sequence[Judged]) -> str:
+    """How many of each verdict."""
+    counts = Counter(NO_REPORT if one.report is None else one.report.verdict.value for one in judged)
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+
+
+def plain(judged: Judged) -> dict[str, Any]:
+    """What JSON says of one recording. `verdict` is null where an error of ours left it without one."""
+    one, report = judged.recording, judged.report
+    facts: dict[str, Any] = {
+        "folder": one.folder,
+        "sid": one.sid,
+        "cname": one.cname,
+        "slices": one.slices,
+        "size_bytes": one.size_bytes,
+        "first_slice_at": None if one.first_at is None else _rfc3339(one.first_at),
+    }
+    if report is None:
+        return facts | {"verdict": None, "error": repr(judged.error)}
+    return facts | {
+        "verdict": report.verdict,
+        "level": report.level,
+        "rules_version": report.rules_version,
+        "warnings": report.warnings,
+        "coverage": None if report.coverage is None else report.coverage.share,
+        "findings": [
+            {"code": each.code, "severity": each.severity, "object": each.object, "text": each.text}
+            for each in report.findings
+        ],
+        "requests": report.requests,
+        "bytes_read": report.bytes_read,
+    }
+
+
+def _rfc3339(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

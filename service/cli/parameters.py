@@ -1,0 +1,80 @@
+"""Types of options: what they take, and the sentence for what they do not take."""
+
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+import click
+
+from service.report import Interval
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})[x×]([1-9][0-9]{0,4})", re.ASCII | re.IGNORECASE)
+
+
+def _instant(text: str) -> float | None:
+    """Unix seconds of an RFC 3339 instant with its offset, or None."""
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return None if instant.tzinfo is None else instant.timestamp()
+
+
+class Instant(click.ParamType[float]):
+    """RFC 3339 with an offset, as Unix seconds."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        instant = value if isinstance(value, float) else _instant(value)
+        if instant is None:
+            self.fail(f"{value!r}: write an instant with its offset, as 2026-11-22T09:00:00Z", param, ctx)
+        return instant
+
+
+class Span(click.ParamType[Interval]):
+    """FROM/TO, two instants as `Instant` takes them, the first one earlier."""
+
+    name = "from/to"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Interval:
+        if isinstance(value, Interval):
+            return value
+        begin, slash, end = value.partition("/")
+        from_at, to_at = _instant(begin), _instant(end)
+        if not slash or from_at is None or to_at is None:
+            example = "2026-11-22T09:00:00Z/2026-11-22T09:10:00Z"
+            self.fail(f"{value!r}: write two instants with their offsets, as {example}", param, ctx)
+        if from_at >= to_at:
+            self.fail(f"{value!r}: the first instant must be earlier than the second", param, ctx)
+        return Interval(from_at, to_at)
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """WIDTHxHEIGHT in pixels."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        found = _SIZE.fullmatch(value.strip())
+        if found is None:
+            self.fail(f"{value!r}: write WIDTHxHEIGHT in pixels, as 1280x720", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+class Seconds(click.ParamType[float]):
+    """A number of seconds, 0 or more."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            self.fail(f"{value!r}: write a number of seconds, 0 or more", param, ctx)
+        return seconds

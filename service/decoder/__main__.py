@@ -1,0 +1,163 @@
+"""Answers jobs until there are no more; see the package."""
+
+import base64
+import json
+import resource
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import accumulate
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+
+from service.decoder.mp4_samples import decode_group, decode_keys, decode_sound
+from service.decoder.pictures import layout, measure, sheet, shrunk, small
+from service.decoder.streams import Player, first_picture, sample
+from service.media.packets import Packets, elementary, read_packets
+from service.media.slices import SliceFacts, read_whole
+from service.media.tables import Stream
+from service.media.units import aac_unit, adts_units, annexb_units, avcc_units, is_zeroed
+
+Answer = tuple[dict[str, Any], bytes]
+
+_SPARE_BYTES = 16 * 1024 * 1024
+_PLAYER = Player()
+
+
+def limit(memory_bytes: int, cpu_seconds: int) -> None:
+    """Bounds that the kernel keeps: memory, CPU, no files, no core."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def sample_beginning(content: bytes, cut: bool, sets: str) -> Answer:
+    """The key pictures and the sound of the beginning of a slice; see `sample`."""
+    return sample(content, bytes.fromhex(sets), cut=cut)
+
+
+def scan(content: bytes, known: list[list[int]], units: bool) -> Answer:
+    """Every packet of a slice, without decoding it. `units`: and the digests of its coded pictures and sounds."""
+    _, facts = _read(content, known)
+    return {"slice": asdict(facts), **(_units(content, facts) if units else {})}, b""
+
+
+def whole(
+    content: bytes, known: list[list[int]], sets: str, begins: bool, ends: bool, context: bool, units: bool
+) -> Answer:
+    """Every packet, picture and sound of a slice, decoded after the slice before it.
+
+    `sets` are the parameter sets (hex) that are known before it. `begins`: nothing that was decoded before is needed;
+    `ends`: nothing that follows needs this one; `context`: the slice is only decoded for the sake of the next; `units`:
+    the digests of its coded pictures and sounds are wanted.
+    """
+    if begins:
+        _PLAYER.forget()
+    scanned, facts = _read(content, known)
+    answer, thumb = _PLAYER.decode(content, scanned, facts, bytes.fromhex(sets), ends=ends)
+    if context:
+        return {}, b""
+    return {**answer, "slice": asdict(facts), **(_units(content, facts) if units else {})}, thumb
+
+
+def poster(content: bytes, width: int, most_bytes: int, sets: str) -> Answer:
+    """The first picture of the beginning of a slice as a JPEG of at most so many bytes."""
+    frame = first_picture(content, bytes.fromhex(sets))
+    return {}, b"" if frame is None else shrunk(frame, width, most_bytes)
+
+
+def mp4_keys(content: bytes, config: str, sizes: list[int]) -> Answer:
+    """Key pictures of an MP4 file, each by itself."""
+    pictures = decode_keys(base64.b64decode(config), _apart(content, sizes), _measure_key)
+    return {"pictures": pictures}, b""
+
+
+def _measure_key(frame: av.VideoFrame) -> dict[str, Any]:
+    return {**measure(small(frame)), "error_page": layout(frame)}
+
+
+def mp4_group(content: bytes, config: str, sizes: list[int]) -> Answer:
+    """A group of pictures of an MP4 file, and what became of each."""
+    return {"states": decode_group(base64.b64decode(config), _apart(content, sizes))}, b""
+
+
+def mp4_sound(content: bytes, config: str, sizes: list[int]) -> Answer:
+    """A stretch of sound of an MP4 file, and what became of each frame."""
+    return decode_sound(base64.b64decode(config), _apart(content, sizes)), b""
+
+
+def mp4_units(content: bytes, sizes: list[int], picture: bool, length: int) -> Answer:
+    """The digests of the coded units of samples of an MP4 file, and which samples hold bytes that were zeroed."""
+    samples = _apart(content, sizes)
+    if not picture:
+        return {"units": [[aac_unit(sample)] for sample in samples], "zeroed": [not any(one) for one in samples]}, b""
+    return {
+        "units": [avcc_units(sample, length) for sample in samples],
+        "zeroed": [is_zeroed(sample, length) for sample in samples],
+    }, b""
+
+
+def _units(content: bytes, facts: SliceFacts) -> dict[str, list[list[int]]]:
+    """The digests of a slice's coded pictures and sounds, in their order."""
+    found: list[list[int]] = []
+    for kind, digests in (("video", annexb_units), ("audio", adts_units)):
+        pid = next((stream.pid for stream in facts.streams or () if getattr(stream, kind)), None)
+        found.append([] if pid is None else digests(elementary(content, pid)))
+    return {"units": found}
+
+
+def _apart(content: bytes, sizes: list[int]) -> list[bytes]:
+    ends = list(accumulate(sizes))
+    return [content[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+
+def _read(content: bytes, known: list[list[int]]) -> tuple[Packets, SliceFacts]:
+    streams = tuple(Stream(pid, kind) for pid, kind in known)
+    scanned = read_packets(content, streams)
+    return scanned, read_whole(scanned, streams or None)
+
+
+JOBS: dict[str, Callable[..., Answer]] = {
+    "sample": sample_beginning,
+    "scan": scan,
+    "whole": whole,
+    "mp4_keys": mp4_keys,
+    "mp4_group": mp4_group,
+    "mp4_sound": mp4_sound,
+    "mp4_units": mp4_units,
+    "poster": poster,
+    "sheet": sheet,
+}
+
+
+def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
+    """Answer jobs until there are no more."""
+    while head := jobs.read(8):
+        size, length = struct.unpack(">II", head)
+        asked = json.loads(jobs.read(size))
+        content = jobs.read(length)
+        try:
+            facts, made = JOBS[asked.pop("job")](content, **asked)
+            np.empty(_SPARE_BYTES, np.uint8)  # without so much left FFmpeg may have gone without, and told nobody
+        except MemoryError:
+            facts, made = {"failed": "it needs more memory than it may have"}, b""
+        except Exception as error:  # whatever a stranger's bytes lead to is an answer
+            facts, made = {"failed": type(error).__name__}, b""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        facts["cpu_seconds"] = used.ru_utime + used.ru_stime
+        text = json.dumps(facts).encode()
+        answers.write(struct.pack(">II", len(text), len(made)) + text + made)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    av.logging.set_level(None)
+    limit(int(sys.argv[1]), int(sys.argv[2]))
+    serve(sys.stdin.buffer, sys.stdout.buffer)

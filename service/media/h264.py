@@ -1,0 +1,139 @@
+"""Reads what the first bytes of a coded picture say: its kind, and the parameter sets that come with it."""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+IDR, SPS, PPS = 5, 7, 8
+PICTURES = (1, 5)
+
+# Profiles whose parameter set tells the colour format (ITU-T H.264, 7.3.2.1.1).
+_HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+_MOST_SIDE = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSet:
+    """What a sequence parameter set says; `digest` tells any two apart."""
+
+    profile: int
+    level: int
+    width: int
+    height: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The beginning of a coded picture. `alone`: it needs no picture before it (IDR). `sets` are the parameter sets in
+    front of it, in Annex B form; `parameters` is what the first of them says."""
+
+    alone: bool
+    parameters: ParameterSet | None
+    sets: bytes = b""
+
+
+def read_beginning(content: bytes) -> Beginning:
+    """Read the NAL units at the beginning of a picture, in Annex B form."""
+    alone, parameters, sets = False, None, b""
+    for unit in nal_units(content):
+        kind = unit[0] & 0x1F if unit else 0
+        if kind in (SPS, PPS):
+            sets += b"\x00\x00\x00\x01" + unit
+            parameters = parameters or (read_parameters(unit) if kind == SPS else None)
+        elif kind in PICTURES:
+            alone = kind == IDR
+            break
+    return Beginning(alone, parameters, sets)
+
+
+def nal_units(content: bytes) -> list[bytes]:
+    """The NAL units after each start code; the last one may be cut off."""
+    found = []
+    at = content.find(b"\x00\x00\x01")
+    while at >= 0:
+        following = content.find(b"\x00\x00\x01", at + 3)
+        unit = content[at + 3 : following if following >= 0 else len(content)]
+        found.append(unit.rstrip(b"\x00") if following >= 0 else unit)
+        at = following
+    return found
+
+
+def read_parameters(unit: bytes) -> ParameterSet | None:
+    """Read a sequence parameter set; None where it is cut off or makes no sense."""
+    try:
+        return _read(_Bits(unit[4:].replace(b"\x00\x00\x03", b"\x00\x00")), unit)
+    except (IndexError, ValueError):
+        return None
+
+
+def _read(bits: "_Bits", unit: bytes) -> ParameterSet | None:
+    profile, level = unit[1], unit[3]
+    bits.golomb()
+    chroma, planes = 1, False
+    if profile in _HIGH:
+        chroma = bits.golomb()
+        planes = chroma == 3 and bool(bits.take(1))
+        bits.golomb()
+        bits.golomb()
+        bits.take(1)
+        if bits.take(1):
+            _skip_scaling(bits, 8 if chroma != 3 else 12)
+    bits.golomb()
+    order = bits.golomb()
+    if order == 0:
+        bits.golomb()
+    elif order == 1:
+        bits.take(1)
+        bits.golomb()
+        bits.golomb()
+        for _ in range(min(bits.golomb(), 255)):
+            bits.golomb()
+    bits.golomb()
+    bits.take(1)
+    width, height = (bits.golomb() + 1) * 16, (bits.golomb() + 1) * 16
+    frames_only = bits.take(1)
+    if not frames_only:
+        bits.take(1)
+        height *= 2
+    bits.take(1)
+    if bits.take(1):
+        left, right, top, bottom = (bits.golomb() for _ in range(4))
+        wide, high = (1, 1) if chroma == 0 or planes else ((2, 2), (2, 1), (1, 1))[min(chroma, 3) - 1]
+        width -= (left + right) * wide
+        height -= (top + bottom) * high * (2 - frames_only)
+    if not (0 < width <= _MOST_SIDE and 0 < height <= _MOST_SIDE):
+        return None
+    return ParameterSet(profile, level, width, height, crc32(unit))
+
+
+def _skip_scaling(bits: "_Bits", count: int) -> None:
+    for index in range(count):
+        if bits.take(1):
+            last = following = 8
+            for _ in range(16 if index < 6 else 64):
+                if following:
+                    code = bits.golomb()
+                    following = (last + (-(code // 2) if code % 2 == 0 else (code + 1) // 2)) % 256
+                last = following or last
+
+
+class _Bits:
+    """Bits of a parameter set, most significant first. Raises IndexError past the end."""
+
+    def __init__(self, content: bytes) -> None:
+        self._value = int.from_bytes(content, "big")
+        self._left = len(content) * 8
+
+    def take(self, count: int) -> int:
+        if count > self._left:
+            raise IndexError
+        self._left -= count
+        return self._value >> self._left & ((1 << count) - 1)
+
+    def golomb(self) -> int:
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > 31:
+                raise ValueError
+        return (1 << zeros) - 1 + (self.take(zeros) if zeros else 0)

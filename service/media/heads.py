@@ -1,0 +1,64 @@
+"""What each slice says of itself: its program, its streams, its packets. Judged wherever bytes of it were read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from service.media.pieces import Piece, joined
+from service.media.slices import SliceFacts
+from service.media.tables import AAC, H264
+from service.media.ties import Fault
+from service.report import Severity
+
+
+def judge_heads(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None) -> list[Fault]:
+    """What is wrong with slices (by index) as far as they were read, in order. `sound`: whether sound was wanted."""
+    mute = not any(one.has_audio for one in facts.values()) if sound is None else not sound
+    faults: list[Fault] = []
+    for index in sorted(facts):
+        faults += _judge(index, pieces[index], facts[index], mute=mute)
+        if index - 1 in facts and joined(pieces[index - 1], pieces[index]):
+            faults += _compare(index, pieces[index], facts[index - 1], facts[index])
+    return faults
+
+
+def _judge(index: int, piece: Piece, facts: SliceFacts, *, mute: bool) -> Iterator[Fault]:
+    name = f"The slice {piece.key}"
+    if facts.bad_packets:
+        text = f"{facts.bad_packets} packets of {name[:1].lower()}{name[1:]} are damaged, encrypted or not there."
+        yield Fault(index, "slice_broken", text, evidence={"packets": facts.bad_packets})
+    if facts.torn:
+        text = f"{name} misses bytes of {facts.torn} pictures or stretches of sound."
+        yield Fault(index, "packets_lost", text, evidence={"places": facts.torn})
+    if not facts.programs:
+        text = f"{name} does not hold the tables that say what is in it."
+        yield Fault(index, "slice_tables_absent", text)
+    elif facts.programs > 1:
+        text = f"{name} holds {facts.programs} programs instead of one."
+        yield Fault(index, "slice_programs", text, evidence={"programs": facts.programs})
+    if facts.maps > 1:
+        text = f"{name} has two different tables of its streams."
+        yield Fault(index, "streams_changed", text)
+    if facts.streams is not None:
+        yield from _judge_streams(index, name, facts, mute=mute)
+
+
+def _judge_streams(index: int, name: str, facts: SliceFacts, *, mute: bool) -> Iterator[Fault]:
+    video = [stream.type for stream in facts.streams or () if stream.video]
+    audio = [stream.type for stream in facts.streams or () if stream.audio]
+    if not video or (facts.whole and facts.video is None):
+        yield Fault(index, "video_absent", f"{name} holds no picture.")
+    if not audio or (facts.whole and facts.audio is None):
+        # That a page without sound is recorded with a sound track is not documented: where no slice names one, nothing
+        # counts as lost.
+        yield Fault(index, "audio_absent", f"{name} holds no sound.", Severity.NOTE if mute else None)
+    if set(video) - {H264} or set(audio) - {AAC}:
+        types = ", ".join(f"0x{kind:02x}" for kind in (*video, *audio))
+        yield Fault(index, "codec_unexpected", f"{name} is not H.264 with AAC: its stream types are {types}.")
+    if facts.video is not None and facts.video.first_at is not None and not facts.key:
+        yield Fault(index, "slice_without_key", f"{name} does not begin with a key frame.")
+
+
+def _compare(index: int, piece: Piece, before: SliceFacts, after: SliceFacts) -> Iterator[Fault]:
+    if before.streams is None or after.streams is None or set(before.streams) == set(after.streams):
+        return
+    text = f"The streams of {piece.key} are not those of the slice before it, and nothing marks the change."
+    yield Fault(index, "streams_changed", text)

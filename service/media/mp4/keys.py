@@ -1,0 +1,142 @@
+"""Which samples of an MP4 file are read and decoded, and what the ones that were not are taken for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from service.media.mp4.facts import Flags, Samples, Track
+from service.media.sampling import to_bisect
+from service.media.units import is_zeroed
+
+
+def choose_keys(samples: Samples, seed: int, count: int) -> list[int]:
+    """Return the indexes of at most `count` sync samples, one of each of as many equal stretches of time, the first and
+    the last among them. The seed decides which one of its stretch."""
+    keys = key_samples(samples)
+    if len(keys) <= count:
+        return keys
+    if count < 3:
+        return [keys[0], keys[-1]][:count]
+    inner, at = keys[1:-1], samples.decode[keys]
+    edges = int(at[0]) + (int(at[-1]) - int(at[0]) + 1) * np.arange(count - 1) // (count - 2)
+    bounds = np.searchsorted(at[1:-1], edges).tolist()
+    chosen = [begin + (seed + number * 7919) % (end - begin) for number, (begin, end) in _filled(bounds)]
+    return [keys[0], *(inner[index] for index in chosen), keys[-1]]
+
+
+def _filled(bounds: list[int]) -> Iterator[tuple[int, tuple[int, int]]]:
+    """The stretches between bounds that hold something, numbered."""
+    return ((number, pair) for number, pair in enumerate(pairwise(bounds)) if pair[0] < pair[1])
+
+
+def key_samples(samples: Samples) -> list[int]:
+    """Return the indexes of all sync samples that have a place in the file."""
+    keys: list[int] = np.flatnonzero(samples.sync & (samples.offset >= 0) & (samples.size > 0)).tolist()
+    return keys
+
+
+def keys_between(samples: Samples, bad: Mapping[int, bool]) -> list[int]:
+    """Return the sync samples to decode next, so as to find where a bad stretch begins and ends."""
+    ordinals = {index: number for number, index in enumerate(key_samples(samples))}
+    keys = list(ordinals)
+    return [keys[number] for number in to_bisect({ordinals[index]: bad[index] for index in bad if index in ordinals})]
+
+
+def is_bad_key(facts: Mapping[str, Any], sample: bytes, length_size: int) -> bool | None:
+    """Judge what the decoder made of a sync sample. None: the sample is sound and only its mark is wrong, which costs
+    nothing to a viewer who plays from the beginning."""
+    if facts.get("state") == "clean":
+        return False
+    stands_alone = bool(facts.get("idr")) or is_zeroed(sample, length_size)
+    return True if stands_alone else None
+
+
+def undecodable_by_keys(samples: Samples, bad: Mapping[int, bool]) -> Flags:
+    """Tell which samples are lost by sync samples that were decoded: the group of each bad one, and all between two bad
+    ones with no good one among them."""
+    found = np.zeros(len(samples), np.bool_)
+    order = sorted(bad)
+    for one, other in pairwise(order):
+        if bad[one] and bad[other]:
+            found[one:other] = True
+    for index in order:
+        if bad[index]:
+            found[index : group_end(samples, index)] = True
+    return found
+
+
+def choose_sounds(samples: Samples, seed: int, count: int, row: int = 4) -> list[int]:
+    """Return the indexes of `count` rows of samples that follow each other, one row in each of as many equal stretches,
+    the first and the last row among them."""
+    last = max(0, len(samples) - row)
+    bounds = np.linspace(0, last, count + 1).astype(np.int64).tolist()
+    begins = {0, last}
+    for number, (begin, end) in enumerate(pairwise(bounds)):
+        begins.add(begin + (seed + number * 7919) % max(1, end - begin))
+    return sorted({at for begin in begins for at in range(begin, min(begin + row, len(samples)))})
+
+
+def undecodable_by_sounds(samples: Samples, bad: Mapping[int, bool]) -> Flags:
+    """Tell which sounds are lost by those that were decoded: the bad ones, and all between two bad ones with no good
+    one among them."""
+    found = np.zeros(len(samples), np.bool_)
+    order = sorted(bad)
+    for one, other in pairwise(order):
+        if bad[one] and bad[other]:
+            found[one : other + 1] = True
+    found[[index for index in order if bad[index]]] = True
+    return found
+
+
+def with_true_sync(samples: Samples, intra: Flags) -> Samples:
+    """Return the samples without the sync marks of those that need others by their own bytes."""
+    return replace(samples, sync=samples.sync & intra)
+
+
+def group_begin(samples: Samples, index: int) -> int:
+    """Return the sync sample that the sample of this index is decoded from, 0 where there is none."""
+    before = np.flatnonzero(samples.sync[: index + 1])
+    return int(before[-1]) if len(before) else 0
+
+
+def group_end(samples: Samples, index: int) -> int:
+    """Return the next sync sample after this index, or the number of samples."""
+    after = np.flatnonzero(samples.sync[index + 1 :])
+    return index + 1 + int(after[0]) if len(after) else len(samples)
+
+
+def groups_of(samples: Samples, flagged: Flags) -> list[tuple[int, int]]:
+    """Return (first, end) of each group of samples that holds a flagged one: from a sync sample to the next."""
+    starts = np.flatnonzero(samples.sync)
+    if not len(starts) or starts[0] != 0:
+        starts = np.concatenate([[0], starts])
+    hit = np.unique(np.searchsorted(starts, np.flatnonzero(flagged), "right") - 1)
+    ends = np.append(starts[1:], len(samples))
+    return [(int(starts[index]), int(ends[index])) for index in hit]
+
+
+def reads(samples: Samples, indexes: Sequence[int], file_bytes: int) -> list[tuple[int, int]]:
+    """Return (offset, length) of samples in the file; the length is 0 where the file does not hold the sample."""
+    return [
+        (begin, size if begin >= 0 and begin + size <= file_bytes else 0)
+        for begin, size in zip(samples.offset[indexes].tolist(), samples.size[indexes].tolist(), strict=True)
+    ]
+
+
+def parameter_sets(track: Track) -> frozenset[bytes]:
+    """Return the parameter sets in the track's `avcC`; empty where it cannot be read."""
+    config, found, at = track.config, set(), 6
+    for mask in (0x1F, 0xFF):
+        count = config[at - 1] & mask if at <= len(config) else 0
+        for _ in range(count):
+            size = int.from_bytes(config[at : at + 2], "big")
+            piece = config[at + 2 : at + 2 + size]
+            if len(piece) < size or not size:
+                return frozenset()
+            found.add(piece)
+            at += 2 + size
+        at += 1
+    return frozenset(found)

@@ -1,0 +1,180 @@
+"""When a player shows the samples of a track, and which stretches of time are lost with some of them."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from service.media.mp4.boxes import Ints
+from service.media.mp4.facts import PICTURE, UNKNOWN_SHIFT, Flags, Mp4, Track
+
+Range = tuple[float, float]
+
+# A recorder that goes on makes a picture and a sound far more often than that.
+_LONGEST_PICTURE_SECONDS = 10.0
+_LONGEST_SOUND_SECONDS = 1.0
+_DISPLACED_SECONDS = 1.0
+# Sound and picture that are further apart are out of step for everybody.
+IN_STEP_SECONDS = 0.5
+
+
+def origin_seconds(track: Track) -> float:
+    """Return the media time of the track that a player shows at instant 0 of the file."""
+    empty = 0.0
+    for edit in track.edits:
+        if edit.media_time is not None:
+            return edit.media_time / track.timescale - empty if track.timescale else 0.0
+        empty += edit.seconds
+    return -empty
+
+
+def delay_seconds(track: Track) -> float:
+    """Return when the first sample of the track would be shown; below 0 where the edit list cuts it off."""
+    if not len(track.samples) or not track.timescale:
+        return 0.0
+    return int(track.shown.min()) / track.timescale - origin_seconds(track)
+
+
+def end_seconds(track: Track, *, fragmented: bool = False) -> float:
+    """Return when the last sample of the track ends, or its edit list. In a fragmented file an edit has no end."""
+    if not len(track.samples) or not track.timescale:
+        return 0.0
+    end = int((track.shown + track.samples.duration)[~displaced(track)].max(initial=0)) / track.timescale
+    end -= origin_seconds(track)
+    windows = [edit.seconds for edit in track.edits if edit.media_time is not None]
+    if fragmented or not windows:
+        return max(0.0, end)
+    return max(0.0, min(end, sum(edit.seconds for edit in track.edits)))
+
+
+def unplaced(track: Track, mp4: Mp4) -> Flags:
+    """Tell which samples no player can read: without a place, without bytes, or beyond the end of the file."""
+    samples = track.samples
+    return (samples.offset < 0) | (samples.size <= 0) | (samples.offset + samples.size > mp4.size_bytes)
+
+
+def ends_at(track: Track, mp4: Mp4) -> float | None:
+    """Return when the first sample is decoded that begins beyond the end of the file: players stop there."""
+    beyond = np.flatnonzero(track.samples.offset >= mp4.size_bytes)
+    return int(track.samples.decode[beyond].min()) / track.timescale if len(beyond) and track.timescale else None
+
+
+def displaced(track: Track) -> Flags:
+    """Tell which samples are shown far from where the order of decoding puts them, or at an unknown instant."""
+    count, samples = len(track.samples), track.samples
+    if not count or not track.timescale:
+        return np.zeros(count, np.bool_)
+    order = np.argsort(track.shown, kind="stable")
+    off = track.shown[order] - samples.decode
+    bound = max(_DISPLACED_SECONDS * track.timescale, 4 * float(np.median(samples.duration)))
+    found = np.zeros(count, np.bool_)
+    found[order] = np.abs(off - np.median(off)) > bound
+    found |= samples.shift == UNKNOWN_SHIFT
+    return found | _off_the_line(track)
+
+
+def _off_the_line(track: Track) -> Flags:
+    """Tell which samples of fragments leave the line of time and come back to it, or are decoded where others were
+    decoded before."""
+    decode, length = track.samples.decode, track.samples.duration
+    line = decode - (np.cumsum(length) - length)
+    bound = IN_STEP_SECONDS * track.timescale
+    # A line that is left for good is a hole; one that falls below what was reached before overlaps it.
+    lowest_after = np.minimum.accumulate(line[::-1])[::-1]
+    reached = np.maximum.accumulate(np.where(line - lowest_after > bound, np.int64(-1 << 62), line))
+    found: Flags = (line - lowest_after > bound) | (reached - line > bound)
+    return found
+
+
+def holes(track: Track) -> list[Range]:
+    """Return the stretches between two samples in which nothing is shown."""
+    if not len(track.samples) or not track.timescale:
+        return []
+    kept = np.flatnonzero(~_off_the_line(track))
+    ends = (track.samples.decode + track.samples.duration)[kept]
+    gaps = track.samples.decode[kept][1:] - ends[:-1]
+    # The instant of decoding and of showing differ by as much everywhere.
+    begin = int(track.shown.min()) - int(track.samples.decode.min())
+    return [
+        (at, at + int(gaps[index]) / track.timescale)
+        for index in np.flatnonzero(gaps > IN_STEP_SECONDS * track.timescale)
+        for at in [max(0.0, (int(ends[index]) + begin) / track.timescale - origin_seconds(track))]
+    ]
+
+
+def out_of_time(track: Track, wanted_seconds: float) -> Flags:
+    """Tell which samples come too late or too early because an earlier one lasts too long or too short: where the track
+    is longer than `wanted_seconds`, or shorter though it has samples enough. Nothing where it is not so."""
+    found = np.zeros(len(track.samples), np.bool_)
+    length = track.samples.duration
+    if not len(length) or not track.timescale:
+        return found
+    usual = float(np.median(length))
+    total, even = int(length.sum()) / track.timescale, usual * len(length) / track.timescale
+    squeezed = total < wanted_seconds - _DISPLACED_SECONDS and abs(even - wanted_seconds) <= _DISPLACED_SECONDS
+    if not squeezed and total <= wanted_seconds + _DISPLACED_SECONDS:
+        return found
+    drift = np.abs(np.cumsum(length - usual)) > IN_STEP_SECONDS * track.timescale
+    # An even track that is too long has the wrong time scale: all of it is out of time.
+    found[int(np.argmax(drift)) if drift.any() else 0 :] = True
+    return found
+
+
+def spoilt(track: Track, bad: Flags) -> Flags:
+    """Tell which samples a viewer loses where `bad` ones cannot be decoded: a picture needs all pictures since the last
+    one that stands alone."""
+    if track.handler != PICTURE or not bad.any():
+        return bad
+    at = np.arange(len(bad))
+    last_bad = np.maximum.accumulate(np.where(bad, at, -1))
+    last_sync = np.maximum.accumulate(np.where(track.samples.sync, at, 0))
+    # Where no picture can be the first of its group, all before the first sync sample are one group.
+    spoils: Flags = last_bad >= last_sync
+    return spoils
+
+
+def ranges_of(track: Track, flagged: Flags) -> list[Range]:
+    """Return from when to when (seconds of the file) the flagged samples are shown, neighbours joined."""
+    found = np.flatnonzero(flagged)
+    if not len(found) or not track.timescale:
+        return []
+    firsts = np.flatnonzero(np.diff(found, prepend=-2) > 1)
+    shown = np.where(displaced(track), track.samples.decode, track.shown)
+    begins = np.minimum.reduceat(shown[found], firsts) / track.timescale - origin_seconds(track)
+    ends = np.maximum.reduceat((shown + track.samples.duration)[found], firsts) / track.timescale
+    ends = ends - origin_seconds(track)
+    return [(max(0.0, float(one)), float(other)) for one, other in zip(begins, ends, strict=True) if other > 0]
+
+
+def stalls(track: Track) -> list[Range]:
+    """Return the stretches in which one sample stands for longer than any recorder leaves it."""
+    longest = _LONGEST_PICTURE_SECONDS if track.handler == PICTURE else _LONGEST_SOUND_SECONDS
+    long = track.samples.duration > longest * (track.timescale or 1)
+    return [
+        (begin + longest, end)
+        for index in np.flatnonzero(long)
+        for begin, end in ranges_of(track, _one(len(long), int(index)))
+    ]
+
+
+def _one(count: int, index: int) -> Flags:
+    flags = np.zeros(count, np.bool_)
+    flags[index] = True
+    return flags
+
+
+def covered(ranges: Iterable[Range]) -> float:
+    """Return how many seconds the ranges cover together."""
+    total, reached = 0.0, float("-inf")
+    for begin, end in sorted(ranges):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def runs_of(samples_offset: Ints, samples_size: Ints) -> tuple[Ints, Ints]:
+    """Return the first and the last index of each row of samples that lie one behind the other in the file."""
+    count = len(samples_offset)
+    if not count:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    breaks = np.flatnonzero(samples_offset[1:] != samples_offset[:-1] + samples_size[:-1]) + 1
+    return np.concatenate([[0], breaks]), np.concatenate([breaks - 1, [count - 1]])

@@ -1,0 +1,123 @@
+"""The characters of a playlist: its lines, its numbers, its URIs.
+
+ffmpeg and hls.js decide what is read: a form that ffmpeg plays is read here too, and a form that one of the two cannot
+read is worth a warning. The tests compare with ffmpeg.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from io import StringIO
+from urllib.parse import unquote
+
+BLANKS = " \t\x0b\x0c\x00"
+"""What ffmpeg drops at the end of a line: white space, and the NUL that ends a line of C."""
+_END_OF_LINE = BLANKS + "\n"
+_ENDED = re.compile(rb"#EXT-X-ENDLIST[ \t\x0b\x0c\x00]*(?=:|[\r\n]|\Z)")
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\r") | {0x7F})
+_CONTROL_BEYOND_ASCII = re.compile(r"[\x80-\x9f]")
+_LONE_RETURN = re.compile(r"\r(?!\n)")
+# Possessive, so that a million digits take no time that grows with their square.
+_DIGITS = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)"
+_NUMBER = re.compile(rf"[ \t]*+\+?({_DIGITS}(?:[eE][+-]?[0-9]{{1,4}})?)(?![0-9A-Za-z.])", re.ASCII)
+_PLAIN = re.compile(rf"[ \t]*+({_DIGITS})?(?:,.*)?", re.ASCII | re.DOTALL)
+# A colon in the first segment ends a scheme, valid or not (RFC 3986, section 4.2), and ffmpeg takes it for one.
+_SCHEME = re.compile(r"[^/]*:")
+_LONGEST_SECONDS = 86_400.0
+
+
+def says_ended(content: bytes) -> bool:
+    """Whether a line of `content` is ENDLIST. The line may stand anywhere (RFC 8216, section 4.3.3.4)."""
+    return any(found.start() == 0 or content[found.start() - 1] in b"\r\n" for found in _ENDED.finditer(content))
+
+
+def count_lines(content: bytes) -> int:
+    """At least as many as `lines_of` gives, without building them."""
+    return content.count(b"\n") + content.count(b"\r") + 1
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """The lines, one at a time, without the blanks at their ends. A line ends with LF, CR or both."""
+    return (line.rstrip(_END_OF_LINE) for line in StringIO(text, newline=None))
+
+
+def first_line(text: str) -> str:
+    """The first line as `lines_of` gives it; empty where there is none."""
+    return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip(BLANKS)
+
+
+def read_seconds(text: str) -> float | None:
+    """The number of seconds that `text` begins with, or None where a player finds none.
+
+    A value that no slice can have (a day and more) is none. The number of digits does not matter.
+    """
+    found = _NUMBER.match(text)
+    value = math.nan if found is None else float(found[1])
+    return value if 0 <= value < _LONGEST_SECONDS else None
+
+
+def read_duration(text: str) -> tuple[float | None, bool]:
+    """The seconds of an EXTINF (see `read_seconds`), and whether every player reads them from `text`: hls.js takes what
+    follows the number for a URI."""
+    plain = _PLAIN.fullmatch(text)
+    if plain is None or plain[1] is None:
+        return read_seconds(text), plain is not None
+    value = float(plain[1])
+    return (value if value < _LONGEST_SECONDS else None), True
+
+
+def is_name_alone(uri: str) -> bool:
+    """Whether `uri` means the object of that very name in the playlist's folder (`.` and `..` apart)."""
+    # Six searches for one character are faster than one for a class, and every slice of every playlist passes here.
+    return not ("/" in uri or "%" in uri or "?" in uri or "#" in uri or ":" in uri or "\\" in uri)
+
+
+def resolve(uri: str, folder: str) -> str | None:
+    """The key of the object that `uri` means in a playlist of `folder` (with its closing slash, or empty).
+
+    None for what leads to another host, or to a place that depends on the host (`/…`). A query and a fragment do not
+    take part in the key.
+    """
+    path = re.split(r"[?#]", uri, maxsplit=1)[0]
+    if _SCHEME.match(path) or path.startswith("/") or "\\" in path:
+        return None
+    parts = folder.split("/")[:-1]
+    for part in unquote(path).split("/"):
+        if part == "..":
+            if not parts:
+                return None
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def warnings_of(text: str, content: bytes) -> list[str]:
+    """What RFC 8216 forbids and the players that were tried pass over; others may refuse the playlist."""
+    found = [] if is_utf8(content) else ["bytes that are not UTF-8"]
+    control = len(content.translate(None, _CONTROL)) < len(content)
+    if control or (not text.isascii() and _CONTROL_BEYOND_ASCII.search(text)):
+        found.append("control characters")
+    return found
+
+
+def notes_of(text: str) -> list[str]:
+    """What is unusual in the form of `text`, and read by every player."""
+    found = []
+    first = first_line(text)
+    if text[len(first) : len(first) + 1] not in ("\n", "\r", ""):
+        found.append("blanks after #EXTM3U")
+    if _LONE_RETURN.search(text):
+        found.append("lines that end with CR alone")
+    return found
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether `content` is text in UTF-8."""
+    if content.isascii():
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""Reads the program tables of MPEG-TS: which program a slice holds and which streams are in it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+H264 = 0x1B
+AAC = 0x0F
+
+_PAT, _PMT = 0x00, 0x02
+_VIDEO = frozenset({0x01, 0x02, 0x10, H264, 0x24, 0x33})
+_AUDIO = frozenset({0x03, 0x04, AAC, 0x11, 0x81, 0x87})
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One elementary stream: where it is and what type the program map gives it."""
+
+    pid: int
+    type: int
+
+    @property
+    def video(self) -> bool:
+        return self.type in _VIDEO
+
+    @property
+    def audio(self) -> bool:
+        return self.type in _AUDIO
+
+    @property
+    def adts(self) -> bool:
+        return self.type == AAC
+
+
+def sections(packets: Iterable[bytes]) -> Iterator[bytes]:
+    """The whole tables in packets of one PID whose checksum is right."""
+    gathered = b""
+    for packet in packets:
+        payload = _payload(packet)
+        if packet[1] & 0x40:
+            gathered = payload[1 + payload[0] :] if payload else b""
+        elif gathered:
+            gathered += payload
+        if len(gathered) < 3:
+            continue
+        size = 3 + ((gathered[1] & 0x0F) << 8 | gathered[2])
+        if size < 12:
+            gathered = b""
+        elif len(gathered) >= size:
+            section, gathered = gathered[:size], b""
+            if _crc(section) == 0:
+                yield section
+
+
+def read_programs(section: bytes) -> dict[int, int]:
+    """Program number to the PID of its map; number 0 is no program."""
+    if section[0] != _PAT:
+        return {}
+    found = {}
+    for at in range(8, len(section) - 7, 4):
+        number = section[at] << 8 | section[at + 1]
+        if number:
+            found[number] = (section[at + 2] & 0x1F) << 8 | section[at + 3]
+    return found
+
+
+def read_streams(section: bytes) -> tuple[Stream, ...] | None:
+    """The streams of a program map; None for another table."""
+    if section[0] != _PMT:
+        return None
+    found = []
+    at = 12 + ((section[10] & 0x0F) << 8 | section[11])
+    while at + 5 <= len(section) - 4:
+        found.append(Stream((section[at + 1] & 0x1F) << 8 | section[at + 2], section[at]))
+        at += 5 + ((section[at + 3] & 0x0F) << 8 | section[at + 4])
+    return tuple(found)
+
+
+def _payload(packet: bytes) -> bytes:
+    control = packet[3] >> 4 & 3
+    if not control & 1:
+        return b""
+    return packet[5 + packet[4] :] if control & 2 else packet[4:]
+
+
+def _crc(section: bytes) -> int:
+    """The sum of a table with its own sum at the end, which is 0 where nothing was damaged."""
+    value = 0xFFFFFFFF
+    for byte in section:
+        value = (value << 8 & 0xFFFFFFFF) ^ _CRC[value >> 24 ^ byte]
+    return value
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        value = byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ 0x04C11DB7 if value & 0x80000000 else value << 1) & 0xFFFFFFFF
+        table.append(value)
+    return tuple(table)
+
+
+_CRC = _crc_table()

@@ -1,0 +1,370 @@
+"""Ties the slices of a recorder together: what one slice cannot show of itself, its neighbours show.
+
+A recorder writes one line of time stamps. A line that begins anew and goes on to the end is a restart: a pause, a
+reload or a failover makes one, and what Agora does there is not published, so a restart is never an error. A line that
+is left and taken up again, or that covers a stretch a second time, is not a recorder's work: the slices between were
+swapped, repeated or come from elsewhere. The recorder's own habits (how its slices join, whether its counters run on)
+are the measure of each joint.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+from service.media.findings import Evidence
+from service.media.lines import ends_of, find_displaced, origin_of
+from service.media.pieces import Piece, by_run, joined
+from service.media.slices import Held, SliceFacts, since
+from service.media.spans import Span
+from service.media.timeline import JOINED_SECONDS
+from service.report import Severity
+
+# Half a frame of sound at 48 kHz; nothing shorter can be lost.
+_LOST_SECONDS = 0.0107
+_LOST_STEPS = 0.6
+# So many joints show a habit. Of slices that each begin to count anew, so many begin with the same number.
+_LEAST_JOINTS = 3
+_SAME_SHARE = 0.6
+# What so many slices do is the recorder's habit.
+_HABIT_MOST = 1 / 3
+# Where only the ends of sound and pictures are compared; slices are cut at pictures, not at sounds.
+_LAG_SECONDS = 0.15
+_STEP_MOST = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with the slice of this index. `severity` None: as the rule says."""
+
+    index: int
+    code: str
+    text: str
+    severity: Severity | None = None
+    evidence: Evidence = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """Faults of slices; the stretches of slices (by index, seconds after the slice's beginning) that are lost between
+    them, which may reach into the next slice; and by how many seconds the playlist is wrong about a slice's length."""
+
+    faults: tuple[Fault, ...]
+    lost: Mapping[int, tuple[Span, ...]]
+    durations: Mapping[int, float]
+
+
+def tie(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None) -> Ties:
+    """Judge how the slices of each run join. Slices that were not read are passed over.
+
+    `sound`: whether sound was wanted; None: it is missed only where some slice holds or names it.
+    """
+    faults: list[Fault] = []
+    lost: dict[int, list[Span]] = {}
+    durations: dict[int, float] = {}
+    audible = any(one.audio is not None or one.has_audio for one in facts.values()) if sound is None else sound
+    for begin, end in by_run(pieces):
+        run = _Run(pieces, facts, range(begin, end), audible=audible)
+        durations |= run.durations()
+        faults += run.displaced()
+        faults += run.restarts()
+        faults += run.foreign()
+        faults += run.sizes()
+        for index, kind, span in run.missing():
+            lost.setdefault(index, []).append(span)
+            faults.append(_missing_fault(index, pieces[index], kind, span))
+    return Ties(
+        tuple(sorted(faults, key=lambda fault: fault.index)),
+        {index: tuple(spans) for index, spans in lost.items()},
+        durations,
+    )
+
+
+class _Run:
+    """The slices of one recorder, in the order of their playlist."""
+
+    def __init__(
+        self, pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], indexes: range, *, audible: bool
+    ) -> None:
+        self._pieces = pieces
+        self._facts = facts
+        self._known = [index for index in indexes if index in facts and facts[index].origin is not None]
+        self._pairs = [(one, other) for one, other in zip(self._known, self._known[1:], strict=False)]
+        self._goes_on = {other: self._continues(one, other) for one, other in self._pairs}
+        self._lines = self._split()
+        self._displaced = find_displaced(pieces, facts, self._lines)
+        self._audible = audible
+
+    # --- lines -------------------------------------------------------------------------------------------------------
+
+    def _continues(self, one: int, other: int) -> bool:
+        """Whether the time stamps of a slice go on from those of the one before, by whatever measure."""
+        before, after = self._facts[one], self._facts[other]
+        stamped = since(origin_of(before), origin_of(after))
+        held = ends_of(before)
+        between = self._pieces[one:other]
+        expected = [
+            sum(piece.seconds for piece in between),
+            self._pieces[other].starts_at - self._pieces[one].starts_at,
+        ]
+        if held is not None and other == one + 1:
+            expected.append(held)
+        return any(abs(stamped - seconds) <= JOINED_SECONDS for seconds in expected)
+
+    def _split(self) -> list[list[int]]:
+        lines: list[list[int]] = []
+        for index in self._known:
+            if lines and self._goes_on.get(index, False):
+                lines[-1].append(index)
+            else:
+                lines.append([index])
+        return lines
+
+    def displaced(self) -> Iterator[Fault]:
+        for index, reason in self._displaced.items():
+            yield Fault(index, "slice_displaced", f"The slice {self._pieces[index].key} is not in its place: {reason}.")
+
+    def restarts(self) -> Iterator[Fault]:
+        """Lines that begin anew without a mark or an interruption that the names show."""
+        for line in self._lines[1:]:
+            index = line[0]
+            before = self._known[self._known.index(index) - 1]
+            pairs = zip(self._pieces[before:index], self._pieces[before + 1 : index + 1], strict=True)
+            if index in self._displaced or before in self._displaced or not all(joined(*pair) for pair in pairs):
+                continue
+            stamped = since(origin_of(self._facts[before]), origin_of(self._facts[index]))
+            expected = sum(piece.seconds for piece in self._pieces[before:index])
+            text = (
+                f"The time stamps up to {self._pieces[index].key} move by {stamped:.3f} s instead of {expected:.3f} s, "
+                "unmarked."
+            )
+            evidence: Evidence = {"stamped_seconds": round(stamped, 3), "playlist_seconds": round(expected, 3)}
+            yield Fault(index, "timestamps_jump", text, evidence=evidence)
+
+    # --- counters and parameter sets ---------------------------------------------------------------------------------
+
+    def foreign(self) -> Iterator[Fault]:
+        """Slices whose counters or parameter sets do not fit the slices around them."""
+        reasons: dict[int, list[str]] = {}
+        for index in self._odd_counters():
+            reasons.setdefault(index, []).append("counters")
+        for what, of in (("parameter sets", _parameters), ("streams", _streams)):
+            returned = self._returned(of)
+            if len(returned) <= _HABIT_MOST * len(self._known):
+                for index in returned:
+                    reasons.setdefault(index, []).append(what)
+        for index, found in sorted(reasons.items()):
+            if index not in self._displaced:
+                text = (
+                    f"The slice {self._pieces[index].key} is not of this recorder: its {' and '.join(found)} do not "
+                    "fit those of the slices around it."
+                )
+                yield Fault(index, "slice_foreign", text)
+
+    def _odd_counters(self) -> Iterator[int]:
+        """Slices whose counters do not run on from the slice before, though nothing is missing between the two. A
+        recorder that begins anew begins to count anew."""
+        fresh = _first_counters(self._facts[self._known[0]]) if self._known else ()
+        odd: set[int] = set()
+        for kind in ("video", "audio"):
+            beyond = self._beyond(kind)
+            for index, kept in self._joints(kind).items():
+                before = _held(self._facts[index - 1], kind)
+                closed = before is not None and before.closed and beyond.get(index - 1, 0.0) <= _shortest(before, kind)
+                whole = closed and not self._facts[index].orphaned
+                if not kept and whole and _first_counters(self._facts[index]) != fresh:
+                    odd.add(index)
+        # Of a slice between others both joints are broken; it is the one to name.
+        yield from (index for index in sorted(odd) if index - 1 not in odd)
+
+    def _joints(self, kind: str) -> dict[int, bool]:
+        """Whether the counters of each slice run on from those of the slice before it, where both are known. Nothing,
+        where the recorder begins to count anew with each slice."""
+        found = {}
+        firsts: list[int] = []
+        for one, other in self._pairs:
+            before, after = _held(self._facts[one], kind), _held(self._facts[other], kind)
+            if other != one + 1 or before is None or after is None or not self._goes_on[other]:
+                continue
+            if before.counters[1] is not None and after.counters[0] is not None:
+                found[other] = (before.counters[1] + 1) % 16 == after.counters[0]
+                firsts.append(after.counters[0])
+        same = max((firsts.count(value) for value in set(firsts)), default=0)
+        return found if len(firsts) >= _LEAST_JOINTS and same < _SAME_SHARE * len(firsts) else {}
+
+    def _returned(self, of: Callable[[SliceFacts], object]) -> list[int]:
+        """Slices in which something differs from the slices before, and is as before after them."""
+        found: list[int] = []
+        for line in self._lines:
+            values = [(index, value) for index in line if (value := of(self._facts[index]))]
+            last = {value: place for place, (_, value) in enumerate(values)}
+            at = 0
+            while at < len(values):
+                until = last[values[at][1]]
+                found += [index for index, value in values[at:until] if value != values[at][1]]
+                at = until + 1
+        return found
+
+    def sizes(self) -> Iterator[Fault]:
+        """Changes of the picture's size."""
+        returned = set(self._returned(_size))
+        known = [(index, size) for index in self._known if (size := _size(self._facts[index])) is not None]
+        for (_, before), (index, after) in pairwise(known):
+            if before != after:
+                text = (
+                    f"From {self._pieces[index].key} on the picture is {after[0]} × {after[1]} instead of "
+                    f"{before[0]} × {before[1]}."
+                )
+                torn = not self._pieces[index].marked and not self._goes_on.get(index, True)
+                severity = None if index in returned or torn else Severity.WARNING
+                evidence: Evidence = {"width": after[0], "height": after[1]}
+                yield Fault(index, "size_changed", text, severity, evidence)
+
+    def durations(self) -> Iterator[tuple[int, float]]:
+        """Seconds by which the playlist gives a slice another length than its time stamps do."""
+        for index in self._known:
+            facts, piece = self._facts[index], self._pieces[index]
+            lasts = ends_of(facts)
+            if lasts is not None and self._goes_on.get(index + 1, False) and index + 1 in self._facts:
+                stamped = since(origin_of(facts), origin_of(self._facts[index + 1]))
+                # A slice that lacks its end is as long as the playlist says; one before a pause is as long as it is.
+                lasts = piece.seconds if abs(stamped - piece.seconds) <= JOINED_SECONDS else lasts
+            step = facts.video.step if facts.video is not None else 0.0
+            if lasts is not None and abs(piece.seconds - lasts) > JOINED_SECONDS + min(step, _STEP_MOST):
+                yield index, piece.seconds - lasts
+
+    # --- lost time ---------------------------------------------------------------------------------------------------
+
+    def missing(self) -> Iterator[tuple[int, str, Span]]:
+        """Stretches of a stream that are missing at the ends of slices, by its own time stamps."""
+        for index in self._displaced:
+            yield index, "pictures and sound", (0.0, self._pieces[index].seconds)
+        for kind in ("video", "audio"):
+            beyond = self._beyond(kind)
+            for index in self._known:
+                held = _held(self._facts[index], kind)
+                if index in self._displaced:
+                    continue
+                name = "pictures" if kind == "video" else "sound"
+                if held is None:
+                    yield from ((at, name, span) for at, span in self._absent(index, kind))
+                    continue
+                yield from ((at, name, span) for at, span in self._carried(index, held))
+                if held.ends is None:
+                    continue
+                seconds = self._until_next(index)
+                if index in beyond:
+                    if beyond[index] > _shortest(held, kind):
+                        yield index, name, (held.ends, held.ends + beyond[index])
+                elif seconds - held.ends > JOINED_SECONDS + min(held.step, _STEP_MOST):
+                    yield index, name, (held.ends, seconds)
+
+    def _until_next(self, index: int) -> float:
+        """Seconds that a slice has to last: until the next begins, or as long as its playlist says if that is less."""
+        seconds = self._pieces[index].seconds
+        if not self._goes_on.get(index + 1, False) or index + 1 not in self._facts:
+            return seconds
+        return min(seconds, since(origin_of(self._facts[index]), origin_of(self._facts[index + 1])))
+
+    def _beyond(self, kind: str) -> dict[int, float]:
+        """Seconds by which a stream ends earlier in a slice than is the recorder's habit, by slice; where this can be
+        seen."""
+        found = _less_usual(dict(self._steps(kind)))
+        if kind == "audio":
+            # The first sound of the next slice may lie beyond what was read of it: then its pictures are the measure.
+            lags = {}
+            for index in self._known:
+                video, audio = self._facts[index].video, self._facts[index].audio
+                if video is not None and audio is not None and video.ends is not None and audio.ends is not None:
+                    lags[index] = video.ends - audio.ends
+            lags = _less_usual(lags)
+            found |= {
+                index: 0.0 if lag <= _LAG_SECONDS else lag
+                for index, lag in lags.items()
+                if index not in found and self._goes_on.get(index + 1, False)
+            }
+        return found
+
+    def _steps(self, kind: str) -> Iterator[tuple[int, float]]:
+        """Seconds between the end of a stream in a slice and its beginning in the next, where time stamps go on."""
+        for one, other in self._pairs:
+            before, after = _held(self._facts[one], kind), _held(self._facts[other], kind)
+            if other != one + 1 or not self._goes_on[other] or {one, other} & self._displaced.keys():
+                continue
+            if before is None or before.ends is None or after is None:
+                continue
+            if after.begins is None or not joined(self._pieces[one], self._pieces[other]):
+                continue
+            yield one, since(origin_of(self._facts[one]), origin_of(self._facts[other])) + after.begins - before.ends
+
+    def _absent(self, index: int, kind: str) -> Iterator[tuple[int, Span]]:
+        """A stream that the slice names, or that the slices around it hold, and that is not in it."""
+        facts = self._facts[index]
+        named = facts.has_video if kind == "video" else facts.has_audio
+        if (facts.whole or not named) and (kind == "video" or self._audible):
+            yield index, (0.0, self._pieces[index].seconds)
+
+    def _carried(self, index: int, held: Held) -> Iterator[tuple[int, Span]]:
+        """A loss that goes on in the next slices until their first key picture."""
+        if not held.unfinished:
+            return
+        yield index, (held.ends or 0.0, self._pieces[index].seconds)
+        for other in range(index + 1, len(self._pieces)):
+            facts = self._facts.get(other)
+            if facts is None or self._pieces[other].run != self._pieces[index].run or facts.key:
+                return
+            key = facts.video.first_key if facts.video is not None else None
+            if not facts.whole and key is None:
+                return
+            yield other, (0.0, self._pieces[other].seconds if key is None else key)
+            if key is not None:
+                return
+
+
+def must_follow(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[int]:
+    """The slices that must be read whole to see how far a loss of the slice before them goes."""
+    return [
+        index + 1
+        for index, one in facts.items()
+        if one.video is not None and one.video.unfinished and index + 1 < len(pieces)
+        if pieces[index + 1].run == pieces[index].run and index + 1 in facts
+        if not facts[index + 1].whole and not facts[index + 1].key
+    ]
+
+
+def _missing_fault(index: int, piece: Piece, name: str, span: Span) -> Fault:
+    seconds = span[1] - span[0]
+    text = f"{seconds:.3f} s of {name} are missing in {piece.key} or between it and the next slice."
+    return Fault(index, "media_lost", text, evidence={"seconds": round(seconds, 3), "stream": name})
+
+
+def _less_usual(seconds: Mapping[int, float]) -> dict[int, float]:
+    """Each value less the usual one. A habit of more than the tolerance would hide a loss in every slice."""
+    usual = median(seconds.values()) if seconds else 0.0
+    usual = min(max(usual, -JOINED_SECONDS), JOINED_SECONDS)
+    return {index: value - usual for index, value in seconds.items()}
+
+
+def _parameters(facts: SliceFacts) -> object:
+    return facts.parameters[:1]
+
+
+def _streams(facts: SliceFacts) -> object:
+    return frozenset(facts.streams or ())
+
+
+def _size(facts: SliceFacts) -> tuple[int, int] | None:
+    return (facts.parameters[0].width, facts.parameters[0].height) if facts.parameters else None
+
+
+def _first_counters(facts: SliceFacts) -> tuple[int | None, ...]:
+    return tuple(None if held is None else held.counters[0] for held in (facts.video, facts.audio))
+
+
+def _shortest(held: Held, kind: str) -> float:
+    """Seconds of a stream of which less cannot be missing."""
+    return held.step * _LOST_STEPS if kind == "video" else _LOST_SECONDS
+
+
+def _held(facts: SliceFacts, kind: str) -> Held | None:
+    return facts.video if kind == "video" else facts.audio

@@ -1,0 +1,23 @@
+"""The rules for addresses in the settings. Pure."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
+    """The URL without its last slash. Raises `ValueError` for one that is not allowed; `path`: it may have a path."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("should be a URL with scheme and host")
+    if parts.scheme == "http" and not http_for_all and not _is_loopback(parts.hostname):
+        raise ValueError("should be https (http only for loopback hosts)")
+    if parts.username is not None or parts.query or parts.fragment or (parts.path.strip("/") and not path):
+        raise ValueError("should be scheme, host and port alone")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

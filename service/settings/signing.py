@@ -1,0 +1,46 @@
+"""The section of the settings about signed manifests and their time stamps."""
+
+from pathlib import Path
+
+from cryptography.x509 import Certificate
+from pydantic import Field, field_validator
+
+from service.settings.addresses import check_url
+from service.settings.secret import Secret
+from service.settings.section import Section
+from service.timestamps import TimestampError, read_certificates
+
+
+class Signing(Section):
+    """Keys that sign manifests; the newest first. Only the first one signs, the others are there to be shown.
+    `timestamp_url`: the RFC 3161 authority that stamps them; `timestamp_ca`: PEM of the certificates that are trusted
+    for it."""
+
+    keys: tuple[Secret, ...] | None = Field(None, min_length=1, max_length=8)
+    timestamp_url: str | None = None
+    timestamp_ca: Path | None = None
+    timestamp_seconds: float = Field(5, gt=0, le=30)
+
+    @field_validator("timestamp_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        # Plain http is usual for authorities: what comes back is signed, and what is sent is a digest.
+        return None if url is None else check_url(url, http_for_all=True, path=True)
+
+    @field_validator("timestamp_ca")
+    @classmethod
+    def _certificates(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            _read_certificates(file)
+        return file
+
+    def trusted_certificates(self) -> list[Certificate]:
+        """The certificates of `timestamp_ca`, as the file is now; none without it."""
+        return [] if self.timestamp_ca is None else _read_certificates(self.timestamp_ca)
+
+
+def _read_certificates(file: Path) -> list[Certificate]:
+    try:
+        return read_certificates(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TimestampError) as error:
+        raise ValueError(f"should be a file of certificates in PEM ({error})") from None

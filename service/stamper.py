@@ -1,0 +1,75 @@
+"""Asks the stamping authority of the settings for time stamps. A stamp is an extra: no failure here fails an answer.
+
+The address comes from the operator's settings alone, redirects are not followed, and an answer has a bound in time and
+size. One authority that does not answer is left alone for half a minute, so that it delays nobody twice.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from rfc3161_client import TimeStampRequest
+
+from service.agora.wire import NoAnswerError, NotSentError, Request, Send
+from service.settings import Signing
+from service.timestamps import ANSWER_TYPE, QUERY_TYPE, TimestampError, check_answer, make_request, verify_answer
+
+REST_SECONDS: Final = 30.0
+MOST_KEPT: Final = 1000
+"""So many stamps are kept: what is stamped twice is the same signature, and the earlier stamp proves more."""
+_AT_ONCE: Final = 4
+
+_log = structlog.get_logger(__name__)
+
+
+class Stamper:
+    """Holds the newest stamps, by the SHA-256 of what was stamped."""
+
+    def __init__(self, signing: Signing, send: Send, clock: Callable[[], float]) -> None:
+        self._signing = signing
+        self._send = send
+        self._clock = clock
+        self._kept: dict[bytes, bytes] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._asked_again_at = 0.0
+
+    @property
+    def configured(self) -> bool:
+        """Whether the settings name an authority."""
+        return self._signing.timestamp_url is not None
+
+    async def stamp(self, message: bytes) -> bytes | None:
+        """A checked answer of the authority about `message`, within `signing.timestamp_seconds`; None where there is
+        none to be had now."""
+        digest = hashlib.sha256(message).digest()
+        if digest not in self._kept and self._clock() >= self._asked_again_at:
+            try:
+                async with asyncio.timeout(self._signing.timestamp_seconds), self._turns:
+                    answer = await self._ask(message)
+            except (TimestampError, NotSentError, NoAnswerError, TimeoutError, ValueError) as error:
+                self._asked_again_at = self._clock() + REST_SECONDS
+                _log.warning("timestamp_failed", reason=str(error) or type(error).__name__)
+                return None
+            if len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[digest] = answer
+        return self._kept.get(digest)
+
+    async def _ask(self, message: bytes) -> bytes:
+        request = make_request(message)
+        answer = await self._send(self._posted(request))
+        if answer.status != 200:
+            raise TimestampError(f"the authority answers HTTP {answer.status}")
+        if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != ANSWER_TYPE:
+            raise TimestampError("the authority's answer is no time stamp")
+        check_answer(answer.body, request, message)
+        if trusted := self._signing.trusted_certificates():  # ValueError where their file was spoilt meanwhile
+            verify_answer(answer.body, message, trusted)
+        return answer.body
+
+    def _posted(self, request: TimeStampRequest) -> Request:
+        headers = {"Content-Type": QUERY_TYPE, "Accept": ANSWER_TYPE, "User-Agent": "Pagereel"}
+        url, seconds = self._signing.timestamp_url or "", self._signing.timestamp_seconds
+        return Request("POST", url, headers, request.as_bytes(), timeout_seconds=seconds)

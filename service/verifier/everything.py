@@ -1,0 +1,99 @@
+"""Levels "bytes" and "full" on the wire: every byte of every object is read once, hashed and scanned; at "full" every
+picture and sound of the slices is decoded as well."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+
+from service.media.slices import from_plain
+from service.report import Level
+from service.verifier.collected import Collected
+from service.verifier.decoder import DecoderFailed, Decoders
+from service.verifier.decoding import Row, batches, take_units
+from service.verifier.gallery import Gallery, Shown
+from service.verifier.ranges import each
+from service.verifier.structure import MOST_SLICE_BYTES, known_streams
+
+Work = Callable[[list[list[int]]], Awaitable[None]]
+
+_SCANNED_AT_ONCE = 4
+# The digests of an hour take 2 MB.
+_COMPARED_SECONDS = 48 * 3600.0
+
+
+async def read_bytes(collected: Collected, decoders: Decoders) -> None:
+    """Read and scan every slice. Raises `OutsideError`."""
+    indexes = [index for index, piece in enumerate(collected.listed.pieces) if piece.size_bytes]
+    rows = [indexes[start : start + _SCANNED_AT_ONCE] for start in range(0, len(indexes), _SCANNED_AT_ONCE)]
+
+    async def scan(rows: list[list[int]]) -> None:
+        async with decoders.one() as decoder:
+            while rows:
+                for index in rows.pop(0):
+                    content = await read_object(collected, index, Level.BYTES)
+                    if content is None:
+                        continue
+                    known = [[stream.pid, stream.type] for stream in known_streams(collected, index)]
+                    try:
+                        facts, _ = await decoder.run("scan", content, known=known, units=compares(collected))
+                    except DecoderFailed as error:
+                        key = collected.listed.pieces[index].key
+                        collected.miss(Level.BYTES, "decoder_gave_up", f"{key} could not be scanned: {error}.", key)
+                        continue
+                    take_units(collected, index, facts)
+                    before = collected.slices.get(index)
+                    collected.slices[index] = from_plain(facts["slice"]).with_losses_of(before)
+            collected.usage.cpu_seconds += decoder.cpu_seconds
+
+    await _side_by_side(decoders, rows, scan)
+
+
+async def read_everything(collected: Collected, decoders: Decoders) -> Shown:
+    """Read, scan and decode every slice. Raises `OutsideError`."""
+    gallery = Gallery()
+    rows = batches(collected.listed.pieces, collected.slices)
+    gallery.expect([index for row in rows for index in row])
+
+    async def read(index: int) -> bytes | None:
+        return await read_object(collected, index, Level.FULL)
+
+    async def decode(rows: list[list[int]]) -> None:
+        async with decoders.one() as decoder:
+            while rows:
+                row = Row(collected, decoder, gallery, Level.FULL, read, units=compares(collected))
+                await row.decode(rows.pop(0))
+            collected.usage.cpu_seconds += decoder.cpu_seconds
+
+    await _side_by_side(decoders, rows, decode)
+    async with decoders.one() as decoder:
+        return Shown(len(collected.samples), await gallery.hang(decoder))
+
+
+def compares(collected: Collected) -> bool:
+    """Whether the coded units of slices are kept, to be compared with those of MP4 files."""
+    seconds = sum(piece.seconds for piece in collected.listed.pieces)
+    return bool(collected.mp4s) and seconds <= _COMPARED_SECONDS
+
+
+async def read_object(collected: Collected, index: int, level: Level) -> bytes | None:
+    """All bytes of a slice, hashed."""
+    piece = collected.listed.pieces[index]
+    if piece.size_bytes > MOST_SLICE_BYTES:
+        collected.miss(level, "object_unread", f"{piece.key} is too large to be read.", piece.key)
+        return None
+    fetched = await collected.fetch(piece.key, MOST_SLICE_BYTES, level)
+    if fetched is None:
+        return None
+    collected.digests[piece.key] = await asyncio.to_thread(_digest, fetched.content)
+    if fetched.checksum is not None:
+        collected.checksums[piece.key] = fetched.checksum
+    return fetched.content
+
+
+async def _side_by_side(decoders: Decoders, rows: list[list[int]], work: Work) -> None:
+    """Have rows taken by as many workers as decoders may run. The first error ends it and is raised."""
+    await each([rows] * min(decoders.most, len(rows)), work, at_once=decoders.most)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

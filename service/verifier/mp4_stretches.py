@@ -1,0 +1,124 @@
+"""Where an MP4 file holds far more or fewer bytes for a slice's time than the slice does, both are read and compared.
+
+A difference of sizes only chooses where to read: that Agora writes one coded stream into both is not published. Another
+slice shows whether it does; only then a slice that holds other pictures contradicts the file.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.media.mp4 import PICTURE, Mp4, Track
+from service.report import Level
+from service.verifier.collected import Collected
+from service.verifier.decoder import Decoder, DecoderFailed, Decoders, can_decode
+from service.verifier.mp4 import File
+from service.verifier.structure import MOST_SLICE_BYTES, known_streams
+
+# A slice that differs less from the others has the bytes that the file lets expect.
+_ODD_RATIO = 1.3
+_ODD_BYTES = 20_000
+_MOST_ODD = 4
+_SAME_SHARE = 0.9
+_OTHER_SHARE = 0.5
+_SAME_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The pictures of one file that belong to the time of a slice, by their indexes."""
+
+    piece: int
+    key: str
+    facts: Mp4
+    track: Track
+    samples: NDArray[np.int64]
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self.track.samples.size[self.samples].sum())
+
+
+async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
+    """Read and compare the slices whose size does not fit the MP4 file. Raises `OutsideError`."""
+    if not can_decode():
+        return
+    for number, _ in enumerate(collected.listed.listing.runs):
+        stretches = _stretches(collected, number)
+        odd = _odd(collected, stretches)
+        usual = [one for one in stretches if one.piece not in {other.piece for other in odd}]
+        if not odd or not usual:
+            continue
+        async with decoders.one() as decoder:
+            # Either group may be the one that the file was made with.
+            for known, doubtful in ((usual, odd), (odd, usual)):
+                middle = known[len(known) // 2]
+                if await _equal_share(collected, decoder, middle, mark=False) >= _SAME_SHARE:
+                    for one in doubtful[:_MOST_ODD]:
+                        await _equal_share(collected, decoder, one, mark=True)
+                    break
+            collected.usage.cpu_seconds += decoder.cpu_seconds
+
+
+def _stretches(collected: Collected, number: int) -> list[_Stretch]:
+    """The part of an MP4 file that belongs to each slice of a run, by the time that the slices before it last."""
+    run = collected.listed.listing.runs[number]
+    pieces = [index for index, piece in enumerate(collected.listed.pieces) if piece.run == number and piece.size_bytes]
+    begins = np.cumsum([0.0, *(collected.listed.pieces[index].seconds for index in pieces)])
+    found: list[_Stretch] = []
+    passed = 0.0
+    for part in sorted(run.mp4s):
+        key = run.mp4s[part].key
+        facts = collected.mp4s.get(key)
+        track = None if facts is None or facts.fault or facts.could_not_read else facts.track(PICTURE)
+        if facts is None or track is None or track.fault is not None or not track.timescale:
+            return []
+        at = passed + track.samples.decode / track.timescale
+        places = np.searchsorted(begins, at + 1e-6, side="right") - 1
+        for place in np.unique(places).tolist():
+            if 0 <= place < len(pieces):
+                found.append(_Stretch(pieces[place], key, facts, track, np.flatnonzero(places == place)))
+        passed += track.seconds
+    # Where the file is longer or shorter, for a pause or a part that is missing, its time is not that of the slices.
+    return found if abs(passed - float(begins[-1])) <= _SAME_SECONDS else []
+
+
+def _odd(collected: Collected, stretches: list[_Stretch]) -> list[_Stretch]:
+    """The stretches whose slice is much larger or smaller than the file lets expect."""
+    if not stretches:
+        return []
+    held = np.array([one.size_bytes for one in stretches], np.float64)
+    sizes = np.array([collected.listed.pieces[one.piece].size_bytes for one in stretches], np.float64)
+    usual = float(np.median(sizes / np.maximum(held, 1)))
+    wanted = held * usual
+    apart = np.maximum(sizes, 1) / np.maximum(wanted, 1)
+    odd = ((apart > _ODD_RATIO) | (apart < 1 / _ODD_RATIO)) & (np.abs(sizes - wanted) > _ODD_BYTES)
+    return [one for one, is_odd in zip(stretches, odd.tolist(), strict=True) if is_odd]
+
+
+async def _equal_share(collected: Collected, decoder: Decoder, one: _Stretch, *, mark: bool) -> float:
+    """How many of the file's pictures are those of the slice. `mark`: note the others where they are most of them."""
+    piece = collected.listed.pieces[one.piece]
+    content = await collected.read(piece.key, 0, min(piece.size_bytes, MOST_SLICE_BYTES), Level.STRUCTURE)
+    file = File(collected, decoder, one.key, one.facts, Level.STRUCTURE)
+    samples = await file.read_samples(one.track.samples, one.samples.tolist())
+    if content is None or samples is None:
+        return 0.0
+    known = [[stream.pid, stream.type] for stream in known_streams(collected, one.piece)]
+    sizes = [len(sample) for sample in samples]
+    length = one.track.length_size
+    try:
+        scanned, _ = await decoder.run("scan", content, known=known, units=True)
+        theirs, _ = await decoder.run("mp4_units", b"".join(samples), sizes=sizes, picture=True, length=length)
+    except DecoderFailed as error:
+        collected.miss(Level.STRUCTURE, "decoder_gave_up", f"{one.key} could not be compared: {error}.", one.key)
+        return 0.0
+    ours = set(scanned["units"][0])
+    equal = np.array([bool(units) and set(units) <= ours for units in theirs["units"]], np.bool_)
+    share = float(equal.mean()) if len(equal) else 0.0
+    if mark and share < _OTHER_SHARE:
+        flags = np.zeros(len(one.track.samples), np.bool_)
+        flags[one.samples[~equal]] = True
+        collected.note_other(one.key, PICTURE, flags)
+    return share

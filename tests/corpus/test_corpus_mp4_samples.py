@@ -1,0 +1,72 @@
+"""What the decoder says of single samples of an MP4 file: clean, made up, nothing."""
+
+from random import Random
+
+import pytest
+from corpus_mp4 import GOOD, good, walked
+
+from service.decoder.mp4_samples import decode_group, decode_keys, decode_sound
+from service.media.mp4 import PICTURE, SOUND
+from service.media.mp4.keys import choose_keys, group_end
+
+SPOILS = {
+    "zeros": lambda piece: bytes(len(piece)),
+    "ones": lambda piece: b"\xff" * len(piece),
+    "noise": lambda piece: Random(1).randbytes(len(piece)),
+    "a second half of zeros": lambda piece: piece[: len(piece) // 2] + bytes(len(piece) - len(piece) // 2),
+    "a second half of noise": lambda piece: (
+        piece[: len(piece) // 2] + Random(1).randbytes(len(piece) - len(piece) // 2)
+    ),
+    "nothing": lambda piece: b"",
+}
+
+
+def pieces(form: str, handler: str, indexes: list[int]) -> tuple[bytes, list[bytes]]:
+    content = good(form)
+    track = walked(content)[0].track(handler)
+    assert track is not None
+    rows = zip(track.samples.offset[indexes].tolist(), track.samples.size[indexes].tolist(), strict=True)
+    return track.config, [content[at : at + size] for at, size in rows]
+
+
+@pytest.mark.parametrize("form", GOOD)
+def test_keys_of_good_files_are_clean(form: str) -> None:
+    track = walked(good(form))[0].track(PICTURE)
+    assert track is not None
+    config, samples = pieces(form, PICTURE, choose_keys(track.samples, 1, 5))
+    for facts in decode_keys(config, samples, lambda frame: {"seen": frame.width}):
+        assert facts["state"] == "clean"
+        assert (facts["width"], facts["height"], facts["seen"]) == (192, 108, 192)
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_a_spoilt_sample_is_never_clean(name: str) -> None:
+    form = "B-frames and an edit list"
+    track = walked(good(form))[0].track(PICTURE)
+    assert track is not None
+    end = group_end(track.samples, 0)
+    config, samples = pieces(form, PICTURE, list(range(end)))
+    assert decode_group(config, samples) == ["clean"] * end
+    spoilt = [SPOILS[name](samples[0]), *samples[1:]]
+    assert decode_keys(config, spoilt[:1], lambda frame: {})[0]["state"] != "clean"
+    assert decode_group(config, spoilt)[0] != "clean"
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_a_spoilt_sound_is_not_clean(name: str) -> None:
+    config, samples = pieces("plain", SOUND, list(range(100)))
+    whole = decode_sound(config, samples)
+    assert whole["states"] == ["clean"] * 100
+    assert (whole["rate"], whole["channels"], round(whole["seconds"], 2)) == (48000, 1, 2.13)
+    spoilt = [*samples[:40], *(SPOILS[name](one) for one in samples[40:50]), *samples[50:]]
+    states = decode_sound(config, spoilt)["states"]
+    assert states[40:50].count("clean") <= 1
+    assert states[:40] == ["clean"] * 40
+    assert states[60:] == ["clean"] * 40
+
+
+def test_a_decoder_without_its_configuration_gives_nothing() -> None:
+    config, samples = pieces("plain", PICTURE, [0, 1, 2])
+    for broken in (b"", b"\0", config[:10], bytes(len(config))):
+        assert "clean" not in decode_group(broken, samples)
+        assert decode_keys(broken, samples[:1], lambda frame: {})[0]["state"] == "none"

@@ -1,0 +1,59 @@
+"""A level that this process cannot reach is refused before anything is recorded, with what to do."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli import main
+from service.cli.running import reachable
+from service.logs import configure_logs
+from service.report import Level
+from service.settings import Log, Settings
+
+
+@pytest.mark.parametrize("module", ["av", "numpy"])
+@pytest.mark.parametrize("level", ["content", "bytes", "full", None])
+def test_a_level_that_decodes_is_refused_with_the_remedy_where_the_extra_media_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str | None, module: str
+) -> None:
+    """Also by default. A process that only answers callers decodes nothing."""
+    monkeypatch.setitem(sys.modules, module, None)
+    for command in (["check-config"], ["serve"], ["work"]):
+        ended = _with_level(tmp_path, level, *command)
+        assert ended.exit_code == 2, ended.output
+        assert ended.stderr.startswith(f"pagereel: storage.own: level {level or 'content'} decodes pictures"), ended
+        assert 'install `pagereel[media]`, or set level = "structure"' in ended.stderr
+
+
+@pytest.mark.parametrize(("level", "extra"), [("structure", ""), ("listing", ""), ("full", "read_only = true")])
+def test_a_level_that_decodes_nothing_needs_no_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert _with_level(tmp_path, level, "check-config", extra=extra).exit_code == 0
+
+
+def test_a_process_that_does_not_work_needs_no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    keys = {"access_key": "a", "secret_key": "b"}
+    storage = {"vendor": 1, "region": 7, "bucket": "b-1", "write": keys, "read": keys}
+    settings = Settings.model_validate({"deployment": "test", "storage": {"own": storage}})
+    assert reachable(settings, works=False) is settings
+
+
+@pytest.mark.parametrize("level", [level.value for level in Level])
+def test_every_level_is_taken_where_the_extra_media_is_there(tmp_path: Path, level: str) -> None:
+    assert _with_level(tmp_path, level, "check-config").exit_code == 0
+
+
+def _with_level(folder: Path, level: str | None, *command: str, extra: str = "") -> Result:
+    keys = '{ access_key = "a", secret_key = "b" }'
+    lines = ['deployment = "test"', "[storage.own]", "vendor = 1", "region = 7", 'bucket = "b-1"', f"read = {keys}"]
+    lines += [extra or f"write = {keys}", *([f'level = "{level}"'] if level else [])]
+    (folder / "pagereel.toml").write_text("\n".join(lines))
+    try:
+        return CliRunner().invoke(main, ["--config", str(folder / "pagereel.toml"), *command])
+    finally:
+        configure_logs(Log())

@@ -1,0 +1,144 @@
+"""A signed manifest: an in-toto statement that tools which are not ours accept, and older ones that are still read."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import SSlibKey
+
+from service.cli import main
+from service.operations.statement import (
+    OLD_PAYLOAD_TYPE,
+    PAYLOAD_TYPE,
+    NotAManifestError,
+    read_manifest,
+    write_statement,
+)
+from service.report import JudgedFile
+from service.signing import public_text
+from tests.manifests import CONTENT, GONE, HASHED, KEY, PLAIN, PROVEN, REPORT, sealed
+
+
+def statement(*files: JudgedFile) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(write_statement(PROVEN, 3, REPORT, files, "test"))
+    return made
+
+
+def test_a_library_that_is_not_ours_accepts_the_envelope_and_no_changed_one() -> None:
+    raw = KEY.public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    given = json.loads(sealed(*HASHED))
+    key = SSlibKey(given["signatures"][0]["keyid"], "ed25519", "ed25519", {"public": raw})
+    envelope = Envelope.from_dict(given)
+    assert envelope.payload_type == "application/vnd.in-toto+json"
+    assert list(envelope.verify([key], 1)) == [key.keyid]
+    envelope.payload += b" "
+    with pytest.raises(VerificationError):
+        envelope.verify([key], 1)
+
+
+def test_a_stamp_beside_the_signature_disturbs_no_other_library() -> None:
+    envelope = KEY.sign(b"{}", PAYLOAD_TYPE)
+    stamped, plain = (Envelope.from_dict(json.loads(text)) for text in (envelope.encode([b"x"]), envelope.encode()))
+    assert stamped == plain
+
+
+def test_the_statement_has_what_in_toto_wants_and_the_digests_are_those_of_the_bytes() -> None:
+    made = statement(*HASHED, PLAIN, GONE)
+    assert set(made) == {"_type", "subject", "predicateType", "predicate"}
+    assert made["_type"] == "https://in-toto.io/Statement/v1"
+    assert made["predicateType"].startswith("https://")
+    assert {one["name"]: one["digest"] for one in made["subject"]} == {
+        key: {"sha256": hashlib.sha256(content).hexdigest()} for key, content in CONTENT.items()
+    }
+
+
+def test_objects_without_a_digest_and_change_marks_stand_in_the_predicate_alone() -> None:
+    made = statement(*HASHED, PLAIN, GONE)
+    objects = {one["object"]: one for one in made["predicate"]["objects"]}
+    assert list(objects) == [*CONTENT, "a/m.mp4"]
+    assert (objects["a/m.mp4"]["sha256"], objects["a/m.mp4"]["checksum"]) == (None, "crc64nvme:AAAA")
+    assert "etag" not in json.dumps(made["subject"])
+    assert made["predicate"]["missing"] == ["a/z.ts"]
+
+
+def test_a_statement_without_hashed_objects_is_about_its_listing() -> None:
+    """in-toto wants a subject; its digest can be computed from the predicate alone."""
+    made = statement(PLAIN, replace(PLAIN, key="b"))
+    (subject,) = made["subject"]
+    lines = [f"{one['size_bytes']} {one['etag']} {one['object']}\n" for one in made["predicate"]["objects"]]
+    assert subject["name"] == f"{PROVEN.id}/listing"
+    assert subject["digest"] == {"sha256": hashlib.sha256("".join(lines).encode()).hexdigest()}
+    assert len(statement()["subject"]) == 1
+
+
+def test_the_predicate_says_which_level_was_reached_and_wanted_and_which_rules_judged() -> None:
+    said = statement(*HASHED)["predicate"]
+    assert (said["report"], said["level"], said["wanted_level"], said["rules_version"]) == (3, "content", "bytes", 2)
+
+
+OLD = {
+    "version": 1, "deployment": "test", "recording": PROVEN.id, "state": "verified", "report": 1,
+    "verdict": "verified", "level": "content", "judged_at": "2026-01-01T00:00:00.000Z", "coverage": 1.0,
+    "bucket": "lessons", "attempts": [], "missing": [],
+    "objects": [{"object": "a/1.ts", "kind": "slice", "size_bytes": 3, "etag": "e"}],
+}  # fmt: skip
+
+
+def check(folder: Path, envelope: bytes, *more: str) -> Result:
+    (folder / "manifest.json").write_bytes(envelope)
+    (folder / "key.pem").write_text(public_text(KEY.public))
+    words = ["manifest", "check", str(folder / "manifest.json"), "--key", str(folder / "key.pem"), *more]
+    return CliRunner().invoke(main, words)
+
+
+def test_a_manifest_is_checked_and_shown_from_files_alone(tmp_path: Path) -> None:
+    done = check(tmp_path, sealed(*HASHED, PLAIN, GONE))
+    assert done.exit_code == 0, done.output
+    assert f"{PROVEN.id} (test): verified, last verification verified" in done.output
+    assert "at level content (wanted: bytes), rules 2, coverage None" in done.output
+    assert "3 objects, 15 bytes, 2 with SHA-256, 1 missing" in done.output
+    assert json.loads(check(tmp_path, sealed(*HASHED), "--json").output)["predicate"]["state"] == "verified"
+
+
+def test_a_manifest_of_an_earlier_version_is_still_accepted(tmp_path: Path) -> None:
+    done = check(tmp_path, KEY.sign(json.dumps(OLD).encode(), OLD_PAYLOAD_TYPE).encode())
+    assert done.exit_code == 0, done.output
+    assert "at level content, rules 1, coverage 1.0" in done.output
+    assert "1 objects, 3 bytes, 0 with SHA-256, 0 missing" in done.output
+
+
+def odd(**changes: Any) -> dict[str, Any]:
+    return statement(*HASHED) | changes
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"", b"[]", b"null", b"{", b"\xff",
+        json.dumps(odd(_type="https://in-toto.io/Statement/v0.1")).encode(),
+        json.dumps(odd(predicateType="https://slsa.dev/provenance/v1")).encode(),
+        json.dumps(odd(predicate=None)).encode(),
+        json.dumps(odd(predicate=[])).encode(),
+        json.dumps(odd(predicate=OLD | {"objects": [1]})).encode(),
+        *(json.dumps(odd(predicate={k: v for k, v in OLD.items() if k != name})).encode()
+          for name in ("recording", "level", "objects", "missing", "judged_at")),
+    ],
+)  # fmt: skip
+def test_what_was_signed_and_is_no_manifest_is_refused_without_a_crash(tmp_path: Path, payload: bytes) -> None:
+    with pytest.raises(NotAManifestError):
+        read_manifest(payload, PAYLOAD_TYPE)
+    done = check(tmp_path, KEY.sign(payload, PAYLOAD_TYPE).encode())
+    assert (done.exit_code, "not proven: what was signed is" in done.output) == (2, True), done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_an_envelope_of_something_else_is_refused(tmp_path: Path) -> None:
+    done = check(tmp_path, KEY.sign(json.dumps(OLD).encode(), "application/x").encode())
+    assert (done.exit_code, "holds something else" in done.output) == (2, True)
