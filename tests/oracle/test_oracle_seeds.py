@@ -1,0 +1,63 @@
+"""Random damages, judged by what FFmpeg says a viewer loses. `python -m tests.oracle` runs more of them."""
+
+import os
+
+import pytest
+
+from service.report import Level, Verdict
+from tests.oracle.bases import RECIPES, base
+from tests.oracle.cases import judge_case, make_case
+from tests.oracle.judge import open_judge
+from tests.oracle.rules import Group, must_find
+from tests.oracle.running import run_in_processes
+from tests.oracle.summary import summary
+from tests.oracle.watching import lost, places
+
+SCALE = float(os.environ.get("PROOF_SCALE", "1"))
+CASES = max(100, round(1000 * SCALE))
+# All of the plain recording: making every recording takes longer than these may.
+FEW = range(0, 12 * len(RECIPES), len(RECIPES))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(number, id=one.name, marks=[] if number == 0 else pytest.mark.proof)
+     for number, one in enumerate(RECIPES)],
+)  # fmt: skip
+async def test_untouched_recordings_lose_nothing_and_are_verified_at_every_level(number: int) -> None:
+    made = base(number)
+    assert made.seconds >= 60
+    # Written anew, so that they are decoded and compared a second time.
+    objects = {key: bytes(bytearray(content)) + b"" for key, content in made.objects.items()}
+    again = {key: content + _nothing(key) for key, content in objects.items()}
+    assert lost(number, again, places(made)).seconds == 0
+    async with open_judge() as judge:
+        reports = await judge.reports(objects, made.expected(), 1)
+    assert {level: report.verdict for level, report in reports.items()} == dict.fromkeys(Level, Verdict.VERIFIED)
+    assert {level: report.level for level, report in reports.items()} == {level: level for level in Level}
+
+
+async def test_few_random_damages_are_judged_as_a_viewer_would() -> None:
+    async with open_judge() as judge:
+        wrong = []
+        for seed in FEW:
+            case = make_case(seed)
+            # The lowest level that must find it: the others cost more than these tests may.
+            level = (*must_find(Group.LOST, case.kind.reach), Level.STRUCTURE)[0]
+            result = await judge_case(case, judge, [level])
+            wrong += [(seed, result.case.kind.name, sentence) for sentence in result.exceptions]
+    assert not wrong
+
+
+@pytest.mark.proof
+def test_many_random_damages_are_judged_as_a_viewer_would() -> None:
+    results = list(run_in_processes(range(CASES), 2))
+    print(summary(results))
+    assert len(results) == CASES
+    assert sum(result["group"] == Group.NEAR for result in results) <= 0.05 * CASES
+    assert not [(result["seed"], result["exceptions"]) for result in results if result["exceptions"]]
+
+
+def _nothing(key: str) -> bytes:
+    """Bytes that no player minds, so that each object is another than the untouched one."""
+    return {"ts": b"\x47\x1f\xff\x10" + b"\xff" * 184, "p4": b"\0\0\0\x08free", "u8": b"#\n"}[key[-2:]]
