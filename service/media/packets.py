@@ -239,8 +239,9 @@ def _read_units(rows: _Rows, mine: Ticks, begins: NDArray[np.int32], stream: Str
     bad = (packets[:, 1] & 0x80 != 0) | (packets[:, 3] & 0xC0 != 0)
     starts = np.flatnonzero(packets[:, 1] & 0x40)
     heads = _gather(packets[starts], begins[starts])
-    sound = heads[:, 0] | heads[:, 1] | (heads[:, 2] ^ 1)
-    starts, heads = starts[sound == 0], heads[sound == 0]
+    begun = (heads[:, 0] | heads[:, 1] | (heads[:, 2] ^ 1)) == 0
+    if not begun.all():
+        starts, heads = starts[begun], heads[begun]
     ends = np.append(starts[1:], len(mine)) if len(starts) else starts
     held = np.add.reduceat(PACKET - begins.astype(np.int64), starts) if len(starts) else np.zeros(0, np.int64)
     declared = (heads[:, 4].astype(np.int64) << 8 | heads[:, 5]) + 6
@@ -258,9 +259,11 @@ def _read_units(rows: _Rows, mine: Ticks, begins: NDArray[np.int32], stream: Str
     frames, rate = (None, None)
     if stream.adts:
         frames, rate = _sound_frames(packets, begins, starts, ends, heads, broken)
-    first = {int(k): _es_begin(packets, begins, int(starts[k]), int(ends[k])) for k in np.flatnonzero(keys)}
+    first = {}
+    if stream.video:
+        first = {int(k): _es_begin(packets, begins, int(starts[k]), int(ends[k])) for k in np.flatnonzero(keys)}
     return Units(
-        shown, decoded, keys, broken, cut, rows.at[mine[starts]], first if stream.video else {},
+        shown, decoded, keys, broken, cut, rows.at[mine[starts]], first,
         (int(counters[0]), int(counters[-1])), bool(len(mine) and (not len(starts) or starts[0] > 0)),
         _is_stuffed(packets[-1]) or bool(len(bounded) and bounded[-1]), frames, rate,
     )  # fmt: skip
@@ -279,14 +282,23 @@ def _missing_after(rows: _Rows, mine: Ticks, packets: Bytes) -> Flags:
 
     ISO/IEC 13818-1 lets a packet come twice, but ffmpeg and hls.js take it for two, which damages the picture.
     """
-    steps = np.mod(np.diff((packets[:, 3] & 0x0F).astype(np.int16)), _COUNTER)
-    renewed = (packets[1:, 3] & 0x20 != 0) & (packets[1:, 4] > 0) & (packets[1:, 5] & 0x80 != 0)
-    places = np.diff(np.cumsum(rows.lost_before)[mine])
-    return np.append(((steps != 1) & ~renewed) | (places >= _COUNTER), False)
+    control = packets[:, 3]
+    missing = np.zeros(len(packets), bool)
+    # The difference of two bytes wraps at 256, a multiple of 16.
+    missing[:-1] = (control[1:] - control[:-1]) & 0x0F != 1
+    if missing.any():
+        renewed = (control[1:] & 0x20 != 0) & (packets[1:, 4] > 0) & (packets[1:, 5] & 0x80 != 0)
+        missing[:-1] &= ~renewed
+    if rows.unsynced:
+        places = np.cumsum(rows.lost_before)[mine]
+        missing[:-1] |= places[1:] - places[:-1] >= _COUNTER
+    return missing
 
 
 def _any_in(flags: Flags, starts: Ticks, ends: Ticks) -> Flags:
     """Whether any flag is set from each start to its end."""
+    if not flags.any():
+        return np.zeros(len(starts), bool)
     sums = np.append(0, np.cumsum(flags))
     return np.asarray(sums[ends] > sums[starts], bool)
 
@@ -294,8 +306,9 @@ def _any_in(flags: Flags, starts: Ticks, ends: Ticks) -> Flags:
 def _gather(packets: Bytes, begins: NDArray[np.int32]) -> Bytes:
     """The first bytes of each packet's payload; what lies beyond the packet is zero."""
     places = begins[:, None] + np.arange(_HEADER, dtype=np.int32)
-    found = np.take_along_axis(packets, np.minimum(places, PACKET - 1), axis=1)
-    return np.where(places < PACKET, found, 0).astype(np.uint8)
+    found = packets[np.arange(len(packets))[:, None], np.minimum(places, PACKET - 1)]
+    found[places >= PACKET] = 0
+    return found
 
 
 def _times(heads: Bytes) -> tuple[Ticks, Ticks]:
@@ -307,8 +320,8 @@ def _times(heads: Bytes) -> tuple[Ticks, Ticks]:
         return np.where(there, ticks, -1)
 
     shown = at(9, heads[:, 7] & 0x80 != 0)
-    decoded = at(14, heads[:, 7] & 0xC0 == 0xC0)
-    return shown, np.where(decoded < 0, shown, decoded)
+    both = heads[:, 7] & 0xC0 == 0xC0
+    return shown, np.where(both, at(14, both), shown) if both.any() else shown
 
 
 def _es_begin(packets: Bytes, begins: NDArray[np.int32], start: int, end: int) -> bytes:

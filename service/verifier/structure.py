@@ -9,7 +9,7 @@ from service.media.verdict import lost_seconds
 from service.report import Level
 from service.verifier.collected import Collected
 from service.verifier.ranges import each
-from service.verifier.reading import beside
+from service.verifier.reading import beside, counted
 
 HEAD_BYTES = 22 * PACKET
 # A second of sound comes in stretches of up to half a second, among the pictures of that time.
@@ -37,7 +37,7 @@ async def read_doubtful(collected: Collected) -> None:
     """Read whole what looks damaged, as long as the time lost does not decide the verdict already."""
     while True:
         snapshot = collected.snapshot()
-        lost, allowed = lost_seconds(snapshot)
+        lost, allowed = await beside(len(collected.slices), counted, collected.usage, lost_seconds, snapshot)
         doubtful = [index for index, facts in sorted(collected.slices.items()) if facts.doubtful]
         doubtful += [index for index in must_follow(collected.listed.pieces, collected.slices) if index not in doubtful]
         settled = {*(one.key for one in collected.unread), *collected.gone}
@@ -97,12 +97,12 @@ async def _read(collected: Collected, index: int) -> None:
     end = await collected.read(piece.key, begin, piece.size_bytes - begin, Level.STRUCTURE)
     if end is None:
         return
-    facts = _ends(head, end)
+    facts = counted(collected.usage, _ends, head, end)
     if facts.doubtful and not facts.damage and begin > HEAD_BYTES:
         further = max(HEAD_BYTES, begin - FURTHER_BYTES)
         more = await collected.read(piece.key, further, begin - further, Level.STRUCTURE)
         if more is not None:
-            facts = _ends(head, more + end)
+            facts = counted(collected.usage, _ends, head, more + end)
     collected.slices[index] = facts
 
 
@@ -113,8 +113,12 @@ def _ends(head: bytes, tail: bytes) -> SliceFacts:
 
 async def _whole(collected: Collected, index: int, content: bytes) -> SliceFacts:
     known = known_streams(collected, index)
-    packets = await beside(round(len(content) * _OBJECTS_A_BYTE), read_packets, content, known)
-    return read_whole(packets, known or None)
+    size = round(len(content) * _OBJECTS_A_BYTE)
+    return await beside(size, counted, collected.usage, _read_all, content, known)
+
+
+def _read_all(content: bytes, known: tuple[Stream, ...]) -> SliceFacts:
+    return read_whole(read_packets(content, known), known or None)
 
 
 def _tail_bytes(piece: Piece) -> int:

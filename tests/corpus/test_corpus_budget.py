@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from corpus_media import Part, Shape, Slice, mp4_of, slice_of
 from corpus_recordings import BEGIN, Made
 
 from service.report import Level, Verdict
+from service.verifier.decoder import Decoders
 
 HOUR = Shape(seconds=16)
 COUNT = 225
@@ -88,6 +90,20 @@ async def test_bad_samples_are_followed_within_the_budget(bench: Bench) -> None:
     assert report.verdict is Verdict.DEFECTIVE
     assert bench.store.requests <= requests
     assert bench.store.bytes_sent <= size
+
+
+@pytest.mark.proof
+async def test_an_hour_takes_seconds(bench: Bench) -> None:
+    made = hour()
+    bench.decoders = Decoders()  # each look decodes anew
+    for level, seconds in ((Level.STRUCTURE, 1.0), (Level.CONTENT, 5.0)):
+        took = []
+        for _ in range(3):
+            began = time.perf_counter()
+            await bench.judge(made, level)
+            took.append(time.perf_counter() - began)
+        print(f"{level}: {min(took):.2f} s")
+        assert min(took) <= seconds
 
 
 @pytest.mark.proof

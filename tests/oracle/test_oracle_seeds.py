@@ -14,7 +14,7 @@ from tests.oracle.summary import summary
 from tests.oracle.watching import lost, places
 
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
-CASES = max(100, round(1000 * SCALE))
+CASES = max(150, round(1000 * SCALE))
 # All of the plain recording: making every recording takes longer than these may.
 FEW = range(0, 12 * len(RECIPES), len(RECIPES))
 
