@@ -34,13 +34,14 @@ class _Lines:
 
     def displaced(self) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(self._lines):
+            if number:
+                away = self._slices_away(self._lines[number - 1][-1], line)
+                yield from ((index, _LEFT) for index in line[:away])
             for earlier in range(max(0, number - _LINES_BACK), number):
                 before = self._lines[earlier]
                 if earlier < number - 1 and self._takes_up(before[-1], line[0]):
                     for between in self._lines[earlier + 1 : number]:
                         yield from ((index, _LEFT) for index in between)
-                if earlier == number - 1:
-                    yield from ((index, _LEFT) for index in line[: self._back_at(before[-1], line)])
                 if self._ends_where_begins(line[-1], before[0]):
                     key = self._pieces[before[0]].key
                     text = f"by its time stamps it belongs before {key}"
@@ -58,14 +59,15 @@ class _Lines:
         named = self._pieces[first].starts_at - self._pieces[last].starts_at
         return any(abs(stamped - seconds) <= JOINED_SECONDS for seconds in (own, own + between, named))
 
-    def _back_at(self, last: int, line: Line) -> int:
-        """How many slices of a line come before the one that begins exactly where the line before would
-        have it, by the playlist. 0: there is none."""
-        if any(piece.marked for piece in self._pieces[last + 1 : line[-1] + 1]):
-            return 0
+    def _slices_away(self, last: int, line: Line) -> int:
+        """Count the slices of a line before the one that begins where the line before, by the playlist, would have it.
+        Return 0 where there is no such slice, or where a mark says that time stamps begin anew."""
         expected, counted = 0.0, last
         for place, index in enumerate(line):
-            expected += sum(piece.seconds for piece in self._pieces[counted:index])
+            between = self._pieces[counted:index]
+            if any(piece.marked for piece in self._pieces[counted + 1 : index + 1]):
+                return 0
+            expected += sum(piece.seconds for piece in between)
             counted = index
             if place and abs(self._since(last, index) - expected) <= _SAME_SECONDS:
                 return place

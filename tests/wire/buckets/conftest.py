@@ -1,5 +1,6 @@
 """Buckets on the wire: a real S3 server, and one that answers whatever a test tells it to."""
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -31,6 +32,12 @@ def rclone() -> Iterator[Rclone]:
     with Rclone() as server:
         (server.data / BUCKET).mkdir()
         yield server
+
+
+@pytest.fixture
+def folder() -> str:
+    """A folder of the bucket that no other test uses."""
+    return f"p{uuid.uuid4().hex}/"
 
 
 @pytest.fixture(scope="session")

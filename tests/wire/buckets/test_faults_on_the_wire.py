@@ -1,14 +1,13 @@
 """What is said of a recording when its store fails in the middle: never that something is missing."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from aiohttp import web
 from corpus import BEGIN, recording
-from wire_bucket_rig import BUCKET, Opens
+from wire_bucket_rig import Opens, proxy_to
 
 from emulator.s3_server import S3Server
 from service.buckets import Bucket, Keys
@@ -25,18 +24,9 @@ PLAYLIST = f"{SID}_{CNAME}.m3u8"
 
 
 @pytest.fixture
-def folder() -> str:
-    return f"p{uuid.uuid4().hex}/"
-
-
-@pytest.fixture
 async def proxy(weed: S3Server, folder: str) -> AsyncIterator[StoreProxy]:
     """The way to a store that holds a good recording."""
-    client = weed.client()
-    for name, body in FILES.items():
-        client.put_object(Bucket=BUCKET, Key=folder + name, Body=body)
-    client.close()
-    async with StoreProxy(weed.endpoint) as proxy:
+    async with proxy_to(weed, folder, FILES) as proxy:
         yield proxy
 
 

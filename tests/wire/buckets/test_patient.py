@@ -4,14 +4,13 @@ Time is a number here: the bucket sleeps by adding to it.
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
 from corpus import BEGIN, recording
-from wire_bucket_rig import BUCKET, Opens, Scripted
+from wire_bucket_rig import Opens, Scripted, proxy_to
 
 from emulator.s3_server import S3Server
 from service.buckets import Bucket, Keys, Usage
@@ -49,17 +48,8 @@ def clock() -> Time:
 
 
 @pytest.fixture
-def folder() -> str:
-    return f"p{uuid.uuid4().hex}/"
-
-
-@pytest.fixture
 async def proxy(weed: S3Server, folder: str) -> AsyncIterator[StoreProxy]:
-    client = weed.client()
-    for name, body in FILES.items():
-        client.put_object(Bucket=BUCKET, Key=folder + name, Body=body)
-    client.close()
-    async with StoreProxy(weed.endpoint) as proxy:
+    async with proxy_to(weed, folder, FILES) as proxy:
         yield proxy
 
 
