@@ -195,7 +195,7 @@ def _add_faults(findings: Findings, listed: Listed, faults: tuple[Fault, ...]) -
 
 def _judge_durations(findings: Findings, listed: Listed, ties: Ties, timeline: Timeline) -> None:
     """Lengths that the playlist gives wrongly: players seek by them, and time is counted by them."""
-    beyond = abs(sum(ties.durations.values())) > timeline.coverage.allowed_seconds
+    beyond = _seek_error(listed, ties.durations) > timeline.coverage.allowed_seconds
     for index, seconds in ties.durations.items():
         piece = listed.pieces[index]
         text = f"The playlist says {piece.seconds:.3f} s for {piece.key}, which lasts {piece.seconds - seconds:.3f} s."
@@ -207,6 +207,17 @@ def _judge_durations(findings: Findings, listed: Listed, ties: Ties, timeline: T
             final=listed.final[piece.run],
             evidence={"playlist_seconds": round(piece.seconds, 3), "held_seconds": round(piece.seconds - seconds, 3)},
         )
+
+
+def _seek_error(listed: Listed, durations: Mapping[int, float]) -> float:
+    """Return by how many seconds a player's positions are off at worst, the worst of each run added up."""
+    off: dict[int, float] = {}
+    worst: dict[int, float] = {}
+    for index, seconds in sorted(durations.items()):
+        run = listed.pieces[index].run
+        off[run] = off.get(run, 0.0) + seconds
+        worst[run] = max(worst.get(run, 0.0), abs(off[run]))
+    return sum(worst.values())
 
 
 def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:

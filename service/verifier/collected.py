@@ -9,8 +9,9 @@ from service.media.mp4 import Mp4
 from service.media.mp4.facts import Flags
 from service.media.pictures import Look, Sample
 from service.media.slices import SliceFacts
-from service.media.verdict import Snapshot, Unread
+from service.media.verdict import Snapshot, Unread, lost_seconds
 from service.report import Level
+from service.verifier.reading import beside, counted
 
 # More objects than this that cannot be read are a store that is down.
 _MOST_UNREAD = 16
@@ -52,6 +53,11 @@ class Collected:
             self.digests,
             self.checksums,
         )
+
+    async def is_decided(self) -> bool:
+        """Whether so much time is lost already that the rest cannot change the verdict."""
+        lost, allowed = await beside(len(self.slices), counted, self.usage, lost_seconds, self.snapshot())
+        return lost > allowed
 
     def note_other(self, key: str, handler: str, flags: Flags) -> None:
         """Note samples of an MP4 file that are not what the slices hold."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from service.media.content import blank_seconds, blank_stretches
 from service.media.pictures import Look, Sample, read_sample
 from service.media.sampling import choose_samples, near_keys, neighbours, to_bisect
-from service.media.verdict import lost_seconds
 from service.report import Level
 from service.verifier.collected import Collected
 from service.verifier.decoder import Decoder, DecoderFailed
@@ -101,8 +100,7 @@ class _Sampler:
             facts = self._collected.slices.get(index)
             if not self._samples[index].doubtful:
                 continue
-            lost, allowed = lost_seconds(self._collected.snapshot())
-            if lost > allowed:
+            if await self._collected.is_decided():
                 return
             if facts is None or not facts.whole:
                 await read_slice(self._collected, index, Level.CONTENT)

@@ -5,7 +5,6 @@ from service.media.pieces import Piece
 from service.media.slices import SliceFacts, read_ends, read_whole
 from service.media.tables import Stream
 from service.media.ties import must_follow
-from service.media.verdict import lost_seconds
 from service.report import Level
 from service.verifier.collected import Collected
 from service.verifier.ranges import each
@@ -36,13 +35,11 @@ async def read_structure(collected: Collected) -> None:
 async def read_doubtful(collected: Collected) -> None:
     """Read whole what looks damaged, as long as the time lost does not decide the verdict already."""
     while True:
-        snapshot = collected.snapshot()
-        lost, allowed = await beside(len(collected.slices), counted, collected.usage, lost_seconds, snapshot)
         doubtful = [index for index, facts in sorted(collected.slices.items()) if facts.doubtful]
         doubtful += [index for index in must_follow(collected.listed.pieces, collected.slices) if index not in doubtful]
         settled = {*(one.key for one in collected.unread), *collected.gone}
         doubtful = [index for index in doubtful if collected.listed.pieces[index].key not in settled]
-        if not doubtful or lost > allowed:
+        if not doubtful or await collected.is_decided():
             return
         chosen = doubtful[:_WHOLE_AT_ONCE]
         await each(chosen, lambda index: read_slice(collected, index), at_once=_WHOLE_AT_ONCE)

@@ -94,6 +94,13 @@ def off_by(seconds: float) -> Damage:
     return damage
 
 
+def off_and_back(made: Made, dice: Random) -> None:
+    """Two wrong lengths that add up to nothing: a player that seeks between them is off all the same."""
+    first = some(made, dice, inner=True)
+    made.parts[0].slices[first].seconds += 6
+    made.parts[0].slices[first + 1].seconds -= 6
+
+
 def jump(made: Made, dice: Random) -> None:
     begin = some(made, dice, inner=True)
     for number in range(begin, len(made.parts[0].slices)):
@@ -446,5 +453,6 @@ MUTATIONS: dict[str, Mutation] = {
     "a slice of another size": Mutation(("size_changed",), S, one_size),
     "the size changes and stays": Mutation(("size_changed",), S, later_size, WARN),
     "EXTINF 6 s long": Mutation(("duration_wrong",), S, off_by(6)),
+    "EXTINF 6 s long, the next 6 s short": Mutation(("duration_wrong",), S, off_and_back),
     "slices after ENDLIST": Mutation(("playlist_end_early",), L, edit(end_early), WARN),
 }
