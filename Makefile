@@ -36,7 +36,7 @@ help:
 	@echo 'make simulate      play SEEDS=1000 seeds of trouble; the first that breaks a promise is told as a story'
 	@echo 'make oracle        damage recordings at random and judge the verdicts by what FFmpeg says a viewer loses'
 	@echo '                   (SEEDS=0:150; results add up in var/oracle.jsonl, a run resumes; needs ffmpeg)'
-	@echo 'make find-rates    measure how often each level finds each damage, into docs/verification.md (half an hour)'
+	@echo 'make find-rates    measure how often each level finds each damage, into docs/verification.md'
 	@echo 'make truth-benchmark  how often a final verdict is wrong, of N=10000 recordings in a storm'
 	@echo 'make bench-intake  how many notifications a second are kept (needs the Debian package wrk)'
 	@echo 'make bench-verify  what a verdict costs, at each level and beside others'
