@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from service.media.content import judge_looks, judge_samples
+from service.media.continuity import Continuity, Fault, judge_continuity
 from service.media.findings import RULES, RULES_VERSION, Effect, Evidence, Findings
-from service.media.heads import judge_heads
 from service.media.listing import Listed
 from service.media.manifest import list_files
 from service.media.mp4 import Mp4
 from service.media.mp4.judging import Asked, SlicesHeld, Undecodable, judge_mp4s, judge_other
 from service.media.pictures import Look, Sample
 from service.media.pieces import Piece
+from service.media.slice_rules import judge_slices
 from service.media.slices import SliceFacts, held_seconds, sound_delay
 from service.media.spans import Span
-from service.media.ties import Fault, Ties, tie
 from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
 from service.report import Interval, Level, MissingClass, Report, Severity, Verdict
 
@@ -66,12 +66,12 @@ def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
     for one in snapshot.unread:
         findings.add(one.code, one.text, key=one.key)
     sound = listed.expected.sound
-    ties = tie(listed.pieces, snapshot.slices, sound=sound)
-    _add_faults(findings, listed, (*judge_heads(listed.pieces, snapshot.slices, sound=sound), *ties.faults))
+    continuity = judge_continuity(listed.pieces, snapshot.slices, sound=sound)
+    _add_faults(findings, listed, (*judge_slices(listed.pieces, snapshot.slices, sound=sound), *continuity.faults))
     judge_samples(findings, listed, snapshot.samples, snapshot.slices)
     _judge_mp4s(findings, snapshot)
-    timeline = build_timeline(_media(snapshot, ties), listed.expected, listed.unnamed)
-    _judge_durations(findings, listed, ties, timeline)
+    timeline = build_timeline(_media(snapshot, continuity), listed.expected, listed.unnamed)
+    _judge_durations(findings, listed, continuity, timeline)
     _judge_time(findings, listed, timeline)
     return Report(
         verdict=_verdict(findings.effects),
@@ -98,8 +98,8 @@ def lost_seconds(snapshot: Snapshot) -> tuple[float, float]:
     """How much time is unexplained so far, and how much of it `verified` bears."""
     listed = _timed(snapshot)
     snapshot = replace(snapshot, listed=listed)
-    ties = tie(listed.pieces, snapshot.slices, sound=listed.expected.sound)
-    account = build_timeline(_media(snapshot, ties), listed.expected, listed.unnamed)
+    continuity = judge_continuity(listed.pieces, snapshot.slices, sound=listed.expected.sound)
+    account = build_timeline(_media(snapshot, continuity), listed.expected, listed.unnamed)
     return account.coverage.unexplained_seconds, account.coverage.allowed_seconds
 
 
@@ -161,18 +161,20 @@ def _held(snapshot: Snapshot, index: int) -> SlicesHeld | None:
     )
 
 
-def _media(snapshot: Snapshot, ties: Ties) -> list[Slice]:
+def _media(snapshot: Snapshot, continuity: Continuity) -> list[Slice]:
     pieces = snapshot.listed.pieces
     return [
-        Slice(one.starts_at, one.starts_at + one.seconds, one.sid, one.recorder, _lost(snapshot, ties, index, one))
+        Slice(
+            one.starts_at, one.starts_at + one.seconds, one.sid, one.recorder, _lost(snapshot, continuity, index, one)
+        )
         for index, one in enumerate(pieces)
     ]
 
 
-def _lost(snapshot: Snapshot, ties: Ties, index: int, piece: Piece) -> tuple[Span, ...]:
+def _lost(snapshot: Snapshot, continuity: Continuity, index: int, piece: Piece) -> tuple[Span, ...]:
     """The stretches of a slice that no player can play, as instants."""
     facts = snapshot.slices.get(index)
-    spans = list(ties.lost.get(index, ()))
+    spans = list(continuity.lost.get(index, ()))
     if piece.size_bytes == 0 or (facts is not None and facts.whole and facts.origin is None):
         spans.append((0.0, piece.seconds))
     elif facts is not None:
@@ -193,10 +195,10 @@ def _add_faults(findings: Findings, listed: Listed, faults: tuple[Fault, ...]) -
         )
 
 
-def _judge_durations(findings: Findings, listed: Listed, ties: Ties, timeline: Timeline) -> None:
+def _judge_durations(findings: Findings, listed: Listed, continuity: Continuity, timeline: Timeline) -> None:
     """Lengths that the playlist gives wrongly: players seek by them, and time is counted by them."""
-    beyond = _seek_error(listed, ties.durations) > timeline.coverage.allowed_seconds
-    for index, seconds in ties.durations.items():
+    beyond = _seek_error(listed, continuity.durations) > timeline.coverage.allowed_seconds
+    for index, seconds in continuity.durations.items():
         piece = listed.pieces[index]
         text = f"The playlist says {piece.seconds:.3f} s for {piece.key}, which lasts {piece.seconds - seconds:.3f} s."
         findings.add(

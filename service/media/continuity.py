@@ -1,4 +1,4 @@
-"""Ties the slices of a recorder together: what one slice cannot show of itself, its neighbours show.
+"""Judges how the slices of a recorder follow one another: what one slice cannot show, its neighbours show.
 
 A recorder writes one line of time stamps. A line that begins anew and goes on to the end is a restart: a pause, a
 reload or a failover makes one, and what Agora does there is not published, so a restart is never an error. A line that
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from service.media.displaced import ends_of, find_displaced, origin_of
 from service.media.findings import Evidence
-from service.media.lines import ends_of, find_displaced, origin_of
 from service.media.pieces import Piece, by_run, joined
 from service.media.slices import Held, SliceFacts, since
 from service.media.spans import Span
@@ -45,7 +45,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Ties:
+class Continuity:
     """Faults of slices; the stretches of slices (by index, seconds after the slice's beginning) that are lost between
     them, which may reach into the next slice; and by how many seconds the playlist is wrong about a slice's length."""
 
@@ -54,7 +54,9 @@ class Ties:
     durations: Mapping[int, float]
 
 
-def tie(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None) -> Ties:
+def judge_continuity(
+    pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None
+) -> Continuity:
     """Judge how the slices of each run join. Slices that were not read are passed over.
 
     `sound`: whether sound was wanted; None: it is missed only where some slice holds or names it.
@@ -73,7 +75,7 @@ def tie(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool
         for index, kind, span in run.missing():
             lost.setdefault(index, []).append(span)
             faults.append(_missing_fault(index, pieces[index], kind, span))
-    return Ties(
+    return Continuity(
         tuple(sorted(faults, key=lambda fault: fault.index)),
         {index: tuple(spans) for index, spans in lost.items()},
         durations,

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from media_tied import cut, facts_of, pieces_of
+from media_continuity import cut, facts_of, pieces_of
 
-from service.media.heads import judge_heads
+from service.media.slice_rules import judge_slices
 from service.media.slices import SliceFacts
 from service.media.tables import Stream
 from service.report import Severity
@@ -19,7 +19,7 @@ def judged(
 ) -> list[tuple[int, str]]:
     pieces = pieces_of([b"x"] * 4, marked=marked)
     return [
-        (one.index, one.code) for one in judge_heads(pieces, facts, sound=sound) if one.severity is not Severity.NOTE
+        (one.index, one.code) for one in judge_slices(pieces, facts, sound=sound) if one.severity is not Severity.NOTE
     ]
 
 

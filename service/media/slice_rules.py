@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from service.media.continuity import Fault
 from service.media.pieces import Piece, joined
 from service.media.slices import SliceFacts
 from service.media.tables import AAC, H264
-from service.media.ties import Fault
 from service.report import Severity
 
 
-def judge_heads(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None) -> list[Fault]:
+def judge_slices(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None) -> list[Fault]:
     """What is wrong with slices (by index) as far as they were read, in order. `sound`: whether sound was wanted."""
     mute = not any(one.has_audio for one in facts.values()) if sound is None else not sound
     faults: list[Fault] = []

@@ -1,4 +1,4 @@
-"""Slices that follow one another, cut by ffmpeg, and what is read of them: the material of the tests of ties."""
+"""Slices that follow one another, cut by ffmpeg, and what is read of them: the material of the tests of continuity."""
 
 import subprocess
 import tempfile
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from media_ffmpeg import pids_of, probe
 
+from service.media.continuity import Continuity, judge_continuity
 from service.media.packets import PACKET, read_packets
 from service.media.pieces import Piece
 from service.media.slices import SliceFacts, read_ends, read_whole
-from service.media.ties import Ties, tie
 from service.report import Severity
 
 SECONDS, COUNT, FPS = 4.0, 8, 10
@@ -74,23 +74,25 @@ def pieces_of(
     ]  # fmt: skip
 
 
-def tied(
+def continuity_of(
     contents: Sequence[bytes], *, ends: bool = False, marked: Sequence[int] = (), sound: bool | None = None
-) -> Ties:
-    """The ties of these slices."""
+) -> Continuity:
+    """The continuity of these slices."""
     facts = {index: facts_of(content, ends=ends) for index, content in enumerate(contents)}
-    return tie(pieces_of(contents, marked=marked), facts, sound=sound)
+    return judge_continuity(pieces_of(contents, marked=marked), facts, sound=sound)
 
 
-def errors(ties: Ties) -> dict[int, str]:
+def errors(continuity: Continuity) -> dict[int, str]:
     """Faults that condemn, by slice."""
     heavy = {"slice_displaced", "slice_foreign", "size_changed"}
-    return {one.index: one.code for one in ties.faults if one.code in heavy and one.severity is not Severity.WARNING}
+    return {
+        one.index: one.code for one in continuity.faults if one.code in heavy and one.severity is not Severity.WARNING
+    }
 
 
-def lost_seconds(ties: Ties) -> float:
-    """How long all stretches are that ties found lost."""
-    return sum(end - begin for spans in ties.lost.values() for begin, end in spans)
+def lost_seconds(continuity: Continuity) -> float:
+    """How long all stretches are that continuity found lost."""
+    return sum(end - begin for spans in continuity.lost.values() for begin, end in spans)
 
 
 def without(content: bytes, pid: int, first: int, until: int | None = None) -> bytes:

@@ -6,29 +6,29 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media_ffmpeg import AUDIO_PID, VIDEO_PID, probe
-from media_tied import (
+from media_continuity import (
     COUNT,
     FPS,
     FRAME,
     OTHER,
     SECONDS,
     SEGMENTS,
+    continuity_of,
     cut,
     errors,
     facts_of,
     last_shown,
     lost_seconds,
     pieces_of,
-    tied,
     without,
 )
+from media_ffmpeg import AUDIO_PID, VIDEO_PID, probe
 
+from service.media.continuity import judge_continuity, must_follow
 from service.media.h264 import ParameterSet
 from service.media.packets import PACKET
 from service.media.slices import Held, SliceFacts
 from service.media.tables import Stream
-from service.media.ties import must_follow, tie
 
 BOTH = pytest.mark.parametrize("ends", [False, True], ids=["whole", "ends"])
 INNER = range(1, COUNT - 1)
@@ -47,10 +47,10 @@ FORMS = {
 @BOTH
 @pytest.mark.parametrize("form", FORMS)
 def test_a_recorders_own_slices_have_no_fault(form: str, ends: bool) -> None:
-    ties = tied(cut(**FORMS[form]), ends=ends)
-    assert (ties.faults, dict(ties.lost)) == ((), {})
+    continuity = continuity_of(cut(**FORMS[form]), ends=ends)
+    assert (continuity.faults, dict(continuity.lost)) == ((), {})
     # ffmpeg's last slice of an open GOP is half a second shorter.
-    assert set(ties.durations) <= ({COUNT - 1} if form == "open GOP" else set())
+    assert set(continuity.durations) <= ({COUNT - 1} if form == "open GOP" else set())
 
 
 def test_slices_in_which_no_key_frame_falls_have_no_fault() -> None:
@@ -58,7 +58,7 @@ def test_slices_in_which_no_key_frame_falls_have_no_fault() -> None:
     contents = cut(x264="keyint=90:scenecut=0:bframes=0", slicer=slicer)
     assert not all(any("K" in one["flags"] for one in probe(content, "v")) for content in contents)
     for ends in (False, True):
-        assert tied(contents, ends=ends).faults == ()
+        assert continuity_of(contents, ends=ends).faults == ()
 
 
 # --- out of place ----------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_two_slices_swapped_are_both_out_of_place(form: str, ends: bool) -> None
         for other in range(one + 1, COUNT):
             contents = list(cut(**FORMS[form]))
             contents[one], contents[other] = contents[other], contents[one]
-            found = errors(tied(contents, ends=ends))
+            found = errors(continuity_of(contents, ends=ends))
             assert "slice_displaced" in found.values(), (one, other)
 
 
@@ -84,7 +84,7 @@ def test_a_slice_that_comes_twice_is_out_of_place(form: str, ends: bool) -> None
                 continue
             contents = list(cut(**FORMS[form]))
             contents[copy] = contents[index]
-            found = errors(tied(contents, ends=ends))
+            found = errors(continuity_of(contents, ends=ends))
             assert "slice_displaced" in found.values(), (index, copy)
 
 
@@ -93,7 +93,7 @@ def test_slices_moved_by_one_place_are_found(ends: bool) -> None:
     contents = list(cut())
     for first, last in ((0, 3), (2, 5), (4, 7), (0, 7)):
         moved = [*contents[:first], contents[last], *contents[first:last], *contents[last + 1 :]]
-        assert errors(tied(moved, ends=ends)), (first, last)
+        assert errors(continuity_of(moved, ends=ends)), (first, last)
 
 
 @BOTH
@@ -102,8 +102,8 @@ def test_a_slice_of_another_moment_between_others_is_out_of_place(ends: bool) ->
     for index in INNER:
         contents = list(cut())
         contents[index] = later[index]
-        assert errors(tied(contents, ends=ends)) == {index: "slice_displaced"}, index
-        lost = tied(contents, ends=ends).lost
+        assert errors(continuity_of(contents, ends=ends)) == {index: "slice_displaced"}, index
+        lost = continuity_of(contents, ends=ends).lost
         assert {index: ((0.0, SECONDS),)} == dict(lost), index
 
 
@@ -114,7 +114,7 @@ def test_slices_that_leave_the_line_and_last_until_it_goes_on_are_out_of_place()
     video = facts[4].video
     assert video is not None
     facts[4] = replace(facts[4], video=replace(video, ends=SECONDS + 0.4))
-    found = errors(tie(pieces_of(contents), facts))
+    found = errors(judge_continuity(pieces_of(contents), facts))
     assert found == dict.fromkeys((3, 4), "slice_displaced")
 
 
@@ -124,7 +124,7 @@ def test_a_slice_of_another_recording_at_the_same_moment_is_known_by_its_counter
     for index in INNER:
         contents = list(cut())
         contents[index] = other[index]
-        found = errors(tied(contents, ends=ends))
+        found = errors(continuity_of(contents, ends=ends))
         # Where its counters run on from the slice before by chance, the slice after it is named.
         assert set(found) <= {index, index + 1}, index
         assert set(found.values()) == {"slice_foreign"}, index
@@ -136,23 +136,23 @@ def test_a_slice_coded_otherwise_between_others_is_known_by_its_parameter_sets(e
     for index in INNER:
         contents = list(cut(slicer=SEGMENTS))
         contents[index] = other[index]
-        assert errors(tied(contents, ends=ends)) == {index: "slice_foreign"}, index
+        assert errors(continuity_of(contents, ends=ends)) == {index: "slice_foreign"}, index
 
 
 @BOTH
 def test_a_change_of_coding_that_stays_is_no_fault(ends: bool) -> None:
     other = cut(x264="keyint=10:min-keyint=10:scenecut=0:bframes=0:level=4.2", slicer=SEGMENTS)
     contents = [*cut(slicer=SEGMENTS)[:4], *other[4:]]
-    assert errors(tied(contents, ends=ends)) == {}
+    assert errors(continuity_of(contents, ends=ends)) == {}
 
 
 @BOTH
 def test_a_size_that_comes_back_condemns_and_one_that_stays_warns(ends: bool) -> None:
     other, plain = cut(size="192x120", slicer=SEGMENTS), cut(slicer=SEGMENTS)
-    back = tied([*plain[:3], other[3], *plain[4:]], ends=ends)
+    back = continuity_of([*plain[:3], other[3], *plain[4:]], ends=ends)
     assert errors(back)[3] in ("size_changed", "slice_foreign")
     assert "size_changed" in {one.code for one in back.faults}
-    stays = tied([*plain[:3], *other[3:]], ends=ends)
+    stays = continuity_of([*plain[:3], *other[3:]], ends=ends)
     assert errors(stays) == {}
     assert {one.code for one in stays.faults} == {"size_changed"}
 
@@ -160,8 +160,8 @@ def test_a_size_that_comes_back_condemns_and_one_that_stays_warns(ends: bool) ->
 @BOTH
 def test_a_size_that_changes_where_time_stamps_do_not_go_on_condemns_unless_it_is_marked(ends: bool) -> None:
     contents = [*cut(slicer=SEGMENTS)[:4], *cut(size="192x120", slicer=SEGMENTS, first=700)[4:]]
-    assert errors(tied(contents, ends=ends)) == {4: "size_changed"}
-    assert errors(tied(contents, ends=ends, marked=(4,))) == {}
+    assert errors(continuity_of(contents, ends=ends)) == {4: "size_changed"}
+    assert errors(continuity_of(contents, ends=ends, marked=(4,))) == {}
 
 
 # --- restarts --------------------------------------------------------------------------------------------------------
@@ -183,19 +183,19 @@ def test_a_line_that_begins_anew_and_goes_on_to_the_end_is_never_an_error(
     kind: str, marked: tuple[int, ...], ends: bool
 ) -> None:
     first = cut(**OTHER)[:4] if kind == "at 0" else cut()[:4]
-    ties = tied([*first, *RESTARTS[kind]()], ends=ends, marked=marked)
-    assert errors(ties) == {}
-    assert dict(ties.lost) == {}
-    assert {one.code for one in ties.faults} <= {"timestamps_jump"}
-    assert not (marked and ties.faults)
+    continuity = continuity_of([*first, *RESTARTS[kind]()], ends=ends, marked=marked)
+    assert errors(continuity) == {}
+    assert dict(continuity.lost) == {}
+    assert {one.code for one in continuity.faults} <= {"timestamps_jump"}
+    assert not (marked and continuity.faults)
 
 
 @BOTH
 def test_several_restarts_in_a_row_are_no_error(ends: bool) -> None:
     contents = [*cut()[:3], *cut(**OTHER)[:2], *cut(first=3000)[:2], *cut(first=40)[:4]]
-    ties = tied(contents, ends=ends)
-    assert errors(ties) == {}
-    assert [one.index for one in ties.faults if one.code == "timestamps_jump"] == [3, 5, 7]
+    continuity = continuity_of(contents, ends=ends)
+    assert errors(continuity) == {}
+    assert [one.index for one in continuity.faults if one.code == "timestamps_jump"] == [3, 5, 7]
 
 
 # --- lost ends -------------------------------------------------------------------------------------------------------
@@ -213,13 +213,13 @@ def test_the_time_that_a_cut_off_tail_takes_is_known_within_a_frame(form: str, p
         if gone < 2 / FPS:
             continue
         found = lost_of(contents, index, ends=ends)
-        assert errors(tied(contents, ends=ends)) == {}, index
+        assert errors(continuity_of(contents, ends=ends)) == {}, index
         assert gone - 1.5 / FPS <= found <= gone + 1.5 / FPS + 0.5, (index, gone, found)
 
 
 def lost_of(contents: Sequence[bytes], index: int, *, ends: bool) -> float:
     """Seconds that are lost in a slice and behind it."""
-    spans = list(tied(contents, ends=ends).lost.get(index, ()))
+    spans = list(continuity_of(contents, ends=ends).lost.get(index, ()))
     facts = facts_of(contents[index], ends=ends)
     spans += [span for held in (facts.video, facts.audio) if held is not None for span in held.lost]
     return max((end for _, end in spans), default=0.0) - min((begin for begin, _ in spans), default=0.0)
@@ -231,8 +231,8 @@ def test_sound_that_stops_early_is_lost_from_there_on(ends: bool) -> None:
         contents = list(cut(slicer=SEGMENTS))
         contents[3] = without(contents[3], AUDIO_PID, kept)
         gone = last_shown(cut(slicer=SEGMENTS)[3], "a") - last_shown(contents[3], "a")
-        ties = tied(contents, ends=ends) if not ends else tied(contents)
-        (span,) = ties.lost[3]
+        continuity = continuity_of(contents, ends=ends) if not ends else continuity_of(contents)
+        (span,) = continuity.lost[3]
         assert gone > 0.1
         assert span[1] - span[0] == pytest.approx(gone, abs=0.03 + 2 * FRAME), kept
 
@@ -240,22 +240,22 @@ def test_sound_that_stops_early_is_lost_from_there_on(ends: bool) -> None:
 def test_sound_that_is_absent_from_one_slice_is_lost_in_all_of_it() -> None:
     contents = list(cut())
     contents[3] = without(contents[3], AUDIO_PID, 0)
-    assert tied(contents).lost[3] == ((0.0, SECONDS),)
+    assert continuity_of(contents).lost[3] == ((0.0, SECONDS),)
 
 
 def test_pictures_that_are_absent_from_one_slice_are_lost_in_all_of_it() -> None:
     contents = list(cut())
     contents[3] = without(contents[3], VIDEO_PID, 0)
-    assert (0.0, SECONDS) in tied(contents).lost[3]
+    assert (0.0, SECONDS) in continuity_of(contents).lost[3]
 
 
 def test_sound_counts_as_lost_only_where_it_was_wanted_or_some_slice_names_it() -> None:
     emptied = [without(content, AUDIO_PID, 0) for content in cut()]
-    assert lost_seconds(tied(emptied)) == COUNT * SECONDS
-    assert lost_seconds(tied(emptied, sound=False)) == 0
-    assert lost_seconds(tied(emptied, sound=True)) == COUNT * SECONDS
-    assert lost_seconds(tied(cut(mute=True))) == 0
-    assert lost_seconds(tied(cut(mute=True), sound=True)) == COUNT * SECONDS
+    assert lost_seconds(continuity_of(emptied)) == COUNT * SECONDS
+    assert lost_seconds(continuity_of(emptied, sound=False)) == 0
+    assert lost_seconds(continuity_of(emptied, sound=True)) == COUNT * SECONDS
+    assert lost_seconds(continuity_of(cut(mute=True))) == 0
+    assert lost_seconds(continuity_of(cut(mute=True), sound=True)) == COUNT * SECONDS
 
 
 def test_a_loss_that_no_key_frame_ends_goes_on_in_the_next_slices() -> None:
@@ -266,8 +266,8 @@ def test_a_loss_that_no_key_frame_ends_goes_on_in_the_next_slices() -> None:
         index for index in range(1, COUNT) if facts[index].video is not None and facts[index].video.first_key is None
     ]  # type: ignore[union-attr]
     contents[begun] = without(contents[begun], VIDEO_PID, 10, 11)
-    ties = tied(contents)
-    assert begun + 1 in ties.lost
+    continuity = continuity_of(contents)
+    assert begun + 1 in continuity.lost
     ended = {index: facts_of(content, ends=True) for index, content in enumerate(contents)}
     ended[begun] = facts_of(contents[begun], ends=False)
     assert must_follow(pieces_of(contents), ended) == [begun + 1]
@@ -282,16 +282,16 @@ def test_a_length_that_the_playlist_gives_wrongly_is_known_by_its_seconds(wrong:
     contents = cut()
     facts = {index: facts_of(content, ends=ends) for index, content in enumerate(contents)}
     for index in range(COUNT):
-        ties = tie(pieces_of(contents, seconds={index: SECONDS + wrong}), facts)
-        assert dict(ties.durations) == {index: pytest.approx(wrong, abs=0.1)}, index
-        assert errors(ties) == {}, index
+        continuity = judge_continuity(pieces_of(contents, seconds={index: SECONDS + wrong}), facts)
+        assert dict(continuity.durations) == {index: pytest.approx(wrong, abs=0.1)}, index
+        assert errors(continuity) == {}, index
 
 
 def test_lengths_within_a_quarter_of_a_second_are_not_held_against_a_playlist() -> None:
     contents = cut()
     facts = {index: facts_of(content, ends=False) for index, content in enumerate(contents)}
     seconds = {index: SECONDS + (0.2 if index % 2 else -0.2) for index in range(COUNT)}
-    assert dict(tie(pieces_of(contents, seconds=seconds), facts).durations) == {}
+    assert dict(judge_continuity(pieces_of(contents, seconds=seconds), facts).durations) == {}
 
 
 # --- anything --------------------------------------------------------------------------------------------------------
@@ -333,9 +333,11 @@ FACTS = st.builds(
     st.sets(st.integers(0, 7)),
     st.sampled_from([None, True, False]),
 )
-def test_whatever_was_read_ties_never_raise(facts: dict[int, SliceFacts], marked: set[int], sound: bool | None) -> None:
+def test_whatever_was_read_continuity_never_raises(
+    facts: dict[int, SliceFacts], marked: set[int], sound: bool | None
+) -> None:
     pieces = pieces_of([b""] * 8, marked=sorted(marked))
-    ties = tie(pieces, facts, sound=sound)
-    assert all(0 <= one.index < 8 for one in ties.faults)
-    assert set(ties.lost) <= set(range(8))
+    continuity = judge_continuity(pieces, facts, sound=sound)
+    assert all(0 <= one.index < 8 for one in continuity.faults)
+    assert set(continuity.lost) <= set(range(8))
     must_follow(pieces, facts)
