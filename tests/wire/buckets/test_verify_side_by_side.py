@@ -78,7 +78,7 @@ async def test_so_many_recordings_are_judged_at_once_and_no_more(
 
 async def test_an_error_of_ours_in_one_recording_leaves_the_others_their_reports(far: S3Bucket, prefix: str) -> None:
     found, _ = await discover(far, prefix, Usage())
-    found[4].objects.append(ListedObject("k", 1, "e", None))  # type: ignore[arg-type]
+    found[4].objects.append(ListedObject("k", 1, "e", "yesterday"))  # type: ignore[arg-type]
     judged = {one.recording.sid: one for one in await judge(far, found, 3)}
     assert isinstance(judged[f"{4:032x}"].error, TypeError)
     assert [sid for sid, one in judged.items() if one.report is None] == [f"{4:032x}"]
