@@ -35,7 +35,7 @@ from benchmarks.stores import MANY, running
 from emulator.s3_server import S3Server
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
-from service.media.discovery import FoundRecording
+from service.media.discovery import FoundRecording, Wanted
 from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Verdict
@@ -91,7 +91,7 @@ def _cpu() -> float:
 def expected(prefix: str, hours: int) -> Expectation:
     """What the recording should hold: its whole length."""
     found = FoundRecording(prefix, recordings.SID, recordings.CNAME, slices=hours * 3600 // recordings.SECONDS, mp4s=1)
-    return found.expectation(recordings.BEGIN + 1e6, recordings.BEGIN, recordings.BEGIN + hours * 3600)
+    return found.expectation(recordings.BEGIN + 1e6, Wanted(recordings.BEGIN, recordings.BEGIN + hours * 3600))
 
 
 def upload(server: S3Server, folder: Path, prefix: str) -> None:
@@ -334,7 +334,7 @@ def show(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", default="1,10")
-    parser.add_argument("--levels", default="listing,structure,content,full")
+    parser.add_argument("--levels", default=",".join(Level))
     parser.add_argument("--folder", type=Path, help="Where the media are kept between runs. Default: nowhere.")
     parser.add_argument("--limit", type=float, default=0, help="Seconds; what was not measured by then is left out.")
     parser.add_argument("--out", type=Path, help="Write JSON there.")

@@ -64,6 +64,11 @@ FILES_MISSING = Counter(
 )
 OBJECTS = Counter("pagereel_verification_objects_total", "Objects listed for verification", registry=REGISTRY)
 REQUESTS = Counter("pagereel_verification_requests_total", "Bucket requests made for verification", registry=REGISTRY)
+REPEATS = Counter(
+    "pagereel_verification_repeated_requests_total",
+    "Bucket requests of verifications that were made again because the bucket did not answer",
+    registry=REGISTRY,
+)
 BYTES = Counter("pagereel_verification_read_bytes_total", "Bytes read from buckets for verification", registry=REGISTRY)
 EXPECTED = Counter(
     "pagereel_verification_expected_seconds_total", "Expected media time, summed over all looks", registry=REGISTRY
@@ -158,8 +163,9 @@ def time_judged(expected_seconds: float, covered_seconds: float, missing: Iterab
         MISSING.labels(kind).inc(seconds)
 
 
-def bucket_used(objects: int, requests: int, size_bytes: int) -> None:
-    """What one look or listing cost."""
+def bucket_used(objects: int, requests: int, size_bytes: int, repeats: int) -> None:
+    """What one look or listing cost; `repeats` are those of the requests that were made again."""
     OBJECTS.inc(objects)
     REQUESTS.inc(requests)
+    REPEATS.inc(repeats)
     BYTES.inc(size_bytes)

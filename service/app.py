@@ -133,7 +133,8 @@ def wire(
     budget = SharedBudget(database, rate, clock)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"
     clients = {name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()}
-    verifier = Verifier(buckets.bucket_of)
+    paces = {name: profile.read_bytes_per_second for name, profile in settings.storage.items()}
+    verifier = Verifier(buckets.bucket_of, paces)
     room = partial(_has_room, reserve)
     work = Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy, room=room)
     worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock)

@@ -26,6 +26,7 @@ from service.report import Interval, Level
 from service.settings import Settings, location
 from service.verifier import foreign
 from service.verifier.foreign import Judged
+from service.verifier.pace import Pace
 from service.verifier.reading import TooManyObjects
 
 INTERRUPTED = 130
@@ -152,8 +153,9 @@ async def _verify(
         found = await _found(bucket, request)
         result.found = len(found)
         with progress_of(found, quiet=quiet) as advance:
+            pace = Pace(profile.read_bytes_per_second)
             judging = foreign.judge_found(
-                bucket, found, request.level, request.wanted, at_once=request.at_once, now_fn=time.time
+                bucket, found, request.level, request.wanted, at_once=request.at_once, pace=pace, now_fn=time.time
             )
             async with aclosing(judging):
                 async for judged in judging:

@@ -114,6 +114,7 @@ class StorageProfile(Section):
     signature: Literal["v4", "v2"] | None = None
     list_version: Literal[1, 2] | None = None
     concurrency: int = Field(32, ge=1, le=256)
+    read_bytes_per_second: int | None = Field(None, ge=100_000)
     read_only: bool = False
     write: Keys | None = None
     credentials_file: CredentialsFile | None = Field(None, validate_default=True)

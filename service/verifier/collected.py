@@ -11,6 +11,7 @@ from service.media.pictures import Look, Sample
 from service.media.slices import SliceFacts
 from service.media.verdict import Snapshot, Unread, lost_seconds
 from service.report import Level
+from service.verifier.pace import Pace
 from service.verifier.reading import beside, counted
 
 # More objects than this that cannot be read are a store that is down.
@@ -26,6 +27,7 @@ class Collected:
     bucket: Bucket
     listed: Listed
     usage: Usage
+    pace: Pace = field(default_factory=Pace)
     slices: dict[int, SliceFacts] = field(default_factory=dict)
     samples: dict[int, Sample] = field(default_factory=dict)
     gone: dict[str, str] = field(default_factory=dict)

@@ -40,21 +40,49 @@ class Decoders:
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most or len(os.sched_getaffinity(0))
-        self._free = asyncio.Semaphore(self.most)
+        self._turns = asyncio.Semaphore(self.most)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator["Decoder"]:
         """A decoder with a child of its own, which ends with the block."""
-        async with self._free, Decoder() as decoder:
-            yield decoder
+        turn = _Turn(self._turns)
+        await turn.take()
+        try:
+            async with Decoder(turn=turn) as decoder:
+                yield decoder
+        finally:
+            turn.give_back()
+
+
+class _Turn:
+    """One of the turns of `Decoders`. Giving back one that is not held does nothing."""
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._held = False
+
+    async def take(self) -> None:
+        await self._turns.acquire()
+        self._held = True
+
+    def give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._turns.release()
 
 
 class Decoder:
     """One child at a time, started by the first job. `cpu_seconds` is what all its children have used."""
 
     def __init__(
-        self, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: int = CPU_SECONDS, job_seconds: float = JOB_SECONDS
+        self,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        cpu_seconds: int = CPU_SECONDS,
+        job_seconds: float = JOB_SECONDS,
+        turn: _Turn | None = None,
     ) -> None:
+        self._turn = turn
         self._limits = str(memory_bytes), str(cpu_seconds)
         self._job_seconds = job_seconds
         self._process: Process | None = None
@@ -83,6 +111,18 @@ class Decoder:
                 process.kill()
             # Its pipes close only when they are read to their end.
             await process.communicate()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait for `seconds`, if they are more than 0. Others may decode meanwhile: the child ends, and the turn is
+        theirs until then."""
+        if seconds <= 0:
+            return
+        await self.close()
+        if self._turn is not None:
+            self._turn.give_back()
+        await asyncio.sleep(seconds)
+        if self._turn is not None:
+            await self._turn.take()
 
     async def run(
         self, job: str, content: bytes, *, seconds: float = 0.0, keep: bool = False, **asked: Any

@@ -29,7 +29,8 @@ async def read_bytes(collected: Collected, decoders: Decoders) -> None:
     async def scan(rows: list[list[int]]) -> None:
         async with decoders.one() as decoder:
             while rows:
-                for index in rows.pop(0):
+                await decoder.rest(collected.pace.due_seconds())
+                for index in rows.pop(0) if rows else ():
                     content = await read_object(collected, index, Level.BYTES)
                     if content is None:
                         continue
@@ -60,6 +61,9 @@ async def read_everything(collected: Collected, decoders: Decoders) -> Shown:
     async def decode(rows: list[list[int]]) -> None:
         async with decoders.one() as decoder:
             while rows:
+                await decoder.rest(collected.pace.due_seconds())
+                if not rows:
+                    break
                 row = Row(collected, decoder, gallery, Level.FULL, read, units=compares(collected))
                 await row.decode(rows.pop(0))
             collected.usage.cpu_seconds += decoder.cpu_seconds
@@ -84,6 +88,7 @@ async def read_object(collected: Collected, index: int, level: Level) -> bytes |
     fetched = await collected.fetch(piece.key, MOST_SLICE_BYTES, level)
     if fetched is None:
         return None
+    collected.pace.took(len(fetched.content))
     collected.digests[piece.key] = await asyncio.to_thread(_digest, fetched.content)
     if fetched.checksum is not None:
         collected.checksums[piece.key] = fetched.checksum

@@ -12,6 +12,7 @@ from service.media.discovery import FoundRecording, Wanted, find_recordings
 from service.report import Level, ListedObject, Report
 from service.verifier.decoder import Decoders
 from service.verifier.judging import judge_recording
+from service.verifier.pace import Pace
 from service.verifier.reading import beside, list_all
 
 MOST_OBJECTS = 2_000_000
@@ -40,6 +41,7 @@ async def judge_found(
     wanted: Wanted,
     *,
     at_once: int,
+    pace: Pace | None = None,
     now_fn: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Judged, None]:
     """Judge the recordings, `at_once` of them side by side, and yield each when it is ready.
@@ -53,7 +55,7 @@ async def judge_found(
 
     async def work() -> None:
         for recording in waiting:
-            await ready.put(await _judge(bucket, recording, level, wanted, decoders, now_fn))
+            await ready.put(await _judge(bucket, recording, level, wanted, decoders, pace, now_fn))
 
     workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(found)))]
     try:
@@ -73,12 +75,13 @@ async def _judge(
     level: Level,
     wanted: Wanted,
     decoders: Decoders,
+    pace: Pace | None,
     now_fn: Callable[[], float],
 ) -> Judged:
     listed = _Listed(bucket, recording.objects)
     try:
         expected = recording.expectation(now_fn(), wanted)
-        report = await judge_recording(listed, expected, level, now_fn=now_fn, decoders=decoders)
+        report = await judge_recording(listed, expected, level, now_fn=now_fn, decoders=decoders, pace=pace)
     except Exception as error:
         return Judged(recording, None, error)
     return Judged(recording, report)

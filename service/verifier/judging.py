@@ -21,6 +21,7 @@ from service.verifier.gallery import Shown
 from service.verifier.mp4 import read_doubtful, read_keys, read_tables
 from service.verifier.mp4_bytes import read_mp4_bytes
 from service.verifier.mp4_stretches import compare_stretches
+from service.verifier.pace import Pace
 from service.verifier.reading import TooManyObjects, beside, counted, read_recording, weight
 from service.verifier.structure import read_structure
 
@@ -34,19 +35,21 @@ async def judge_recording(
     now_fn: Callable[[], float] = time.time,
     usage: Usage | None = None,
     decoders: Decoders | None = None,
+    pace: Pace | None = None,
     patience: Patience = Patience(),  # noqa: B008 - immutable
 ) -> Report:
     """Look at everything below `expected.key_prefix` as deep as `level` says, and judge it.
 
     `seed` decides which samples are taken; the report holds it, so that a look can be repeated. `usage` counts what
-    it cost, also while it runs. `decoders` bounds how many looks decode at once. Never raises for what the bucket
+    it cost, also while it runs. `decoders` bounds how many looks decode at once, `pace` how fast those read that
+    share it, where they read everything. Never raises for what the bucket
     answers: a bucket that cannot be looked at gives the verdict `unreachable`. Takes `two_reads_apart_seconds` longer
     where the last playlist does not say that it is the final one.
     """
     usage = usage or Usage()
     # One request that a store does not answer is repeated; what is still not answered then is not read.
     bucket = PatientBucket(bucket, patience, now=asyncio.get_running_loop().time)
-    verification = _Verification(bucket, expected, level, seed, now_fn, usage, decoders or Decoders())
+    verification = _Verification(bucket, expected, level, seed, now_fn, usage, decoders or Decoders(), pace or Pace())
     try:
         report = await verification.judge()
     except OutsideError as error:
@@ -73,13 +76,14 @@ class _Verification:
     now_fn: Callable[[], float]
     usage: Usage
     decoders: Decoders
+    pace: Pace
 
     async def judge(self) -> Report:
         usage = self.usage
         listing, reads = await read_recording(self.bucket, self.expected, usage)
         much = listing.count + weight(reads)
         listed = await beside(much, counted, usage, judge_listing, self.expected, listing, reads)
-        collected = Collected(self.bucket, listed, usage)
+        collected = Collected(self.bucket, listed, usage, self.pace)
         shown = Shown()
         reached = Level.LISTING
         # What may still come is waited for first: a verification that must be repeated anyway stays a cheap one.

@@ -76,6 +76,8 @@ class _Reader:
                 if not await self._measure(handler, window, at - len(before), at):
                     return None
             before = window[-_KEPT_BYTES:]
+            self._collected.pace.took(len(content))
+            await self._decoder.rest(self._collected.pace.due_seconds())
         if any(one.key == self._key for one in self._collected.unread) or self._key in self._collected.gone:
             return None
         self._collected.digests[self._key] = digest.hexdigest()

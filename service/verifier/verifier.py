@@ -1,8 +1,9 @@
 """The verifier of the service: looks at recordings as their rows say, and counts what that costs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from zlib import crc32
 
 from metrics import verification as meter
@@ -15,14 +16,21 @@ from service.verifier.decoder import Decoder, Decoders
 from service.verifier.judging import judge_recording, judge_shut
 from service.verifier.live import sample_newest
 from service.verifier.looking import Look, find_tasks, look
+from service.verifier.pace import Pace
 
 
 class Verifier:
     """Holds nothing between looks but the process that decodes; `open_bucket` gives the bucket that a recording is
-    pinned to, or raises `OutsideError`."""
+    pinned to, or raises `OutsideError`. `read_bytes_per_second` says how fast whole recordings of each storage profile
+    may be read, where they are not read as fast as they come."""
 
-    def __init__(self, open_bucket: Callable[[Recording], Bucket]) -> None:
+    def __init__(
+        self,
+        open_bucket: Callable[[Recording], Bucket],
+        read_bytes_per_second: Mapping[str, int | None] = MappingProxyType({}),
+    ) -> None:
         self._open_bucket = open_bucket
+        self._paces = {storage: Pace(rate) for storage, rate in read_bytes_per_second.items()}
         self._decoders = Decoders()
         # One child for the samples of all running recordings: starting one costs more than twenty samples.
         self._live = Decoder()
@@ -50,6 +58,7 @@ class Verifier:
                 now_fn=now_fn,
                 usage=usage,
                 decoders=self._decoders,
+                pace=self._paces.get(recording.storage),
             )
         _count(report, usage, asyncio.get_running_loop().time() - started)
         return report
@@ -63,7 +72,7 @@ class Verifier:
             sample = await sample_newest(bucket, recording, seen, self._live, usage)
             return seen if sample is None else replace(seen, picture=sample.look, silent=sample.silent)
         finally:
-            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
+            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
 
     async def find_tasks(self, recording: Recording) -> dict[int, str]:
         """See `looking.find_tasks`."""
@@ -71,7 +80,7 @@ class Verifier:
         try:
             return await find_tasks(self._open_bucket(recording), recording, usage)
         finally:
-            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
+            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
 
 
 def _seed(recording: Recording) -> int:
@@ -83,7 +92,7 @@ def _count(report: Report, usage: Usage, seconds: float) -> None:
     level = Level(report.level)
     meter.report_made(report.verdict.value, level.value, (one.severity.value for one in report.findings), seconds)
     meter.files_judged((file.kind.value, file.missing) for file in report.files)
-    meter.bucket_used(usage.objects, usage.requests, usage.bytes_read)
+    meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
     if report.coverage is not None:
         missing = ((one.kind.value, one.seconds) for one in report.missing)
         meter.time_judged(report.coverage.expected_seconds, report.coverage.covered_seconds, missing)

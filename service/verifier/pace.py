@@ -1,0 +1,36 @@
+"""Spreads the reading of whole recordings over time, so that it leaves room on a line or at a store for others."""
+
+import time
+from collections.abc import Callable
+
+AHEAD_SECONDS = 10.0
+
+
+class Pace:
+    """At most `bytes_per_second` over all verifications that share it; None: as fast as the bytes come.
+
+    What was read is counted after it came. Reading may run `ahead_seconds` ahead of its pace and then rests until it
+    is on time again, so that a decoder need not be given back after every slice.
+    """
+
+    def __init__(
+        self,
+        bytes_per_second: int | None = None,
+        *,
+        ahead_seconds: float = AHEAD_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bytes_per_second = bytes_per_second
+        self._ahead_seconds = ahead_seconds
+        self._now = now
+        self._level_at = float("-inf")
+
+    def took(self, size_bytes: int) -> None:
+        """Count bytes that were read."""
+        if self._bytes_per_second is not None:
+            self._level_at = max(self._level_at, self._now()) + size_bytes / self._bytes_per_second
+
+    def due_seconds(self) -> float:
+        """How long reading has to rest now; 0: it may go on."""
+        ahead = self._level_at - self._now()
+        return ahead if ahead > self._ahead_seconds else 0.0
