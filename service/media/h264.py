@@ -1,6 +1,7 @@
 """Reads what the first bytes of a coded picture say: its kind, and the parameter sets that come with it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 IDR, SPS, PPS = 5, 7, 8
@@ -58,6 +59,7 @@ def nal_units(content: bytes) -> list[bytes]:
     return found
 
 
+@lru_cache(maxsize=512)  # the slices of a recording repeat the same sets
 def read_parameters(unit: bytes) -> ParameterSet | None:
     """Read a sequence parameter set; None where it is cut off or makes no sense."""
     try:

@@ -30,6 +30,8 @@ Bytes = NDArray[np.uint8]
 Ticks = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+_PLACES = np.arange(PACKET, dtype=np.int32)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
@@ -105,7 +107,7 @@ def read_packets(content: bytes | memoryview, known: tuple[Stream, ...] = (), *,
     ours = pids != _NULL
     units = {}
     for pid, stream in streams.items():
-        mine = np.flatnonzero((pids == pid) & (begins < PACKET))
+        mine = ((pids == pid) & (begins < PACKET)).nonzero()[0]
         if len(mine) and (stream.video or stream.audio):
             units[pid] = _read_units(rows, mine, begins[mine], stream, partial=partial)
     return Packets(
@@ -131,10 +133,10 @@ def elementary(content: bytes, pid: int) -> bytes:
     pids = (packets[:, 1].astype(np.int32) & 0x1F) << 8 | packets[:, 2]
     packets = packets[(pids == pid) & (packets[:, 3] & 0x10 != 0)]
     begins = np.minimum(np.where(packets[:, 3] & 0x20, packets[:, 4].astype(np.int32) + 5, 4), PACKET)
-    starts = np.flatnonzero(packets[:, 1] & 0x40)
+    starts = (packets[:, 1] & 0x40).nonzero()[0]
     heads = _gather(packets[starts], begins[starts])
     begins[starts] += np.where((heads[:, 0] | heads[:, 1] | heads[:, 2] ^ 1) == 0, 9 + heads[:, 8].astype(np.int32), 0)
-    stream: bytes = packets[np.arange(PACKET, dtype=np.int32) >= begins[:, None]].tobytes()
+    stream: bytes = packets[begins[:, None] <= _PLACES].tobytes()
     return stream
 
 
@@ -237,7 +239,7 @@ def _read_units(rows: _Rows, mine: Ticks, begins: NDArray[np.int32], stream: Str
     counters = packets[:, 3] & 0x0F
     missing = _missing_after(rows, mine, packets)
     bad = (packets[:, 1] & 0x80 != 0) | (packets[:, 3] & 0xC0 != 0)
-    starts = np.flatnonzero(packets[:, 1] & 0x40)
+    starts = (packets[:, 1] & 0x40).nonzero()[0]
     heads = _gather(packets[starts], begins[starts])
     begun = (heads[:, 0] | heads[:, 1] | (heads[:, 2] ^ 1)) == 0
     if not begun.all():
@@ -261,7 +263,7 @@ def _read_units(rows: _Rows, mine: Ticks, begins: NDArray[np.int32], stream: Str
         frames, rate = _sound_frames(packets, begins, starts, ends, heads, broken)
     first = {}
     if stream.video:
-        first = {int(k): _es_begin(packets, begins, int(starts[k]), int(ends[k])) for k in np.flatnonzero(keys)}
+        first = {int(k): _es_begin(packets, begins, int(starts[k]), int(ends[k])) for k in keys.nonzero()[0]}
     return Units(
         shown, decoded, keys, broken, cut, rows.at[mine[starts]], first,
         (int(counters[0]), int(counters[-1])), bool(len(mine) and (not len(starts) or starts[0] > 0)),
@@ -334,16 +336,17 @@ def _sound_frames(
     packets: Bytes, begins: NDArray[np.int32], starts: Ticks, ends: Ticks, heads: Bytes, broken: Flags
 ) -> tuple[NDArray[np.int64], int | None]:
     """How many sound frames begin in each unit."""
-    inside = np.arange(PACKET, dtype=np.int32) >= begins[:, None]
-    content = packets[inside].tobytes()
-    sizes = np.append(0, np.cumsum(PACKET - begins.astype(np.int64)))
+    inside = begins[:, None] <= _PLACES
+    content = memoryview(packets[inside].tobytes())
+    sizes = [0, *np.cumsum(PACKET - begins).tolist()]
     frames = np.zeros(len(starts), np.int64)
     rate: int | None = None
     rest = 0
+    before = broken.tolist()
     for number, (start, end, header) in enumerate(
         zip(starts.tolist(), ends.tolist(), heads[:, 8].tolist(), strict=True)
     ):
-        body = memoryview(content)[sizes[start] + 9 + header : sizes[end]]
-        frames[number], rest, found = count_frames(body, 0 if number and broken[number - 1] else rest)
+        body = content[sizes[start] + 9 + header : sizes[end]]
+        frames[number], rest, found = count_frames(body, 0 if number and before[number - 1] else rest)
         rate = found or rate
     return frames, rate

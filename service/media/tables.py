@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 H264 = 0x1B
 AAC = 0x0F
@@ -82,6 +83,7 @@ def _payload(packet: bytes) -> bytes:
     return packet[5 + packet[4] :] if control & 2 else packet[4:]
 
 
+@lru_cache(maxsize=512)  # the slices of a recording repeat the same tables
 def _crc(section: bytes) -> int:
     """The sum of a table with its own sum at the end, which is 0 where nothing was damaged."""
     value = 0xFFFFFFFF

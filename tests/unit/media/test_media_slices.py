@@ -214,6 +214,21 @@ def test_ends_that_hold_no_last_sound_or_no_tables_are_doubtful() -> None:
     assert read_ends(untold, read_packets(rows[-300:].tobytes(), KNOWN)).doubtful
 
 
+def test_sound_that_a_muxer_left_out_near_the_end_makes_a_slice_doubtful() -> None:
+    rows = rows_of(slice_of(seconds=8))
+    head = read_packets(rows[:22].tobytes(), partial=True)
+    begins = [at for at in places_of(rows, AUDIO_PID, begins=True) if at >= len(rows) - 300]
+    missing = [at for at in places_of(rows, AUDIO_PID) if begins[-3] <= at < begins[-2]]
+    cut = np.delete(rows, missing, axis=0)
+    # Its counters go on as if nothing were missing.
+    sounds = places_of(cut, AUDIO_PID)
+    cut[sounds, 3] = cut[sounds, 3] & 0xF0 | np.arange(len(sounds)) % 16
+    whole_tail, cut_tail = (read_packets(all_of[-290:].tobytes(), KNOWN) for all_of in (rows, cut))
+    assert not read_ends(head, whole_tail).doubtful
+    assert (read_ends(head, cut_tail).damage, read_ends(head, cut_tail).doubtful) == (0, True)
+    assert lost_sound(whole(cut)) > 0
+
+
 def test_a_slice_of_zeros_or_of_nothing_holds_nothing() -> None:
     for content in (b"", bytes(100 * PACKET), b"\xff" * 50_000):
         facts = read_whole(read_packets(content, KNOWN), KNOWN)
