@@ -22,6 +22,7 @@ import tempfile
 import time
 from base64 import b64encode
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,10 @@ def live(number: int, groups: int, port: int, now: float) -> tuple[Recording, fl
     return replace(recording, attempts=(attempt,), watch=watch), due_at
 
 
+def _insert(connection: sa.Connection, batch: list[tuple[Recording, float]]) -> None:
+    insert(connection, [each for each, _ in batch])
+
+
 async def fill(url: str, count: int, groups: int, port: int) -> list[Recording]:
     async with await Database.open(url) as database:
         await prepare(database, "bench", time.time())
@@ -189,9 +194,9 @@ async def fill(url: str, count: int, groups: int, port: int) -> list[Recording]:
         due = due.values(due_at=sa.bindparam("at"))
         for first in range(0, count, 1000):
             batch = made[first : first + 1000]
-            await database.run(lambda c, batch=batch: insert(c, [each for each, _ in batch]))
+            await database.run(partial(_insert, batch=batch))
             rows = [{"of": each.id, "at": min(at, each.watch.next_list_at or at)} for each, at in batch]
-            await database.run(lambda c, rows=rows: c.execute(due, rows))
+            await database.run(partial(sa.Connection.execute, statement=due, parameters=rows))
     return [each for each, _ in made]
 
 
@@ -256,8 +261,13 @@ async def notify(recordings: list[Recording], port: int) -> None:
         for number in itertools.count():
             one = recordings[number % len(recordings)]
             attempt = one.attempts[0]
-            payload = {"cname": one.cname, "uid": str(attempt.uid), "sid": attempt.sid, "sequence": number}
-            payload |= {"sendts": round(time.time() * 1000), "serviceType": 2, "details": {"progress": 9000}}
+            payload: dict[str, Any] = {"cname": one.cname, "uid": str(attempt.uid), "sid": attempt.sid}
+            payload |= {
+                "sequence": number,
+                "sendts": round(time.time() * 1000),
+                "serviceType": 2,
+                "details": {"progress": 9000},
+            }
             said = {"noticeId": f"n{number}", "productId": 3, "eventType": 33, "notifyMs": 1, "payload": payload}
             body = orjson.dumps(said)
             headers = {"Agora-Signature-V2": hmac.digest(SECRET.encode(), body, "sha256").hex()}
