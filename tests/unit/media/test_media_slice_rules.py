@@ -73,6 +73,13 @@ def test_of_streams_that_change_where_the_recorder_was_interrupted_nothing_is_sa
     assert judged(changed, marked=(2,)) == []
 
 
+def test_the_last_slice_may_hold_fewer_streams_and_no_slice_before_it() -> None:
+    sound_alone = replace(GOOD, streams=(AUDIO,), video=None)
+    assert (3, "streams_changed") not in judged(four(sound_alone, 3))
+    assert (3, "video_absent") in judged(four(sound_alone, 3))
+    assert (2, "streams_changed") in judged(four(sound_alone, 2))
+
+
 def test_the_order_of_streams_in_a_map_is_no_change() -> None:
     assert judged(four(replace(GOOD, streams=(AUDIO, VIDEO)))) == []
 
