@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 import av
 import numpy as np
 
-from service.decoder.mp4_samples import decode_group, decode_keys, decode_sound
-from service.decoder.pictures import layout, measure, sheet, shrunk, small
-from service.decoder.streams import Player, first_picture, sample
+from service.decoder.mp4_samples import decode_group, decode_keys, decode_pictures, decode_sound, decode_sounds
+from service.decoder.pictures import apart, layout, measure, sheet, shrunk, small
+from service.decoder.sounds import likeness, wave
+from service.decoder.streams import Player, first_picture, sample, sounds_of
 from service.media.packets import Packets, elementary, read_packets
 from service.media.slices import SliceFacts, read_whole
 from service.media.tables import Stream
@@ -88,6 +89,28 @@ def mp4_group(content: bytes, config: str, sizes: list[int]) -> Answer:
     return {"states": decode_group(base64.b64decode(config), _apart(content, sizes))}, b""
 
 
+def mp4_likeness(content: bytes, begins: int, sets: str, config: str, sizes: list[int], skipped: int) -> Answer:
+    """How much the first picture of a slice differs from the samples of an MP4 file that is most like it; None where
+    one of them has no picture. `content` is the beginning of the slice, `begins` bytes, and the samples."""
+    frame = first_picture(content[:begins], bytes.fromhex(sets))
+    least: float | None = None
+    if frame is not None:
+        wanted = small(frame)
+        for other in decode_pictures(base64.b64decode(config), _apart(content[begins:], sizes), skipped):
+            share = apart(wanted, small(other))
+            least = share if least is None else min(least, share)
+            if not least:
+                break
+    return {"apart": least}, b""
+
+
+def mp4_sound_likeness(content: bytes, begins: int, config: str, sizes: list[int]) -> Answer:
+    """How well the sound at the beginning of a slice is found in samples of an MP4 file, from 0 to 1; None where one of
+    them is silent. `content` is the beginning of the slice, `begins` bytes, and the samples."""
+    sounds = decode_sounds(base64.b64decode(config), _apart(content[begins:], sizes))
+    return {"alike": likeness(wave(sounds_of(content[:begins])), wave(frame for _, frame in sounds))}, b""
+
+
 def mp4_sound(content: bytes, config: str, sizes: list[int]) -> Answer:
     """A stretch of sound of an MP4 file, and what became of each frame."""
     return decode_sound(base64.b64decode(config), _apart(content, sizes)), b""
@@ -130,7 +153,9 @@ JOBS: dict[str, Callable[..., Answer]] = {
     "whole": whole,
     "mp4_keys": mp4_keys,
     "mp4_group": mp4_group,
+    "mp4_likeness": mp4_likeness,
     "mp4_sound": mp4_sound,
+    "mp4_sound_likeness": mp4_sound_likeness,
     "mp4_units": mp4_units,
     "poster": poster,
     "sheet": sheet,

@@ -42,22 +42,35 @@ def decode_group(config: bytes, samples: Sequence[bytes]) -> list[str]:
     return states
 
 
+def decode_pictures(config: bytes, samples: Sequence[bytes], skipped: int) -> Iterator[av.VideoFrame]:
+    """Decode samples in the order of decoding; yield the clean pictures of all but the first `skipped`."""
+    for index, frame in _pictures(config, samples):
+        if index >= skipped and not frame.is_corrupt:
+            yield frame
+
+
 def decode_sound(config: bytes, samples: Sequence[bytes]) -> dict[str, Any]:
     """Decode AAC samples that follow each other. `config` is the AudioSpecificConfig. Return a state for each, and the
     rate, the channels and the seconds that came out."""
     states = [NONE] * len(samples)
     facts: dict[str, Any] = {"states": states, "seconds": 0.0}
+    for index, frame in decode_sounds(config, samples):
+        states[index] = CONCEALED if frame.is_corrupt else CLEAN
+        facts |= {"rate": frame.sample_rate, "channels": frame.layout.nb_channels}
+        facts["seconds"] += frame.samples / (frame.sample_rate or 1)
+    return facts
+
+
+def decode_sounds(config: bytes, samples: Sequence[bytes]) -> Iterator[tuple[int, av.AudioFrame]]:
+    """Yield (index of the sample, sound) of AAC samples that follow each other. `config` is the AudioSpecificConfig."""
     try:
-        context = av.CodecContext.create("aac", "r")
+        context: Any = av.CodecContext.create("aac", "r")
         context.extradata = config or None
     except (av.FFmpegError, ValueError):
-        return facts
+        return
     for index, sample in enumerate(samples):
         for frame in _decode(context, av.Packet(sample)) if sample else ():
-            states[index] = CONCEALED if frame.is_corrupt else CLEAN
-            facts |= {"rate": frame.sample_rate, "channels": frame.layout.nb_channels}
-            facts["seconds"] += frame.samples / (frame.sample_rate or 1)
-    return facts
+            yield index, frame
 
 
 def has_idr(config: bytes, sample: bytes) -> bool:

@@ -18,6 +18,8 @@ _SCALER = VideoReformatter()
 _LEVELS = np.arange(256)
 # Around pictures; black would look like one.
 _GREY = 80
+# The side of a block of a measured picture, and by how much one differs at most for its coding.
+_BLOCK, _NOISE = 10, 12
 
 
 def small(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -76,6 +78,13 @@ def fingerprint(picture: NDArray[np.uint8]) -> str:
 def alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     """Whether two pictures show the same."""
     return float(np.abs(one[:HEIGHT].astype(np.int16) - other[:HEIGHT]).mean()) < 0.5
+
+
+def apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """The share of a picture that differs from the other one by more than the noise of an encoder."""
+    difference = np.abs(one[:HEIGHT].astype(np.int16) - other[:HEIGHT])
+    blocks = difference.reshape(HEIGHT // _BLOCK, _BLOCK, WIDTH // _BLOCK, _BLOCK).mean((1, 3))
+    return float((blocks > _NOISE).mean())
 
 
 def sheet(content: bytes, most_bytes: int) -> tuple[dict[str, Any], bytes]:

@@ -335,6 +335,19 @@ def _is_key(packet: "av.Packet[Any]", one: _Slice) -> bool:
     return packet.pts is not None and (packet.is_keyframe or _shown(packet) in one.waiting)
 
 
+def sounds_of(content: bytes) -> Iterator[av.AudioFrame]:
+    """The sounds of a slice's beginning but the first two, which need the sound before them."""
+    audio: Codec = None
+    number = 0
+    for packet, _ in packets(content):
+        if packet.stream.type == "audio":
+            audio = audio or _codec(packet)
+            for frame in _decode(audio, packet):
+                number += 1
+                if number > 2:
+                    yield frame
+
+
 def first_picture(content: bytes, sets: bytes) -> av.VideoFrame | None:
     """The first clean key picture of a slice's beginning."""
     for packet, _ in packets(content):

@@ -20,6 +20,7 @@ from service.verifier.everything import read_bytes, read_everything
 from service.verifier.gallery import Shown
 from service.verifier.mp4 import read_doubtful, read_keys, read_tables
 from service.verifier.mp4_bytes import read_mp4_bytes
+from service.verifier.mp4_likeness import compare_with_slices
 from service.verifier.mp4_stretches import compare_stretches
 from service.verifier.pace import Pace
 from service.verifier.reading import TooManyObjects, beside, counted, read_recording, weight
@@ -112,6 +113,7 @@ class _Verification:
             try:
                 shown = await read_content(collected, self.seed, decoder)
                 await read_keys(collected, self.seed, decoder)
+                await compare_with_slices(collected, self.seed, decoder)
             finally:
                 self.usage.cpu_seconds += decoder.cpu_seconds
         if self.level is Level.BYTES:
@@ -124,6 +126,7 @@ class _Verification:
             try:
                 if self.level is Level.FULL:
                     await read_keys(collected, self.seed, decoder)
+                    await compare_with_slices(collected, self.seed, decoder)
                 await read_mp4_bytes(collected, decoder, self.level)
             finally:
                 self.usage.cpu_seconds += decoder.cpu_seconds

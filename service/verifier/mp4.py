@@ -119,7 +119,7 @@ class File:
         bad: dict[int, bool] = {}
         for row in rows:
             samples = await self.read_samples(track.samples, row.tolist())
-            answer = None if samples is None else await self._run("mp4_sound", track, samples)
+            answer = None if samples is None else await self.run("mp4_sound", track, samples)
             if answer is None:
                 return
             bad |= {index: state == "none" for index, state in zip(row.tolist(), answer["states"], strict=True)}
@@ -140,7 +140,7 @@ class File:
             sample = await self.read_samples(track.samples, [index])
             if sample is None:
                 return
-            answer = await self._run("mp4_keys", track, sample)
+            answer = await self.run("mp4_keys", track, sample)
             if answer is None:
                 return
             facts = answer["pictures"][0]
@@ -155,7 +155,7 @@ class File:
         for first, end in groups_of(track.samples, flags):
             begin = group_begin(track.samples, first - 1) if first else 0
             samples = await self.read_samples(track.samples, range(begin, end))
-            answer = None if samples is None else await self._run("mp4_group", track, samples)
+            answer = None if samples is None else await self.run("mp4_group", track, samples)
             if answer is None:
                 return
             states = answer["states"][first - begin :]
@@ -170,7 +170,7 @@ class File:
         for row in rows:
             first, end = row * _SOUND_AT_ONCE, min((row + 1) * _SOUND_AT_ONCE, len(track.samples))
             samples = await self.read_samples(track.samples, range(first, end))
-            answer = None if samples is None else await self._run("mp4_sound", track, samples)
+            answer = None if samples is None else await self.run("mp4_sound", track, samples)
             if answer is None:
                 return
             lost[first:end] = [state == "none" for state in answer["states"]]
@@ -212,13 +212,18 @@ class File:
             found.append(content)
         return found
 
-    async def _run(self, job: str, track: Track, samples: Sequence[bytes]) -> dict[str, Any] | None:
+    async def run(
+        self, job: str, track: Track, samples: Sequence[bytes], *, before: bytes = b"", **asked: Any
+    ) -> dict[str, Any] | None:
+        """Have a job about samples done; `before` are bytes in front of theirs. None: the decoder gave up, which is
+        noted."""
         config = base64.b64encode(track.config).decode()
         reason = ""
         for _ in range(2):
             try:
                 sizes = [len(sample) for sample in samples]
-                facts, _ = await self.decoder.run(job, b"".join(samples), config=config, sizes=sizes)
+                content = b"".join([before, *samples])
+                facts, _ = await self.decoder.run(job, content, config=config, sizes=sizes, **asked)
                 return facts
             except DecoderFailed as error:
                 reason = str(error)

@@ -26,7 +26,7 @@ _SAME_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class Stretch:
     """The pictures of one file that belong to the time of a slice, by their indexes."""
 
     piece: int
@@ -45,7 +45,7 @@ async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
     if not can_decode():
         return
     for number, _ in enumerate(collected.listed.listing.runs):
-        stretches = _stretches(collected, number)
+        stretches = stretches_of(collected, number)
         odd = _odd(collected, stretches)
         usual = [one for one in stretches if one.piece not in {other.piece for other in odd}]
         if not odd or not usual:
@@ -61,12 +61,13 @@ async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
             collected.usage.cpu_seconds += decoder.cpu_seconds
 
 
-def _stretches(collected: Collected, number: int) -> list[_Stretch]:
-    """The part of an MP4 file that belongs to each slice of a run, by the time that the slices before it last."""
+def stretches_of(collected: Collected, number: int) -> list[Stretch]:
+    """The part of an MP4 file that belongs to each slice of a run, by the time that the slices before it last. Empty
+    where a file cannot be read, or the files do not last as long as the slices."""
     run = collected.listed.listing.runs[number]
     pieces = [index for index, piece in enumerate(collected.listed.pieces) if piece.run == number and piece.size_bytes]
     begins = np.cumsum([0.0, *(collected.listed.pieces[index].seconds for index in pieces)])
-    found: list[_Stretch] = []
+    found: list[Stretch] = []
     passed = 0.0
     for part in sorted(run.mp4s):
         key = run.mp4s[part].key
@@ -78,13 +79,13 @@ def _stretches(collected: Collected, number: int) -> list[_Stretch]:
         places = np.searchsorted(begins, at + 1e-6, side="right") - 1
         for place in np.unique(places).tolist():
             if 0 <= place < len(pieces):
-                found.append(_Stretch(pieces[place], key, facts, track, np.flatnonzero(places == place)))
+                found.append(Stretch(pieces[place], key, facts, track, np.flatnonzero(places == place)))
         passed += track.seconds
     # Where the file is longer or shorter, for a pause or a part that is missing, its time is not that of the slices.
     return found if abs(passed - float(begins[-1])) <= _SAME_SECONDS else []
 
 
-def _odd(collected: Collected, stretches: list[_Stretch]) -> list[_Stretch]:
+def _odd(collected: Collected, stretches: list[Stretch]) -> list[Stretch]:
     """The stretches whose slice is much larger or smaller than the file lets expect."""
     if not stretches:
         return []
@@ -97,7 +98,7 @@ def _odd(collected: Collected, stretches: list[_Stretch]) -> list[_Stretch]:
     return [one for one, is_odd in zip(stretches, odd.tolist(), strict=True) if is_odd]
 
 
-async def _equal_share(collected: Collected, decoder: Decoder, one: _Stretch, *, mark: bool) -> float:
+async def _equal_share(collected: Collected, decoder: Decoder, one: Stretch, *, mark: bool) -> float:
     """How many of the file's pictures are those of the slice. `mark`: note the others where they are most of them."""
     piece = collected.listed.pieces[one.piece]
     content = await collected.read(piece.key, 0, min(piece.size_bytes, MOST_SLICE_BYTES), Level.STRUCTURE)

@@ -148,3 +148,17 @@ def _lengths(listing: str, muxer: str) -> list[float]:
 
 def _ffmpeg(options: Sequence[str], folder: Path) -> None:
     subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *options], cwd=folder, check=True, timeout=100)
+
+
+def with_mp4(folder: Path, *, pictures: str = "", sound: str = "", coding: Sequence[str] = ()) -> Made:
+    """A recording whose MP4 was encoded by itself. `pictures` and `sound` are other sources than the slices', `coding`
+    other options of the encoders."""
+    made = straight(Form(), folder)
+    sources = ["-i", "coded.mp4"]
+    for source in (pictures, sound):
+        sources += ["-f", "lavfi", "-t", str(SECONDS), "-i", source] if source else ["-i", "coded.mp4"]
+    chosen = ["-map", "1:v", "-map", "2:a", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+    chosen += ["-threads", "1", "-c:a", "aac", "-ac", "1", *coding, "-t", str(SECONDS)]
+    _ffmpeg([*sources, *chosen, "other.mp4"], folder)
+    made.parts[0].mp4s = [(folder / "other.mp4").read_bytes()]
+    return made

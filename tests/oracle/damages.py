@@ -144,7 +144,7 @@ _MP4: list[tuple[str, Reach, Callable[[Draft], None]]] = [
     ("table shorter", _S, mp4.table("fewer")),
     ("header changed", _S, mp4.header),
     ("box lost", _S, mp4.box_lost),
-    ("MP4 of another recording", _F, mp4.other_file),
+    ("MP4 of another recording", _B, mp4.other_file),
     ("MP4 empty", _S, mp4.empty_file),
     ("MP4 gone", _S, mp4.file_gone),
 ]

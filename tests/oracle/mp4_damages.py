@@ -151,8 +151,9 @@ def fragments(what: str) -> Change:
 
 
 def other_file(draft: Draft) -> None:
-    """The file is another recording's."""
-    others = [number for number, one in enumerate(RECIPES) if one.mp4 and number != draft.number]
+    """The file is another recording's: recordings of one take show and play the same."""
+    take = RECIPES[draft.number].take
+    others = [number for number, one in enumerate(RECIPES) if one.mp4 and one.take != take]
     other = base(draft.dice.choice(others))
     assert other.mp4 is not None
     draft.write(draft.mp4, other.objects[other.mp4], f"the MP4 of {other.recipe.name}")
