@@ -91,6 +91,7 @@ class File:
     key: str
     facts: Mp4
     level: Level
+    held: tuple[int, bytes] = (0, b"")
 
     async def decode_keys(self, seed: int) -> None:
         """Decode key pictures of equal stretches, then halve the way from bad ones to good ones."""
@@ -197,7 +198,7 @@ class File:
             return [b"" for _ in spans]
         first, last = min(begin for begin, _ in inside), max(end for _, end in inside)
         if last - first <= MOST_GROUP_BYTES:
-            content = await self.collected.read(self.key, first, last - first, self.level, code="mp4_missing")
+            content = await self._read(first, last)
             if content is None:
                 return None
             return [content[offset - first : offset - first + length] if length else b"" for offset, length in spans]
@@ -211,6 +212,20 @@ class File:
                 content = read
             found.append(content)
         return found
+
+    async def hold(self, first: int, last: int) -> bool:
+        """Read a part of the file, and keep it for the samples that are asked for next. False: it cannot be read."""
+        if last - first > MOST_GROUP_BYTES:
+            return True
+        content = await self._read(first, last)
+        self.held = (first, content or b"")
+        return content is not None
+
+    async def _read(self, first: int, last: int) -> bytes | None:
+        begin, kept = self.held
+        if begin <= first and last <= begin + len(kept):
+            return kept[first - begin : last - begin]
+        return await self.collected.read(self.key, first, last - first, self.level, code="mp4_missing")
 
     async def run(
         self, job: str, track: Track, samples: Sequence[bytes], *, before: bytes = b"", **asked: Any

@@ -5,7 +5,7 @@ Pictures and sounds are compared as they are seen and heard, with room for an en
 published whether the file holds the slices' own coded stream.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from service.media.mp4 import PICTURE, SOUND, Track
 from service.media.mp4.boxes import Ints
-from service.media.mp4.keys import group_begin
+from service.media.mp4.keys import group_begin, reads
 from service.media.pictures import Look
 from service.report import Level
 from service.verifier.collected import Collected
@@ -28,15 +28,13 @@ WINDOW_SECONDS = 1.5
 # So much sound of a slice is looked for in the file.
 SOUND_SECONDS = 1.2
 MOST_PLACES = 5
-# A file that is like the slices at two places is theirs. It is not where it differs everywhere.
-ALIKE_PLACES = 2
+# Where a file is like the slices at one of the first places, it is theirs. It is not where it differs everywhere.
+LEAST_ALIKE_PLACES = 2
 LEAST_PLACES = 3
 # Up to so much of a picture may differ: a clock, a pointer, a line that moves.
 MOST_APART = 0.1
 # How well a sound is found again; two sounds that have nothing in common come to 0.1, those of two speakers to 0.3.
 LEAST_ALIKE = 0.5
-
-Alike = Callable[[Stretch], Awaitable[bool | None]]
 
 
 async def compare_with_slices(collected: Collected, seed: int, decoder: Decoder) -> None:
@@ -46,13 +44,12 @@ async def compare_with_slices(collected: Collected, seed: int, decoder: Decoder)
         for one in stretches_of(collected, number):
             by_file.setdefault(one.key, []).append(one)
         for key, stretches in by_file.items():
-            places = _places(collected, stretches, seed)
             facts = stretches[0].facts
             compared = _Compared(collected, File(collected, decoder, key, facts, Level.CONTENT))
-            for handler, alike in ((PICTURE, compared.shows_the_same), (SOUND, compared.plays_the_same)):
+            for handler in await compared.other_tracks(_places(collected, stretches, seed)):
                 track = facts.track(handler)
-                if track is not None and await _differs_everywhere(places, alike):
-                    collected.note_other(key, handler, np.ones(len(track.samples), np.bool_))
+                assert track is not None
+                collected.note_other(key, handler, np.ones(len(track.samples), np.bool_))
 
 
 def _places(collected: Collected, stretches: Sequence[Stretch], seed: int) -> list[Stretch]:
@@ -70,16 +67,20 @@ def _places(collected: Collected, stretches: Sequence[Stretch], seed: int) -> li
     return Random(seed).sample(found, min(len(found), MOST_PLACES))  # noqa: S311 - no secret
 
 
-async def _differs_everywhere(places: Sequence[Stretch], alike: Alike) -> bool:
-    """Whether file and slices are alike at none of the places. A place where this is not known counts for nothing."""
-    same = compared = 0
-    for one in places:
-        found = await alike(one)
-        compared += found is not None
-        same += bool(found)
-        if same >= ALIKE_PLACES:
-            return False
-    return not same and compared >= min(LEAST_PLACES, len(places)) > 0
+@dataclass(slots=True)
+class _Alike:
+    """At how many places one track was compared, and at how many it was like the slices."""
+
+    compared: int = 0
+    same: int = 0
+
+    def count(self, *, alike: bool | None) -> None:
+        self.compared += alike is not None
+        self.same += bool(alike)
+
+    @property
+    def suspect(self) -> bool:
+        return self.compared > 0 and not self.same
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,43 +90,69 @@ class _Compared:
     collected: Collected
     file: File
 
-    async def shows_the_same(self, one: Stretch) -> bool | None:
-        """Whether the file shows the first picture of a slice at about its time; None where this is not known."""
+    async def other_tracks(self, places: Sequence[Stretch]) -> list[str]:
+        """The tracks (by handler) that are like the slices at none of the places. Where the first places are not
+        suspect, the others are not read."""
+        tracks = {PICTURE: _Alike(), SOUND: _Alike()}
+        for number, one in enumerate(places, start=1):
+            piece = self.collected.listed.pieces[one.piece]
+            content = await self.collected.read(piece.key, 0, min(piece.size_bytes, BEGINNING_BYTES), Level.CONTENT)
+            pictures, sounds = self._near_pictures(one), self._near_sounds(one)
+            if content is None or not await self._hold(one, pictures, sounds):
+                continue
+            tracks[PICTURE].count(alike=await self._shows_the_same(one, content, pictures))
+            tracks[SOUND].count(alike=await self._plays_the_same(content, sounds))
+            if number >= LEAST_ALIKE_PLACES and not any(each.suspect for each in tracks.values()):
+                break
+        least = min(LEAST_PLACES, len(places))
+        return [handler for handler, each in tracks.items() if each.suspect and each.compared >= least]
+
+    async def _hold(self, one: Stretch, pictures: range, sounds: Ints) -> bool:
+        """Read the part of the file that holds these samples at once: pictures and sounds lie among one another."""
+        ends = []
+        for handler, indexes in ((PICTURE, pictures), (SOUND, sounds)):
+            track = self.file.facts.track(handler)
+            if track is not None and len(indexes):
+                spans = reads(track.samples, list(indexes), self.file.facts.size_bytes)
+                ends += [(begin, begin + length) for begin, length in spans if length]
+        return bool(ends) and await self.file.hold(min(begin for begin, _ in ends), max(end for _, end in ends))
+
+    def _near_pictures(self, one: Stretch) -> range:
+        """The pictures about the first one of a slice, from the key picture on that they need."""
         video = self.collected.slices[one.piece].video
         if video is None or video.first_key is None:
-            return None
-        track, samples = one.track, one.track.samples
-        near = _near(one, track, track.shown, video.first_key, 0.0)
-        content = await self._beginning(one)
-        if not len(near) or content is None:
-            return None
-        first, last = int(near[0]), int(near[-1])
-        begin = group_begin(samples, first)
-        read = await self.file.read_samples(samples, range(begin, last + 1))
-        if read is None:
-            return None
-        asked = {"begins": len(content), "sets": known_sets(self.collected, one.piece), "skipped": first - begin}
-        answer = await self.file.run("mp4_likeness", track, read, before=content, **asked)
-        return None if answer is None or answer["apart"] is None else answer["apart"] <= MOST_APART
+            return range(0)
+        near = _near(one, one.track, one.track.shown, video.first_key, 0.0)
+        return range(group_begin(one.track.samples, int(near[0])), int(near[-1]) + 1) if len(near) else range(0)
 
-    async def plays_the_same(self, one: Stretch) -> bool | None:
-        """Whether the file plays the sound of a slice's beginning at about its time; None where this is not known."""
+    def _near_sounds(self, one: Stretch) -> Ints:
         track = self.file.facts.track(SOUND)
         if track is None or not track.timescale:
-            return None
-        near = _near(one, track, track.samples.decode, 0.0, SOUND_SECONDS)
-        content = await self._beginning(one)
-        if not len(near) or content is None:
-            return None
-        read = await self.file.read_samples(track.samples, near.tolist())
-        if read is None:
-            return None
-        answer = await self.file.run("mp4_sound_likeness", track, read, before=content, begins=len(content))
-        return None if answer is None or answer["alike"] is None else answer["alike"] >= LEAST_ALIKE
+            return np.zeros(0, np.int64)
+        return _near(one, track, track.samples.decode, 0.0, SOUND_SECONDS)
 
-    async def _beginning(self, one: Stretch) -> bytes | None:
-        piece = self.collected.listed.pieces[one.piece]
-        return await self.collected.read(piece.key, 0, min(piece.size_bytes, BEGINNING_BYTES), Level.CONTENT)
+    async def _shows_the_same(self, one: Stretch, content: bytes, pictures: range) -> bool | None:
+        """Whether the file shows the first picture of a slice at about its time; None where this is not known."""
+        samples = await self.file.read_samples(one.track.samples, pictures) if pictures else None
+        if samples is None:
+            return None
+        video = self.collected.slices[one.piece].video
+        assert video is not None
+        first = int(_near(one, one.track, one.track.shown, video.first_key or 0.0, 0.0)[0])
+        asked = {"sets": known_sets(self.collected, one.piece), "skipped": first - pictures.start}
+        answer = await self.file.run("mp4_likeness", one.track, samples, before=content, begins=len(content), **asked)
+        return None if answer is None or answer["apart"] is None else answer["apart"] <= MOST_APART
+
+    async def _plays_the_same(self, content: bytes, sounds: Ints) -> bool | None:
+        """Whether the file plays the sound of a slice's beginning at about its time; None where this is not known."""
+        track = self.file.facts.track(SOUND)
+        if track is None or not len(sounds):
+            return None
+        samples = await self.file.read_samples(track.samples, sounds.tolist())
+        if samples is None:
+            return None
+        answer = await self.file.run("mp4_sound_likeness", track, samples, before=content, begins=len(content))
+        return None if answer is None or answer["alike"] is None else answer["alike"] >= LEAST_ALIKE
 
 
 def _near(one: Stretch, track: Track, times: Ints, after: float, lasts: float) -> Ints:

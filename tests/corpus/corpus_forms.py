@@ -2,8 +2,10 @@
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -153,12 +155,21 @@ def _ffmpeg(options: Sequence[str], folder: Path) -> None:
 def with_mp4(folder: Path, *, pictures: str = "", sound: str = "", coding: Sequence[str] = ()) -> Made:
     """A recording whose MP4 was encoded by itself. `pictures` and `sound` are other sources than the slices', `coding`
     other options of the encoders."""
-    made = straight(Form(), folder)
+    coded, rows = _plain()
+    (folder / "coded.mp4").write_bytes(coded)
     sources = ["-i", "coded.mp4"]
     for source in (pictures, sound):
         sources += ["-f", "lavfi", "-t", str(SECONDS), "-i", source] if source else ["-i", "coded.mp4"]
     chosen = ["-map", "1:v", "-map", "2:a", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
     chosen += ["-threads", "1", "-c:a", "aac", "-ac", "1", *coding, "-t", str(SECONDS)]
     _ffmpeg([*sources, *chosen, "other.mp4"], folder)
-    made.parts[0].mp4s = [(folder / "other.mp4").read_bytes()]
-    return made
+    made = Made([Part(list(rows), mp4s=[(folder / "other.mp4").read_bytes()])], Shape(320, 180))
+    return made.copy()
+
+
+@cache
+def _plain() -> tuple[bytes, tuple[Slice, ...]]:
+    """The plain form, encoded once: the coded stream, and the slices."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _slices(Form(), Path(folder), begins_at=0.0)
+        return (Path(folder) / "coded.mp4").read_bytes(), tuple(rows)
