@@ -19,8 +19,16 @@ from typing import Any, Final
 
 BUCKET: Final = "pagereel-demo"
 START_SECONDS: Final = 60
-# Agora's waits are ten times shorter than in life; media always runs in real time.
-COMPRESSION: Final = 10
+# Agora's own waits, ten times shorter than in life. What a caller names (hour limit, length of an MP4, time for the page
+# to be ready) lasts as long as at Agora, so the emulator's `compression` stays 1.
+_SHORT_WAITS: Final = """
+[times]
+start = 0.5
+slice = 1.5
+exit = 1
+progress = 6
+retries = [0, 0.2, 0.8]
+"""
 # What a real page needs: the program, and the Debian package it comes in.
 BROWSER_PROGRAMS: Final = {
     "chromium": "chromium",
@@ -70,7 +78,7 @@ async def open_sandbox(
         store = json.loads(line)
         callbacks = _free_port()
         secret = secrets.token_hex(16)
-        (root / "emulator.toml").write_text(_emulator_settings(callbacks, secret, browser=browser))
+        (root / "emulator.toml").write_text(emulator_settings(callbacks, secret, browser=browser))
         serve = _emulator("serve", "--config", str(root / "emulator.toml"))
         emulator = await stack.enter_async_context(_process(root, "emulator", serve, r"listening on (\S+)"))
         token = f"prl_bootstrap_{secrets.token_hex(32)}"
@@ -133,9 +141,9 @@ def _free_port() -> int:
         return port
 
 
-def _emulator_settings(callbacks: int, secret: str, *, browser: bool) -> str:
+def emulator_settings(callbacks: int, secret: str, *, browser: bool) -> str:
+    """The emulator's file: Agora's waits are short, what a caller names in hours, minutes and seconds is real."""
     return f"""
-compression = {COMPRESSION}
 engine = "{"browser" if browser else "live"}"
 storage_scheme = "http"
 
@@ -144,7 +152,7 @@ app_id = "demo-app"
 customer_id = "demo-customer"
 customer_secret = "demo-customer-secret"
 callbacks = [{{ url = "http://127.0.0.1:{callbacks}/agora/demo/notifications", secret = "{secret}" }}]
-"""
+{_SHORT_WAITS}"""
 
 
 def _settings(
