@@ -19,8 +19,8 @@ from typing import Any, Final
 
 BUCKET: Final = "pagereel-demo"
 START_SECONDS: Final = 60
-# Agora's own waits, ten times shorter than in life. What a caller names (hour limit, length of an MP4, time for the page
-# to be ready) lasts as long as at Agora, so the emulator's `compression` stays 1.
+# Agora's own waits, ten times shorter than in life. What a caller names (hour limit, length of an MP4, the page's
+# `ready_timeout`) lasts as long as at Agora, so the emulator's `compression` stays 1.
 _SHORT_WAITS: Final = """
 [times]
 start = 0.5
