@@ -26,6 +26,8 @@ _SID: Final = re.compile(r"[0-9a-f]{32}")
 _LABEL: Final = re.compile(r"[a-z0-9_.-]{1,32}:.*")
 _MOST_HISTORY: Final = 300
 _MOST_FILES: Final = 200
+# A day of slices of 15 s: so many are drawn.
+_MOST_DRAWN: Final = 6000
 _GROUPS: Final = {
     "under way": (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING, State.UPLOADING, State.VERIFYING),
     "needs a look": (State.INCOMPLETE, State.DEFECTIVE, State.UNPROVEN, State.FAILED),
@@ -106,7 +108,7 @@ async def show(request: web.Request) -> web.Response:
     identity, caller, operations = recording_id(request), request[CALLER], request.app[OPERATIONS]
     recording, evidence = await operations.read(caller, identity), operations.evidence
     history = await evidence.timeline(caller, identity, None, _MOST_HISTORY)
-    files = await evidence.files(caller, identity, None, _MOST_FILES, links=False)
+    files = await evidence.files(caller, identity, None, _MOST_DRAWN, links=False)
     why, pictured = await evidence.explanation(caller, identity), await evidence.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
     origin = _origin(await evidence.link(caller, identity, films[0].key)) if films else None
@@ -119,10 +121,13 @@ async def show(request: web.Request) -> web.Response:
             "why": why,
             "pictured": pictured,
             "history": history,
-            "files": files,
+            "files": [entry.file for entry in files.items[:_MOST_FILES]],
+            "more_files": len(files.items) > _MOST_FILES,
             "films": films,
             "slices": any(entry.file.listed and entry.file.duration_seconds for entry in files.items),
-            "drawing": draw(recording, history.items, [entry.file for entry in files.items], now),
+            "drawing": draw(
+                recording, history.items, [entry.file for entry in files.items], now, more_files=files.next is not None
+            ),
             "actions": _possible(recording, caller.scopes),
             "done": done,
             "every": 30 if recording.state.terminal and done is None else 3,

@@ -8,12 +8,14 @@ from typing import Final
 from handlers.console.words import facts, span, words
 from service.operations import HistoryEntry
 from service.recording import Recording
-from service.report import FileKind, JudgedFile, MissingClass
+from service.report import FileKind, Interval, JudgedFile, MissingClass
 
 WIDTH: Final = 1000
 LANE_HEIGHT: Final = 34
 _LEAST_SECONDS: Final = 10.0
 _TICKS: Final = 6
+# A slice of fewer pixels is not drawn as one of its own.
+_NARROW: Final = 4
 # The lanes of points, by the source of a line of the history.
 _SOURCES: Final = {
     "caller": "callers",
@@ -27,7 +29,7 @@ _MISSING: Final = frozenset(MissingClass)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch of time; `look` says what it is: wanted, paused, covered, missing."""
+    """A stretch of time; `look` says what it is: wanted, paused, covered, missing, unknown."""
 
     x: float
     width: float
@@ -47,26 +49,36 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """`ticks` are instants along the time axis; `says` is the drawing in words."""
+    """`ticks` are instants along the time axis; `says` is the drawing in words. `now_x` is None once it is over."""
 
     lanes: tuple[Lane, ...]
     ticks: tuple[tuple[float, str], ...]
     height: int
     says: str
+    now_x: float | None
 
 
-def draw(recording: Recording, history: Sequence[HistoryEntry], files: Iterable[JudgedFile], now: float) -> Drawing:
-    """Where everything is, from the request to the last thing that happened (or to `now`, while it lasts)."""
+def draw(
+    recording: Recording,
+    history: Sequence[HistoryEntry],
+    files: Iterable[JudgedFile],
+    now: float,
+    *,
+    more_files: bool = False,
+) -> Drawing:
+    """Where everything is, from the request to the end of the wanted window and of what happened (or to `now`, while
+    it lasts). `more_files`: `files` are the first ones only, and what lies behind them is drawn as unknown."""
     scale = _scale(recording, history, now)
     lanes = [
         Lane("wanted", 0, tuple(_wanted(recording, scale))),
-        Lane("recorded", 1, tuple(_recorded(recording, files, scale))),
+        Lane("recorded", 1, tuple(_recorded(recording, files, scale, more_files=more_files))),
     ]
     for source, name in _SOURCES.items():
         marks = tuple((scale.x(entry.at), _title(entry)) for entry in history if entry.source == source)
         lanes.append(Lane(name, len(lanes), marks=marks))
     placed = tuple(Lane(lane.name, 8 + lane.y * LANE_HEIGHT, lane.bars, lane.marks) for lane in lanes)
-    return Drawing(placed, scale.ticks(), len(lanes) * LANE_HEIGHT + 32, _says(recording))
+    now_x = None if recording.state.terminal or now > scale.to_at else scale.x(now)
+    return Drawing(placed, scale.ticks(), len(lanes) * LANE_HEIGHT + 32, _says(recording), now_x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,45 +96,81 @@ class _Scale:
         title = f"{what}: {_clock(from_at)} to {'now' if to_at is None else _clock(end)} ({span(end - from_at)})"
         return Bar(x, max(2.0, round(self.x(end) - x, 1)), look, title)
 
+    def touch(self, end_at: float, from_at: float, to_at: float) -> bool:
+        """Whether a stretch is narrow and follows on one that ends at `end_at` without a gap that could be seen."""
+        pixel = (self.to_at - self.from_at) / WIDTH
+        return to_at - from_at < _NARROW * pixel and abs(from_at - end_at) < pixel / 2
+
     def ticks(self) -> tuple[tuple[float, str], ...]:
         step = (self.to_at - self.from_at) / _TICKS
         return tuple((self.x(at), _clock(at)) for at in (self.from_at + number * step for number in range(_TICKS + 1)))
 
 
+def _window(recording: Recording) -> Interval | None:
+    """The wanted time, as the newest report has it or as it is planned; without an end where there is no plan."""
+    report = recording.latest_report
+    if report is not None and report.coverage is not None:
+        return report.coverage.window
+    if recording.window_from_at is None:
+        return None
+    ends = [at for at in (recording.stop_wished_at, recording.stop_at) if at is not None]
+    return Interval(recording.window_from_at, min(ends, default=recording.ended_at))
+
+
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:
-    """From the request to the last thing that happened; what came long after the end stands at the edge, or days of
-    looking at the bucket would leave nothing to see of the recording."""
+    """The axis holds all of the wanted window, so that time that is missing at its end is seen. What happened long
+    before the window or long after the end stands at the edge, or days of waiting for the start, and of looking at the
+    bucket, would leave nothing to see of the recording."""
+    window, from_at = _window(recording), recording.requested_at
+    wanted_to = window.to_at if window is not None and window.to_at is not None else None
+    if window is not None:
+        from_at = max(from_at, window.from_at - _margin((wanted_to or window.from_at) - window.from_at))
     ends = [entry.at for entry in history] + ([] if recording.state.terminal else [now])
-    from_at, ended_at = recording.requested_at, recording.ended_at
-    if ended_at is not None:
-        edge = ended_at + max(_LEAST_SECONDS, (ended_at - from_at) / 4)
-        ends = [min(end, edge) for end in ends]
-    return _Scale(from_at, max([*ends, from_at + _LEAST_SECONDS]))
+    if recording.ended_at is not None:
+        end = max(recording.ended_at, wanted_to or recording.ended_at)
+        ends = [*(min(at, end + _margin(end - from_at)) for at in ends), end]
+    return _Scale(from_at, max([*ends, wanted_to or from_at, from_at + _LEAST_SECONDS]))
+
+
+def _margin(seconds: float) -> float:
+    """How much of the axis beside a stretch of so many seconds may be taken by what does not belong to it."""
+    return max(_LEAST_SECONDS, seconds / 4)
 
 
 def _wanted(recording: Recording, scale: _Scale) -> Iterable[Bar]:
-    report = recording.latest_report
-    if report is not None and report.coverage is not None:
-        window = report.coverage.window
+    window = _window(recording)
+    if window is not None:
         yield scale.bar(window.from_at, window.to_at, "wanted", "wanted")
-    elif recording.window_from_at is not None:
-        yield scale.bar(recording.window_from_at, recording.stop_wished_at, "wanted", "wanted")
     for pause in recording.pauses:
         yield scale.bar(pause.from_at, pause.to_at, "paused", "paused")
 
 
-def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale) -> Iterable[Bar]:
+def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale, *, more_files: bool) -> Iterable[Bar]:
+    stretches = _stretches(files, scale)
+    for from_at, to_at, look, what in stretches:
+        yield scale.bar(from_at, to_at, look, what)
+    if more_files and stretches:
+        yield scale.bar(stretches[-1][1], scale.to_at, "unknown", "more slices than are drawn here")
+    for finding in recording.latest_report.findings if recording.latest_report else ():
+        if finding.code in _MISSING and finding.interval is not None:
+            yield scale.bar(finding.interval.from_at, finding.interval.to_at, "missing", words(finding.code))
+
+
+def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, float, str, str]]:
+    """From, to, look and words of each slice; slices that are too narrow to be told apart are one stretch."""
+    found: list[tuple[float, float, str, str]] = []
     for file in files:
         if file.kind is not FileKind.SLICE or file.starts_at is None:
             continue
+        from_at, to_at = file.starts_at, file.starts_at + (file.duration_seconds or 0)
         if file.missing:
             look, what = "missing", "slice missing"
         else:  # before a look at the playlist nobody knows how long a slice is
             look, what = ("covered", "recorded") if file.duration_seconds else ("seen", "a slice begins")
-        yield scale.bar(file.starts_at, file.starts_at + (file.duration_seconds or 0), look, what)
-    for finding in recording.latest_report.findings if recording.latest_report else ():
-        if finding.code in _MISSING and finding.interval is not None:
-            yield scale.bar(finding.interval.from_at, finding.interval.to_at, "missing", words(finding.code))
+        if found and found[-1][2] == look == "covered" and scale.touch(found[-1][1], from_at, to_at):
+            from_at = found.pop()[0]
+        found.append((from_at, to_at, look, what))
+    return found
 
 
 def _title(entry: HistoryEntry) -> str:

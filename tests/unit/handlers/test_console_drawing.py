@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 from handlers_stand_in import NOW, RECORDING
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handlers.console.timeline import WIDTH, Drawing, draw
 from handlers.console.words import percent, prose, size, span, tail
 from service.operations import HistoryEntry
-from service.recording import State
-from service.report import FileKind, Finding, Interval, JudgedFile, Severity
+from service.recording import Recording, State
+from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Severity
 
 BEGAN = RECORDING.requested_at
 ENDED = replace(RECORDING, state=State.DEFECTIVE, ended_at=BEGAN + 100, pauses=(Interval(BEGAN + 50, BEGAN + 60),))
@@ -72,3 +74,83 @@ def test_sizes_shares_and_names() -> None:
 
 def test_a_command_in_a_sentence_looks_like_one_and_stays_text() -> None:
     assert prose("Ask <b> with `pagereel look <id>`.") == "Ask &lt;b&gt; with <code>pagereel look &lt;id&gt;</code>."
+
+
+def account(from_after: float, to_after: float, covered: float) -> Coverage:
+    wanted = to_after - from_after
+    missing = wanted - covered
+    window = Interval(BEGAN + from_after, BEGAN + to_after)
+    return Coverage(window, wanted, covered, 0, missing, missing, 5, covered / wanted)
+
+
+def judged(recording: Recording, coverage: Coverage) -> Recording:
+    assert recording.latest_report is not None
+    lost_from = coverage.window.from_at + coverage.covered_seconds
+    lost = Finding("gap", Severity.ERROR, "A gap.", None, Interval(lost_from, coverage.window.to_at))
+    return replace(recording, latest_report=replace(recording.latest_report, coverage=coverage, findings=(lost,)))
+
+
+@given(
+    wanted=st.floats(20, 100_000),
+    share=st.floats(0.01, 0.99),
+    ended=st.floats(0.01, 1.5),
+    later=st.lists(st.floats(0, 10_000_000), max_size=5),
+)
+def test_the_lane_is_as_green_as_the_window_is_covered(
+    wanted: float, share: float, ended: float, later: list[float]
+) -> None:
+    """Whenever it ended, however long it was looked at afterwards."""
+    covered = wanted * share
+    recording = judged(replace(ENDED, ended_at=BEGAN + wanted * ended, pauses=()), account(2, 2 + wanted, covered))
+    slices = [JudgedFile("a.ts", FileKind.SLICE, 1, "e", None, BEGAN + 2, covered, listed=True)]
+    drawing = draw(recording, [entry(after) for after in later], slices, NOW)
+    ((_, from_x, wanted_width),) = looks(drawing, "wanted")
+    widths = {look: width for look, _, width in looks(drawing, "recorded")}
+    assert from_x + wanted_width <= WIDTH + 0.2
+    least = 2.0
+    assert widths["covered"] == pytest.approx(max(least, wanted_width * share), abs=0.3)
+    assert widths["missing"] == pytest.approx(max(least, wanted_width * (1 - share)), abs=0.3)
+
+
+@pytest.mark.parametrize("state", [State.RECORDING, State.FAILED])
+def test_the_axis_reaches_the_planned_end_without_a_report(state: State) -> None:
+    ended = BEGAN + 18 if state.terminal else None
+    recording = replace(
+        RECORDING, state=state, latest_report=None, window_from_at=BEGAN, stop_at=BEGAN + 3600, ended_at=ended
+    )
+    drawing = draw(recording, [entry(5)], [], BEGAN + 60)
+    ((_, x, width),) = [one for one in looks(drawing, "wanted") if one[0] == "wanted"]
+    assert x + width <= WIDTH
+    assert width >= WIDTH / 1.26
+    assert (drawing.now_x is None) is state.terminal
+
+
+def test_an_early_stop_is_the_end_of_the_wanted_window() -> None:
+    recording = replace(
+        ENDED, latest_report=None, window_from_at=BEGAN, stop_at=BEGAN + 3600, stop_wished_at=BEGAN + 100, pauses=()
+    )
+    assert looks(draw(recording, [], [], NOW), "wanted") == [("wanted", 0.0, 1000.0)]
+
+
+def test_a_recording_planned_for_tomorrow_is_seen_when_it_comes() -> None:
+    start = BEGAN + 86400
+    recording = replace(
+        RECORDING, latest_report=None, window_from_at=start, start_at=start, stop_at=start + 3600, pauses=()
+    )
+    drawing = draw(recording, [entry(0, "caller")], [], BEGAN + 1)
+    assert looks(drawing, "wanted") == [("wanted", 200.0, 800.0)]
+
+
+def test_slices_too_narrow_to_be_told_apart_are_one_bar_and_a_gap_between_them_stays() -> None:
+    starts = [number * 15 for number in range(1000) if number not in (400, 401, 402, 403)]
+    slices = [JudgedFile(f"{at}.ts", FileKind.SLICE, 1, "e", None, BEGAN + at, 15, listed=True) for at in starts]
+    recording = judged(replace(ENDED, ended_at=BEGAN + 15000, pauses=()), account(0, 15000, 14940))
+    green = [bar for bar in looks(draw(recording, [], slices, NOW), "recorded") if bar[0] == "covered"]
+    assert green == [("covered", 0.0, 400.0), ("covered", 404.0, 596.0)]
+
+
+def test_what_lies_behind_the_files_that_were_read_is_unknown_and_not_blank() -> None:
+    slices = [JudgedFile("a.ts", FileKind.SLICE, 1, "e", None, BEGAN, 50, listed=True)]
+    recording = judged(replace(ENDED, pauses=()), account(0, 100, 100))
+    drawn = looks(draw(recording, [], slices, NOW, more_files=True), "recorded")
+    assert drawn[:2] == [("covered", 0.0, 500.0), ("unknown", 500.0, 500.0)]
