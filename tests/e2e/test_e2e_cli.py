@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import pytest
 from house import PAGE, Forge, House, Living, eventually
 from test_e2e_messages import endpoints, receiving
-
-from service.cli.remote.durations import Duration
 
 
 @dataclass
@@ -104,7 +101,8 @@ async def test_who_watches_an_incomplete_recording_reads_what_may_still_come(
 async def test_wishes_and_their_refusals_are_one_line_each(forge: Forge, house: House, tmp_path: Path) -> None:
     typed = Terminal(forge, house, tmp_path)
     started = await typed("record", PAGE)
-    recording = started.stdout.strip()
+    recording = started.stdout.split()[0]
+    assert f"until `pagereel stop {recording}`" in started.stdout
     await house.until(recording, "recording")
     assert (await typed("pause", recording)).exit_code == 0
     assert "paused" in (await typed("pause", recording)).stdout
@@ -160,11 +158,3 @@ async def test_a_recording_that_is_not_proven_is_no_success(forge: Forge, house:
     assert "the page could not be opened" in told.stdout
     assert "cause: page_unreachable (certain, blame: page)" in told.stdout
     assert "event 71" in told.stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90", 90.0), ("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("1h1m1s", 3661.0), ("2.5s", 2.5)],
-)
-def test_lengths_of_time_are_read_as_people_write_them(text: str, seconds: float) -> None:
-    assert Duration().convert(text, None, None) == seconds

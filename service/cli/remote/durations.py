@@ -1,25 +1,51 @@
-"""Lengths of time as people write and read them: `90`, `90s`, `10m`, `1h30m`. Pure."""
+"""Lengths of time as people write and read them: `90s`, `10m`, `1h30m`, `2d`. Pure."""
 
 import re
+from typing import Final
 
 import click
 
-_PARTS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
+_UNITS: Final = "dhms"
+_SECONDS_OF_UNITS: Final = (86400, 3600, 60, 1)
+_LONGEST_SECONDS: Final = 366 * 86400
+_NUMBER: Final = r"(\d{1,9}(?:\.\d{1,9})?)"
+_PARTS: Final = re.compile(
+    rf"(?:{_NUMBER}d(?:ays?)?)?(?:{_NUMBER}h(?:ours?)?)?(?:{_NUMBER}m(?:in(?:utes?)?)?)?(?:{_NUMBER}s(?:ec(?:onds?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+# As on a clock: minutes behind an hour, in two digits.
+_CLOCK: Final = re.compile(r"(.*\dh)([0-5]\d)", re.ASCII | re.IGNORECASE)
+_BARE: Final = re.compile(r"(.*?)([\d.]+)", re.ASCII)
 
 
 class Duration(click.ParamType[float]):
-    """Seconds."""
+    """Seconds, more than 0 and at most those of a leap year. A number without a unit is refused, since it may mean
+    minutes or seconds."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> float:
         if isinstance(value, int | float):
             return float(value)
-        match = _PARTS.fullmatch(str(value).strip())
+        text = "".join(str(value).split())
+        if clock := _CLOCK.fullmatch(text):
+            text = f"{clock[1]}{clock[2]}m"
+        match = _PARTS.fullmatch(text)
         if match is None or not any(match.groups()):
-            self.fail(f"{value!r} is no length of time; write 90s, 10m or 1h30m", param, context)
-        hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        return hours * 3600 + minutes * 60 + seconds
+            self.fail(_refusal(str(value), text), param, context)
+        seconds = sum(size * float(part or 0) for size, part in zip(_SECONDS_OF_UNITS, match.groups(), strict=True))
+        if not 0 < seconds <= _LONGEST_SECONDS:
+            self.fail(f"{value!r} must be longer than 0 and at most 366d", param, context)
+        return seconds
+
+
+def _refusal(given: str, text: str) -> str:
+    bare = _BARE.fullmatch(text)
+    before = "" if bare is None else bare[1]
+    smaller = _UNITS.partition(before[-1].lower())[2] if before else _UNITS
+    if bare is None or not smaller:
+        return f"{given!r} is no length of time; write 90s, 10m, 1h30m or 2d"
+    return f"{bare[2]} of what? Write {' or '.join(f'{text}{unit}' for unit in smaller)}"
 
 
 def in_words(seconds: float | None) -> str:

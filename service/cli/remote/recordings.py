@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from service.cli.output import json_option, printable, say, show_json
 from service.cli.remote.durations import Duration
 from service.cli.remote.session import CallError, Service, remote
-from service.cli.remote.shown import OVER, console, facts_of, findings_of, line_of, table
+from service.cli.remote.shown import OVER, console, end_of, facts_of, findings_of, line_of, table
 
 POLL_SECONDS = 1.0
 
@@ -36,12 +36,13 @@ async def record_command(
     if labels:
         body["labels"] = dict(_pair(label) for label in labels)
     recording = await service.call("POST", "/v1/recordings", body=body)
+    if not as_json:
+        click.echo(recording["id"])
+        say(end_of(recording), err=True)
     if wait:
         return await _follow(service, recording["id"], as_json)
     if as_json:
         show_json(recording)
-    else:
-        click.echo(recording["id"])
     return 0
 
 

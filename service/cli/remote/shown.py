@@ -1,6 +1,7 @@
 """Recordings and lists as text for a terminal. Pure but for the console it prints on."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -75,6 +76,17 @@ def line_of(recording: dict[str, Any]) -> str:
         missing = dict.fromkeys(each["code"] for each in report["findings"] if each["severity"] == "error")
         parts.append(f"may still come: {', '.join(missing)}")
     return " · ".join(parts)
+
+
+def end_of(recording: dict[str, Any]) -> str:
+    """When a recording ends: the instant that was asked for, or what ends it otherwise."""
+    stop_at, name = recording["instants"]["stop_at"], recording["id"]
+    if stop_at is not None:
+        instant = datetime.fromisoformat(stop_at)
+        left = max((instant - datetime.now(UTC)).total_seconds(), 0)
+        return f"{name} stops at {instant.astimezone():%Y-%m-%d %H:%M:%S %Z}, in {in_words(left)}"
+    hours = recording["parameters"]["max_recording_hour"]
+    return f"{name} records, and is billed, until `pagereel stop {name}`, for {hours} h at most"
 
 
 def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
