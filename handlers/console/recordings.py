@@ -17,13 +17,16 @@ from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import ListQuery, filter_of, page_of
 from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
-from service.operations import Scope
+from service.operations import RecordingFilter, Scope
 from service.recording import Recording, State
 from service.report import FileKind
+from service.ulids import read_part, span_of
 
 _ID: Final = re.compile(r"(rec_)?[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE)
 _SID: Final = re.compile(r"[0-9a-f]{32}")
 _LABEL: Final = re.compile(r"[a-z0-9_.-]{1,32}:.*")
+_SHORTEST_PART: Final = 4
+_MOST_PARTS: Final = 50
 _MOST_HISTORY: Final = 300
 _MOST_FILES: Final = 200
 # A day of slices of 15 s: so many are drawn.
@@ -85,12 +88,19 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def _found(request: web.Request, search: str) -> str | None:
-    """The recording that the words mean, if they are an id or a sid."""
+    """The recording that the words mean, if they are an id, the beginning of one id alone, or a sid."""
     if _ID.fullmatch(search):
         return "rec_" + search.upper().removeprefix("REC_")
-    if not _SID.fullmatch(search):
+    if _SID.fullmatch(search):
+        return await request.app[OPERATIONS].find_task(request[CALLER], search)
+    part = read_part(search)
+    if part is None or len(part) < _SHORTEST_PART:
         return None
-    return await request.app[OPERATIONS].find_task(request[CALLER], search)
+    from_at, to_at = span_of(part)
+    within = RecordingFilter(from_at=from_at - 1, to_at=to_at + 1)
+    page = await request.app[OPERATIONS].list(request[CALLER], within, None, _MOST_PARTS)
+    found = [one.id for one in page.items if one.id.startswith(f"rec_{part}")]
+    return found[0] if len(found) == 1 and page.next is None else None
 
 
 def _conditions(request: web.Request, search: str) -> MultiDict[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from service.cli.output import fail, json_option, say, show_json
-from service.cli.remote.shown import console, table
+from service.cli.remote.shown import print_table
 from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
 from service.operations import Scope
@@ -72,7 +72,7 @@ def token_list(config: Path | None, as_json: bool) -> None:
         (token.id, token.owner, ", ".join(sorted(token.scopes)), _state(token, now), _day(token.last_used_at))
         for token in found
     )
-    console().print(table(("token", "owner", "scopes", "state", "last used"), rows))
+    print_table(("token", "owner", "scopes", "state", "last used"), rows, cut=(1,))
 
 
 def _plain(token: Token, now: float) -> dict[str, Any]:
@@ -101,9 +101,15 @@ def _day(at: float | None) -> str | None:
 @json_option
 @click.pass_obj
 def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:
-    """Make a token useless from now on. TOKEN_ID is its middle part, or what `token list` shows."""
-    if not run(with_database(settings_of(config), lambda database: revoke_token(database, token_id, time.time()))):
-        fail(f"there is no live token {token_id!r}")
+    """Make a token useless from now on. TOKEN_ID is its middle part, as `token list` shows it, or its beginning."""
+    settings, now = settings_of(config), time.time()
+    live = [token.id for token in run(with_database(settings, list_tokens)) if _state(token, now) == "live"]
+    found = [name for name in live if name == token_id] or [name for name in live if name.startswith(token_id)]
+    if len(found) > 1:
+        fail(f"{token_id} fits several live tokens: {', '.join(found)}")
+    if not found or not run(with_database(settings, lambda database: revoke_token(database, found[0], now))):
+        fail(f"there is no live token {token_id!r}; live are {', '.join(live) or 'none'}")
+    token_id = found[0]
     if as_json:
         show_json({"revoked": token_id})
     else:

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import click
 from click.testing import CliRunner, Result
 
 from service.cli import main
@@ -17,6 +18,17 @@ from service.cli import main
 Answer = tuple[int, Any]
 ID = "rec_01M8JHGHNXHVJ5HX7G9SV1VHBC"
 OTHER = "rec_01M8JHGHNXKKKKKKKKKKKKKKKK"
+
+
+def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def recording(name: str = ID, state: str = "recording", **more: Any) -> dict[str, Any]:

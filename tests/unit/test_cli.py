@@ -2,28 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
+from cli_rig import commands
 from click.testing import CliRunner
 
 from service.cli import main
 
 # They answer nothing: they run, wait for a person, or print keys for a file.
 WITHOUT_JSON = {"serve", "work", "setup", "manifest keys"}
-
-
-def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", command
 
 
 COMMANDS = dict(commands())

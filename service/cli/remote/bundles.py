@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from service.cli.output import fail, json_option, say, show_json
+from service.cli.remote.ids import recording_of
 from service.cli.remote.session import Service, reached, speak
 from service.cli.remote.shown import console, table
 from service.lifecycle.observations import Entry, Wait
@@ -20,8 +21,8 @@ _File = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("support-bundle")
-@click.argument("recording", required=False)
-@click.option("--output", "-o", type=_File, help="Where it goes. Default: RECORDING.zip here.")
+@click.argument("recording", required=False, metavar="[ID]")
+@click.option("--output", "-o", type=_File, help="Where it goes. Default: the id with .zip, here.")
 @click.option("--replay", "replayed", type=_File, help="Do not ask; show what is decided from this bundle.")
 @json_option
 @reached
@@ -36,10 +37,13 @@ def support_bundle_command(
         raise click.UsageError("name a recording, or a bundle with --replay")
     if replayed is not None:
         _replay(replayed, as_json)
-    target = output or Path(f"{recording}.zip")
+    assert recording is not None
+    part = recording
 
     async def fetch(service: Service) -> None:
-        content = await service.fetch(f"/v1/recordings/{recording}/support-bundle")
+        name = await recording_of(service, part)
+        target = output or Path(f"{name}.zip")
+        content = await service.fetch(f"/v1/recordings/{name}/support-bundle")
         try:
             await asyncio.to_thread(target.write_bytes, content)
         except OSError as error:

@@ -3,8 +3,9 @@
 import click
 
 from service.cli.output import json_option, say, show_json
+from service.cli.remote.ids import message_of
 from service.cli.remote.session import Service, remote
-from service.cli.remote.shown import console, table
+from service.cli.remote.shown import console, print_table, when
 
 WAIT_SECONDS = 30
 
@@ -46,8 +47,8 @@ async def actions_command(service: Service, limit: int, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    rows = ((each["at"], each["action"], each["subject"], each["token_id"]) for each in found)
-    console().print(table(("when", "action", "subject", "token"), rows))
+    rows = ((when(each["at"]), each["action"], each["subject"], each["token_id"]) for each in found)
+    print_table(("when", "action", "subject", "token"), rows)
 
 
 @click.group("notices")
@@ -71,10 +72,10 @@ async def notices_list_command(
         show_json(found)
         return
     rows = (
-        (each["id"], each["received_at"], each["event_type"], each["outcome"], each["recording_id"], each["sid"])
+        (each["id"], when(each["received_at"]), each["event_type"], each["outcome"], each["recording_id"], each["sid"])
         for each in found
     )
-    console().print(table(("id", "received", "event", "outcome", "recording", "sid"), rows, coloured=3))
+    print_table(("id", "received", "event", "outcome", "recording", "sid"), rows, coloured=3, cut=(5,))
 
 
 @notices_group.command("replay")
@@ -115,7 +116,7 @@ async def messages_list_command(
         (each["message_id"], each["type"], each["endpoint"], each["state"], each["tries"], each["last_error"])
         for each in found
     )
-    console().print(table(("message", "type", "endpoint", "state", "tries", "last error"), rows, coloured=3))
+    print_table(("message", "type", "endpoint", "state", "tries", "last error"), rows, coloured=3, cut=(1, 2, 5))
 
 
 @messages_group.command("redrive")
@@ -127,7 +128,8 @@ async def messages_redrive_command(
     service: Service, endpoint: str | None, messages: tuple[str, ...], as_json: bool
 ) -> None:
     """Try dead messages again: all of them, or those that are named."""
-    body = {**({"endpoint": endpoint} if endpoint else {}), **({"messages": list(messages)} if messages else {})}
+    named = [await message_of(service, message) for message in messages]
+    body = {**({"endpoint": endpoint} if endpoint else {}), **({"messages": named} if named else {})}
     answer = await service.call("POST", "/v1/messages/redrive", body=body)
     if as_json:
         show_json(answer)
@@ -152,7 +154,7 @@ async def endpoints_list_command(service: Service, as_json: bool) -> None:
     rows = (
         (each["name"], each["state"], each["pending"], each["dead"], each["last_error"], each["url"]) for each in found
     )
-    console().print(table(("name", "state", "pending", "dead", "last error", "url"), rows, coloured=1))
+    print_table(("name", "state", "pending", "dead", "last error", "url"), rows, coloured=1, cut=(4, 5))
 
 
 @endpoints_group.command("enable")

@@ -11,21 +11,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from service.cli.output import json_option, printable, say, show_json
 from service.cli.remote.durations import in_words, size_in_words
-from service.cli.remote.session import CallError, Service, remote
-from service.cli.remote.shown import console, table
+from service.cli.remote.ids import remote_recording
+from service.cli.remote.session import CallError, Service
+from service.cli.remote.shown import console, name_of, table
 
 AT_ONCE = 4
 SILENT_SECONDS = 60
 
 
 @click.command("files")
-@click.argument("recording")
 @click.option(
     "--download", "folder", type=click.Path(file_okay=False, path_type=Path), help="Fetch the objects into this folder."
 )
 @click.option("--kind", type=click.Choice(["slice", "playlist", "mp4"]), help="Only files of this kind.")
 @json_option
-@remote
+@remote_recording
 async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:
     """List the files of a recording and who has seen each, or fetch them.
 
@@ -52,7 +52,13 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
 def _row(file: dict[str, Any]) -> tuple[object, ...]:
     seen = [word for word in ("announced", "listed", "in_playlist") if file[word]]
     told = "MISSING" if file["missing"] else ", ".join(seen)
-    return _name(file), file["kind"], size_in_words(file["size_bytes"]), in_words(file["duration_seconds"]), told
+    return (
+        name_of(file["key"]),
+        file["kind"],
+        size_in_words(file["size_bytes"]),
+        in_words(file["duration_seconds"]),
+        told,
+    )
 
 
 def _name(file: dict[str, Any]) -> str:

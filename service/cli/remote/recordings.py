@@ -9,8 +9,20 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from service.cli.output import json_option, printable, say, show_json
 from service.cli.remote.durations import Duration
+from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import CallError, Service, remote
-from service.cli.remote.shown import OVER, console, end_of, facts_of, findings_of, line_of, table
+from service.cli.remote.shown import (
+    OVER,
+    console,
+    end_of,
+    facts_of,
+    findings_of,
+    line_of,
+    page_of,
+    print_table,
+    table,
+    when,
+)
 
 POLL_SECONDS = 1.0
 
@@ -70,17 +82,19 @@ async def list_command(
     if as_json:
         show_json(found)
         return
+    if not found:
+        say("No recording fits." if given else "No recordings. Start one: pagereel record URL", err=True)
+        return
     rows = (
-        (each["id"], each["state"], each["instants"]["requested_at"], each["end_reason"], each["page"])
+        (each["id"], each["state"], when(each["instants"]["requested_at"]), each["end_reason"], page_of(each))
         for each in found
     )
-    console().print(table(("id", "state", "requested", "ended by", "page"), rows, coloured=1))
+    print_table(("id", "state", "requested", "ended by", "page"), rows, coloured=1, cut=(3, 4))
 
 
 @click.command("show")
-@click.argument("recording")
 @json_option
-@remote
+@remote_recording
 async def show_command(service: Service, recording: str, as_json: bool) -> None:
     """Show a recording: what is known about it, and what the newest look at the bucket found."""
     shown = await service.call("GET", f"/v1/recordings/{recording}")
@@ -92,7 +106,8 @@ async def show_command(service: Service, recording: str, as_json: bool) -> None:
 
 def _print(shown: dict[str, Any]) -> None:
     screen = console()
-    screen.print(table((shown["id"], ""), facts_of(shown)))
+    screen.print(printable(shown["id"]), style="bold")
+    screen.print(table(("", ""), facts_of(shown)))
     findings = findings_of(shown)
     if findings is not None:
         screen.print()
@@ -100,9 +115,8 @@ def _print(shown: dict[str, Any]) -> None:
 
 
 @click.command("watch")
-@click.argument("recording")
 @json_option
-@remote
+@remote_recording
 async def watch_command(service: Service, recording: str, as_json: bool) -> int:
     """Follow a recording to its verdict. The exit status is 0 for `verified` alone. Ctrl-C leaves it recording."""
     return await _follow(service, recording, as_json)
@@ -145,9 +159,8 @@ def _progress(shown: dict[str, Any]) -> tuple[float, float | None]:
 def _wish(name: str, path: str, text: str) -> click.Command:
     """A command that notes one wish for a recording."""
 
-    @click.argument("recording")
     @json_option
-    @remote
+    @remote_recording
     async def wish(service: Service, recording: str, as_json: bool) -> None:
         shown = await service.call("POST", f"/v1/recordings/{recording}/{path}")
         if as_json:
@@ -190,9 +203,8 @@ async def adopt_command(service: Service, recording: str, as_json: bool, **known
 
 
 @click.command("timeline")
-@click.argument("recording")
 @json_option
-@remote
+@remote_recording
 async def timeline_command(service: Service, recording: str, as_json: bool) -> None:
     """Show what happened to a recording, oldest first, and who said so."""
     found = [item async for item in service.items(f"/v1/recordings/{recording}/timeline")]
@@ -212,9 +224,8 @@ def _detail(detail: dict[str, Any]) -> str:
 
 
 @click.command("explain")
-@click.argument("recording")
 @json_option
-@remote
+@remote_recording
 async def explain_command(service: Service, recording: str, as_json: bool) -> None:
     """Say why a recording is as it is: what happened, whose doing it was, what shows it, what to do next."""
     told = await service.call("GET", f"/v1/recordings/{recording}/explanation")

@@ -1,9 +1,11 @@
 """Recordings and lists as text for a terminal. Pure but for the console it prints on."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +14,12 @@ from service.cli.output import printable
 from service.cli.remote.durations import in_words, size_in_words
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
+# Words that a person copies: ids of recordings, messages, tokens and tasks. A key that has one in it is none.
+_ID: Final = re.compile(r"\W*(?:(?:rec|msg|prl)_\w{1,64}|[0-9a-f]{12,40})\W*", re.ASCII)
+_GAP: Final = 2
+_LEAST_CUT: Final = 6
+_NAME_END: Final = 28
+_UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 PIPE_WIDTH = 300
 """Columns where nobody looks: no id and no key is broken in two."""
 
@@ -35,6 +43,7 @@ class _PlainConsole(Console):
     """A console for text from outside: no markup, no emoji codes, no control characters."""
 
     def print(self, *objects: Any, **how: Any) -> None:
+        how.setdefault("crop", False)
         super().print(*(printable(one, keep="\n") if isinstance(one, str) else one for one in objects), **how)
 
 
@@ -46,15 +55,77 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[Any]], *, coloured: int | None = None) -> Table:
-    """A table without lines; the column `coloured` holds states."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        made.add_column(printable(head), overflow="fold")
-    for row in rows:
-        cells = ["-" if cell is None else printable(str(cell)) for cell in row]
+def table(
+    heads: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    *,
+    coloured: int | None = None,
+    cut: Collection[int] = (),
+    width: int = PIPE_WIDTH,
+) -> Table:
+    """A table without lines; the column `coloured` holds states. No id is broken: the columns `cut` are shortened
+    with "…" to `width` in its stead, and a table that still finds no room is wider than that."""
+    titles = [printable(head) for head in heads]
+    shown = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    made = Table(box=None, pad_edge=False, header_style="bold", show_header=any(titles))
+    room = _room(titles, shown, cut, width)
+    for number, title in enumerate(titles):
+        if number in cut:
+            made.add_column(title, overflow="ellipsis", no_wrap=True, min_width=room[number], max_width=room[number])
+        else:
+            whole = _whole([title, *(row[number] for row in shown)], coloured=number == coloured)
+            made.add_column(title, overflow="fold", min_width=whole)
+    for cells in shown:
         made.add_row(*(_coloured(cell) if number == coloured else cell for number, cell in enumerate(cells)))
     return made
+
+
+def _whole(cells: Iterable[str], *, coloured: bool) -> int:
+    """How wide the words of a column are that must not be broken: ids and states."""
+    return max(
+        (cell_len(word) for cell in cells for word in cell.split() if coloured or _ID.fullmatch(word)), default=1
+    )
+
+
+def _room(titles: list[str], rows: list[list[str]], cut: Collection[int], width: int) -> dict[int, int]:
+    """The widths of the columns that may be cut: what the others leave, shared from the first to the last."""
+    needed = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
+    left = width - sum(size for number, size in enumerate(needed) if number not in cut) - _GAP * (len(titles) - 1)
+    room: dict[int, int] = {}
+    for position, number in enumerate(cut):
+        share = left // (len(cut) - position)
+        room[number] = min(needed[number], max(share, _LEAST_CUT))
+        left -= room[number]
+    return room
+
+
+def print_table(
+    heads: Iterable[str], rows: Iterable[Iterable[Any]], *, coloured: int | None = None, cut: Collection[int] = ()
+) -> None:
+    """Print a table as wide as the terminal."""
+    screen = console()
+    screen.print(table(heads, rows, coloured=coloured, cut=cut, width=screen.width))
+
+
+def when(instant: str) -> str:
+    """A past instant as a terminal shows it: `42s`, `12m`, `3h`, `9d`; as it is where no person reads it."""
+    if not console().is_terminal:
+        return instant
+    seconds = max((datetime.now(UTC) - datetime.fromisoformat(instant)).total_seconds(), 0)
+    name, size = next((name, size) for name, size in _UNITS if seconds >= size or size == 1)
+    return f"{seconds / size:.0f}{name}"
+
+
+def page_of(recording: dict[str, Any]) -> str:
+    """The page; on a terminal, where it may be cut, without the beginning that all pages have."""
+    page = str(recording["page"])
+    return page.removeprefix("https://") if console().is_terminal else page
+
+
+def name_of(key: str) -> str:
+    """The name of an object; on a terminal its end, which is what tells it from others."""
+    name = key.rpartition("/")[2]
+    return f"…{name[-_NAME_END:]}" if console().is_terminal and len(name) > _NAME_END + 4 else name
 
 
 def _coloured(word: str) -> Text:

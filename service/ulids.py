@@ -1,0 +1,30 @@
+"""What a part of a ULID says: when the whole was made. Pure."""
+
+import re
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TIME_CHARACTERS: Final = 10
+LENGTH: Final = 26
+_PART: Final = re.compile(rf"[{_ALPHABET}]{{1,{LENGTH}}}")
+
+
+def read_part(text: str) -> str | None:
+    """`text`, the id of a recording or a part of one with or without `rec_`, as the part of a ULID; None where it can
+    be none."""
+    part = text.strip().upper().removeprefix("REC_")
+    return part if part.isascii() and _PART.fullmatch(part) else None
+
+
+def span_of(beginning: str) -> tuple[float, float]:
+    """From and to which instant (Unix seconds, exclusive) ULIDs begin so. `beginning` comes from `read_part`."""
+    time = beginning[:_TIME_CHARACTERS]
+    from_at, to_at = _milliseconds(time), _milliseconds(time) + 32 ** (_TIME_CHARACTERS - len(time))
+    return from_at / 1000, to_at / 1000
+
+
+def _milliseconds(time: str) -> int:
+    number = 0
+    for character in time.ljust(_TIME_CHARACTERS, "0"):
+        number = number * 32 + _ALPHABET.index(character)
+    return number
