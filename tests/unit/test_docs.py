@@ -162,6 +162,14 @@ def test_every_command_is_documented_and_none_is_gone() -> None:
     assert set(documented) == set(main.list_commands(Context(main)))
 
 
+def test_who_is_about_to_record_a_page_reads_how_to_check_it() -> None:
+    record = main.get_command(Context(main), "record")
+    assert record is not None
+    form = (ROOT / "handlers/console/templates/start.html").read_text(encoding="utf-8")
+    for text in ((ROOT / "README.md").read_text(encoding="utf-8"), record.help or "", form):
+        assert "pagereel-emulator check-page" in text
+
+
 def test_every_command_is_found_under_its_name() -> None:
     context = Context(main)
     found = {name: main.get_command(context, name) for name in main.list_commands(context)}

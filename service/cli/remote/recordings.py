@@ -41,7 +41,10 @@ POLL_SECONDS = 1.0
 async def record_command(
     service: Service, page: str, length: float | None, labels: tuple[str, ...], wait: bool, as_json: bool, **named: Any
 ) -> int:
-    """Record PAGE, a URL. Without --for, until somebody stops it or its hour limit."""
+    """Record PAGE, a URL. Without --for it records, and is billed, until it is stopped or its hour limit ends it.
+
+    Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder would and says what would go wrong,
+    such as a log-in form or a video that waits for a click."""
     body = {"url": page, **{name: value for name, value in named.items() if value}}
     if length is not None:
         body["stop_at"] = (datetime.now(UTC) + timedelta(seconds=length)).isoformat(timespec="milliseconds")
