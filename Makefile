@@ -27,7 +27,8 @@ export PYTHONDONTWRITEBYTECODE :=
 help:
 	@echo 'make demo          record a page with the local emulator, and watch it being proven'
 	@echo '                   (BROWSER=1: a real page in Chromium; with URL=https://…, that one)'
-	@echo 'make sandbox       run it all on this machine until Ctrl-C, to try it out (BROWSER=1: real pages)'
+	@echo 'make sandbox       run it all on this machine until Ctrl-C, to try it out (BROWSER=1: real pages; PAGE_HOST=app.test:'
+	@echo '                   also those of that host, without TLS; PORT=0: a free port)'
 	@echo 'make test          all tests but the proofs'
 	@echo 'make docs          the documents as a site in var/site, its links checked'
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
@@ -59,10 +60,10 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/pagereel demo $(if $(BROWSER),--browser) $(if $(URL),--url '$(URL)')
+	$(BIN)/pagereel demo $(if $(BROWSER),--browser) $(if $(URL),--page '$(URL)')
 
 sandbox: $(STAMP)
-	$(BIN)/pagereel sandbox $(if $(BROWSER),--browser)
+	$(BIN)/pagereel sandbox $(if $(BROWSER),--browser) $(if $(PAGE_HOST),--page-host '$(PAGE_HOST)') $(if $(PORT),--port $(PORT))
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

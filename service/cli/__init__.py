@@ -8,12 +8,14 @@ service's own modules take a second, and a command that asks a running service n
 import errno
 import sys
 import traceback
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import click
+
+from service.cli.options import config_option, service_options
 
 _PLACES: Final = {
     "serve": "processes:serve_command",
@@ -67,6 +69,17 @@ class _Commands(click.Group):
             traceback.print_exc()
             sys.exit(OUR_MISTAKE)
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError:
+            near = get_close_matches(args[0], self.list_commands(context), 3)
+            if not near:
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {' or '.join(near)}?", context) from None
+
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(_PLACES)
 
@@ -78,15 +91,11 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("pagereel", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("pagereel"), prog_name="pagereel")
-@click.option(
-    "--config",
-    "-c",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The settings (TOML). Default: $PAGEREEL_SETTINGS; PAGEREEL_… variables override single keys.",
-)
-@click.pass_context
-def main(context: click.Context, config: Path | None) -> None:
-    """Records web pages through Agora Cloud Recording, and proves that the recordings exist."""
-    context.obj = config
+@config_option
+@service_options
+def main(**_: Any) -> None:
+    """Records web pages through Agora Cloud Recording, and proves that the recordings exist.
+
+    --config, --url and --token-file may stand before or behind the command."""

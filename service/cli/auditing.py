@@ -9,6 +9,7 @@ import orjson
 
 from service.buckets import Usage
 from service.buckets.open import open_buckets, read_keys
+from service.cli.options import configured
 from service.cli.output import say
 from service.cli.running import profile_of, run, settings_of, with_database
 from service.database.filed import load_filed, recording_exists
@@ -21,7 +22,7 @@ from service.verifier.audit import Discrepancy, Filed, compare
 @click.option("--storage", required=True, help="The storage profile of the settings.")
 @click.option("--prefix", default="", help="What the keys of the objects begin with. Default: the profile's prefix.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.pass_obj
+@configured
 def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool) -> None:
     """Compare a bucket with the database, both ways: objects that are nobody's or that no look has filed, and objects
     of verified recordings that are gone or have changed. Changes nothing.

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from service.app import database_url
+from service.cli.options import configured
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import reachable, run, settings_of
 from service.probes import Probed, probe, source_addresses
@@ -19,7 +20,7 @@ from service.settings import Settings
 @click.command("check-config")
 @click.option("--probe", "with_probe", is_flag=True, help="Also try database, Agora's credentials and every bucket.")
 @json_option
-@click.pass_obj
+@configured
 def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -> None:
     """Say everything that is wrong with the settings, at once. Nothing billed is started."""
     settings = reachable(settings_of(config))
@@ -42,7 +43,7 @@ async def _probed(settings: Settings) -> list[Probed]:
 @click.option(
     "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the console's Check."
 )
-@click.pass_obj
+@configured
 def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
     """Day one of an app: listen for the console's Check, say which events are missing, try everything else."""
     settings = settings_of(config)
@@ -75,7 +76,7 @@ _FORMATS: dict[str, Callable[[list[str]], list[str]]] = {
 @click.option("--app", help="Whose credentials ask. Default: the first app of the settings.")
 @click.option("--format", "style", type=click.Choice(sorted(_FORMATS)), default="plain", show_default=True)
 @json_option
-@click.pass_obj
+@configured
 def ncs_ips_command(config: Path | None, app: str | None, style: str, as_json: bool) -> None:
     """Print the addresses that Agora's notifications come from, for a firewall or a proxy.
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from service.app import signing_keys
+from service.cli.options import configured
 from service.cli.output import fail, say
 from service.cli.running import settings_of
 from service.operations.statement import PAYLOAD_TYPES, NotAManifestError, read_manifest
@@ -24,7 +25,7 @@ def manifest_group() -> None:
 
 
 @manifest_group.command("keys")
-@click.pass_obj
+@configured
 def manifest_keys(config: Path | None) -> None:
     """Print the public keys, newest first, as PEM. Give them to whoever is to check manifests, and keep old ones."""
     for text in signing_keys(settings_of(config)):

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from service.app import database_url
+from service.cli.options import configured
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import reachable, run, settings_of
 from service.database.backup import backup_sqlite
@@ -17,7 +18,7 @@ from service.serving import Roles, serve
 @click.command("serve")
 @click.option("--no-worker", is_flag=True, help="Listen only; `pagereel work` performs the steps elsewhere.")
 @click.option("--callbacks-only", is_flag=True, help="Take in notifications only; needs no credentials but theirs.")
-@click.pass_obj
+@configured
 def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) -> None:
     """Run the API, the callback listener and the worker."""
     settings = settings_of(config, callbacks_only=callbacks_only, quiet=False)
@@ -28,7 +29,7 @@ def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) ->
 
 
 @click.command("work")
-@click.pass_obj
+@configured
 def work_command(config: Path | None) -> None:
     """Run a worker alone; its API listener has health and metrics only."""
     run(serve(reachable(settings_of(config, quiet=False)), Roles(api=False, callbacks=False)))
@@ -36,7 +37,7 @@ def work_command(config: Path | None) -> None:
 
 @click.command("migrate")
 @json_option
-@click.pass_obj
+@configured
 def migrate_command(config: Path | None, as_json: bool) -> None:
     """Bring the database to this version's schema. Stop every process and back it up first; there is no way back."""
     before, after = run(migrate(database_url(settings_of(config))))
@@ -49,7 +50,7 @@ def migrate_command(config: Path | None, as_json: bool) -> None:
 @click.command("backup")
 @click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
-@click.pass_obj
+@configured
 def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:
     """Copy the SQLite database to COPY while it is being served. The sealing keys are not in it: keep them apart."""
     url = settings_of(config).database.url

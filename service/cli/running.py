@@ -1,10 +1,13 @@
 """What commands beside the service need: its settings, its database, and one clear line for what goes wrong."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import click
 
 from service.app import database_url
 from service.cli.output import fail
@@ -15,8 +18,12 @@ from service.errors import OutsideError, ServiceError
 from service.logs import configure_logs
 from service.probes import undecodable, unreachable
 from service.settings import Log, Settings, SettingsError, StorageProfile
+from service.settings.load import CALLERS_VARIABLES, PREFIX
 
 T = TypeVar("T")
+_NO_SETTINGS: Final = (
+    "no settings: give `{command} --config FILE`, or set PAGEREEL_SETTINGS. Begin with a copy of pagereel.example.toml"
+)
 
 
 def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: bool = True) -> Settings:
@@ -24,9 +31,23 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
     try:
         settings = Settings.load(config, callbacks_only=callbacks_only)
     except SettingsError as error:
-        fail(str(error))
+        fail(_NO_SETTINGS.format(command=_command()) if _none_given(config) else str(error))
     configure_logs(Log(level="warning", format="console") if quiet else settings.log)
     return settings
+
+
+def _none_given(config: Path | None) -> bool:
+    """Whether neither a file nor a variable with a setting was given."""
+    if config is not None:
+        return False
+    return not any(
+        name.startswith(PREFIX) and name not in CALLERS_VARIABLES and text for name, text in os.environ.items()
+    )
+
+
+def _command() -> str:
+    context = click.get_current_context(silent=True)
+    return "pagereel COMMAND" if context is None else context.command_path
 
 
 def reachable(settings: Settings, *, works: bool = True) -> Settings:

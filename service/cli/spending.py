@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from service.cli.options import configured, service_options
 from service.cli.output import fail, json_option, say, show_json
-from service.cli.remote.session import Service, reached, speak
+from service.cli.remote.session import Service, speak
 from service.cli.remote.shown import console, table
 from service.cli.running import run, settings_of, with_database
 from service.operations.months import parse_month
@@ -19,8 +20,8 @@ from service.operations.usage import Usage
 @click.option("--month", help="Such as 2026-11, in UTC. Default: this month.")
 @click.option("--all-owners", is_flag=True, help="Of all owners, read from the database of the settings (--config).")
 @json_option
-@reached
-@click.pass_obj
+@service_options
+@configured
 def usage_command(
     config: Path | None, url: str, token_file: Path | None, month: str | None, all_owners: bool, as_json: bool
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from service.cli.options import configured
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.shown import print_table
 from service.cli.running import run, settings_of, with_database
@@ -27,7 +28,7 @@ def token_group() -> None:
 @click.option("--storage", "storages", multiple=True, help="May name this storage profile only (repeatable).")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after so many days.")
 @json_option
-@click.pass_obj
+@configured
 def token_create(
     config: Path | None,
     owner: str,
@@ -61,7 +62,7 @@ def token_create(
 
 @token_group.command("list")
 @json_option
-@click.pass_obj
+@configured
 def token_list(config: Path | None, as_json: bool) -> None:
     """List all tokens, without their secrets."""
     found, now = run(with_database(settings_of(config), list_tokens)), time.time()
@@ -99,7 +100,7 @@ def _day(at: float | None) -> str | None:
 @token_group.command("revoke")
 @click.argument("token_id")
 @json_option
-@click.pass_obj
+@configured
 def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:
     """Make a token useless from now on. TOKEN_ID is its middle part, as `token list` shows it, or its beginning."""
     settings, now = settings_of(config), time.time()

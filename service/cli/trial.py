@@ -1,10 +1,13 @@
 """Commands to try Pagereel out on one machine: demo, sandbox."""
 
 import asyncio
+import errno
 import json
 import signal
+import socket
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,15 +22,15 @@ API_PORT = 8080
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but one JSON object at the end.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where the MP4 goes (var/demo).")
 @click.option("--browser", is_flag=True, help="Record a real page in Chromium, with sound.")
-@click.option("--url", help="That page (with --browser); by default one that comes along.")
-def demo_command(as_json: bool, keep: Path | None, browser: bool, url: str | None) -> None:
+@click.option("--page", help="That page (with --browser). Default: the emulator's own.")
+def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | None) -> None:
     """Record, pause, stop and verify on this machine, with the emulator and a real S3 server."""
-    if url is not None and not browser:
-        raise click.UsageError("--url needs --browser: without it no page is opened")
+    if page is not None and not browser:
+        raise click.UsageError("--page needs --browser: without it no page is opened")
     if (reason := demo_is_possible(browser=browser)) is not None:
         fail(reason)
     try:
-        good = asyncio.run(run_demo(as_json=as_json, keep=keep, browser=browser, url=url))
+        good = asyncio.run(run_demo(as_json=as_json, keep=keep, browser=browser, page=page))
     except DemoError as error:
         fail(str(error))
     sys.exit(0 if good else 1)
@@ -49,6 +52,8 @@ def sandbox_command(
     """Run Pagereel on this machine until Ctrl-C, with the emulator for Agora, a real S3 server and throw-away data."""
     if (reason := demo_is_possible(browser=browser)) is not None:
         fail(reason)
+    if not _is_free(port):
+        fail(f"port {port} is taken; --port 0 takes a free one")
     file = token_file or (None if as_json else Path("var/sandbox/token"))
     try:
         asyncio.run(_sandbox(port, browser, page_hosts, file, as_json))
@@ -64,8 +69,12 @@ async def _sandbox(port: int, browser: bool, page_hosts: tuple[str, ...], file: 
         async with open_sandbox(Path(root), port=port, browser=browser, page_hosts=page_hosts) as sandbox:
             if file is not None:
                 _keep_token(file, sandbox.token)
-            click.echo(json.dumps(sandbox.described) if as_json else _welcome(sandbox, file))
-            await stop.wait()
+            try:
+                click.echo(json.dumps(sandbox.described) if as_json else _welcome(sandbox, file, browser=browser))
+                await stop.wait()
+            finally:
+                if file is not None:
+                    drop_token(file, sandbox.token)
 
 
 def _keep_token(file: Path, token: str) -> None:
@@ -77,16 +86,45 @@ def _keep_token(file: Path, token: str) -> None:
         raise DemoError(f"{file} cannot be written ({error.strerror})") from None
 
 
-def _welcome(sandbox: Sandbox, file: Path | None) -> str:
+def drop_token(file: Path, token: str) -> None:
+    """Remove the token, which is of no use any more, unless another sandbox has written its own there."""
+    with suppress(OSError):
+        if file.read_text(encoding="utf-8") == token:
+            file.unlink()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def _welcome(sandbox: Sandbox, file: Path | None, *, browser: bool) -> str:
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
     program = sys.argv[0] if Path(sys.argv[0]).name == "pagereel" else "pagereel"
+    page = f"{sandbox.emulator}/emulator/page" if browser else "https://class.example.org/room/42"
+    opened = (
+        "Pages are opened in Chromium. Those of this machine may have http and the host localhost or 127.0.0.1;\n"
+        "name others with --page-host."
+        if browser
+        else "Pages are drawn, not opened; --browser opens them."
+    )
     return f"""\
-service   {sandbox.api}   (API; /console, /docs, /metrics)
+console   {sandbox.api}/console   (log in with the token below)
+service   {sandbox.api}   (API; /docs, /metrics)
 emulator  {sandbox.emulator}
 S3        {sandbox.store["endpoint"]}
+token     {sandbox.token}
+
+{opened}
+Agora's own waits are ten times shorter here; the lengths that you name are real.
 
 In another terminal:{where}
   export PAGEREEL_TOKEN_FILE={file}
-  {program} record https://class.example.org/room/42 --for 20s --wait
+  {program} record {page} --for 20s --wait
 
 Ctrl-C ends it, and removes what it recorded."""

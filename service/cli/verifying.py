@@ -16,6 +16,7 @@ import orjson
 from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
 from service.cli.judged import exit_status, lines_of_sum, plain, table_of
+from service.cli.options import configured
 from service.cli.output import fail, say
 from service.cli.parameters import Instant, Seconds, Size, Span
 from service.cli.progress import progress_of
@@ -89,7 +90,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is judged.")
-@click.pass_obj
+@configured
 def verify_command(
     config: Path | None,
     /,

@@ -83,9 +83,11 @@ async def open_sandbox(
         emulator = await stack.enter_async_context(_process(root, "emulator", serve, r"listening on (\S+)"))
         token = f"prl_bootstrap_{secrets.token_hex(32)}"
         (root / "token").write_text(token)
-        hosts = ["127.0.0.1", *page_hosts] if browser else []
+        hosts = ["127.0.0.1", "localhost", *page_hosts]
         settings = _settings(root, emulator, store, port, callbacks, secret, database_url)
-        (root / "pagereel.toml").write_text(settings + (_browser_settings(hosts) if browser else _DRAWN_SETTINGS))
+        (root / "pagereel.toml").write_text(
+            settings + (_BROWSER_SETTINGS if browser else _DRAWN_SETTINGS) + _urls(hosts)
+        )
         serve = [sys.executable, "-m", "service.cli", "--config", str(root / "pagereel.toml"), "serve"]
         api = await stack.enter_async_context(_process(root, "service", serve, r"api listening on (\S+)"))
         yield Sandbox(api, f"http://127.0.0.1:{callbacks}/agora/demo/notifications", emulator, store, token)
@@ -225,14 +227,18 @@ video_height = 360
 """
 
 
-def _browser_settings(hosts: Sequence[str]) -> str:
-    """A browser takes a few seconds to start; the page may be one of this machine."""
-    return f"""start_allowance_seconds = 8
+# A browser takes a few seconds to start.
+_BROWSER_SETTINGS = """start_allowance_seconds = 8
 
 [presets.default]
 video_width = 1280
 video_height = 720
+"""
 
+
+def _urls(hosts: Sequence[str]) -> str:
+    """Pages of these hosts need neither TLS nor a public address."""
+    return f"""
 [urls]
 allow_http_hosts = {json.dumps(list(hosts))}
 allow_private_hosts = {json.dumps(list(hosts))}

@@ -35,25 +35,25 @@ METRICS = (
 
 
 async def run_demo(
-    *, as_json: bool, keep: Path | None, database_url: str | None = None, browser: bool = False, url: str | None = None
+    *, as_json: bool, keep: Path | None, database_url: str | None = None, browser: bool = False, page: str | None = None
 ) -> bool:
     """Run it; whether the whole recording was verified and the damaged one was not. `keep`: where the MP4 goes.
 
-    With `browser` a page is really opened: `url`, or the one that comes with the emulator.
+    With `browser` a page is really opened: `page`, or the one that comes with the emulator.
     """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True, markup=False, emoji=False)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-demo-")))
         console.print("Starting a real S3 server, the emulator of Agora and the service …")
-        hosts = [urlsplit(url).hostname or ""] if url else []
+        hosts = [urlsplit(page).hostname or ""] if page else []
         opened = open_sandbox(root, browser=browser, page_hosts=hosts, database_url=database_url)
         sandbox = await stack.enter_async_context(opened)
         console.print(
             f"  service  {sandbox.api}   (API, /docs, /metrics)\n"
             f"  emulator {sandbox.emulator}\n  S3       {sandbox.store['endpoint']}"
         )
-        page = (url or f"{sandbox.emulator}/emulator/page") if browser else DRAWN_PAGE
+        page = (page or f"{sandbox.emulator}/emulator/page") if browser else DRAWN_PAGE
         house = await stack.enter_async_context(_house(sandbox, page))
         result = await _show(house, console, keep or Path.cwd() / "var" / "demo")
     result["seconds"] = round(time.monotonic() - began, 1)

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from service.cli.options import service_options
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.ids import recording_of
-from service.cli.remote.session import Service, reached, speak
+from service.cli.remote.session import Service, speak
 from service.cli.remote.shown import console, table
 from service.lifecycle.observations import Entry, Wait
 from service.lifecycle.replay import Decision
@@ -25,7 +26,7 @@ _File = click.Path(dir_okay=False, path_type=Path)
 @click.option("--output", "-o", type=_File, help="Where it goes. Default: the id with .zip, here.")
 @click.option("--replay", "replayed", type=_File, help="Do not ask; show what is decided from this bundle.")
 @json_option
-@reached
+@service_options
 def support_bundle_command(
     url: str, token_file: Path | None, recording: str | None, output: Path | None, replayed: Path | None, as_json: bool
 ) -> None:

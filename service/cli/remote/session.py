@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import aiohttp
-import click
 
+from service.cli.options import service_options
 from service.cli.output import fail
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+_BEGINNING = "prl_"
+_UNAUTHORIZED = 401
 CALL_SECONDS = 90
 PAGE = 200
 
@@ -108,30 +109,10 @@ Run = Callable[..., Coroutine[Any, Any, int | None]]
 """What a command does with a service; it returns the exit status, None for 0."""
 
 
-def reached(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which service, and with which token: `url` and `token_file`."""
-    url = click.option(
-        "--url",
-        envvar="PAGEREEL_URL",
-        default=DEFAULT_URL,
-        show_default=True,
-        show_envvar=True,
-        help="The API of the running service.",
-    )
-    token_file = click.option(
-        "--token-file",
-        envvar="PAGEREEL_TOKEN_FILE",
-        type=click.Path(dir_okay=False, path_type=Path),
-        show_envvar=True,
-        help="File with the API token. Default: $PAGEREEL_TOKEN.",
-    )
-    return url(token_file(command))
-
-
 def remote(run: Run) -> Callable[..., None]:
     """A command that gets a `Service` first."""
 
-    @reached
+    @service_options
     @wraps(run)
     def command(url: str, token_file: Path | None, **given: Any) -> None:
         speak(url, token_file, lambda service: run(service, **given))
@@ -142,9 +123,10 @@ def remote(run: Run) -> Callable[..., None]:
 def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
     """Let `run` use the service, and end the process with its status."""
     try:
-        status = asyncio.run(_with_service(url.rstrip("/"), _token(token_file), run))
+        status = asyncio.run(_with_service(_address(url), _token(token_file), run))
     except CallError as error:
-        fail(str(error))
+        refused = error.status == _UNAUTHORIZED
+        fail(f"{_place(token_file)}: {error} The token of a sandbox ends with it" if refused else str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(status or 0)
@@ -157,16 +139,31 @@ async def _with_service(url: str, token: str, run: Run) -> int | None:
         return await run(Service(url, http))
 
 
+def _address(url: str) -> str:
+    """The URL of the API without its last slash. Ends the process where it is none."""
+    if not url.lower().startswith(("http://", "https://")):
+        fail(f"--url {url} is no URL of a service: begin it with http:// or https://")
+    return url.rstrip("/")
+
+
+def _place(file: Path | None) -> str:
+    return "PAGEREEL_TOKEN" if file is None else str(file)
+
+
 def _token(file: Path | None) -> str:
+    """The API token of the file, or of the variable. Ends the process where there is none."""
+    place = _place(file)
     if file is not None:
         try:
             token = file.read_text(encoding="utf-8").strip()
         except OSError as error:
             fail(f"{file} cannot be read ({error.strerror})")
         except UnicodeDecodeError:
-            fail(f"{file} holds no token")
+            token = place
     else:
         token = os.environ.get("PAGEREEL_TOKEN", "").strip()
-    if not token or not token.isascii() or not token.isprintable():
-        fail("a token is needed: set PAGEREEL_TOKEN, or give --token-file")
+        if not token:
+            fail("a token is needed: set PAGEREEL_TOKEN, or give --token-file")
+    if not (token.startswith(_BEGINNING) and token.isascii() and token.isprintable()):
+        fail(f"{place} holds no API token: one looks like {_BEGINNING}…")
     return token

@@ -1,0 +1,67 @@
+"""Options that are understood before a command's name and behind it: which settings, which service."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+Command = TypeVar("Command", bound=Callable[..., Any])
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+def config_option(command: Command) -> Command:
+    """`--config`, kept as the context's object; the one nearest to the command's name counts."""
+    return click.option(
+        "--config",
+        "-c",
+        type=_FILE,
+        expose_value=False,
+        callback=_keep_config,
+        help="The settings (TOML). Default: $PAGEREEL_SETTINGS; PAGEREEL_… variables override single keys.",
+    )(command)
+
+
+def _keep_config(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.obj = value
+
+
+def configured(command: Command) -> Callable[..., Any]:
+    """A command that gets the path of the settings first, or None, wherever `--config` was given."""
+    return config_option(click.pass_obj(command))
+
+
+def service_options(command: Command) -> Command:
+    """`--url` and `--token-file`: which running service, and with which token."""
+    url = click.option(
+        "--url",
+        envvar="PAGEREEL_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        show_envvar=True,
+        callback=_own_or_before,
+        help="The API of the running service.",
+    )
+    token_file = click.option(
+        "--token-file",
+        envvar="PAGEREEL_TOKEN_FILE",
+        type=_FILE,
+        show_envvar=True,
+        callback=_own_or_before,
+        help="File with the API token. Default: $PAGEREEL_TOKEN.",
+    )
+    return url(token_file(command))
+
+
+def _own_or_before(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """The option's value; where it was given before the command's name alone, the value from there."""
+    name, given = str(parameter.name), ParameterSource.COMMANDLINE
+    before = context.parent
+    while before is not None and context.get_parameter_source(name) is not given:
+        if before.get_parameter_source(name) is given:
+            return before.params[name]
+        before = before.parent
+    return value
