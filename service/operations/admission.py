@@ -3,7 +3,7 @@
 Whatever is wrong is said at once, each with the field's pointer, and nothing has happened yet.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from service.errors import Code, FieldError, ServiceError
@@ -17,13 +17,15 @@ T = TypeVar("T")
 SECONDS_OF_DAY = 86400
 # A stop_at this close to the start would end the recording before its first slice.
 SHORTEST_SECONDS = 1
+# So many names of a choice are listed in an error.
+_MOST_NAMES = 20
 
 
 def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: float) -> Recording:
     """The recording that `wish` asks for. Raises `ServiceError` (invalid) that names every wrong field."""
     preset = settings.presets.get(wish.preset or "default")
     if preset is None:
-        raise _all_wrong([FieldError("/preset", "no such preset")])
+        raise _all_wrong([FieldError("/preset", f"is not known; {_there_is(settings.presets)}")])
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
     app = _named("/app", wish.app or preset.app, list(settings.apps), caller.apps, wrong)
@@ -82,18 +84,25 @@ def _named(
     if name is None and len(usable) == 1:
         return usable[0]
     if name is None:
-        wrong.append(FieldError(pointer, "is needed: there is more than one, or none"))
+        wrong.append(FieldError(pointer, f"is needed; {_there_is(usable)}"))
     elif name not in usable:
-        wrong.append(FieldError(pointer, "is not known"))
+        wrong.append(FieldError(pointer, f"is not known; {_there_is(usable)}"))
     return name or ""
 
 
 def _check_endpoints(settings: Settings, caller: Caller, names: tuple[str, ...], wrong: list[FieldError]) -> None:
     """An endpoint that is not for this owner does not exist for it."""
+    usable = [name for name, one in settings.endpoints.items() if one.owners is None or caller.owner in one.owners]
     for number, name in enumerate(names):
-        endpoint = settings.endpoints.get(name)
-        if endpoint is None or (endpoint.owners is not None and caller.owner not in endpoint.owners):
-            wrong.append(FieldError(f"/notify/{number}", "is not known"))
+        if name not in usable:
+            wrong.append(FieldError(f"/notify/{number}", f"is not known; {_there_is(usable)}"))
+
+
+def _there_is(names: Iterable[str]) -> str:
+    """The choice that a caller has, in words."""
+    known = sorted(names)
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f"there is: {', '.join(known[:_MOST_NAMES])}{more}" if known else "there is none"
 
 
 def _collected(wrong: list[FieldError], parse: Callable[[], T]) -> T | None:

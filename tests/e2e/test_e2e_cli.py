@@ -113,7 +113,11 @@ async def test_wishes_and_their_refusals_are_one_line_each(forge: Forge, house: 
     for words, said in (
         (("pause", recording), "verified"),
         (("show", "rec_none"), "no such recording"),
-        (("record", "http://10.0.0.1/"), "/url"),
+        (("record", "http://10.0.0.1/"), "PAGE: should begin with https://"),
+        (("record", PAGE, "--app", "nope"), "--app nope: is not known; there is: main"),
+        (("record", PAGE, "--storage", "nope"), "--storage nope: is not known; there is: "),
+        (("record", PAGE, "--preset", "nope"), "--preset nope: is not known; there is: default"),
+        (("record", PAGE, "--notify", "nope"), "--notify nope: is not known; there is none"),
         (("record", PAGE, "--for", "soon"), "no length of time"),
         (("record", PAGE, "--label", "x"), "KEY=VALUE"),
         (("files", "rec_none"), "no such recording"),

@@ -3,7 +3,11 @@
 import json
 from datetime import UTC, datetime
 
-from cli_rig import ID, recording, serving
+import pytest
+from cli_rig import ID, problem, recording, serving
+from pydantic import TypeAdapter
+
+from handlers.payloads import StartBody
 
 
 def started(body: dict[str, object]) -> tuple[int, object]:
@@ -40,3 +44,85 @@ def test_a_number_without_a_unit_starts_nothing() -> None:
         assert service.asked == []
     assert done.exit_code == 2
     assert "10 of what?" in done.output
+
+
+FULL = {
+    "--app": "demo", "--storage": "archive", "--preset": "lesson", "--size": "1280x720", "--video-fps": "25",
+    "--video-bitrate": "2000", "--audio-profile": "2", "--mobile": None, "--max-recording-hour": "4",
+    "--max-video-duration": "60", "--ready-timeout": "20", "--onhold": None, "--no-mp4": None,
+    "--rtmp-url": "rtmps://live.example.org/secret", "--label": "lesson=42", "--max-missing-seconds": "2.5",
+    "--level": "bytes", "--restart": "on_failure", "--max-restarts": "3", "--start-at": "2030-01-01T10:00:00+01:00",
+    "--for": "45m", "--start-within-seconds": "60", "--notify": "crm", "--idempotency-key": "lesson-42",
+}  # fmt: skip
+
+
+def test_record_says_everything_that_the_api_can_be_told() -> None:
+    words = [word for option, value in FULL.items() for word in (option, value) if word is not None]
+    with serving({"POST /v1/recordings": started}) as service:
+        done = service.typed("record", "https://class.example.org", *words)
+        (_, _, _, body), *_ = service.asked
+    assert done.exit_code == 0, done.output
+    assert set(body) == StartBody.__required_keys__ | StartBody.__optional_keys__
+    assert service.headers[0]["Idempotency-Key"] == "lesson-42"
+    wish = TypeAdapter(StartBody).validate_python(body)
+    assert (wish["start_at"], wish["stop_at"] - wish["start_at"]) == (1893488400.0, 2700.0)
+    assert (wish["video_width"], wish["video_height"], wish["av_file_type"]) == (1280, 720, ["hls"])
+    assert (wish["mobile"], wish["onhold"], wish["labels"], wish["notify"]) == (True, True, {"lesson": "42"}, ["crm"])
+
+
+def test_what_is_not_typed_is_not_said() -> None:
+    with serving({"POST /v1/recordings": started}) as service:
+        service.typed("record", "https://class.example.org")
+        (_, _, _, body), *_ = service.asked
+    assert body == {"url": "https://class.example.org"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words", "said"),
+    [
+        ({"app": "is not known; there is: demo"}, ("--app", "nope"), "--app nope: is not known; there is: demo"),
+        ({"preset": "is not known; there is: default"}, ("--preset", "x"), "--preset x: is not known"),
+        ({"notify/1": "is not known; there is none"}, ("--notify", "a", "--notify", "b"), "--notify b: is not known"),
+        ({"stop_at": "is not after the start"}, ("--for", "1s"), "--for or --stop-at: is not after the start"),
+        ({"video_height": "must be less"}, ("--size", "1920x1920"), "--size: must be less"),
+        ({"url": "should begin with https://"}, (), "PAGE: should begin with https://"),
+        ({"rtmp_url": "is not allowed"}, ("--rtmp-url", "rtmp://secret"), "pagereel: --rtmp-url: is not allowed"),
+    ],
+)
+def test_a_refusal_names_the_option_that_was_typed(wrong: dict[str, str], words: tuple[str, ...], said: str) -> None:
+    with serving({"POST /v1/recordings": problem(422, **wrong)}) as service:
+        done = service.typed("record", "https://class.example.org", *words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_each_wrong_option_is_named() -> None:
+    refused = problem(422, app="is not known; there is: demo", storage="is not known; there is: demo")
+    with serving({"POST /v1/recordings": refused}) as service:
+        done = service.typed("record", "https://class.example.org", "--app", "a", "--storage", "s")
+    assert "--app a: is not known" in done.stderr
+    assert "--storage s: is not known" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("lessonId=1", "keys are of a to z, 0 to 9, _ . and -, 32 characters at most; 'lessonId' has I"),
+        ("Größe=1", "'Größe' has G ß ö"),
+        ("=1", "has no or more than 32 characters"),
+        ("lesson", "write KEY=VALUE"),
+    ],
+)
+def test_a_wrong_label_says_what_is_wrong_with_it(label: str, said: str) -> None:
+    with serving({"POST /v1/recordings": started}) as service:
+        done = service.typed("record", "https://class.example.org", "--label", label)
+        assert service.asked == []
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_a_length_and_an_instant_of_the_stop_exclude_each_other() -> None:
+    with serving({"POST /v1/recordings": started}) as service:
+        done = service.typed("record", "https://x.example", "--for", "1m", "--stop-at", "2030-01-01T10:00:00Z")
+    assert done.exit_code == 2
+    assert "--for and --stop-at exclude each other" in done.output

@@ -1,71 +1,14 @@
-"""Commands about recordings: record, list, show, watch, stop, pause, resume, look, adopt, timeline, explain."""
+"""Commands about recordings: list, show, stop, pause, resume, look, adopt, timeline, explain."""
 
-import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from service.cli.output import json_option, printable, say, show_json
-from service.cli.remote.durations import Duration
+from service.cli.output import json_option, say, show_json
 from service.cli.remote.ids import remote_recording
-from service.cli.remote.session import CallError, Service, remote
-from service.cli.remote.shown import (
-    OVER,
-    console,
-    end_of,
-    facts_of,
-    findings_of,
-    line_of,
-    page_of,
-    print_table,
-    table,
-    when,
-)
-
-POLL_SECONDS = 1.0
-
-
-@click.command("record")
-@click.argument("page")
-@click.option("--for", "length", type=Duration(), help="Stop after so long: 90s, 10m, 1h30m.")
-@click.option("--app", help="Name of an Agora app of the settings.")
-@click.option("--storage", help="Name of a storage profile of the settings.")
-@click.option("--preset", help="Name of a preset of the settings.")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable).")
-@click.option("--notify", multiple=True, help="Name of an endpoint that is told what happens (repeatable).")
-@click.option("--wait", is_flag=True, help="Follow it to its verdict; the exit status is 0 for `verified` alone.")
-@json_option
-@remote
-async def record_command(
-    service: Service, page: str, length: float | None, labels: tuple[str, ...], wait: bool, as_json: bool, **named: Any
-) -> int:
-    """Record PAGE, a URL. Without --for it records, and is billed, until it is stopped or its hour limit ends it.
-
-    Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder would and says what would go wrong,
-    such as a log-in form or a video that waits for a click."""
-    body = {"url": page, **{name: value for name, value in named.items() if value}}
-    if length is not None:
-        body["stop_at"] = (datetime.now(UTC) + timedelta(seconds=length)).isoformat(timespec="milliseconds")
-    if labels:
-        body["labels"] = dict(_pair(label) for label in labels)
-    recording = await service.call("POST", "/v1/recordings", body=body)
-    if not as_json:
-        click.echo(recording["id"])
-        say(end_of(recording), err=True)
-    if wait:
-        return await _follow(service, recording["id"], as_json)
-    if as_json:
-        show_json(recording)
-    return 0
-
-
-def _pair(label: str) -> tuple[str, str]:
-    name, equals, value = label.partition("=")
-    if not equals:
-        raise CallError(f"--label {label}: write KEY=VALUE")
-    return name, value
+from service.cli.remote.record import pair
+from service.cli.remote.session import Service, remote
+from service.cli.remote.shown import console, line_of, page_of, print_recording, print_table, table, when
 
 
 @click.command("list")
@@ -79,7 +22,7 @@ async def list_command(
     service: Service, states: tuple[str, ...], app: str | None, labels: tuple[str, ...], limit: int, as_json: bool
 ) -> None:
     """List recordings, newest first."""
-    asked = {"state": list(states), "app": app, "label": [":".join(_pair(label)) for label in labels]}
+    asked = {"state": list(states), "app": app, "label": [":".join(pair(label)) for label in labels]}
     given = {name: value for name, value in asked.items() if value}
     found = [item async for item in service.items("/v1/recordings", given, limit)]
     if as_json:
@@ -104,59 +47,7 @@ async def show_command(service: Service, recording: str, as_json: bool) -> None:
     if as_json:
         show_json(shown)
     else:
-        _print(shown)
-
-
-def _print(shown: dict[str, Any]) -> None:
-    screen = console()
-    screen.print(printable(shown["id"]), style="bold")
-    screen.print(table(("", ""), facts_of(shown)))
-    findings = findings_of(shown)
-    if findings is not None:
-        screen.print()
-        screen.print(findings)
-
-
-@click.command("watch")
-@json_option
-@remote_recording
-async def watch_command(service: Service, recording: str, as_json: bool) -> int:
-    """Follow a recording to its verdict. The exit status is 0 for `verified` alone. Ctrl-C leaves it recording."""
-    return await _follow(service, recording, as_json)
-
-
-async def _follow(service: Service, recording: str, as_json: bool) -> int:
-    shown = await service.call("GET", f"/v1/recordings/{recording}")
-    screen = console(stderr=True)
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
-        console=screen, disable=as_json or not screen.is_terminal,
-    ) as progress:  # fmt: skip
-        bar = progress.add_task(printable(recording), total=None)
-        said = ""
-        while shown["state"] not in OVER:
-            done, total = _progress(shown)
-            progress.update(bar, description=printable(f"{recording}  {line_of(shown)}"), completed=done, total=total)
-            if not as_json and not screen.is_terminal and line_of(shown) != said:
-                said = line_of(shown)
-                screen.print(said)
-            await asyncio.sleep(POLL_SECONDS)
-            shown = await service.call("GET", f"/v1/recordings/{recording}")
-    if as_json:
-        show_json(shown)
-    else:
-        _print(shown)
-    return 0 if shown["state"] == "verified" else 1
-
-
-def _progress(shown: dict[str, Any]) -> tuple[float, float | None]:
-    """How much of the wanted time has passed, of how much; None where nobody has said when it ends."""
-    began, until = shown["instants"]["recording_at"], shown["instants"]["stop_at"]
-    if began is None or until is None:
-        return 0, None
-    start, end = datetime.fromisoformat(began), datetime.fromisoformat(until)
-    total = max((end - start).total_seconds(), 1)
-    return min((datetime.now(UTC) - start).total_seconds(), total), total
+        print_recording(shown)
 
 
 def _wish(name: str, path: str, text: str) -> click.Command:

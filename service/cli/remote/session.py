@@ -22,11 +22,13 @@ PAGE = 200
 
 
 class CallError(Exception):
-    """What went wrong, in a line for a person. `status` is the HTTP status, where there was an answer."""
+    """What went wrong, in a line for a person. `status` is the HTTP status, where there was an answer; `wrong` has
+    pointer and message of each wrong field."""
 
-    def __init__(self, text: str, status: int | None = None) -> None:
+    def __init__(self, text: str, status: int | None = None, wrong: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(text)
         self.status = status
+        self.wrong = wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Service:
         except ValueError:
             raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})") from None
         if status >= 300:
-            raise CallError(_problem(answer, status), status)
+            raise CallError(_problem(answer, status), status, _wrong(answer))
         return answer
 
     async def items(
@@ -99,10 +101,15 @@ def _problem(answer: Any, status: int) -> str:
     """The sentence of a problem document, with each wrong field."""
     if not isinstance(answer, dict):
         return f"HTTP {status}"
-    wrong = [f"{each['pointer'] or 'the request'}: {each['message']}" for each in answer.get("errors") or ()]
+    wrong = [f"{pointer or 'the request'}: {message}" for pointer, message in _wrong(answer)]
     if len(wrong) > 1:
         return "\n  ".join(["the request is not valid", *wrong])
     return wrong[0] if wrong else str(answer.get("detail") or answer.get("title") or f"HTTP {status}")
+
+
+def _wrong(answer: Any) -> tuple[tuple[str, str], ...]:
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    return tuple((str(each["pointer"]), str(each["message"])) for each in errors or ())
 
 
 Run = Callable[..., Coroutine[Any, Any, int | None]]

@@ -204,5 +204,16 @@ def findings_of(recording: dict[str, Any]) -> Table | None:
     return table(("severity", "finding", "what it says", "object"), rows, coloured=0)
 
 
+def print_recording(recording: dict[str, Any]) -> None:
+    """Print what is known of a recording, and what the newest report found."""
+    screen = console()
+    screen.print(printable(recording["id"]), style="bold")
+    screen.print(table(("", ""), facts_of(recording)))
+    findings = findings_of(recording)
+    if findings is not None:
+        screen.print()
+        screen.print(findings)
+
+
 def _slices(files: dict[str, Any]) -> str:
     return f"{files['slices']} slice{'' if files['slices'] == 1 else 's'}, {size_in_words(files['bytes'])}"

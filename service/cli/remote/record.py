@@ -1,0 +1,158 @@
+"""The command `pagereel record`: every field of the API's start request as an option."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, get_args
+
+import click
+
+from service.cli.output import json_option, say, show_json
+from service.cli.parameters import Instant, Size
+from service.cli.remote.durations import Duration
+from service.cli.remote.following import follow
+from service.cli.remote.session import CallError, Service, remote
+from service.cli.remote.shown import end_of
+from service.recording import RestartRule
+from service.report import Level
+
+_LABEL_KEY: Final = re.compile(r"[a-z0-9_.-]{1,32}")
+# Fields of the request that have another name here.
+_OPTIONS: Final = {
+    "url": "PAGE",
+    "stop_at": "--for or --stop-at",
+    "video_width": "--size",
+    "video_height": "--size",
+    "av_file_type": "--mp4",
+    "labels": "--label",
+}
+
+
+def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Everything that a start request may say, named as in the API but for the size and the files."""
+    options = [
+        click.option("--for", "length", type=Duration(), metavar="LENGTH", help="Stop after so long: 90s, 10m, 1h30m."),
+        click.option("--stop-at", type=Instant(), help="Stop at that instant: 2026-11-22T09:45:00Z."),
+        click.option("--start-at", type=Instant(), help="Start at that instant; --for counts from there."),
+        click.option("--start-within-seconds", type=float, help="Give up if nothing is recorded by then."),
+        click.option("--max-recording-hour", type=int, help="Agora ends it after so many hours, 1 to 719."),
+        click.option("--app", help="Name of an Agora app of the settings."),
+        click.option("--storage", help="Name of a storage profile of the settings."),
+        click.option("--preset", help="Name of a preset of the settings, which gives what is not named here."),
+        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="The picture's size: 1280x720."),
+        click.option("--video-fps", type=int, help="Pictures a second, 5 to 60."),
+        click.option("--video-bitrate", type=int, help="kbit/s, 50 to 8000."),
+        click.option("--audio-profile", type=int, help="0: mono 48 kbit/s, 1: mono 128, 2: stereo 192."),
+        click.option("--mobile/--no-mobile", default=None, help="Render the page as a phone does."),
+        click.option("--ready-timeout", type=int, help="Seconds the page may take to load, 0 to 60; 0: no check."),
+        click.option("--onhold/--no-onhold", default=None, help="Open the page, but record from `resume` on only."),
+        click.option("--mp4/--no-mp4", default=None, help="Whether an MP4 is made beside the HLS slices."),
+        click.option("--max-video-duration", type=int, help="Minutes after which an MP4 is split, 30 to 240."),
+        click.option("--rtmp-url", help="Push the picture there as well."),
+        click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable)."),
+        click.option("--notify", multiple=True, help="Name of an endpoint that gets messages about it (repeatable)."),
+        click.option("--level", type=click.Choice([level.value for level in Level]), help="How deep it is verified."),
+        click.option("--max-missing-seconds", type=float, help="Missing time to be accepted."),
+        click.option(
+            "--restart", type=click.Choice(get_args(RestartRule)), help="Whether a failed attempt is repeated."
+        ),
+        click.option("--max-restarts", type=int, help="At most so many more attempts, 0 to 20."),
+        click.option("--idempotency-key", metavar="KEY", help="A repetition with the same options starts nothing new."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("record")
+@click.argument("page")
+@_start_options
+@click.option("--wait", is_flag=True, help="Follow it to its verdict; the exit status is 0 for `verified` alone.")
+@json_option
+@remote
+async def record_command(
+    service: Service, page: str, idempotency_key: str | None, wait: bool, as_json: bool, **given: Any
+) -> int:
+    """Record PAGE, a URL. Without --for it records, and is billed, until it is stopped or its hour limit ends it.
+
+    Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder would and says what would go wrong,
+    such as a log-in form or a video that waits for a click."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    try:
+        recording = await service.call("POST", "/v1/recordings", body=_body(page, **given), headers=headers)
+    except CallError as error:
+        raise _in_options(error, given) from None
+    if not as_json:
+        click.echo(recording["id"])
+        say(end_of(recording), err=True)
+    if wait:
+        return await follow(service, recording["id"], as_json, recording)
+    if as_json:
+        show_json(recording)
+    return 0
+
+
+def _body(
+    page: str,
+    *,
+    length: float | None,
+    start_at: float | None,
+    stop_at: float | None,
+    size: tuple[int, int] | None,
+    mp4: bool | None,
+    labels: tuple[str, ...],
+    notify: tuple[str, ...],
+    **named: Any,
+) -> dict[str, Any]:
+    """The request: what was named, and nothing else."""
+    if length is not None and stop_at is not None:
+        raise click.UsageError("--for and --stop-at exclude each other")
+    begin = datetime.now(UTC) if start_at is None else datetime.fromtimestamp(start_at, UTC)
+    end = begin + timedelta(seconds=length) if length is not None else None
+    instants = {
+        "start_at": None if start_at is None else _instant(begin),
+        "stop_at": _instant(datetime.fromtimestamp(stop_at, UTC)) if stop_at is not None else end and _instant(end),
+    }
+    width, height = size or (None, None)
+    files = None if mp4 is None else ["hls", "mp4"] if mp4 else ["hls"]
+    body = {"url": page, **named, **instants, "video_width": width, "video_height": height, "av_file_type": files}
+    lists = {"labels": dict(map(pair, labels)), "notify": list(notify)}
+    return {name: value for name, value in body.items() if value is not None} | {
+        name: value for name, value in lists.items() if value
+    }
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+def pair(label: str) -> tuple[str, str]:
+    """Key and value of a label. Raises `CallError` for what can be none."""
+    name, equals, value = label.partition("=")
+    if not equals:
+        raise CallError(f"--label {label}: write KEY=VALUE")
+    if not _LABEL_KEY.fullmatch(name):
+        odd = sorted({letter for letter in name if not _LABEL_KEY.fullmatch(letter)})
+        why = f"has {' '.join(odd)}" if odd else "has no or more than 32 characters"
+        raise CallError(
+            f"--label {label}: keys are of a to z, 0 to 9, _ . and -, 32 characters at most; {name!r} {why}"
+        )
+    return name, value
+
+
+def _in_options(error: CallError, given: dict[str, Any]) -> CallError:
+    """The same refusal in the words that were typed."""
+    if not error.wrong:
+        return error
+    lines = [f"{_typed(pointer, given)}: {message}" for pointer, message in error.wrong]
+    return CallError("\n  ".join(["the request is not valid", *lines]) if len(lines) > 1 else lines[0], error.status)
+
+
+def _typed(pointer: str, given: dict[str, Any]) -> str:
+    """The option that a pointer of the API leads to, with what was typed behind it unless it may be a secret."""
+    field, _, place = pointer.removeprefix("/").partition("/")
+    option = _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+    value = given.get(field)
+    if isinstance(value, tuple):
+        value = value[int(place)] if place.isdigit() and int(place) < len(value) else place
+    return option if value in (None, "") or field == "rtmp_url" else f"{option} {value}"

@@ -1,0 +1,115 @@
+"""Following a recording: what a log keeps of it, and what Ctrl-C leaves behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cli_rig import ID, Service, recording, serving
+
+from service.cli.remote.following import Log
+
+# The first look is answered when the second one comes.
+LOOKS = 2
+USED = {
+    "currency": "USD",
+    "items": [
+        {"app": "other", "resolution": "hd", "seconds": 60.0, "cost": 9.0},
+        {"app": "demo", "resolution": "hd", "seconds": 600.0, "cost": 0.14},
+    ],
+}
+
+
+def interrupted(service: Service, *words: str) -> tuple[int, str]:
+    """Exit status and stderr of a command that gets Ctrl-C once it has looked at the recording."""
+    variables = {"PAGEREEL_URL": service.url, "PAGEREEL_TOKEN": "prl_a_token", "TZ": "UTC"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables},
+    )  # fmt: skip
+    until = time.monotonic() + 30
+    while [path for _, path, *_ in service.asked].count(f"/v1/recordings/{ID}") < LOOKS:
+        assert time.monotonic() < until
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said
+
+
+def answers(state: str, stop_at: str | None) -> dict[str, Any]:
+    shown = recording(state=state, instants={"stop_at": stop_at})
+    return {
+        "POST /v1/recordings": (202, shown),
+        f"GET /v1/recordings/{ID}": (200, shown),
+        "GET /v1/usage": (200, USED),
+    }
+
+
+def test_ctrl_c_says_what_goes_on_until_when_what_it_costs_and_how_to_stop_it() -> None:
+    with serving(answers("recording", "2030-01-01T10:00:00Z")) as service:
+        status, said = interrupted(service, "record", "https://class.example.org", "--wait")
+    assert status == 130
+    assert re.search(rf"{ID} stops at 2030-01-01 10:00:00 UTC, in \d+:\d\d:\d\d; it goes on without this command", said)
+    assert "billed so far: 1:15, USD 0.02 at 0.0140 a minute" in said
+    assert f"stop it now:   pagereel stop {ID}" in said
+    assert f"follow it:     pagereel watch {ID}" in said
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_without_a_planned_end_names_the_hour_limit_and_bears_no_cost() -> None:
+    known = answers("recording", None) | {"GET /v1/usage": (403, {"detail": "no"})}
+    with serving(known) as service:
+        status, said = interrupted(service, "watch", ID)
+    assert status == 130
+    assert f"{ID} records, and is billed, until `pagereel stop {ID}`, for 3 h at most; it goes on" in said
+    assert "billed so far: 1:15\n" in said
+
+
+def test_ctrl_c_after_the_end_says_that_nothing_records() -> None:
+    with serving(answers("verifying", None)) as service:
+        status, said = interrupted(service, "watch", ID)
+    assert status == 130
+    assert f"{ID} is verifying: nothing records" in said
+    assert "pagereel stop" not in said
+
+
+def lesson(slices: int) -> Callable[[dict[str, Any]], tuple[int, Any]]:
+    """A recording that gets a slice at each look, and is verified after so many."""
+    seen = iter(range(1, slices + 2))
+
+    def answer(_: dict[str, Any]) -> tuple[int, Any]:
+        count = next(seen)
+        return 200, with_slices(count, "recording" if count <= slices else "verified")
+
+    return answer
+
+
+def with_slices(count: int, state: str = "recording") -> dict[str, Any]:
+    return recording(state=state, files={"slices": count, "bytes": count * 1000})
+
+
+def test_a_log_has_time_id_and_what_is_done_and_ends_with_the_facts() -> None:
+    with serving({f"GET /v1/recordings/{ID}": lesson(2)}) as service:
+        done = service.typed("watch", ID)
+    assert done.exit_code == 0
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {ID}  recording · 1 slice, 1.0 kB\n", done.stderr)
+    assert "verified" in done.stdout
+
+
+def test_a_lesson_of_an_hour_is_a_line_a_minute_and_none_for_each_slice() -> None:
+    log = Log(ID)
+    lines = [line for at in range(3600) if (line := log.line(with_slices(at // 15), 1e9 + at))]
+    assert len(lines) == 60
+
+
+def test_each_change_of_state_is_a_line_at_once() -> None:
+    log = Log(ID)
+    paused = with_slices(3) | {"paused": {"confirmed": True}}
+    shown = [with_slices(1), with_slices(2), paused, paused, with_slices(3), with_slices(3, "stopping")]
+    lines = [log.line(each, 1e9 + at) for at, each in enumerate(shown)]
+    assert [line is not None for line in lines] == [True, False, True, False, True, True]
