@@ -15,42 +15,60 @@ from typing import Any, Final
 
 import click
 
+from service.cli.examples import EXAMPLES
 from service.cli.options import config_option, service_options
 
-_PLACES: Final = {
-    "serve": "processes:serve_command",
-    "work": "processes:work_command",
-    "migrate": "processes:migrate_command",
-    "backup": "processes:backup_command",
-    "check-config": "configuration:check_config_command",
-    "setup": "configuration:setup_command",
-    "ncs-ips": "configuration:ncs_ips_command",
-    "token": "tokens:token_group",
-    "usage": "spending:usage_command",
-    "demo": "trial:demo_command",
-    "sandbox": "trial:sandbox_command",
-    "manifest": "manifests:manifest_group",
-    "verify": "verifying:verify_command",
-    "audit": "auditing:audit_command",
-    "record": "remote.record:record_command",
-    "list": "remote.recordings:list_command",
-    "show": "remote.recordings:show_command",
-    "watch": "remote.following:watch_command",
-    "stop": "remote.recordings:stop_command",
-    "pause": "remote.recordings:pause_command",
-    "resume": "remote.recordings:resume_command",
-    "look": "remote.recordings:look_command",
-    "adopt": "remote.recordings:adopt_command",
-    "timeline": "remote.recordings:timeline_command",
-    "explain": "remote.recordings:explain_command",
-    "files": "remote.files:files_command",
-    "support-bundle": "remote.bundles:support_bundle_command",
-    "actions": "remote.feeds:actions_command",
-    "events": "remote.feeds:events_command",
-    "notices": "remote.feeds:notices_group",
-    "messages": "remote.feeds:messages_group",
-    "endpoints": "remote.feeds:endpoints_group",
+# Where each command is, in the sections and the order of the help.
+_SECTIONS: Final = {
+    "Try it on this machine": {
+        "demo": "trial:demo_command",
+        "sandbox": "trial:sandbox_command",
+    },
+    "Record": {
+        "record": "remote.record:record_command",
+        "list": "remote.recordings:list_command",
+        "show": "remote.recordings:show_command",
+        "watch": "remote.following:watch_command",
+        "stop": "remote.recordings:stop_command",
+        "pause": "remote.recordings:pause_command",
+        "resume": "remote.recordings:resume_command",
+    },
+    "Understand and fetch": {
+        "explain": "remote.recordings:explain_command",
+        "timeline": "remote.recordings:timeline_command",
+        "look": "remote.recordings:look_command",
+        "files": "remote.files:files_command",
+        "support-bundle": "remote.bundles:support_bundle_command",
+    },
+    "Messages and accounts": {
+        "events": "remote.feeds:events_command",
+        "messages": "remote.feeds:messages_group",
+        "endpoints": "remote.feeds:endpoints_group",
+        "notices": "remote.feeds:notices_group",
+        "usage": "spending:usage_command",
+        "actions": "remote.feeds:actions_command",
+    },
+    "Run the service": {
+        "serve": "processes:serve_command",
+        "work": "processes:work_command",
+        "check-config": "configuration:check_config_command",
+        "setup": "configuration:setup_command",
+        "ncs-ips": "configuration:ncs_ips_command",
+        "token": "tokens:token_group",
+        "migrate": "processes:migrate_command",
+        "backup": "processes:backup_command",
+        "adopt": "remote.recordings:adopt_command",
+    },
+    "Judge a bucket": {
+        "verify": "verifying:verify_command",
+        "audit": "auditing:audit_command",
+        "manifest": "manifests:manifest_group",
+    },
+    "Shell": {
+        "completion": "completing:completion_command",
+    },
 }
+_PLACES: Final = {name: place for section in _SECTIONS.values() for name, place in section.items()}
 
 
 OUR_MISTAKE: Final = 3
@@ -88,7 +106,32 @@ class _Commands(click.Group):
             return None
         module, _, attribute = _PLACES[name].partition(":")
         command: click.Command = getattr(import_module(f"service.cli.{module}"), attribute)
+        _add_examples(name, command)
         return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in _SECTIONS.items():
+            rows = [(name, _first_sentence(self.get_command(context, name))) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def _add_examples(name: str, command: click.Command) -> None:
+    """Put the examples below the command's help, and below its own commands'."""
+    examples = EXAMPLES.get(name)
+    if examples is not None:
+        command.epilog = "\n".join(
+            ("\b", "Examples:" if len(examples) > 1 else "Example:", *(f"  {one}" for one in examples))
+        )
+    if isinstance(command, click.Group):
+        for part, inner in command.commands.items():
+            _add_examples(f"{name} {part}", inner)
+
+
+def _first_sentence(command: click.Command | None) -> str:
+    """The help's first sentence, whole: the formatter wraps it."""
+    text = " ".join(((command and command.help) or "").split("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".:")
 
 
 @click.group("pagereel", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,17 +1,22 @@
 """The command line as a whole: what every command has, and that a mistake of its user is one line and no traceback."""
 
+import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from cli_rig import commands
 from click.testing import CliRunner
 
 from service.cli import main
+from service.cli.examples import EXAMPLES
 
-# They answer nothing: they run, wait for a person, or print keys for a file.
-WITHOUT_JSON = {"serve", "work", "setup", "manifest keys"}
+# They answer nothing: they run, wait for a person, or print what goes into a file as it is.
+WITHOUT_JSON = {"serve", "work", "setup", "manifest keys", "completion"}
 
 
 COMMANDS = dict(commands())
@@ -73,3 +78,56 @@ def test_a_mistake_is_said_in_a_line(words: list[str], said: str, tmp_path: Path
     assert said in done.output
     assert isinstance(done.exception, SystemExit), "no traceback"
     assert done.output.count("\n") <= 6
+
+
+def test_the_help_has_every_command_once_in_sections_with_a_whole_sentence() -> None:
+    done = CliRunner().invoke(main, ["--help"], terminal_width=100)
+    assert done.exit_code == 0
+    assert not re.search(r"\w(\.\.\.|…)$", done.output, re.MULTILINE)
+    names = re.findall(r"^  ([a-z][a-z-]*)  ", done.output, re.MULTILINE)
+    assert sorted(names) == main.list_commands(click.Context(main))
+    assert len(re.findall(r"^[A-Z][^:\n]+:$", done.output, re.MULTILINE)) >= 6
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_that_it_understands(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("manifest.json", "keys.pem"):
+        (tmp_path / file).touch()
+    examples = EXAMPLES[name]
+    shown = CliRunner().invoke(main, [*name.split(), "--help"], terminal_width=200).output
+    for example in examples:
+        assert f"  {example}\n" in shown
+        words = shlex.split(example.partition(" >")[0].replace(" --config pagereel.toml", ""))
+        assert words[: 1 + len(name.split())] == ["pagereel", *name.split()]
+        assert COMMANDS[name].make_context(name, words[1 + len(name.split()) :])
+
+
+def test_no_example_is_of_a_command_that_is_gone() -> None:
+    assert set(EXAMPLES) == set(COMMANDS)
+
+
+def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
+    script = CliRunner().invoke(main, ["completion", "bash"])
+    assert script.exit_code == 0
+    (tmp_path / "script").write_text(script.output)
+    typed = """
+        source ./script
+        try() {
+            COMPREPLY=() COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            _pagereel_completion pagereel
+            echo "${COMPREPLY[@]}"
+        }
+        try pagereel rec
+        try pagereel record --stop
+    """
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+    assert done.stdout.splitlines() == ["record", "--stop-at"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_a_script_too(shell: str) -> None:
+    assert "_PAGEREEL_COMPLETE" in CliRunner().invoke(main, ["completion", shell]).output

@@ -1,0 +1,56 @@
+"""An example or two for every command, shown below its help. A test parses each of them."""
+
+from typing import Final
+
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "demo": ("pagereel demo", "pagereel demo --browser --page https://class.example.org/room/42"),
+    "sandbox": ("pagereel sandbox", "pagereel sandbox --browser --page-host class.test --port 0"),
+    "record": (
+        "pagereel record https://class.example.org/room/42 --for 45m --label lesson=42 --wait",
+        "pagereel record https://class.example.org/room/42 --start-at 2026-12-01T09:00:00+01:00 --for 1h30m",
+    ),
+    "list": ("pagereel list --state recording", "pagereel list --label lesson=42 --json"),
+    "show": ("pagereel show last", "pagereel show rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE --json"),
+    "watch": ("pagereel watch last",),
+    "stop": ("pagereel stop last", "pagereel stop 01JZ8Q4S9"),
+    "pause": ("pagereel pause last",),
+    "resume": ("pagereel resume last",),
+    "look": ("pagereel look last",),
+    "explain": ("pagereel explain last",),
+    "timeline": ("pagereel timeline last",),
+    "files": ("pagereel files last", "pagereel files last --kind mp4 --download lesson-42"),
+    "support-bundle": (
+        "pagereel support-bundle last --output bundle.zip",
+        "pagereel support-bundle --replay bundle.zip",
+    ),
+    "serve": ("pagereel --config pagereel.toml serve", "pagereel --config pagereel.toml serve --callbacks-only"),
+    "work": ("pagereel --config pagereel.toml work",),
+    "migrate": ("pagereel --config pagereel.toml migrate",),
+    "backup": ("pagereel --config pagereel.toml backup copy.db",),
+    "check-config": ("pagereel --config pagereel.toml check-config --probe",),
+    "setup": ("pagereel --config pagereel.toml setup main",),
+    "ncs-ips": ("pagereel --config pagereel.toml ncs-ips --format nginx",),
+    "token create": ("pagereel --config pagereel.toml token create --owner school --scope read --scope start",),
+    "token list": ("pagereel --config pagereel.toml token list",),
+    "token revoke": ("pagereel --config pagereel.toml token revoke d42a48ed1678",),
+    "adopt": (
+        "pagereel adopt rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE --app main --storage archive --uid 527841 --resource-id R",
+    ),
+    "verify": (
+        "pagereel --config pagereel.toml verify --storage archive --prefix recordings/2026-11/",
+        "pagereel --config pagereel.toml verify --storage archive --prefix lesson/ --level full --json-lines",
+    ),
+    "audit": ("pagereel --config pagereel.toml audit --storage archive",),
+    "manifest keys": ("pagereel --config pagereel.toml manifest keys",),
+    "manifest check": ("pagereel manifest check manifest.json --key keys.pem",),
+    "usage": ("pagereel usage --month 2026-11", "pagereel --config pagereel.toml usage --all-owners"),
+    "actions": ("pagereel actions --limit 20",),
+    "events": ("pagereel events --follow --json",),
+    "notices list": ("pagereel notices list --outcome unmatched",),
+    "notices replay": ("pagereel notices replay 1042",),
+    "messages list": ("pagereel messages list --state dead",),
+    "messages redrive": ("pagereel messages redrive --endpoint crm",),
+    "endpoints list": ("pagereel endpoints list",),
+    "endpoints enable": ("pagereel endpoints enable crm",),
+    "completion": ("pagereel completion bash >~/.local/share/bash-completion/completions/pagereel",),
+}
