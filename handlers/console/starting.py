@@ -58,7 +58,8 @@ def _body(form: dict[str, str], now: float) -> dict[str, Any]:
 
 async def _form(request: web.Request, form: dict[str, str], error: ServiceError | None) -> web.Response:
     wrong = {} if error is None else {_field(each.pointer): each.message for each in error.errors}
-    known = {"form": form, "wrong": wrong, "error": error, "once": uuid4().hex}
+    choices = request.app[OPERATIONS].choices(request[CALLER])
+    known = {"form": form, "wrong": wrong, "error": error, "once": uuid4().hex, "choices": choices}
     return await render(request, "start.html", lambda: known, status=422 if error else 200)
 
 

@@ -4,6 +4,7 @@ Whatever is wrong is said at once, each with the field's pointer, and nothing ha
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from service.errors import Code, FieldError, ServiceError
@@ -21,25 +22,45 @@ SHORTEST_SECONDS = 1
 _MOST_NAMES = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The names that a caller's start request may use."""
+
+    apps: tuple[str, ...]
+    storages: tuple[str, ...]
+    presets: tuple[str, ...]
+    endpoints: tuple[str, ...]
+
+
+def choices_of(settings: Settings, caller: Caller) -> Choices:
+    """What the settings have and the token may use."""
+    storages = [name for name, one in settings.storage.items() if not one.read_only]
+    endpoints = [name for name, one in settings.endpoints.items() if one.owners is None or caller.owner in one.owners]
+    return Choices(
+        apps=_usable(settings.apps, caller.apps),
+        storages=_usable(storages, caller.storages),
+        presets=tuple(settings.presets),
+        endpoints=tuple(endpoints),
+    )
+
+
+def _usable(names: Iterable[str], allowed: frozenset[str] | None) -> tuple[str, ...]:
+    return tuple(name for name in names if allowed is None or name in allowed)
+
+
 def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: float) -> Recording:
     """The recording that `wish` asks for. Raises `ServiceError` (invalid) that names every wrong field."""
-    preset = settings.presets.get(wish.preset or "default")
+    preset, choices = settings.presets.get(wish.preset or "default"), choices_of(settings, caller)
     if preset is None:
-        raise _all_wrong([FieldError("/preset", f"is not known; {_there_is(settings.presets)}")])
+        raise _all_wrong([FieldError("/preset", f"is not known; {_there_is(choices.presets)}")])
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
-    app = _named("/app", wish.app or preset.app, list(settings.apps), caller.apps, wrong)
-    storage = _named(
-        "/storage",
-        wish.storage or preset.storage,
-        [name for name, one in settings.storage.items() if not one.read_only],
-        caller.storages,
-        wrong,
-    )
+    app = _named("/app", wish.app or preset.app, choices.apps, wrong)
+    storage = _named("/storage", wish.storage or preset.storage, choices.storages, wrong)
     page = _collected(wrong, lambda: parse_page_url(wish.url, settings.urls, max_bytes=max_bytes))
     rtmp = _collected(wrong, lambda: parse_rtmp_url(rtmp_url, settings.urls, max_bytes=max_bytes)) if rtmp_url else None
     notify = preset.notify if wish.notify is None else wish.notify
-    _check_endpoints(settings, caller, notify, wrong)
+    _check_endpoints(notify, choices.endpoints, wrong)
     _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)
     parameters = _collected(wrong, lambda: preset.parameters(wish.parameters))
     if wrong or page is None or parameters is None:
@@ -76,11 +97,8 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     )
 
 
-def _named(
-    pointer: str, name: str | None, known: list[str], allowed: frozenset[str] | None, wrong: list[FieldError]
-) -> str:
+def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[FieldError]) -> str:
     """The name if it exists and the token may use it. What a token may not use does not exist for it."""
-    usable = [each for each in known if allowed is None or each in allowed]
     if name is None and len(usable) == 1:
         return usable[0]
     if name is None:
@@ -90,9 +108,8 @@ def _named(
     return name or ""
 
 
-def _check_endpoints(settings: Settings, caller: Caller, names: tuple[str, ...], wrong: list[FieldError]) -> None:
+def _check_endpoints(names: tuple[str, ...], usable: tuple[str, ...], wrong: list[FieldError]) -> None:
     """An endpoint that is not for this owner does not exist for it."""
-    usable = [name for name, one in settings.endpoints.items() if one.owners is None or caller.owner in one.owners]
     for number, name in enumerate(names):
         if name not in usable:
             wrong.append(FieldError(f"/notify/{number}", f"is not known; {_there_is(usable)}"))

@@ -28,7 +28,7 @@ from service.lifecycle.observations import (
     VerifyRequested,
 )
 from service.operations.access import Access
-from service.operations.admission import admit
+from service.operations.admission import Choices, admit, choices_of
 from service.operations.adoption import Adoption
 from service.operations.bundles import Bundles
 from service.operations.cursors import cut_page, decode_cursor
@@ -100,6 +100,10 @@ class Operations:
         self.bundles = Bundles(settings, database, seals, clock)
         self.trail = Trail(database, clock)
         self.adoption = Adoption(settings, database, seals, wake, clock)
+
+    def choices(self, caller: Caller) -> Choices:
+        """The names that the caller's start request may use."""
+        return choices_of(self._settings, caller)
 
     async def start(
         self, caller: Caller, wish: Wish, asked: Idempotency | None, render: Callable[[Recording], bytes]

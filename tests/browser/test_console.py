@@ -172,6 +172,10 @@ async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console
 async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(console: Console) -> None:
     async with console.page(console.token) as page:
         await page.get_by_role("link", name="Record a page").click()
+        await expect(page.get_by_text("pagereel-emulator check-page URL")).to_be_visible()
+        await page.get_by_text("App, storage, preset").click()
+        await page.get_by_label("App", exact=True).select_option("main")
+        await expect(page.get_by_label("Preset").locator("option").first).to_have_text("default")
         await page.get_by_label("URL of the page").fill("https://10.0.0.1/lesson?ticket=secret")
         await page.get_by_label("Stop after").fill("soon")
         await page.get_by_role("button", name="Record").click()

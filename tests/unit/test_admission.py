@@ -1,0 +1,63 @@
+"""A start request that names what there is not gets the names that there are, and only those that it may use."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.errors import ServiceError
+from service.operations import Caller, Scope
+from service.operations.admission import Choices, admit, choices_of
+from service.operations.words import Wish
+from service.settings import Settings
+
+APP = {"app_id": "a" * 32, "customer_id": "c", "customer_secret": "s", "ncs_secrets": ["n"]}
+KEYS = {"access_key": "a", "secret_key": "s"}
+BUCKET = {"vendor": 11, "bucket": "recordings", "endpoint": "https://s3.example.org", "read": KEYS}
+HOOK = {"url": "https://crm.example.org/hook", "secrets": ["whsec_" + "AAAA" * 8]}
+SETTINGS = Settings.model_validate(
+    {
+        "deployment": "test",
+        "apps": {"main": APP, "spare": APP | {"app_id": "b" * 32}},
+        "storage": {"archive": {**BUCKET, "write": KEYS}, "old": {**BUCKET, "read_only": True}},
+        "presets": {"lesson": {}},
+        "endpoints": {"crm": HOOK, "theirs": HOOK | {"owners": ["another"]}},
+    }
+)
+CALLER = Caller("t", "school", frozenset(Scope))
+
+
+def wrong(caller: Caller = CALLER, **named: Any) -> dict[str, str]:
+    wish = Wish(url="https://class.example.org/", parameters={}, **named)
+    with pytest.raises(ServiceError) as refused:
+        admit(SETTINGS, caller, wish, ulid="0" * 26, now=0.0)
+    return {each.pointer: each.message for each in refused.value.errors}
+
+
+def test_an_unknown_name_gets_the_names_that_there_are() -> None:
+    assert wrong(preset="nope") == {"/preset": "is not known; there is: default, lesson"}
+    assert wrong(app="nope", storage="nope", notify=("nope",)) == {
+        "/app": "is not known; there is: main, spare",
+        "/storage": "is not known; there is: archive",
+        "/notify/0": "is not known; there is: crm",
+    }
+
+
+def test_a_name_that_is_needed_gets_them_too() -> None:
+    assert wrong() == {"/app": "is needed; there is: main, spare"}
+
+
+def test_what_a_token_may_not_use_is_not_named() -> None:
+    caller = replace(CALLER, apps=frozenset({"spare"}), storages=frozenset())
+    assert wrong(caller, app="main") == {
+        "/app": "is not known; there is: spare",
+        "/storage": "is needed; there is none",
+    }
+    assert choices_of(SETTINGS, caller) == Choices(("spare",), (), ("default", "lesson"), ("crm",))
+
+
+def test_a_long_choice_is_cut() -> None:
+    many = SETTINGS.model_copy(update={"presets": {f"p{number:02}": None for number in range(25)}})
+    with pytest.raises(ServiceError) as refused:
+        admit(many, CALLER, Wish(url="https://x.example/", parameters={}, preset="no"), ulid="0" * 26, now=0.0)
+    assert refused.value.errors[0].message.endswith("p18, p19 and 5 more")
