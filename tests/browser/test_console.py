@@ -169,6 +169,20 @@ async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console
         await expect(mine.first).to_contain_text(console.token.split("_")[1])
 
 
+@pytest.mark.parametrize("how", [{}, PHONE], ids=["desk", "phone"])
+async def test_ids_are_not_broken_across_lines(console: Console, how: dict[str, object]) -> None:
+    sid = (await console.house.shown(console.verified))["attempts"][0]["sid"]
+    lines = "(code) => { const range = document.createRange(); range.selectNodeContents(code); "
+    lines += "return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size; }"
+    async with console.page(console.token, **how) as page:
+        row = page.get_by_role("row").filter(has_text="room/42").locator("code")
+        assert await row.evaluate(lines) == 1
+        await page.goto(f"{console.url}/recordings/{console.verified}")
+        for text in (console.verified, sid):
+            assert await page.locator("code", has_text=text).first.evaluate(lines) == 1, text
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(console: Console) -> None:
     async with console.page(console.token) as page:
         await page.get_by_role("link", name="Record a page").click()
