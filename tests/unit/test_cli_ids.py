@@ -116,8 +116,11 @@ OWN_PAGES = {
 @pytest.mark.parametrize(
     "command", ["show", "watch", "stop", "pause", "resume", "look", "timeline", "explain", "files"]
 )
+# Ids without the text, which is random: all processes that share the tests must name them alike.
 @pytest.mark.parametrize(
-    "text", ["last", NAMES[0], NAMES[0].lower(), NAMES[0][4:], NAMES[0][:20], NAMES[0][-6:].lower()]
+    "text",
+    ["last", NAMES[0], NAMES[0].lower(), NAMES[0][4:], NAMES[0][:20], NAMES[0][-6:].lower()],
+    ids=["last", "whole", "small letters", "without rec_", "beginning", "end"],
 )
 def test_a_part_of_an_id_is_enough_wherever_a_recording_is_named(command: str, text: str) -> None:
     with serving({"GET /v1/recordings": listed, **OWN_PAGES}) as service:
