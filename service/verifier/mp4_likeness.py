@@ -28,8 +28,9 @@ WINDOW_SECONDS = 1.5
 # So much sound of a slice is looked for in the file.
 SOUND_SECONDS = 1.2
 MOST_PLACES = 5
-# Where a file is like the slices at one of the first places, it is theirs. It is not where it differs everywhere.
-LEAST_ALIKE_PLACES = 2
+# The other places are read only where a track is like the slices at none of the first ones.
+FIRST_PLACES = 2
+# A track that differs at so many places, or at all of a shorter recording, and is alike at none, is not theirs.
 LEAST_PLACES = 3
 # Up to so much of a picture may differ: a clock, a pointer, a line that moves.
 MOST_APART = 0.1
@@ -102,7 +103,7 @@ class _Compared:
                 continue
             tracks[PICTURE].count(alike=await self._shows_the_same(one, content, pictures))
             tracks[SOUND].count(alike=await self._plays_the_same(content, sounds))
-            if number >= LEAST_ALIKE_PLACES and not any(each.suspect for each in tracks.values()):
+            if number >= FIRST_PLACES and not any(each.suspect for each in tracks.values()):
                 break
         least = min(LEAST_PLACES, len(places))
         return [handler for handler, each in tracks.items() if each.suspect and each.compared >= least]

@@ -23,14 +23,14 @@ class Pace:
         self._bytes_per_second = bytes_per_second
         self._ahead_seconds = ahead_seconds
         self._now = now
-        self._level_at = float("-inf")
+        self._on_time_at = float("-inf")
 
     def took(self, size_bytes: int) -> None:
         """Count bytes that were read."""
         if self._bytes_per_second is not None:
-            self._level_at = max(self._level_at, self._now()) + size_bytes / self._bytes_per_second
+            self._on_time_at = max(self._on_time_at, self._now()) + size_bytes / self._bytes_per_second
 
     def due_seconds(self) -> float:
         """How long reading has to rest now; 0: it may go on."""
-        ahead = self._level_at - self._now()
+        ahead = self._on_time_at - self._now()
         return ahead if ahead > self._ahead_seconds else 0.0
