@@ -5,7 +5,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -154,15 +153,16 @@ async def _verify(
         found = await _found(bucket, request)
         result.found = len(found)
         with progress_of(found, quiet=quiet) as advance:
+
+            def take(judged: Judged) -> None:
+                result.judged.append(_slim(judged))
+                show(judged)
+                advance(judged.recording)
+
             pace = Pace(profile.read_bytes_per_second)
-            judging = foreign.judge_found(
-                bucket, found, request.level, request.wanted, at_once=request.at_once, pace=pace, now_fn=time.time
+            await foreign.judge_found(
+                bucket, found, request.level, request.wanted, take, at_once=request.at_once, pace=pace, now_fn=time.time
             )
-            async with aclosing(judging):
-                async for judged in judging:
-                    result.judged.append(_slim(judged))
-                    show(judged)
-                    advance(judged.recording)
 
 
 def _slim(judged: Judged) -> Judged:

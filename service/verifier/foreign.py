@@ -1,9 +1,7 @@
 """Judges recordings that no database describes: finds them in a bucket, and verifies some of them side by side."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from service.buckets import Bucket, Fetched, Headed, Usage
@@ -13,6 +11,7 @@ from service.report import Level, ListedObject, Report
 from service.verifier.decoder import Decoders
 from service.verifier.judging import judge_recording
 from service.verifier.pace import Pace
+from service.verifier.ranges import each
 from service.verifier.reading import beside, list_all
 
 MOST_OBJECTS = 2_000_000
@@ -39,34 +38,23 @@ async def judge_found(
     found: Sequence[FoundRecording],
     level: Level,
     wanted: Wanted,
+    show: Callable[[Judged], None],
     *,
     at_once: int,
     pace: Pace | None = None,
     now_fn: Callable[[], float] = time.time,
-) -> AsyncGenerator[Judged, None]:
-    """Judge the recordings, `at_once` of them side by side, and yield each when it is ready.
+) -> None:
+    """Judge the recordings, `at_once` of them side by side, and give each to `show` when it is ready.
 
-    Their listing is the one that found them. An error of ours in one recording does not touch the others. Closing the
-    iterator ends the verifications that run, with the decoders' processes.
+    Use the listing that found them. An error of ours in one recording does not touch the others. Cancelling ends the
+    verifications that run, with the decoders' processes; what is judged by then has been shown.
     """
-    waiting = iter(found)
-    ready: asyncio.Queue[Judged] = asyncio.Queue()
     decoders = Decoders()
 
-    async def work() -> None:
-        for recording in waiting:
-            await ready.put(await _judge(bucket, recording, level, wanted, decoders, pace, now_fn))
+    async def work(recording: FoundRecording) -> None:
+        show(await _judge(bucket, recording, level, wanted, decoders, pace, now_fn))
 
-    workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(found)))]
-    try:
-        for _ in found:
-            yield await ready.get()
-    finally:
-        for worker in workers:
-            worker.cancel()
-        for worker in workers:
-            with suppress(asyncio.CancelledError):
-                await worker
+    await each(found, work, at_once=at_once)
 
 
 async def _judge(

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,9 @@ def put(weed: S3Server, folder: str, files: dict[str, bytes]) -> None:
 
 
 async def judge(bucket: S3Bucket, found: list[FoundRecording], at_once: int) -> list[Judged]:
-    return [one async for one in judge_found(bucket, found, Level.LISTING, Wanted(), at_once=at_once)]
+    judged: list[Judged] = []
+    await judge_found(bucket, found, Level.LISTING, Wanted(), judged.append, at_once=at_once)
+    return judged
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 8])
@@ -84,18 +85,27 @@ async def test_an_error_of_ours_in_one_recording_leaves_the_others_their_reports
     assert [sid for sid, one in judged.items() if one.report is None] == [f"{4:032x}"]
 
 
-async def test_who_closes_early_leaves_no_request_under_way(far: S3Bucket, proxy: StoreProxy, prefix: str) -> None:
+async def test_who_cancels_leaves_no_request_under_way_and_has_all_that_is_judged(
+    far: S3Bucket, proxy: StoreProxy, prefix: str
+) -> None:
     found, _ = await discover(far, prefix, Usage())
-    async with aclosing(judge_found(far, found, Level.LISTING, Wanted(), at_once=4)) as judging:
-        await anext(judging)
-        assert verifying()
+    judged: list[Judged] = []
+
+    def take(one: Judged) -> None:
+        judged.append(one)
+        judging.cancel()  # as an interrupt does: before anything else can run
+
+    judging = asyncio.ensure_future(judge_found(far, found, Level.LISTING, Wanted(), take, at_once=4))
+    with pytest.raises(asyncio.CancelledError):
+        await judging
+    assert judged
     assert not verifying()
     assert proxy.requests < COUNT + 4
 
 
 def verifying() -> list[str]:
     names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
-    return [name for name in names if "judge_found" in name]
+    return [name for name in names if name.startswith(("judge_found", "each."))]
 
 
 def command(endpoint: str, weed: S3Server, folder: Path, *words: str) -> list[str]:
