@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiobotocore.session import AioSession
-from corpus_bench import Answers, Bench, open_bench
+from corpus_bench import Bench, open_bench
+from corpus_decoder import Answers
 
 
 @pytest.fixture(scope="session")

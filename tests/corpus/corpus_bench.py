@@ -1,17 +1,14 @@
 """What judges the corpus: a store on the wire, and one decoder for all looks."""
 
-import copy
-import hashlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from aiobotocore.session import AioSession
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from corpus_decoder import Answers, OneDecoder, Remembering
 from corpus_recordings import Made
 from corpus_store import Store
 
@@ -21,58 +18,7 @@ from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Report
 from service.verifier import judge_recording
-from service.verifier.decoder import Decoder, Decoders
-
-Answer = tuple[dict[str, Any], bytes]
-REMEMBERED = 4000
-ASKED_AGAIN = 100
-
-
-class Answers(OrderedDict[bytes, Answer]):
-    """What decoders answered, by what they were asked; the last that fit."""
-
-    def keep(self, asked: bytes, answer: Answer) -> None:
-        self[asked] = answer
-        while len(self) > REMEMBERED:
-            self.popitem(last=False)
-
-
-class Remembering(Decoder):
-    """A decoder that is asked only once about the same bytes: most slices of most recordings here are those of the
-    recordings before. Every hundredth answer that is remembered is asked for again, and must be the same."""
-
-    def __init__(self, answers: Answers) -> None:
-        super().__init__()
-        self._answers = answers
-        self._reused = 0
-
-    async def run(self, job: str, content: bytes, *, seconds: float = 0.0, keep: bool = False, **asked: Any) -> Answer:
-        if job == "whole" and not (asked["begins"] and asked["ends"]):
-            return await super().run(job, content, seconds=seconds, keep=keep, **asked)
-        question = hashlib.blake2b(repr((job, asked)).encode()).digest()
-        key = hashlib.blake2b(content, digest_size=16, key=question).digest()
-        known = self._answers.get(key)
-        self._reused += known is not None
-        if known is not None and self._reused % ASKED_AGAIN:
-            self._answers.move_to_end(key)
-            return copy.deepcopy(known)
-        answer = await super().run(job, content, seconds=seconds, keep=keep, **asked)
-        answer = copy.deepcopy(answer)
-        assert known in (None, answer), f"the same bytes were decoded in two ways: {job}"
-        self._answers.keep(key, answer)
-        return answer
-
-
-class OneDecoder(Decoders):
-    """The same child for every look: starting one costs more than most looks do."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        super().__init__(1)
-        self._decoder = decoder
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[Decoder]:
-        yield self._decoder
+from service.verifier.decoder import Decoders
 
 
 @dataclass

@@ -6,7 +6,8 @@ import sys
 from random import Random
 
 from aiobotocore.session import AioSession
-from corpus_bench import Answers, Bench, open_bench
+from corpus_bench import Bench, open_bench
+from corpus_decoder import Answers
 from corpus_media import Shape
 from corpus_mutations import MUTATIONS, Mutation
 from corpus_recordings import Made, straight
