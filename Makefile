@@ -68,10 +68,15 @@ sandbox: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+# Proofs that only compute run beside each other, the rest one after another: those measure time, or load the machine.
 # A tree in which no test is marked has nothing to prove, and says so; a marked test that is not found is a failure.
+COMPUTING := $(addprefix tests/,$(addprefix corpus/test_corpus_,foreign.py forms.py good.py mp4_likeness.py mutations.py \
+	rates.py) browser/test_error_pages.py)
+PROVE = PROOF_SCALE=$(SCALE) $(BIN)/python -m pytest -p tests.no_skips -m proof --timeout 0
+
 proof: $(STAMP)
 	@if grep -rq --include='*.py' 'mark\.proof' tests; then \
-		PROOF_SCALE=$(SCALE) $(BIN)/python -m pytest -p tests.no_skips -m proof --timeout 0 $(PYTEST_ARGS); \
+		$(if $(PYTEST_ARGS),$(PROVE) $(PYTEST_ARGS),$(PROVE) -n 2 $(COMPUTING) && $(PROVE) $(addprefix --ignore=,$(COMPUTING))); \
 	else \
 		echo 'proof: no test is marked as a proof yet'; \
 	fi

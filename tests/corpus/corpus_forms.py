@@ -19,7 +19,8 @@ WRAP_SECONDS = 2**33 / 90_000
 @dataclass(frozen=True)
 class Form:
     """How a recording is encoded. `rate`: of sound, in Hz. `x264` are x264's own settings, `sound` and `muxer` options
-    of ffmpeg. `begins_at`: the first time stamp in seconds. `late_sound`: so much longer than the pictures."""
+    of ffmpeg. `begins_at`: the first time stamp in seconds. `late_sound`: so much longer than the pictures.
+    `sound_file`: sound that is encoded already, in the folder `sounds`."""
 
     x264: str = "keyint=30:scenecut=0:bframes=0"
     fps: int = 15
@@ -29,6 +30,7 @@ class Form:
     begins_at: float = 0.0
     late_sound: float = 0.0
     mp4: bool = True
+    sound_file: str = ""
 
 
 FORMS = {
@@ -41,7 +43,9 @@ FORMS = {
     "60 pictures a second": Form(fps=60),
     "44.1 kHz": Form(rate=44_100),
     "44.1 kHz stereo": Form(rate=44_100, sound=("-ac", "2")),
-    # What HE-AAC in ADTS looks like from outside: a core of half the rate.
+    "HE-AAC": Form(sound_file="he_aac.adts", sound=("-ac", "2")),
+    "HE-AAC, a muxer for each slice": Form(sound_file="he_aac.adts", sound=("-ac", "2"), muxer="segment"),
+    "HE-AAC version 2": Form(sound_file="he_aac_v2.adts", sound=("-ac", "2")),
     "24 kHz": Form(rate=24_000),
     "22.05 kHz, a muxer for each slice": Form(rate=22_050, muxer="segment"),
     "flagged interlaced": Form("keyint=30:scenecut=0:bframes=0:fake-interlaced=1"),
@@ -121,6 +125,9 @@ def _slices(form: Form, folder: Path, *, begins_at: float) -> list[Slice]:
     sound = ["-f", "lavfi", "-i", f"anoisesrc=sample_rate={form.rate}:seed=1:amplitude=0.3:duration={longest}"]
     coding = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-x264-params", form.x264]
     coding += ["-threads", "1", "-c:a", "aac", "-ac", "1", *form.sound]
+    if form.sound_file:
+        sound = ["-i", str(Path(__file__).parent / "sounds" / form.sound_file)]
+        coding += ["-c:a", "copy", "-bsf:a", "aac_adtstoasc"]
     _ffmpeg([*pictures, *sound, *coding, "coded.mp4"], folder)
     listing = "s.m3u8" if form.muxer == "hls" else "s.csv"
     length = str(SLICE_SECONDS)
