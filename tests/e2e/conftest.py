@@ -41,7 +41,7 @@ async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -
     assert not left, f"tasks are left: {left}"
     assert _children() <= children, f"child processes are left: {_children() - children}"
     gc.collect()  # what was not closed says so now
-    await eventually(lambda: _sockets() <= sockets, 3, lambda: f"{_sockets()} sockets, {sockets} before")
+    await eventually(lambda: _sockets() <= sockets, 20, lambda: f"{_sockets()} sockets, {sockets} before")
     assert _threads() <= threads, f"threads are left: {_threads() - threads}"
 
 
