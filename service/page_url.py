@@ -107,7 +107,7 @@ def parse_endpoint_url(text: str, rules: UrlRules, *, max_bytes: int = MAX_URL_B
 
 
 def is_public_address(address: IPAddress) -> bool:
-    """Whether the address belongs to the public internet (reliability §B.5). An IPv4-mapped one is judged as the IPv4
+    """Whether the address belongs to the public internet. An IPv4-mapped one is judged as the IPv4
     address it is; other carriers of IPv4 addresses (6to4, NAT64) never are public."""
     return not any(
         each.version == network.version and each in network

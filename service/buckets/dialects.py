@@ -1,4 +1,4 @@
-"""Finds out how a store wants to be asked, in at most eight requests (verification A.5.3).
+"""Finds out how a store wants to be asked, in at most eight requests (docs/verification.md, Vendors).
 
 What is configured is tried first. Where that fails, the other version of LIST, the other place of the bucket's name and
 the old signature are tried; what works is a matter for the settings, so it is told and nothing is remembered.

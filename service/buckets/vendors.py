@@ -1,7 +1,7 @@
 """Where a bucket is and which dialect it speaks, by Agora's vendor and region numbers (agora-reference §3.4).
 
-Data, and the one function that reads it. The numbers are Agora's (reference/region-vendor, 2026-06-17); endpoints,
-addressing and flags have their source beside them (verification A.5.1). Agora's region names are not always the
+Data, and the one function that reads it. The numbers are Agora's (its page region-vendor, 2026-06-17); endpoints,
+addressing and flags have their source beside them. Agora's region names are not always the
 vendor's own: a number whose name is not certain has none here, and the settings must name the region or the endpoint.
 """
 

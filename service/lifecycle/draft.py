@@ -256,7 +256,7 @@ class Draft:
     # --- looks at the bucket -------------------------------------------------------------------------------------
 
     def look_from(self, at: float) -> None:
-        """Looks are counted anew, the first one being due at `at` (verification.md A.3.4)."""
+        """Looks are counted anew, the first one being due at `at` (docs/states.md)."""
         policy = self.recording.policy
         uploaded = any(attempt.uploaded == "uploaded" for attempt in self.recording.attempts)
         patience = policy.give_up_announced_seconds if uploaded else policy.give_up_seconds

@@ -1,5 +1,5 @@
 """What Agora says about a task, or that it says nothing. Pure; each belief about Agora names its section of the
-reference. How a start went is in `from_start`."""
+reference (docs/agora-reference.md). How a start went is in `from_start`."""
 
 from dataclasses import replace
 
@@ -140,7 +140,7 @@ def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
 
 
 def task_missing(draft: Draft, missing: TaskMissing) -> None:
-    """404 by itself is believed only when it lasted a whole failover window (agora-reference §10.3, design.md §2)."""
+    """404 by itself is believed only when it lasted a whole failover window (agora-reference §10.3)."""
     attempt = draft.attempt
     if attempt is None or attempt.sid is None:
         return

@@ -1,6 +1,6 @@
 """What Agora's notifications add. Pure.
 
-They hasten and enrich and are never load-bearing (design.md §1): they come twice, late, in any order, or not at all.
+They hasten and enrich, and nothing depends on them (docs/architecture.md). They come twice, late, unordered, or never.
 Every rule here is idempotent, and none starts anything: an end that nobody asked for is believed when Agora, asked at
 once, does not contradict it. (In a failover the recorder that is replaced may say that it ended.)
 """

@@ -1,4 +1,4 @@
-"""How a start went: the safe protocol of reliability.md B.2.2. Pure.
+"""How a start went: the safe protocol of docs/architecture.md. Pure.
 
 Whether a start took effect is decided by Agora's own word alone: a sid, "already started", "task conflict", or a
 refusal of a first send. Everything else leaves the attempt unknown, which is never treated as refused.

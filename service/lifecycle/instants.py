@@ -73,5 +73,5 @@ def task_end_at(recording: Recording, attempt: Attempt) -> float:
 
 
 def resource_end_at(recording: Recording, attempt: Attempt) -> float:
-    """Until when the newest resource id may be used for a start (agora-reference §0)."""
+    """Until when the newest resource id may be used for a start (agora-reference §2)."""
     return (attempt.acquired_at or 0) + recording.policy.resource_life_seconds - RESOURCE_MARGIN_SECONDS

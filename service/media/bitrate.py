@@ -1,6 +1,6 @@
 """The bit rate of each slice, from sizes and durations alone: it costs nothing, and shows where to look first.
 
-One colour needs some 30 kbit/s, a page with anything on it ten times that (verification A.2.2). It is a hint and never
+One colour needs some 30 kbit/s, a page with anything on it ten times that. It is a hint and never
 a finding: an encoder that pads to a constant rate would make it say nothing.
 """
 

@@ -26,7 +26,7 @@ class ExpectedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance (design §2);
+    """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance;
     `end_proven`: no task may still be alive. `size` (width, height), `channels` and `sound` are what was asked for;
     None: not known. `sound` False: silence and a missing sound track are fine."""
 
@@ -44,7 +44,7 @@ class Expectation:
     sound: bool | None = None
 
     def allowed_seconds(self, expected_seconds: float) -> float:
-        """How much unexplained missing time `verified` bears (design §2)."""
+        """How much unexplained missing time `verified` bears (docs/verification.md)."""
         policy = self.policy
         if policy.max_missing_seconds is not None:
             return policy.max_missing_seconds

@@ -1,6 +1,6 @@
 """What the numbers measured in pictures and sound mean: blank, black, white, an error page, silent, the same as before.
 
-Thresholds of verification A.2. The decoder measures; nothing is decoded here.
+The decoder measures; nothing is decoded here.
 """
 
 from collections.abc import Mapping

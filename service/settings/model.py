@@ -26,7 +26,7 @@ ABSENT: Final = Secret("")
 S3_REGIONS: Final = 26
 LEGACY_VENDORS: Final = (0, 4)
 STS_VENDORS: Final = (1, 2, 3)
-MAX_PREFIX: Final = 90  # Agora allows 128 (§3.4); a ULID, an attempt's part and their slashes follow
+MAX_PREFIX: Final = 90  # Agora allows 128 (agora-reference §3.4); a ULID, an attempt's part and their slashes follow
 
 
 class Database(Section):

@@ -369,7 +369,7 @@ L, S, C, B, F = Level.LISTING, Level.STRUCTURE, Level.CONTENT, Level.BYTES, Leve
 WARN, NOTE = Severity.WARNING, Severity.NOTE
 
 MUTATIONS: dict[str, Mutation] = {
-    # verification A.6
+    # files, playlist and pictures
     "first slice removed": Mutation(("slice_missing",), L, remove(0)),
     "some slice removed": Mutation(("slice_missing",), L, remove(None)),
     "last slice removed": Mutation(("slice_missing",), L, remove(-1)),
@@ -407,7 +407,7 @@ MUTATIONS: dict[str, Mutation] = {
     "absolute URI": Mutation(("playlist_uri_foreign",), L, replace_uri("https://elsewhere.example/")),
     "URI out of the folder": Mutation(("playlist_uri_foreign",), L, replace_uri("../")),
     "a million lines": Mutation(("playlist_too_long",), L, edit(lambda text, _: text + "#EXTINF:1,\nx.ts\n" * 500_000)),
-    # and more
+    # packets, tags and MP4 tables
     "slice's bytes swapped with its neighbour's": Mutation(("slice_displaced",), S, swap_bytes),
     "slice of another moment": Mutation(("slice_displaced",), S, foreign_bytes),
     "one packet lost inside a slice": Mutation(("packets_lost",), B, rewrite(lose_packet), WARN),
@@ -441,7 +441,7 @@ MUTATIONS: dict[str, Mutation] = {
         ("mp4_broken",), S, mp4(lambda content, _: put(content, box(content, b"stsz") + 16, b"\x3b\x9a\xca\x00"))
     ),
     "announced and not there": Mutation(("announced_missing",), L, announce),
-    # issue 11
+    # damage and misplaced slices
     "all slices but the last zeroed after 4 kB": Mutation(("damaged",), S, zero_all),
     "the last third of a slice zeroed": Mutation(("damaged",), S, rewrite(fill_tail(0, 3)), WARN),
     "the last third of a slice set to 0xff": Mutation(("damaged",), S, rewrite(fill_tail(0xFF, 3)), WARN),

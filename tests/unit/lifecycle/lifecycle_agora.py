@@ -1,4 +1,4 @@
-"""A simulated Agora and bucket on virtual time, written from agora-reference.md §1.6, §2 to §9, not from Pagereel's
+"""A simulated Agora and bucket on virtual time, written from agora-reference §1.6, §2 to §9, not from Pagereel's
 rules. It answers with HTTP statuses and codes; nothing here knows what an attempt or a state of ours is."""
 
 import heapq

@@ -1,5 +1,5 @@
 """Every state against every observation, generated: nothing raises but a caller's conflict, states change only along
-the arrows of design.md §2, terminal states not at all, and whatever is not at its end has something to wait for."""
+the arrows of docs/states.md, terminal states not at all, and whatever is not at its end has something to wait for."""
 
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -204,7 +204,7 @@ CASES = _cases()
 LOOKS = {State.UPLOADING, State.VERIFYING, State.INCOMPLETE}
 ENDS = {State.VERIFIED, State.DEFECTIVE, State.UNPROVEN}
 NOTHING = {State.FAILED, State.CANCELLED}
-# design.md §2; `stopping` again from the looks: a recorder proved alive.
+# docs/states.md; `stopping` again from the looks: a recorder proved alive.
 ARROWS = {
     State.REQUESTED: {State.STARTING, *NOTHING},
     State.STARTING: {State.RECORDING, State.STOPPING, State.UPLOADING, *NOTHING},
