@@ -1,4 +1,4 @@
-"""What Agora decides on each call: which resource ids and tasks exist, and what may be done to them (reference 2 to 6).
+"""What Agora decides on each call: which resource ids and tasks exist and what they allow (agora-reference §2 to §6).
 
 For: the five calls, given valid requests. It must not know HTTP headers, credentials or faults on the wire.
 """
@@ -61,7 +61,7 @@ class Agora:
         return {"cname": request.who.cname, "uid": request.who.uid, "resourceId": rid}
 
     def start(self, app: App, rid: str, request: Start) -> dict[str, Any]:
-        """Begin a task; that its page can be reached is not looked at (reference 3.6)."""
+        """Begin a task; that its page can be reached is not looked at (agora-reference §3.6)."""
         now = self.world.clock.now()
         resource = self._resources.get(rid)
         if resource is None:
@@ -154,7 +154,7 @@ class Agora:
             raise failure("start", 502)
 
     def _check_token(self, endpoint: str, storage: Storage, now: float) -> None:
-        """Refuse temporary keys that expire too soon (reference 3.4)."""
+        """Refuse temporary keys that expire too soon (agora-reference §3.4)."""
         ahead = self.world.clock.shrink(self.world.settings.times.sts)
         if storage.expires_at is not None and storage.expires_at < now + ahead:
             raise failure(endpoint, 2, reason=f"storageConfig.stsExpiration: must be {ahead:g} s ahead")

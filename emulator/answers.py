@@ -1,4 +1,4 @@
-"""What Agora's answers say about a task (reference 3 to 6). Pure.
+"""What Agora's answers say about a task (agora-reference §3 to §6). Pure.
 
 For: the bodies of good answers and of fileList. It must not decide whether an answer is good.
 """
@@ -12,7 +12,7 @@ from emulator.tasks import Task, status_of
 
 
 def render_ids(task: Task, quirks: Quirks) -> dict[str, Any]:
-    """The ids that begin every good answer; older samples have no names (reference 2 to 6)."""
+    """The ids that begin every good answer; older samples have no names (agora-reference §2 to §6)."""
     names = {"cname": task.cname, "uid": task.start.who.uid} if quirks.echo_names else {}
     return {**names, "resourceId": task.resource_id, "sid": task.sid}
 
@@ -25,7 +25,7 @@ def render_files(task: Task, quirks: Quirks) -> list[dict[str, Any]]:
 
 
 def render_query(task: Task, quirks: Quirks, now: float) -> dict[str, Any]:
-    """query's serverResponse (reference 4)."""
+    """query's serverResponse (agora-reference §4)."""
     files = render_files(task, quirks) if quirks.query_file_list and task.first_file_at is not None else []
     services = [_service("web_recorder_service", fileList=files, onhold=task.onhold, state=_state(task))]
     if task.rtmp_url is not None:
@@ -36,7 +36,7 @@ def render_query(task: Task, quirks: Quirks, now: float) -> dict[str, Any]:
 
 
 def render_stop(task: Task, quirks: Quirks) -> dict[str, Any]:
-    """What a synchronous stop adds to the ids: the serverResponse, if any (reference 6)."""
+    """What a synchronous stop adds to the ids: the serverResponse, if any (agora-reference §6)."""
     if quirks.stop_entries == "none":
         return {}
     upload = _service("upload_service", uploadingStatus=_upload_status(task, quirks))
@@ -50,7 +50,7 @@ def render_stop(task: Task, quirks: Quirks) -> dict[str, Any]:
 
 
 def _upload_status(task: Task, quirks: Quirks) -> str:
-    """A stop may say backuped though all is well (reference 6, a captured answer)."""
+    """A stop may say backuped though all is well (agora-reference §6, a captured answer)."""
     if task.upload_status == "unknown":
         return quirks.unknown_word
     return "backuped" if quirks.stop_says_backuped else task.upload_status

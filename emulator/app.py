@@ -117,7 +117,7 @@ def _make_engine(settings: Settings, clock: Clock, executor: Executor, home: Pat
 async def _gateway_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """What the gateway in front of Agora answers: a body with only `message` (reference 1.5)."""
+    """What the gateway in front of Agora answers: a body with only `message` (agora-reference §1.5)."""
     try:
         response = await handler(request)
     except GatewayRefusal as refusal:

@@ -1,4 +1,4 @@
-"""One call, from the gateway to its answer, with the faults on the wire (reference 1.5, 1.6).
+"""One call, from the gateway to its answer, with the faults on the wire (agora-reference §1.5, §1.6).
 
 For: HTTP of Agora's own calls. It authenticates, counts, decodes, asks `emulator.agora` and renders. It must not decide
 what a call means.
@@ -63,7 +63,7 @@ def handle(endpoint: Endpoint) -> Handler:
 
 
 async def handle_ncs(request: web.Request) -> web.StreamResponse:
-    """Where notices come from (reference 7.6)."""
+    """Where notices come from (agora-reference §7.6)."""
     request.app[GATEWAY].authenticate(request)
     hosts = [{"primaryIP": address} for address in request.app[AGORA].world.settings.ncs_addresses]
 
@@ -137,7 +137,7 @@ async def _perform(agora: Agora, call: Call) -> dict[str, Any]:
 
 
 def render_failure(endpoint: Endpoint, error: Failure, ids: tuple[str, str, str, str], shape: str) -> dict[str, Any]:
-    """The short or the long body, or the one seen with code 15 (reference 1.5)."""
+    """The short or the long body, or the one seen with code 15 (agora-reference §1.5)."""
     cname, uid, rid, sid = ids
     if error.code == 15:
         return {"resourceId": rid, "sid": "", "code": 15}

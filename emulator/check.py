@@ -1,4 +1,4 @@
-"""The console's health check: one test event of each type to a receiver (reference 7.5).
+"""The console's health check: one test event of each type to a receiver (agora-reference §7.5).
 
 For: proving that a receiver answers 200 to everything in time. It must not need a running emulator.
 """

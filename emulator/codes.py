@@ -1,4 +1,4 @@
-"""Agora's table of codes by call: HTTP status and reason (reference 1.6). Pure.
+"""Agora's table of codes by call: HTTP status and reason (agora-reference §1.6). Pure.
 
 For: answering with a code as Agora words it. It must not decide when.
 """
@@ -27,7 +27,7 @@ class Code:
 _BAD = Code(400, "invalid parameter")
 _NOT_COMPLETED, _NOT_FOUND = Code(206, "request not completed"), Code(404, "failed to find worker")
 _AWAY = Code(504, "request timeout")
-# Codes that only older pages name; their HTTP status is not documented (reference 1.6).
+# Codes that only older pages name; their HTTP status is not documented (agora-reference §1.6).
 _OLD = {
     **{8: Code(400, "invalid request"), 432: Code(400, "app id, cname or uid do not match the resourceId")},
     **{433: Code(400, "resourceId expired"), 1001: Code(400, "resourceId cannot be decoded")},

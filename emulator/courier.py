@@ -1,6 +1,6 @@
 """Bringing one task's files into its bucket, or into the backup store while the bucket cannot be reached.
 
-For: tries, the way to the backup store and out of it again (reference 9.6). It must not know what the files are.
+For: tries, the way to the backup store and out of it again (agora-reference §9.6). It must not know what the files are.
 Refused files (wrong keys, bucket or region) are lost and never backed up.
 """
 

@@ -1,4 +1,4 @@
-"""The gateway in front of Agora: credentials, app ids and the request limit (reference 1.2, 1.4, 1.6).
+"""The gateway in front of Agora: credentials, app ids and the request limit (agora-reference §1.2, §1.4, §1.6).
 
 For: refusing a call before Agora sees it. It must not read bodies or know tasks.
 """

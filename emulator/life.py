@@ -1,4 +1,4 @@
-"""The life of one task from start to 404: recording, failing over, ending (reference 8.8, 9.5, 10.5).
+"""The life of one task from start to 404: recording, failing over, ending (agora-reference §8.8, §9.5, §10.5).
 
 For: the only place that moves a task on. It must not read requests or render answers; wishes (stop, hold, other
 targets) are read off the task, news are asked of the view, at every wake-up. A lost wake-up delays, it loses nothing.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RATE = 48_000
 AAC_FRAME = 1024
-# (channels, bits per second) of audioProfile 0, 1, 2 (reference 3.3)
+# (channels, bits per second) of audioProfile 0, 1, 2 (agora-reference §3.3)
 _AUDIO_PROFILES = ((1, 48_000), (1, 128_000), (2, 192_000))
 # The TS clock must not start at zero: players subtract their buffer from it.
 _TS_OFFSET_SECONDS = 1

@@ -1,4 +1,4 @@
-"""Names and keys of recorded files (reference 9.1), and URLs cut short. Pure.
+"""Names and keys of recorded files (agora-reference §9.1), and URLs cut short. Pure.
 
 For: predicting what a recorder writes. It must not know where the files go, nor do any I/O.
 """
@@ -35,7 +35,7 @@ def format_instant(instant: float | None) -> str | None:
 
 
 class FileNames:
-    """Names of one file set: `bak<n>_` sets appear after failovers (reference 9.7)."""
+    """Names of one file set: `bak<n>_` sets appear after failovers (agora-reference §9.7)."""
 
     def __init__(
         self, sid: str, cname: str, failovers: int, folders: tuple[str, ...], *, dash_spaces: bool = False
@@ -84,5 +84,5 @@ def _host(netloc: str) -> str:
 
 
 def make_resource_id() -> str:
-    """A fresh resource id: URL-safe and as long as Agora's (reference 2)."""
+    """A fresh resource id: URL-safe and as long as Agora's (agora-reference §2)."""
     return "".join(choice(_URL_SAFE) for _ in range(RESOURCE_ID_LENGTH))

@@ -1,4 +1,4 @@
-"""One notice of Agora's Notification Center Service on the wire: body, signatures, one POST (reference 7).
+"""One notice of Agora's Notification Center Service on the wire: body, signatures, one POST (agora-reference §7).
 
 For: what a receiver sees of one delivery. It must not know the life of a task, nor when something is sent again.
 """
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 PRODUCT_CLOUD_RECORDING = 3
 DEADLINE_SECONDS = 10.0
-# serviceType of each event type (reference 8.1): 0 service, 2 uploader, 6 web page recording
+# serviceType of each event type (agora-reference §8.1): 0 service, 2 uploader, 6 web page recording
 SERVICE_TYPES = {30: 2, 31: 2, 32: 2, 33: 2, 34: 2, 40: 1, 70: 6, 71: 6, 72: 6, 73: 6, 100: 6}
 _EVENT_NAMES = {
     **{1: "cloud_recording_error", 2: "cloud_recording_warning", 3: "cloud_recording_status_update"},
@@ -62,7 +62,7 @@ class Envelope:
 
 
 def sign(body: bytes, secret: str) -> dict[str, str]:
-    """Both signature headers over the raw body (reference 7.3)."""
+    """Both signature headers over the raw body (agora-reference §7.3)."""
     key = secret.encode()
     return {
         "Agora-Signature": hmac.new(key, body, hashlib.sha1).hexdigest(),
@@ -71,7 +71,7 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
 
 
 def encode(notice: Notice, notice_id: str, notify_at: float, envelope: Envelope) -> bytes:
-    """The body of one delivery (reference 7.4)."""
+    """The body of one delivery (agora-reference §7.4)."""
     names: dict[str, Any] = {"cname": notice.cname, "uid": notice.uid}
     if envelope.rtc_names:
         names = {"channelName": notice.cname, "uid": int(notice.uid)}

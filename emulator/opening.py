@@ -1,6 +1,6 @@
 """Getting a page open before a recorder: loading, readiness, and the instant at which recording begins.
 
-For: what happens between start and the first frame (reference 3.6, 8.6), and the view that comes of it. It must not
+For: what happens from start to the first frame (agora-reference §3.6, §8.6), and the view that comes of it. It must not
 record anything.
 """
 
@@ -50,7 +50,7 @@ class Opening:
             await self.take().close()
 
     async def _open(self) -> int | None:
-        """A view with the page loaded and, where that is asked for, ready (reference 8.6); a code when it fails."""
+        """A view with the page loaded and, where asked for, ready (agora-reference §8.6); a code when it fails."""
         view = await self._new_view()
         patience = self._clock.shrink(self._task.start.page.ready_timeout)
         for last in (False, True):

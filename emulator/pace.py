@@ -1,4 +1,4 @@
-"""Agora's request limit: so many requests in any one second (reference 1.4). Pure but for what it remembers.
+"""Agora's request limit: so many requests in any one second (agora-reference §1.4). Pure but for what it remembers.
 
 For: saying whether one more request is within the limit. It must not wait or answer.
 """

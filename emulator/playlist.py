@@ -1,4 +1,4 @@
-"""A playlist in Agora's dialect (reference 9.4). Pure.
+"""A playlist in Agora's dialect (agora-reference §9.4). Pure.
 
 For: turning the slices of one file set into text. It must not upload, nor decide what belongs into the list.
 """

@@ -2,7 +2,7 @@
 
 For: one stream that never hurts the recording: `feed` takes no time, what cannot be sent in time ends the push, and the
 child is killed when it hangs. It must not encode, nor decide what follows from a failure. Pushes are not repeated by
-themselves: another address is set by update (reference 8.5).
+themselves: another address is set by update (agora-reference §8.5).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The push of one task to its RTMP target: follows the wishes, tells the states (reference 5, 8.5).
+"""The push of one task to its RTMP target: follows the wishes, tells the states (agora-reference §5, §8.5).
 
 For: which stream is open and what event 100 says of it. It must not move any media; the view's push does.
 """

@@ -1,4 +1,4 @@
-"""What Agora's documents contradict, leave open or leave to an emulator: one setting each (reference 14, 15).
+"""What Agora's documents contradict, leave open or leave to an emulator: one setting each (agora-reference §14).
 
 For: the choices and their defaults, which are the likeliest. It must not act on them.
 """

@@ -1,4 +1,4 @@
-"""One recorder: cuts runs of frames into slices and MP4 files of one file set (reference 9.1 to 9.3).
+"""One recorder: cuts runs of frames into slices and MP4 files of one file set (agora-reference §9.1 to §9.3).
 
 For: deciding where a slice begins and ends, and having its bytes. It must not upload, wait or know a task's state.
 Slice n+1 begins where slice n ended, to the frame, unless the recorder was paused in between. `gapless`: media time

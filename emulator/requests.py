@@ -1,4 +1,4 @@
-"""Reading the bodies of acquire, start, update and stop into typed values (reference 2, 3, 5, 6). Pure.
+"""Reading the bodies of acquire, start, update and stop into typed values (agora-reference §2, §3, §5, §6). Pure.
 
 For: what each call may say. It must not know about running tasks, time or the network.
 The wording of each `reason` is the emulator's own: Agora documents hardly any.
@@ -73,7 +73,7 @@ class Stop:
 
 
 def parse_acquire(body: object, quirks: Quirks) -> Acquire:
-    """Raise Refused, or give acquire's body. A sent startParameter must be valid (reference 2)."""
+    """Raise Refused, or give acquire's body. A sent startParameter must be valid (agora-reference §2)."""
     fields = Fields(body, "body")
     who = _identity(fields, quirks)
     request = fields.object("clientRequest")
@@ -92,14 +92,14 @@ def parse_acquire(body: object, quirks: Quirks) -> Acquire:
 
 
 def parse_start(body: object, quirks: Quirks) -> Start:
-    """Raise Refused, or give start's body (reference 3)."""
+    """Raise Refused, or give start's body (agora-reference §3)."""
     fields = Fields(body, "body")
     who = _identity(fields, quirks)
     return _client_request(who, fields.object("clientRequest"), fields.raw("clientRequest"), quirks)
 
 
 def parse_update(body: object, quirks: Quirks) -> Update:
-    """Raise Refused, or give update's body (reference 5)."""
+    """Raise Refused, or give update's body (agora-reference §5)."""
     fields = Fields(body, "body")
     who = _identity(fields, quirks)
     request = fields.object("clientRequest")
@@ -112,7 +112,7 @@ def parse_update(body: object, quirks: Quirks) -> Update:
 
 
 def parse_stop(body: object, quirks: Quirks) -> Stop:
-    """Raise Refused, or give stop's body (reference 6)."""
+    """Raise Refused, or give stop's body (agora-reference §6)."""
     fields = Fields(body, "body")
     return Stop(_identity(fields, quirks), fields.object("clientRequest").flag("async_stop"))
 
@@ -152,7 +152,7 @@ def _area(request: Fields, quirks: Quirks) -> Area:
 
 
 def _correct_extinf(request: Fields) -> bool:
-    """True when recordingConfig.privateParams, a JSON text, asks for the comma (reference 3.1)."""
+    """True when recordingConfig.privateParams, a JSON text, asks for the comma (agora-reference §3.1)."""
     if not request.has("recordingConfig"):
         return False
     text = request.object("recordingConfig").optional_text("privateParams")

@@ -1,4 +1,4 @@
-"""Delivering notices: order, resends, the second route, and what became of each (reference 7.2).
+"""Delivering notices: order, resends, the second route, and what became of each (agora-reference §7.2).
 
 For: everything between what a task says and its receivers. It must not know what a notice means.
 """
@@ -124,7 +124,7 @@ class Sender:
         await self._resend(notice, delivery, receiver)
 
     async def _resend(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> None:
-        """Until it is delivered or given up (reference 7.2); a forger has one try."""
+        """Until it is delivered or given up (agora-reference §7.2); a forger has one try."""
         gaps = () if delivery.way == "forged" else self._gaps
         for gap in gaps:
             if delivery.fate == "delivered":

@@ -1,4 +1,4 @@
-"""extensionServiceConfig: the page to record and the push target (reference 3.2, 3.3). Pure.
+"""extensionServiceConfig: the page to record and the push target (agora-reference §3.2, §3.3). Pure.
 
 For: the two services' parameters and their ranges. It must not open a page or a connection.
 """

@@ -1,6 +1,6 @@
 """Bringing one file set into the bucket: slices as they come, the playlist after each, MP4 files when they are full.
 
-For: the order of uploads and what the playlist says (reference 9.4, 9.5). It must not make media nor choose a bucket.
+For: the order of uploads and what the playlist says (agora-reference §9.4, §9.5). It makes no media, picks no bucket.
 """
 
 from __future__ import annotations

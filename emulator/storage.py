@@ -1,4 +1,4 @@
-"""storageConfig: where a recording's files go (reference 3.4). Pure.
+"""storageConfig: where a recording's files go (agora-reference §3.4). Pure.
 
 For: its fields and their ranges. It must not open any storage; `emulator.upload` does.
 """

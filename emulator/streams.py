@@ -1,4 +1,4 @@
-"""How many pages of a size may be recorded at once in one area (reference 1.4, the table of streams). Pure.
+"""How many pages of a size may be recorded at once in one area (agora-reference §1.4, the table of streams). Pure.
 
 For: the table and its two readings. It must not know tasks.
 """

@@ -128,7 +128,7 @@ class Task:
 
 
 def status_of(task: Task, now: float) -> int:
-    """query's status (reference 4)."""
+    """query's status (agora-reference §4)."""
     if task.end_code in ABNORMAL_CODES:
         return 20
     if task.uploaded_at is not None:
@@ -144,7 +144,7 @@ def status_of(task: Task, now: float) -> int:
 
 
 def billed_seconds(task: Task, now: float, *, holds: bool = True) -> float:
-    """Real seconds from begin to end of the recording, with or without pauses (reference 10.8)."""
+    """Real seconds from begin to end of the recording, with or without pauses (agora-reference §10.8)."""
     if task.recording_at is None:
         return 0.0
     ended = task.ended_at or now

@@ -1,4 +1,4 @@
-"""What a task tells its app's receivers: one method for each event, with the fields of the reference (reference 8).
+"""What a task tells its app's receivers: one method for each event, with the fields of agora-reference §8.
 
 For: the details of every notice. It must not send anything itself nor decide when something is told.
 """

@@ -1,4 +1,4 @@
-"""A certificate of our own making, for clients that insist on HTTPS (reference 1.1).
+"""A certificate of our own making, for clients that insist on HTTPS (agora-reference §1.1).
 
 For: one authority and one server certificate for each run. The authority's key is never written anywhere.
 """

@@ -1,4 +1,4 @@
-"""Writing files into the bucket named by a task's storageConfig (reference 3.4, 9.6).
+"""Writing files into the bucket named by a task's storageConfig (agora-reference §3.4, §9.6).
 
 For: every contact with object storage. It must not know tasks or names, and never shows a key.
 """
@@ -40,7 +40,7 @@ _AWS_REGIONS = (
 
 
 class UploadError(Exception):
-    """The file is lost. `code` is an upload error of reference 8.7; with 32 nothing else will ever arrive either."""
+    """The file is lost. `code` is an upload error of agora-reference §8.7; with 32 nothing else will arrive."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """Where a recorder plugs in: an engine opens a page, the open page gives media and says what happens to it.
 
-For: the interface of all engines (reference 3.6, 8.5, 8.6). It must not know tasks, names or notices: `emulator.life`
+For: the interface of all engines (agora-reference §3.6, §8.5, §8.6). It knows no task, name or notice: `emulator.life`
 turns what a view says into what Agora says.
 """
 
@@ -20,7 +20,7 @@ PushStatus = Literal["connecting", "publishing", "onhold", "disconnected"]
 
 
 class EndCode(IntEnum):
-    """Why a recording ended: the codes of event 71 (reference 8.5)."""
+    """Why a recording ended: the codes of event 71 (agora-reference §8.5)."""
 
     STOPPED = 0
     HOUR_LIMIT = 1

@@ -1,4 +1,4 @@
-"""The recorded page in its tab: opened, loaded anew, and watched for what is not allowed (reference 3.6, 8.5, 8.6).
+"""The recorded page in its tab: opened, reloaded, and watched for what is forbidden (agora-reference §3.6, §8.5, §8.6).
 
 For: saying what became of the page. It must not record it, nor decide what follows.
 """
@@ -145,5 +145,5 @@ class WatchedPage:
 
 
 def _too_big(width: int, height: int) -> bool:
-    """Above 1920 x 1080, either way round (reference 11)."""
+    """Above 1920 x 1080, either way round (agora-reference §11)."""
     return max(width, height) > 1920 or min(width, height) > 1080

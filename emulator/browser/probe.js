@@ -4,7 +4,7 @@
   delete globalThis.REPORT;
   const say = (kind, detail = "") => report(JSON.stringify({ kind, detail }));
 
-  // Only Agora's recorder has this function (reference 8.6).
+  // Only Agora's recorder has this function (agora-reference §8.6).
   Object.defineProperty(Navigator.prototype, "notifyReady", { value: () => say("ready"), configurable: true });
 
   // Many pages only ask whether there is WebGL: drawing with it is what counts.

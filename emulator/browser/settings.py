@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Limits(BaseModel):
-    """What ends a recording with event 72 and code 2 (reference 8.5); the documents contradict each other."""
+    """What ends a recording with event 72 and code 2 (agora-reference §8.5); the documents contradict each other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,6 +1,6 @@
 """How fast a page loads and sends, as far as Chromium's Network domain shows it: not WebRTC.
 
-For: saying when a page uses more than is allowed (event 72, reference 8.5). It must not decide what follows.
+For: saying when a page uses more than is allowed (event 72, agora-reference §8.5). It must not decide what follows.
 """
 
 from __future__ import annotations

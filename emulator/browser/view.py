@@ -171,7 +171,7 @@ class PageView:
         self._crashed()
 
     async def _miss_sound(self, page: WatchedPage) -> None:
-        """Load the page anew when it had sound and lost it (event 73, reference 8.5), once for each loss."""
+        """Load the page anew when it had sound and lost it (event 73, agora-reference §8.5), once for each loss."""
         assert self._ear is not None
         while True:
             await asyncio.sleep(_SILENCE_CHECK_SECONDS)

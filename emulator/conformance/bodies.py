@@ -41,7 +41,7 @@ class Mint:
     _sequence: int = 0
 
     def notice(self, event: int = 70, *, cname: str | None = None, **more: Any) -> dict[str, Any]:
-        """A notice as an object; `more` goes into its details (reference 7.4)."""
+        """A notice as an object; `more` goes into its details (agora-reference §7.4)."""
         self._sequence += 1
         details = {**EVENTS.get(event, {}), **more}
         cname = cname or f"pagereel-check-{self.run}"
@@ -110,7 +110,7 @@ def spellings(mint: Mint) -> dict[str, dict[str, bytes]]:
 
 
 def longest(mint: Mint) -> dict[str, Any]:
-    """The end of the longest recording that Agora makes, with every MP4 of it (reference 8.5)."""
+    """The end of the longest recording that Agora makes, with every MP4 of it (agora-reference §8.5)."""
     notice = mint.notice(71)
     stem = notice["payload"]["sid"] + "_" + "c" * 63
     files = [
@@ -122,7 +122,7 @@ def longest(mint: Mint) -> dict[str, Any]:
 
 
 def before_2019(mint: Mint) -> dict[str, Any]:
-    """A notice in the format before API 1.3 (reference 7.4)."""
+    """A notice in the format before API 1.3 (agora-reference §7.4)."""
     body = mint.notice(11)
     payload = body["payload"] | {"sequence": str(body["payload"]["sequence"]), "noticeLevel": 2}
     return {
@@ -135,7 +135,7 @@ def before_2019(mint: Mint) -> dict[str, Any]:
 
 
 def resent(body: dict[str, Any], milliseconds: int) -> dict[str, Any]:
-    """The same notice delivered again so much later: same `noticeId`, fresh `notifyMs` (reference 7.2)."""
+    """The same notice delivered again so much later: same `noticeId`, fresh `notifyMs` (agora-reference §7.2)."""
     return {**body, "notifyMs": body["notifyMs"] + milliseconds}
 
 

@@ -29,7 +29,7 @@ Judge = Callable[[Answer], bool]
 
 
 def taken(answer: Answer) -> bool:
-    """Agora counts 200 as delivered and nothing else (reference 7.2)."""
+    """Agora counts 200 as delivered and nothing else (agora-reference §7.2)."""
     return answer.status == 200
 
 

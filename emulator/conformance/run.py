@@ -20,7 +20,7 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How hard the receiver is tried; the defaults are Agora's own demands (reference 7.2)."""
+    """How hard the receiver is tried; the defaults are Agora's own demands (agora-reference §7.2)."""
 
     deadline_seconds: float = DEADLINE_SECONDS
     idle_seconds: float = 9.5

@@ -24,7 +24,7 @@ _VERDICTS = {"fit": "fit to be recorded", "risky": "can be recorded, with risks"
 
 
 class Size(click.ParamType[tuple[int, int]]):
-    """WIDTHxHEIGHT within what Agora records (reference 3.3)."""
+    """WIDTHxHEIGHT within what Agora records (agora-reference §3.3)."""
 
     name = "WxH"
 

@@ -1,4 +1,4 @@
-"""The rules for pages, each with what was measured (reference 11, 8.6). Pure.
+"""The rules for pages, each with what was measured (agora-reference §11, §8.6). Pure.
 
 For: judging. `error` breaks a rule of Agora's; `warning` is a risk that a person should look at. Agora names no limits
 for CPU and memory: ours are stated here.

@@ -1,4 +1,4 @@
-"""What happens to pages, recorders and pushes, and the events it is told by (reference 8)."""
+"""What happens to pages, recorders and pushes, and the events it is told by (agora-reference §8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files go when the bucket is away, refuses them or is slow (reference 8.2, 8.3, 9.6)."""
+"""Where files go when the bucket is away, refuses them or is slow (agora-reference §8.2, §8.3, §9.6)."""
 
 from __future__ import annotations
 
