@@ -75,7 +75,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
         host, port = runner.addresses[0][:2]
-        yield f"{'http' if context is None else 'https'}://{host}:{port}"
+        shown = f"[{host}]" if ":" in host else host
+        yield f"{'http' if context is None else 'https'}://{shown}:{port}"
     finally:
         await close(runner)
 

@@ -57,6 +57,9 @@ _CARRIERS: Final = (  # IPv6 ranges that carry an IPv4 address, and how many bit
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),
     (ipaddress.IPv6Network("2002::/16"), 80),
 )
+_ENCODED_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_LABEL: Final = re.compile(rf"(?!xn--){_ENCODED_LABEL.pattern}", re.ASCII)
+_LONGEST_NAME: Final = 253
 _NUMBER: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
 
 
@@ -215,14 +218,25 @@ def _parse_host(given: str) -> tuple[str, IPAddress | None]:
         if getattr(address, "scope_id", None):
             raise ValueError("should name no network interface")
         return str(address), address
-    try:
-        host = idna.encode(given, uts46=True, std3_rules=True).decode("ascii").lower().removesuffix(".")
-    except idna.IDNAError as error:
-        raise ValueError("has a host name that is none") from error
+    host = _parse_name(given)
     if _NUMBER.match(host.rsplit(".", 1)[-1]):  # what a browser takes for an IPv4 address, in whatever notation
         address = _parse_ipv4(host)
         return str(address), address
     return host, None
+
+
+def _parse_name(given: str) -> str:
+    """The name as it is asked for, in lower case. It only has to resolve, so ASCII labels need not be such as a
+    registrar would sell: `my_app` and `v2--site` are names that browsers open."""
+    try:
+        labels = idna.uts46_remap(given, std3_rules=False, transitional=False).removesuffix(".").split(".")
+        ascii_labels = [label if _LABEL.fullmatch(label) else idna.alabel(label).decode("ascii") for label in labels]
+    except (ValueError, IndexError) as error:  # an `IDNAError` is a ValueError
+        raise ValueError("has a host name that is none") from error
+    host = ".".join(ascii_labels)
+    if len(host) > _LONGEST_NAME or not all(map(_ENCODED_LABEL.fullmatch, ascii_labels)):
+        raise ValueError("has a host name that is none")
+    return host
 
 
 def _parse_ipv4(host: str) -> ipaddress.IPv4Address:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
-from service.errors import invalid
+from service.errors import ServiceError, invalid
 from service.page_url import ParsedUrl, UrlRules, parse_page_url
 from service.resolver import ForbiddenAddressError, check_peer, connector_to
 
@@ -29,7 +29,9 @@ async def check_page(page: ParsedUrl, rules: UrlRules, *, deadline_seconds: floa
         raise invalid("/url", "the page is at a private address") from None
     except TimeoutError as error:
         raise invalid("/url", f"the page did not answer within {deadline_seconds:g} s") from error
-    except (aiohttp.ClientError, OSError) as error:
+    except ServiceError:
+        raise
+    except Exception as error:  # a library fails at what it was sent with more than its own errors
         raise invalid("/url", "the page cannot be reached") from error
 
 
@@ -41,7 +43,10 @@ async def _visit(page: ParsedUrl, rules: UrlRules) -> None:
                 raise invalid("/url", f"the page answers with status {status}")
             return
         # A redirect to a private or unlisted place is refused by the same rules as the page itself.
-        following = parse_page_url(urljoin(page.text, target), rules)
+        try:
+            following = parse_page_url(urljoin(page.text, target), rules)
+        except ValueError:  # of `urljoin`: it is no address
+            raise invalid("/url", "the page redirects to something that is no address") from None
         if following.host != page.host:
             raise invalid("/url", "the page redirects to another domain; Agora would not follow")
         page = following

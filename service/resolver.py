@@ -42,7 +42,10 @@ class CheckedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        except UnicodeError as error:  # of Python's own encoding of names
+            raise OSError(socket.EAI_NONAME, "it is no host name") from error
         addresses = {str(each[4][0]) for each in found}
         self._check(addresses)
         return [

@@ -185,8 +185,12 @@ async def _listen(
     await runner.setup()
     stack.push_async_callback(close, runner)
     await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
-    host, port = runner.addresses[0][:2]
-    return f"{name} listening on http://{host}:{port}"
+    return f"{name} listening on {origin_of(*runner.addresses[0][:2])}"
+
+
+def origin_of(host: str, port: int) -> str:
+    """The beginning of a URL that leads there: an IPv6 address stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def close(runner: web.AppRunner) -> None:

@@ -13,6 +13,7 @@ import structlog
 from rfc3161_client import TimeStampRequest
 
 from service.agora.wire import NoAnswerError, NotSentError, Request, Send
+from service.headers import parse_media_type
 from service.settings import Signing
 from service.timestamps import ANSWER_TYPE, QUERY_TYPE, TimestampError, check_answer, make_request, verify_answer
 
@@ -62,7 +63,7 @@ class Stamper:
         answer = await self._send(self._posted(request))
         if answer.status != 200:
             raise TimestampError(f"the authority answers HTTP {answer.status}")
-        if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != ANSWER_TYPE:
+        if parse_media_type(answer.headers.get("content-type")) != ANSWER_TYPE:
             raise TimestampError("the authority's answer is no time stamp")
         check_answer(answer.body, request, message)
         if trusted := self._signing.trusted_certificates():  # ValueError where their file was spoilt meanwhile

@@ -7,7 +7,6 @@ only where that cannot do anything twice. Must not log or raise a page URL, an R
 
 import asyncio
 import base64
-import email.utils
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,12 +25,16 @@ from service.agora.pace import Priority
 from service.agora.refusals import Fault, TaskMissing, parse_fault, refusal, unclear
 from service.agora.wire import Answer, NoAnswerError, NotSentError, Request, Send
 from service.errors import OutsideError, Refused, Unavailable, UnknownOutcome
+from service.headers import parse_http_date, parse_retry_after
 from service.settings import App
 
 T = TypeVar("T")
 DEADLINE_SECONDS: Final = 15.0
 BUDGET_SECONDS: Final = 10.0
 MIN_STS_SECONDS: Final = 4 * 3600
+# No answer has a call wait for longer, and least of all a stop: what it should end is billed.
+LONGEST_WAIT_SECONDS: Final = 300.0
+STOP_WAIT_SECONDS: Final = 10.0
 _OUTCOMES: Final = {
     "unauthorized": Outcome.UNAUTHORIZED,
     "rate_limited": Outcome.RATE_LIMITED,
@@ -143,7 +146,8 @@ class AgoraClient:
         loop = asyncio.get_running_loop()
         began, outcome = loop.time(), Outcome.UNKNOWN
         try:
-            result = _judge(call, await self._request(call, began + self._deadline_seconds), read)
+            answer = await self._request(call, began + self._deadline_seconds)
+            result = _judge(call, answer, self._now(), read)
             outcome = Outcome.OK
             return result
         except OutsideError as error:
@@ -203,15 +207,13 @@ class AgoraClient:
         return Request(call.method, base_url + call.path, headers, body, timeout_seconds)
 
     def _note_clock(self, answer: Answer) -> None:
-        try:
-            theirs = email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp()
-        except (KeyError, ValueError):
-            return
-        self.skew_seconds = self._now() - theirs
-        gauge.set_clock_skew(self.skew_seconds)
+        theirs = parse_http_date(answer.headers.get("date"))
+        if theirs is not None:
+            self.skew_seconds = self._now() - theirs
+            gauge.set_clock_skew(self.skew_seconds)
 
 
-def _judge(call: _Call, answer: Answer, read: Callable[[int, dict[str, Any]], T | None]) -> T:
+def _judge(call: _Call, answer: Answer, now: float, read: Callable[[int, dict[str, Any]], T | None]) -> T:
     try:
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
@@ -221,8 +223,9 @@ def _judge(call: _Call, answer: Answer, read: Callable[[int, dict[str, Any]], T 
         if result is not None:
             return result
     fault = parse_fault(body) if isinstance(body, dict) else None
-    wait = answer.headers.get("retry-after", "")
-    retry_after = float(wait) if wait.isascii() and wait.isdigit() and len(wait) <= 4 else None
+    retry_after = parse_retry_after(answer.headers.get("retry-after"), now)
+    if retry_after is not None:
+        retry_after = min(retry_after, STOP_WAIT_SECONDS if call.operation is Operation.STOP else LONGEST_WAIT_SECONDS)
     raise refusal(call.operation, answer.status, fault, retry_after_seconds=retry_after, secrets=call.secrets)
 
 

@@ -85,7 +85,9 @@ class _Sender:
                 return await self._exchange(request, progress)
         except aiohttp.ClientResponseError as error:  # holds the request's headers, so it is not chained
             raise NoAnswerError(type(error).__name__) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except NoAnswerError:
+            raise
+        except Exception as error:  # a library fails at what it was sent with more than its own errors
             kind = NoAnswerError if progress.connected else NotSentError
             raise kind(type(error).__name__) from error
 

@@ -6,12 +6,11 @@ A text made here never holds a URL, a key or a body: only statuses, and words of
 import re
 from collections.abc import Mapping
 
-from service.buckets.values import parse_content_range
 from service.errors import OutsideError, Refused, Unavailable
+from service.headers import parse_content_range, parse_retry_after
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 _REGION = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
-_RETRY = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchObject", "BlobNotFound"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 _LATER = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted", "ServerBusy"}
@@ -35,8 +34,10 @@ class PastEnd(OutsideError):
         self.size_bytes = size_bytes
 
 
-def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object_asked: bool) -> OutsideError:
-    """What an answer of 300 or more means. `body` is its beginning."""
+def read_refusal(
+    status: int, headers: Mapping[str, str], body: bytes, now: float, *, object_asked: bool
+) -> OutsideError:
+    """What an answer of 300 or more means. `body` is its beginning, `now` our Unix time."""
     found = _CODE.search(body)
     code = found[1].decode() if found else ""
     named = headers.get("x-ms-error-code", "")  # Azure says it to HEAD too, whose answer has no body
@@ -54,8 +55,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *, object
     if status == 501 or (status == 400 and code in _UNKNOWN):
         return NotUnderstood("storage_refused", told)
     if status in (408, 425, 429) or status >= 500 or code in _LATER:
-        retry = headers.get("Retry-After", "")
-        seconds = float(retry) if _RETRY.fullmatch(retry) else None
+        seconds = parse_retry_after(headers.get("Retry-After"), now)
         return Unavailable("storage_unreachable", told, retry_after_seconds=seconds)
     if status == 404 and object_asked and code not in _NO_BUCKET:
         # Some proxy answered: an object is absent only where a store says so in its own words.

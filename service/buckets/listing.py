@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 from xml.parsers import expat
 
 from service.buckets.repair import Repair
-from service.buckets.values import parse_count, parse_etag, parse_instant
+from service.headers import parse_count, parse_etag, parse_instant
 from service.report import ListedObject
 
 BITE_BYTES = 16_384

@@ -12,8 +12,9 @@ from metrics.verification import bucket_answered, bucket_dated, bucket_read
 from service.buckets import Fetched, Headed, Usage
 from service.buckets.answers import Absent, PastEnd, read_refusal
 from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
-from service.buckets.values import parse_checksum, parse_content_range, parse_count, parse_encoding, parse_etag
+from service.buckets.values import parse_checksum
 from service.errors import OutsideError, Refused, Unavailable
+from service.headers import parse_content_range, parse_count, parse_encoding, parse_etag
 
 _CHUNK = 65_536
 _REFUSAL_BYTES = 4096
@@ -77,7 +78,7 @@ class Wire:
             refusal = await response.content.read(_REFUSAL_BYTES)
         finally:
             response.close()
-        raise read_refusal(response.status, response.headers, refusal, object_asked=object_asked)
+        raise read_refusal(response.status, response.headers, refusal, self._clock(), object_asked=object_asked)
 
     async def read_page(self, response: aiohttp.ClientResponse, page: Reader, usage: Usage) -> Reader:
         """Feed the answer to `page`."""

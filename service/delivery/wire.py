@@ -5,7 +5,6 @@ and of the answer nothing but its status and `Retry-After` is looked at.
 """
 
 import asyncio
-import email.utils
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import aiohttp
 from standardwebhooks import Webhook
 from yarl import URL
 
+from service.headers import parse_retry_after
 from service.page_url import ParsedUrl
 from service.resolver import ForbiddenAddressError, check_peer, connector_to
 
@@ -92,7 +92,7 @@ async def send_post(post: Post) -> Response:
         return Response(Outcome.FAILING, error="certificate")
     except aiohttp.ClientConnectorDNSError:
         return Response(Outcome.FAILING, error="no_such_host")
-    except (aiohttp.ClientError, OSError):
+    except Exception:  # a library fails at what it was sent with more than its own errors
         return Response(Outcome.FAILING, error="no_connection")
 
 
@@ -100,22 +100,9 @@ def judge(status: int, retry_after: str | None, now: datetime) -> Response:
     """What a status means. Any 2xx is a yes; a redirect is none: it would lead past the checks."""
     if 200 <= status < 300:
         return Response(Outcome.DELIVERED, status)
-    wait = _seconds(retry_after, now)
+    wait = parse_retry_after(retry_after, now.timestamp())
     if status == _GONE:
         return Response(Outcome.GONE, status, "gone")
     if status >= 500 or status in _BUSY:
         return Response(Outcome.FAILING, status, "busy" if status in _BUSY else "server_error", wait)
     return Response(Outcome.REFUSED, status, "redirect" if 300 <= status < 400 else "refused", wait)
-
-
-def _seconds(text: str | None, now: datetime) -> float | None:
-    """`Retry-After` in seconds, from seconds or a date; None for neither."""
-    if text is None:
-        return None
-    if text.strip().isascii() and text.strip().isdigit():
-        return float(text.strip()[:9])
-    try:
-        at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())

@@ -23,6 +23,14 @@ async def knock(address: tuple[str, int]) -> list[socket.socket]:
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [("127.0.0.1", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080"), ("::", "http://[::]:8080")],
+)
+def test_the_start_line_holds_a_url_that_can_be_opened(host: str, origin: str) -> None:
+    assert serving.origin_of(host, 8080) == origin
+
+
 async def test_the_service_answers_all_that_it_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "CALM_SECONDS", 0.002)
     monkeypatch.setattr(serving, "ASK_SECONDS", 30)

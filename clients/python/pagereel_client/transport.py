@@ -151,4 +151,4 @@ def _json(content: bytes) -> Any:
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
+    return float(text[:9]) if text and text.isascii() and text.isdigit() else None

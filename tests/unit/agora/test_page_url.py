@@ -46,6 +46,12 @@ GOOD = [
     ("https://[::ffff:8.8.8.8]/", "https://[::ffff:808:808]/"),
     ("https://localhost.example.com/", "https://localhost.example.com/"),
     ("https://10.example.com/", "https://10.example.com/"),
+    ("https://v2--mysite.example.app/room", "https://v2--mysite.example.app/room"),
+    ("https://r3---sn-abc.video.example.com/", "https://r3---sn-abc.video.example.com/"),
+    ("https://my_app.example.com/", "https://my_app.example.com/"),
+    ("https://_dmarc.EXAMPLE.com./", "https://_dmarc.example.com/"),
+    ("https://a_.example.com/", "https://a_.example.com/"),
+    ("https://my_app.m\u00fcnchen.example/", "https://my_app.xn--mnchen-3ya.example/"),
     ("https://example.com/a@b:c", "https://example.com/a@b:c"),
 ]
 BAD = [

@@ -297,7 +297,9 @@ async def test_a_date_that_is_none_is_ignored(agora, make_client, date):
     assert client.skew_seconds is None
 
 
-@pytest.mark.parametrize(("given", "expected"), [("7", 7.0), ("soon", None), ("-1", None), ("99999", None)])
+@pytest.mark.parametrize(
+    ("given", "expected"), [("7", 7.0), ("soon", None), ("-1", None), ("99999", 300.0), ("9" * 400, 300.0)]
+)
 async def test_the_wait_agora_asks_for_is_handed_on(agora, make_client, given, expected):
     agora.says(429, {"message": "API rate limit exceeded"}, **{"Retry-After": given})
     with pytest.raises(Unavailable) as caught:

@@ -11,7 +11,9 @@ from emulator.app import close
 from service.errors import Code, ServiceError
 from service.page_url import ParsedUrl, parse_page_url
 from service.preflight import check_page
+from service.resolver import CheckedResolver
 from service.settings import Urls
+from tests.nasty import NASTY_VALUES, header_bytes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -101,6 +103,33 @@ async def test_a_redirect_to_a_private_address_is_refused_before_it_is_asked(sit
 async def test_redirects_in_a_circle_come_to_an_end(site: Site) -> None:
     site.pages["/room"] = says(302, Location="/room")
     assert "redirects more than" in await refusal(site, "/room")
+
+
+async def test_a_redirect_to_any_text_is_refused_or_followed_and_breaks_nothing(site: Site) -> None:
+    """aiohttp's own server refuses to send some of these, so the lines are written by hand."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = int((await reader.readuntil(b"\r\n\r\n")).split()[1][1:])
+        value = header_bytes(NASTY_VALUES[number])
+        writer.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + value + b"\r\nRetry-After: " + value)
+        writer.write(b"\r\nContent-Type: " + value + b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        site.port = server.sockets[0].getsockname()[1]
+        for number in range(0, len(NASTY_VALUES), 2):
+            await refusal(site, f"/{number}")
+
+
+async def test_a_name_that_python_cannot_encode_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise UnicodeError("label too long")
+
+    page = parse_page_url("https://a_.example.com/", Urls())
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    with pytest.raises(OSError, match="no host name"):
+        await CheckedResolver(page).resolve("a_.example.com")
 
 
 async def test_a_host_that_cannot_be_reached_is_refused(site: Site) -> None:
