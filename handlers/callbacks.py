@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
+from handlers.decoding import refuse_oversize
 from handlers.keys import LIMITS, OPERATIONS, Limits
 from handlers.problems import MEANINGS, STATUS, retry_after
 from metrics.http import RouteMeter
@@ -62,6 +63,7 @@ async def nothing(request: web.Request) -> web.Response:
 
 
 async def _read(request: web.Request) -> bytes:
+    refuse_oversize(request)
     if request.content.is_eof():  # the usual case: it came with the head, and needs no timer
         return await request.read()
     try:

@@ -30,10 +30,18 @@ _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 _MESSAGES = {"missing": "is required", "extra_forbidden": "is unknown"}
 
 
+def refuse_oversize(request: web.Request) -> None:
+    """Raise aiohttp's 413 for a body that says itself that it is too large: nobody waits for it."""
+    size, most = request.content_length, request.app[LIMITS].max_body_bytes
+    if size is not None and size > most:
+        raise web.HTTPRequestEntityTooLarge(most, size)
+
+
 async def read_body(request: web.Request, kind: type[T]) -> T:
     """The JSON body as a `kind`. Raises `invalid`, or aiohttp's 408, 413 and 415."""
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise web.HTTPUnsupportedMediaType
+    refuse_oversize(request)
     try:
         async with asyncio.timeout(request.app[LIMITS].read_seconds):
             content = await request.read()

@@ -9,7 +9,10 @@ from metrics import REGISTRY
 STEPS = (
     "acquire", "start", "query", "updateonhold", "updatertmp", "updatestorage", "stop", "look", "verify",
 )  # fmt: skip
-LOOPS = ("steps", "notices", "gauges")
+LOOPS = (
+    "claims", "notices", "leases", "gauges", "pruning", "deliveries", "heartbeat", "reconciling", "wakeups", "keys",
+    "clock", "reserve",
+)  # fmt: skip
 
 _overdue = Gauge(
     "pagereel_worker_overdue",
@@ -26,6 +29,17 @@ _step = Histogram(
 )
 _crashed = Counter(
     "pagereel_worker_step_errors_total", "Steps that ended in an error nobody expected.", ["step"], registry=REGISTRY
+)
+_loop_failed = Counter(
+    "pagereel_worker_loop_errors_total",
+    "Errors nobody expected in a loop of this process, each kept to the item or the round in which it came.",
+    ["loop"],
+    registry=REGISTRY,
+)
+_parked = Gauge(
+    "pagereel_worker_parked_recordings",
+    "Recordings that this process failed at eight times in a row by errors nobody expected, and tries again slowly.",
+    registry=REGISTRY,
 )
 _due_lag = Histogram(
     "pagereel_worker_due_lag_seconds",
@@ -63,6 +77,8 @@ _lag = Histogram(
 )
 _build = Info("pagereel_build", "Version of the running service.", registry=REGISTRY)
 
+for _name in LOOPS:
+    _loop_failed.labels(_name)
 for _name in STEPS:
     _step.labels(_name)
     _crashed.labels(_name)
@@ -83,6 +99,16 @@ def step_done(step: str, seconds: float) -> None:
 def step_crashed(step: str) -> None:
     """A step ended in an unexpected error."""
     _crashed.labels(step).inc()
+
+
+def loop_failed(loop: str) -> None:
+    """A loop went on after an unexpected error."""
+    _loop_failed.labels(loop).inc()
+
+
+def parked(recordings: int) -> None:
+    """How many recordings are tried again slowly, after unexpected errors."""
+    _parked.set(recordings)
 
 
 def claimed(late: Iterable[float]) -> None:

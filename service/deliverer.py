@@ -12,7 +12,8 @@ import structlog
 from metrics import delivery as meter
 from service.database.outbox import DeliveryClaim
 from service.delivery.wire import Outcome, Post, Response, SendPost, send_post, signed_headers
-from service.errors import Code, ServiceError
+from service.errors import ServiceError
+from service.isolation import isolate, note_error
 from service.operations.outgoing import Sending
 from service.page_url import parse_endpoint_url
 from service.settings import Endpoint, Settings
@@ -42,7 +43,7 @@ class Deliverer:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """The loops of all endpoints; one of them dying ends all, with its reason."""
+        """The loops of all endpoints. Each keeps an error that nobody expected to the message in which it came."""
         async with asyncio.TaskGroup() as group:
             for name, endpoint in self._settings.endpoints.items():
                 group.create_task(self._serve(name, endpoint), name=f"endpoint {name}")
@@ -57,11 +58,7 @@ class Deliverer:
 
     async def _serve(self, name: str, endpoint: Endpoint) -> None:
         while not self._stopping.is_set():
-            claims: list[DeliveryClaim] = []
-            try:
-                claims = await self._sending.claim(name)
-            except ServiceError as error:
-                _unless_away(error)
+            claims = await isolate("deliveries", self._sending.claim(name), [])
             if not claims:
                 await asyncio.sleep(self._settings.worker.poll_seconds)
                 continue
@@ -69,22 +66,27 @@ class Deliverer:
             self._under_way |= tasks
             await asyncio.wait(tasks)
             self._under_way -= tasks
-            for task in tasks:
-                task.result()  # what nobody expected ends the loop, with its reason
 
     async def _deliver(self, name: str, endpoint: Endpoint, claim: DeliveryClaim) -> None:
+        """Send one message. Where that breaks unexpectedly, it is sent again by its own schedule, at whose end it is a
+        dead letter; its endpoint is not blamed."""
         try:
-            if endpoint.types is not None and claim.type not in endpoint.types:
-                await self._sending.skip(name, claim)
-                return
-            began = time.perf_counter()
-            response = await self._try(endpoint, claim)
-            seconds = time.perf_counter() - began
-            meter.tried(response.outcome, seconds)
-            _log_delivery(name, claim, response, seconds)
-            await self._sending.report(name, claim, response)
-        except ServiceError as error:
-            _unless_away(error)  # what was sent is sent again: at least once
+            await self._send_one(name, endpoint, claim)
+        except Exception as error:
+            note_error("deliveries", error, recording_id=claim.recording_id, message_id=claim.message_id)
+            if not isinstance(error, ServiceError):
+                await isolate("deliveries", self._sending.set_aside(name, claim), None)
+
+    async def _send_one(self, name: str, endpoint: Endpoint, claim: DeliveryClaim) -> None:
+        if endpoint.types is not None and claim.type not in endpoint.types:
+            await self._sending.skip(name, claim)
+            return
+        began = time.perf_counter()
+        response = await self._try(endpoint, claim)
+        seconds = time.perf_counter() - began
+        meter.tried(response.outcome, seconds)
+        _log_delivery(name, claim, response, seconds)
+        await self._sending.report(name, claim, response)  # where the database is away, it is sent again
 
     async def _try(self, endpoint: Endpoint, claim: DeliveryClaim) -> Response:
         try:
@@ -97,10 +99,7 @@ class Deliverer:
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         while True:
-            try:
-                await act()
-            except ServiceError as error:
-                _unless_away(error)
+            await isolate("deliveries", act(), None)
             await asyncio.sleep(seconds)
 
 
@@ -115,10 +114,3 @@ def _log_delivery(endpoint: str, claim: DeliveryClaim, response: Response, secon
         error=response.error,
         seconds=round(seconds, 4),
     )
-
-
-def _unless_away(error: ServiceError) -> None:
-    """A database that is away is waited for; anything else is a fault of ours."""
-    if error.code is not Code.UNAVAILABLE:
-        raise error
-    _log.warning("database_away", error=error.message)

@@ -19,8 +19,11 @@ def configure_logs(log: Log) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
+    # The other traceback, where `rich` is there, shows the values of variables, and so secrets.
     last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if log.format == "json" else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if log.format == "json"
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     trace = [structlog.processors.format_exc_info] if log.format == "json" else []
     structlog.configure(

@@ -15,6 +15,7 @@ from service.agora.bodies import Task as AgoraTask
 from service.agora.client import AgoraClient
 from service.agora.refusals import TaskMissing as NoSuchTask
 from service.errors import Code, OutsideError, ServiceError
+from service.isolation import isolate, note_error
 from service.lifecycle.observations import Call, TaskFound, TaskMissing, TaskSeen
 from service.operations.restoring import Restoring
 from service.recording import Attempt, Recording
@@ -61,16 +62,12 @@ class Reconciler:
     async def _beats(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            await self.beat()
+            await isolate("heartbeat", self.beat(), None)
 
     async def _looks(self) -> None:
         while True:
             if self._since is not None:
-                try:
-                    await self._look_for_all(self._since)
-                except ServiceError as error:
-                    if error.code is not Code.UNAVAILABLE:
-                        raise
+                await isolate("reconciling", self._look_for_all(self._since), None)
             await asyncio.sleep(1)
 
     async def _look_for_all(self, since: float) -> None:
@@ -98,6 +95,11 @@ class Reconciler:
                 await self._look_below(recording)
             except OutsideError as error:
                 _log.warning("restore_not_known", recording_id=recording.id, code=error.code)
+                return False
+            except ServiceError:
+                raise
+            except Exception as error:
+                note_error("reconciling", error, recording_id=recording.id)
                 return False
             return True
 

@@ -23,7 +23,7 @@ from service.app import House, open_house, sealing_keys
 from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
-from service.errors import ServiceError
+from service.isolation import isolate
 from service.operations.access import ensure_bootstrap_token
 from service.probes import events_missing
 from service.settings import Api, Callbacks, Secret, Settings
@@ -118,35 +118,43 @@ def calm_interpreter() -> None:
 
 async def _follow_keys(house: House) -> None:
     """Take up changed files of sealing keys and of the bootstrap token. Other secrets are read where they are used."""
-    used = sealing_keys(house.settings)
     path = house.settings.bootstrap_token_file
     token = None if path is None else Secret.of_file(path)
-    live = token and token.get()
+    live = None if token is None else token.get()
+    used = sealing_keys(house.settings)
     while True:
         await asyncio.sleep(KEYS_SECONDS)
-        if token is not None and token.get() != live:
-            try:
-                await ensure_bootstrap_token(house.database, house.settings, house.clock())
-            except ServiceError:  # the database is away: at the next turn
-                continue
-            live = token.get()
-            _log.info("bootstrap_token_changed")
-        now = sealing_keys(house.settings)
-        if now != used:
-            try:
-                house.seals.use(*now)
-            except SealError as error:  # what was in use stays; the next turn says so again
-                _log.error("sealing_keys_refused", error=str(error))
-                continue
-            used = now
-            _log.info("sealing_keys_changed")
+        if token is not None:
+            live = await isolate("keys", _follow_token(house, token, live), live)
+        used = await isolate("keys", _follow_sealing_keys(house, used), used)
+
+
+async def _follow_token(house: House, token: Secret, live: str | None) -> str | None:
+    if token.get() != live:
+        await ensure_bootstrap_token(house.database, house.settings, house.clock())
+        live = token.get()
+        _log.info("bootstrap_token_changed")
+    return live
+
+
+async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
+    now = sealing_keys(house.settings)
+    if now == used:
+        return used
+    try:
+        house.seals.use(*now)
+    except SealError as error:  # what was in use stays; the next turn says so again
+        _log.error("sealing_keys_refused", error=str(error))
+        return used
+    _log.info("sealing_keys_changed")
+    return now
 
 
 async def _follow_reserve(reserve: Reserve) -> None:
     """Keep the room that is left when the disk is full, and tell whether it is there."""
     held = True
     while True:
-        await asyncio.to_thread(reserve.keep)
+        await isolate("reserve", asyncio.to_thread(reserve.keep), None)
         worker_meter.room_left(reserve.held)
         if reserve.held != held:
             held = reserve.held
@@ -161,10 +169,9 @@ async def _follow_clock(clock: DatabaseClock) -> None:
     """Keep to the database's clock, and tell how far this machine's is off."""
     while True:
         await asyncio.sleep(CLOCK_SECONDS)
-        try:
-            worker_meter.clock_skewed(await clock.sync())
-        except ServiceError:  # the database is away; the loops that need it say so
-            continue
+        skew = await isolate("clock", clock.sync(), None)
+        if skew is not None:
+            worker_meter.clock_skewed(skew)
 
 
 async def _listen_to_agora(house: House, stack: AsyncExitStack) -> str:

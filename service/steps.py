@@ -38,6 +38,7 @@ from service.lifecycle.observations import (
     UpdateStorage,
     Verify,
 )
+from service.media.verdict import judge_blind
 from service.operations import Task
 from service.operations.secrets import PageSecrets
 from service.recording import Attempt, Recording
@@ -52,6 +53,8 @@ _CALLS: dict[type, Call] = {
     UpdateStorage: Call.UPDATE,
     Stop: Call.STOP,
 }
+
+UNEXPECTED = "unexpected_error"
 
 _log = structlog.get_logger(__name__)
 
@@ -146,6 +149,22 @@ class Steps:
             look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids, look.picture, look.silent
         )
         return seen, look.files
+
+
+def unexpected(task: Task, now: float) -> Observation:
+    """What stands for an error that nobody expected, so that the recording goes on by the rules for what failed: it is
+    tried again with growing waits, a wish to stop stays, and a verification ends `unproven` in the end. What may have
+    been sent has an unknown outcome."""
+    match task.step:
+        case Look():
+            return LookFailed(UNEXPECTED, "")
+        case Verify():
+            text = "The verification failed by a mistake of Pagereel's own."
+            return Judged(judge_blind("verifier_failed", text, now))
+        case Query() as step:
+            return CallFailed(step, Failure.UNAVAILABLE, UNEXPECTED)
+        case step:
+            return CallFailed(step, Failure.UNKNOWN, UNEXPECTED)
 
 
 def log_step(name: str, task: Task, observation: Observation, seconds: float) -> None:

@@ -7,8 +7,7 @@ Nothing is remembered here: a worker killed anywhere is replaced by another that
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -17,13 +16,13 @@ from metrics import recordings as recording_meter
 from metrics import worker as meter
 from service.agora.client import AgoraClient
 from service.database.retention import BATCH
-from service.errors import Code, ServiceError
+from service.errors import ServiceError
+from service.isolation import isolate
 from service.operations import NoticeClaim, Sorted, Task, Work
+from service.recording import Recording
 from service.settings import Settings
-from service.steps import Steps, log_step
+from service.steps import Steps, log_step, unexpected
 from service.verifier import Verifier
-
-T = TypeVar("T")
 
 # What comes within so many seconds is claimed together: one transaction for all of it.
 GATHER_SECONDS = 0.04
@@ -60,6 +59,7 @@ class Worker:
         self._work = work
         self._verifier = verifier
         self._steps = Steps(settings, clients, verifier, clock)
+        self._clock = clock
         self._steps_wake = asyncio.Event()
         self._notices_wake = asyncio.Event()
         self._running: dict[asyncio.Task[None], Task] = {}
@@ -74,7 +74,7 @@ class Worker:
         self._notices_wake.set()
 
     async def run(self) -> None:
-        """The loops of the worker; one of them dying ends all, with its reason."""
+        """The loops of the worker. Each keeps an error that nobody expected to the item or round in which it came."""
         async with asyncio.TaskGroup() as group:
             for loop in (
                 self._claim_steps,
@@ -88,7 +88,7 @@ class Worker:
 
     async def take_over(self) -> None:
         """Have at once what a killed process of this SQLite file held. Call it before `run`."""
-        await _calmly(self._work.release_left(), None)
+        await isolate("claims", self._work.release_left(), None)
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more and let what is under way end; what takes longer is given back."""
@@ -99,7 +99,7 @@ class Worker:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await _calmly(self._work.release_all(), None)  # without a database the leases run out by themselves
+        await isolate("claims", self._work.release_all(), None)  # without a database the leases run out by themselves
 
     async def close(self) -> None:
         """End what the worker holds outside this process."""
@@ -114,7 +114,9 @@ class Worker:
             looks = worker.concurrency - sum(task.looks for task in self._running.values())
             free = min(STEPS_AT_ONCE, worker.concurrency + CALLS_IN_ALL - len(self._running))
             free = 0 if self._stopping else free
-            tasks = await _calmly(self._work.claim(worker.lease_seconds, free, looks), []) if free > 0 else []
+            tasks: list[Task] = []
+            if free > 0:
+                tasks = await isolate("claims", self._work.claim(worker.lease_seconds, free, looks), [])
             for task in tasks:
                 running = asyncio.create_task(self._perform(task), name=f"step {type(task.step).__name__}")
                 self._running[running] = task
@@ -131,12 +133,12 @@ class Worker:
         while True:
             self._notices_wake.clear()
             began = time.perf_counter()
-            found = await _calmly(self._work.sort_notices(NOTICES_AT_ONCE), Sorted([], []))
+            found = await isolate("notices", self._work.sort_notices(NOTICES_AT_ONCE), Sorted([], []))
             sorted_at = time.perf_counter()
             if found.claims:
                 await self._understand(found.claims)
                 self.wake()
-            if len(found.claims) + len(found.settled) == NOTICES_AT_ONCE:
+            if found.more:
                 await asyncio.sleep(rest_seconds(sorted_at - began, time.perf_counter() - sorted_at))
             else:
                 await _event_or(self._notices_wake, self._settings.worker.poll_seconds)
@@ -152,7 +154,7 @@ class Worker:
         async def apply(line: list[NoticeClaim]) -> None:
             for claim in line:
                 async with places:
-                    await _calmly(self._work.apply_notice(claim), None)
+                    await isolate("notices", self._work.apply_notice(claim), None)
 
         async with asyncio.TaskGroup() as group:
             for line in lines.values():
@@ -163,22 +165,24 @@ class Worker:
         while True:
             await asyncio.sleep(lease_seconds / 3)
             if self._running:
-                await _calmly(self._work.renew(list(self._running.values()), lease_seconds), None)
+                await isolate("leases", self._work.renew(list(self._running.values()), lease_seconds), None)
 
     async def _measure(self) -> None:
         while True:
-            backlog = await _calmly(self._work.measure(), None)
-            if backlog is not None:
-                states = {state.value: count for state, count in backlog.states.items()}
-                recording_meter.measured(states, backlog.overrunning)
-                recording_meter.spending(backlog.spent, backlog.projected)
-                meter.measured(backlog.overdue)
-                intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)
+            await isolate("gauges", self._feed_gauges(), None)
             await asyncio.sleep(GAUGES_SECONDS)
+
+    async def _feed_gauges(self) -> None:
+        backlog = await self._work.measure()
+        states = {state.value: count for state, count in backlog.states.items()}
+        recording_meter.measured(states, backlog.overrunning)
+        recording_meter.spending(backlog.spent, backlog.projected)
+        meter.measured(backlog.overdue)
+        intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)
 
     async def _prune(self) -> None:
         while True:
-            pruned = await _calmly(self._work.prune(self._settings.retention), {})
+            pruned = await isolate("pruning", self._work.prune(self._settings.retention), {})
             if any(pruned.values()):
                 _log.info("pruned", rows=pruned)
             full = any(count >= BATCH for count in pruned.values())
@@ -198,20 +202,41 @@ class Worker:
         began = time.perf_counter()
         meter.step_began()
         try:
-            observation, files = await self._steps.observe(task)
-            log_step(name, task, observation, time.perf_counter() - began)
-            after = await self._work.report(task, observation, files)
+            after = await self._take_step(name, task)
         except ServiceError as error:  # the database is away; the lease runs out and the step is taken again
             _log.warning("step_not_written", step=name, recording_id=task.recording.id, error=error.message)
         except Exception:
-            meter.step_crashed(name)
-            _log.exception("step_failed", step=name, recording_id=task.recording.id)
+            self._failed(name, task)
         else:
             if after is None:
                 meter.claim_lost(name)
                 _log.warning("claim_lost", step=name, recording_id=task.recording.id)
         finally:
             meter.step_done(name, time.perf_counter() - began)
+
+    async def _take_step(self, name: str, task: Task) -> Recording | None:
+        """Do it and write down what came of it. What fails unexpectedly is written down as a failure; where even that
+        cannot be, the recording is set back."""
+        began = time.perf_counter()
+        try:
+            observation, files = await self._steps.observe(task)
+            log_step(name, task, observation, time.perf_counter() - began)
+            return await self._work.report(task, observation, files)
+        except ServiceError:
+            raise
+        except Exception:
+            self._failed(name, task)
+        try:
+            return await self._work.report(task, unexpected(task, self._clock()), unexpected=True)
+        except ServiceError:
+            raise
+        except Exception:
+            self._failed(name, task)
+            return task.recording if await self._work.set_back(task.recording.id, task.fence) else None
+
+    def _failed(self, name: str, task: Task) -> None:
+        meter.step_crashed(name)
+        _log.exception("step_failed", step=name, recording_id=task.recording.id)
 
 
 def rest_seconds(sorting: float, understanding: float) -> float:
@@ -220,17 +245,6 @@ def rest_seconds(sorting: float, understanding: float) -> float:
     In proportion, because the same work takes longer where the machine is busy answering. What is nobody's here is in
     no hurry: 500 a second of it on an idle machine. A database that stood still delays the next round but little."""
     return min(SORT_REST * sorting + UNDERSTANDING_REST * understanding, LONGEST_REST_SECONDS)
-
-
-async def _calmly(working: Awaitable[T], otherwise: T) -> T:
-    """The result, or `otherwise` while the database is away: a loop goes on, its next round tries again."""
-    try:
-        return await working
-    except ServiceError as error:
-        if error.code is not Code.UNAVAILABLE:
-            raise
-        _log.warning("database_away", error=error.message)
-        return otherwise
 
 
 async def _event_or(event: asyncio.Event, seconds: float) -> None:

@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 
 from handlers import problems
 from handlers.console.pages import redirect, render
+from handlers.decoding import refuse_oversize
 from handlers.keys import CALLER, FORM_KEY, LIMITS, OPERATIONS
 from service.errors import Code, ServiceError
 from service.operations import Scope
@@ -64,6 +65,7 @@ async def _read_form(request: web.Request) -> None:
     """Have the form here in time (`request.post()` then gives it at once), if it came from our own pages."""
     if not _same_origin(request):
         raise ServiceError(Code.FORBIDDEN, "this form did not come from the console")
+    refuse_oversize(request)
     try:
         async with asyncio.timeout(request.app[LIMITS].read_seconds):
             await request.post()

@@ -13,6 +13,14 @@ from service.database.tables import recordings
 from service.recording import Recording
 
 
+class PoisonedRow(Exception):
+    """A claim broke at this recording by an error that nobody expected, which is chained."""
+
+    def __init__(self, recording_id: str) -> None:
+        super().__init__(recording_id)
+        self.recording_id = recording_id
+
+
 class Claim(NamedTuple):
     """A recording this worker alone may act on, the fence to save it with, and since when it was due."""
 
@@ -36,15 +44,31 @@ _CLAIM = (
     recordings.update()
     .where(recordings.c.id.in_(_DUE))
     .values(lease_owner=sa.bindparam("worker"), lease_until=sa.bindparam("until"), fence=recordings.c.fence + 1)
-    .returning(recordings.c.due_at, recordings.c.document, recordings.c.fence)
+    .returning(recordings.c.id, recordings.c.due_at, recordings.c.document, recordings.c.fence)
 )
 
 
 def claim_due(connection: sa.Connection, now: float, worker_id: str, lease_seconds: float, limit: int) -> list[Claim]:
-    """Claim what is due and not leased by anybody, the longest due first."""
+    """Claim what is due and not leased by anybody, the longest due first. Raises `PoisonedRow`."""
     asked = {"now": now, "worker": worker_id, "until": now + lease_seconds, "most": limit}
     rows = sorted(connection.execute(_CLAIM, asked), key=lambda row: row.due_at)
-    return [Claim(decode_recording(row.document), row.fence, row.due_at) for row in rows]
+    return [Claim(_decode(row.id, row.document), row.fence, row.due_at) for row in rows]
+
+
+def _decode(recording_id: str, document: str) -> Recording:
+    try:
+        return decode_recording(document)
+    except Exception as error:
+        raise PoisonedRow(recording_id) from error
+
+
+def set_back(connection: sa.Connection, recording_id: str, until: float, fence: int | None = None) -> bool:
+    """Let nobody claim the recording before `until`; ends its claim. `fence`: only while that claim holds. False where
+    there was nothing to set back."""
+    query = recordings.update().where(recordings.c.id == recording_id, recordings.c.due_at.is_not(None))
+    if fence is not None:
+        query = query.where(recordings.c.fence == fence)
+    return connection.execute(query.values(due_at=until, lease_owner=None, lease_until=None)).rowcount == 1
 
 
 _RENEW = (

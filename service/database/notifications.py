@@ -19,6 +19,10 @@ _IS_NEW = sa.text("outcome = 'new'")
 _IS_OLD = sa.text("outcome <> 'new'")
 _IS_TEST = sa.text(f"cname = '{TEST_CNAME}'")
 _HIDE_SECONDS = 30.0
+# Of so many new notifications at once it is looked up whose they are; and again of those with so many ids before, as
+# PostgreSQL commits them in another order than it numbers them.
+_LOOKED_AT_ONCE = 1000
+_OVERLAP = 64
 
 
 class NoticeRow(NamedTuple):
@@ -49,27 +53,40 @@ class NoticeClaim(NamedTuple):
 
 
 class Sorted(NamedTuple):
-    """What became of new notifications: those to be understood, and type and outcome of those that are done with."""
+    """What became of new notifications: those to be understood, and type and outcome of those that are done with.
+    `looked_to`: up to which id those of recordings were looked for; `more`: others may wait."""
 
     claims: list[NoticeClaim]
     settled: list[tuple[int | None, str]]
+    looked_to: int = 0
+    more: bool = False
 
 
 _COLUMNS = tuple(notifications.c[name] for name in NoticeRow._fields)
 _CLAIMED = ("id", "app", "received_at", "tries", "body", "recording_id")
 
 
-def sort_notices(connection: sa.Connection, now: float, limit: int, deployment: str) -> Sorted:
-    """Take new notifications, oldest first, and part them by whose they are, in one statement.
+def sort_notices(connection: sa.Connection, now: float, limit: int, deployment: str, after: int = 0) -> Sorted:
+    """Take new notifications and part them by whose they are: first those of recordings, which are looked for behind
+    the id `after` (the last `looked_to`), then whatever is oldest. After an outage a great many of strangers' may wait.
 
     `unmatched` bears the deployment's name and belongs to no attempt here: a task that this database does not know.
     One of a recording's attempts (by `cname`, else by `sid`, and of the same app) is hidden from others for 30 s;
     finish, retry or park each. All others need no understanding: they are finished here.
     """
-    found = Sorted([], [])
     ours = f"{deployment}-"
-    wanted = {"now": now, "limit": limit, "hidden_until": now + _HIDE_SECONDS, "ours": ours, "length": len(ours)}
-    for outcome, event_type, *claim in connection.execute(_SORT, wanted):
+    wanted = {"now": now, "hidden_until": now + _HIDE_SECONDS, "ours": ours, "length": len(ours)}
+    looked = connection.execute(_LOOK, {"now": now, "after": max(0, after - _OVERLAP), "most": _LOOKED_AT_ONCE}).all()
+    own = [row.id for row in looked if row.whose is not None]
+    looked_to = looked[-1].id if looked else after
+    if len(own) > limit:
+        own = own[:limit]
+        looked_to = own[-1]
+    rows = list(connection.execute(_SORT_THESE, {**wanted, "these": own})) if own else []
+    if len(rows) < limit:
+        rows += connection.execute(_SORT_OLDEST, {**wanted, "limit": limit - len(rows)})
+    found = Sorted([], [], max(looked_to, after), len(rows) == limit or len(looked) == _LOOKED_AT_ONCE)
+    for outcome, event_type, *claim in rows:
         if outcome == "new":
             found.claims.append(NoticeClaim(*claim))
         else:
@@ -78,28 +95,36 @@ def sort_notices(connection: sa.Connection, now: float, limit: int, deployment: 
     return found
 
 
-def _attempted(column: sa.Column[Any]) -> sa.ScalarSelect[str]:
+def _whose(given: sa.FromClause) -> sa.ColumnElement[str]:
+    """The recording whose attempt has the notification's `cname`, else its `sid`."""
+    return sa.func.coalesce(_attempted(attempts.c.cname, given), _attempted(attempts.c.sid, given))
+
+
+def _attempted(column: sa.Column[Any], given: sa.FromClause) -> sa.ScalarSelect[str]:
     """The recording of the notification's app that has an attempt with the notification's `column`."""
     # No join: before PostgreSQL has counted its rows it would walk all recordings of the app.
     app = sa.select(recordings.c.app).where(recordings.c.id == attempts.c.recording_id).scalar_subquery()
-    found = sa.select(attempts.c.recording_id).where(column == notifications.c[column.name])
-    return found.where(app == notifications.c.app).limit(1).scalar_subquery()
+    found = sa.select(attempts.c.recording_id).where(column == given.c[column.name])
+    return found.where(app == given.c.app).limit(1).scalar_subquery()
 
 
 # No LIKE: a name may hold what is a pattern there.
 _OURS = sa.func.substr(notifications.c.cname, 1, sa.bindparam("length", type_=sa.Integer)) == sa.bindparam("ours")
 
 
-def _sort_statement() -> sa.UpdateBase:
-    """Built once: building it takes longer than executing it."""
-    ready = (
-        sa.select(notifications.c.id)
-        .where(_IS_NEW, notifications.c.next_try_at <= sa.bindparam("now"))
-        .order_by(notifications.c.id)
-        .limit(sa.bindparam("limit", type_=sa.Integer))
-        .with_for_update(skip_locked=True)
-    )
-    whose = sa.func.coalesce(_attempted(attempts.c.cname), _attempted(attempts.c.sid))
+def _look_statement() -> sa.Select[Any]:
+    """Whose the next new notifications are. Reads no body."""
+    columns = (notifications.c[name] for name in ("id", "app", "cname", "sid"))
+    ready = sa.select(*columns).where(_IS_NEW, notifications.c.id > sa.bindparam("after"))
+    ready = ready.where(notifications.c.next_try_at <= sa.bindparam("now")).order_by(notifications.c.id)
+    seen = ready.limit(sa.bindparam("most", type_=sa.Integer)).subquery()
+    return sa.select(seen.c.id, _whose(seen).label("whose")).order_by(seen.c.id)
+
+
+def _sort_statement(ready: sa.Select[Any]) -> sa.UpdateBase:
+    """Built once: building it takes longer than executing it. `ready`: which."""
+    ready = ready.where(_IS_NEW, notifications.c.next_try_at <= sa.bindparam("now")).with_for_update(skip_locked=True)
+    whose = _whose(notifications)
     outcome = sa.case(
         (notifications.c.event_type.is_(None), "broken"),
         (notifications.c.cname == TEST_CNAME, "test"),
@@ -113,7 +138,10 @@ def _sort_statement() -> sa.UpdateBase:
     return query.returning(*(notifications.c[name] for name in ("outcome", "event_type", *_CLAIMED)))
 
 
-_SORT = _sort_statement()
+_LOOK = _look_statement()
+_IDS = sa.select(notifications.c.id)
+_SORT_OLDEST = _sort_statement(_IDS.order_by(notifications.c.id).limit(sa.bindparam("limit", type_=sa.Integer)))
+_SORT_THESE = _sort_statement(_IDS.where(notifications.c.id.in_(sa.bindparam("these", expanding=True))))
 
 
 def open_body(claim: NoticeClaim, seals: Seals) -> bytes:

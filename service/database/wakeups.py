@@ -15,6 +15,7 @@ import structlog
 
 from service.database.outage import is_outage
 from service.database.postgres import Pool
+from service.isolation import note_error
 
 CHANNEL = "pagereel"
 # What is rung within so many seconds is one NOTIFY.
@@ -49,9 +50,10 @@ class Wakeups:
             try:
                 await self._talk()
             except Exception as error:
-                if not is_outage(error):
-                    raise
-                _log.warning("wakeups_away", error=type(error).__name__)
+                if is_outage(error):
+                    _log.warning("wakeups_away", error=type(error).__name__)
+                else:
+                    note_error("wakeups", error)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _talk(self) -> None:

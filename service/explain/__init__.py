@@ -82,6 +82,17 @@ def _ended_before_its_stop(recording: Recording) -> float | None:
 def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
     unread = [each for each in findings_of(recording) if each.severity is Severity.ERROR]
     blind = [each for each in unread if each.code in ("storage_refused", "storage_unreachable", "too_many_objects")]
+    broken = [each for each in unread if each.code == "verifier_failed"]
+    if broken:
+        return Explanation(
+            "Pagereel failed at verifying it, by a mistake of its own, until the time for it ended. That says nothing "
+            "about the recording.",
+            "verifier_failed",
+            Certainty.CERTAIN,
+            None,
+            (*found(recording, broken), *lines(history, ("attention",))),
+            "Report it with the traceback of `step_failed` in the log: docs/operations.md#a-step-fails-unexpectedly.",
+        )
     if unread and not blind:
         return Explanation(
             "Not everything that the wanted level promises to open could be opened until the time for it ended. That "

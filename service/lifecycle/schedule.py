@@ -32,7 +32,14 @@ FIRST_FILE_SECONDS = 15
 
 # Calls that were never made, for want of something of our own.
 OUR_FAILURES = frozenset(
-    {"page_not_readable", "app_not_configured", "storage_not_configured", "database_unavailable", "budget"}
+    {
+        "page_not_readable",
+        "app_not_configured",
+        "storage_not_configured",
+        "database_unavailable",
+        "budget",
+        "unexpected_error",
+    }
 )
 
 _Due = tuple[float | None, Step]

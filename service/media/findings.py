@@ -82,6 +82,7 @@ RULES = {
     "storage_refused": _BLIND,
     "storage_unreachable": _BLIND,
     "too_many_objects": _BLIND,
+    "verifier_failed": _BLIND,
     "object_unread": _BLIND,
     "decoder_gave_up": _BLIND,
     "decoder_absent": _BLIND,

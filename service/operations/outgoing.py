@@ -171,6 +171,16 @@ class Sending:
         )
         meter.ended("skipped")
 
+    async def set_aside(self, endpoint: str, claim: DeliveryClaim) -> None:
+        """Sending it failed by an error of ours: it is tried again by its schedule, and is dead at its end."""
+        unsent = Response(Outcome.REFUSED, error="unexpected_error")
+
+        def transaction(connection: sa.Connection) -> bool:
+            return self._end_or_retry(connection, endpoint, claim, unsent, self._clock())
+
+        if await self._database.run(transaction):
+            meter.ended("dead")
+
     async def report(self, endpoint: str, claim: DeliveryClaim, response: Response) -> None:
         """What came of sending one message."""
         dead, now = await self._database.run(lambda connection: self._note(connection, endpoint, claim, response))
@@ -193,16 +203,22 @@ class Sending:
                 outbox.hasten_deliveries(connection, endpoint, now, _hide_seconds(self._endpoints[endpoint]))
             outbox.end_delivery(connection, endpoint, claim.message_id, "delivered", now, status=response.status)
             return False, now
+        return self._end_or_retry(connection, endpoint, claim, response, now), now
+
+    def _end_or_retry(
+        self, connection: sa.Connection, endpoint: str, claim: DeliveryClaim, response: Response, now: float
+    ) -> bool:
+        """Whether it is dead now, at the end of its schedule."""
         error = response.error or response.outcome
         wait = message_wait(claim.tries, f"{claim.message_id}/{endpoint}")
         if wait is None:
             outbox.end_delivery(
                 connection, endpoint, claim.message_id, "dead", now, status=response.status, error=error
             )
-            return True, now
+            return True
         at = now + max(wait, _bounded(response.retry_after_seconds))
         outbox.retry_delivery(connection, endpoint, claim.message_id, at, status=response.status, error=error)
-        return False, now
+        return False
 
     async def bury(self) -> None:
         """Give up what has waited too long without its turn."""

@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import sqlalchemy as sa
@@ -17,13 +17,14 @@ import structlog
 
 from metrics import intake
 from metrics.verification import objects_touched
-from metrics.worker import claimed
+from metrics.worker import claimed, parked
 from service.database import notifications as inbox_rows
-from service.database.claims import Claim, claim_due, count_overdue, release_left, renew
+from service.database.claims import Claim, PoisonedRow, claim_due, count_overdue, release_left, renew, set_back
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import load_seen_report, upsert_files
 from service.database.heartbeat import is_restored
 from service.database.ledger import count_overrunning
+from service.database.outage import is_outage
 from service.database.recordings import (
     LostRace,
     count_by_state,
@@ -67,8 +68,10 @@ from service.settings import Retention, Settings
 
 _log = structlog.get_logger(__name__)
 
-# After so many failures a notice is parked: kept, shown, and replayed only by a person.
+# After so many failures a notice is parked: kept, shown, and replayed only by a person. A recording is parked after as
+# many: it is tried again at the longest interval, as what it records may have to be stopped.
 MAX_TRIES = 8
+LONGEST_SET_BACK_SECONDS = 60.0
 # A task that runs for so long beyond its `stop_at` or hour limit is one too many.
 OVERRUN_SECONDS = 300
 # More than these are compared beside the loop.
@@ -107,6 +110,17 @@ class Backlog:
     projected: dict[str, float]
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction claimed: the tasks, what was written for them, how late each was, and recordings for which
+    there is nothing to do outside now."""
+
+    tasks: list[Task] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+
+
 class Work:
     """`clock` gives Unix seconds, once a transaction; `entropy` is where fresh uids come from; `room` says whether the
     disk has room for what is new."""
@@ -129,29 +143,70 @@ class Work:
         self._worker_id = worker_id
         self._clock = clock
         self._entropy = entropy
+        self._failures: Counter[str] = Counter()
+        self._notices_looked_to = 0
 
     async def claim(self, lease_seconds: float, limit: int, looks: int) -> list[Task]:
         """Steps that are due, `looks` at the bucket at most, written down as taken. What needs no call outside is done
-        at once."""
-        written: list[Written] = []
-        late: list[float] = []
+        at once. A recording whose row breaks this is set back, so that it holds up no other."""
+        while True:
+            try:
+                batch = await self._database.run(partial(self._claim, lease_seconds, limit, looks))
+            except PoisonedRow as poisoned:
+                _log.exception("claim_failed", recording_id=poisoned.recording_id)
+                if not await self.set_back(poisoned.recording_id):
+                    raise
+                continue
+            claimed(batch.late)
+            for change in batch.written:
+                change.tell()
+            for recording_id in batch.idle:
+                self._forget_failures(recording_id)
+            return batch.tasks
 
-        def transaction(connection: sa.Connection) -> list[Task]:
-            now = self._clock()
-            claims = claim_due(connection, now, self._worker_id, lease_seconds, limit)
-            late[:] = [now - claim.due_at for claim in claims]
-            tasks: list[Task] = []
-            for claim in claims:
-                full = sum(task.looks for task in tasks) >= looks
-                task = self._take(connection, claim, now, written, full=full)
-                tasks += [] if task is None else [task]
-            return tasks
+    def _claim(self, lease_seconds: float, limit: int, looks: int, connection: sa.Connection) -> "_Batch":
+        batch, now = _Batch(), self._clock()
+        for claim in claim_due(connection, now, self._worker_id, lease_seconds, limit):
+            batch.late.append(now - claim.due_at)
+            full = sum(task.looks for task in batch.tasks) >= looks
+            task = self._take_whole(connection, claim, now, batch.written, full=full)
+            if task is None:
+                batch.idle.append(claim.recording.id)
+            else:
+                batch.tasks.append(task)
+        return batch
 
-        tasks = await self._database.run(transaction)
-        claimed(late)
-        for change in written:
-            change.tell()
-        return tasks
+    def _take_whole(
+        self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
+    ) -> Task | None:
+        """`_take`, with the recording's id in what breaks it."""
+        try:
+            return self._take(connection, claim, now, written, full=full)
+        except Exception as error:
+            if isinstance(error, ServiceError) or is_outage(error):
+                raise
+            raise PoisonedRow(claim.recording.id) from error
+
+    async def set_back(self, recording_id: str, fence: int | None = None) -> bool:
+        """A recording failed by an error that nobody expected: nobody claims it for a while, longer with each failure.
+        False where there was nothing to set back."""
+        failures = self._count_failure(recording_id)
+        wait = min(2.0**failures, LONGEST_SET_BACK_SECONDS)
+        return await self._database.run(
+            lambda connection: set_back(connection, recording_id, self._clock() + wait, fence)
+        )
+
+    def _count_failure(self, recording_id: str) -> int:
+        self._failures[recording_id] += 1
+        self._show_parked()
+        return self._failures[recording_id]
+
+    def _forget_failures(self, recording_id: str) -> None:
+        if self._failures.pop(recording_id, 0):
+            self._show_parked()
+
+    def _show_parked(self) -> None:
+        parked(sum(failures >= MAX_TRIES for failures in self._failures.values()))
 
     def _take(
         self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
@@ -198,10 +253,10 @@ class Work:
             return None
 
     async def report(
-        self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = ()
+        self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = (), *, unexpected: bool = False
     ) -> Recording | None:
         """What came of a task; ends its claim. None if the claim was lost meanwhile: then only news that nobody else
-        can have (the sid of a task that was started) is kept."""
+        can have (the sid of a task that was started) is kept. `unexpected`: it stands for an error nobody expected."""
         vanished = changed = 0
         if isinstance(observation, Judged) and task.recording.state.terminal:
             compared = await self._compare(task.recording, observation.report)
@@ -218,6 +273,10 @@ class Work:
         written = await self._database.run(transaction)
         if written is None:
             return None
+        if unexpected and not written.after.state.terminal:
+            self._count_failure(task.recording.id)
+        else:
+            self._forget_failures(task.recording.id)
         written.tell()
         objects_touched(vanished, changed)
         return written.after
@@ -262,12 +321,13 @@ class Work:
     # --- notices -------------------------------------------------------------------------------------------------
 
     async def sort_notices(self, limit: int) -> inbox_rows.Sorted:
-        """Sort what the inbox has kept, oldest first. What is nobody's here is done with; each claim is for
-        `apply_notice`."""
-        now = self._clock()
+        """Sort what the inbox has kept: first what is of recordings, then the oldest. What is nobody's here is done
+        with; each claim is for `apply_notice`."""
+        now, after = self._clock(), self._notices_looked_to
         found = await self._database.run(
-            lambda connection: inbox_rows.sort_notices(connection, now, limit, self._settings.deployment)
+            lambda connection: inbox_rows.sort_notices(connection, now, limit, self._settings.deployment, after)
         )
+        self._notices_looked_to = found.looked_to
         for event_type, outcome in found.settled:
             intake.counted(event_type, outcome)
         if found.settled:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.database import notifications
+from service.database import notifications, tables
 from service.database.inbox import Inbox
 from service.database.notifications import (
     NoticeClaim,
@@ -60,6 +60,51 @@ async def test_workers_that_claim_at_once_share_the_notifications(five: Database
     shares = await asyncio.gather(*(claimed(five, 2000, 2) for _ in range(3)))
     ids = [claim.id for share in shares for claim in share]
     assert len(ids) == len(set(ids))
+
+
+async def test_behind_a_great_backlog_of_strangers_what_is_a_recordings_goes_first(
+    database: Database, seals: Seals
+) -> None:
+    """After an outage tens of thousands may wait; ours may be anywhere among them."""
+    await database.run(lambda c: insert_recording(c, OURS, due_at=None))
+    strangers, ours = 4000, {700: 1, 2500: 2, 4000: 3}
+    rows = []
+    for number in range(strangers + 1):
+        one = notice(number + 10, cname=f"stranger-{number % 50}", sid=f"{number % 50:032x}")
+        if number in ours:
+            one = notice(ours[number])
+        rows.append(one._asdict() | {"body": seals.seal(one.body, "notice")})
+        del rows[-1]["sent_at"]
+    await database.run(lambda c: c.execute(tables.notifications.insert(), rows))
+    found: list[str] = []
+    rounds = after = settled = 0
+    while len(found) < len(ours):
+        rounds += 1
+        sorted_ = await database.run(lambda c, after=after: sort_notices(c, 5000, 25, "own", after))
+        after = sorted_.looked_to
+        assert sorted_.more
+        settled += len(sorted_.settled)
+        found += [claim.recording_id for claim in sorted_.claims]
+    assert rounds <= 5, "it took as many rounds as there are thousands"
+    assert settled > 0, "those of strangers go on as well"
+    late = notice(4)
+    async with Inbox(database, seals) as inbox:
+        await inbox.put(late)
+    sorted_ = await database.run(lambda c: sort_notices(c, 5000, 25, "own", after))
+    assert len(sorted_.claims) == 1, "what comes later is found at once"
+    for _ in range(200):
+        sorted_ = await database.run(lambda c: sort_notices(c, 5000, 25, "own", 4000))
+        if not sorted_.more:
+            break
+    assert (await database.run(measure_inbox))[0] == len(ours) + 1, "all of strangers' are settled"
+
+
+async def test_more_of_recordings_than_fit_are_found_by_the_next_round(five: Database) -> None:
+    first = await five.run(lambda c: sort_notices(c, 2000, 2, "own"))
+    second = await five.run(lambda c: sort_notices(c, 2000, 9, "own", first.looked_to))
+    assert [claim.id for claim in (*first.claims, *second.claims)] == [1, 2, 3, 4, 5]
+    assert first.more
+    assert not second.more
 
 
 async def test_what_is_nobodys_is_settled_and_what_is_a_recordings_is_claimed(database: Database, seals: Seals) -> None:

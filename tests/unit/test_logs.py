@@ -1,10 +1,16 @@
 """docs/logs.md names every event that is logged, with its fields: no more and no less."""
 
 import ast
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import structlog
+
+from service.logs import configure_logs
+from service.settings import Log
 from tests.e2e.logged import documented
 
 ROOT = Path(__file__).parents[2]
@@ -46,3 +52,23 @@ def test_nobody_logs_past_the_name_that_is_looked_for() -> None:
     for path in _sources():
         names = re.findall(r"^(\w+) = .*get_?[lL]ogger\(", path.read_text(encoding="utf-8"), re.MULTILINE)
         assert names in ([], ["_log"]), path
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_values(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(value: str) -> None:
+        raise OverflowError(len(value))
+
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    try:
+        configure_logs(Log.model_validate({"format": form}))
+        try:
+            fail("-".join(["CANARY"] * 3))
+        except OverflowError:
+            structlog.get_logger("test").exception("broken")
+    finally:
+        root.handlers, root.level = handlers, level
+    shown = capsys.readouterr().err
+    assert "OverflowError: 20" in shown
+    assert "CANARY-CANARY" not in shown

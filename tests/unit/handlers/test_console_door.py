@@ -37,6 +37,17 @@ async def test_a_form_that_is_too_large_is_refused_as_a_page(console: Client) ->
     assert answer.content_type == "text/html"
 
 
+async def test_a_form_that_says_itself_that_it_is_huge_is_refused_before_it_comes(console: Client) -> None:
+    reader, writer = await asyncio.open_connection(console.host, console.port)
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    writer.write(f"POST /console/login HTTP/1.1\r\nHost: x\r\n{kind}\r\nContent-Length: 10000000000\r\n\r\na".encode())
+    async with asyncio.timeout(30):
+        answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 async def test_the_process_that_only_works_has_no_console(
     operations: StandIn, aiohttp_client: Callable[..., Awaitable[Client]]
 ) -> None:

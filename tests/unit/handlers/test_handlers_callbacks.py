@@ -56,6 +56,21 @@ async def test_a_body_above_64_kib_is_413_and_one_of_64_kib_is_taken(callbacks: 
     assert (await callbacks.post(PATH, data=b"x" * 65536)).status == 200
 
 
+@pytest.mark.parametrize("size", ["65537", "10000000000", "9" * 18])
+async def test_a_body_that_says_itself_that_it_is_too_large_is_413_before_it_comes(
+    callbacks: Client, operations: StandIn, size: str
+) -> None:
+    reader, writer = await asyncio.open_connection(callbacks.host, callbacks.port)
+    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n{{".encode())
+    async with asyncio.timeout(30):
+        answer = await reader.readuntil(b"}")
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"Connection: close" in answer
+    assert operations.calls == []
+
+
 async def test_a_body_that_stays_silent_is_408(callbacks: Client, operations: StandIn) -> None:
     reader, writer = await asyncio.open_connection(callbacks.host, callbacks.port)
     writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())

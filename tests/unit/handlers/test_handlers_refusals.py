@@ -292,6 +292,12 @@ async def test_other_than_plain_json_is_415(
     assert operations.calls == []
 
 
+async def test_a_body_that_says_itself_that_it_is_huge_is_413_before_it_comes(api: Client) -> None:
+    head = "POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer all\r\nContent-Type: application/json\r\n"
+    answer = await send_raw(api, f"{head}Content-Length: 10000000000\r\n\r\n{{".encode())
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 async def test_a_huge_body_is_413(api: Client, operations: StandIn) -> None:
     problem = await problem_of(await api.post("/v1/recordings", json={"url": "x" * 65536}), 413)
     assert problem["code"] == "too_large"
