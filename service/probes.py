@@ -1,8 +1,11 @@
 """Tries what the settings name, without a billed start: for `pagereel check-config --probe` and `pagereel setup`."""
 
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+
+import aiohttp
 
 from service.agora.budget import LocalBudget
 from service.agora.client import AgoraClient
@@ -87,11 +90,38 @@ async def source_addresses(settings: Settings, app: str) -> list[str]:
 
 
 async def _try(what: str, trying: Awaitable[None]) -> Probed:
+    """One thing tried; whatever it meets is its problem, and no other's."""
     try:
         await trying
-    except (OutsideError, ServiceError, StartRefused, OSError) as error:
-        return Probed(what, str(error) or type(error).__name__)
+    except Exception as error:
+        return Probed(what, reason_of(error))
     return Probed(what)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something outside did not work, for a person. What was not foreseen is named by its type alone: its text may
+    hold what is secret."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            return _connection_reason(cause)
+        cause = cause.__cause__
+    if isinstance(error, OutsideError | ServiceError | StartRefused | OSError):
+        return str(error) or type(error).__name__
+    return f"Pagereel failed at it by a mistake of its own ({type(error).__name__}); please report it"
+
+
+def _connection_reason(error: aiohttp.ClientConnectorError) -> str:
+    host, port = error.host, error.port
+    shown = f"[{host}]" if ":" in (host or "") else host
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"cannot resolve {host}"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {shown}:{port} is not trusted"
+        case aiohttp.ClientConnectorSSLError():
+            return f"{shown}:{port} does not speak TLS as it should"
+    return f"cannot connect to {shown}:{port}: {os.strerror(error.errno) if error.errno else 'no connection'}"
 
 
 async def _database(settings: Settings, url: str) -> None:

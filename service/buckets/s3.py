@@ -7,6 +7,8 @@ Nothing here deletes, and nothing shows a key, a signature or a signed URL.
 """
 
 import asyncio
+import base64
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
 _NONE: Mapping[str, str] = {}
+_PROBE = b"Pagereel was here.\n"
+_PROBE_MD5 = base64.b64encode(hashlib.md5(_PROBE, usedforsecurity=False).digest()).decode()
 
 
 class S3Bucket:
@@ -144,9 +148,11 @@ class S3Bucket:
 
     async def probe_write(self, key: str) -> None:
         """Write a tiny object, to learn whether the keys may; it is left there, as nothing here deletes."""
-        client = (await self._open()).client
+        opened = await self._open()
+        # A bucket with Object Lock takes nothing without a checksum of it.
+        digest: dict[str, Any] = {"ContentMD5": _PROBE_MD5} if opened.address.own_checksums else {}
         async with self._wire.asking("put", Usage()):
-            await client.put_object(Bucket=self._location.bucket, Key=key, Body=b"Pagereel was here.\n")
+            await opened.client.put_object(Bucket=self._location.bucket, Key=key, Body=_PROBE, **digest)
 
     async def _open(self) -> "_Opened":
         if self._opened is not None:
@@ -173,13 +179,13 @@ class S3Bucket:
 
     def _config(self, address: Address) -> AioConfig:
         door = _Door(self._send)
-        checksums = "when_supported" if address.own_checksums else "when_required"
+        # Over TLS botocore would put a checksum behind the body, in an encoding that aiohttp does not send for it.
         return AioConfig(
             http_session_cls=lambda **_: door,  # type: ignore[arg-type] # it is called with the settings of a pool
             signature_version="s3v4" if address.signature == "v4" else "s3",
             s3={"addressing_style": address.addressing},
-            request_checksum_calculation=checksums,
-            response_checksum_validation=checksums,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_supported" if address.own_checksums else "when_required",
             retries={"total_max_attempts": 1},
         )
 

@@ -16,7 +16,7 @@ from service.database.run import Database
 from service.database.startup import prepare
 from service.errors import OutsideError, ServiceError
 from service.logs import configure_logs
-from service.probes import undecodable, unreachable
+from service.probes import reason_of, undecodable, unreachable
 from service.settings import Log, Settings, SettingsError, StorageProfile
 from service.settings.load import CALLERS_VARIABLES, PREFIX
 
@@ -80,7 +80,7 @@ def run(working: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(working)
     except* (StartRefused, ServiceError, OutsideError, OSError) as errors:
         reasons = _leaves(errors)
-    fail("; ".join(map(str, reasons)))  # not above: an exit within `except*` comes out of 3.11.2 as a group
+    fail("; ".join(map(reason_of, reasons)))  # not above: an exit within `except*` comes out of 3.11.2 as a group
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
