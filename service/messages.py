@@ -90,6 +90,9 @@ def _rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+MAKE_SECRET: Final = 'echo "whsec_$(openssl rand -base64 24)"'  # noqa: S105 - a command
+
+
 def check_signing_secret(text: str) -> None:
     """Raises `ValueError` for what is no secret of Standard Webhooks: `whsec_` and the base64 of 24 bytes or more."""
     try:
@@ -97,4 +100,5 @@ def check_signing_secret(text: str) -> None:
     except (binascii.Error, ValueError):
         key = b""
     if not text.startswith("whsec_") or len(key) < MIN_SECRET_BYTES:
-        raise ValueError(f"should be whsec_ and the base64 of at least {MIN_SECRET_BYTES} random bytes")
+        shape = f"whsec_ and the base64 of at least {MIN_SECRET_BYTES} random bytes"
+        raise ValueError(f"should be {shape}; `{MAKE_SECRET}` makes one")

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -11,7 +12,7 @@ from service.agora.budget import LocalBudget
 from service.agora.client import AgoraClient
 from service.agora.wire import open_sender
 from service.buckets import Bucket, Keys
-from service.buckets.azure import load_library
+from service.buckets.azure import container_url, load_library
 from service.buckets.dialects import probe_dialect
 from service.buckets.open import Buckets, dialect_of, open_buckets, read_keys
 from service.buckets.vendors import AZURE, Dialect, resolve
@@ -59,6 +60,7 @@ def unreachable(settings: Settings) -> dict[str, str]:
         try:
             if profile.vendor == AZURE:
                 load_library()
+                container_url(location(profile, PROBE), read_keys(profile))
             else:
                 resolve(location(profile, PROBE), dialect_of(profile))
         except OutsideError as error:
@@ -125,9 +127,19 @@ def _connection_reason(error: aiohttp.ClientConnectorError) -> str:
 
 
 async def _database(settings: Settings, url: str) -> None:
+    if url.startswith("sqlite:///"):
+        _check_place(Path(url.removeprefix("sqlite:///")))
     async with await Database.open(url, beside=True) as database:
         await prepare(database, settings.deployment, time.time())
         await database.run(check_writable)
+
+
+def _check_place(file: Path) -> None:
+    """Raise `StartRefused` where no file can be, so that a person need not guess."""
+    if file.is_dir():
+        raise StartRefused(f"{file} is a folder: name a file in it")
+    if not file.parent.is_dir():
+        raise StartRefused(f"the folder {file.parent} does not exist: make it")
 
 
 async def _acquire(client: AgoraClient, deployment: str) -> None:

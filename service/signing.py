@@ -61,7 +61,7 @@ class SigningKey:
 
     def __init__(self, text: str) -> None:
         try:
-            raw = base64.b64decode(text, validate=True)
+            raw = base64.b64decode(text.strip(), validate=True)
         except ValueError:
             raw = b""
         if len(raw) != KEY_BYTES:

@@ -5,6 +5,7 @@ those of the other vendors do: the library's own reading of a page of 5,000 name
 retries would hide what the schedule must know. The access key is the account's name, the secret key the account's key.
 """
 
+import base64
 import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -47,7 +48,7 @@ class AzureBucket:
         self._library = load_library()
         self._container = location.bucket
         self._keys = keys
-        self._url = _container_url(location, keys)
+        self._url = container_url(location, keys)
         self._clock = clock
         self._wire = Wire(http, clock, deadline_seconds, concurrency)
 
@@ -167,9 +168,17 @@ def load_library() -> Any:
     return blob
 
 
-def _container_url(location: Location, keys: Keys) -> str:
+def _is_account_key(text: str) -> bool:
+    try:
+        return len(text) >= _ACCOUNT_KEY and bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
+
+
+def container_url(location: Location, keys: Keys) -> str:
+    """Where the container is. Raises Refused where the keys are no account name and key."""
     account = keys.access_key
-    if not account.isalnum() or not account.isascii() or len(keys.secret_key) < _ACCOUNT_KEY:
+    if not account.isalnum() or not account.isascii() or not _is_account_key(keys.secret_key):
         raise Refused("storage_refused", "Azure wants the account's name as access key, its key as secret key")
     given = check_endpoint(location.endpoint)
     if given is None:

@@ -15,6 +15,7 @@ from service.operations.ids import Entropy, new_token
 from service.operations.sessions import SESSION_SECONDS, Session, open_session, seal_session
 from service.operations.words import Caller, Scope
 from service.settings import Secret, Settings
+from service.settings.shapes import check_bootstrap_token
 
 BOOTSTRAP_ID = "bootstrap"
 
@@ -100,10 +101,12 @@ async def revoke_token(database: Database, token_id: str, now: float) -> bool:
 
 
 async def ensure_bootstrap_token(database: Database, settings: Settings, now: float) -> None:
-    """The token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) is live, with every scope; an older one is not."""
+    """The token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) is live, with every scope; an older one is not.
+    Raises `ValueError` where the file was changed to something that is no such token; then the older one stays."""
     if settings.bootstrap_token_file is None:
         return
     text = Secret.of_file(settings.bootstrap_token_file).get()
+    check_bootstrap_token(text)
     stored = tokens.Token(
         id=BOOTSTRAP_ID,
         sha256=sha256(text.encode()).hexdigest(),

@@ -6,7 +6,11 @@ from urllib.parse import urlsplit
 
 def check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
     """The URL without its last slash. Raises `ValueError` for one that is not allowed; `path`: it may have a path."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - raises where the port is no number
+    except ValueError:
+        raise ValueError("should be a URL with scheme, host and perhaps a port that is a number") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("should be a URL with scheme and host")
     if parts.scheme == "http" and not http_for_all and not _is_loopback(parts.hostname):

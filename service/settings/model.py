@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from service.messages import MessageType, check_signing_secret
 from service.page_url import parse_endpoint_url
@@ -16,11 +17,13 @@ from service.settings.addresses import check_url
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.section import Section
+from service.settings.shapes import MAKE_KEY, check_access_key, check_bootstrap_token, check_host, check_key
 from service.settings.signing import Signing
 from service.settings.spending import OwnerLimits, Prices
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
 OwnerName = Annotated[str, Field(min_length=1, max_length=100)]
+Host = Annotated[str, AfterValidator(check_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ABSENT: Final = Secret("")
 S3_REGIONS: Final = 26
@@ -40,21 +43,32 @@ class Database(Section):
     @classmethod
     def _shared_keys(cls, keys: tuple[Secret, ...] | None, others: ValidationInfo) -> tuple[Secret, ...] | None:
         if keys is None and others.data.get("url", "").startswith("postgresql:"):
-            raise ValueError("is needed with PostgreSQL: all replicas must share it")
+            raise ValueError(f"is needed with PostgreSQL: all replicas must share it; `{MAKE_KEY}` makes one")
+        for key in keys or ():
+            check_key(key.get())
         return keys
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        try:
+            urlsplit(url).port  # noqa: B018 - raises where the port is no number
+        except ValueError:
+            raise ValueError("should be postgresql://user@host:port/name; its port is no number") from None
+        return url
 
 
 class Api(Section):
     """The listener for callers: API, metrics, health."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8080
 
 
 class Callbacks(Section):
     """The separate listener for Agora's notifications."""
 
-    host: str = "0.0.0.0"  # noqa: S104  # Agora comes from outside
+    host: Host = "0.0.0.0"  # noqa: S104  # Agora comes from outside
     port: Port = 8081
     public_url: str | None = None
     max_body_bytes: int = Field(262144, ge=1024, le=16 * 1024 * 1024)
@@ -98,6 +112,12 @@ class Keys(Section):
 
     access_key: Secret
     secret_key: Secret
+
+    @field_validator("access_key")
+    @classmethod
+    def _sendable(cls, key: Secret) -> Secret:
+        check_access_key(key.get())
+        return key
 
 
 class StorageProfile(Section):
@@ -300,8 +320,18 @@ class Whole(Section):
     @classmethod
     def _usable_token(cls, file: Path | None) -> Path | None:
         if file is not None:
-            Secret.of_file(file)
+            check_bootstrap_token(Secret.of_file(file).get())
         return file
+
+    @field_validator("callbacks")
+    @classmethod
+    def _own_port(cls, callbacks: Callbacks, others: ValidationInfo) -> Callbacks:
+        api = others.data.get("api")
+        both = {callbacks.host, api.host} if api is not None else set()
+        shared = len(both) == 1 or both & {"0.0.0.0", "::"}  # noqa: S104 - looked for, not used
+        if api is not None and api.port == callbacks.port != 0 and shared:
+            raise ValueError(f"port {api.port} is the API's: give the callbacks another")
+        return callbacks
 
     def owner_limits(self, owner: str) -> OwnerLimits:
         """The owner's own limits, or those of `default`."""

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from service.settings.addresses import check_url
 from service.settings.secret import Secret
 from service.settings.section import Section
+from service.settings.shapes import check_key
 from service.timestamps import TimestampError, read_certificates
 
 
@@ -20,6 +21,13 @@ class Signing(Section):
     timestamp_url: str | None = None
     timestamp_ca: Path | None = None
     timestamp_seconds: float = Field(5, gt=0, le=30)
+
+    @field_validator("keys")
+    @classmethod
+    def _whole_keys(cls, keys: tuple[Secret, ...] | None) -> tuple[Secret, ...] | None:
+        for key in keys or ():
+            check_key(key.get())
+        return keys
 
     @field_validator("timestamp_url")
     @classmethod

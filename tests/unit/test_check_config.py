@@ -48,6 +48,35 @@ def test_every_level_is_taken_where_the_extra_media_is_there(tmp_path: Path, lev
     assert _with_level(tmp_path, level, "check-config").exit_code == 0
 
 
+@pytest.mark.parametrize("command", [("check-config",), ("serve",), ("work",), ("token", "list")])
+def test_what_could_not_work_is_refused_in_words(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """By every command alike, and never with a traceback."""
+    (tmp_path / "token").write_text("nonsense")
+    lines = [f'deployment = "test"\nbootstrap_token_file = "{tmp_path}/token"\n[database]\nsealing_keys = ["x"]']
+    (tmp_path / "pagereel.toml").write_text("\n".join(lines))
+    try:
+        ended = CliRunner().invoke(main, ["--config", str(tmp_path / "pagereel.toml"), *command])
+    finally:
+        configure_logs(Log())
+    assert ended.exit_code == 2, ended.output
+    assert "database.sealing_keys: should be the base64 of 32 random bytes" in ended.stderr
+    assert "bootstrap_token_file: should hold prl_bootstrap_" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("secret", ["too-short", "*" * 88])
+def test_keys_that_are_none_of_azures_are_refused_before_the_first_call(tmp_path: Path, secret: str) -> None:
+    keys = f'{{ access_key = "account", secret_key = "{secret}" }}'
+    lines = ['deployment = "test"', "[storage.own]", "vendor = 5", 'bucket = "b-1"', f"read = {keys}"]
+    (tmp_path / "pagereel.toml").write_text("\n".join([*lines, f"write = {keys}", 'level = "structure"']))
+    try:
+        ended = CliRunner().invoke(main, ["--config", str(tmp_path / "pagereel.toml"), "check-config"])
+    finally:
+        configure_logs(Log())
+    assert ended.exit_code == 2, ended.output
+    assert ended.stderr.startswith("pagereel: storage.own: Azure wants the account's name"), ended.stderr
+
+
 def _with_level(folder: Path, level: str | None, *command: str, extra: str = "") -> Result:
     keys = '{ access_key = "a", secret_key = "b" }'
     lines = ['deployment = "test"', "[storage.own]", "vendor = 1", "region = 7", 'bucket = "b-1"', f"read = {keys}"]

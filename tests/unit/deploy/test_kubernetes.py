@@ -48,7 +48,8 @@ def settings_of(overlay: str, pod: dict[str, Any], tmp_path: Path) -> Path:
     items = volumes["secrets"]["secret"].get("items")
     for name in set(re.findall(rf"{SECRETS}([a-z-]+)", text)):
         if items is None or name in {item["path"] for item in items}:
-            (tmp_path / name).write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+            token = name == "bootstrap-token"
+            (tmp_path / name).write_text("prl_bootstrap_x" if token else "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
     path = tmp_path / "pagereel.toml"
     path.write_text(text.replace(SECRETS, f"{tmp_path}/"))
     return path

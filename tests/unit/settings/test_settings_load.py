@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import textwrap
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from service.recording import Location, Policy
 from service.settings import Preset, Settings, SettingsError, Timing, documented_keys, location, secrets_of
 
 ROOT = Path(__file__).parents[3]
+KEY = b64encode(b"canary".ljust(32)).decode()
 GOOD = """
 deployment = "test1"
 [apps.main]
@@ -85,11 +87,12 @@ def test_values_arrive_with_their_types(load):
 
 def test_no_dump_and_no_repr_shows_a_secret(load):
     settings = load(
-        env={"PAGEREEL_DATABASE__URL": "postgresql://u:canary@h/d", "PAGEREEL_DATABASE__SEALING_KEYS": '["canary"]'}
+        env={"PAGEREEL_DATABASE__URL": "postgresql://u:canary@h/d", "PAGEREEL_DATABASE__SEALING_KEYS": f'["{KEY}"]'}
     )
     keys = settings.storage["s3"].write_credentials()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {keys!r}"
     assert "canary" not in shown
+    assert KEY not in shown
     assert len(list(secrets_of(settings))) == 7
 
 
@@ -244,6 +247,19 @@ def test_every_problem_is_named_at_once(load):
         ("[storage.s3]", '[database]\nurl = "mysql://x"\n[storage.s3]', "database.url"),
         ("[storage.s3]", '[database]\nurl = "postgresql://x"\n[storage.s3]', "database.sealing_keys"),
         ("[storage.s3]", "[database]\nsealing_keys = []\n[storage.s3]", "database.sealing_keys"),
+        ("[storage.s3]", '[database]\nsealing_keys = ["x"]\n[storage.s3]', "database.sealing_keys"),
+        ("[storage.s3]", f'[database]\nsealing_keys = ["{KEY[:-4]}"]\n[storage.s3]', "database.sealing_keys"),
+        ("[storage.s3]", f'[database]\nsealing_keys = ["{KEY[:-1]}*"]\n[storage.s3]', "database.sealing_keys"),
+        ("[storage.s3]", f'[signing]\nkeys = ["{KEY}", "x"]\n[storage.s3]', "signing.keys"),
+        ("[storage.s3]", '[database]\nurl = "postgresql://u@h:port/d"\n[storage.s3]', "database.url"),
+        ("[storage.s3]", '[api]\nhost = "http://127.0.0.1"\n[storage.s3]', "api.host"),
+        ("[storage.s3]", '[api]\nhost = "127.0.0.1:8080"\n[storage.s3]', "api.host"),
+        ("[storage.s3]", '[callbacks]\nhost = "[::1]"\n[storage.s3]', "callbacks.host"),
+        ("[storage.s3]", "[callbacks]\nport = 8080\n[storage.s3]", "callbacks"),
+        ("[storage.s3]", '[callbacks]\npublic_url = "https://x.example:99999"\n[storage.s3]', "callbacks.public_url"),
+        ('app_id = "app1"', 'app_id = "app1"\nbase_urls = ["https://api.agora.io:x"]', "apps.main.base_urls"),
+        ('access_key = "canary-ra"', 'access_key = "canary ra"', "storage.s3.read.access_key"),
+        ('access_key = "canary-wa"', 'access_key = "canary-wä"', "storage.s3.write.access_key"),
         ("[storage.s3]", '[callbacks]\npublic_url = "http://x.example"\n[storage.s3]', "callbacks.public_url"),
         ("[storage.s3]", '[urls]\nallow_http_hosts = ["http://x"]\n[storage.s3]', "urls.allow_http_hosts"),
         ("[storage.s3]", "[timing]\nmissing_share = nan\n[storage.s3]", "timing.missing_share"),
@@ -262,6 +278,43 @@ def test_a_wrong_value_names_its_key(load, old, new, key):
     assert old in GOOD
     found = problems(load, GOOD.replace(old, new))
     assert key in [problem.partition(": ")[0] for problem in found]
+
+
+def test_a_key_that_is_none_is_refused_with_the_command_that_makes_one(load):
+    text = GOOD + '[database]\nsealing_keys = ["canary"]\n[signing]\nkeys = ["canary"]\n'
+    for problem in problems(load, text):
+        assert problem.endswith("should be the base64 of 32 random bytes; `openssl rand -base64 32` makes one")
+    made = b64encode(bytes(range(32))).decode()
+    text = text.replace('["canary"]', f'["{made}"]')
+    assert load(text).database.sealing_keys[0].get() == made
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("canary", "prl_bootstrap_", "prl_bootstrap_canary_x", "prl_bootstrap_canary x", "prl_bootstrap_canäry"),
+        *("prl_other_canary", "Bearer prl_bootstrap_canary", "prl_bootstrap_canary\nprl_bootstrap_canary"),
+    ],
+    ids=["word", "empty", "part", "blank", "umlaut", "other", "bearer", "two"],
+)
+def test_a_bootstrap_token_that_no_call_would_be_let_in_with_is_refused(load, tmp_path, token):
+    file = tmp_path / "token"
+    file.write_text(token)
+    (problem,) = problems(load, f'bootstrap_token_file = "{file}"\n{GOOD}')
+    assert problem.startswith("bootstrap_token_file: ")
+    assert problem.endswith('`echo "prl_bootstrap_$(openssl rand -hex 24)"` makes one')
+    file.write_text("prl_bootstrap_0a1b.c~d-e\n")
+    assert load(f'bootstrap_token_file = "{file}"\n{GOOD}').bootstrap_token_file == file
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::", "localhost", "api_1", "fe80::1%eth0"])
+def test_a_listener_takes_addresses_and_names(load, host):
+    assert load(f'{GOOD}\n[api]\nhost = "{host}"').api.host == host
+
+
+def test_two_addresses_may_have_one_port(load):
+    text = f'{GOOD}\n[api]\nhost = "127.0.0.1"\nport = 8080\n[callbacks]\nhost = "127.0.0.2"\nport = 8080'
+    assert load(text).callbacks.port == 8080
 
 
 @pytest.mark.parametrize(

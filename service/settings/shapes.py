@@ -1,0 +1,51 @@
+"""The shapes of secrets that Pagereel itself makes sense of. An error here says what makes a right one, and nothing of
+the value. Pure."""
+
+import base64
+import ipaddress
+import re
+from typing import Final
+
+KEY_BYTES: Final = 32
+MAKE_KEY: Final = "openssl rand -base64 32"
+MAKE_TOKEN: Final = 'echo "prl_bootstrap_$(openssl rand -hex 24)"'  # noqa: S105 - a command
+# What `Authorization: Bearer` can carry; a token has three parts.
+_TOKEN = re.compile(r"prl_bootstrap_[\x21-\x5e\x60-\x7e]{1,498}", re.ASCII)
+_ACCESS_KEY = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
+_HOST = re.compile(r"[^\s/\[\]@:?#]+", re.ASCII)
+
+
+def check_key(text: str) -> None:
+    """A key that seals or signs. Raises `ValueError`."""
+    try:
+        size = len(base64.b64decode(text.strip(), validate=True))
+    except ValueError:
+        size = 0
+    if size != KEY_BYTES:
+        raise ValueError(f"should be the base64 of {KEY_BYTES} random bytes; `{MAKE_KEY}` makes one")
+
+
+def check_bootstrap_token(text: str) -> None:
+    """The token of the first steps. Raises `ValueError`."""
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(f"should hold prl_bootstrap_ and a secret without blank or _; `{MAKE_TOKEN}` makes one")
+
+
+def check_access_key(text: str) -> None:
+    """The name of a pair of storage keys, which is sent in a header. Raises `ValueError`."""
+    if not _ACCESS_KEY.fullmatch(text):
+        raise ValueError("should be printable ASCII without blanks, as the store's console shows it")
+
+
+def check_host(text: str) -> str:
+    """Where a listener listens. Raises `ValueError`."""
+    if not _HOST.fullmatch(text) and not _is_ipv6(text):
+        raise ValueError("should be an address or a host name alone: no http://, no port, no brackets")
+    return text
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
