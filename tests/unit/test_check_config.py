@@ -64,7 +64,7 @@ def test_what_could_not_work_is_refused_in_words(tmp_path: Path, command: tuple[
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("secret", ["too-short", "*" * 88])
+@pytest.mark.parametrize("secret", ["too-short", "*" * 88], ids=["short", "no-base64"])
 def test_keys_that_are_none_of_azures_are_refused_before_the_first_call(tmp_path: Path, secret: str) -> None:
     keys = f'{{ access_key = "account", secret_key = "{secret}" }}'
     lines = ['deployment = "test"', "[storage.own]", "vendor = 5", 'bucket = "b-1"', f"read = {keys}"]
