@@ -49,9 +49,10 @@ class Stamper:
             try:
                 async with asyncio.timeout(self._signing.timestamp_seconds), self._turns:
                     answer = await self._ask(message)
-            except (TimestampError, NotSentError, NoAnswerError, TimeoutError, ValueError) as error:
+            except Exception as error:  # a library fails at what it was sent with more than its own errors
                 self._asked_again_at = self._clock() + REST_SECONDS
-                _log.warning("timestamp_failed", reason=str(error) or type(error).__name__)
+                known = isinstance(error, TimestampError | NotSentError | NoAnswerError | ValueError) and str(error)
+                _log.warning("timestamp_failed", reason=known or type(error).__name__)
                 return None
             if len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]

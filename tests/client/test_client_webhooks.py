@@ -9,6 +9,8 @@ from pagereel_client import BadSignature, read_webhook
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from tests.nasty import NASTY_VALUES
+
 SECRET = "whsec_" + "QUJD" * 8
 OTHER = "whsec_" + "WFla" * 8
 NOW = datetime.now(UTC)
@@ -88,3 +90,16 @@ def test_well_signed_nonsense_is_no_message() -> None:
 def test_a_secret_that_is_none_is_the_receivers_mistake() -> None:
     with pytest.raises(ValueError, match="whsec_"):
         read_webhook(BODY, signed(), "not base64!")
+
+
+def test_nasty_headers_and_bodies_are_refused_and_break_nothing() -> None:
+    """They come from anybody who knows the address."""
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    for value in NASTY_VALUES:
+        for name in names:
+            for text in (value, f"v1,{value}"):
+                with pytest.raises(BadSignature):
+                    read_webhook(BODY, {**signed(), name: text}, SECRET, now=NOW.timestamp())
+        body = value.encode("utf-8", "replace")
+        with pytest.raises(BadSignature):
+            read_webhook(body, signed(body), SECRET, now=NOW.timestamp())

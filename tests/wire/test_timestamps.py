@@ -31,6 +31,8 @@ from service.timestamps import (
 )
 from tests.authority import Authority, listening
 from tests.manifests import HASHED, KEY, sealed
+from tests.nasty import NASTY_VALUES
+from tests.nasty_server import NastyServer
 
 MESSAGE = b"a signature"
 
@@ -131,6 +133,14 @@ class Clock:
 def stamper(send: Send, url: str, *, seconds: float = 5, ca: Path | None = None) -> Stamper:
     given = {"timestamp_url": url, "timestamp_ca": ca, "timestamp_seconds": seconds}
     return Stamper(Signing.model_validate(given), send, Clock())
+
+
+async def test_whatever_an_authority_answers_the_manifest_goes_out_without_a_stamp() -> None:
+    async with open_sender() as send, NastyServer() as nasty:
+        for number in range(4 * len(NASTY_VALUES)):
+            one = stamper(send, nasty.url)
+            assert await one.stamp(b"%d" % number) is None
+        assert nasty.answered == 4 * len(NASTY_VALUES)
 
 
 def well(authority: Authority, asked: list[bytes]) -> Callable[[web.Request, bytes], web.Response]:

@@ -250,7 +250,7 @@ class Client:
     ) -> str:
         """One playlist over all parts. Its links are secrets that soon expire."""
         query: Query = {"from": from_at, "to": to_at}
-        return (await self._read(f"{_one(recording_id)}/playlist.m3u8", query)).decode()
+        return (await self._read(f"{_one(recording_id)}/playlist.m3u8", query)).decode(errors="replace")
 
     # --- what happened ---
 
@@ -350,7 +350,7 @@ class Client:
 
     async def metrics(self) -> str:
         """The metrics as Prometheus reads them."""
-        return (await self._read("/metrics")).decode()
+        return (await self._read("/metrics")).decode(errors="replace")
 
     async def openapi(self) -> dict[str, Any]:
         """The API's own description."""
@@ -358,7 +358,7 @@ class Client:
 
     async def documentation(self) -> str:
         """The API's documentation, an HTML page."""
-        return (await self._read("/docs")).decode()
+        return (await self._read("/docs")).decode(errors="replace")
 
     # --- calls ---
 
@@ -379,7 +379,7 @@ class Client:
         )
         try:
             return decode(kind, json.loads(content))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadAnswer(f"{method} {path}: {error}") from None
 
     async def _read(self, path: str, query: Query | None = None) -> bytes:

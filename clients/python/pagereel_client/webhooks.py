@@ -19,6 +19,7 @@ from pagereel_client.errors import BadSignature
 from pagereel_client.words import Blame, EndReason, Level, MessageType, State, Verdict
 
 TOLERANCE_SECONDS: Final = 300
+_LONGEST_STAMP: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +69,16 @@ def read_webhook(
         raise BadSignature(f"the header {error.args[0]} is missing") from None
     keys = [_key(each) for each in ([secrets] if isinstance(secrets, str) else secrets)]
     _check_age(stamp, time.time() if now is None else now, tolerance_seconds)
-    signed = f"{identity}.{stamp}.".encode() + body
+    signed = f"{identity}.{stamp}.".encode("utf-8", "surrogatepass") + body
     offered = [each.removeprefix("v1,") for each in signatures.split() if each.startswith("v1,")]
     expected = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in keys]
-    if not any(hmac.compare_digest(one.encode(), other) for one in offered for other in expected):
+    if not any(
+        hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other) for one in offered for other in expected
+    ):
         raise BadSignature("no signature is by one of the secrets")
     try:
         return identity, decode(Message, json.loads(body))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadSignature(f"signed well, and no message: {error}") from None
 
 
@@ -87,5 +90,8 @@ def _key(secret: str) -> bytes:
 
 
 def _check_age(stamp: str, now: float, tolerance_seconds: float) -> None:
-    if not (stamp.isascii() and stamp.isdigit()) or abs(now - int(stamp)) > tolerance_seconds:
+    if (
+        not (stamp.isascii() and stamp.isdigit() and len(stamp) <= _LONGEST_STAMP)
+        or abs(now - int(stamp)) > tolerance_seconds
+    ):
         raise BadSignature("it is too old, or from the future")

@@ -74,7 +74,7 @@ class Service:
     def _read(self, status: int, content: bytes) -> Any:
         try:
             answer = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})") from None
         if status >= 300:
             raise CallError(_problem(answer, status), status, _wrong(answer))
