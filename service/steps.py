@@ -118,8 +118,9 @@ class Steps:
                 await client.update_storage(_task(attempt), storage)
                 return Updated(task.step, sts=storage.credentials.expires_at is not None)
             case Stop():
-                stopped = await client.stop(_task(attempt))
-                return Stopped(stopped.nothing_recorded, _leftover(task))
+                again = attempt.stop_accepted_at is not None or attempt.missing_since_at is not None
+                stopped = await client.stop(_task(attempt), again=again)
+                return Stopped(stopped.nothing_recorded, stopped.already, _leftover(task))
             case step:
                 raise TypeError(f"no call for {step}")
         return Updated(task.step)

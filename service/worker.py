@@ -18,6 +18,8 @@ from service.agora.client import AgoraClient
 from service.database.retention import BATCH
 from service.errors import ServiceError
 from service.isolation import isolate
+from service.lifecycle import next_step
+from service.lifecycle.observations import Wait
 from service.operations import NoticeClaim, Sorted, Task, Work
 from service.recording import Recording
 from service.settings import Settings
@@ -39,6 +41,8 @@ GAUGES_SECONDS = 15
 PRUNE_SECONDS = 600
 PRUNE_REST_SECONDS = 0.2
 LAG_PROBE_SECONDS = 0.5
+# What is due again sooner than this is not left to the poll.
+SOON_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -58,8 +62,8 @@ class Worker:
         self._settings = settings
         self._work = work
         self._verifier = verifier
-        self._steps = Steps(settings, clients, verifier, clock)
         self._clock = clock
+        self._steps = Steps(settings, clients, verifier, clock)
         self._steps_wake = asyncio.Event()
         self._notices_wake = asyncio.Event()
         self._running: dict[asyncio.Task[None], Task] = {}
@@ -116,7 +120,9 @@ class Worker:
             free = 0 if self._stopping else free
             tasks: list[Task] = []
             if free > 0:
-                tasks = await isolate("claims", self._work.claim(worker.lease_seconds, free, looks), [])
+                under_way = list(self._running.values())
+                claiming = self._work.claim(worker.lease_seconds, free, looks, under_way)
+                tasks = await isolate("claims", claiming, [])
             for task in tasks:
                 running = asyncio.create_task(self._perform(task), name=f"step {type(task.step).__name__}")
                 self._running[running] = task
@@ -211,6 +217,8 @@ class Worker:
             if after is None:
                 meter.claim_lost(name)
                 _log.warning("claim_lost", step=name, recording_id=task.recording.id)
+            else:
+                self._wake_for(after)
         finally:
             meter.step_done(name, time.perf_counter() - began)
 
@@ -237,6 +245,12 @@ class Worker:
     def _failed(self, name: str, task: Task) -> None:
         meter.step_crashed(name)
         _log.exception("step_failed", step=name, recording_id=task.recording.id)
+
+    def _wake_for(self, recording: Recording) -> None:
+        now = self._clock()
+        step = next_step(recording, now)
+        if isinstance(step, Wait) and step.until_at is not None and step.until_at - now < SOON_SECONDS:
+            asyncio.get_running_loop().call_later(step.until_at - now, self.wake)
 
 
 def rest_seconds(sorting: float, understanding: float) -> float:

@@ -31,6 +31,10 @@ from service.settings import App
 T = TypeVar("T")
 DEADLINE_SECONDS: Final = 15.0
 BUDGET_SECONDS: Final = 10.0
+# A stop that is not answered soon is sent again: a second one does no harm. It keeps its place in the budget, however
+# many are before it.
+STOP_DEADLINE_SECONDS: Final = 2.5
+STOP_BUDGET_SECONDS: Final = 600.0
 MIN_STS_SECONDS: Final = 4 * 3600
 # No answer has a call wait for longer, and least of all a stop: what it should end is billed.
 LONGEST_WAIT_SECONDS: Final = 300.0
@@ -117,10 +121,11 @@ class AgoraClient:
         secrets = tuple(text for text in (keys.access_key, keys.secret_key, keys.session_token) if text)
         return await self._update(task, bodies.update_storage_body(task, storage), secrets)
 
-    async def stop(self, task: Task) -> Stopped:
-        """End the task, without waiting for its files (§6)."""
+    async def stop(self, task: Task, *, again: bool = False) -> Stopped:
+        """End the task, without waiting for its files (§6). `again`: Agora has answered one; others go first."""
         path = bodies.path_task(self._app.app_id, task, "stop")
-        call = _Call(Operation.STOP, Priority.STOP, "POST", path, bodies.stop_body(task))
+        priority = Priority.UPDATE if again else Priority.STOP
+        call = _Call(Operation.STOP, priority, "POST", path, bodies.stop_body(task))
         return await self._perform(call, _read_stopped)
 
     async def ncs_ips(self) -> frozenset[str]:
@@ -146,7 +151,7 @@ class AgoraClient:
         loop = asyncio.get_running_loop()
         began, outcome = loop.time(), Outcome.UNKNOWN
         try:
-            answer = await self._request(call, began + self._deadline_seconds)
+            answer = await self._request(call, began + self._deadline(call))
             result = _judge(call, answer, self._now(), read)
             outcome = Outcome.OK
             return result
@@ -156,11 +161,16 @@ class AgoraClient:
         finally:
             gauge.count_request(call.operation, outcome, loop.time() - began)
 
+    def _deadline(self, call: _Call) -> float:
+        stops = call.operation is Operation.STOP
+        return min(STOP_DEADLINE_SECONDS, self._deadline_seconds) if stops else self._deadline_seconds
+
     async def _wait_for_budget(self, call: _Call) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            await self._take(self._app.rate_group, call.priority, began + self._budget_seconds)
+            patience = STOP_BUDGET_SECONDS if call.operation is Operation.STOP else self._budget_seconds
+            await self._take(self._app.rate_group, call.priority, began + patience)
         except Unavailable:
             gauge.count_budget_short(call.operation)
             raise

@@ -90,6 +90,29 @@ def renew(connection: sa.Connection, held: Iterable[tuple[str, int]], until: flo
         connection.execute(_RENEW, rows)
 
 
+_HELD = sa.select(recordings.c.id, recordings.c.version, recordings.c.fence).where(
+    recordings.c.id.in_(sa.bindparam("ids", expanding=True)), recordings.c.lease_owner == sa.bindparam("worker")
+)
+_GIVE_BACK = (
+    recordings.update()
+    .where(recordings.c.id == sa.bindparam("of_id"), recordings.c.fence == sa.bindparam("of_fence"))
+    .values(lease_owner=None, lease_until=None)
+)
+
+
+def versions_held(
+    connection: sa.Connection, worker_id: str, recording_ids: Iterable[str]
+) -> dict[tuple[str, int], int]:
+    """Of these recordings those that the worker still holds: id and fence, and which version the row has now."""
+    asked = {"ids": sorted(recording_ids), "worker": worker_id}
+    return {(row.id, row.fence): row.version for row in connection.execute(_HELD, asked)}
+
+
+def give_back(connection: sa.Connection, recording_id: str, fence: int) -> None:
+    """End one claim although its step is still under way."""
+    connection.execute(_GIVE_BACK, {"of_id": recording_id, "of_fence": fence})
+
+
 def release_all(connection: sa.Connection, worker_id: str) -> int:
     """Give back every claim of a worker that stops; how many there were."""
     query = recordings.update().where(recordings.c.lease_owner == worker_id, recordings.c.due_at.is_not(None))

@@ -49,6 +49,8 @@ class Draft:
         if state is self.recording.state:
             return
         self.set(state=state, state_since_at=self.now)
+        if state is State.STOPPING:
+            self._find_soon()
         detail: dict[str, str] = {"state": state}
         if state.terminal and self.recording.end_reason is not None:
             detail["end_reason"] = self.recording.end_reason
@@ -56,6 +58,12 @@ class Draft:
         if state.terminal and attention is not None and attention.code != "refused":
             self.attended()  # what `refused` says is why it failed
         self.note("state", **detail)
+
+    def _find_soon(self) -> None:
+        """A stop is wanted: a task that cannot be addressed is looked for at once, if it was looked for before."""
+        newest = self.recording.attempt
+        if newest is not None and newest.may_be_alive and newest.sid is None and newest.next_query_at is not None:
+            self.set_attempt(newest.number, next_query_at=min(newest.next_query_at, self.now))
 
     @property
     def attempt(self) -> Attempt | None:
@@ -236,6 +244,8 @@ class Draft:
             ended_at=None,
             ended_proof=None,
             counted_until=attempt.ended_at,
+            stops=0,
+            stop_again_at=None,
             stop_accepted_at=None,
             next_query_at=self.now,
             seen_at=self.now,

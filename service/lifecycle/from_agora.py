@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from service.lifecycle.draft import DAY, Draft
 from service.lifecycle.from_start import acquire_failed, another_may_live, probe_again, start_failed
-from service.lifecycle.instants import hours_end_at, jitter, watch_period
+from service.lifecycle.instants import hours_end_at, jitter, stop_wait, watch_period
 from service.lifecycle.observations import (
     Acquire,
     Call,
@@ -24,8 +24,9 @@ from service.lifecycle.observations import (
 )
 from service.recording import Attempt, AttemptState, EndReason, State
 
-# A task that still says "in progress" this long after it accepted a stop is stopped again.
-STOP_IGNORED_SECONDS = 30
+# A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
+# is refused as such, and one that was ignored is not.
+STOP_IGNORED_SECONDS = 0.8
 # Where there is no place in the budget for a query, the watch period is stretched by so much of it at a time.
 STRETCH = 0.25
 RECORDS = (4, 5)
@@ -63,13 +64,10 @@ def task_seen(draft: Draft, seen: TaskSeen) -> None:
     _contradict_end(draft, attempt)
     draft.attended("agora_unavailable")
     draft.set(failures=0)
-    if seen.status in RECORDS:
-        if not draft.leftover:
-            _records(draft, attempt, seen)
-        accepted = attempt.stop_accepted_at
-        if accepted is not None and draft.now - accepted > STOP_IGNORED_SECONDS:
-            draft.set_attempt(state=AttemptState.RUNNING, stop_accepted_at=None)
-            draft.note("stop_ignored")
+    if seen.status in RECORDS and not draft.leftover:
+        _records(draft, attempt, seen)
+    if seen.status in ALIVE:
+        outlived(draft, draft.now)
     draft.set_attempt(next_query_at=_next_query_at(draft, seen))
 
 
@@ -136,6 +134,20 @@ def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
     return draft.now + policy.watch_seconds * jitter(draft.recording, attempt.checks)
 
 
+def outlived(draft: Draft, at: float) -> None:
+    """Something shows that the task lived at `at`: a stop sent before that was not carried out, and is sent again."""
+    attempt = draft.attempt
+    assert attempt is not None
+    if not attempt.may_be_alive or attempt.stop_sent_at is None or at <= attempt.stop_sent_at:
+        return
+    if attempt.stop_accepted_at is not None:
+        if at < attempt.stop_sent_at + STOP_IGNORED_SECONDS:
+            return
+        draft.set_attempt(state=AttemptState.RUNNING, stop_accepted_at=None)
+        draft.note("stop_ignored")
+    draft.set_attempt(stop_again_at=draft.now)
+
+
 # --- the end -----------------------------------------------------------------------------------------------------
 
 
@@ -158,8 +170,9 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
     next_query_at = min(draft.now + policy.stop_check_seconds, believed_at)
     draft.set_attempt(missing_since_at=since, next_query_at=next_query_at)
     try_next_resource(draft)
-    if missing.call is Call.STOP:
-        draft.set_attempt(state=AttemptState.STOPPING, stop_accepted_at=draft.now)
+    if missing.call is Call.STOP:  # not found is not accepted
+        accepted = attempt.stop_accepted_at is not None
+        draft.set_attempt(stop_again_at=None if accepted else draft.now + stop_wait(attempt))
     if missing.call is Call.UPDATE:
         draft.set(retry_at=next_query_at)
     draft.attend("ending_unconfirmed", "Agora does not find the task; waiting out a failover", believed_at)
@@ -227,7 +240,10 @@ def stopped(draft: Draft, answer: Stopped) -> None:
         return
     draft.succeeded()
     draft.attended("stop_refused", "agora_unavailable")
-    draft.note("stop_accepted", attempt=attempt.number)
+    if attempt.stop_accepted_at is None:
+        draft.note("stop_accepted", attempt=attempt.number)
+    draft.set_attempt(seen_at=draft.now)
+    attempt = replace(attempt, seen_at=draft.now)
     if answer.nothing_recorded and not another_may_live(draft, attempt):
         draft.end_attempt(_end_reason(draft, attempt, draft.now), "no_recorded_data", draft.now, nothing=True)
     elif answer.nothing_recorded or attempt.told_ended is not None:
@@ -235,7 +251,8 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     else:
         draft.set_attempt(
             state=AttemptState.STOPPING,
-            stop_accepted_at=draft.now,
+            stop_accepted_at=draft.now if attempt.stop_accepted_at is None else attempt.stop_accepted_at,
+            stop_again_at=None if answer.already else draft.now + max(STOP_IGNORED_SECONDS, stop_wait(attempt)),
             next_query_at=draft.now + draft.recording.policy.stop_check_seconds,
         )
 
@@ -266,13 +283,23 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
             _update_refused(draft, attempt, failed)
         case UpdateStorage():
             draft.attend("credentials_not_refreshed", failed.code, attempt.storage_refresh_at)
+        case Stop():
+            _stop_failed(draft, attempt, failed)
         case _:
-            refused = isinstance(failed.step, Stop) and failed.failure is Failure.REFUSED
-            if refused:
-                try_next_resource(draft)
             draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
-            code = "stop_refused" if refused else "agora_unavailable"
-            draft.attend(code, f"{call}: {failed.code}", draft.recording.retry_at)
+            draft.attend("agora_unavailable", f"{call}: {failed.code}", draft.recording.retry_at)
+
+
+def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
+    """Sent again soon, since whatever became of it a second one does no harm; only a refusal is met with patience."""
+    refused = failed.failure is Failure.REFUSED
+    if refused:
+        try_next_resource(draft)
+        again_at = draft.back_off(failed.code, failed.retry_after_seconds)
+    else:
+        again_at = draft.now + max(stop_wait(attempt), failed.retry_after_seconds or 0)
+    draft.set_attempt(stop_again_at=again_at)
+    draft.attend("stop_refused" if refused else "agora_unavailable", f"stop: {failed.code}", again_at)
 
 
 def _runs_calmly(draft: Draft, attempt: Attempt) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_start import sid_found
-from service.lifecycle.instants import watch_period
+from service.lifecycle.instants import find_wait, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Attempt, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
@@ -38,7 +38,7 @@ def looked(draft: Draft, look: Looked) -> None:
         sid_found(draft, number, sid, "bucket")
     attempt = draft.attempt
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
-        draft.set_attempt(next_query_at=draft.now + recording.policy.find_sid_seconds)
+        draft.set_attempt(next_query_at=draft.now + find_wait(recording, draft.now))
         _never_took_effect(draft, attempt)
     _judge_progress(draft)
     _judge_picture(draft, look)
@@ -92,7 +92,7 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
     draft.set(watch=replace(watch, next_list_at=next_try_at))
     attempt = draft.attempt
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
-        draft.set_attempt(next_query_at=draft.now + policy.find_sid_seconds)
+        draft.set_attempt(next_query_at=draft.now + find_wait(draft.recording, draft.now))
     draft.attend("storage_unreachable", failed.code, next_try_at)
 
 

@@ -8,7 +8,7 @@ once, does not contradict it. (In a failover the recorder that is replaced may s
 from collections.abc import Callable
 
 from service.lifecycle.draft import LOOKED_AT, Draft
-from service.lifecycle.from_agora import STOP_REASONS, believe_end, started
+from service.lifecycle.from_agora import STOP_REASONS, believe_end, outlived, started
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
 from service.recording import Attempt, AttemptState, EndReason, Notice
@@ -36,7 +36,8 @@ EVENTS = {
     100: "rtmp_publish_status",
 }
 # A task that says one of these is alive.
-SIGNS_OF_LIFE = (33, 70)
+UPLOADING_PROGRESS = 33
+SIGNS_OF_LIFE = (UPLOADING_PROGRESS, 70)
 # What still says something when the recording is at its end: that the bucket is complete, or that a recorder lives.
 AFTER_THE_END = (11, 31, 32, 70, 71)
 # Fields of `details` that history keeps; no URL is among them.
@@ -64,6 +65,8 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     counts = not draft.recording.state.terminal or notice.event_type in AFTER_THE_END
     if found is not None and counts and notice.event_type in _RULES:
         _RULES[notice.event_type](draft, found, notice)
+    if notice.event_type in SIGNS_OF_LIFE and notice.sent_at is not None:
+        _lives(draft, notice)
 
 
 def kept_details(notice: Notice) -> dict[str, str | int | float]:
@@ -113,6 +116,14 @@ def _hasten(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 def _sent_at(draft: Draft, notice: Notice) -> float:
     return min(notice.sent_at if notice.sent_at is not None else draft.now, draft.now)
+
+
+def _lives(draft: Draft, notice: Notice) -> None:
+    """A task lives that Agora did not find, or that was told to stop. Its uploads go on after an accepted stop."""
+    attempt = draft.attempt
+    uploads = notice.event_type == UPLOADING_PROGRESS
+    if attempt is not None and not (uploads and attempt.stop_accepted_at is not None):
+        outlived(draft, _sent_at(draft, notice))
 
 
 def _recorder_start_at(notice: Notice) -> float | None:

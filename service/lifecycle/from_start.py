@@ -7,7 +7,7 @@ refusal of a first send. Everything else leaves the attempt unknown, which is ne
 from dataclasses import replace
 
 from service.lifecycle.draft import OPEN, Draft
-from service.lifecycle.instants import jitter
+from service.lifecycle.instants import find_wait, jitter
 from service.lifecycle.observations import Acquired, CallFailed, Failure, Started
 from service.recording import Attempt, AttemptState, EndReason, State
 
@@ -75,12 +75,14 @@ def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
 
 
 def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None) -> None:
+    first_check = draft.recording.policy.start_check_seconds[0]
     draft.set_attempt(
         attempt.number,
         state=AttemptState.RUNNING,
         sid=sid,
         started_at=next(at for at in (attempt.started_at, sent_at, draft.now) if at is not None),
-        next_query_at=draft.now + draft.recording.policy.start_check_seconds[0],
+        next_query_at=draft.now
+        + (min(first_check, find_wait(draft.recording, draft.now)) if sid is None else first_check),
     )
     draft.succeeded()
     draft.attended("agora_unavailable")
@@ -165,6 +167,8 @@ def _forget_task(draft: Draft, attempt: Attempt, *, sid: str | None) -> None:
         seen_at=None,
         stop_code=None,
         stop_sent_at=None,
+        stops=0,
+        stop_again_at=None,
         stop_accepted_at=None,
         uploaded=None,
         uploaded_at=None,

@@ -45,7 +45,7 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
     elif isinstance(step, Start) and attempt is not None:
         _start_sent(draft, attempt, step.hours)
     elif isinstance(step, Stop) and alive:
-        _stop_sent(draft, step.reason)
+        _stop_sent(draft, attempt, step.reason)
     elif isinstance(step, UpdateOnhold) and attempt is not None and alive:
         draft.set_attempt(update_sent_at=draft.now if attempt.update_sent_at is None else attempt.update_sent_at)
     elif isinstance(step, UpdateStorage) and alive:
@@ -144,11 +144,12 @@ def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
     )
 
 
-def _stop_sent(draft: Draft, reason: EndReason) -> None:
+def _stop_sent(draft: Draft, attempt: Attempt | None, reason: EndReason) -> None:
+    assert attempt is not None
     if draft.recording.state in OPEN and not draft.leftover:
         draft.end_with(reason)
         draft.enter(State.STOPPING)
-    draft.set_attempt(stop_sent_at=draft.now)
+    draft.set_attempt(stop_sent_at=draft.now, stops=attempt.stops + 1)
 
 
 def _give_up(draft: Draft, reason: EndReason) -> None:

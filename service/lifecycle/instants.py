@@ -9,6 +9,10 @@ from service.report import Level, Verdict
 HOUR = 3600
 DAY = 86400
 FIRST_SLICES = 2
+# A stop that Agora did not carry out is sent again after so long, the last for ever. It costs nothing, a recorder does.
+STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
+# Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
+FIND_SOON_SECONDS = 2
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
 
@@ -19,6 +23,18 @@ def watch_period(recording: Recording, slices: int) -> float:
     policy = recording.policy
     soon = slices < FIRST_SLICES and policy.level.reaches(Level.CONTENT)
     return min(policy.watch_seconds, policy.first_watch_seconds) if soon else policy.watch_seconds
+
+
+def stop_wait(attempt: Attempt) -> float:
+    """How long until a stop that was not carried out is sent again."""
+    return STOP_AGAIN_SECONDS[min(max(attempt.stops, 1), len(STOP_AGAIN_SECONDS)) - 1]
+
+
+def find_wait(recording: Recording, now: float) -> float:
+    """How long until the bucket is looked at again for the sid of a task."""
+    policy = recording.policy
+    wanted = recording.state is State.STOPPING and now < recording.state_since_at + policy.failover_window_seconds
+    return min(FIND_SOON_SECONDS, policy.find_sid_seconds) if wanted else policy.find_sid_seconds
 
 
 def jitter(recording: Recording, number: int) -> float:

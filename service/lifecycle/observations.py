@@ -225,9 +225,10 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Agora accepted the stop (agora-reference §6)."""
+    """Agora accepted the stop (agora-reference §6). `already`: an earlier one is being carried out."""
 
     nothing_recorded: bool = False
+    already: bool = False
     leftover: int | None = None
 
 

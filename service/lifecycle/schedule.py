@@ -30,6 +30,9 @@ HOUR_LIMIT_GUARD_SECONDS = 60
 # No file of a task is there sooner than this after its start (agora-reference §9.1: slices of 15 s).
 FIRST_FILE_SECONDS = 15
 
+# A start that was sent is answered, or has failed, within so long: its place in the budget, and the call.
+START_ANSWER_SECONDS = 26
+
 # Calls that were never made, for want of something of our own.
 OUR_FAILURES = frozenset(
     {
@@ -49,7 +52,33 @@ def next_step(recording: Recording, now: float) -> Step | Wait:
     """The step that is due at `now`, or how long there is nothing to do.
 
     Of several due steps the most urgent is given: stop, then update, start, query, and looks at the bucket last."""
-    return _first(now, *_leftovers(recording, now), *_newest(recording, now), *_rechecks(recording))
+    return _first(now, *_due(recording, now))
+
+
+def overtaken_at(recording: Recording, under_way: Step, now: float) -> float | None:
+    """From when on the step that is under way would hold up a stop, or what leads to one; None: it does not.
+
+    Whatever becomes of that step is applied all the same. It is never another start: a Look, which may find the sid, is
+    made beside a start that hangs, and so is the decision that it is not wanted any more."""
+    return min(
+        (at for at, step in _due(recording, now) if at is not None and _urgent(recording, step, under_way)),
+        default=None,
+    )
+
+
+def _urgent(recording: Recording, step: Step, under_way: Step) -> bool:
+    match step:
+        case Stop():
+            return not isinstance(under_way, Stop)
+        case Look():
+            return isinstance(under_way, Start) and recording.state is State.STOPPING
+        case GiveUp():
+            return isinstance(under_way, Start) and recording.state is State.STARTING
+    return False
+
+
+def _due(recording: Recording, now: float) -> list[_Due]:
+    return [*_leftovers(recording, now), *_newest(recording, now), *_rechecks(recording)]
 
 
 def _newest(recording: Recording, now: float) -> list[_Due]:
@@ -154,10 +183,11 @@ def _alive(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
 
 
 def _ending(recording: Recording, attempt: Attempt, leftover: int | None = None) -> list[_Due]:
-    again = recording.retry_at if recording.retry_at is not None else (recording.stop_wished_at or 0)
-    stoppable = _addressable(attempt) and attempt.state is not AttemptState.STOPPING
+    again = attempt.stop_again_at
+    if again is None and attempt.state is not AttemptState.STOPPING:
+        again = recording.stop_wished_at or 0
     return [
-        (again if stoppable else None, Stop(recording.end_reason or EndReason.STOPPED, leftover)),
+        (again if _addressable(attempt) else None, Stop(recording.end_reason or EndReason.STOPPED, leftover)),
         (attempt.next_query_at if _addressable(attempt) else None, Query(leftover)),
         (task_end_at(recording, attempt), GiveUp(recording.end_reason or EndReason.HOUR_LIMIT, leftover)),
     ]
@@ -167,16 +197,22 @@ def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]
     """Nobody knows whether the start took effect. It is repeated under the same resource id, which cannot make a second
     task; when that decides nothing, a fresh resource id for the same (cname, uid) does (agora-reference §1.6, 53).
     Between the repeats the bucket may show that it did. Not beside a probe: that one could still make a second task,
-    which nobody would look for once the first is known."""
+    which nobody would look for once the first is known. Where a stop is wanted the bucket is looked at first, and a
+    start that may still be answered is not repeated: it could make the task that is to be stopped."""
     repeats = len(recording.policy.start_repeat_seconds)
     repeatable = attempt.sends <= repeats and now < resource_end_at(recording, attempt)
     again = recording.retry_at if recording.retry_at is not None else now
     give_up = GiveUp(_give_up_reason(recording))
+    look = (None if attempt.sid is not None or attempt.several else _first_look_at(attempt), Look())
+    stopping = recording.state is State.STOPPING
+    if stopping and attempt.state is AttemptState.START_SENT:
+        again = max(again, (attempt.start_resent_at or now) + START_ANSWER_SECONDS)
     return [
+        *([look] if stopping else []),
         (_while_starting(recording, recording.stop_at), give_up),
         (again, Start(hours_wanted(recording, now)) if repeatable else Acquire(new=False)),
         (_while_starting(recording, recording.start_deadline_at), give_up),
-        (None if attempt.sid is not None or attempt.several else _first_look_at(attempt), Look()),
+        look,
     ]
 
 

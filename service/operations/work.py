@@ -6,6 +6,7 @@ the next one finds out what may have happened. Calls nothing outside the databas
 
 import asyncio
 import contextlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -19,7 +20,17 @@ from metrics import intake
 from metrics.verification import objects_touched
 from metrics.worker import claimed, parked
 from service.database import notifications as inbox_rows
-from service.database.claims import Claim, PoisonedRow, claim_due, count_overdue, release_left, renew, set_back
+from service.database.claims import (
+    Claim,
+    PoisonedRow,
+    claim_due,
+    count_overdue,
+    give_back,
+    release_left,
+    renew,
+    set_back,
+    versions_held,
+)
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import load_seen_report, upsert_files
 from service.database.heartbeat import is_restored
@@ -36,9 +47,10 @@ from service.database.retention import BATCH, RULES
 from service.database.run import Database
 from service.database.sealing import SealError, Seals
 from service.errors import ServiceError
-from service.lifecycle import next_step
+from service.lifecycle import next_step, overtaken_at
 from service.lifecycle.observations import (
     Acquire,
+    CallFailed,
     GiveUp,
     Judged,
     Limited,
@@ -49,6 +61,7 @@ from service.lifecycle.observations import (
     Started,
     Step,
     StepTaken,
+    Updated,
     UpdateRtmp,
     Verify,
     Wait,
@@ -62,7 +75,7 @@ from service.operations.proofs import load_all_files
 from service.operations.secrets import PageSecrets, open_page
 from service.operations.usage import spending
 from service.operations.writing import Written, observe
-from service.recording import Notice, Recording, State
+from service.recording import AttemptState, Notice, Recording, State
 from service.report import JudgedFile, Report
 from service.settings import Retention, Settings
 
@@ -90,6 +103,11 @@ class Task:
     step: Step
     fence: int
     page: PageSecrets | None
+
+    @property
+    def claim(self) -> tuple[str, int]:
+        """What it is held by."""
+        return self.recording.id, self.fence
 
     @property
     def looks(self) -> bool:
@@ -145,13 +163,18 @@ class Work:
         self._entropy = entropy
         self._failures: Counter[str] = Counter()
         self._notices_looked_to = 0
+        # Of each step under way: the version of its row that was looked at last, and from when on it is in the way.
+        self._in_the_way: dict[tuple[str, int], tuple[int, float]] = {}
+        self._overtaken: set[tuple[str, int]] = set()
 
-    async def claim(self, lease_seconds: float, limit: int, looks: int) -> list[Task]:
+    async def claim(self, lease_seconds: float, limit: int, looks: int, under_way: Iterable[Task] = ()) -> list[Task]:
         """Steps that are due, `looks` at the bucket at most, written down as taken. What needs no call outside is done
-        at once. A recording whose row breaks this is set back, so that it holds up no other."""
+        at once. Of the steps `under_way` those that hold up a stop are overtaken. A recording whose row breaks this is
+        set back, so that it holds up no other."""
+        held = list(under_way)
         while True:
             try:
-                batch = await self._database.run(partial(self._claim, lease_seconds, limit, looks))
+                batch = await self._database.run(partial(self._claim, lease_seconds, limit, looks, held))
             except PoisonedRow as poisoned:
                 _log.exception("claim_failed", recording_id=poisoned.recording_id)
                 if not await self.set_back(poisoned.recording_id):
@@ -164,8 +187,12 @@ class Work:
                 self._forget_failures(recording_id)
             return batch.tasks
 
-    def _claim(self, lease_seconds: float, limit: int, looks: int, connection: sa.Connection) -> "_Batch":
+    def _claim(
+        self, lease_seconds: float, limit: int, looks: int, held: list[Task], connection: sa.Connection
+    ) -> "_Batch":
         batch, now = _Batch(), self._clock()
+        if held:
+            self._overtake(connection, held, now)
         for claim in claim_due(connection, now, self._worker_id, lease_seconds, limit):
             batch.late.append(now - claim.due_at)
             full = sum(task.looks for task in batch.tasks) >= looks
@@ -208,6 +235,27 @@ class Work:
     def _show_parked(self) -> None:
         parked(sum(failures >= MAX_TRIES for failures in self._failures.values()))
 
+    def _overtake(self, connection: sa.Connection, held: list[Task], now: float) -> None:
+        """Give back the claims of steps that hold up a stop of their own recording. Their calls go on: what comes of
+        them is reported without the claim, as news (`_is_news`)."""
+        versions = versions_held(connection, self._worker_id, {task.recording.id for task in held})
+        known, self._in_the_way = self._in_the_way, {}
+        for task in held:
+            version = versions.get(task.claim)
+            if version is None:
+                continue
+            seen = known.get(task.claim)
+            if seen is None or seen[0] != version:
+                changed = seen is not None or version != task.recording.version
+                current = _load_whole(connection, task.recording.id) if changed else task.recording
+                at = None if current is None else overtaken_at(current, task.step, now)
+                seen = version, math.inf if at is None else at
+            self._in_the_way[task.claim] = seen
+            if seen[1] <= now:
+                give_back(connection, *task.claim)
+                self._overtaken.add(task.claim)
+                _log.info("step_overtaken", step=type(task.step).__name__.lower(), recording_id=task.recording.id)
+
     def _take(
         self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
     ) -> Task | None:
@@ -217,7 +265,9 @@ class Work:
             if isinstance(step, Wait):
                 save_recording(connection, recording, due_at=step.until_at, fence=fence, release=True)
                 return None
-            if (full and isinstance(step, LOOKS)) or self._held(connection, step):
+            if (full and isinstance(step, LOOKS) and not _leads_to_stop(recording, step)) or self._held(
+                connection, step
+            ):
                 save_recording(connection, recording, due_at=now + HOLD_SECONDS, fence=fence, release=True)
                 return None
             taken = self._limited(connection, recording, step, now) or StepTaken(step, new_uid(self._entropy))
@@ -256,7 +306,7 @@ class Work:
         self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = (), *, unexpected: bool = False
     ) -> Recording | None:
         """What came of a task; ends its claim. None if the claim was lost meanwhile: then only news that nobody else
-        can have (the sid of a task that was started) is kept. `unexpected`: it stands for an error nobody expected."""
+        can have is kept. `unexpected`: it stands for an error nobody expected."""
         vanished = changed = 0
         if isinstance(observation, Judged) and task.recording.state.terminal:
             compared = await self._compare(task.recording, observation.report)
@@ -270,9 +320,11 @@ class Work:
                 upsert_files(connection, task.recording.id, files, now)
             return written
 
+        overtaken = task.claim in self._overtaken
+        self._overtaken.discard(task.claim)
         written = await self._database.run(transaction)
         if written is None:
-            return None
+            return task.recording if overtaken else None
         if unexpected and not written.after.state.terminal:
             self._count_failure(task.recording.id)
         else:
@@ -299,9 +351,7 @@ class Work:
             return None
         with contextlib.suppress(LostRace):
             return observe(connection, current, observation, now, fence=task.fence, release=True)
-        if not (isinstance(observation, Started) and observation.sid):
-            return None
-        return observe(connection, current, observation, now)
+        return observe(connection, current, observation, now) if _is_news(task, observation, current) else None
 
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
         """Prolong the claims of tasks that are still under way."""
@@ -403,3 +453,34 @@ class Work:
             )
 
         return await self._database.run(transaction)
+
+
+def _load_whole(connection: sa.Connection, recording_id: str) -> Recording | None:
+    """The recording as it is now. Raises `PoisonedRow` where its row cannot be read."""
+    try:
+        return load_recording(connection, recording_id)
+    except Exception as error:
+        if isinstance(error, ServiceError) or is_outage(error):
+            raise
+        raise PoisonedRow(recording_id) from error
+
+
+def _leads_to_stop(recording: Recording, step: Step) -> bool:
+    """A look for the task that is to be stopped waits behind no other look."""
+    return isinstance(step, Look) and recording.state is State.STOPPING
+
+
+def _is_news(task: Task, observation: Observation, current: Recording) -> bool:
+    """Whether what comes of a step whose claim is lost is known to nobody else: the sid of a task that was started;
+    how a start went, as long as no other was sent after it; that Agora has paused, or goes on."""
+    if isinstance(observation, Updated):
+        return len(current.attempts) == len(task.recording.attempts)
+    if isinstance(observation, Started) and observation.sid:
+        return True
+    start = isinstance(observation, Started) or (
+        isinstance(observation, CallFailed) and isinstance(observation.step, Start)
+    )
+    sent, now = task.recording.attempt, current.attempt
+    if not start or sent is None or now is None or now.state is not AttemptState.START_SENT:
+        return False
+    return (sent.number, sent.start_resent_at, sent.resource_id) == (now.number, now.start_resent_at, now.resource_id)

@@ -3,7 +3,7 @@
 from service.buckets import Bucket, Usage
 from service.errors import OutsideError
 from service.media.pictures import Sample, read_sample
-from service.recording import Recording
+from service.recording import Recording, State
 from service.report import FileKind, Level
 from service.verifier.content import SAMPLE_BYTES
 from service.verifier.decoder import Decoder, DecoderFailed, can_decode
@@ -35,6 +35,8 @@ async def sample_newest(
 
 def _is_due(recording: Recording, look: Look) -> bool:
     watch = recording.watch
+    if recording.state is State.STOPPING:
+        return False  # nobody can help the page any more, and its task is to be found
     if not recording.policy.level.reaches(Level.CONTENT) or watch.slices + look.slices < FIRST_SLICES:
         return False
     arrived_at = look.last_slice_at

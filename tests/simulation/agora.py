@@ -36,6 +36,7 @@ class Fate:
     damage: Damage = field(default_factory=Damage)
     second_damage: Damage = field(default_factory=Damage)
     deaf_to_stops: int = 0
+    misses_stops: int = 0  # so many are answered 404 although it lives
     backup: bool = False  # event 32 in place of 31
 
 
@@ -53,6 +54,7 @@ class Task:
     recorders: list[Recorder] = field(default_factory=list)
     ready_at: float | None = None
     stopping_at: float | None = None
+    obeyed_at: float | None = None  # when the stop arrived that it obeyed
     ended_at: float | None = None
     away: tuple[float, float] | None = None
     code: int | None = None
@@ -200,12 +202,17 @@ class Agora:
         return 200, {"sid": task.sid}
 
     def _stop(self, task: Task) -> Said:
+        if task.fate.misses_stops and task.live:
+            task.fate.misses_stops -= 1
+            self._story.tell("agora", "stop not found a task that lives", sid=task.sid[:6])
+            return NO_WORKER
         if task.fate.deaf_to_stops and task.live:
             task.fate.deaf_to_stops -= 1
             self._story.tell("agora", "stop accepted and forgotten", sid=task.sid[:6])
             return 200, {"sid": task.sid}
         if not task.live or task.stopping_at is not None:
             return 400, {"code": 49, "reason": "invalid operation"}
+        task.obeyed_at = self._now
         if task.ready_at is None:
             self._end(task, 0)
             return 206, {"code": 435, "reason": "no recorded data"}

@@ -230,7 +230,7 @@ class Network:
             raise NotSentError("ClientConnectorError")
         back: asyncio.Future[tuple[int, bytes]] = loop.create_future()
         delay = random.choice((16, 18, 20, 22, 60, 250)) if fate == "late" else random.uniform(0.03, 0.6)
-        if fate != "lost":
+        if fate not in ("lost", "silent"):
             # What was sent arrives, whatever becomes of the sender: it belongs to the world from here on.
             loop.at(loop.time() + delay, self._at_agora, request, fate, back, context=_WORLD)
         patience = request.timeout_seconds
@@ -247,7 +247,7 @@ class Network:
     def _at_agora(self, request: Request, fate: str, back: "asyncio.Future[tuple[int, bytes]]") -> None:
         answer = self._arrive(self._process, request, fate)
         loop = self._process.loop
-        if answer is not None and fate not in ("muted", "late"):
+        if answer is not None and fate not in ("muted", "late", "hung"):
             delay = self._random.uniform(1, 14) if fate == "slow" else self._random.uniform(0.02, 0.6)
             loop.at(loop.time() + delay, _answer, back, answer, context=_WORLD)
 

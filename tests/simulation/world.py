@@ -227,7 +227,8 @@ class World:
 
     def _due_at(self) -> float | None:
         row = self.ground.raw.execute(
-            "SELECT (SELECT min(max(due_at, coalesce(lease_until, 0))) FROM recordings WHERE due_at IS NOT NULL),"
+            # What is held may be in the way of a stop: a poll finds that too.
+            "SELECT (SELECT min(due_at) FROM recordings WHERE due_at IS NOT NULL),"
             " (SELECT min(next_try_at) FROM notifications WHERE outcome = 'new')"
         ).fetchone()
         found = [at - EPOCH for at in row if at is not None]

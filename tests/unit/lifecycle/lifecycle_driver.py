@@ -348,7 +348,7 @@ def _understood(step: Step, operation: Operation, answer: Answer) -> Observation
     if answer.status == 200 or (operation is Operation.START and answer.status == 201):
         return _agreed(step, answer)
     if operation is Operation.STOP and answer.code in (49, 435):
-        return Stopped(nothing_recorded=answer.code == 435, leftover=_leftover(step))
+        return Stopped(answer.code == 435, answer.code == 49, _leftover(step))
     if answer.status == 0:
         error = unclear(operation)("transport", "no answer")
     else:

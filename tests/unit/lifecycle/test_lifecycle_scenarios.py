@@ -163,7 +163,7 @@ def test_a_recorder_of_a_terminal_recording_that_proves_alive_is_stopped_once(le
     recording = driver.run()
     assert driver.first(level) < 900
     assert recording.state is level
-    assert driver.count(Stop) == 1
+    assert driver.count(Stop) == 2, "the second one finds that the first is being carried out"
     assert driver.task.ended_at is not None
     assert driver.task.ended_at < NOW + 1020
     driver.check_over()
@@ -298,12 +298,23 @@ def test_already_started_without_a_sid_is_found_in_the_bucket() -> None:
 
 def test_the_task_of_a_conflict_is_addressed_with_the_resource_id_it_was_made_with() -> None:
     """Two resource ids were tried without an answer, the second made the task: 404 under the first tells nothing."""
-    driver = Driver(deliver=silent)
+    driver = Driver(make(policy=Policy(start_within_seconds=900)), deliver=silent)
     driver.agora.faults["start"] = ["lost"] * 4 + ["answer_lost"] + ["lost"] * 3
     driver.request(400, StopRequested())
     recording = driver.run()
     assert len(driver.agora.tasks) == 1
     assert recording.attempts[0].resource_id == driver.task.rid
+    driver.check_over()
+
+
+def test_a_stop_that_is_404_under_one_resource_id_goes_to_the_other_at_once() -> None:
+    driver = Driver(deliver=silent)  # nothing records within the start deadline, so it is given up
+    driver.agora.faults["start"] = ["lost"] * 4 + ["answer_lost"] + ["lost"] * 3
+    driver.run()
+    found = next(at for at, step in driver.steps if isinstance(step, Stop))
+    stop_at = driver.agora.tasks[0].stop_at
+    assert stop_at is not None
+    assert stop_at - found < 2
     driver.check_over()
 
 

@@ -1,0 +1,163 @@
+"""A wanted stop is sent again until Agora obeys it, and what is under way does not hold it up."""
+
+from dataclasses import replace
+
+import pytest
+from lifecycle_agora import NO_WORKER, Answer
+from lifecycle_driver import NOW, Driver, make
+
+from service.lifecycle import apply, next_step, overtaken_at
+from service.lifecycle.observations import (
+    Acquire,
+    Call,
+    CallFailed,
+    Failure,
+    Look,
+    Looked,
+    NoticeReceived,
+    Observation,
+    Query,
+    Start,
+    Started,
+    Step,
+    StepTaken,
+    Stop,
+    Stopped,
+    StopRequested,
+    TaskMissing,
+    TaskSeen,
+    UpdateOnhold,
+    Verify,
+    Wait,
+)
+from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
+
+ASKED = 60.0
+SID = "a" * 32
+
+
+def silent(event_type: int, number: int) -> list[float]:
+    return []
+
+
+def stopped_after(driver: Driver) -> float:
+    """Seconds from the caller's stop to the one that Agora obeyed."""
+    driver.request(ASKED, StopRequested())
+    driver.run()
+    driver.check_over()
+    at = driver.task.stop_at
+    assert at is not None, driver.story()
+    return at - NOW - ASKED
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("answer", [NO_WORKER, Answer(206, 65), Answer(504, 62)], ids=["404", "206-65", "504-62"])
+def test_a_stop_that_is_not_carried_out_is_sent_again_soon(answer: Answer, times: int) -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.faults["stop"] = [answer] * times
+    assert stopped_after(driver) < 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stop_that_is_accepted_and_ignored_is_sent_again_soon(times: int) -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.ignores_stop = times
+    assert stopped_after(driver) < 5
+
+
+def stopping(**attempt: object) -> Recording:
+    """A recording that is to be stopped, whose task runs and can be addressed."""
+    known = {
+        "state": AttemptState.RUNNING, "resource_id": "r1", "resource_ids": ("r1",), "sid": SID, "sends": 1,
+        "start_sent_at": NOW, "start_resent_at": NOW, "started_at": NOW, "acquired_at": NOW,
+    }  # fmt: skip
+    one = Attempt(number=1, cname="c", uid=7, prefix="pr/x/a1/", planned_at=NOW)
+    recording = replace(make(), state=State.RECORDING, attempts=(replace(one, **{**known, **attempt}),))  # type: ignore[arg-type]
+    return apply(recording, StopRequested(), NOW + 20).recording
+
+
+def told(recording: Recording, *observations: Observation, at: float) -> Recording:
+    for observation in observations:
+        recording = apply(recording, observation, at).recording
+    return recording
+
+
+def notice(event_type: int, sent_at: float) -> NoticeReceived:
+    return NoticeReceived(Notice("n", event_type, sent_at, sent_at, "c", "7", SID, None, 6))
+
+
+STOP = Stop(EndReason.STOPPED)
+
+
+@pytest.mark.parametrize(
+    "sign", [TaskSeen(5), TaskSeen(2), notice(33, NOW + 21.1), notice(70, NOW + 21.1)], ids=["5", "2", "33", "70"]
+)
+def test_a_stop_that_was_not_found_is_due_at_once_when_something_shows_the_task(sign: Observation) -> None:
+    recording = told(stopping(), *[StepTaken(STOP, 1)] * 9, TaskMissing(Call.STOP), at=NOW + 21)
+    assert next_step(recording, NOW + 21.2) == Wait(NOW + 27), "otherwise the last wait"
+    assert recording.attempts[0].stop_accepted_at is None, "not found is not accepted"
+    assert next_step(told(recording, sign, at=NOW + 21.2), NOW + 21.2) == STOP
+
+
+def test_a_notice_sent_before_the_stop_shows_nothing() -> None:
+    recording = told(stopping(), StepTaken(STOP, 1), TaskMissing(Call.STOP), notice(33, NOW + 20.9), at=NOW + 21)
+    assert isinstance(next_step(recording, NOW + 21.1), Wait)
+
+
+def test_a_stop_that_is_being_carried_out_is_not_repeated() -> None:
+    recording = told(stopping(), StepTaken(STOP, 1), Stopped(), at=NOW + 21)
+    assert next_step(recording, NOW + 21.8) == STOP
+    recording = told(recording, StepTaken(STOP, 1), Stopped(already=True), at=NOW + 21.8)
+    assert next_step(recording, NOW + 30) == Wait(NOW + 36.8)
+    assert isinstance(next_step(told(recording, notice(33, NOW + 24), at=NOW + 24), NOW + 24), Wait), "its uploads"
+
+
+UNDER_WAY: list[Step] = [Query(), Look(), Verify(), UpdateOnhold(True), Acquire(new=False), Start(1)]
+
+
+@pytest.mark.parametrize("under_way", UNDER_WAY, ids=lambda step: type(step).__name__)
+def test_a_stop_that_is_due_overtakes_every_other_step(under_way: Step) -> None:
+    at = overtaken_at(stopping(), under_way, NOW + 20)
+    assert at is not None
+    assert at <= NOW + 20
+
+
+def test_a_stop_does_not_overtake_itself() -> None:
+    assert overtaken_at(stopping(), STOP, NOW + 20) is None
+
+
+@pytest.mark.parametrize("under_way", UNDER_WAY, ids=lambda step: type(step).__name__)
+def test_nothing_is_overtaken_while_no_stop_is_wanted(under_way: Step) -> None:
+    running = replace(stopping(), state=State.RECORDING, stop_wished_at=None, end_reason=None)
+    at = overtaken_at(running, under_way, NOW + 20)
+    assert at is not None
+    assert at >= NOW + 3600, "the hour limit"
+
+
+def hanging() -> Recording:
+    """To be stopped while nobody knows whether its start took effect."""
+    return stopping(state=AttemptState.START_SENT, sid=None, started_at=None)
+
+
+def test_a_look_for_the_task_goes_beside_a_start_that_hangs_and_no_second_start_does() -> None:
+    recording = hanging()
+    assert overtaken_at(recording, Start(1), NOW + 20) == NOW + 15
+    assert next_step(recording, NOW + 20) == Look()
+    looked = told(recording, Looked(0, 0, "", None), at=NOW + 20)
+    assert next_step(looked, NOW + 20) == Wait(NOW + 22)
+    assert next_step(told(looked, Looked(0, 0, "", None), at=NOW + 26), NOW + 26) == Start(1)
+
+
+@pytest.mark.parametrize("sid", [SID, None])
+def test_a_start_that_is_answered_after_the_stop_is_applied_and_what_it_made_is_stopped(sid: str | None) -> None:
+    recording = told(hanging(), Started(sid, attempt=1), at=NOW + 21)
+    assert recording.state is State.STOPPING
+    assert next_step(recording, NOW + 23) == (STOP if sid else Look())
+
+
+def test_a_start_that_failed_after_the_stop_is_repeated_with_the_same_uid() -> None:
+    failed = CallFailed(Start(1), Failure.UNKNOWN, "transport")
+    recording = told(hanging(), failed, at=NOW + 21)
+    assert next_step(recording, NOW + 25) == Look()
+    assert next_step(told(recording, Looked(0, 0, "", None), at=NOW + 25), NOW + 26) == Start(1)
+    assert [one.uid for one in recording.attempts] == [7]
