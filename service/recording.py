@@ -203,10 +203,10 @@ class Attempt:
     further resource id, so another task may begin as soon as one is over; `past_sids`: those that are.
     `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
     the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says.
-    `rechecks`: how often Agora was asked again about a task whose end rests on a 404 alone.
-    `stops`: how many stops were sent, `stop_again_at` when the next one is due although the last was answered, or not.
-    `update_sent_at`: the first pause or resume sent that Agora has not confirmed. `rtmp`, `rtmp_version`: the push
-    target that it has.
+    `rechecks`: how often Agora was asked again about a task whose end rests on a 404 alone. `delayed_by`: the failure
+    that kept its start waiting. `stops`: how many stops were sent; `stop_again_at`: when the next one is due although
+    the last was answered, or not. `update_sent_at`: the first pause or resume sent that Agora has not confirmed.
+    `rtmp`, `rtmp_version`: the push target that it has.
     """
 
     number: int
@@ -240,6 +240,7 @@ class Attempt:
     missing_since_at: float | None = None
     told_ended: str | None = None
     seen_at: float | None = None
+    delayed_by: str | None = None
     stop_sent_at: float | None = None
     stops: int = 0
     stop_again_at: float | None = None

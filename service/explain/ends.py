@@ -8,7 +8,7 @@ from service.recording import Blame, EndReason, Recording, State
 # What the end reasons mean in a sentence, and what to do.
 SENTENCES: dict[EndReason, tuple[str, str]] = {
     EndReason.STOPPED: ("a caller stopped it", "Nothing."),
-    EndReason.STOP_AT: ("the wanted instant came", "Nothing."),
+    EndReason.STOP_AT: ("its `stop_at` came", "Nothing."),
     EndReason.HOUR_LIMIT: ("its hour limit was used up", "Ask for more hours with `max_recording_hour`."),
     EndReason.PAUSED_TOO_LONG: ("it was on hold for too long, and a pause is billed", "Resume, or stop, in time."),
     EndReason.CAPABILITY_LIMIT: (
@@ -17,8 +17,9 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
         "`pagereel-emulator check-page` measures it.",
     ),
     EndReason.PAGE_LOAD_TIMEOUT: (
-        "the page did not say in time that it is ready",
-        "Raise `ready_timeout`, or let the page call notifyReady() earlier.",
+        "the page was not ready in time",
+        "Let the page load faster or call notifyReady() earlier, or give it more time: a greater `ready_timeout`, "
+        "a later `stop_at`.",
     ),
     EndReason.PAGE_UNREACHABLE: (
         "the page could not be opened",
@@ -70,6 +71,24 @@ _KNOWN = frozenset(
 def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Nothing was recorded; the end reason says why."""
     reason = recording.end_reason
+    if recording.state is State.CANCELLED and reason is EndReason.STOP_AT:
+        return Explanation(
+            "Nothing was recorded, because it was on hold until its `stop_at` and nobody resumed it.",
+            EndReason.STOP_AT,
+            Certainty.CERTAIN,
+            Blame.CALLER,
+            end_lines(history),
+            "Resume a recording that begins on hold.",
+        )
+    if recording.state is State.FAILED and reason is EndReason.STOP_AT:
+        return Explanation(
+            "Nothing was recorded before its `stop_at` came.",
+            EndReason.STOP_AT,
+            Certainty.CERTAIN,
+            Blame.CALLER,
+            end_lines(history),
+            "Give it more time: a recorder needs 5 to 10 s to begin.",
+        )
     if recording.state is State.CANCELLED:
         return Explanation(
             "It was stopped before anything was recorded.",

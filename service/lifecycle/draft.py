@@ -5,6 +5,7 @@ from typing import Any
 
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
+from service.lifecycle.reasons import waited_for
 from service.recording import BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
@@ -93,6 +94,12 @@ class Draft:
 
     def succeeded(self) -> None:
         self.set(failures=0, retry_at=None, last_failure=None)
+
+    def delayed(self) -> None:
+        """Keep for the newest attempt what has kept it waiting."""
+        attempt, failure = self.recording.attempt, self.recording.last_failure
+        if attempt is not None and failure is not None:
+            self.set_attempt(attempt.number, delayed_by=failure)
 
     def attend(self, code: str, detail: str, next_try_at: float | None = None) -> None:
         """Something waits; the instant since when stays while the code stays."""
@@ -259,9 +266,16 @@ class Draft:
             self.enter(State.RECORDING)
 
     def nothing_recorded(self) -> State:
-        """`cancelled` where the caller ended it before there was anything, otherwise `failed`."""
-        by_caller = self.recording.end_reason in (EndReason.STOPPED, EndReason.STOP_AT)
-        return State.CANCELLED if by_caller else State.FAILED
+        """`cancelled` where a caller ended it before there was anything, or never resumed it; otherwise `failed`. Where
+        its `stop_at` came first, what it was waiting for is why."""
+        stopped = self.recording.end_reason is EndReason.STOPPED
+        on_time = self.recording.end_reason is EndReason.STOP_AT
+        if stopped or (on_time and self.recording.window_from_at is None):
+            return State.CANCELLED
+        if on_time:
+            reason = waited_for(self.recording)
+            self.set(end_reason=reason, blame=BLAME[reason])
+        return State.FAILED
 
     # --- looks at the bucket -------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
+from service.lifecycle.reasons import STOP_REASONS
 from service.recording import Attempt, AttemptState, EndReason, State
 
 # A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
@@ -32,15 +33,6 @@ STRETCH = 0.25
 RECORDS = (4, 5)
 STOPS = (6, 7)
 EXITED = (8, 20)
-# agora-reference §8.5, event 71; the code 0 and unknown codes say nothing about why.
-STOP_REASONS = {
-    1: EndReason.HOUR_LIMIT,
-    2: EndReason.CAPABILITY_LIMIT,
-    3: EndReason.ENGINE_FAILED,
-    4: EndReason.PAGE_LOAD_TIMEOUT,
-    5: EndReason.PAGE_UNREACHABLE,
-    6: EndReason.RECORDER_ERROR,
-}
 ALIVE = range(1, 6)
 
 

@@ -8,9 +8,10 @@ once, does not contradict it. (In a failover the recorder that is replaced may s
 from collections.abc import Callable
 
 from service.lifecycle.draft import LOOKED_AT, Draft
-from service.lifecycle.from_agora import STOP_REASONS, believe_end, outlived, started
+from service.lifecycle.from_agora import believe_end, outlived, started
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
+from service.lifecycle.reasons import STOP_REASONS
 from service.recording import Attempt, AttemptState, EndReason, Notice
 
 UPLOADER_MODULE = 1

@@ -84,6 +84,8 @@ def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None
         next_query_at=draft.now
         + (min(first_check, find_wait(draft.recording, draft.now)) if sid is None else first_check),
     )
+    if attempt.number == len(draft.recording.attempts):
+        draft.delayed()
     draft.succeeded()
     draft.attended("agora_unavailable")
     draft.note("started", attempt=attempt.number, sid=sid)

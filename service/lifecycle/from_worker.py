@@ -147,6 +147,8 @@ def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
 def _stop_sent(draft: Draft, attempt: Attempt | None, reason: EndReason) -> None:
     assert attempt is not None
     if draft.recording.state in OPEN and not draft.leftover:
+        if draft.recording.state is not State.STOPPING and draft.recording.failures:
+            draft.delayed()
         draft.end_with(reason)
         draft.enter(State.STOPPING)
     draft.set_attempt(stop_sent_at=draft.now, stops=attempt.stops + 1)
@@ -163,6 +165,7 @@ def _give_up(draft: Draft, reason: EndReason) -> None:
         draft.end_with(reason)
         draft.note("gave_up", reason=reason)
         if alive:
+            draft.delayed()
             draft.succeeded()
             draft.enter(State.STOPPING)
         else:

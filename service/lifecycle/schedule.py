@@ -22,6 +22,7 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
+from service.lifecycle.reasons import give_up_reason
 from service.recording import Attempt, AttemptState, EndReason, Recording, State
 
 # After the hour limit Agora ends the task by itself; our own stop comes this much later, should it not.
@@ -32,18 +33,6 @@ FIRST_FILE_SECONDS = 15
 
 # A start that was sent is answered, or has failed, within so long: its place in the budget, and the call.
 START_ANSWER_SECONDS = 26
-
-# Calls that were never made, for want of something of our own.
-OUR_FAILURES = frozenset(
-    {
-        "page_not_readable",
-        "app_not_configured",
-        "storage_not_configured",
-        "database_unavailable",
-        "budget",
-        "unexpected_error",
-    }
-)
 
 _Due = tuple[float | None, Step]
 
@@ -138,7 +127,7 @@ def _before_attempt(recording: Recording) -> list[_Due]:
     wanted = recording.start_at if recording.start_at is not None else recording.requested_at
     lead = recording.policy.lead_seconds if recording.start_at is not None else 0
     return [
-        (_give_up_at(recording), GiveUp(_give_up_reason(recording))),
+        (_give_up_at(recording), GiveUp(give_up_reason(recording))),
         (recording.retry_at if recording.retry_at is not None else wanted - lead, Acquire(new=True)),
     ]
 
@@ -147,26 +136,13 @@ def _starting(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
     again = recording.retry_at if recording.retry_at is not None else now
     usable = attempt.state is AttemptState.ACQUIRED and now < resource_end_at(recording, attempt)
     return [
-        (_give_up_at(recording), GiveUp(_give_up_reason(recording))),
+        (_give_up_at(recording), GiveUp(give_up_reason(recording))),
         (again, Start(hours_wanted(recording, now)) if usable else Acquire(new=False)),
     ]
 
 
 def _give_up_at(recording: Recording) -> float:
     return min(recording.start_deadline_at, recording.stop_at or math.inf)
-
-
-def _give_up_reason(recording: Recording) -> EndReason:
-    """`missed` is what nobody but us has missed: Agora was never even asked."""
-    if recording.last_failure == "capacity":
-        return EndReason.CAPACITY
-    if recording.last_failure == "limited":
-        return EndReason.LIMITED
-    if recording.last_failure in OUR_FAILURES:
-        return EndReason.MISSED
-    attempt = recording.attempt
-    asked = recording.last_failure is not None or (attempt is not None and attempt.may_be_alive)
-    return EndReason.AGORA_UNAVAILABLE if asked else EndReason.MISSED
 
 
 # --- a task may be alive -----------------------------------------------------------------------------------------
@@ -202,14 +178,14 @@ def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]
     repeats = len(recording.policy.start_repeat_seconds)
     repeatable = attempt.sends <= repeats and now < resource_end_at(recording, attempt)
     again = recording.retry_at if recording.retry_at is not None else now
-    give_up = GiveUp(_give_up_reason(recording))
+    give_up = GiveUp(give_up_reason(recording))
     look = (None if attempt.sid is not None or attempt.several else _first_look_at(attempt), Look())
     stopping = recording.state is State.STOPPING
     if stopping and attempt.state is AttemptState.START_SENT:
         again = max(again, (attempt.start_resent_at or now) + START_ANSWER_SECONDS)
     return [
         *([look] if stopping else []),
-        (_while_starting(recording, recording.stop_at), give_up),
+        (_while_starting(recording, recording.stop_at), GiveUp(EndReason.STOP_AT)),
         (again, Start(hours_wanted(recording, now)) if repeatable else Acquire(new=False)),
         (_while_starting(recording, recording.start_deadline_at), give_up),
         look,
@@ -228,7 +204,8 @@ def _unaddressed(recording: Recording, attempt: Attempt, now: float) -> list[_Du
     look_at = attempt.next_query_at if attempt.next_query_at is not None else now
     return [
         (look_at if attempt.sid is None else None, Look()),
-        (_while_starting(recording, _give_up_at(recording)), GiveUp(_give_up_reason(recording))),
+        (_while_starting(recording, recording.stop_at), GiveUp(EndReason.STOP_AT)),
+        (_while_starting(recording, recording.start_deadline_at), GiveUp(give_up_reason(recording))),
     ]
 
 
@@ -259,7 +236,7 @@ def _running(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
         (attempt.storage_refresh_at, UpdateStorage()),
         (pause_warning, Warn("pause_too_long")),
         (attempt.next_query_at, Query()),
-        (recording.start_deadline_at if late else None, GiveUp(_give_up_reason(recording))),
+        (recording.start_deadline_at if late else None, GiveUp(give_up_reason(recording))),
         (recording.watch.next_list_at, Look()),
     ]
 
