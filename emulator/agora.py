@@ -88,13 +88,18 @@ class Agora:
             raise failure("update", 2, reason="update is not supported in web mode")
         if not task.running or task.stop_asked_at is not None:
             raise failure("update", 404)
+        outputs = request.rtmp_url
+        if task.rtmp_url is None and self._quirks.update_without_push != "starts":
+            if outputs is not None and self._quirks.update_without_push == "refused":
+                raise failure("update", 2, reason="rtmpPublishConfig: the task was started without a push")
+            outputs = None
         if request.storage is not None:
             self._check_token("update", request.storage, self.world.clock.now())
         if request.onhold is not None or self._quirks.update_resets:
             task.onhold = request.onhold or False
         task.storage = request.storage or task.storage
-        if request.rtmp_url not in (None, task.rtmp_url):
-            task.rtmp_url, task.rtmp_status = request.rtmp_url, "connecting"
+        if outputs not in (None, task.rtmp_url):
+            task.rtmp_url, task.rtmp_status = outputs, "connecting"
         task.wake.set()
         return render_ids(task, self._quirks)
 

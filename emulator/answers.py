@@ -29,7 +29,8 @@ def render_query(task: Task, quirks: Quirks, now: float) -> dict[str, Any]:
     files = render_files(task, quirks) if quirks.query_file_list and task.first_file_at is not None else []
     services = [_service("web_recorder_service", fileList=files, onhold=task.onhold, state=_state(task))]
     if task.rtmp_url is not None:
-        services.append(_service("rtmp_publish_service", outputs=_outputs(task)))
+        state = {"state": _state(task)} if quirks.push_state else {}
+        services.append(_service("rtmp_publish_service", outputs=_outputs(task), **state))
     if quirks.query_push_first:
         services.reverse()
     return {"status": status_of(task, now), "extensionServiceState": services}

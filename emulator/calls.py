@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import struct
 import uuid
@@ -25,9 +26,13 @@ from emulator.faults import Endpoint
 from emulator.fields import Refused
 from emulator.keys import AGORA, GATEWAY
 from emulator.settings import App
+from emulator.spelling import check_spelling
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _BODY_DEADLINE_SECONDS = 10.0
+_LOGGED_KEYS = 10
 _COMMANDS: dict[Endpoint, str] = {
     "acquire": "AcquireResource",
     "start": "StartCloudRecorder",
@@ -123,6 +128,7 @@ async def _answer(agora: Agora, call: Call) -> tuple[int, dict[str, Any]]:
 
 async def _perform(agora: Agora, call: Call) -> dict[str, Any]:
     quirks = agora.world.settings.quirks
+    call = _spelled(call, quirks.misspelt_keys)
     match call.endpoint:
         case "acquire":
             return agora.acquire(call.app, requests.parse_acquire(call.body, quirks))
@@ -134,6 +140,18 @@ async def _perform(agora: Agora, call: Call) -> dict[str, Any]:
             return agora.update(call.app, call.rid, call.sid, requests.parse_update(call.body, quirks))
         case _:
             return await agora.stop(call.app, call.rid, call.sid, requests.parse_stop(call.body, quirks))
+
+
+def _spelled(call: Call, treatment: str) -> Call:
+    """The call with unknown keys refused, or taken as the keys they are meant to be, or left alone; they are logged."""
+    if call.endpoint == "query":
+        return call
+    unknown, corrected = check_spelling(call.endpoint, call.body)
+    for key in unknown[:_LOGGED_KEYS]:
+        logger.warning("%s: %s (misspelt_keys: %s)", call.endpoint, key, treatment)
+    if unknown and treatment == "refused":
+        raise Refused(str(unknown[0]))
+    return replace(call, body=corrected) if treatment == "accepted" else call
 
 
 def render_failure(endpoint: Endpoint, error: Failure, ids: tuple[str, str, str, str], shape: str) -> dict[str, Any]:

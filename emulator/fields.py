@@ -17,13 +17,20 @@ class Refused(Exception):
         self.code = code
 
 
+def without_nulls(value: Any) -> Any:
+    """The value without keys that say null, however deep: null means "left out"."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 class Fields:
-    """Reads one JSON object, naming the field in every refusal."""
+    """Reads one JSON object, naming the field in every refusal. A key that says null was left out."""
 
     def __init__(self, value: object, path: str) -> None:
         if not isinstance(value, dict):
             raise Refused(f"{path}: must be an object")
-        self._value: dict[str, Any] = value
+        self._value: dict[str, Any] = {key: item for key, item in value.items() if item is not None}
         self._path = path
 
     def refuse(self, key: str, problem: str) -> Refused:
@@ -32,7 +39,7 @@ class Fields:
 
     def has(self, key: str) -> bool:
         """True when the field is there and not null."""
-        return self._value.get(key) is not None
+        return key in self._value
 
     def object(self, key: str) -> Fields:
         """A nested object."""
@@ -41,8 +48,8 @@ class Fields:
         return Fields(self._value[key], key if self._path == "body" else f"{self._path}.{key}")
 
     def raw(self, key: str) -> Any:
-        """The value as it came."""
-        return self._value[key]
+        """The value as it came, but for nulls."""
+        return without_nulls(self._value[key])
 
     def text(self, key: str) -> str:
         """A text that is not empty."""
@@ -54,6 +61,13 @@ class Fields:
     def optional_text(self, key: str) -> str | None:
         """A text, or None where it was left out."""
         return self.text(key) if self.has(key) else None
+
+    def choice(self, key: str, words: tuple[str, ...], default: str) -> str:
+        """One of some words; the default where it was left out or is empty, as the official Go client sends it."""
+        value = self._value.get(key) or default
+        if value not in words:
+            raise self.refuse(key, "must be " + " or ".join(f'"{word}"' for word in words))
+        return str(value)
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         """A number within bounds."""

@@ -27,6 +27,9 @@ class Quirks(BaseModel):
     stream_limits: Literal["none", "lower", "higher"] = Field(
         "none", description="the table of streams by size and area, and whose limit bounds mixed sizes"
     )
+    misspelt_keys: Literal["ignored", "refused", "accepted"] = Field(
+        "ignored", description="keys that Agora does not document, such as VideoBitrate"
+    )
     # Answers
     error_body: Literal["short", "long"] = "short"
     echo_names: bool = Field(True, description="answers carry cname and uid")
@@ -34,6 +37,7 @@ class Quirks(BaseModel):
     used_up_code: Literal[433, 1001] = Field(433, description="code of a resource id that is too old or was used")
     query_file_list: bool = Field(True, description="query fills fileList")
     query_push_first: bool = Field(False, description="query lists the push before the recorder")
+    push_state: bool = Field(True, description="query's push entry carries state")
     exiting_query: Literal["status", "501"] = Field("status", description="query between stop and exit")
     file_key: Literal["filename", "fileName"] = "filename"
     file_prefix: bool = Field(False, description="listed file names carry the folders")
@@ -48,6 +52,9 @@ class Quirks(BaseModel):
     # Calls
     update_refused: bool = Field(False, description="update is refused with 400, code 2")
     update_resets: bool = Field(False, description="a block left out of update falls back: onhold to false")
+    update_without_push: Literal["starts", "refused", "ignored"] = Field(
+        "starts", description="an update with outputs where start named no push"
+    )
     # Notices
     notice_sid: bool = Field(True, description="top-level sid in notices")
     service_scene: bool = Field(True, description="serviceScene in notices")

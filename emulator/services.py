@@ -13,6 +13,7 @@ from emulator.quirks import Quirks
 
 _RTMP = re.compile(r"rtmps?://\S+")
 _PIXELS = 1920 * 1080
+_POLICIES = ("error_ignore", "error_abort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,17 @@ class Push:
 
 def parse_services(config: Fields, quirks: Quirks) -> tuple[Page, Push | None]:
     """Raise Refused, or give the page and the push. Exactly one recorder and at most one push are accepted."""
-    if config.has("errorHandlePolicy") and config.text("errorHandlePolicy") != "error_abort":
-        raise config.refuse("errorHandlePolicy", 'must be "error_abort"')
+    config.choice("errorHandlePolicy", ("error_abort",), "error_abort")
     page: Page | None = None
     push: Push | None = None
     for service in config.objects("extensionServices"):
         name, parameter = service.text("serviceName"), service.object("serviceParam")
         if name == "web_recorder_service" and page is None:
+            service.choice("errorHandlePolicy", _POLICIES, "error_abort")
             page = _page(parameter, quirks)
         elif name == "rtmp_publish_service" and push is None:
-            push = Push(parse_outputs(parameter), _aborts(service))
+            policy = service.choice("errorHandlePolicy", _POLICIES, "error_ignore")
+            push = Push(parse_outputs(parameter), aborts=policy == "error_abort")
         else:
             raise service.refuse("serviceName", "is unknown or there twice")
     if page is None:
@@ -92,11 +94,3 @@ def parse_outputs(fields: Fields) -> str:
     if not _RTMP.fullmatch(url):
         raise outputs[0].refuse("rtmpUrl", "must be an rtmp or rtmps URL")
     return url
-
-
-def _aborts(service: Fields) -> bool:
-    """True when a failed push is to end the task."""
-    policy = service.optional_text("errorHandlePolicy") or "error_ignore"
-    if policy not in ("error_ignore", "error_abort"):
-        raise service.refuse("errorHandlePolicy", 'must be "error_ignore" or "error_abort"')
-    return policy == "error_abort"

@@ -22,6 +22,7 @@ FAULTS = [
     {"kind": "page_dies", "seconds": 0.2, "uid": DYING},
     {"kind": "upload_fails", "code": 32, "uid": REFUSED},
 ]
+PUSH = {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": "rtmp://live.example.org/app/key2"}]}}
 
 
 @dataclass
@@ -95,6 +96,8 @@ async def _probe(agora: Client, story: Story) -> None:
     for name, expired, changes in [
         ("small", 72, {"videoWidth": 100, "videoHeight": 100}),
         ("thin", 72, {"videoBitrate": 10}),
+        ("Thin", 72, {"VideoBitrate": 10}),
+        ("Fit", 72, {"VideoBitrate": 1000}),
         ("equal", 3, {}),
         ("above", 2, {}),
     ]:
@@ -120,8 +123,7 @@ async def _main(agora: Client, story: Story, folder: str) -> None:
     await agora.call(session, "update", {"webRecordingConfig": {"onhold": True}})
     await _passes(0.6)
     story.answers["held"] = await agora.call(session, "query")
-    push = {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": "rtmp://live.example.org/app/key2"}]}}
-    story.answers["update"] = await agora.call(session, "update", push)
+    story.answers["update"] = await agora.call(session, "update", PUSH)
     story.answers["pushed"] = await agora.call(session, "query")
     await agora.call(session, "update", {"webRecordingConfig": {"onhold": False}})
     truth = await agora.task(session)
@@ -147,6 +149,9 @@ async def _side(agora: Client, story: Story, uid: str, folder: str) -> None:
     await until(lambda: _made(agora, session, uid))
     await _passes(0.5)
     story.truths[uid] |= {"ran_on": (await agora.task(session))["running"]}
+    if uid == LOSSY:
+        story.answers["new push"] = await agora.call(session, "update", PUSH)
+        story.answers["new push seen"] = await agora.call(session, "query")
     if uid in (LOSSY, SLOW, HELD):
         story.stops[uid] = await agora.call(session, "stop")
 

@@ -32,6 +32,11 @@ def _services(story: Story, answer: str) -> list[str]:
     return [state["serviceName"].partition("_")[0] for state in body.get("extensionServiceState", [])]
 
 
+def _new_push(story: Story) -> tuple[int, list[str]]:
+    """What an update with outputs of a task without a push is answered, and what query lists then."""
+    return story.answers["new push"][0], _services(story, "new push seen")
+
+
 def _listed(story: Story) -> dict[str, Any]:
     """The playlist in event 71."""
     first: dict[str, Any] = story.details(71)[0]["fileList"][0]
@@ -85,6 +90,8 @@ ROWS = [
     Row("cname_max_bytes", lambda s: s.probes["long"][0], 400, 200),
     Row("min_side", lambda s: s.probes["small"][0], 400, 200),
     Row("bitrate_limits", lambda s: s.probes["thin"][0], 400, 200),
+    Row("misspelt_keys", lambda s: [s.probes[n][0] for n in ("Thin", "Fit")], [200, 200], [400, 400]),
+    Row("misspelt_keys", lambda s: [s.probes[n][0] for n in ("Thin", "Fit")], [200, 200], [400, 200], "some"),
     Row("region_fields", lambda s: [s.probes[n][0] for n in ("region", "regionAffinity")], [200, 200], [200, 400]),
     Row(
         "region_fields", lambda s: [s.probes[n][0] for n in ("region", "regionAffinity")], [200] * 2, [400, 200], "some"
@@ -98,6 +105,7 @@ ROWS = [
     Row("used_up_code", lambda s: s.probes["spent"][1]["code"], 433, 1001),
     Row("query_file_list", lambda s: bool(s.service("query", "web_recorder_service")["fileList"]), True, False, "some"),
     Row("query_push_first", lambda s: _services(s, "query"), ["web", "rtmp"], ["rtmp", "web"]),
+    Row("push_state", lambda s: "state" in s.service("query", "rtmp_publish_service"), True, False),
     Row("exiting_query", lambda s: s.answers["exiting"][1].get("code"), None, 501),
     Row("file_key", lambda s: "filename" in _listed(s), True, False),
     Row("file_prefix", lambda s: "/" in str(_listed(s)), False, True),
@@ -119,6 +127,8 @@ ROWS = [
         "few",
     ),
     Row("update_resets", lambda s: s.service("pushed", "web_recorder_service")["onhold"], True, False),
+    Row("update_without_push", _new_push, (200, ["web", "rtmp"]), (400, ["web"])),
+    Row("update_without_push", _new_push, (200, ["web", "rtmp"]), (200, ["web"]), "some"),
     Row("notice_sid", lambda s: "sid" in s.bodies[0], True, False),
     Row("service_scene", lambda s: "serviceScene" in s.bodies[0]["payload"], True, False),
     Row(
