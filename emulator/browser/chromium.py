@@ -41,6 +41,8 @@ _FLAGS = (
     *("--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter"),
     *("--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--password-store=basic", "--test-type"),
     *("--window-position=0,0", "--remote-debugging-port=0"),
+    # Nobody is there to answer, and the question would cover the page.
+    "--deny-permission-prompts",
 )
 
 
@@ -79,8 +81,11 @@ class Tab:
         self._cdp.on(method, handler, self._session)
 
     async def evaluate(self, expression: str, *, seconds: float = 10.0) -> Any:
-        """The value of a JavaScript expression, promises awaited. Raises CdpError when it throws."""
-        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True, "userGesture": True}
+        """The value of a JavaScript expression, promises awaited. Raises CdpError when it throws.
+
+        It is no click: that would let the page open windows and fill the screen for some seconds.
+        """
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         answer = await self.send("Runtime.evaluate", asked, seconds=seconds)
         if "exceptionDetails" in answer:
             raise CdpError(str(answer["exceptionDetails"].get("text", "the expression failed")))
@@ -142,6 +147,7 @@ async def launch(
                 cdp = await _connected(url)
                 try:
                     product = (await cdp.send("Browser.getVersion"))["product"]
+                    await cdp.send("Browser.setDownloadBehavior", {"behavior": "deny"})
                     yield Chromium(process, cdp, look, product.rpartition("/")[2])
                 finally:
                     await cdp.close()

@@ -90,8 +90,24 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
         bool(first.dialogs),
         "Show no alert, confirm or prompt to the recorder: nobody answers it.",
     )
+    yield _judged(
+        "windows",
+        "it opens no window, print sheet or other program",
+        _some(unique(seen.windows)) or "none opened",
+        bool(seen.windows),
+        "Open nothing beside the page where the recorder looks: it may cover the recording to its end.",
+    )
     if first.layout is not None:
         layout = first.layout
+        overlay = layout.overlay
+        yield _judged(
+            "overlay",
+            "nothing covers the whole page",
+            "nothing does" if overlay is None else overlay.what + (" waits for a click" if overlay.waits else ""),
+            overlay is not None,
+            "Show the recorder no cookie wall, tour or curtain (a URL parameter tells you): nobody clicks it away.",
+            "error" if overlay is not None and overlay.waits else "warning",
+        )
         yield _judged(
             "layout",
             "everything is on one screen",

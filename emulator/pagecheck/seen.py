@@ -10,6 +10,14 @@ _BUSIEST_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """What covers the whole page. `waits`: something in reach is to be clicked or filled in."""
+
+    what: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The window and what is in it, in pixels. `cut`: the page hides what does not fit."""
 
@@ -20,6 +28,7 @@ class Layout:
     cut: bool
     text: int
     title: str
+    overlay: Overlay | None = None
 
     @property
     def overflow(self) -> int:
@@ -95,6 +104,7 @@ class Seen:
     webgl: list[str] = field(default_factory=list)
     opens: list[str] = field(default_factory=list)
     publishes: list[str] = field(default_factory=list)
+    windows: list[str] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
     cpu: float = 0.0
     busy: float = 0.0

@@ -16,7 +16,7 @@ from typing import Any
 from emulator.browser.cdp import CdpError
 from emulator.browser.chromium import Chromium, Tab
 from emulator.pagecheck.requests import Requests
-from emulator.pagecheck.seen import Layout, Loaded, Media, Seen, Traffic
+from emulator.pagecheck.seen import Layout, Loaded, Media, Overlay, Seen, Traffic
 
 _BINDING = "__pagereel_tell"
 _WATCH = (files("emulator.pagecheck") / "watch.js").read_text(encoding="utf-8")
@@ -80,6 +80,7 @@ class _Visit:
         self._requests = Requests(tab, frame, self._seen, lambda: self._loaded, lambda: time.monotonic() - self._began)
         tab.on("Page.loadEventFired", lambda _: self._load_event.set())
         tab.on("Page.javascriptDialogOpening", self._on_dialog)
+        tab.on("Page.windowOpen", lambda _: self._seen.windows.append("a new window"))
         tab.on("Runtime.bindingCalled", self._on_told)
         tab.on("Runtime.exceptionThrown", self._on_exception)
         tab.on("Runtime.consoleAPICalled", self._on_console)
@@ -177,10 +178,13 @@ class _Visit:
                 seen.webgl.append(told["type"])
             case "opens":
                 seen.opens.append(told["what"])
+            case "windows":
+                seen.windows.append(told["what"])
             case "publishes":
                 seen.publishes.append(told["what"])
             case "layout":
-                self._loaded.layout = Layout(**told)
+                found = told.pop("overlay")
+                self._loaded.layout = Layout(**told, overlay=Overlay(**found) if found else None)
             case "scan":
                 self._loaded.login |= told["password"]
                 if self._loaded is seen.first:

@@ -22,6 +22,15 @@
     });
   }
 
+  const opened = (what) => tell("windows", { what });
+  hook(window, "open", () => opened("window.open"));
+  hook(window, "print", () => opened("print"));
+  hook(Document.prototype, "execCommand", (name) => { if (/^print$/i.test(String(name))) opened("print"); });
+  globalThis.navigation?.addEventListener("navigate", (event) => {
+    const scheme = new URL(event.destination.url).protocol;
+    if (!/^(https?|about|blob|data|file|javascript):$/.test(scheme)) opened(scheme);
+  });
+
   const devices = globalThis.MediaDevices && MediaDevices.prototype;
   hook(devices, "getUserMedia", (asked) => {
     if (asked && asked.audio) tell("opens", { what: "microphone" });
@@ -63,6 +72,48 @@
   const overflows = (element) =>
     element.scrollHeight > element.clientHeight + 1 || element.scrollWidth > element.clientWidth + 1;
 
+  // The element on top at a point, whatever shadow tree it is in; and whether one element is in another.
+  const topAt = (x, y) => {
+    let found = document.elementFromPoint(x, y);
+    for (let inner; found?.shadowRoot && (inner = found.shadowRoot.elementFromPoint(x, y)) && inner !== found;) found = inner;
+    return found;
+  };
+  const within = (element, outer) => {
+    for (let node = element; node; node = node.parentNode || node.host) if (node === outer) return true;
+    return false;
+  };
+  const topOf = (element) => {
+    const box = element.getBoundingClientRect();
+    return topAt(box.x + box.width / 2, box.y + box.height / 2);
+  };
+  const covers = (element) => {
+    const style = getComputedStyle(element), box = element.getBoundingClientRect();
+    return style.position === "fixed" && box.width >= innerWidth * 0.95 && box.height >= innerHeight * 0.95
+      && element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  };
+  const holdsContent = (element) =>
+    /^(img|video|canvas|svg|iframe|input|button)$/.test(element.localName)
+    || [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+  // Whether anything of it is seen: a layer that only catches clicks hides nothing.
+  const painted = (element) => {
+    const style = getComputedStyle(element);
+    return !/^(rgba\(.*, 0\)|transparent)$/.test(style.backgroundColor) || style.backgroundImage !== "none"
+      || (style.backdropFilter || "none") !== "none" || [element, ...all(element)].some(holdsContent);
+  };
+  const controls = "a[href], button, input, select, textarea, iframe, [role=button]";
+
+  // What lies over the whole page: a modal dialog, or a fixed layer with something of the page under it.
+  const overlay = () => {
+    const elements = [...all(document)].filter((element) => element !== document.body);
+    let found = elements.find((element) => element.localName === "dialog" && element.matches(":modal"));
+    found ||= elements.find((element) => covers(element) && painted(element) && elements.some((other) =>
+      !within(other, element) && !within(element, other) && holdsContent(other) && shown(other)
+      && within(topOf(other), element)));
+    if (!found) return null;
+    const waits = elements.some((element) => element.matches(controls) && shown(element) && within(topOf(element), element));
+    return { what: found.localName + (found.id ? `#${found.id.slice(0, 40)}` : ""), waits };
+  };
+
   const scan = () => {
     const media = [];
     let password = false, inside = 0;
@@ -85,6 +136,7 @@
     // A page that hides its overflow on both has it in its body.
     const roots = [document.documentElement, document.body].filter(Boolean);
     tell("layout", {
+      overlay: overlay(),
       width: innerWidth, height: innerHeight,
       content_width: Math.max(...roots.map((root) => root.scrollWidth)),
       content_height: Math.max(...roots.map((root) => root.scrollHeight)),

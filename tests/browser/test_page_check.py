@@ -28,6 +28,17 @@ PAGES = {
     "clean.html": {},
     "clean_media.html": {},
     "clean_downlink.html": {},
+    "clean_fixed.html": {},
+    "clean_app.html": {},
+    "overlay.html": {"overlay": ("error", "div#consent waits for a click")},
+    "overlay_siblings.html": {"overlay": ("error", "div#backdrop waits for a click")},
+    "overlay_shadow.html": {"overlay": ("error", "div#wall waits for a click")},
+    "overlay_modal.html": {"overlay": ("error", "dialog#tour waits for a click")},
+    "overlay_curtain.html": {"overlay": ("warning", "div#curtain")},
+    "popup.html": {"windows": ("error", "window.open")},
+    "popup_link.html": {"windows": ("error", "a new window")},
+    "print.html": {"windows": ("error", "print")},
+    "other_program.html": {"windows": ("error", "example-app:"), "redirect": ("error", "example-app:")},
     "layout.html": {"layout": ("error", "1280 × 1557 in 1280 × 720")},
     "cut.html": {"layout": ("warning", "2000 × 720 in 1280 × 720, cut off")},
     "scrolls_inside.html": {"scrolls_inside": ("warning", "1 part")},
@@ -98,8 +109,8 @@ def compare(found: dict[str, tuple[str, str]], expected: dict[str, tuple[str, st
 async def test_each_rule_that_a_page_breaks_is_found_with_its_value_and_no_other(
     browser: Chromium, pages: str, page: str
 ) -> None:
-    # What is told of media and of WebRTC is told every half second.
-    seconds = 2.5 if page in ("rtc_up.html", "clean_media.html") else QUICK.seconds
+    # What is told of media, of WebRTC and of what covers the page at the end is told every half second.
+    seconds = 2.5 if page in ("rtc_up.html", "clean_media.html", "clean_fixed.html") else QUICK.seconds
     seen = await visit(browser, f"{pages}/{page}?token=private", replace(QUICK, seconds=seconds))
     judged = judge(seen, Limits(memory_bytes=400 * 1024**2))
     compare(broken(judged), PAGES[page])
