@@ -44,13 +44,15 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Where the running processes are. `store`: endpoint and keys of the S3 server."""
+    """Where the running processes are. `store`: endpoint and keys of the S3 server. `allowance_seconds`: how long after
+    its request a recording's wanted window begins."""
 
     api: str
     callbacks: str
     emulator: str
     store: Mapping[str, str]
     token: str
+    allowance_seconds: int
 
     @property
     def described(self) -> dict[str, Any]:
@@ -85,12 +87,13 @@ async def open_sandbox(
         (root / "token").write_text(token)
         hosts = ["127.0.0.1", "localhost", *page_hosts]
         settings = _settings(root, emulator, store, port, callbacks, secret, database_url)
-        (root / "pagereel.toml").write_text(
-            settings + (_BROWSER_SETTINGS if browser else _DRAWN_SETTINGS) + _urls(hosts)
-        )
+        # A browser takes a few seconds to start.
+        allowance, size = (8, (1280, 720)) if browser else (2, (640, 360))
+        (root / "pagereel.toml").write_text(settings + _start_settings(allowance, *size) + _urls(hosts))
         serve = [sys.executable, "-m", "service.cli", "--config", str(root / "pagereel.toml"), "serve"]
         api = await stack.enter_async_context(_process(root, "service", serve, r"api listening on (\S+)"))
-        yield Sandbox(api, f"http://127.0.0.1:{callbacks}/agora/demo/notifications", emulator, store, token)
+        notifications = f"http://127.0.0.1:{callbacks}/agora/demo/notifications"
+        yield Sandbox(api, notifications, emulator, store, token, allowance)
 
 
 def _emulator(*words: str) -> list[str]:
@@ -219,20 +222,13 @@ two_reads_apart_seconds = 1
 """
 
 
-_DRAWN_SETTINGS = """start_allowance_seconds = 2
+def _start_settings(allowance_seconds: int, width: int, height: int) -> str:
+    """The end of `[timing]`, and the size of the picture."""
+    return f"""start_allowance_seconds = {allowance_seconds}
 
 [presets.default]
-video_width = 640
-video_height = 360
-"""
-
-
-# A browser takes a few seconds to start.
-_BROWSER_SETTINGS = """start_allowance_seconds = 8
-
-[presets.default]
-video_width = 1280
-video_height = 720
+video_width = {width}
+video_height = {height}
 """
 
 

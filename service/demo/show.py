@@ -5,8 +5,9 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from service.demo.sandbox import BUCKET, DemoError, Sandbox, open_sandbox
@@ -57,20 +58,46 @@ async def run_demo(
         house = await stack.enter_async_context(_house(sandbox, page))
         result = await _show(house, console, keep or Path.cwd() / "var" / "demo")
     result["seconds"] = round(time.monotonic() - began, 1)
-    good: bool = result["verdict"] == "verified" and result["damaged"]["state"] == "incomplete"
+    good = is_as_it_should_be(result)
     console.print(f"\n{'Done' if good else 'NOT as it should be'} after {result['seconds']} s.")
     if as_json:
         print(json.dumps(result))
     return good
 
 
+def is_as_it_should_be(result: Mapping[str, Any]) -> bool:
+    """Whether the demo showed what it is there to show: one recording proven, and of the other one what is missing."""
+    damaged = result["damaged"]
+    coverage = damaged["coverage"]
+    return bool(
+        result["verdict"] == "verified"
+        and damaged["state"] == "incomplete"
+        and coverage is not None
+        and coverage["share"] < 1
+        and {"slice_missing", "gap"} <= {finding["code"] for finding in damaged["findings"]}
+    )
+
+
+def choose_slice(keys: Sequence[str], window_from_at: float) -> str | None:
+    """The first slice of the wanted window, unless it is the newest one: that may be cut short by the stop. None where
+    there is none yet. A slice's name ends with the UTC time of its beginning."""
+    slices = sorted(key for key in keys if key.endswith(".ts"))
+    return next((key for key in slices[:-1] if _began_at(key) >= window_from_at), None)
+
+
+def _began_at(key: str) -> float:
+    digits = key.removesuffix(".ts").rpartition("_")[2]
+    return datetime.strptime(digits[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp() + int(digits[14:17]) / 1000
+
+
 class _House:
     """The sandbox as a caller of its API sees it, and the page that is recorded."""
 
-    def __init__(self, http: aiohttp.ClientSession, api: str, store: Mapping[str, str], page: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, sandbox: Sandbox, page: str) -> None:
         self.http = http
-        self.api = api
-        self.store = store
+        self.api = sandbox.api
+        self.store = sandbox.store
+        self.allowance_seconds = sandbox.allowance_seconds
         self.page = page
 
     async def call(self, method: str, path: str, **more: Any) -> Any:
@@ -99,7 +126,7 @@ class _House:
 async def _house(sandbox: Sandbox, page: str) -> AsyncIterator[_House]:
     headers = {"Authorization": f"Bearer {sandbox.token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as http:
-        yield _House(http, sandbox.api, sandbox.store, page)
+        yield _House(http, sandbox, page)
 
 
 async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
@@ -122,11 +149,12 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
     recording = await _start(house, console)
     await _watch(house, console, recording, RECORD_SECONDS / 2)
     victim = await _delete_slice(house, recording)
-    console.print(f"  deleted from the bucket: {victim}")
+    console.print(f"  deleted from the bucket: {_short(victim)}")
     second = await _stop_and_wait(house, console, recording)
     findings = (second.get("latest_report") or {}).get("findings", [])
     for finding in findings:
         console.print(Text.assemble("  ", (finding["code"], "bold red"), f" {finding['text']}"))
+    console.print("  It is not concluded: the service looks again until the files are whole, or gives up after a day.")
 
     notifications = (await house.call("GET", "/v1/notifications", params={"limit": "200"}))["items"]
     await _print_metrics(house, console)
@@ -134,7 +162,13 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
         "recording": first,
         "verdict": first["verdict"],
         "files": [{name: file[name] for name in ("key", "kind", "size_bytes")} for file in files],
-        "damaged": {"id": recording, "state": second["state"], "deleted": victim, "findings": findings},
+        "damaged": {
+            "id": recording,
+            "state": second["state"],
+            "deleted": victim,
+            "coverage": second["coverage"],
+            "findings": findings,
+        },
         "notifications": len(notifications),
     }
 
@@ -176,15 +210,20 @@ async def _stop_and_wait(house: _House, console: Console, recording: str) -> dic
 
 
 async def _delete_slice(house: _House, recording: str) -> str:
-    """Remove a slice from the middle, as a lifecycle rule or a careless hand would."""
+    """Remove a slice of the wanted window, as a lifecycle rule or a careless hand would; wait until one is there."""
+    shown = await house.call("GET", f"/v1/recordings/{recording}")
+    window_from_at = datetime.fromisoformat(shown["instants"]["requested_at"]).timestamp() + house.allowance_seconds
     prefix = f"demo/{recording.removeprefix('rec_').lower()}/"
+    deadline = time.monotonic() + PATIENCE_SECONDS
     async with house.s3() as s3:
-        listed = await s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
-        slices = [item["Key"] for item in listed.get("Contents", []) if item["Key"].endswith(".ts")]
-        if len(slices) < 3:
-            raise DemoError(f"only {len(slices)} slices are in the bucket")
-        await s3.delete_object(Bucket=BUCKET, Key=slices[1])
-        return str(slices[1])
+        while time.monotonic() < deadline:
+            listed = await s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+            victim = choose_slice([item["Key"] for item in listed.get("Contents", [])], window_from_at)
+            if victim is not None:
+                await s3.delete_object(Bucket=BUCKET, Key=victim)
+                return victim
+            await asyncio.sleep(0.5)
+    raise DemoError(f"no slice of the wanted window came within {PATIENCE_SECONDS} s")
 
 
 async def _fetch_mp4(house: _House, files: list[dict[str, Any]], keep: Path) -> Path:
@@ -199,12 +238,18 @@ async def _fetch_mp4(house: _House, files: list[dict[str, Any]], keep: Path) -> 
     return path
 
 
+def _short(key: str) -> str:
+    """What tells a file from its neighbours: the end of its name, behind the task's id and the channel's."""
+    name = key.rsplit("/", 1)[-1]
+    return "…_" + name.rpartition("_")[2] if name.endswith((".ts", ".mp4")) else "…" + name[name.rindex(".") :]
+
+
 def _print_files(console: Console, files: list[dict[str, Any]]) -> None:
     table = Table("file", "kind", "bytes", "seconds", box=None, pad_edge=False)
     for file in files:
         seconds = file.get("duration_seconds")
         table.add_row(
-            file["key"].rsplit("/", 1)[-1][-44:],
+            _short(file["key"]),
             file["kind"],
             str(file["size_bytes"]),
             "" if seconds is None else f"{seconds:.2f}",
@@ -214,10 +259,10 @@ def _print_files(console: Console, files: list[dict[str, Any]]) -> None:
 
 async def _print_timeline(house: _House, console: Console, recording: str) -> None:
     entries = (await house.call("GET", f"/v1/recordings/{recording}/timeline", params={"limit": "200"}))["items"]
-    table = Table("at", "source", "what", "", box=None, pad_edge=False)
+    table = Table("at", "what", Column(overflow="fold"), box=None, pad_edge=False)
     for entry in entries:
         detail = ", ".join(f"{key}={value}" for key, value in entry["detail"].items())
-        table.add_row(entry["at"][11:23], entry["source"], entry["kind"], detail[: max(20, console.width - 60)])
+        table.add_row(entry["at"][11:23], entry["kind"], detail)
     console.print(table)
 
 

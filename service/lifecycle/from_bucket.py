@@ -56,6 +56,8 @@ def _judge_picture(draft: Draft, look: Looked) -> None:
         draft.attend("picture_error_page", "the newest slice shows an error page of the browser instead of the page")
     elif look.picture == "fine":
         draft.attended("picture_blank", "picture_error_page")
+    if look.silent is None:
+        return
     if not look.silent:
         draft.attended("sound_silent")
         return

@@ -248,7 +248,8 @@ class Looked:
     """What a LIST after the last known key showed: new slices and where the next LIST goes on.
 
     `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
-    `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at."""
+    `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at, or
+    too little heard to say."""
 
     slices: int
     size_bytes: int

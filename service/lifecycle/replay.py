@@ -274,7 +274,7 @@ class _Replay:
         if code == "stalled":
             return Looked(0, 0, "", line.at - float(line.detail.get("seconds", 0)))
         if code in ("picture_blank", "picture_error_page"):
-            return Looked(FIRST_SLICES, 0, "", line.at, picture=str(line.detail.get("picture")))
+            return Looked(FIRST_SLICES, 0, "", line.at, picture=str(line.detail.get("picture")), silent=False)
         if code == "sound_silent":
             return Looked(FIRST_SLICES, 0, "", line.at, picture="fine", silent=True)
         return None

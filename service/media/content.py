@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from service.media.findings import Evidence, Findings
 from service.media.listing import Listed
-from service.media.pictures import Look, Sample
+from service.media.pictures import SILENCE_PROVEN_SECONDS, Look, Sample
 from service.media.sampling import stretches
 from service.media.slices import SliceFacts
 from service.report import Interval, Severity
@@ -118,6 +118,8 @@ class _Rules:
             return
         samples = {index: one for index, one in self._all.items() if one.silent is not None}
         if samples and all(one.silent for one in samples.values()):
+            if sum(one.heard_seconds for one in samples.values()) < SILENCE_PROVEN_SECONDS:
+                return
             text = f"There is no sound in any of the {len(samples)} slices listened to."
             self._findings.add("sound_silent", text, evidence={"samples": len(samples)})
             return

@@ -15,6 +15,8 @@ ONE_COLOUR_ENTROPY = 0.5
 BLACK_BELOW = 32.0
 WHITE_ABOVE = 230.0
 SILENT_BELOW_DB = -60.0
+# Less than this between two beeps or two words is a breath, not silence.
+SILENCE_PROVEN_SECONDS = 1.5
 
 
 class Look(StrEnum):
@@ -31,8 +33,8 @@ class Look(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What was seen and heard in a slice. `print_` is what two equal pictures have in common; `still`: nothing moved in
-    it; `silent` None: no sound came out. `blank_share` is how much of the slice shows nothing, `damaged` how many
-    pictures and sounds do not come out clean."""
+    it; `silent` None: no sound came out; `heard_seconds` of sound were listened to. `blank_share` is how much of the
+    slice shows nothing, `damaged` how many pictures and sounds do not come out clean."""
 
     look: Look
     silent: bool | None
@@ -43,6 +45,12 @@ class Sample:
     colours: float = 0.0
     blank_share: float = 0.0
     damaged: int = 0
+    heard_seconds: float = 0.0
+
+    @property
+    def proven_silent(self) -> bool | None:
+        """Whether it is silent; None where too little was heard to say so."""
+        return None if self.silent and self.heard_seconds < SILENCE_PROVEN_SECONDS else self.silent
 
     @property
     def bad_picture(self) -> bool:
@@ -59,8 +67,9 @@ def read_sample(facts: Mapping[str, Any]) -> Sample:
     loudness = facts.get("loudness")
     silent = None if loudness is None else loudness < SILENT_BELOW_DB
     damaged = int(facts.get("damaged", 0))
+    heard = float(facts.get("sound_seconds", 0.0))
     if "mean" not in facts:
-        return Sample(Look.NONE, silent, channels=facts.get("channels"), damaged=damaged)
+        return Sample(Look.NONE, silent, channels=facts.get("channels"), damaged=damaged, heard_seconds=heard)
     look = look_of(facts)
     blank = [look_of(one) is not Look.FINE for one in facts["judged"]]
     # A slice counts as blank by its first picture, as a sample of it does, or by all that were judged.
@@ -75,6 +84,7 @@ def read_sample(facts: Mapping[str, Any]) -> Sample:
         facts["entropy"],
         share,
         damaged,
+        heard,
     )
 
 

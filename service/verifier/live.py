@@ -17,20 +17,26 @@ SAMPLE_EVERY_SECONDS = 300.0
 async def sample_newest(
     bucket: Bucket, recording: Recording, look: Look, decoder: Decoder, usage: Usage
 ) -> Sample | None:
-    """Decode the beginning of the newest slice: of the second one, then of one in five minutes. None where it is not
-    time, and where the slice cannot be read or decoded now: the verification after the end judges."""
+    """Decode the beginning of the newest slice: of the second one, then of one in five minutes; more of it where too
+    little was heard to tell silence from a breath. None where it is not time, and where the slice cannot be read or
+    decoded now: the verification after the end judges."""
     slices = [file for file in look.files if file.kind is FileKind.SLICE and file.size_bytes]
     if not slices or not _is_due(recording, look) or not can_decode():
         return None
     newest = max(slices, key=lambda file: file.starts_at or 0)
+    sample = None
     try:
-        fetched = await bucket.fetch(newest.key, SAMPLE_BYTES[0], span=(0, SAMPLE_BYTES[0] - 1), usage=usage)
-        if fetched is None or not fetched.content:
-            return None
-        facts, _ = await decoder.run("sample", fetched.content, cut=True, sets="")
+        for count in SAMPLE_BYTES:
+            fetched = await bucket.fetch(newest.key, count, span=(0, count - 1), usage=usage)
+            if fetched is None or not fetched.content:
+                return None
+            facts, _ = await decoder.run("sample", fetched.content, cut=True, sets="")
+            sample = read_sample(facts)
+            if sample.proven_silent is not None or not sample.silent or count >= (newest.size_bytes or 0):
+                break
     except (OutsideError, DecoderFailed):
         return None
-    return read_sample(facts)
+    return sample
 
 
 def _is_due(recording: Recording, look: Look) -> bool:

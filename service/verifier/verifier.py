@@ -70,7 +70,7 @@ class Verifier:
         try:
             seen = await look(bucket, recording, usage)
             sample = await sample_newest(bucket, recording, seen, self._live, usage)
-            return seen if sample is None else replace(seen, picture=sample.look, silent=sample.silent)
+            return seen if sample is None else replace(seen, picture=sample.look, silent=sample.proven_silent)
         finally:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
 

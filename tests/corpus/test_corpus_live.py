@@ -1,17 +1,22 @@
 """While a recording runs its first slices are looked at, and a blank page is told of."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from corpus_bench import Bench
 from corpus_media import Shape, slice_of
 from corpus_recordings import BEGIN, CNAME, PREFIX, SID, utc17
 
+from service.buckets import Usage
 from service.lifecycle import apply, next_step
 from service.lifecycle.observations import Look, Looked
 from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
-from service.report import Level
+from service.report import FileKind, JudgedFile, Level
+from service.verifier import Look as Seen
 from service.verifier import Verifier
+from service.verifier.content import SAMPLE_BYTES
+from service.verifier.live import sample_newest
 
 SHAPE = Shape()
 
@@ -84,7 +89,57 @@ async def test_the_second_slice_and_then_one_in_five_minutes_is_decoded(bench: B
         await verifier.close()
 
 
-def looked(row: Recording, slices: int, picture: str | None, at: float, *, silent: bool = False) -> Recording:
+async def test_a_slice_too_short_to_tell_silence_from_a_breath_says_nothing_of_sound(bench: Bench) -> None:
+    """The slice that a pause cuts off lasts a moment, between two words."""
+    verifier = Verifier(lambda _: bench.bucket)
+    try:
+        for seconds, silent in ((1, None), (8, True)):
+            short = f"{PREFIX}{SID}_{CNAME}_{utc17(BEGIN + SHAPE.seconds)}.ts"
+            bench.store.hold(
+                {
+                    f"{PREFIX}{SID}_{CNAME}_{utc17(BEGIN)}.ts": slice_of(SHAPE, "page", 0),
+                    short: slice_of(replace(SHAPE, seconds=seconds), "silent", 1),
+                }
+            )
+            seen = await verifier.look(running())
+            assert (seen.picture, seen.silent) == ("fine", silent)
+    finally:
+        await verifier.close()
+
+
+@pytest.mark.parametrize(
+    ("heard", "loud", "size", "reads", "silent"),
+    [
+        (0.5, False, 10**6, 3, True),  # it is silent as far as it is read
+        (0.5, True, 10**6, 1, False),
+        (0.2, False, 10**6, 3, None),
+        (0.5, False, 200_000, 2, None),  # no more is there
+        (1.5, False, 10**6, 1, True),
+    ],
+)
+async def test_more_of_a_slice_is_read_where_its_beginning_holds_too_little_sound(
+    heard: float, loud: bool, size: int, reads: int, silent: bool | None
+) -> None:
+    asked: list[int] = []
+
+    class Rich:
+        async def fetch(self, key: str, count: int, **_: object) -> SimpleNamespace:
+            asked.append(count)
+            return SimpleNamespace(content=bytes(min(count, size)))
+
+    class Listener:
+        async def run(self, _: str, content: bytes, **__: object) -> tuple[dict[str, float], None]:
+            seconds = heard * len(content) / SAMPLE_BYTES[0]
+            return {"loudness": -10.0 if loud else -90.0, "sound_seconds": seconds}, None
+
+    newest = JudgedFile("key", FileKind.SLICE, size, "", None, starts_at=BEGIN, listed=True)
+    seen = Seen("", slices=2, last_slice_at=BEGIN, files=(newest,))
+    sample = await sample_newest(Rich(), running(), seen, Listener(), Usage())  # type: ignore[arg-type]
+    assert sample is not None
+    assert (len(asked), sample.proven_silent) == (reads, silent)
+
+
+def looked(row: Recording, slices: int, picture: str | None, at: float, *, silent: bool | None = False) -> Recording:
     return apply(row, Looked(slices, 10, f"k{at}", at, {}, picture, silent), at).recording
 
 
@@ -124,4 +179,6 @@ def test_silence_is_warned_of(silent: bool) -> None:
     row = looked(running(), 2, "fine", BEGIN + 40, silent=silent)
     assert row.warnings == ("sound_silent",) * silent
     assert (row.attention is not None and row.attention.code == "sound_silent") is silent
+    later = looked(row, 1, "fine", BEGIN + 340, silent=None)
+    assert later.attention == row.attention, "what says nothing of sound changes nothing"
     assert looked(row, 1, "fine", BEGIN + 400).attention is None
