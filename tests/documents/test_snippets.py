@@ -133,7 +133,8 @@ def test_a_page_does_what_it_says(page: Path, house: dict[str, str], tmp_path: P
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     shutil.copy(ROOT / "pagereel.example.toml", tmp_path / "pagereel.toml")
     (tmp_path / "pytest.ini").write_text(
-        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+        # Nothing that a page does not name: its tests run in a fresh environment as they are written.
+        "[pytest]\nfilterwarnings = error\n"
     )
     script = "set -euo pipefail\n" + "".join(_step(block, tmp_path) for block in runnable(page))
     done = subprocess.run(

@@ -1,10 +1,11 @@
 """The Python client against the real service: a recording from wish to verdict, what was told of it, refusals."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from house import PAGE, House, Living, eventually
-from pagereel_client import Client, Conflict, Invalid, NotFound, Unauthorized, WaitedTooLong, read_webhook
+from pagereel_client import Client, Conflict, Invalid, NotFound, SyncClient, Unauthorized, WaitedTooLong, read_webhook
 from receiver import SECRET, endpoints, receiving
 
 
@@ -73,3 +74,18 @@ async def test_refusals_say_what_is_wrong(house: House) -> None:
     async with Client(house.api, "prl_wrong") as stranger:
         with pytest.raises(Unauthorized):
             await stranger.read("rec_none")
+
+
+async def test_code_that_does_not_await_records_and_proves_too(house: House) -> None:
+    def use() -> None:
+        with SyncClient(house.api, house.token) as api:
+            done = api.record(PAGE, 3, patience_seconds=60)
+            assert (done.state, done.end_reason) == ("verified", "stop_at")
+            assert {each.kind for each in api.files(done.id)} == {"playlist", "slice", "mp4"}
+            assert api.explain(done.id).cause == "fine"
+            with pytest.raises(Conflict):
+                api.pause(done.id)
+        with SyncClient(house.api, "prl_wrong") as stranger, pytest.raises(Unauthorized):
+            stranger.read(done.id)
+
+    await asyncio.to_thread(use)

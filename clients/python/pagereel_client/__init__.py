@@ -24,6 +24,7 @@ from pagereel_client.errors import (
     WaitedTooLong,
 )
 from pagereel_client.models import Event, EventPage, Explanation, Finding, RecordedFile, Recording
+from pagereel_client.sync import SyncClient
 from pagereel_client.transport import Patience
 from pagereel_client.webhooks import Message, News, read_webhook
 from pagereel_client.words import TERMINAL
@@ -53,6 +54,7 @@ __all__ = [
     "Problem",
     "RecordedFile",
     "Recording",
+    "SyncClient",
     "TooLarge",
     "Unauthorized",
     "Unavailable",

@@ -92,9 +92,14 @@ class Client:
     @classmethod
     def from_environment(cls, *, patience: Patience | None = None) -> Self:
         """As the command line: `PAGEREEL_URL`, and `PAGEREEL_TOKEN_FILE` or `PAGEREEL_TOKEN`."""
+        return cls(*cls.read_environment(), patience=patience)
+
+    @staticmethod
+    def read_environment() -> tuple[str, str]:
+        """URL and token, as `from_environment` takes them."""
         file = os.environ.get("PAGEREEL_TOKEN_FILE")
         token = Path(file).read_text(encoding="utf-8") if file else os.environ.get("PAGEREEL_TOKEN", "")
-        return cls(os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip(), patience=patience)
+        return os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip()
 
     async def __aenter__(self) -> Self:
         return self
