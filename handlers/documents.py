@@ -1,13 +1,16 @@
 """The API's own description: OpenAPI for programs, one page for people. Both were made from the registry of routes at
-the start; the page needs neither a script nor anything from elsewhere, so it can be read without internet."""
+the start; the page needs nothing from elsewhere, so it works without internet. Its script calls this service alone."""
 
 from aiohttp import web
 
 from handlers.keys import DOCUMENTS
-from handlers.pages import STYLE_HASH
+from handlers.pages import SCRIPT_HASH, STYLE_HASH
 
 _PAGE_HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src '{STYLE_HASH}'; script-src '{SCRIPT_HASH}'; connect-src 'self'; "
+        "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
 }
 
@@ -18,6 +21,6 @@ async def openapi(request: web.Request) -> web.Response:
 
 
 async def docs(request: web.Request) -> web.Response:
-    """This API as a page to read."""
+    """This API as a page to read, with examples, and forms that send a call. A token typed there is kept nowhere."""
     body = request.app[DOCUMENTS].html
     return web.Response(body=body, content_type="text/html", charset="utf-8", headers=_PAGE_HEADERS)

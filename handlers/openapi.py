@@ -7,8 +7,11 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from handlers.decoding import adapter
+from handlers.meanings import BODIES, MEANINGS_OF_FIELDS, example, field_of
 from handlers.problems import MEANINGS, MEDIA_TYPE, Problem
 from handlers.registry import Header, Route
+from handlers.resources.accounts import MessageView
+from handlers.webhooks import describe_webhooks
 
 Json = dict[str, Any]
 
@@ -24,10 +27,24 @@ values out of range are refused, naming the field, and change nothing.
 Every answer has `X-Request-Id`: the caller's own where it sent one (at most 64 letters, digits, `.`, `_`, `-`), else \
 a new one. Every error is `application/problem+json`; a method that a path does not have is 405."""
 
+_VARIABLE_TEXTS = {
+    "recordings": "The recording's id",
+    "notifications": "The notification's number",
+    "endpoints": "The endpoint's name in the settings",
+}
 _VARIABLES: dict[str, Json] = {
     "recordings": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,64}$", "examples": ["rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE"]},
     "notifications": {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["4711"]},
     "endpoints": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,30}$", "examples": ["crm"]},
+}
+_TAGS = {
+    "Recordings": "Start recordings, follow and steer them, and look at what came of them",
+    "Notifications": "Agora's notifications as they were stored",
+    "Usage": "What a month took and cost",
+    "Actions": "What was asked for with the owner's tokens",
+    "Messages": "What happened, as a feed, and what became of each message at each endpoint",
+    "Service": "Health and metrics",
+    "Documents": "This description",
 }
 _ERROR_HEADERS = {
     401: (Header("WWW-Authenticate", "Always `Bearer`"),),
@@ -46,12 +63,13 @@ def describe(routes: Sequence[Route]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Pagereel", "version": "1", "description": _INTRODUCTION},
-        "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
+        "servers": [{"url": "/", "description": "The service that gave this document"}],
+        "tags": [{"name": tag, "description": _TAGS[tag]} for tag in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
+        "webhooks": describe_webhooks(schemas),
         "components": {
             "schemas": {name: schema for name, schema in sorted(schemas.items()) if not name.endswith("Query")},
-            "responses": {f"Problem{status}": _problem(status) for status in _statuses(routes)},
+            "responses": {f"Problem{status}": _problem(status, schemas) for status in _statuses(routes)},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -59,14 +77,22 @@ def describe(routes: Sequence[Route]) -> Json:
 
 def _schemas(routes: Iterable[Route]) -> dict[str, Json]:
     taken = {kind for route in routes for kind in (route.body, route.query) if kind is not None}
-    shown = {route.answer for route in routes if isinstance(route.answer, type)} | {Problem}
+    shown = {route.answer for route in routes if isinstance(route.answer, type)} | {Problem, MessageView}
     modes: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", adapter(kind)) for kind in taken),
         *((kind.__name__, "serialization", adapter(kind)) for kind in shown),
     ]
     _, definitions = TypeAdapter.json_schemas(modes, ref_template="#/components/schemas/{model}")
     schemas: dict[str, Json] = definitions["$defs"]
-    return {name: _untitled(schema) for name, schema in schemas.items()}
+    return {name: _explained(name, _untitled(schema)) for name, schema in schemas.items()}
+
+
+def _explained(model: str, schema: Json) -> Json:
+    """The schema with a meaning at each field whose model gives none."""
+    for field, part in schema.get("properties", {}).items():
+        if not part.get("description") and (known := field_of(MEANINGS_OF_FIELDS, model, field)):
+            part["description"] = MEANINGS_OF_FIELDS[known]
+    return schema
 
 
 def _untitled(schema: Any) -> Any:
@@ -87,20 +113,23 @@ def _operation(route: Route, schemas: dict[str, Json]) -> Json:
         "parameters": [*_path_parameters(route), *_query_parameters(route, schemas), *_header_parameters(route)],
         "security": [{"token": [str(route.scope)]}] if route.scope else [],
         "responses": {
-            str(route.status): _success(route),
+            str(route.status): _success(route, schemas),
             **{str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in route.error_statuses},
         },
     }
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}
+        content = {"schema": _ref(route.body), "example": BODIES[route.body.__name__]}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation
 
 
 def _path_parameters(route: Route) -> list[Json]:
     parts = route.path.split("/")
+    kinds = {name: parts[parts.index(f"{{{name}}}") - 1] for name in route.variables}
     return [
-        {"name": name, "in": "path", "required": True, "schema": _VARIABLES[parts[parts.index(f"{{{name}}}") - 1]]}
-        for name in route.variables
+        {"name": name, "in": "path", "required": True}
+        | {"description": _VARIABLE_TEXTS[kind], "schema": _VARIABLES[kind]}
+        for name, kind in kinds.items()
     ]
 
 
@@ -121,22 +150,29 @@ def _header_parameters(route: Route) -> list[Json]:
     ]
 
 
-def _success(route: Route) -> Json:
+def _success(route: Route, schemas: dict[str, Json]) -> Json:
     model = route.answer if isinstance(route.answer, type) else None
     media_type = "application/json" if model else str(route.answer)
     return {
         "description": (model.__doc__ or "").split("\n")[0] if model else route.summary,
         "headers": _headers(_REQUEST_ID + route.answer_headers),
-        "content": {media_type: {"schema": _ref(model) if model else {}}},
+        "content": {
+            media_type: {"schema": _ref(model), "example": example(_ref(model), schemas)} if model else {"schema": {}}
+        },
     }
 
 
-def _problem(status: int) -> Json:
+def _problem(status: int, schemas: dict[str, Json]) -> Json:
     meaning = MEANINGS[status]
+    sample = example(_ref(Problem), schemas) | {"type": f"/docs#problem-{status}", "status": status}
+    sample |= {"title": meaning.title, "code": meaning.code}
+    if status != 422:
+        sample |= {"detail": meaning.remedy, "errors": None}
+    sample = {name: part for name, part in sample.items() if part is not None}
     return {
         "description": f"{meaning.title}. {meaning.remedy}",
         "headers": _headers(_REQUEST_ID + _ERROR_HEADERS.get(status, ())),
-        "content": {MEDIA_TYPE: {"schema": _ref(Problem)}},
+        "content": {MEDIA_TYPE: {"schema": _ref(Problem), "example": sample}},
     }
 
 

@@ -3,6 +3,7 @@
 Texts use two marks, `code` and [words](#anchor); `pages` turns them into HTML or Markdown.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,18 +35,48 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-Block = Heading | Paragraph | Table
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An example. `brief`: it stands in Markdown too, where an answer of two pages would hide the rest."""
+
+    title: str
+    text: str
+    language: str
+    brief: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A parameter of a call: `place` is `path`, `query` or `header`."""
+
+    name: str
+    place: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation that can be tried on the page itself."""
+
+    method: str
+    path: str
+    inputs: tuple[Input, ...]
+    body: str | None
+
+
+Block = Heading | Paragraph | Table | Code | Call
 
 
 def outline(document: Json) -> list[Block]:
-    """The whole document: introduction, operations by tag, errors, types."""
+    """The whole document: introduction, operations by tag, webhooks, errors, types."""
     blocks: list[Block] = [Heading(1, "Pagereel API", "top"), *_paragraphs(document["info"]["description"])]
     blocks.append(_contents(document))
     for tag in document["tags"]:
         blocks.append(Heading(2, tag["name"], f"tag-{tag['name'].lower()}"))
+        blocks.append(Paragraph(f"{tag['description']}."))
         for method, path, operation in _operations(document, tag["name"]):
             blocks.extend(_operation(method, path, operation))
-    return [*blocks, *_errors(), *_types(document)]
+    return [*blocks, *_webhooks(document), *_errors(), *_types(document)]
 
 
 def _operations(document: Json, tag: str | None = None) -> Iterator[tuple[str, str, Json]]:
@@ -75,6 +106,66 @@ def _operation(method: str, path: str, operation: Json) -> Iterator[Block]:
             ),
         )
     yield Paragraph(_facts(operation))
+    body = _sample(operation["requestBody"]) if "requestBody" in operation else None
+    yield Code("Example", _curl(method, path, operation, body), "sh")
+    if body is not None:
+        yield Code("Example body", body, "json", brief=True)
+    for status, answer in operation["responses"].items():
+        if "$ref" not in answer and (sample := _sample(answer)) is not None:
+            yield Code(f"Example answer, {status}", sample, "json")
+    inputs = tuple(Input(given["name"], given["in"], _hint(given)) for given in operation["parameters"])
+    yield Call(method, path, inputs, body)
+
+
+def _sample(content: Json) -> str | None:
+    """The example of a body or an answer as indented JSON."""
+    ((_, described),) = content["content"].items()
+    if "example" not in described:
+        return None
+    return json.dumps(described["example"], indent=2, ensure_ascii=False)
+
+
+def _hint(parameter: Json) -> str:
+    """What an empty input shows."""
+    samples = parameter["schema"].get("examples")
+    return str(samples[0]) if samples else ""
+
+
+def _curl(method: str, path: str, operation: Json, body: str | None) -> str:
+    for given in operation["parameters"]:
+        if given["in"] == "path":
+            path = path.replace(f"{{{given['name']}}}", _hint(given))
+    words = [f'curl "$PAGEREEL_URL{path}"']
+    if method != "GET":
+        words.append(f"-X {method}")
+    if operation["security"]:
+        words.append('-H "Authorization: Bearer $PAGEREEL_TOKEN"')
+    if body is not None:
+        words += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
+    return " \\\n  ".join(words)
+
+
+def _webhooks(document: Json) -> Iterator[Block]:
+    hooks = {name: methods["post"] for name, methods in document["webhooks"].items()}
+    first = next(iter(hooks.values()))
+    yield Heading(2, "Webhooks", "webhooks")
+    yield Paragraph(
+        "What endpoints are sent, as [Standard Webhooks](#webhook-headers) describe. "
+        + first["description"].partition(". ")[2].strip()
+    )
+    yield Table(
+        ("Type", "When it is sent"),
+        tuple((f"`{name}`", hook["description"].partition(". ")[0] + ".") for name, hook in hooks.items()),
+    )
+    yield Heading(3, "Headers of a webhook", "webhook-headers")
+    yield Table(
+        ("Header", "Type", "Meaning"),
+        tuple(
+            (f"`{given['name']}`", type_text(given["schema"]), given["description"]) for given in first["parameters"]
+        ),
+    )
+    yield Paragraph(f"Body: {_content_text(first['requestBody'])}.")
+    yield Code("Example body", _sample(first["requestBody"]) or "", "json", brief=True)
 
 
 def _facts(operation: Json) -> str:

@@ -274,7 +274,20 @@ def build_api(
             resource.add_route("HEAD", _admitting(route))
     if console:
         app.add_subapp("/console", build_console(operations, limits, clock))
+    if routes is ROUTES:
+        app.router.add_get("/", _lead_people("/console" if console else "/docs"))
     return app
+
+
+def _lead_people(place: str) -> Handler:
+    """Lead a browser from the bare address to where people go; programs are told that nothing is there."""
+
+    async def lead(request: web.Request) -> web.StreamResponse:
+        if "text/html" in request.headers.get("Accept", ""):
+            return web.Response(status=303, headers={"Location": place, "Vary": "Accept"})
+        raise web.HTTPNotFound()
+
+    return lead
 
 
 def _admitting(route: Route) -> Handler:

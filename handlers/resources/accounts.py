@@ -8,6 +8,8 @@ from handlers.instants import InstantOut
 from handlers.resources.view import PageView, View
 from service.messages import MessageType
 from service.operations import ActionKind
+from service.recording import Blame, EndReason, State
+from service.report import Level, Verdict
 
 
 class NoticeView(View):
@@ -44,6 +46,31 @@ class EventPage(View):
 
     items: tuple[EventView, ...]
     next: str
+
+
+class NewsView(View):
+    """A recording as it was right after the fact that a message tells of."""
+
+    recording: str
+    number: int
+    state: State
+    end_reason: EndReason | None
+    blame: Blame | None
+    verdict: Verdict | None
+    level: Level | None
+    wanted_level: Level | None
+    rules_version: int | None
+    coverage: float | None
+    labels: dict[str, str]
+    detail: dict[str, Any]
+
+
+class MessageView(View):
+    """The body of a message: one fact of one recording."""
+
+    type: MessageType
+    timestamp: InstantOut
+    data: NewsView
 
 
 class DeliveryView(View):

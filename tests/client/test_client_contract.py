@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from described_service import INSTANT, SCHEMAS, Described, example, listening, operations, resolved
-from pagereel_client import Client, client, errors, models, words
+from pagereel_client import Client, client, errors, models, webhooks, words
 from pagereel_client.decoding import decode
 
 from handlers.problems import MEANINGS
@@ -87,6 +87,8 @@ CLASSES = {
     "EventPage": models.EventPage,
     "Problem": errors.ProblemDocument,
     "FieldProblem": errors.FieldProblem,
+    "MessageView": webhooks.Message,
+    "NewsView": webhooks.News,
 }
 # What is one word or nothing is what a method gives, or takes as its parameters.
 WITHOUT_CLASS = {"StatusView", "StartBody", "ChangeBody", "RtmpBody", "RedriveBody", "AdoptBody"}

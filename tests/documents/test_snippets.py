@@ -134,7 +134,8 @@ def test_a_page_does_what_it_says(page: Path, house: dict[str, str], tmp_path: P
     shutil.copy(ROOT / "pagereel.example.toml", tmp_path / "pagereel.toml")
     (tmp_path / "pytest.ini").write_text(
         # Nothing that a page does not name: its tests run in a fresh environment as they are written.
-        "[pytest]\nfilterwarnings = error\n"
+        # (An older pytest-asyncio warns where the scope is not named.)
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
     )
     script = "set -euo pipefail\n" + "".join(_step(block, tmp_path) for block in runnable(page))
     done = subprocess.run(

@@ -2,6 +2,9 @@
 
 import json
 import re
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,20 @@ from handlers_stand_in import ID
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from handlers.__main__ import markdown
+from handlers.meanings import BODIES, EXAMPLES_OF_FIELDS, MEANINGS_OF_FIELDS, example
 from handlers.openapi import describe
 from handlers.problems import MEANINGS
 from handlers.recordings import start
 from handlers.routes import ROUTES
+from handlers.webhooks import FACTS
+from service.messages import MESSAGE_TYPES
 
 Client = TestClient[Any, Any]
 
+JSON = "application/json"
+
+DOCUMENT: dict[str, Any] = describe(ROUTES)
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 ROOT = Path(__file__).parents[3]
 
 
@@ -36,7 +46,8 @@ def described(document: dict[str, Any]) -> set[tuple[str, str]]:
 
 async def test_every_route_is_in_the_document_and_the_reverse(api: Client) -> None:
     document = await (await api.get("/openapi.json", headers={"Authorization": ""})).json()
-    assert described(document) == routed(api.app)
+    leading = {("GET", "/")}  # leads people on, and is no part of the API
+    assert described(document) == routed(api.app) - leading
 
 
 def test_the_document_is_valid_openapi() -> None:
@@ -90,9 +101,14 @@ async def test_the_page_needs_nothing_from_elsewhere(api: Client) -> None:
     response = await api.get("/docs", headers={"Authorization": ""})
     page = await response.text()
     assert response.content_type == "text/html"
-    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    assert "<script" not in page
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self'" in policy
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in policy
     assert not re.search(r'(src|href)="(?!#)', page)
+    assert not re.search(r' on[a-z]+="', page)
     assert "url(" not in page
 
 
@@ -118,3 +134,87 @@ def test_the_handlers_docstring_is_what_callers_read() -> None:
 
 def test_the_committed_api_documentation_is_fresh() -> None:
     assert (ROOT / "docs" / "api.md").read_text() == markdown(), "run: python -m handlers > docs/api.md"
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every operation and webhook, with its name."""
+    for methods in (*DOCUMENT["paths"].values(), *DOCUMENT["webhooks"].values()):
+        for operation in methods.values():
+            yield operation["operationId"], operation
+
+
+def fields() -> Iterator[tuple[str, str]]:
+    return ((model, name) for model, schema in SCHEMAS.items() for name in schema.get("properties", {}))
+
+
+def contents() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body and answer of JSON, problems too."""
+    for name, operation in operations():
+        parts = [operation["requestBody"]] if "requestBody" in operation else []
+        for part in (*parts, *operation["responses"].values()):
+            yield from ((name, content) for kind, content in part.get("content", {}).items() if kind == JSON)
+    for name, answer in DOCUMENT["components"]["responses"].items():
+        yield from ((name, content) for content in answer["content"].values())
+
+
+def test_every_field_is_described() -> None:
+    """Where a model says nothing of a field, `handlers.meanings` does."""
+    assert [pair for pair in fields() if not SCHEMAS[pair[0]]["properties"][pair[1]].get("description")] == []
+
+
+def test_every_parameter_header_and_tag_is_described() -> None:
+    for name, operation in operations():
+        for given in operation["parameters"]:
+            assert given.get("description"), (name, given["name"])
+        assert operation["summary"]
+        assert operation["description"]
+    assert all(tag["description"] for tag in DOCUMENT["tags"])
+
+
+def test_every_meaning_and_example_is_of_a_field_that_there_is() -> None:
+    queries = {(route.query.__name__, name) for route in ROUTES if route.query for name in route.query.__annotations__}
+    known = {f"{model}.{name}" for model, name in {*fields(), *queries}} | {name for _, name in fields()}
+    assert (MEANINGS_OF_FIELDS.keys() | EXAMPLES_OF_FIELDS.keys()) - known == set()
+    assert set(BODIES) == {route.body.__name__ for route in ROUTES if route.body}
+
+
+def test_every_body_and_answer_has_an_example_that_fits_its_schema() -> None:
+    from jsonschema import Draft202012Validator, FormatChecker
+
+    assert len(list(contents())) > 40
+    for name, content in contents():
+        if content["schema"]:
+            schema = {**content["schema"], "components": DOCUMENT["components"]}
+            validator = Draft202012Validator(schema, format_checker=FormatChecker())
+            assert [error.message for error in validator.iter_errors(content["example"])] == [], name
+
+
+def test_every_text_of_an_example_is_a_text_of_life() -> None:
+    """A field of text that no table has an example for shows an ellipsis."""
+    shown = {name: json.dumps(example({"$ref": f"#/{name}"}, SCHEMAS), ensure_ascii=False) for name in SCHEMAS}
+    bodies = {name: json.dumps(body, ensure_ascii=False) for name, body in BODIES.items()}
+    assert [name for name, text in (shown | bodies).items() if '"…"' in text] == []
+
+
+def test_every_type_of_message_is_a_webhook() -> None:
+    assert tuple(DOCUMENT["webhooks"]) == tuple(FACTS) == MESSAGE_TYPES
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_every_call_can_be_tried_on_the_page(api: Client, route: Any) -> None:
+    page = await (await api.get("/docs")).text()
+    begin = f'<form data-method="{route.method}" data-path="{re.escape(route.path)}">'
+    (form,) = re.findall(f"{begin}(.*?)</form>", page, re.DOTALL)
+    assert len(re.findall(r'data-in="path"', form)) == len(route.variables)
+    assert ("<textarea" in form) is (route.body is not None)
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"), [("text/html,application/xhtml+xml,*/*;q=0.8", 303), ("application/json", 404), ("*/*", 404)]
+)
+async def test_the_bare_address_leads_people_to_the_console_and_tells_programs_that_nothing_is_there(
+    api: Client, accept: str, status: int
+) -> None:
+    answer = await api.get("/", headers={"Accept": accept, "Authorization": ""}, allow_redirects=False)
+    assert answer.status == status
+    assert answer.headers.get("Location") == ({303: "/docs"}.get(status))
