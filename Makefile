@@ -21,7 +21,7 @@ YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-s
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo sandbox test proof simulate oracle truth-benchmark bench-intake bench-listing bench-callers bench-verify bench-emulator \
-	bench-scale find-rates draw-dashboards image-steps sbom audit docs lint lock clean
+	bench-scale find-rates draw-dashboards style-dashboards image-steps sbom audit docs lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo 'make bench-scale   what a live recording costs, from 100 to 10,000 of them (three minutes)'
 	@echo 'make bench-emulator how true recordings of real pages are, and what they cost (needs chromium, xvfb, pulseaudio)'
 	@echo 'make draw-dashboards  draw every Grafana panel from a real Prometheus, as pages (needs prometheus)'
+	@echo 'make style-dashboards give every Grafana panel the colours and names of its series'
 	@echo 'make sbom          what the images hold, as CycloneDX in var/'
 	@echo 'make audit         known weaknesses of what is pinned (asks the index, and says so where it cannot)'
 	@echo 'make lock          pin all dependencies anew'
@@ -151,6 +152,9 @@ define with
 	elif [ "$$CI" = true ]; then echo '$(1) is missing: install the Debian package $(2)' >&2; exit 1; \
 	else echo 'left out: $(1) (Debian package $(2))'; fi
 endef
+
+style-dashboards: $(STAMP)
+	$(BIN)/python -m benchmarks.dashboard_style
 
 sbom: $(STAMP)
 	@mkdir -p var

@@ -2,10 +2,17 @@
 
 import html
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 COLUMN, UNIT = 60, 34
+_LENGTHS = ((86400, "days"), (3600, "h"), (60, "min"))
+_MEANT = {
+    **{"green": "#73bf69", "orange": "#ff9830", "red": "#f2495c", "dark-red": "#c4162a", "blue": "#5794f2"},
+    **{"yellow": "#fade2a", "purple": "#b877d9", "text": "#ccccdc", "light-blue": "#8ab8ff"},
+    **{"super-light-blue": "#c0d8ff", "semi-dark-blue": "#3274d9", "dark-blue": "#1f60c4", "transparent": "none"},
+}
 _COLORS = ("#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0", "#508642", "#cca300")
 _STYLE = (
     "body{background:#111217;color:#ccccdc;font:12px sans-serif;margin:12px}h1{font-size:18px}.grid{position:relative}"
@@ -42,19 +49,56 @@ def _draw(panel: dict[str, Any], lines: list[Line]) -> str:
         content += f"<p>{html.escape(panel['options']['content'])}</p>"
     elif kind != "row":
         unit = panel["fieldConfig"]["defaults"]["unit"]
-        content += _value(lines, unit) if kind == "stat" else _chart(lines, unit, width - 14, height - 60)
+        if kind == "stat":
+            content += _value(panel, lines, unit)
+        elif kind == "table":
+            content += _table(panel, lines)
+        else:
+            content += _chart(panel, lines, unit, width - 14, height - 60)
     style = f"left:{place['x'] * COLUMN}px;top:{place['y'] * UNIT}px;width:{width}px;height:{height}px"
     return f'<div class="panel {kind}" style="{style}">{content}</div>'
 
 
-def _value(lines: list[Line], unit: str) -> str:
+def _value(panel: dict[str, Any], lines: list[Line], unit: str) -> str:
     if not lines:
         return '<div class="value none">no data</div>'
-    told = ", ".join(f"{_said(line.points[-1][1], unit)} {html.escape(line.name)}" for line in lines[:2])
-    return f'<div class="value">{told}</div>'
+    named = panel["options"].get("textMode") == "name"
+    told = ", ".join(line.name if named else f"{_said(line.points[-1][1], unit)} {line.name}" for line in lines[:2])
+    color = "text"
+    for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]:
+        if step["value"] is None or lines[0].points[-1][1] >= step["value"]:
+            color = step["color"]
+    return f'<div class="value" style="color:{_MEANT[color]}">{html.escape(told)}</div>'
 
 
-def _chart(lines: list[Line], unit: str, width: int, height: int) -> str:
+def _table(panel: dict[str, Any], lines: list[Line]) -> str:
+    """One row for each series, by what its legend says."""
+    if not lines:
+        return f"<p>{html.escape(panel['fieldConfig']['defaults']['noValue'])}</p>"
+    mappings = [
+        property["value"][0]["options"]
+        for override in panel["fieldConfig"]["overrides"]
+        for property in override["properties"]
+        if property["id"] == "mappings" and override["matcher"]["options"] == "runbook"
+    ]
+    rows = (f"<li>{html.escape(line.name)} → {mappings[0].get(line.name, {}).get('text', '?')}</li>" for line in lines)
+    return f"<ul>{''.join(rows)}</ul>"
+
+
+def _shown(panel: dict[str, Any], name: str) -> tuple[str, str]:
+    """Name and colour of a series by the panel's overrides; without one the colour follows from the name."""
+    shown, color = name, _COLORS[sum(map(ord, name)) % len(_COLORS)]
+    for override in panel["fieldConfig"]["overrides"]:
+        matcher = override["matcher"]
+        pattern = re.escape(matcher["options"]) if matcher["id"] == "byName" else matcher["options"][1:-1]
+        if re.search(f"^(?:{pattern})$", name):
+            for one in override["properties"]:
+                shown = one["value"] if one["id"] == "displayName" else shown
+                color = _MEANT[one["value"]["fixedColor"]] if one["id"] == "color" else color
+    return shown, color
+
+
+def _chart(panel: dict[str, Any], lines: list[Line], unit: str, width: int, height: int) -> str:
     points = [point for line in lines for point in line.points]
     if not points:
         return '<div class="value none">no data</div>'
@@ -71,14 +115,12 @@ def _chart(lines: list[Line], unit: str, width: int, height: int) -> str:
         f"{_said(low + (high - low) * share, unit)}</text>"
         for share in (0, 0.5, 1)
     )
-    for number, line in enumerate(lines):
-        color = _COLORS[number % len(_COLORS)]
+    for line in lines:
+        _, color = _shown(panel, line.name)
         way = " ".join(place(at, value) for at, value in line.points)
         drawn += f'<polyline points="{way}" fill="none" stroke="{color}" stroke-width="1.5"/>'
-    legend = " ".join(
-        f'<span style="color:{_COLORS[number % len(_COLORS)]}">{html.escape(line.name)}</span>'
-        for number, line in enumerate(lines)
-    )
+    shown = (_shown(panel, line.name) for line in lines)
+    legend = " ".join(f'<span style="color:{color}">{html.escape(name)}</span>' for name, color in shown)
     return f'<svg width="{width}" height="{height}">{drawn}</svg><div class="legend">{legend}</div>'
 
 
@@ -88,7 +130,10 @@ def _said(value: float, unit: str) -> str:
         return f"{value:.1%}"
     if unit == "s" and abs(value) < 1:
         return f"{value * 1000:.3g} ms"
+    if unit == "s":
+        size, word = next((one for one in _LENGTHS if abs(value) >= one[0]), (1, "s"))
+        return f"{value / size:.3g} {word}"
     if abs(value) >= 1e3:
         power = min(int(math.log10(abs(value)) // 3), 3)
-        return f"{value / 1000**power:.3g} {' kMG'[power]}{unit if unit in ('Bps', 's') else ''}"
-    return f"{value:.3g}{' s' if unit == 's' else ''}"
+        return f"{value / 1000**power:.3g} {' kMG'[power]}{unit if unit == 'Bps' else ''}"
+    return f"{value:.3g}"

@@ -35,6 +35,10 @@
     });
   }
 
+  // Where the contents stand above the text, not beside it, they are folded.
+  if (!matchMedia("(min-width: 70rem)").matches) {
+    for (const group of document.querySelectorAll("nav details")) group.open = false;
+  }
   const filter = document.getElementById("filter");
   filter.addEventListener("input", () => {
     const wanted = filter.value.toLowerCase();

@@ -46,7 +46,9 @@ font: .84rem/1.45 ui-monospace, monospace; margin: .4rem 0 }
 .try label { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: .5rem; margin: .3rem 0; \
 align-items: center }
 .try, .scripted-only { display: none } .scripted .try, .scripted .scripted-only { display: block }
-.try output { display: block; white-space: pre-wrap }
+.try output { display: block; white-space: pre-wrap; font: .84rem/1.45 ui-monospace, monospace }
+.try output:not(:empty) { background: var(--soft); border-radius: .3rem; padding: .7rem .9rem }
+.try label code { justify-self: start }
 @media (max-width: 40rem) { .try label { grid-template-columns: 1fr } main { padding: 1rem } }
 """
 _SCRIPT: Final = (Path(__file__).with_name("docs.js")).read_text(encoding="utf-8")

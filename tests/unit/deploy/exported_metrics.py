@@ -38,6 +38,7 @@ DATABASE_GAUGES = frozenset(
 )
 PROMETHEUS_OWN = frozenset({"up", "ALERTS"})
 SCRAPE_LABELS = frozenset({"job", "instance"})
+ALERT_LABELS = frozenset({"alertname", "severity"})
 # Recorded series are aggregated by job; what else one keeps, promtool and the live run see.
 _RECORDED = frozenset({"job", "cause"})
 
@@ -87,7 +88,7 @@ def _judge(node: promql.Expr, series: dict[str, frozenset[str]], above: tuple[st
     elif isinstance(node, promql.MatrixSelector):
         yield from _judge(node.vector_selector, series, above)
     elif isinstance(node, promql.AggregateExpr):
-        known = frozenset().union(*series.values()) | SCRAPE_LABELS
+        known = frozenset().union(*series.values()) | SCRAPE_LABELS | ALERT_LABELS
         for label in node.modifier.labels if node.modifier is not None else ():
             if label not in known:
                 yield f"no metric has the label {label}"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.dashboard_style import ALERT_LIST, load_alerts, style, written
+from service.lifecycle.from_notices import EVENTS
 from tests.unit.deploy.exported_metrics import DATABASE_GAUGES, judge, load_exported, load_series
 
 ROOT = Path(__file__).parents[3]
@@ -117,3 +119,85 @@ def test_the_judge_refuses_what_is_wrong(expr: str) -> None:
     except ValueError:
         return
     assert problems
+
+
+def test_a_dashboard_is_styled_and_written_as_the_command_writes_it() -> None:
+    """A colour means the same everywhere, and what has no meaning has the colour of its name."""
+    for path in DASHBOARDS:
+        text = path.read_text(encoding="utf-8")
+        assert text == written(style(json.loads(text), load_alerts())), "run: make style-dashboards"
+
+
+def test_no_series_has_a_colour_by_its_place(dashboard: dict[str, Any]) -> None:
+    modes = {panel["fieldConfig"]["defaults"]["color"]["mode"] for panel in charts(dashboard)}
+    assert modes <= {"palette-classic-by-name", "thresholds"}
+
+
+@pytest.mark.parametrize(
+    ("name", "color"), [("verified", "green"), ("defective", "red"), ("incomplete", "orange"), ("failed", "dark-red")]
+)
+def test_a_state_has_its_colour_wherever_it_is_drawn(name: str, color: str) -> None:
+    found = set()
+    for path in DASHBOARDS:
+        for panel in charts(json.loads(path.read_text(encoding="utf-8"))):
+            if any(target["legendFormat"] == "{{state}}" for target in panel["targets"]):
+                found.add(colour_of(panel, name))
+    assert found == {color}
+
+
+def colour_of(panel: dict[str, Any], name: str) -> str | None:
+    """The fixed colour of a series, as Grafana finds it: the last override that fits."""
+    color = None
+    for override in panel["fieldConfig"]["overrides"]:
+        matcher = override["matcher"]
+        pattern = re.escape(matcher["options"]) if matcher["id"] == "byName" else matcher["options"][1:-1]
+        if re.fullmatch(pattern.removeprefix("^").removesuffix("$"), name):
+            for one in override["properties"]:
+                color = one["value"]["fixedColor"] if one["id"] == "color" else color
+    return color
+
+
+def test_percentiles_are_named_as_everywhere(dashboard: dict[str, Any]) -> None:
+    for panel in charts(dashboard):
+        for target in panel["targets"]:
+            assert not re.search(r"half|\d+ %|slowest", target["legendFormat"]), panel["title"]
+            quantile = re.match(r"histogram_quantile\(0\.(\d+)", target["expr"])
+            if quantile is not None:
+                named = f"p{quantile[1]:0<2}"
+                assert named in target["legendFormat"] or named in panel["title"], panel["title"]
+
+
+def test_every_figure_has_thresholds_or_is_plainly_information(dashboard: dict[str, Any]) -> None:
+    for panel in charts(dashboard):
+        if panel["type"] == "stat":
+            colors = [step["color"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+            assert colors == ["blue"] or len(colors) > 1, panel["title"]
+
+
+def test_the_overview_lists_what_fires_with_the_runbook_of_every_alert() -> None:
+    overview = json.loads((ROOT / "deploy/grafana/pagereel-overview.json").read_text(encoding="utf-8"))
+    (panel,) = [panel for panel in overview["panels"] if panel["title"] == ALERT_LIST]
+    columns = {one["matcher"]["options"]: one["properties"] for one in panel["fieldConfig"]["overrides"]}
+    mappings, links = (one["value"] for one in columns["runbook"])
+    assert mappings[0]["options"].keys() == {alert["alert"] for alert in load_alerts()}
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    anchors = {re.sub(r"[^\w -]", "", line[3:].lower()).strip(" #").replace(" ", "-") for line in page.splitlines()}
+    assert {one["text"] for one in mappings[0]["options"].values()} - anchors == set()
+    assert links[0]["url"] == "${docs}/operations.html#${__value.text}"
+    assert "docs" in {variable["name"] for variable in overview["templating"]["list"]}
+
+
+def test_events_are_named(dashboard: dict[str, Any]) -> None:
+    for panel in charts(dashboard):
+        if any("{{type}}" in target["legendFormat"] for target in panel["targets"]):
+            named = {
+                override["matcher"]["options"]: override["properties"][0]["value"]
+                for override in panel["fieldConfig"]["overrides"]
+            }
+            assert named.keys() == {f"event {number}" for number in EVENTS}
+            assert named["event 70"] == "70 web recorder started"
+
+
+def test_a_new_version_is_marked_on_every_dashboard(dashboard: dict[str, Any]) -> None:
+    (mark,) = dashboard["annotations"]["list"]
+    assert judge(mark["expr"], load_series()) == []
