@@ -48,6 +48,7 @@ SERIES: Final = {
     **{"asked for": GONE, "no database": BAD, "endpoints failing": BAD, "missed": BAD, "restarts": LOOK},
     **{"5 min": BAD, "1 h": LOOK, "6 h": CALM, "jumped over": LOOK, "came later": CALM, "other host": LOOK},
     **{"beyond the wanted end": BAD, "rejected a second": BAD, "answered 503 a second": BAD, "tasks": BAD},
+    **{"endpoint, p95": "purple"},
 }
 """Series whose legend is fixed."""
 
@@ -83,7 +84,8 @@ def _overrides(legend: str) -> Iterator[Json]:
         for number, name in EVENTS.items():
             yield _override(f"event {number}", shown=f"{number} {name.replace('_', ' ')}")
     if not _PLACE.search(legend):
-        fixed = next((color for word, color in PERCENTILES.items() if word in legend.split(", ")), SERIES.get(legend))
+        meant = (color for word, color in PERCENTILES.items() if word in legend.split(", "))
+        fixed = SERIES.get(legend) or next(meant, None)
         if fixed is not None:
             yield _override(legend, color=fixed)
         return
@@ -103,6 +105,8 @@ def _override(name: str, *, color: str | None = None, shown: str | None = None) 
         properties.append({"id": "displayName", "value": shown})
     if color is not None:
         properties.append({"id": "color", "value": {"mode": "fixed", "fixedColor": color}})
+    if "expected" in name:
+        properties.append({"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}})
     matcher = "byRegexp" if name.startswith("/") else "byName"
     return {"matcher": {"id": matcher, "options": name}, "properties": properties}
 
