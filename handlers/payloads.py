@@ -176,6 +176,15 @@ def _digits(text: object) -> int:
     return int(text)
 
 
+_YES_OR_NO: Final = {"type": "string", "enum": ["true", "false"]}
+
+
+def _yes_or_no(given: object) -> bool:
+    if given not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return given == "true"
+
+
 def _states(given: object) -> list[str]:
     texts = given if isinstance(given, list) else [given]
     names = [name for text in texts for name in str(text).split(",")]
@@ -221,6 +230,16 @@ class ListQuery(PageQuery, _Instants, total=False):
 
     state: Annotated[list[State], BeforeValidator(_states), Field(description="Repeated or with commas: any of them")]
     app: Name
+    planned: Annotated[
+        bool,
+        BeforeValidator(_yes_or_no),
+        WithJsonSchema(_YES_OR_NO | {"description": "Whether it waits for its `start_at`. `true`: next start first"}),
+    ]
+    warned: Annotated[
+        bool,
+        BeforeValidator(_yes_or_no),
+        WithJsonSchema(_YES_OR_NO | {"description": "Whether its newest report has warnings"}),
+    ]
     label: Annotated[
         dict[LabelKey, LabelValue],
         BeforeValidator(_label_pairs),
@@ -312,6 +331,8 @@ def filter_of(query: ListQuery) -> RecordingFilter:
         labels=query.get("label", {}),
         from_at=query.get("from"),
         to_at=query.get("to"),
+        planned=query.get("planned"),
+        warned=query.get("warned"),
     )
 
 

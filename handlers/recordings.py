@@ -21,7 +21,7 @@ from handlers.payloads import (
     wish_of,
 )
 from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, HistoryView, view_file
-from handlers.resources.recordings import render_recording, render_recordings
+from handlers.resources.recordings import CountsView, render_recording, render_recordings
 from service.errors import invalid
 from service.operations import Lost
 
@@ -56,6 +56,11 @@ async def listing(request: web.Request) -> web.Response:
     return json_answer(await asyncio.to_thread(render_recordings, page, request.app[CLOCK]()))
 
 
+async def counts(request: web.Request) -> web.Response:
+    """Counts the owner's recordings by what they need."""
+    return view_answer(CountsView.model_validate(await request.app[OPERATIONS].counts(request[CALLER])))
+
+
 async def read(request: web.Request) -> web.Response:
     """Shows a recording: what was asked for, and all that is known about it."""
     recording = await request.app[OPERATIONS].read(request[CALLER], recording_id(request))
@@ -73,7 +78,10 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def stop(request: web.Request) -> web.Response:
-    """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more."""
+    """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more.
+
+    409 with the reason `nothing_runs`: it has ended, and is still verified.
+    """
     recording = await request.app[OPERATIONS].stop(request[CALLER], recording_id(request))
     return recording_answer(request, recording)
 

@@ -45,7 +45,7 @@ from handlers.resources.accounts import (
     UsageView,
 )
 from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, WholeReportView
-from handlers.resources.recordings import RecordingPage, RecordingView
+from handlers.resources.recordings import CountsView, RecordingPage, RecordingView
 from metrics.http import RouteMeter
 from service.operations import Operations, Scope
 
@@ -98,6 +98,7 @@ def _open(path: str, handler: Handler, tag: str, summary: str, answer: type | st
 ROUTES: Final = (
     _START,
     _look("/v1/recordings", recordings.listing, "List recordings", RecordingPage, ListQuery),
+    _look("/v1/counts", recordings.counts, "Count recordings", CountsView),
     _look(_ONE, recordings.read, "Show a recording", RecordingView),
     _wish("PATCH", _ONE, recordings.change, "Change a recording", body=ChangeBody),
     _wish("POST", f"{_ONE}/stop", recordings.stop, "Stop"),

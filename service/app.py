@@ -156,7 +156,7 @@ def wire(
         clock=clock,
         entropy=entropy,
     )
-    deliverer = Deliverer(settings, Sending(settings, database, clock), send=send_message, clock=clock)
+    deliverer = Deliverer(settings, Sending(settings, database, seals, clock), send=send_message, clock=clock)
     return House(settings, operations, worker, deliverer, reconciler, seals, buckets, wakeups, reserve, clock, database)
 
 

@@ -79,6 +79,7 @@ def message_of(recording: Recording, number: int, at: float, kind: str, detail: 
         "wanted_level": report and report.wanted_level,
         "rules_version": report and rules_of(report),
         "coverage": report.coverage.share if report and report.coverage else None,
+        "warned": recording.warned,
         "labels": recording.labels,
         "detail": dict(detail),
     }

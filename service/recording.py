@@ -36,6 +36,10 @@ class State(StrEnum):
 TERMINAL = frozenset({State.VERIFIED, State.DEFECTIVE, State.UNPROVEN, State.FAILED, State.CANCELLED})
 
 
+AWAITED = frozenset({State.UPLOADING, State.VERIFYING, State.INCOMPLETE})
+"""Nothing runs any more, and files may still come."""
+
+
 class AttemptState(StrEnum):
     """Where one Agora task is. From `start_sent` until `ended` it may be alive and billed."""
 
@@ -286,7 +290,8 @@ class Recording:
     `page` and `rtmp` are redacted. `window_from_at` is where the wanted window starts, before the start allowance:
     `start_at` or the accepted request or, for a start on hold, the accepted resume (None until then). Wishes
     (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
-    the same. `notify` names the endpoints that are told what happens.
+    the same. `notify` names the endpoints that are told what happens. `warned`: the codes of the warnings in the newest
+    report of a bucket that could be read; `warned_level` is the deepest level that found them.
     """
 
     id: str
@@ -331,8 +336,15 @@ class Recording:
     look_level: Level | None = None
     reports: int = 0
     latest_report: ReportSummary | None = None
+    warned: tuple[str, ...] = ()
+    warned_level: Level | None = None
     history: int = 0
     version: int = 0
+
+    @property
+    def planned_at(self) -> float | None:
+        """When it will start, while it waits for that."""
+        return self.start_at if self.state is State.REQUESTED else None
 
     @property
     def attempt(self) -> Attempt | None:

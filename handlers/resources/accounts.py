@@ -74,7 +74,7 @@ class MessageView(View):
 
 
 class DeliveryView(View):
-    """What became of one message at one endpoint. `error` is a word of ours, never text of theirs."""
+    """What became of one message at one endpoint. `last_error` is a word of ours, `last_answer` text of theirs."""
 
     message_id: str
     recording_id: str
@@ -83,10 +83,14 @@ class DeliveryView(View):
     state: Annotated[str, Field(description="`pending`, `delivered`, `dead` or `skipped`")]
     at: InstantOut
     tries: int
-    next_try_at: InstantOut
-    last_status: int | None
+    next_try_at: Annotated[InstantOut | None, Field(description="null: it is not tried again")]
+    last_status: Annotated[int | None, Field(description="HTTP status of the last answer")]
     last_error: str | None
+    last_answer: Annotated[
+        str | None, Field(description="The first 1,024 bytes of the last answer's body; null where there was none")
+    ]
     ended_at: InstantOut | None
+    document: Annotated[dict[str, Any], Field(description="The body that is sent")]
 
 
 class DeliveryPage(PageView[DeliveryView]):

@@ -6,8 +6,9 @@ from pydantic import BeforeValidator, Field
 
 from handlers.instants import InstantOut
 from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
+from service.lifecycle.instants import elapsed_seconds, hour_limit_at, planned_start_at, planned_stop_at
 from service.operations import Listed, Page
-from service.recording import Attempt, AttemptState, Blame, EndReason, Recording, State
+from service.recording import AWAITED, Attempt, AttemptState, Blame, EndReason, Recording, State
 from service.report import Level, ReportSummary, Severity, Verdict, rules_of
 
 WantedLevel = Annotated[
@@ -92,6 +93,28 @@ class InstantsView(View):
     state_since_at: InstantOut
 
 
+class ScheduleView(View):
+    """When it starts and ends, how long it runs, and when its bucket is verified next."""
+
+    planned_start_at: Annotated[InstantOut, Field(description="`start_at`, or the request")]
+    planned_stop_at: Annotated[
+        InstantOut, Field(description="The earliest of a caller's stop, `stop_at` and the hour limit")
+    ]
+    planned_seconds: Annotated[
+        float, Field(description="From its first recorded moment, or from the planned start, to the planned stop")
+    ]
+    hour_limit_at: Annotated[
+        InstantOut, Field(description="When `max_recording_hour` is used up; it counts from the first start")
+    ]
+    elapsed_seconds: Annotated[
+        float | None, Field(description="How long it has recorded, pauses included; null: nothing was recorded")
+    ]
+    next_verification_at: Annotated[
+        InstantOut | None, Field(description="While files are awaited: when the bucket is looked at next")
+    ]
+    give_up_at: Annotated[InstantOut | None, Field(description="While files are awaited: until when they are")]
+
+
 class FilesView(View):
     """What the newest listing showed, and how old it is. `last_slice_at`: when the newest slice arrived."""
 
@@ -170,18 +193,35 @@ class RecordingView(View):
     paused: PausedView
     pauses: tuple[IntervalView, ...]
     instants: InstantsView
+    schedule: ScheduleView
     files: FilesView
     coverage: CoverageView | None
     verdict: Verdict | None
     level: Annotated[Level | None, Field(description="How deep the proof goes: the level that was reached")]
     wanted_level: WantedLevel
     latest_report: ReportView | None
-    warnings: tuple[str, ...]
+    warnings: Annotated[tuple[str, ...], Field(description="What was noticed while it was recorded")]
+    warned: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Codes of the newest report's findings of severity `warning`; `state` stays what it is",
+        ),
+    ]
     links: LinksView
 
 
 class RecordingPage(PageView[RecordingView]):
-    """Recordings, newest first."""
+    """Recordings, newest first; with `planned=true` the next start first."""
+
+
+class CountsView(View):
+    """How many recordings the owner has, of each kind; 1000 stands for so many or more."""
+
+    all: int
+    planned: Annotated[int, Field(description="They wait for their `start_at`")]
+    under_way: Annotated[int, Field(description="Not over, and neither `planned` nor `incomplete`")]
+    needs_review: Annotated[int, Field(description="`incomplete`, `defective`, `unproven` or `failed`")]
+    warned: Annotated[int, Field(description="`verified`, with warnings")]
 
 
 _SAME = (
@@ -200,6 +240,7 @@ _SAME = (
     "attempts",
     "pauses",
     "warnings",
+    "warned",
 )
 
 
@@ -221,6 +262,7 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
                 started_at=_first(attempt.started_at for attempt in recording.attempts),
                 recording_at=_first(attempt.recording_at for attempt in recording.attempts),
             ),
+            "schedule": _schedule(recording, now),
             "files": _files(recording, now),
             "coverage": report and report.coverage,
             "verdict": report and report.verdict,
@@ -248,6 +290,20 @@ def _first(instants: Any) -> float | None:
 
 def _ran(attempt: Attempt, now: float) -> float:
     return 0 if attempt.started_at is None else (attempt.ended_at or now) - attempt.started_at
+
+
+def _schedule(recording: Recording, now: float) -> dict[str, object]:
+    began_at = _first(attempt.recording_at for attempt in recording.attempts) or planned_start_at(recording)
+    elapsed, awaited = elapsed_seconds(recording, now), recording.state in AWAITED
+    return {
+        "planned_start_at": planned_start_at(recording),
+        "planned_stop_at": planned_stop_at(recording),
+        "planned_seconds": round(max(0.0, planned_stop_at(recording) - began_at), 3),
+        "hour_limit_at": hour_limit_at(recording),
+        "elapsed_seconds": elapsed and round(elapsed, 3),
+        "next_verification_at": recording.next_look_at if awaited else None,
+        "give_up_at": recording.give_up_at if awaited else None,
+    }
 
 
 def _files(recording: Recording, now: float) -> dict[str, object]:

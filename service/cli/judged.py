@@ -9,8 +9,8 @@ from rich.table import Table
 
 from service.cli import OUR_MISTAKE
 from service.cli.remote.durations import size_in_words
-from service.cli.remote.shown import table
-from service.report import Level, Severity, Verdict
+from service.cli.remote.shown import WARNED, table
+from service.report import Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged
 
 VERIFIED, NOT_VERIFIED, NOT_READ = range(3)
@@ -18,17 +18,20 @@ _HEADS = ("recording", "from (UTC)", "slices", "size", "coverage", "level", "ver
 NO_REPORT = "error"
 
 
-def exit_status(judged: Sequence[Judged], level: Level) -> int:
-    """The gravest of: an error of ours, not read (as deep as `level`), not verified, verified. None found is "no"."""
-    return max((_status(one, level) for one in judged), default=NOT_VERIFIED)
+def exit_status(judged: Sequence[Judged], level: Level, *, strict: bool = False) -> int:
+    """The gravest of: an error of ours, not read (as deep as `level`), not verified, verified. None found is "no".
+    `strict`: one with warnings is not good enough."""
+    return max((_status(one, level, strict=strict) for one in judged), default=NOT_VERIFIED)
 
 
-def _status(judged: Judged, level: Level) -> int:
+def _status(judged: Judged, level: Level, *, strict: bool) -> int:
     report = judged.report
     if report is None:
         return OUR_MISTAKE
+    if report.verdict is Verdict.VERIFIED and report.level.reaches(level):
+        return NOT_VERIFIED if strict and report.warnings else VERIFIED
     if report.verdict is Verdict.VERIFIED:
-        return VERIFIED if report.level.reaches(level) else NOT_READ
+        return NOT_READ
     return NOT_READ if report.verdict is Verdict.UNREACHABLE else NOT_VERIFIED
 
 
@@ -46,12 +49,16 @@ def _row(judged: Judged) -> tuple[str, ...]:
     share = "" if report.coverage is None else f"{report.coverage.share:.2%}"
     counts = Counter(each.code for each in report.findings if each.severity is not Severity.NOTE)
     codes = ", ".join(code if count == 1 else f"{code} x{count}" for code, count in counts.items())
-    return *facts, share, report.level.value, report.verdict.value, codes
+    return *facts, share, report.level.value, _verdict(report), codes
+
+
+def _verdict(report: Report) -> str:
+    return WARNED if report.verdict is Verdict.VERIFIED and report.warnings else report.verdict.value
 
 
 def lines_of_sum(judged: Sequence[Judged]) -> str:
     """How many of each verdict."""
-    counts = Counter(NO_REPORT if one.report is None else one.report.verdict.value for one in judged)
+    counts = Counter(NO_REPORT if one.report is None else _verdict(one.report) for one in judged)
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
 
 
@@ -73,6 +80,7 @@ def plain(judged: Judged) -> dict[str, Any]:
         "level": report.level,
         "rules_version": report.rules_version,
         "warnings": report.warnings,
+        "warned": list(dict.fromkeys(each.code for each in report.findings if each.severity is Severity.WARNING)),
         "coverage": None if report.coverage is None else report.coverage.share,
         "findings": [
             {"code": each.code, "severity": each.severity, "object": each.object, "text": each.text}

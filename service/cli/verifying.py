@@ -84,6 +84,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--cname", help="Only this channel name, as it stands in the file names.")
 @click.option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
 @_wanted_options
+@click.option("--strict", is_flag=True, help="The exit status is 1 for warnings, too.")
 @click.option(
     "--at-once", type=click.IntRange(1, 256), default=_AT_ONCE, help="How many recordings to judge side by side."
 )
@@ -98,6 +99,7 @@ def verify_command(
     sid: str | None,
     cname: str | None,
     level: str,
+    strict: bool,
     at_once: int,
     as_json: bool,
     json_lines: bool,
@@ -120,7 +122,7 @@ def verify_command(
     except KeyboardInterrupt:
         result.interrupted = True
     _print(request, result, as_json=as_json, json_lines=json_lines)
-    sys.exit(INTERRUPTED if result.interrupted else exit_status(result.judged, request.level))
+    sys.exit(INTERRUPTED if result.interrupted else exit_status(result.judged, request.level, strict=strict))
 
 
 def _wanted(given: dict[str, Any]) -> Wanted:

@@ -44,7 +44,7 @@ class DeliveryClaim(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """What became of one message at one endpoint."""
+    """What became of one message at one endpoint. `answer` is sealed; `document` is the body that is sent."""
 
     message_id: str
     recording_id: str
@@ -57,6 +57,8 @@ class DeliveryRow(NamedTuple):
     last_status: int | None
     last_error: str | None
     ended_at: float | None
+    answer: bytes | None
+    document: dict[str, Any]
 
 
 class EndpointRow(NamedTuple):
@@ -174,17 +176,25 @@ def end_delivery(
     *,
     status: int | None = None,
     error: str | None = None,
+    answer: bytes | None = None,
 ) -> None:
-    """It is `delivered`, `skipped` or `dead`."""
-    values = {"state": state, "ended_at": now, "last_status": status, "last_error": error}
+    """It is `delivered`, `skipped` or `dead`. `answer`: the sealed beginning of what was answered."""
+    values = {"state": state, "ended_at": now, "last_status": status, "last_error": error, "answer": answer}
     connection.execute(_one(endpoint, message_id).values(values))
 
 
 def retry_delivery(
-    connection: sa.Connection, endpoint: str, message_id: str, at: float, *, status: int | None, error: str
+    connection: sa.Connection,
+    endpoint: str,
+    message_id: str,
+    at: float,
+    *,
+    status: int | None,
+    error: str,
+    answer: bytes | None = None,
 ) -> None:
-    """It is to be tried again at `at`."""
-    values = {"next_try_at": at, "last_status": status, "last_error": error}
+    """It is to be tried again at `at`; `answer` as in `end_delivery`."""
+    values = {"next_try_at": at, "last_status": status, "last_error": error, "answer": answer}
     connection.execute(_one(endpoint, message_id).values(values))
 
 
@@ -206,7 +216,8 @@ def bury_deliveries(connection: sa.Connection, before_at: float, now: float, lim
     old = sa.select(deliveries.c.message_id, deliveries.c.endpoint).where(_PENDING, deliveries.c.at < before_at)
     rows = connection.execute(old.limit(limit)).all()
     for row in rows:
-        end_delivery(connection, row.endpoint, row.message_id, "dead", now, error="too_old")
+        ended = {"state": "dead", "ended_at": now, "last_error": "too_old"}
+        connection.execute(_one(row.endpoint, row.message_id).values(ended))
     return len(rows)
 
 
@@ -224,7 +235,8 @@ def list_deliveries(
 ) -> list[DeliveryRow]:
     """An owner's deliveries, newest message first. `before`: instant, message and endpoint of the last one seen."""
     order = (deliveries.c.at, deliveries.c.message_id, deliveries.c.endpoint)
-    columns = [(messages if name in ("recording_id", "type") else deliveries).c[name] for name in DeliveryRow._fields]
+    of_message = ("recording_id", "type", "document")
+    columns = [(messages if name in of_message else deliveries).c[name] for name in DeliveryRow._fields]
     query = sa.select(*columns).join(messages, messages.c.id == deliveries.c.message_id)
     query = query.where(deliveries.c.owner == owner)
     for column, wanted in ((deliveries.c.state, state), (deliveries.c.endpoint, endpoint)):
@@ -233,7 +245,7 @@ def list_deliveries(
     if before is not None:
         query = query.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, before)))
     rows = connection.execute(query.order_by(*(column.desc() for column in order)).limit(limit))
-    return [DeliveryRow(*row) for row in rows]
+    return [DeliveryRow(*row)._replace(document=decode(row.document)) for row in rows]
 
 
 def redrive(

@@ -16,6 +16,9 @@ from service.database.tables import attempts, labels, recordings
 from service.recording import TERMINAL, Recording, State
 
 _FEW = 1000
+# Literals, not parameters: only then SQLite uses the partial indexes.
+_PLANNED = sa.text("recordings.planned_at IS NOT NULL")
+_WARNED = sa.text("recordings.warned")
 
 
 class LostRace(Exception):
@@ -38,6 +41,7 @@ class Listed(NamedTuple):
     requested_at: float
     id: str
     document: str
+    planned_at: float | None = None
 
     def decode(self) -> Recording:
         return decode_recording(self.document)
@@ -69,6 +73,8 @@ def insert_recording(
             due_at=due_at,
             document=encode(recording),
             sealed=sealed,
+            planned_at=recording.planned_at,
+            warned=bool(recording.warned),
         )
     )
     _save_attempts(connection, recording)
@@ -135,6 +141,8 @@ def save_recording(
         "version": saved.version,
         "due_at": due_at,
         "document": encode(saved),
+        "planned_at": saved.planned_at,
+        "warned": bool(saved.warned),
     }
     if release:
         values |= {"lease_owner": None, "lease_until": None}
@@ -207,10 +215,12 @@ def list_recordings(
     with_labels: Mapping[str, str] | None = None,
     from_at: float | None = None,
     to_at: float | None = None,
+    planned: bool | None = None,
+    warned: bool | None = None,
     after: tuple[float, str] | None = None,
 ) -> list[Listed]:
-    """An owner's recordings that fit all filters, newest request first, not yet decoded. `after`: (`requested_at`, id)
-    of the last one seen."""
+    """An owner's recordings that fit all filters, newest request first, not yet decoded; `planned` ones alone by their
+    start. `after`: (`requested_at`, or `planned_at`, and id) of the last one seen."""
     wanted = dict(with_labels or {})
     rare = _rare_label(connection, owner, wanted)
     found = sa.select(recordings.c.id, recordings.c.requested_at)
@@ -229,15 +239,41 @@ def list_recordings(
         found = found.where(recordings.c.requested_at >= from_at)
     if to_at is not None:
         found = found.where(recordings.c.requested_at < to_at)
+    if planned is not None:
+        found = found.where(_PLANNED if planned else recordings.c.planned_at.is_(None))
+    if warned is not None:
+        found = found.where(_WARNED if warned else ~recordings.c.warned)
+    order = (recordings.c.planned_at if planned else recordings.c.requested_at, recordings.c.id)
+    place = sa.tuple_(*order)
     if after is not None:
-        place = sa.tuple_(recordings.c.requested_at, recordings.c.id)
-        found = found.where(place < sa.tuple_(sa.literal(after[0], sa.Double), sa.literal(after[1])))
-    found = found.order_by(recordings.c.requested_at.desc(), recordings.c.id.desc()).limit(limit)
+        seen = sa.tuple_(sa.literal(after[0], sa.Double), sa.literal(after[1]))
+        found = found.where(place > seen if planned else place < seen)
+    found = found.order_by(*(column if planned else column.desc() for column in order)).limit(limit)
     # The documents are fetched for the page alone; the search above stays within an index.
     page = found.subquery()
     query = sa.select(*(recordings.c[name] for name in Listed._fields)).join(page, page.c.id == recordings.c.id)
-    rows = connection.execute(query.order_by(page.c.requested_at.desc(), page.c.id.desc()))
+    rows = connection.execute(query.order_by(*(column if planned else column.desc() for column in order)))
     return [Listed(*row) for row in rows]
+
+
+def count_recordings(
+    connection: sa.Connection,
+    owner: str,
+    limit: int,
+    *,
+    states: Set[State] = frozenset(),
+    planned: bool | None = None,
+    warned: bool | None = None,
+) -> int:
+    """How many of an owner's recordings fit all filters; `limit` stands for so many or more."""
+    found = sa.select(sa.literal(1)).select_from(recordings).where(recordings.c.owner == owner)
+    if states:
+        found = found.where(recordings.c.state.in_(sorted(states)))
+    if planned is not None:
+        found = found.where(_PLANNED if planned else recordings.c.planned_at.is_(None))
+    if warned is not None:
+        found = found.where(_WARNED if warned else ~recordings.c.warned)
+    return connection.execute(sa.select(sa.func.count()).select_from(found.limit(limit).subquery())).scalar_one()
 
 
 def _rare_label(connection: sa.Connection, owner: str, wanted: Mapping[str, str]) -> str | None:

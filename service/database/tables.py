@@ -55,10 +55,19 @@ recordings = sa.Table(
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("sealed", sa.LargeBinary),
+    sa.Column("planned_at", _Instant),  # when it will start; NULL: it does not wait for that
+    sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("state", tuple(State)),
     # Holds all that a listing filters by, so that a rare state among 100,000 rows is found in the index alone.
     sa.Index("ix_recordings_list", "owner", "requested_at", "id", "state", "app"),
-    sa.Index("ix_recordings_state", "state"),
+    sa.Index("ix_recordings_state", "state", "owner"),
+    *(
+        sa.Index(f"ix_recordings_{name}", *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+        for name, columns, where in (
+            ("planned", ["owner", "planned_at", "id"], "planned_at IS NOT NULL"),
+            ("warned", ["owner", "requested_at", "id", "state"], "warned"),
+        )
+    ),
     sa.Index(
         "ix_recordings_due",
         "due_at",
@@ -265,6 +274,7 @@ deliveries = sa.Table(
     sa.Column("last_status", sa.Integer),
     sa.Column("last_error", sa.Text),
     sa.Column("ended_at", _Instant),
+    sa.Column("answer", sa.LargeBinary),  # the beginning of the body of the last answer, sealed
     sa.PrimaryKeyConstraint("message_id", "endpoint"),
     _one_of("state", DELIVERY_STATES),
     sa.Index(

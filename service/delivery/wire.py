@@ -1,12 +1,14 @@
 """One message to one endpoint, signed by Standard Webhooks, and what its answer means.
 
-The place is somebody else's choice: its name is resolved once, every address is checked, redirects are not followed,
-and of the answer nothing but its status and `Retry-After` is looked at.
+The place is somebody else's choice: its name is resolved once, every address is checked, redirects are not followed.
+Status and `Retry-After` of the answer decide what comes next. The first kilobyte of its body is kept for the owner of
+the message, and is interpreted by nobody.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -19,6 +21,11 @@ from service.headers import parse_retry_after
 from service.page_url import ParsedUrl
 from service.resolver import ForbiddenAddressError, check_peer, connector_to
 
+MOST_ANSWER_BYTES: Final = 1024
+"""So much of an answer's body is kept."""
+
+# An answer whose body does not come is an answer all the same.
+_ANSWER_SECONDS: Final = 2.0
 _GONE: Final = 410
 _BUSY: Final = frozenset({408, 425, 429})
 
@@ -44,12 +51,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came of it. `error` is a word of ours, never text of theirs."""
+    """What came of it. `error` is a word of ours, never text of theirs; `body` is the beginning of theirs. It may
+    hold a secret and is in no repr."""
 
     outcome: Outcome
     status: int | None = None
     error: str | None = None
     retry_after_seconds: float | None = None
+    body: bytes = field(default=b"", repr=False)
 
 
 SendPost = Callable[[Post], Awaitable[Response]]
@@ -61,6 +70,7 @@ def signed_headers(message_id: str, body: str, secrets: Sequence[str], now: floa
     at = datetime.fromtimestamp(int(now), UTC)
     return {
         "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
         "User-Agent": "Pagereel",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now)),
@@ -71,19 +81,20 @@ def signed_headers(message_id: str, body: str, secrets: Sequence[str], now: floa
 async def send_post(post: Post) -> Response:
     """Send over a connection of its own to an address that was checked."""
     try:
-        async with (
-            asyncio.timeout(post.timeout_seconds),
-            aiohttp.ClientSession(
-                connector=connector_to(post.target),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(),
-            ) as http,
-            http.post(
-                URL(post.target.text, encoded=True), data=post.body, headers=post.headers, allow_redirects=False
-            ) as response,
-        ):
-            check_peer(post.target, response)
-            return judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
+        async with aiohttp.ClientSession(
+            connector=connector_to(post.target),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),
+            auto_decompress=False,
+        ) as http:
+            async with asyncio.timeout(post.timeout_seconds):
+                response = await http.post(
+                    URL(post.target.text, encoded=True), data=post.body, headers=post.headers, allow_redirects=False
+                )
+            async with response:
+                check_peer(post.target, response)
+                judged = judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
+                return replace(judged, body=await _read_beginning(response))
     except ForbiddenAddressError:
         return Response(Outcome.FAILING, error="forbidden_address")
     except TimeoutError:
@@ -94,6 +105,16 @@ async def send_post(post: Post) -> Response:
         return Response(Outcome.FAILING, error="no_such_host")
     except Exception:  # a library fails at what it was sent with more than its own errors
         return Response(Outcome.FAILING, error="no_connection")
+
+
+async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The first kilobyte of a body, or what comes of it in time."""
+    body = bytearray()
+    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            while len(body) < MOST_ANSWER_BYTES and (piece := await response.content.read(MOST_ANSWER_BYTES)):
+                body += piece
+    return bytes(body[:MOST_ANSWER_BYTES])
 
 
 def judge(status: int, retry_after: str | None, now: datetime) -> Response:

@@ -2,15 +2,18 @@
 
 It reads what is stored of a recording and nothing else. Every sentence rests on a line of the history, a finding or a
 field; where they do not say why, the answer is that nobody knows, and what to look at. `words` has the answer's form,
-`ends` what end reasons mean, `waits` what something waits for, `findings` what is behind findings.
+`ends` what end reasons mean, `waits` what something waits for, `findings` what is behind findings, `warned` what to do
+about warnings.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from service.explain.ends import SENTENCES, explain_end
 from service.explain.findings import explain_findings
 from service.explain.waits import explain_wait
+from service.explain.warned import advice_of
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
 from service.recording import Blame, EndReason, Recording, State
 from service.report import Severity
@@ -20,12 +23,25 @@ __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
-    explained = _explain(recording, history)
+    explained = _awaited(_explain(recording, history), recording)
     other_rules = [each for each in findings_of(recording) if each.code == "rules_changed"]
     if not other_rules:
         return explained
     summary = f"{explained.summary} {other_rules[0].text}"
     return replace(explained, summary=summary, proof=(*explained.proof, *found(recording, other_rules)))
+
+
+def _awaited(explained: Explanation, recording: Recording) -> Explanation:
+    """When an incomplete recording is verified next, and until when."""
+    next_at, until_at = recording.next_look_at, recording.give_up_at
+    if recording.state is not State.INCOMPLETE or next_at is None or until_at is None:
+        return explained
+    when = f"It is verified again at {_utc(next_at)}, and that goes on until {_utc(until_at)}."
+    return replace(explained, summary=f"{explained.summary} {when}")
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _explain(recording: Recording, history: Sequence[Line]) -> Explanation:
@@ -55,15 +71,19 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
             lines(history, ("attention", "stop_requested", "attempt_ended", "judged")),
             SENTENCES[EndReason.ENDED_BY_ITSELF][1],
         )
-    warned = f" Warnings: {', '.join(recording.warnings)}." if recording.warnings else ""
+    noticed = f" While it was recorded: {', '.join(recording.warnings)}." if recording.warnings else ""
     reason = SENTENCES[recording.end_reason][0] if recording.end_reason else "it is over"
+    summary, proof = f"{fine} It ended because {reason}.{noticed}", lines(history, ("judged",))
+    if not recording.warned:
+        return Explanation(summary, "fine", Certainty.CERTAIN, None, proof, "Nothing.")
+    warnings = [each for each in findings_of(recording) if each.severity is Severity.WARNING]
     return Explanation(
-        f"{fine} It ended because {reason}.{warned}",
-        "fine",
+        f"{summary} It is verified with warnings: {', '.join(recording.warned)}.",
+        "warned",
         Certainty.CERTAIN,
         None,
-        lines(history, ("judged",)),
-        "Nothing.",
+        (*proof, *found(recording, warnings)),
+        advice_of(recording.warned),
     )
 
 

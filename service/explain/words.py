@@ -44,7 +44,7 @@ class Proof:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`cause` is an end reason, the code of a finding, an attention or a warning, or one of `backup_upload`, `fine`,
-    `under_way`, `unknown`."""
+    `under_way`, `unknown`, `warned`."""
 
     summary: str
     cause: str

@@ -6,7 +6,7 @@ from typing import Any
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
 from service.lifecycle.reasons import waited_for
-from service.recording import BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
+from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
 # After these ends a new attempt may do better (agora-reference §8.5), if the policy allows one.
@@ -21,7 +21,7 @@ RESTARTABLE = frozenset(
 )
 # Before these states have passed, a task may be alive or is still to be made.
 OPEN = frozenset({State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING})
-LOOKED_AT = frozenset({State.UPLOADING, State.VERIFYING, State.INCOMPLETE})
+LOOKED_AT = AWAITED
 DAY = 86400
 # Event 71 says with these that there was no page to record (agora-reference §8.5). Only the bucket knows.
 NEVER_RECORDED_CODES = (3, 4, 5)

@@ -118,12 +118,25 @@ def judged(draft: Draft, judged: Judged) -> None:
             rules_version=rules_of(report),
         ),
         watch=_counted(before, report),
+        **_warned(before, report),
     )
     draft.note("judged", report=number, verdict=report.verdict, findings=len(report.findings), **_levels(report))
     if before.state.terminal:
         _note_change(draft, before, judged)
     elif before.state in LOOKED_AT:
         _conclude(draft, report)
+
+
+def _warned(before: Recording, report: Report) -> dict[str, object]:
+    """The warnings that stand after a report. A shallower verification cannot take back what a deeper one has seen, and
+    one that could not read the bucket says nothing."""
+    if report.verdict is Verdict.UNREACHABLE:
+        return {}
+    codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity is Severity.WARNING))
+    deepest = before.warned_level
+    if before.warned and deepest is not None and not report.level.reaches(deepest):
+        return {"warned": tuple(dict.fromkeys((*before.warned, *codes)))}
+    return {"warned": codes, "warned_level": report.level}
 
 
 def _levels(report: Report) -> dict[str, str]:

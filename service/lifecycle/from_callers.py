@@ -1,11 +1,13 @@
 """What callers want: stop, pause, resume, another push target, other labels, another look. Pure."""
 
+import math
+
 from service.errors import Code, ServiceError
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_worker import never_started
-from service.lifecycle.instants import task_limit_at
+from service.lifecycle.instants import hours_end_at, task_limit_at
 from service.lifecycle.observations import LabelsChanged, RtmpRequested, StopAtChanged, StopRequested, VerifyRequested
-from service.recording import EndReason, State
+from service.recording import BLAME, Blame, EndReason, Recording, State
 
 BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
@@ -21,6 +23,8 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
         raise _conflict(draft, "cannot stop")
     if recording.stop_wished_at is not None:
         return
+    if recording.state in LOOKED_AT and not _window_is_open(recording, draft.now):
+        raise ServiceError(Code.CONFLICT, "cannot stop: nothing runs any more", detail="nothing_runs")
     draft.set(stop_wished_at=draft.now)
     draft.note("stop_requested")
     if recording.state in LOOKED_AT:
@@ -32,6 +36,14 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
         never_started(draft)
     else:
         draft.enter(State.STOPPING)
+
+
+def _window_is_open(recording: Recording, now: float) -> bool:
+    """Whether it ended by itself and is still wanted: then a stop, although nothing runs, ends the wanted window."""
+    reason = recording.end_reason
+    if reason is None or BLAME[reason] is Blame.CALLER:
+        return False
+    return now < min(recording.stop_at or math.inf, hours_end_at(recording, now))
 
 
 def onhold_requested(draft: Draft, wished: bool) -> None:

@@ -74,6 +74,33 @@ def hours_end_at(recording: Recording, now: float) -> float:
     return (min(started) if started else now) + recording.parameters.max_recording_hour * HOUR
 
 
+def planned_start_at(recording: Recording) -> float:
+    """When it is to start: at the instant that was asked for, or with the request."""
+    return recording.start_at if recording.start_at is not None else recording.requested_at
+
+
+def hour_limit_at(recording: Recording) -> float:
+    """When the hour limit ends it: as `hours_end_at`, counted from the planned start until there is a first one."""
+    return hours_end_at(recording, planned_start_at(recording))
+
+
+def planned_stop_at(recording: Recording) -> float:
+    """When it is to end, as far as is known now: by a caller's stop, its `stop_at` or its hour limit."""
+    ends = (recording.stop_wished_at, recording.stop_at, hour_limit_at(recording))
+    return min(at for at in ends if at is not None)
+
+
+def elapsed_seconds(recording: Recording, now: float) -> float | None:
+    """How long it has recorded, or did record until it ended, pauses included; None where nothing was recorded."""
+    began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]
+    if not began:
+        return None
+    until = recording.ended_at
+    if until is None:
+        until = recording.state_since_at if recording.state.terminal else now
+    return max(0.0, until - min(began))
+
+
 def task_limit_at(recording: Recording, attempt: Attempt) -> float:
     """When Agora ends the task by itself, at the latest: its hour limit, from the last start that may have made it."""
     sent = (attempt.start_resent_at, attempt.start_sent_at, attempt.started_at, attempt.planned_at)

@@ -9,8 +9,12 @@ from service.operations.adoption import Lost
 from service.operations.api import Operations
 from service.operations.trail import Action, ActionKind
 from service.operations.words import (
+    MOST_COUNTED,
+    NEEDS_REVIEW,
+    UNDER_WAY,
     Answer,
     Caller,
+    Counts,
     FileEntry,
     HistoryEntry,
     Idempotency,
@@ -23,10 +27,14 @@ from service.operations.words import (
 from service.operations.work import Task, Work
 
 __all__ = [
+    "MOST_COUNTED",
+    "NEEDS_REVIEW",
+    "UNDER_WAY",
     "Action",
     "ActionKind",
     "Answer",
     "Caller",
+    "Counts",
     "FileEntry",
     "HistoryEntry",
     "Idempotency",

@@ -43,7 +43,18 @@ from service.operations.receiving import Receiving
 from service.operations.secrets import PageSecrets, open_page, seal_page
 from service.operations.trail import ActionKind, Trail, note_action
 from service.operations.usage import Usage
-from service.operations.words import Answer, Caller, Idempotency, Page, RecordingFilter, Wish
+from service.operations.words import (
+    MOST_COUNTED,
+    NEEDS_REVIEW,
+    UNDER_WAY,
+    Answer,
+    Caller,
+    Counts,
+    Idempotency,
+    Page,
+    RecordingFilter,
+    Wish,
+)
 from service.operations.writing import Written, create, log_state, observe
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
 from service.preflight import check_page
@@ -95,7 +106,7 @@ class Operations:
         )
         self.receiving = Receiving(settings.apps, database, inbox, wake_notices, clock)
         self.incoming = Incoming(database, wake_notices, clock)
-        self.outgoing = Outgoing(settings, database, clock)
+        self.outgoing = Outgoing(settings, database, seals, clock)
         self.usage = Usage(settings, database, clock)
         self.bundles = Bundles(settings, database, seals, clock)
         self.trail = Trail(database, clock)
@@ -195,8 +206,8 @@ class Operations:
         return await self._database.run(lambda connection: rows.find_by_sid(connection, caller.owner, sid))
 
     async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[rows.Listed]:
-        """The owner's recordings, newest request first, not yet decoded: a full page takes some ten milliseconds, which
-        neither a transaction nor the loop that answers Agora has."""
+        """The owner's recordings, newest request first (`planned`: next start first), not yet decoded: a page takes
+        some ten milliseconds, which neither a transaction nor the loop that answers Agora has."""
         after = decode_cursor(cursor, (float, str))
 
         def transaction(connection: sa.Connection) -> Sequence[rows.Listed]:
@@ -209,11 +220,34 @@ class Operations:
                 with_labels=where.labels,
                 from_at=where.from_at,
                 to_at=where.to_at,
+                planned=where.planned,
+                warned=where.warned,
                 after=after,
             )
 
         found = await self._database.run(transaction)
+        if where.planned:
+            return cut_page(found, limit, lambda last: (last.planned_at or 0, last.id))
         return cut_page(found, limit, lambda last: (last.requested_at, last.id))
+
+    async def counts(self, caller: Caller) -> Counts:
+        """How many of the owner's recordings are where."""
+
+        def transaction(connection: sa.Connection) -> Counts:
+            def count(*states: State, planned: bool | None = None, warned: bool | None = None) -> int:
+                return rows.count_recordings(
+                    connection, caller.owner, MOST_COUNTED, states=frozenset(states), planned=planned, warned=warned
+                )
+
+            return Counts(
+                all=count(),
+                planned=count(planned=True),
+                under_way=count(*UNDER_WAY, planned=False),
+                needs_review=count(*NEEDS_REVIEW),
+                warned=count(State.VERIFIED, warned=True),
+            )
+
+        return await self._database.run(transaction)
 
     async def change(
         self, caller: Caller, recording_id: str, *, stop_at: float | None = None, labels: dict[str, str] | None = None

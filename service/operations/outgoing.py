@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +11,7 @@ from metrics import delivery as meter
 from service.database import outbox
 from service.database.outbox import DeliveryClaim, DeliveryRow, EndpointRow, Event
 from service.database.run import Database
+from service.database.sealing import SealError, Seals
 from service.delivery.schedule import GIVE_UP_SECONDS, RETRY_AFTER_MAX_SECONDS, endpoint_wait, message_wait
 from service.delivery.wire import Outcome, Response
 from service.errors import Code, ServiceError
@@ -23,6 +25,7 @@ POLL_SECONDS = 0.5
 # How much longer than an endpoint's time-out a message stays hidden while it is sent.
 HIDE_MARGIN_SECONDS = 10.0
 BURY_AT_ONCE = 500
+_PURPOSE = "deliveries.answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,33 @@ class EndpointState:
     dead: int
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one message at one endpoint. `document` is the body that is sent; `last_answer` is the beginning
+    of what was answered last, None where nothing was."""
+
+    message_id: str
+    recording_id: str
+    type: str
+    endpoint: str
+    state: str
+    at: float
+    tries: int
+    next_try_at: float | None
+    last_status: int | None
+    last_error: str | None
+    last_answer: str | None = field(repr=False)
+    ended_at: float | None
+    document: dict[str, Any]
+
+
 class Outgoing:
     """What callers may do with messages. Methods raise `ServiceError`."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._database = database
+        self._seals = seals
         self._clock = clock
 
     async def events(self, caller: Caller, cursor: str | None, limit: int, wait_seconds: float) -> Page[Event]:
@@ -67,7 +91,7 @@ class Outgoing:
 
     async def deliveries(
         self, caller: Caller, *, state: str | None, endpoint: str | None, cursor: str | None, limit: int
-    ) -> Page[DeliveryRow]:
+    ) -> Page[Delivery]:
         """What became of the owner's messages at each endpoint, newest first."""
         before = decode_cursor(cursor, (float, str, str))
         found = await self._database.run(
@@ -80,7 +104,8 @@ class Outgoing:
                 limit=limit + 1,
             )
         )
-        return cut_page(found, limit, lambda last: (last.at, last.message_id, last.endpoint))
+        shown = [_delivery(self._seals, row) for row in found]
+        return cut_page(shown, limit, lambda last: (last.at, last.message_id, last.endpoint))
 
     async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
         """Try the owner's dead deliveries again, from the start of the schedule; how many."""
@@ -123,6 +148,23 @@ class Outgoing:
         return await self._database.run(transaction)
 
 
+def _delivery(seals: Seals, row: DeliveryRow) -> Delivery:
+    fields = row._asdict()
+    sealed = fields.pop("answer")
+    waits = row.state == "pending"
+    return Delivery(**fields | {"next_try_at": row.next_try_at if waits else None}, last_answer=_open(seals, sealed))
+
+
+def _open(seals: Seals, sealed: bytes | None) -> str | None:
+    """The answer as text. One that was sealed with a key that is gone is shown as none: it is only a help."""
+    if sealed is None:
+        return None
+    try:
+        return seals.open(sealed, _PURPOSE).decode(errors="replace")
+    except SealError:
+        return None
+
+
 def _shown(endpoint: Endpoint, row: EndpointRow, counts: dict[tuple[str, str], int]) -> EndpointState:
     failing = "failing" if row.failing_since is not None else "ok"
     return EndpointState(
@@ -140,9 +182,10 @@ def _shown(endpoint: Endpoint, row: EndpointRow, counts: dict[tuple[str, str], i
 class Sending:
     """What the deliverer does with the database."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
         self._endpoints = settings.endpoints
         self._database = database
+        self._seals = seals
         self._clock = clock
 
     async def claim(self, endpoint: str) -> list[DeliveryClaim]:
@@ -201,7 +244,15 @@ class Sending:
         if response.outcome is Outcome.DELIVERED:
             if before.failures:
                 outbox.hasten_deliveries(connection, endpoint, now, _hide_seconds(self._endpoints[endpoint]))
-            outbox.end_delivery(connection, endpoint, claim.message_id, "delivered", now, status=response.status)
+            outbox.end_delivery(
+                connection,
+                endpoint,
+                claim.message_id,
+                "delivered",
+                now,
+                status=response.status,
+                answer=self._sealed_body(response),
+            )
             return False, now
         return self._end_or_retry(connection, endpoint, claim, response, now), now
 
@@ -209,16 +260,21 @@ class Sending:
         self, connection: sa.Connection, endpoint: str, claim: DeliveryClaim, response: Response, now: float
     ) -> bool:
         """Whether it is dead now, at the end of its schedule."""
-        error = response.error or response.outcome
+        error, answer = response.error or response.outcome, self._sealed_body(response)
         wait = message_wait(claim.tries, f"{claim.message_id}/{endpoint}")
         if wait is None:
             outbox.end_delivery(
-                connection, endpoint, claim.message_id, "dead", now, status=response.status, error=error
+                connection, endpoint, claim.message_id, "dead", now, status=response.status, error=error, answer=answer
             )
             return True
         at = now + max(wait, _bounded(response.retry_after_seconds))
-        outbox.retry_delivery(connection, endpoint, claim.message_id, at, status=response.status, error=error)
+        outbox.retry_delivery(
+            connection, endpoint, claim.message_id, at, status=response.status, error=error, answer=answer
+        )
         return False
+
+    def _sealed_body(self, response: Response) -> bytes | None:
+        return self._seals.seal(response.body, _PURPOSE) if response.body else None
 
     async def bury(self) -> None:
         """Give up what has waited too long without its turn."""

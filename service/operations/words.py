@@ -78,13 +78,35 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RecordingFilter:
-    """`labels`: all must be equal. Instants compare with `requested_at`: from (inclusive) to (exclusive)."""
+    """`labels`: all must be equal. Instants compare with `requested_at`: from (inclusive) to (exclusive). `planned`:
+    whether it waits for its `start_at`; `warned`: whether its newest report has warnings; None: either."""
 
     states: frozenset[State] = frozenset()
     app: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     from_at: float | None = None
     to_at: float | None = None
+    planned: bool | None = None
+    warned: bool | None = None
+
+
+UNDER_WAY = frozenset(
+    {State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING, State.UPLOADING, State.VERIFYING}
+)
+NEEDS_REVIEW = frozenset({State.INCOMPLETE, State.DEFECTIVE, State.UNPROVEN, State.FAILED})
+MOST_COUNTED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many recordings an owner has; `MOST_COUNTED` stands for so many or more. `under_way` leaves out what is
+    `planned`; `warned` are verified, with warnings."""
+
+    all: int
+    planned: int
+    under_way: int
+    needs_review: int
+    warned: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,18 @@ Call = Callable[[Client], Any]
 CALLS: dict[str, Call] = {
     "recordings_start": lambda c: c.start("https://x.example.org/", wait_seconds=5, **WISHES),
     "recordings_listing": lambda c: all_of(
-        c.recordings(states=["verified"], app="main", labels={"a": "b"}, from_at=AT, to_at=AT, limit=9)
+        c.recordings(
+            states=["verified"],
+            app="main",
+            labels={"a": "b"},
+            from_at=AT,
+            to_at=AT,
+            planned=False,
+            warned=True,
+            limit=9,
+        )
     ),
+    "recordings_counts": lambda c: c.counts(),
     "recordings_read": lambda c: c.read(ID),
     "recordings_change": lambda c: c.change(ID, stop_at=AT, labels={"a": "b"}),
     "recordings_stop": lambda c: c.stop(ID),

@@ -26,7 +26,11 @@ def schema(connection: sa.Connection) -> list[tuple[object, ...]]:
     """Everything the database knows about its tables, as comparable text."""
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(SQLITE_SCHEMA)
-        return [(name, *sorted(part.strip() for part in re.split(r"[\n,]", sql))) for name, sql in rows]
+        # A column that was added later stands last, before the closing bracket.
+        return [
+            (name, *sorted(filter(None, (part.strip() for part in re.split(r"[\n,]", sql.rstrip(")"))))))
+            for name, sql in rows
+        ]
     return sorted(tuple(map(str, row)) for row in connection.execute(sa.text(POSTGRES_SCHEMA)))
 
 

@@ -20,6 +20,13 @@ ID = "rec_01M8JHGHNXHVJ5HX7G9SV1VHBC"
 OTHER = "rec_01M8JHGHNXKKKKKKKKKKKKKKKK"
 
 
+SCHEDULE = {
+    "planned_start_at": "2026-11-29T02:17:57.693Z", "planned_stop_at": "2026-11-29T03:47:57.693Z",
+    "planned_seconds": 5400.0, "hour_limit_at": "2026-11-29T05:17:57.693Z", "elapsed_seconds": None,
+    "next_verification_at": None, "give_up_at": None,
+}  # fmt: skip
+
+
 def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
@@ -42,7 +49,8 @@ def recording(name: str = ID, state: str = "recording", **more: Any) -> dict[str
         "page": "https://class.example.org/room/42", "app": "demo", "storage": "demo", "labels": {}, "attempts": [],
         "parameters": {"max_recording_hour": 3, "video_width": 1280, "video_height": 720}, "billed_seconds": 75.0,
         "paused": {"confirmed": False}, "instants": instants, "files": {"slices": 0, "bytes": 0}, "coverage": None,
-        "verdict": None, "latest_report": None, "warnings": [], "location": {"bucket": "b", "prefix": "p/"},
+        "verdict": None, "latest_report": None, "warnings": [], "warned": [],
+        "schedule": dict(SCHEDULE), "location": {"bucket": "b", "prefix": "p/"},
     }  # fmt: skip
     instants.update(more.pop("instants", {}))
     return shown | more

@@ -34,7 +34,7 @@ LISTS = {
     "GET /v1/messages": page(
         {
             "message_id": MESSAGE, "type": "recording.verified", "endpoint": "crm", "state": "delivered", "tries": 3,
-            "last_error": "the receiver answered 503",
+            "last_error": "the receiver answered 503", "next_try_at": None, "last_status": 503, "last_answer": "busy",
         }
     ),
     "GET /v1/actions": page({"at": AT, "action": "start", "subject": ID, "token_id": "d42a48ed1678"}),

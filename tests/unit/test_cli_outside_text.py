@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 import pytest
+from cli_rig import SCHEDULE
 from click.testing import CliRunner
 
 import service
@@ -56,7 +57,7 @@ def test_labels_pages_and_error_texts_stand_as_they_are(text: str, capsys: pytes
         "state": "recording", "page": text, "end_reason": None, "blame": None, "coverage": None, "warnings": [text],
         "attention": {"code": "x", "detail": text}, "latest_report": None, "files": {"slices": 0, "bytes": 0},
         "instants": {"requested_at": text, "recording_at": None, "ended_at": None}, "labels": {text: text},
-        "location": {"bucket": text, "prefix": text}, "attempts": [],
+        "location": {"bucket": text, "prefix": text}, "attempts": [], "warned": [], "schedule": SCHEDULE,
     }  # fmt: skip
     console().print(table((text, ""), facts_of(recording)))
     console().print(text)
@@ -120,7 +121,7 @@ def test_a_recording_without_a_report_is_shown_with_our_mistake() -> None:
     one = judged("r/", None)
     assert plain(one)["verdict"] is None
     assert "ValueError" in plain(one)["error"]
-    assert lines_of_sum([one, judged("s/")]) == "1 error, 1 verified"
+    assert lines_of_sum([one, judged("s/")]) == "1 error, 1 verified (warned)"
 
 
 class Broken(type(main)):  # type: ignore[misc]

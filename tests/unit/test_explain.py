@@ -1,6 +1,7 @@
 """Every end has its sentence, and what nobody knows is said to be unknown."""
 
 import ast
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from emulator.faults import Fault, kinds
 from metrics import recordings
 from service.explain import UNKNOWN, Certainty, explain
+from service.explain.warned import ABOUT_THE_PAGE, ADVICE
 from service.media.findings import RULES
 from service.recording import BLAME, Attention, Blame, EndReason, Recording, State, Watch
 from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
@@ -156,3 +158,41 @@ def test_what_is_well_and_what_waits_is_said_too() -> None:
     assert (unproven.cause, unproven.blame) == ("storage_refused", Blame.STORAGE)
     cancelled = replace(recording(), state=State.CANCELLED, end_reason=EndReason.STOPPED)
     assert explain(cancelled, [Line("stop_requested", source="caller")]).proof[0].source == "caller"
+
+
+def warned(*codes: str) -> Recording:
+    findings = tuple(Finding(code, Severity.WARNING, f"{code} it is.") for code in codes)
+    made = judged(State.VERIFIED)
+    assert made.latest_report is not None
+    return replace(made, warned=codes, latest_report=replace(made.latest_report, findings=findings))
+
+
+def test_what_is_verified_with_warnings_is_not_called_fine_and_says_what_to_do_about_each() -> None:
+    told = explain(warned("picture_blank", "sound_silent"), [])
+    assert (told.cause, told.certainty) == ("warned", Certainty.CERTAIN)
+    assert told.summary.endswith("It is verified with warnings: picture_blank, sound_silent.")
+    assert ADVICE["picture_blank"] in told.advice
+    assert ADVICE["sound_silent"] in told.advice
+    assert "`pagereel-emulator check-page URL`" in told.advice
+    assert {proof.text for proof in told.proof} == {
+        "picture_blank: picture_blank it is.",
+        "sound_silent: sound_silent it is.",
+    }
+    assert "check-page" not in explain(warned("playlist_form"), []).advice
+    assert explain(warned(), []).cause == "fine"
+
+
+def test_every_finding_that_may_be_a_warning_has_its_advice() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (ROOT / "docs/verification.md").read_text(), re.MULTILINE)
+    documented = {code for code, weight in rows if code in RULES and "warning" in weight}
+    assert len(documented) > 40
+    assert set(ADVICE) == documented
+    assert all(advice[-1] == "." for advice in ADVICE.values())
+    assert set(ADVICE) >= ABOUT_THE_PAGE
+
+
+def test_an_incomplete_recording_says_when_it_is_verified_next_and_until_when() -> None:
+    waits = replace(judged(State.INCOMPLETE, "slice_missing"), next_look_at=90.0, give_up_at=86400.0)
+    told = explain(waits, [])
+    assert "verified again at 1970-01-01 00:01:30 UTC, and that goes on until 1970-01-02 00:00:00 UTC." in told.summary
+    assert "verified again" not in explain(replace(waits, state=State.DEFECTIVE), []).summary

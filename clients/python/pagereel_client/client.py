@@ -21,6 +21,7 @@ from pagereel_client.decoding import decode
 from pagereel_client.errors import BadAnswer, WaitedTooLong
 from pagereel_client.models import (
     Action,
+    Counts,
     Delivery,
     Endpoint,
     EndpointList,
@@ -181,12 +182,19 @@ class Client:
         labels: Mapping[str, str] | None = None,
         from_at: datetime | None = None,
         to_at: datetime | None = None,
+        planned: bool | None = None,
+        warned: bool | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[Recording]:
-        """Recordings, newest first; all conditions must hold."""
+        """Recordings, newest first; all conditions must hold. `planned`: whether it waits for its start (then the next
+        start comes first); `warned`: whether its newest report has warnings."""
         pairs = [f"{name}:{value}" for name, value in (labels or {}).items()]
         query: Query = {"state": list(states), "app": app, "label": pairs, "from": from_at, "to": to_at}
-        return self._items(Recording, "/v1/recordings", query, limit)
+        return self._items(Recording, "/v1/recordings", {**query, "planned": planned, "warned": warned}, limit)
+
+    async def counts(self) -> Counts:
+        """How many recordings the owner has, by what they need."""
+        return await self._json(Counts, "GET", "/v1/counts")
 
     async def change(
         self, recording_id: str, *, stop_at: datetime | None = None, labels: Mapping[str, str] | None = None

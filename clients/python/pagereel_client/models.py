@@ -78,7 +78,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of one message at one endpoint. `error` is a word of ours, never text of theirs."""
+    """What became of one message at one endpoint. `last_error` is a word of ours, `last_answer` text of theirs."""
 
     message_id: str
     recording_id: str
@@ -87,10 +87,23 @@ class Delivery:
     state: str
     at: datetime
     tries: int
-    next_try_at: datetime
+    next_try_at: datetime | None
     last_status: int | None
     last_error: str | None
+    last_answer: str | None
     ended_at: datetime | None
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many recordings the owner has, of each kind; 1000 stands for so many or more."""
+
+    all: int
+    planned: int
+    under_way: int
+    needs_review: int
+    warned: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +142,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a recording is as it is. `cause` is a reason, a finding's or an attention's code, `fine`, `under_way` or
-    `unknown`."""
+    """Why a recording is as it is. `cause` is a reason, a finding's or an attention's code, `fine`, `warned`,
+    `under_way` or `unknown`."""
 
     summary: str
     cause: str
@@ -275,6 +288,19 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When it starts and ends, how long it runs, and when its bucket is verified next."""
+
+    planned_start_at: datetime
+    planned_stop_at: datetime
+    planned_seconds: float
+    hour_limit_at: datetime
+    elapsed_seconds: float | None
+    next_verification_at: datetime | None
+    give_up_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The newest look at the bucket. It may differ from a terminal `state`, which never changes."""
 
@@ -347,6 +373,7 @@ class Recording:
     paused: Paused
     pauses: tuple[Interval, ...]
     instants: Instants
+    schedule: Schedule
     files: FilesSeen
     coverage: Coverage | None
     verdict: Verdict | None
@@ -354,6 +381,7 @@ class Recording:
     wanted_level: Level | None
     latest_report: Report | None
     warnings: tuple[str, ...]
+    warned: tuple[str, ...]
     links: Links
 
 

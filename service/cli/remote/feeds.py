@@ -113,10 +113,17 @@ async def messages_list_command(
         show_json(found)
         return
     rows = (
-        (each["message_id"], each["type"], each["endpoint"], each["state"], each["tries"], each["last_error"])
+        (
+            *(each[name] for name in ("message_id", "type", "endpoint", "state", "tries")),
+            when(each["next_try_at"]),
+            each["last_status"],
+            each["last_error"],
+            each["last_answer"],
+        )
         for each in found
     )
-    print_table(("message", "type", "endpoint", "state", "tries", "last error"), rows, coloured=3, cut=(1, 2, 5))
+    heads = ("message", "type", "endpoint", "state", "tries", "next try", "status", "last error", "answer")
+    print_table(heads, rows, coloured=3, cut=(1, 2, 7, 8))
 
 
 @messages_group.command("redrive")

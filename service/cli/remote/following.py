@@ -24,17 +24,25 @@ _FULL_HD_FROM_PIXELS: Final = 1280 * 720 + 1
 
 
 @click.command("watch")
+@click.option("--strict", is_flag=True, help="The exit status is 1 for warnings, too.")
 @json_option
 @remote_recording
-async def watch_command(service: Service, recording: str, as_json: bool) -> int:
+async def watch_command(service: Service, recording: str, strict: bool, as_json: bool) -> int:
     """Follow a recording to its verdict. The exit status is 0 for `verified` alone. Ctrl-C leaves it recording."""
-    return await follow(service, recording, as_json)
+    return await follow(service, recording, as_json, strict=strict)
 
 
-async def follow(service: Service, recording: str, as_json: bool, shown: dict[str, Any] | None = None) -> int:
+async def follow(
+    service: Service,
+    recording: str,
+    as_json: bool,
+    shown: dict[str, Any] | None = None,
+    *,
+    strict: bool = False,
+) -> int:
     """Show how a recording goes until it is over; the exit status. Ctrl-C says what goes on without us.
 
-    `shown`: the recording as the caller has it."""
+    `shown`: the recording as the caller has it. `strict`: one with warnings is not good enough."""
     screen = console(stderr=True)
     log = Log(recording)
     with Progress(
@@ -60,7 +68,7 @@ async def follow(service: Service, recording: str, as_json: bool, shown: dict[st
         show_json(shown)
     else:
         print_recording(shown)
-    return 0 if shown["state"] == "verified" else 1
+    return 0 if shown["state"] == "verified" and not (strict and shown["warned"]) else 1
 
 
 class Log:

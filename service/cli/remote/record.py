@@ -68,15 +68,18 @@ def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("page")
 @_start_options
 @click.option("--wait", is_flag=True, help="Follow it to its verdict; the exit status is 0 for `verified` alone.")
+@click.option("--strict", is_flag=True, help="With --wait: the exit status is 1 for warnings, too.")
 @json_option
 @remote
 async def record_command(
-    service: Service, page: str, idempotency_key: str | None, wait: bool, as_json: bool, **given: Any
+    service: Service, page: str, idempotency_key: str | None, wait: bool, strict: bool, as_json: bool, **given: Any
 ) -> int:
     """Record PAGE, a URL. Without --for it records, and is billed, until it is stopped or its hour limit ends it.
 
     Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder would and says what would go wrong,
     such as a log-in form or a video that waits for a click."""
+    if strict and not wait:
+        raise click.UsageError("--strict needs --wait")
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     try:
         recording = await service.call("POST", "/v1/recordings", body=_body(page, **given), headers=headers)
@@ -86,7 +89,7 @@ async def record_command(
         click.echo(recording["id"])
         say(end_of(recording), err=True)
     if wait:
-        return await follow(service, recording["id"], as_json, recording)
+        return await follow(service, recording["id"], as_json, recording, strict=strict)
     if as_json:
         show_json(recording)
     return 0

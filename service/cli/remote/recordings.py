@@ -8,21 +8,42 @@ from service.cli.output import json_option, say, show_json
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.record import pair
 from service.cli.remote.session import Service, remote
-from service.cli.remote.shown import console, line_of, page_of, print_recording, print_table, table, when
+from service.cli.remote.shown import (
+    console,
+    length_of,
+    line_of,
+    page_of,
+    print_recording,
+    print_table,
+    start_of,
+    state_of,
+    table,
+)
 
 
 @click.command("list")
 @click.option("--state", "states", multiple=True, help="Only in this state (repeatable).")
 @click.option("--app", help="Only of this app.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only with this label (repeatable).")
+@click.option("--planned/--not-planned", default=None, help="Whether it waits for its start; the next start first.")
+@click.option("--warned/--not-warned", default=None, help="Whether its newest report has warnings.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
 async def list_command(
-    service: Service, states: tuple[str, ...], app: str | None, labels: tuple[str, ...], limit: int, as_json: bool
+    service: Service,
+    states: tuple[str, ...],
+    app: str | None,
+    labels: tuple[str, ...],
+    planned: bool | None,
+    warned: bool | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List recordings, newest first."""
+    flags = {"planned": planned, "warned": warned}
     asked = {"state": list(states), "app": app, "label": [":".join(pair(label)) for label in labels]}
+    asked |= {name: str(value).lower() for name, value in flags.items() if value is not None}
     given = {name: value for name, value in asked.items() if value}
     found = [item async for item in service.items("/v1/recordings", given, limit)]
     if as_json:
@@ -32,10 +53,10 @@ async def list_command(
         say("No recording fits." if given else "No recordings. Start one: pagereel record URL", err=True)
         return
     rows = (
-        (each["id"], each["state"], when(each["instants"]["requested_at"]), each["end_reason"], page_of(each))
+        (each["id"], state_of(each), start_of(each), length_of(each), each["end_reason"], page_of(each))
         for each in found
     )
-    print_table(("id", "state", "requested", "ended by", "page"), rows, coloured=1, cut=(3, 4))
+    print_table(("id", "state", "when", "length", "ended by", "page"), rows, coloured=1, cut=(4, 5))
 
 
 @click.command("show")

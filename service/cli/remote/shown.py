@@ -12,6 +12,7 @@ from rich.text import Text
 
 from service.cli.output import printable
 from service.cli.remote.durations import in_words, size_in_words
+from service.explain.warned import advice_of
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
 # Words that a person copies: ids of recordings, messages, tokens and tasks. A key that has one in it is none.
@@ -23,8 +24,10 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 PIPE_WIDTH = 300
 """Columns where nobody looks: no id and no key is broken in two."""
 
+WARNED: Final = "verified (warned)"
 _STYLES = {
     "verified": "green",
+    WARNED: "yellow",
     "recording": "cyan",
     "incomplete": "yellow",
     "unproven": "yellow",
@@ -107,13 +110,35 @@ def print_table(
     screen.print(table(heads, rows, coloured=coloured, cut=cut, width=screen.width))
 
 
-def when(instant: str) -> str:
-    """A past instant as a terminal shows it: `42s`, `12m`, `3h`, `9d`; as it is where no person reads it."""
+def when(instant: str | None) -> str:
+    """An instant as a terminal shows it: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`; as it is where no person reads
+    it."""
+    if instant is None:
+        return "-"
     if not console().is_terminal:
         return instant
-    seconds = max((datetime.now(UTC) - datetime.fromisoformat(instant)).total_seconds(), 0)
-    name, size = next((name, size) for name, size in _UNITS if seconds >= size or size == 1)
-    return f"{seconds / size:.0f}{name}"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(instant)).total_seconds()
+    name, size = next((name, size) for name, size in _UNITS if abs(seconds) >= size or size == 1)
+    return f"{'in ' if seconds < 0 else ''}{abs(seconds) / size:.0f}{name}"
+
+
+def state_of(recording: dict[str, Any]) -> str:
+    """The state; one that is verified with warnings has a word of its own."""
+    return WARNED if recording["state"] == "verified" and recording["warned"] else str(recording["state"])
+
+
+def start_of(recording: dict[str, Any]) -> str:
+    """When it will start, or when it was requested."""
+    planned = recording["state"] == "requested" and recording["instants"]["start_at"]
+    return when(planned or recording["instants"]["requested_at"])
+
+
+def length_of(recording: dict[str, Any]) -> str:
+    """How long it has recorded; how long it will where it is still to start."""
+    schedule = recording["schedule"]
+    if schedule["elapsed_seconds"] is None and recording["state"] in ("requested", "starting"):
+        return in_words(schedule["planned_seconds"])
+    return in_words(schedule["elapsed_seconds"])
 
 
 def page_of(recording: dict[str, Any]) -> str:
@@ -135,7 +160,7 @@ def _coloured(word: str) -> Text:
 def line_of(recording: dict[str, Any]) -> str:
     """What a recording does now, in one line."""
     files = recording["files"]
-    parts = [str(recording["state"])]
+    parts = [state_of(recording)]
     if recording["state"] == "recording" or files["slices"]:
         parts.append(_slices(files))
     if recording["paused"]["confirmed"]:
@@ -165,7 +190,9 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
     instants, report, coverage = recording["instants"], recording["latest_report"], recording["coverage"]
     attention = recording["attention"]
     facts = [
-        ("state", recording["state"]),
+        ("state", state_of(recording)),
+        ("warned of", ", ".join(recording["warned"])),
+        ("what to do", recording["state"] == "verified" and recording["warned"] and advice_of(recording["warned"])),
         ("page", recording["page"]),
         ("ended by", recording["end_reason"] and f"{recording['end_reason']} (blame: {recording['blame']})"),
         ("waits for", attention and f"{attention['code']}: {attention['detail']}"),
@@ -178,6 +205,7 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("files", _slices(recording["files"])),
         ("requested", instants["requested_at"]),
+        *_schedule(recording),
         ("records since", instants["recording_at"]),
         ("ended", instants["ended_at"]),
         ("bucket", f"{recording['location']['bucket']}/{recording['location']['prefix']}"),
@@ -186,6 +214,25 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("warnings", ", ".join(recording["warnings"])),
     ]
     return [(name, str(value)) for name, value in facts if value]
+
+
+def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """When it starts, ends and is verified next, and how long it runs."""
+    schedule, state = recording["schedule"], recording["state"]
+    start, stop, limit = schedule["planned_start_at"], schedule["planned_stop_at"], schedule["hour_limit_at"]
+    elapsed = in_words(schedule["elapsed_seconds"])
+    next_at, until = schedule["next_verification_at"], schedule["give_up_at"]
+    if state in ("requested", "starting", "recording"):
+        began = [] if state == "recording" else [("starts", start)]
+        return [
+            *began,
+            ("runs", f"{elapsed} of {in_words(schedule['planned_seconds'])}" if elapsed != "-" else None),
+            ("stops", stop if stop == limit else f"{stop} (hour limit: {limit})"),
+        ]
+    return [
+        ("recorded", elapsed if elapsed != "-" else None),
+        ("verified next", next_at and f"{next_at}, until {until}"),
+    ]
 
 
 def level_of(report: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.database.documents import encode
 from service.errors import Code, ServiceError
-from service.operations import Answer, Caller, FileEntry, HistoryEntry, Listed, Page, Scope, StoredNotice
+from service.operations import Answer, Caller, Counts, FileEntry, HistoryEntry, Listed, Page, Scope, StoredNotice
 from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
 from service.report import (
     Coverage,
@@ -118,6 +118,10 @@ class StandIn:
     async def list(self, caller: Any, where: Any, cursor: Any, limit: int) -> Page[Listed]:
         self._note("list", where, cursor, limit)
         return Page((Listed(RECORDING.requested_at, RECORDING.id, encode(RECORDING)),), "next-1")
+
+    async def counts(self, caller: Any) -> Counts:
+        self._note("counts")
+        return Counts(all=1000, planned=14, under_way=3, needs_review=2, warned=1)
 
     async def change(self, caller: Any, recording_id: str, **given: Any) -> Recording:
         self._note("change", recording_id, given)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from emulator.app import close
-from service.delivery.wire import Outcome, Post, Response, send_post
+from service.delivery.wire import MOST_ANSWER_BYTES, Outcome, Post, Response, send_post
 from service.page_url import parse_endpoint_url
 from service.settings import Urls
 
@@ -106,6 +106,13 @@ async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await writer.drain()
 
 
+async def _never_ending(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbu")
+    await writer.drain()
+    await reader.read()
+
+
 @pytest.mark.parametrize(
     ("talk", "expected"),
     [
@@ -113,7 +120,7 @@ async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         (_dripping, Response(Outcome.FAILING, error="timeout")),
         (_resetting, Response(Outcome.FAILING, error="no_connection")),
         (_garbled, Response(Outcome.FAILING, error="no_connection")),
-        (_endless, Response(Outcome.DELIVERED, 200)),
+        (_endless, Response(Outcome.DELIVERED, 200, body=b"x" * MOST_ANSWER_BYTES)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -122,6 +129,14 @@ async def test_a_hostile_receiver_costs_no_more_than_the_time_it_has(talk: Talk,
     async with talking(talk) as url:
         assert await post(url, seconds=0.5) == expected
     assert asyncio.get_running_loop().time() - began < 3
+
+
+async def test_the_beginning_of_an_answer_is_kept_and_decides_nothing() -> None:
+    """Also where the rest of the body never comes, however little time the endpoint has."""
+    for seconds in (0.5, 30):
+        async with talking(_never_ending) as url:
+            assert await post(url, seconds) == Response(Outcome.FAILING, 503, "server_error", body=b"bu")
+    assert "bu" not in repr(Response(Outcome.FAILING, 503, "server_error", body=b"bu"))
 
 
 async def test_nobody_there_is_a_failing_endpoint() -> None:

@@ -1,0 +1,101 @@
+"""Warnings of the newest report stand with the recording, and a stop is refused where nothing runs."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.errors import Code, ServiceError
+from service.lifecycle import apply
+from service.lifecycle.instants import elapsed_seconds, hour_limit_at, planned_start_at, planned_stop_at
+from service.lifecycle.observations import Judged, StopRequested
+from service.messages import message_of
+from service.recording import EndReason, Recording, State
+from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
+from tests.database.samples import attempt, recording
+
+NOW = 2000.0
+FILES = (JudgedFile("pr/x/1/a.ts", FileKind.SLICE, listed=True),)
+BLANK = Finding("picture_blank", Severity.WARNING, "Nothing is shown.")
+SILENT = Finding("sound_silent", Severity.WARNING, "It is silent.")
+STATIC = Finding("picture_static", Severity.NOTE, "It does not move.")
+
+
+def judge(before: Recording, *findings: Finding, verdict: Verdict = Verdict.VERIFIED, **more: Any) -> Recording:
+    given = {"level": Level.CONTENT, "files": FILES, "findings": findings} | more
+    return apply(before, Judged(Report(verdict, judged_at=NOW, **given)), NOW).recording
+
+
+def test_every_finding_of_severity_warning_stands_with_a_verified_recording_once() -> None:
+    after = judge(recording(state=State.VERIFYING), BLANK, STATIC, SILENT, BLANK)
+    assert (after.state, after.warned) == (State.VERIFIED, ("picture_blank", "sound_silent"))
+    assert judge(recording(state=State.VERIFYING), STATIC).warned == ()
+
+
+def test_a_shallower_or_a_blind_verification_takes_no_warning_back_and_one_as_deep_does() -> None:
+    warned = judge(recording(state=State.VERIFYING), BLANK)
+    shallow = judge(judge(warned, level=Level.LISTING), level=Level.LISTING)
+    assert shallow.warned == ("picture_blank",)
+    assert judge(shallow, SILENT, level=Level.STRUCTURE).warned == ("picture_blank", "sound_silent")
+    assert judge(shallow, verdict=Verdict.UNREACHABLE, files=(), level=Level.LISTING).warned == ("picture_blank",)
+    assert judge(shallow, SILENT, level=Level.FULL).warned == ("sound_silent",)
+    assert judge(shallow).warned == ()
+
+
+def test_messages_have_the_warnings() -> None:
+    told = message_of(judge(recording(state=State.VERIFYING), BLANK), 3, NOW, "state", {"state": "verified"})
+    assert told is not None
+    assert list(told.document["data"]["warned"]) == ["picture_blank"]
+
+
+ENDED = recording(
+    state=State.INCOMPLETE,
+    requested_at=1000.0,
+    stop_at=1900.0,
+    end_reason=EndReason.STOP_AT,
+    ended_at=1900.0,
+    attempts=(attempt(1, "test-1", 7, started_at=1005.0, recording_at=1010.0),),
+)
+
+
+@pytest.mark.parametrize("state", [State.UPLOADING, State.VERIFYING, State.INCOMPLETE])
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {},
+        {"end_reason": EndReason.HOUR_LIMIT},
+        {"end_reason": EndReason.PAUSED_TOO_LONG, "stop_at": None},
+        {"end_reason": EndReason.RECORDER_ERROR},
+        {"end_reason": EndReason.RECORDER_ERROR, "stop_at": None, "requested_at": -90000.0, "attempts": ()},
+    ],
+    ids=["stop_at", "hour limit", "paused too long", "early, and its stop_at has come", "early, hours used up"],
+)
+def test_a_stop_of_what_has_ended_is_refused_and_leaves_no_trace(state: State, ended: dict[str, Any]) -> None:
+    before = replace(ENDED, state=state, **ended)
+    if not before.attempts:
+        before = replace(before, attempts=(attempt(1, "test-1", 7, started_at=-90000.0),))
+    with pytest.raises(ServiceError) as refused:
+        apply(before, StopRequested(), NOW)
+    assert (refused.value.code, refused.value.detail) == (Code.CONFLICT, "nothing_runs")
+
+
+def test_a_stop_that_is_asked_for_twice_is_answered_twice() -> None:
+    before = replace(ENDED, stop_wished_at=1500.0, end_reason=EndReason.STOPPED)
+    assert apply(before, StopRequested(), NOW).recording is before
+
+
+def test_a_stop_of_what_ended_too_early_ends_the_window_that_is_still_wanted() -> None:
+    before = replace(ENDED, end_reason=EndReason.RECORDER_ERROR, stop_at=3000.0)
+    assert apply(before, StopRequested(), NOW).recording.stop_wished_at == NOW
+
+
+def test_when_it_starts_and_ends_and_how_long_it_runs() -> None:
+    planned = recording(requested_at=1000.0, start_at=5000.0, stop_at=6000.0)
+    assert (planned_start_at(planned), planned_stop_at(planned), elapsed_seconds(planned, NOW)) == (5000, 6000, None)
+    assert hour_limit_at(planned) == 5000 + 3 * 3600
+    at_once = recording(requested_at=1000.0)
+    assert (planned_start_at(at_once), planned_stop_at(at_once)) == (1000, 1000 + 3 * 3600)
+    runs = replace(ENDED, state=State.RECORDING, ended_at=None, stop_at=None, end_reason=None)
+    assert (planned_stop_at(runs), elapsed_seconds(runs, NOW)) == (1005 + 3 * 3600, 990)
+    assert planned_stop_at(replace(runs, stop_wished_at=1950.0)) == 1950
+    assert elapsed_seconds(ENDED, NOW) == 890
