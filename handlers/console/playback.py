@@ -14,6 +14,7 @@ from service.operations import Scope
 
 _MOST_KEY: Final = 1024
 _PRIVATE: Final = {"Cache-Control": "no-store"}
+_KEPT: Final = {"Cache-Control": "private, max-age=300"}
 
 
 async def file(request: web.Request) -> web.Response:
@@ -24,10 +25,10 @@ async def file(request: web.Request) -> web.Response:
 
 
 async def poster(request: web.Request) -> web.Response:
-    """One picture of it."""
+    """One picture of it. `report` in the query makes the address another one when there may be another picture."""
     need(request, Scope.READ)
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
-    return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
+    return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_KEPT)
 
 
 async def contact_sheet(request: web.Request) -> web.Response:
@@ -51,7 +52,7 @@ async def slice_(request: web.Request) -> web.Response:
     """One slice."""
     need(request, Scope.READ)
     content = await request.app[OPERATIONS].evidence.read_slice(request[CALLER], recording_id(request), _key(request))
-    return web.Response(body=content, content_type="video/mp2t", headers={"Cache-Control": "private, max-age=300"})
+    return web.Response(body=content, content_type="video/mp2t", headers=_KEPT)
 
 
 def _key(request: web.Request) -> str:

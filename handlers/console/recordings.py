@@ -1,12 +1,13 @@
 """Recordings for people: the list, one recording with its timeline and files, and what may be done with it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from multidict import MultiDict
+from yarl import URL
 
 from handlers.answers import recording_id
 from handlers.console.door import need
@@ -17,7 +18,7 @@ from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import ListQuery, filter_of, page_of
 from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
-from service.operations import RecordingFilter, Scope
+from service.operations import MOST_COUNTED, NEEDS_REVIEW, UNDER_WAY, Counts, RecordingFilter, Scope
 from service.recording import Recording, State
 from service.report import FileKind
 from service.ulids import read_part, span_of
@@ -31,10 +32,25 @@ _MOST_HISTORY: Final = 300
 _MOST_FILES: Final = 200
 # A day of slices of 15 s: so many are drawn.
 _MOST_DRAWN: Final = 6000
-_GROUPS: Final = {
-    "under way": (State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING, State.UPLOADING, State.VERIFYING),
-    "needs a look": (State.INCOMPLETE, State.DEFECTIVE, State.UNPROVEN, State.FAILED),
+# What each tab lists: its count, its name, its query.
+_TABS: Final = {
+    "all": ("All", {}),
+    "under_way": ("Under way", {"state": ",".join(sorted(UNDER_WAY)), "planned": "false"}),
+    "planned": ("Planned", {"planned": "true"}),
+    "needs_review": ("Needs a look", {"state": ",".join(sorted(NEEDS_REVIEW))}),
+    "warned": ("With warnings", {"state": State.VERIFIED.value, "warned": "true"}),
 }
+_TAB_QUERY: Final = ("state", "planned", "warned")
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A kind of recordings, and how many there are."""
+
+    name: str
+    href: str
+    count: str
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +75,12 @@ _ACTIONS: Final = {
 
 
 _DONE: Final = {"start": "The recording", **{action.name: action.title for action in _ACTIONS.values()}}
+_BEFORE_STOP: Final = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 
 async def listing(request: web.Request) -> web.Response:
     """The owner's recordings, newest first; a search for an id or a sid leads to the recording itself."""
+    operations, caller = request.app[OPERATIONS], request[CALLER]
     need(request, Scope.READ)
     search = request.query.get("search", "").strip()
     found = await _found(request, search)
@@ -70,21 +88,42 @@ async def listing(request: web.Request) -> web.Response:
         return redirect(f"/console/recordings/{found}")
     query = decode_query(_conditions(request, search), ListQuery, filled=True)
     cursor, limit = page_of(query)
-    page = await request.app[OPERATIONS].list(request[CALLER], filter_of(query), cursor, limit)
+    page = await operations.list(caller, filter_of(query), cursor, limit)
     now = request.app[CLOCK]()
     nothing = bool(search) and not _LABEL.fullmatch(search)
     shown = () if nothing else page.items
     known = {
+        "tabs": _tabs(request.query, await operations.counts(caller)),
+        "pictured": await operations.evidence.pictured_among(caller, [one.id for one in shown]),
+        "apps": operations.choices(caller).apps,
+        "planned": query.get("planned", False),
+        "newest": request.rel_url.with_query(_without(request.query, "cursor")) if cursor else None,
         "following": request.rel_url.update_query(cursor=page.next) if page.next and not nothing else None,
         "search": search,
         "nothing": nothing,
         "states": list(State),
-        "groups": {name: ",".join(states) for name, states in _GROUPS.items()},
         "query": request.query,
     }
     return await render(
         request, "recordings.html", lambda: {**known, "items": [view_recording(one.decode(), now) for one in shown]}
     )
+
+
+def _tabs(query: Mapping[str, str], counts: Counts) -> list[Tab]:
+    asked = {name: query[name] for name in _TAB_QUERY if query.get(name)}
+    return [
+        Tab(
+            name,
+            str(URL("/console/recordings").with_query(wanted)),
+            str(count) if (count := getattr(counts, kind)) < MOST_COUNTED else f"{MOST_COUNTED}+",
+            asked == wanted,
+        )
+        for kind, (name, wanted) in _TABS.items()
+    ]
+
+
+def _without(query: Mapping[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in query.items() if key != name}
 
 
 async def _found(request: web.Request, search: str) -> str | None:
@@ -121,8 +160,10 @@ async def show(request: web.Request) -> web.Response:
     files = await evidence.files(caller, identity, None, _MOST_DRAWN, links=False)
     why, pictured = await evidence.explanation(caller, identity), await evidence.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
-    origin = _origin(await evidence.link(caller, identity, films[0].key)) if films else None
-    now, done = request.app[CLOCK](), _DONE.get(request.query.get("done", ""))
+    # Also before there is a film: one that comes later is put into this page, whose policy stays what it is now.
+    origin = await evidence.origin(caller, identity)
+    now, asked = request.app[CLOCK](), request.query.get("done", "")
+    done = _DONE.get(asked) if _pending(recording, asked) else None
     return await render(
         request,
         "recording.html",
@@ -140,7 +181,7 @@ async def show(request: web.Request) -> web.Response:
             ),
             "actions": _possible(recording, caller.scopes),
             "done": done,
-            "every": 30 if recording.state.terminal and done is None else 3,
+            "every": 30 if recording.state.terminal and not recording.look_wished else 3,
         },
         media_from=origin,
     )
@@ -177,22 +218,30 @@ def _action(request: web.Request) -> Action:
     return action
 
 
+def _pending(recording: Recording, asked: str) -> bool:
+    """Whether what was asked for has still to take effect; afterwards the page shows it itself."""
+    onhold = recording.attempt is not None and recording.attempt.onhold
+    pending = {
+        "start": recording.state in (State.REQUESTED, State.STARTING),
+        "stop": recording.state in (*_BEFORE_STOP, State.STOPPING),
+        "pause": recording.state in _BEFORE_STOP and recording.pause_wished and not onhold,
+        "resume": recording.state in _BEFORE_STOP and not recording.pause_wished and onhold,
+        "verify": recording.look_wished,
+    }
+    return pending.get(asked, False)
+
+
 def _possible(recording: Recording, scopes: frozenset[Scope]) -> list[Action]:
     """What makes sense now; the operations decide whether it is really possible."""
     if Scope.START not in scopes:
         return []
     state = recording.state
-    before_stop = state in (State.REQUESTED, State.STARTING, State.RECORDING)
+    before_stop = state in _BEFORE_STOP
     names = {
         "resume": before_stop and recording.pause_wished,
         "pause": before_stop and not recording.pause_wished,
-        "stop": not state.terminal and recording.stop_wished_at is None,
+        "stop": before_stop and recording.stop_wished_at is None,
         "verify": state
         in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE, State.VERIFIED, State.DEFECTIVE, State.UNPROVEN),
     }
     return [_ACTIONS[name] for name, possible in names.items() if possible]
-
-
-def _origin(link: str) -> str:
-    parts = urlsplit(link)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -51,8 +51,8 @@ def _body(form: dict[str, str], now: float) -> dict[str, Any]:
             raise invalid("/minutes", "must be a whole number of minutes")
         body["stop_at"] = format_instant(now + 60 * int(minutes))
     if label := form.get("label", ""):
-        name, _, value = label.partition(":")
-        body["labels"] = {name.strip(): value.strip()}
+        pairs = (line.partition(":") for line in label.splitlines() if line.strip())
+        body["labels"] = {name.strip(): value.strip() for name, _, value in pairs}
     return body
 
 

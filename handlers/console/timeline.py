@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from handlers.console.words import facts, span, words
+from handlers.console.words import line, span, words
 from service.operations import HistoryEntry
 from service.recording import Recording
 from service.report import FileKind, Interval, JudgedFile, MissingClass
@@ -174,10 +174,7 @@ def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, 
 
 
 def _title(entry: HistoryEntry) -> str:
-    details = facts(entry.detail)
-    return f"{_clock(entry.at)} {words(entry.kind)}{f' ×{entry.count}' if entry.count > 1 else ''}" + (
-        f": {details}" if details else ""
-    )
+    return f"{_clock(entry.at)} {line(entry)}"
 
 
 def _says(recording: Recording) -> str:

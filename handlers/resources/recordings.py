@@ -100,9 +100,7 @@ class ScheduleView(View):
     planned_stop_at: Annotated[
         InstantOut, Field(description="The earliest of a caller's stop, `stop_at` and the hour limit")
     ]
-    planned_seconds: Annotated[
-        float, Field(description="From its first recorded moment, or from the planned start, to the planned stop")
-    ]
+    planned_seconds: Annotated[float, Field(description="From the planned start to the planned stop")]
     hour_limit_at: Annotated[
         InstantOut, Field(description="When `max_recording_hour` is used up; it counts from the first start")
     ]
@@ -293,12 +291,11 @@ def _ran(attempt: Attempt, now: float) -> float:
 
 
 def _schedule(recording: Recording, now: float) -> dict[str, object]:
-    began_at = _first(attempt.recording_at for attempt in recording.attempts) or planned_start_at(recording)
     elapsed, awaited = elapsed_seconds(recording, now), recording.state in AWAITED
     return {
         "planned_start_at": planned_start_at(recording),
         "planned_stop_at": planned_stop_at(recording),
-        "planned_seconds": round(max(0.0, planned_stop_at(recording) - began_at), 3),
+        "planned_seconds": round(max(0.0, planned_stop_at(recording) - planned_start_at(recording)), 3),
         "hour_limit_at": hour_limit_at(recording),
         "elapsed_seconds": elapsed and round(elapsed, 3),
         "next_verification_at": recording.next_look_at if awaited else None,

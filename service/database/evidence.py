@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from service.database.documents import decode, decode_file, decode_report, encode
 from service.database.recordings import insert_of, upsert
-from service.database.tables import files, history, pictures, reports
+from service.database.tables import files, history, pictures, recordings, reports
 from service.report import FileKind, JudgedFile, Pictures, Report, Verdict
 
 
@@ -159,6 +159,13 @@ def has_pictures(connection: sa.Connection, recording_id: str) -> bool:
     """Whether a look has seen any."""
     query = sa.select(pictures.c.report).where(pictures.c.recording_id == recording_id)
     return connection.execute(query).first() is not None
+
+
+def find_pictured(connection: sa.Connection, owner: str, recording_ids: Iterable[str]) -> frozenset[str]:
+    """Which of an owner's recordings have pictures."""
+    query = sa.select(pictures.c.recording_id).join(recordings, recordings.c.id == pictures.c.recording_id)
+    query = query.where(recordings.c.owner == owner, pictures.c.recording_id.in_(list(recording_ids)))
+    return frozenset(connection.execute(query).scalars())
 
 
 def load_report(connection: sa.Connection, recording_id: str, number: int | None = None) -> Report | None:

@@ -144,5 +144,8 @@ def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
             "Resume it, or stop it.",
         )
         return Explanation(summary, "under_way", Certainty.CERTAIN, Blame.CALLER, lines(history, ("paused",)), advice)
-    summary = f"It is {recording.state.value}, and nothing is wrong that anybody knows of."
+    planned_at = recording.planned_at
+    summary = f"It is {recording.state.value}; no problem is known."
+    if planned_at is not None:
+        summary = f"It is planned, and starts at {_utc(planned_at)}; no problem is known."
     return Explanation(summary, "under_way", Certainty.CERTAIN, None, lines(history, ("state",)), "Nothing.")

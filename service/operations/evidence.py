@@ -6,12 +6,13 @@ links are signed without a call.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from service.database import evidence
 from service.database.run import Database
-from service.errors import Code, ServiceError
+from service.errors import Code, OutsideError, ServiceError
 from service.explain import Explanation, explain
 from service.media.merged import write_playlist
 from service.operations.cursors import cut_page, decode_cursor
@@ -71,6 +72,16 @@ class Evidence:
             raise ServiceError(Code.NOT_FOUND, "no such file")
         return (await self._links(recording, [key]))[key]
 
+    async def origin(self, caller: Caller, recording_id: str) -> str | None:
+        """Scheme and host that links to its files lead to; None where no link can be made."""
+        recording = await self._read(caller, recording_id)
+        key = f"{recording.key_prefix}origin"
+        try:
+            link = urlsplit((await self._links(recording, [key]))[key])
+        except OutsideError:
+            return None
+        return f"{link.scheme}://{link.netloc}"
+
     async def _load_with_file(self, caller: Caller, recording_id: str, key: str) -> tuple[Recording, JudgedFile | None]:
         def transaction(connection: sa.Connection) -> tuple[Recording, JudgedFile | None]:
             return load_owned(connection, caller, recording_id), evidence.load_file(connection, recording_id, key)
@@ -119,6 +130,12 @@ class Evidence:
             return evidence.has_pictures(connection, recording_id)
 
         return await self._database.run(transaction)
+
+    async def pictured_among(self, caller: Caller, recording_ids: Sequence[str]) -> frozenset[str]:
+        """Which of the owner's recordings have a poster and a contact sheet."""
+        return await self._database.run(
+            lambda connection: evidence.find_pictured(connection, caller.owner, recording_ids)
+        )
 
     async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
         """Poster and contact sheet of the newest look that saw any; `not_found` where none did."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,10 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from emulator.s3_server import S3Server
 from service.operations import Scope
-from tests.e2e.house import BUCKET, House, Store, free_port, living, notice, prefix_of
+from tests.e2e.house import BUCKET, House, Store, living, notice, prefix_of
+from tests.e2e.receiver import endpoints, receiving
 
+ANSWER = "<b>no such course</b> " + "x" * 2000
 OWNERS = {"school": frozenset(Scope), "reader": frozenset({Scope.READ})}
 
 
@@ -59,24 +60,22 @@ class Console:
 
 @asynccontextmanager
 async def console_house(root: Path) -> AsyncIterator[Console]:
-    """Everything: a verified recording, one with a hole, and a notification about nobody's."""
+    """Everything: a verified recording, one with a hole, an endpoint that refuses each message, and a notification
+    about nobody's."""
     with S3Server() as server:
         server.make_bucket(BUCKET)
         store = Store(server)
-        async with living(root, store, owners=OWNERS, settings=_endpoint()) as house, async_playwright() as playwright:
+        async with (
+            receiving(usual=422, says=ANSWER) as crm,
+            living(root, store, owners=OWNERS, settings=endpoints(crm=crm.url)) as house,
+            async_playwright() as playwright,
+        ):
             browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             console = Console(house, browser)
             await _record(console, store)
             yield console
             await browser.close()
         store.close()
-
-
-def _endpoint() -> dict[str, object]:
-    """An endpoint of the settings where nobody listens."""
-    listed = {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]}
-    crm = {"url": f"http://127.0.0.1:{free_port()}/hook", "secrets": [f"whsec_{b64encode(bytes(32)).decode()}"]}
-    return {"urls": listed, "endpoints": {"crm": crm}}
 
 
 async def _record(console: Console, store: Store) -> None:

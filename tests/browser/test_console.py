@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import UTC, datetime
 from http.cookies import SimpleCookie
 
 import aiohttp
@@ -14,7 +16,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, expect
 
-from tests.browser.console_house import Console, console_house, host_of
+from tests.browser.console_house import ANSWER, Console, console_house, host_of
 from tests.e2e.house import NCS_SECRET, TOKEN, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -77,8 +79,7 @@ async def test_search_and_filters_find_a_recording_by_id_label_sid_and_state(con
         await search("<b>what?</b>")
         await expect(page.get_by_text("Nothing is called “<b>what?</b>”.")).to_be_visible()
         await page.goto(f"{console.url}/recordings")
-        await page.get_by_label("State").select_option("needs a look")
-        await page.get_by_role("button", name="Show").click()
+        await page.get_by_role("link", name="Needs a look 1").click()
         await expect(page.locator("tbody tr")).to_have_count(1)
         await expect(page.locator("tbody tr")).to_contain_text("room/13")
 
@@ -100,12 +101,12 @@ async def test_a_state_changes_on_the_page_without_a_reload_and_actions_are_conf
             await expect(page.get_by_role("link", name=state, exact=True)).to_be_visible(timeout=10_000)
             await expect(page.get_by_text("on hold", exact=True)).to_have_count(int(action == "Pause"), timeout=10_000)
         await page.get_by_role("link", name="Stop").click()
-        await page.get_by_role("link", name="Leave it as it is").click()
+        await page.get_by_role("link", name="Cancel").click()
         assert (await console.house.shown(made))["state"] == "recording"
         await page.get_by_role("link", name="Stop").click()
         await page.get_by_role("button", name="Stop").click()
-        await expect(page.get_by_role("status")).to_have_text(re.compile("Stop was asked for"))
-        await expect(page.locator("h1")).to_contain_text("verified", timeout=20_000)
+        await expect(page.locator("h1")).to_contain_text("verified", timeout=30_000)
+        await expect(page.get_by_role("status")).to_have_count(0)
     by = console.token.split("_")[1]
     asked = {entry["kind"]: entry["detail"].get("by") for entry in await console.house.timeline(made)}
     assert {asked[kind] for kind in ("pause_requested", "resume_requested", "stop_requested")} == {by}
@@ -125,6 +126,137 @@ async def test_the_film_plays_and_missing_time_is_red(console: Console) -> None:
         red = await page.locator("rect.missing").evaluate("(bar) => getComputedStyle(bar).fill")
         assert red == "rgb(211, 32, 47)"
         await expect(page.locator(".findings")).to_contain_text("but the bucket does not hold it")
+
+
+async def test_a_page_that_stays_open_shows_film_files_and_pictures_when_it_is_over(console: Console) -> None:
+    house = console.house
+    made = await house.start(url="https://class.example.org/left-open", av_file_type=["hls", "mp4"], level="content")
+    async with console.page(console.token) as page:
+        await page.goto(f"{console.url}/recordings/{made}?done=start")
+        await page.evaluate("window.stayed = true")
+        await expect(page.get_by_text("There is nothing to play yet.")).to_be_visible()
+        await house.slices(made, 4)
+        await house.do(made, "stop")
+        await expect(page.locator("h1")).to_contain_text("verified", timeout=30_000)
+        await expect(page.get_by_role("status")).to_have_count(0)
+        await _plays(page.get_by_label("Recording, MP4 1"))
+        await expect(page.get_by_role("img", name=re.compile("^Poster"))).to_be_visible(timeout=20_000)
+        files = page.get_by_text(re.compile(r"^\d+ files$"))
+        await files.click()
+        await expect(page.get_by_role("region", name="Files")).to_contain_text(".mp4")
+        await expect(page.get_by_text("nothing to play")).to_have_count(0)
+        assert await page.evaluate("window.stayed") is True
+
+
+async def test_what_was_asked_for_is_announced_until_it_takes_effect_and_not_again(console: Console) -> None:
+    made = await console.house.ask(url="https://class.example.org/banner", start_at=_in_hours(30))
+    async with console.page(console.token) as page:
+        await page.goto(f"{console.url}/recordings/{made}?done=start")
+        await expect(page.get_by_role("status")).to_contain_text("The recording was asked for")
+        await console.house.do(made, "stop")
+        await expect(page.locator("h1")).to_contain_text("cancelled", timeout=20_000)
+        await expect(page.get_by_role("status")).to_have_count(0)
+        await page.reload()
+        await expect(page.locator("h1")).to_contain_text("cancelled")
+        await expect(page.get_by_role("status")).to_have_count(0)
+
+
+def _in_hours(hours: float) -> str:
+    return datetime.fromtimestamp(time.time() + hours * 3600, UTC).isoformat(timespec="seconds")
+
+
+async def test_planned_recordings_say_when_they_start_and_the_next_comes_first(console: Console) -> None:
+    house, starts = console.house, {"late": 50.5, "soon": 20.5}
+    made = {
+        name: await house.ask(
+            url=f"https://class.example.org/{name}", start_at=_in_hours(hours), stop_at=_in_hours(hours + 1.5)
+        )
+        for name, hours in starts.items()
+    }
+    try:
+        async with console.page(console.token) as page:
+            await page.get_by_role("link", name="Planned 2").click()
+            rows = page.locator("tbody tr")
+            await expect(rows).to_have_count(2)
+            for number, name, starts_in in ((0, "/soon", "in 20 h"), (1, "/late", "in 2 d 2 h")):
+                for text in (name, starts_in, "1 h 30 min planned"):
+                    await expect(rows.nth(number)).to_contain_text(text)
+            exact = await rows.nth(0).locator("time").get_attribute("title")
+            assert exact is not None
+            assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", exact)
+            await page.get_by_role("link", name="class.example.org/soon").click()
+            facts = page.locator("dl.facts > div")
+            for name, value in (("Starts", "in 20 h"), ("Stops", "in 21 h"), ("Length", "1 h 30 min planned")):
+                await expect(facts.filter(has_text=name).first).to_contain_text(value)
+            await expect(page.get_by_role("region", name="Explanation")).to_contain_text("It is planned, and starts at")
+    finally:
+        for each in made.values():
+            await house.do(each, "stop")
+
+
+async def test_a_recording_with_warnings_has_a_word_and_a_colour_of_its_own_and_the_list_shows_its_picture(
+    console: Console,
+) -> None:
+    def mark(codes: str, warned: bool) -> None:
+        path = console.house.database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=30)) as database, database:
+            change = "UPDATE recordings SET warned = ?, document = json_set(document, '$.warned', json(?)) WHERE id = ?"
+            database.execute(change, (warned, codes, console.verified))
+
+    mark('["picture_blank", "sound_silent"]', True)
+    try:
+        async with console.page(console.token) as page:
+            await page.get_by_role("link", name="With warnings 1").click()
+            row = page.locator("tbody tr")
+            await expect(row).to_have_count(1)
+            await expect(row).to_contain_text("verified, with warnings")
+            await expect(row).to_contain_text("picture blank, sound silent")
+            picture = row.locator("img")
+            assert await picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") >= 300
+            colours = {await _colour(row.locator(".chip"))}
+            await page.get_by_role("link", name="room/42").click()
+            await expect(page.locator("h1")).to_contain_text("verified, with warnings")
+            why = page.get_by_role("region", name="Explanation")
+            await expect(why).to_contain_text("pagereel-emulator check-page URL")
+            await expect(why).to_contain_text("Listen to it")
+    finally:
+        mark("[]", False)
+    async with console.page(console.token) as page:
+        await expect(page.get_by_role("link", name="With warnings 0")).to_be_visible()
+        for name in ("room/42", "room/13"):
+            colours.add(await _colour(page.locator("tbody tr").filter(has_text=name).locator(".chip").first))
+    assert len(colours) == 3
+
+
+async def _colour(chip: Locator) -> str:
+    return str(await chip.evaluate("(chip) => getComputedStyle(chip).backgroundColor"))
+
+
+async def test_a_stop_is_offered_only_where_something_runs(console: Console) -> None:
+    async with console.page(console.token) as page:
+        for one in (console.verified, console.defective):
+            await page.goto(f"{console.url}/recordings/{one}")
+            await expect(page.get_by_role("link", name="Verify again")).to_be_visible()
+            await expect(page.get_by_role("link", name="Stop", exact=True)).to_have_count(0)
+
+
+async def test_a_message_shows_its_body_its_next_try_and_what_was_answered_last(console: Console) -> None:
+    async def refused() -> bool:
+        tried = "SELECT count(*) FROM deliveries WHERE last_status = 422 AND answer IS NOT NULL"
+        return await console.house.rows(tried) != [(0,)]
+
+    await eventually(refused, 20)
+    async with console.page(console.token) as page:
+        await page.goto(f"{console.url}/messages")
+        row = page.locator("tbody tr").filter(has_text="422").first
+        await expect(row).to_contain_text("ago")
+        await row.get_by_text("Body and answer").click()
+        body, answer = row.locator("pre").nth(0), row.locator("pre").nth(1)
+        await expect(body).to_contain_text('"type": "recording.')
+        await expect(row).to_contain_text("Last answer: status 422")
+        assert await answer.inner_text() == ANSWER[:1024]
+    stored = await console.house.rows("SELECT answer FROM deliveries WHERE answer IS NOT NULL")
+    assert all(b"course" not in answer for (answer,) in stored), "answers are sealed at rest"
 
 
 async def _plays(video: Locator) -> None:
@@ -199,11 +331,12 @@ async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(c
         await page.get_by_role("button", name="Record").click()
         await expect(page.locator("#url-about")).to_contain_text("public")
         await page.get_by_label("URL of the page").fill("https://class.example.org/asked?ticket=secret")
-        await page.get_by_label("Label").fill("asked:here")
+        await page.get_by_label("Labels").fill("asked:here\n\ncourse: physics")
         await page.get_by_role("button", name="Record").click()
-        await expect(page.get_by_role("status")).to_contain_text("The recording was asked for")
         await expect(page.locator("h1")).to_contain_text("class.example.org/asked?…")
         await expect(page.locator("h1")).to_contain_text("recording", timeout=20_000)
+        for label in ("asked: here", "course: physics"):
+            await expect(page.get_by_text(label, exact=True)).to_be_visible()
         await page.get_by_role("link", name="Stop").click()
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator("h1")).to_contain_text("verified", timeout=30_000)
@@ -360,7 +493,7 @@ async def test_without_scripts_everything_can_still_be_done(console: Console) ->
         await page.goto(f"{console.url}/recordings/{console.defective}")
         await page.get_by_role("link", name="Verify again").click()
         await page.get_by_role("button", name="Verify again").click()
-        await expect(page.get_by_role("status")).to_have_text(re.compile("Verify again was asked for"))
+        await expect(page.get_by_role("region", name="What happened")).to_contain_text("verify requested")
 
 
 async def test_no_secret_is_on_any_page(console: Console) -> None:

@@ -20,12 +20,13 @@ SECRET = "whsec_" + "QUJD" * 8
 @dataclass
 class Receiver:
     """Verifies what comes with the public library and writes it down. `answers` are its next ones: a status, or `hang`
-    or `reset`; after them `usual`."""
+    or `reset`; after them `usual`. `says` is the body of each."""
 
     url: str = ""
     secrets: tuple[str, ...] = (SECRET,)
     heard_with: str = ""
     usual: int | str = 200
+    says: str = ""
     answers: list[int | str] = field(default_factory=list)
     heard: list[tuple[str, bytes]] = field(default_factory=list)
     raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
@@ -47,7 +48,7 @@ class Receiver:
             self.heard_at.setdefault(request.headers["webhook-id"], time.time())
             self.heard.append((request.headers["webhook-id"], body))
             self.raw.append((dict(request.headers), body))
-        return web.Response(status=answer if isinstance(answer, int) else 500)
+        return web.Response(status=answer if isinstance(answer, int) else 500, text=self.says)
 
     @property
     def told(self) -> dict[str, dict[str, Any]]:

@@ -54,6 +54,7 @@ async def test_every_fact_of_a_recording_is_told_and_in_the_feed(build: Living, 
             "rules_version": shown["latest_report"]["rules_version"],
             "coverage": shown["coverage"]["share"],
             "labels": {"lesson": "42"},
+            "warned": shown["warned"],
             "detail": {},
         }
         events = await listed(house, "/v1/events", limit="200")

@@ -1,17 +1,25 @@
 // Keeps what is marked data-live up to date by asking for the page again. Everything works without it.
 "use strict";
 (() => {
-  const busy = (part) => {
-    const here = document.activeElement;
-    return part.querySelector("details[open]") || (part.contains(here) && here.matches("input, select, textarea"));
+  // What is alike stays in place: a film goes on, what is open stays open, what has the focus keeps it.
+  const update = (old, fresh) => {
+    if (old.isEqualNode(fresh)) return;
+    if (old.nodeType !== Node.ELEMENT_NODE) { old.nodeValue = fresh.nodeValue; return; }
+    for (const { name } of [...old.attributes]) if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    updateChildren(old, fresh);
   };
-  const swap = (part, fresh) => {
-    if (!fresh || part.innerHTML === fresh.innerHTML || busy(part)) return;
-    const here = document.activeElement;
-    const link = part.contains(here) ? here.getAttribute("href") : null;
-    part.innerHTML = fresh.innerHTML;
-    part.dataset.live = fresh.dataset.live;
-    if (link) { for (const one of part.querySelectorAll("a")) { if (one.getAttribute("href") === link) { one.focus(); break; } } }
+  const named = (part, id) => [...part.children].find((child) => child.id === id);
+  const updateChildren = (old, fresh) => {
+    let here = old.firstChild;
+    for (const next of [...fresh.childNodes]) {
+      const alike = here && !here.id && here.nodeName === next.nodeName ? here : null;
+      const found = next.id ? named(old, next.id) : alike;
+      if (!found) { old.insertBefore(document.importNode(next, true), here); continue; }
+      if (found === here) here = here.nextSibling; else old.insertBefore(found, here);
+      update(found, next);
+    }
+    while (here) { const gone = here; here = here.nextSibling; gone.remove(); }
   };
   const look = async () => {
     if (document.hidden) return;
@@ -20,7 +28,10 @@
       if (answer.type === "opaqueredirect") location.reload();  // the session is over
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const part of document.querySelectorAll("[data-live]")) swap(part, page.getElementById(part.id));
+      for (const part of document.querySelectorAll("[data-live]")) {
+        const fresh = page.getElementById(part.id);
+        if (fresh) update(part, fresh);
+      }
       document.title = page.title;
     } catch { /* the next look may succeed */ }
   };

@@ -1,6 +1,8 @@
 """The console's drawing and words: where things are, and how they are said."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from handlers_stand_in import NOW, RECORDING
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.console.timeline import WIDTH, Drawing, draw
-from handlers.console.words import percent, prose, size, span, tail
+from handlers.console.words import ago, event_name, events, percent, prose, size, span, tail
 from service.operations import HistoryEntry
 from service.recording import Recording, State
 from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Severity
@@ -59,7 +61,16 @@ def test_a_mark_says_when_what_happened_and_no_empty_detail() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(None, "–"), (0, "0 s"), (1.26, "1.3 s"), (59.6, "1 min 0 s"), (3661, "1 h 1 min"), (90061, "1 d 1 h")],
+    [
+        (None, "–"),
+        (0, "0 s"),
+        (1.26, "1.3 s"),
+        (59.6, "1 min"),
+        (3661, "1 h 1 min"),
+        (90061, "1 d 1 h"),
+        (86459, "1 d"),
+        (5400, "1 h 30 min"),
+    ],
 )
 def test_lengths_are_said_by_their_two_largest_units(seconds: float | None, said: str) -> None:
     assert span(seconds) == said
@@ -154,3 +165,49 @@ def test_what_lies_behind_the_files_that_were_read_is_unknown_and_not_blank() ->
     recording = judged(replace(ENDED, pauses=()), account(0, 100, 100))
     drawn = looks(draw(recording, [], slices, NOW, more_files=True), "recorded")
     assert drawn[:2] == [("covered", 0.0, 500.0), ("unknown", 500.0, 500.0)]
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [(0, "1 s ago"), (-59, "59 s ago"), (-90, "1 min ago"), (-3700, "1 h 1 min ago"), (79000, "in 21 h 56 min")],
+)
+def test_an_instant_is_said_by_its_distance_and_shows_itself_when_pointed_at(after: float, said: str) -> None:
+    shown = ago(NOW + after, NOW)
+    assert f">{said}</time>" in shown
+    assert re.search(r'title="2027-01-1\d \d\d:\d\d:\d\d UTC"', shown)
+    assert ago(None, NOW) == "–"
+
+
+def line(kind: str, number: int = 1, count: int = 1, source: str = "notice", **detail: Any) -> HistoryEntry:
+    return HistoryEntry(number, BEGAN + number, kind, source, detail, count)
+
+
+def test_the_history_is_in_words_and_not_in_codes() -> None:
+    told = [
+        line("state", state="starting"),
+        line("attention", code="ending_unconfirmed", detail="Agora does not find the task"),
+        line("notice_uploading_progress", 3, 4, event_type=33, progress=6667),
+        line("notice_web_recorder_started", 4, event_type=70, recorderStartTime=1_795_897_912_091),
+        line("stop_at_changed", 5, stop_at=NOW),
+    ]
+    assert [(event.what, event.details, event.count) for event in events(told)] == [
+        ("state: starting", "", 1),
+        ("attention: ending unconfirmed", "detail Agora does not find the task", 1),
+        ("Agora: uploading progress", "progress 66.6 %", 4),
+        ("Agora: web recorder started", "recorder start time 2026-11-28 20:31:52 UTC", 1),
+        ("stop at changed", "stop at 2027-01-15 08:00:00 UTC", 1),
+    ]
+    assert [event_name(number) for number in (31, 4711, None)] == ["31 uploaded", "4711 unknown", "–"]
+
+
+def test_reports_that_say_the_same_are_one_line() -> None:
+    reports = [line("judged", number, source="bucket", report=number, verdict="incomplete") for number in (1, 2, 3)]
+    (first, last) = events([*reports, line("judged", 4, source="bucket", report=4, verdict="verified")])
+    assert (first.count, first.first_at, first.at, first.details) == (3, BEGAN + 1, BEGAN + 3, "verdict incomplete")
+    assert last.details == "report 4, verdict verified"
+
+
+@pytest.mark.parametrize("value", [True, None, "x", -1, 0, 1e300, float("inf"), float("nan"), 10**30])
+@pytest.mark.parametrize("name", ["progress", "recorderStartTime", "stop_at", "code"])
+def test_no_detail_from_outside_breaks_a_page(name: str, value: object) -> None:
+    assert len(list(events([line("notice_error", **{name: value})]))) == 1
