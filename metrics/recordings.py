@@ -32,6 +32,11 @@ _ended = Counter("pagereel_recordings_ended_total", "Recordings that ended, by r
 _concluded = Counter(
     "pagereel_recordings_concluded_total", "Recordings that reached a terminal state.", ["state"], registry=REGISTRY
 )
+_verified_warned = Counter(
+    "pagereel_recordings_verified_with_warnings_total",
+    "Recordings that were verified with warnings.",
+    registry=REGISTRY,
+)
 _warned = Counter("pagereel_recording_warnings_total", "Warnings said of recordings.", ["code"], registry=REGISTRY)
 _attention = Counter(
     "pagereel_attention_total",
@@ -149,6 +154,11 @@ def concluded(state: str, seconds_after_end: float | None) -> None:
     _concluded.labels(state).inc()
     if seconds_after_end is not None:
         _verdict.labels(state).observe(max(seconds_after_end, 0))
+
+
+def verified_with_warnings() -> None:
+    """A recording was verified, with warnings."""
+    _verified_warned.inc()
 
 
 def covered(share: float) -> None:

@@ -28,7 +28,8 @@ async def poster(request: web.Request) -> web.Response:
     """One picture of it. `report` in the query makes the address another one when there may be another picture."""
     need(request, Scope.READ)
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
-    return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_KEPT)
+    kept = _KEPT if "report" in request.query else _PRIVATE
+    return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=kept)
 
 
 async def contact_sheet(request: web.Request) -> web.Response:

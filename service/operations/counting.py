@@ -79,6 +79,8 @@ def _count_state(before: Recording, after: Recording, at: float) -> None:
     if not after.state.terminal:
         return
     meter.concluded(after.state, None if after.ended_at is None else at - after.ended_at)
+    if after.state is State.VERIFIED and after.warned:
+        meter.verified_with_warnings()
     report = after.latest_report
     if report is not None and report.coverage is not None:
         meter.covered(report.coverage.share)

@@ -38,6 +38,7 @@ ADOPTED = {"app": "main", "storage": "archive", "uid": 7, "resource_id": "lost"}
 RULES: dict[str, Rule] = {
     "POST /v1/recordings": Rule(START, "url", body={"surprise": 1}),  # makes something of one's own
     "GET /v1/recordings": Rule(READ, "{recording}"),
+    "GET /v1/counts": Rule(READ, '"all":1'),
     f"GET {ONE}": Rule(READ),
     f"PATCH {ONE}": Rule(START, body={"labels": {"a": "b"}}),
     f"POST {ONE}/stop": Rule(START),

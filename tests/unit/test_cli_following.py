@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cli_rig import ID, Service, recording, serving
+import pytest
+from cli_rig import ID, SCHEDULE, Service, recording, serving
 
 from service.cli.remote.following import Log
+from service.cli.remote.shown import facts_of
 
 # The first look is answered when the second one comes.
 LOOKS = 2
@@ -113,3 +115,57 @@ def test_each_change_of_state_is_a_line_at_once() -> None:
     shown = [with_slices(1), with_slices(2), paused, paused, with_slices(3), with_slices(3, "stopping")]
     lines = [log.line(each, 1e9 + at) for at, each in enumerate(shown)]
     assert [line is not None for line in lines] == [True, False, True, False, True, True]
+
+
+WARNED = recording(state="verified", warned=["picture_blank", "sound_silent"])
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("watch", ID), 0),
+        (("watch", ID, "--strict"), 1),
+        (("record", "https://x.example.org", "--wait", "--strict"), 1),
+    ],
+    ids=["watch", "watch strictly", "record strictly"],
+)
+def test_a_recording_with_warnings_is_named_so_with_advice_and_fails_only_strictly(
+    words: tuple[str, ...], status: int
+) -> None:
+    known = {f"GET /v1/recordings/{ID}": (200, WARNED), "POST /v1/recordings": (202, WARNED)}
+    with serving(known) as service:
+        done = service.typed(*words)
+    assert done.exit_code == status, done.output
+    for said in ("verified (warned)", "picture_blank, sound_silent", "Listen to it", "check-page URL"):
+        assert said in done.stdout
+
+
+def test_strict_says_nothing_about_a_recording_that_nobody_waits_for() -> None:
+    with serving({}) as service:
+        done = service.typed("record", "https://class.example.org", "--strict")
+        assert service.asked == []
+    assert (done.exit_code, "--strict needs --wait" in done.output) == (2, True)
+
+
+def test_a_list_asks_for_the_planned_and_the_warned_and_shows_when_and_how_long() -> None:
+    planned = recording(state="requested", instants={"start_at": "2030-01-01T10:00:00Z"})
+    with serving({"GET /v1/recordings": (200, {"items": [planned, WARNED], "next": None})}) as service:
+        done = service.typed("list", "--planned", "--not-warned")
+        ((_, _, query, _),) = service.asked
+    assert (query["planned"], query["warned"]) == (["true"], ["false"])
+    first, second = done.stdout.splitlines()[1:]
+    assert "2030-01-01T10:00:00Z" in first
+    assert "1:30:00" in first
+    assert "verified (warned)" in second
+
+
+def test_what_runs_and_what_is_awaited_say_until_when() -> None:
+    runs = recording(schedule=SCHEDULE | {"elapsed_seconds": 2460.0})
+    facts = dict(facts_of(runs))
+    assert facts["runs"] == "41:00 of 1:30:00"
+    assert facts["stops"] == "2026-11-29T03:47:57.693Z (hour limit: 2026-11-29T05:17:57.693Z)"
+    awaited = SCHEDULE | {"elapsed_seconds": 5400.0, "next_verification_at": "A", "give_up_at": "B"}
+    facts = dict(facts_of(recording(state="incomplete", schedule=awaited)))
+    assert (facts["recorded"], facts["verified next"]) == ("1:30:00", "A, until B")
+    facts = dict(facts_of(recording(state="requested")))
+    assert facts["starts"] == "2026-11-29T02:17:57.693Z"

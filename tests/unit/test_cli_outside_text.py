@@ -112,6 +112,13 @@ def test_the_exit_status_is_the_gravest_answer(verdicts: tuple[Verdict | None, .
     assert exit_status([judged("r/", verdict) for verdict in verdicts], Level.LISTING) == status
 
 
+def test_warnings_make_the_exit_status_1_only_where_that_is_asked_for() -> None:
+    warned, fine = judged("r/"), Judged(judged("s/").recording, Report(Verdict.VERIFIED, Level.LISTING, 0.0))
+    assert [exit_status([one], Level.LISTING, strict=True) for one in (warned, fine)] == [1, 0]
+    assert exit_status([warned, fine], Level.LISTING) == 0
+    assert [plain(one)["warned"] for one in (warned, fine)] == [["gap"], []]
+
+
 def test_a_level_that_was_not_reached_is_not_0() -> None:
     assert exit_status([judged("r/", level=Level.STRUCTURE)], Level.STRUCTURE) == 0
     assert exit_status([judged("r/", level=Level.STRUCTURE)], Level.CONTENT) == 2

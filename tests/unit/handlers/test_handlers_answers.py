@@ -1,14 +1,16 @@
 """What callers get when all is well."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
-from handlers_stand_in import ID, NOW, StandIn
+from handlers_stand_in import ID, NOW, RECORDING, StandIn
 from structlog.testing import capture_logs
 
 from handlers.instants import format_instant, parse_instant
+from handlers.resources.recordings import view_recording
 from metrics import REGISTRY
 from service.operations import Idempotency, RecordingFilter, Wish
 from service.recording import State
@@ -123,7 +125,7 @@ async def test_owner_policy_and_private_parameters_are_not_shown(api: Client) ->
 async def test_every_filter_of_the_list_arrives(api: Client, operations: StandIn) -> None:
     query = (
         "state=failed,cancelled&state=recording&app=main&label=room:7&label=a:b:c&limit=200&cursor=abc_-"
-        "&from=2027-01-15T08:00:00Z&to=2027-01-15T09:00:01%2B01:00"
+        "&from=2027-01-15T08:00:00Z&to=2027-01-15T09:00:01%2B01:00&planned=false&warned=true"
     )
     response = await api.get(f"/v1/recordings?{query}")
     shown = await response.json()
@@ -136,8 +138,33 @@ async def test_every_filter_of_the_list_arrives(api: Client, operations: StandIn
         labels={"room": "7", "a": "b:c"},
         from_at=NOW,
         to_at=NOW + 1,
+        planned=False,
+        warned=True,
     )
     assert operations.calls == [("list", (where, "abc_-", 200))]
+
+
+async def test_recordings_are_counted_by_what_they_need(api: Client, operations: StandIn) -> None:
+    response = await api.get("/v1/counts")
+    assert await response.json() == {"all": 1000, "planned": 14, "under_way": 3, "needs_review": 2, "warned": 1}
+    assert operations.calls == [("counts", ())]
+
+
+async def test_a_recording_shows_when_it_starts_ends_and_is_verified_next(api: Client) -> None:
+    shown = await (await api.get(ONE)).json()
+    assert shown["warned"] == []
+    assert shown["schedule"] == {
+        "planned_start_at": format_instant(NOW - 100),
+        "planned_stop_at": format_instant(NOW - 95 + 3 * 3600),
+        "planned_seconds": 3 * 3600 + 5.0,
+        "hour_limit_at": format_instant(NOW - 95 + 3 * 3600),
+        "elapsed_seconds": 90.0,
+        "next_verification_at": None,
+        "give_up_at": None,
+    }
+    waits = replace(RECORDING, state=State.INCOMPLETE, ended_at=NOW - 20, next_look_at=NOW + 5, give_up_at=NOW + 60)
+    schedule = view_recording(waits, NOW).schedule
+    assert (schedule.elapsed_seconds, schedule.next_verification_at, schedule.give_up_at) == (70, NOW + 5, NOW + 60)
 
 
 @pytest.mark.parametrize("action", ["stop", "pause", "resume", "verify"])
