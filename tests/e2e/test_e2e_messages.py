@@ -99,6 +99,36 @@ async def test_a_dead_endpoint_holds_up_no_other_and_gets_everything_when_it_is_
             await eventually(lambda: dead.told == crm.told, 15, lambda: f"{len(dead.told)} of {len(crm.told)}")
 
 
+async def test_what_an_endpoint_answered_last_is_shown_to_the_owner_sealed_at_rest_and_in_no_log(
+    build: Living, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "no such course: 4711"
+    async with receiving(usual=422, says=said) as crm, build(settings=endpoints(crm=crm.url)) as house:
+        recording = await house.start(notify=["crm"])
+
+        async def shown() -> dict[str, Any] | None:
+            (one,) = await listed(house, "/v1/messages", endpoint="crm", limit="1")
+            return one if one["last_answer"] else None
+
+        refused = await eventually(shown, 20)
+        assert (refused["last_status"], refused["last_answer"], refused["state"]) == (422, said, "pending")
+        assert refused["next_try_at"] is not None
+        assert refused["document"]["data"]["recording"] == recording
+        sealed = await house.rows("SELECT answer FROM deliveries WHERE answer IS NOT NULL")
+        assert sealed
+        assert all(b"4711" not in bytes(answer) for (answer,) in sealed)
+        crm.usual, crm.says = 200, "thanks"
+        await house.do(recording, "stop")
+        await house.until(recording, "verified")
+
+        async def thanked() -> bool:
+            found = await listed(house, "/v1/messages", state="delivered")
+            return bool(found) and all((one["last_answer"], one["next_try_at"]) == ("thanks", None) for one in found)
+
+        await eventually(thanked, 20)
+    assert "4711" not in "".join(capsys.readouterr())
+
+
 async def test_an_endpoint_that_is_gone_is_left_alone_until_somebody_enables_it(build: Living) -> None:
     async with receiving(usual=410) as crm, build(settings=endpoints(crm=crm.url)) as house:
         recording = await house.start(notify=["crm"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import BUCKET, House, Living, Store, cname_of, eventually, instant, rfc3339
+from house import BUCKET, House, Living, Store, cname_of, eventually, instant, prefix_of, rfc3339
 
 RTMP = "rtmp://one.example.org/live/key"
 
@@ -65,6 +65,21 @@ async def _pauses_too_long(house: House) -> None:
     assert (shown["end_reason"], shown["warnings"]) == ("paused_too_long", ["pause_too_long"])
 
 
+async def _stops_what_has_ended(house: House) -> None:
+    recording = await house.start(stop_at=rfc3339(time.time() + 600), av_file_type=["hls"])
+    await house.slices(recording, 2)
+    keys = [key for key in await house.store.keys(prefix_of(recording)) if key.endswith(".ts")]
+    await house.store.delete(min(keys))
+    await house.call("PATCH", f"/v1/recordings/{recording}", json={"stop_at": rfc3339(time.time() + 0.5)}, expect=200)
+    shown = await house.until(recording, "incomplete")
+    refused = await house.call("POST", f"/v1/recordings/{recording}/stop", expect=409)
+    assert (refused.body["code"], refused.body["reason"]) == ("conflict", "nothing_runs")
+    assert "stop_requested" not in [entry["kind"] for entry in await house.timeline(recording)]
+    assert shown["schedule"]["next_verification_at"] < shown["schedule"]["give_up_at"]
+    why = (await house.call("GET", f"/v1/recordings/{recording}/explanation", expect=200)).body
+    assert "It is verified again at " in why["summary"]
+
+
 async def _replays(house: House) -> None:
     recording = await house.start()
     await house.slices(recording, 1)
@@ -87,7 +102,14 @@ async def _replays(house: House) -> None:
 async def test_wishes_come_true_and_what_agora_refuses_is_said(build: Living, database_url: str) -> None:
     timing = {"max_pause_seconds": 2}
     async with build(database_url=database_url, settings={"timing": timing}) as house, asyncio.TaskGroup() as group:
-        for story in (_prefers_to_wait, _stops_sooner, _pushes_elsewhere, _pauses_too_long, _replays):
+        for story in (
+            _prefers_to_wait,
+            _stops_sooner,
+            _pushes_elsewhere,
+            _pauses_too_long,
+            _stops_what_has_ended,
+            _replays,
+        ):
             group.create_task(story(house))
 
 
