@@ -41,4 +41,6 @@ def cut_page(found: Sequence[T], limit: int, key: Callable[[T], tuple[str | int 
 
 
 def _is(value: object, kind: type) -> bool:
+    if isinstance(value, str):
+        return kind is str and "\0" not in value  # no text of PostgreSQL holds one
     return type(value) is kind and (not isinstance(value, int) or abs(value) <= MAX_INTEGER)

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from emulator.app import close
 from handlers import Limits, build_api
 from service.errors import Code, FieldError, ServiceError, invalid
+from service.operations.cursors import decode_cursor, encode_cursor
 
 Client = TestClient[Any, Any]
 
@@ -299,6 +300,14 @@ async def test_a_body_that_says_itself_that_it_is_huge_is_413_before_it_comes(ap
     head = "POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer all\r\nContent-Type: application/json\r\n"
     answer = await send_raw(api, f"{head}Content-Length: 10000000000\r\n\r\n{{".encode())
     assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_cursor_with_nul_in_it_is_none_of_ours() -> None:
+    made = encode_cursor(1.0, "rec_1")
+    assert decode_cursor(made, (float, str)) == (1.0, "rec_1")
+    for text in (encode_cursor(1.0, "a\0b"), encode_cursor(1.0, "\0")):
+        with pytest.raises(ServiceError):
+            decode_cursor(text, (float, str))
 
 
 async def test_a_huge_body_is_413(api: Client, operations: StandIn) -> None:
