@@ -1,5 +1,5 @@
 """Runs what `app` built: one supervised group with the two listeners, the worker, and what follows files and clocks.
-Whichever of them dies ends the process with its reason."""
+What is wrong with the start ends the process with its reason; each of them goes on after an error of one round."""
 
 import asyncio
 import gc

@@ -1,5 +1,6 @@
 """What callers are told, and what could not be told them: deliveries, dead letters, sending them again."""
 
+import re
 from typing import Final
 
 from aiohttp import web
@@ -10,8 +11,10 @@ from handlers.console.pages import redirect, render
 from handlers.decoding import decode_query
 from handlers.keys import CALLER, OPERATIONS
 from handlers.payloads import DeliveriesQuery, page_of
+from service.errors import Code, ServiceError
 from service.operations import Scope
 
+_MESSAGE = re.compile(r"msg_[A-Za-z0-9_]{1,64}", re.ASCII)
 _STATES: Final = {
     "": "all",
     "pending": "waiting",
@@ -44,6 +47,8 @@ async def redrive(request: web.Request) -> web.Response:
     """Send a dead message again, from the start of its schedule."""
     need(request, Scope.OPERATE)
     message = request.match_info["id"]
+    if not _MESSAGE.fullmatch(message):
+        raise ServiceError(Code.NOT_FOUND, "There is no such message.")
     await request.app[OPERATIONS].outgoing.redrive(request[CALLER], endpoint=None, message_ids=[message])
     return redirect("/console/messages")
 

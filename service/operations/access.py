@@ -1,6 +1,7 @@
 """API tokens: made, listed and revoked by whoever has the command line, and whom one that is shown speaks for. The
 token itself is shown once and not kept."""
 
+import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from hmac import compare_digest
@@ -18,6 +19,7 @@ from service.settings import Secret, Settings
 from service.settings.shapes import check_bootstrap_token
 
 BOOTSTRAP_ID = "bootstrap"
+_TOKEN = re.compile(r"prl_([\x21-\x5e\x60-\x7e]+)_[\x21-\x5e\x60-\x7e]*", re.ASCII)
 
 
 class Access:
@@ -31,14 +33,14 @@ class Access:
 
     async def authenticate(self, token: str) -> Caller:
         """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
-        parts = token.split("_")
-        if len(parts) != 3 or parts[0] != "prl":
+        shape = _TOKEN.fullmatch(token)
+        if shape is None:
             raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
         digest = sha256(token.encode()).hexdigest()
 
         def transaction(connection: sa.Connection) -> tokens.Token:
             now = self._clock()
-            stored = tokens.load_token(connection, parts[1])
+            stored = tokens.load_token(connection, shape[1])
             if stored is None or not compare_digest(stored.sha256, digest) or not _live(stored, now):
                 raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
             tokens.note_token_use(connection, stored.id, now)

@@ -411,7 +411,7 @@ class Client:
                 yield item
             left = None if left is None else left - len(found)
             cursor = page.get("next")
-            if cursor is None:
+            if cursor is None or not found:  # a list that goes on has something on each page
                 return
 
 

@@ -31,6 +31,13 @@ class CallError(Exception):
         self.wrong = wrong
 
 
+class _Answered(dict[str, Any]):
+    """An object of an answer. What it lacks is the other side's doing, and no mistake of this program."""
+
+    def __missing__(self, name: str) -> Any:
+        raise CallError(f"the service does not answer as Pagereel does: it says no {name!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A running service. The token is in no repr."""
@@ -73,11 +80,13 @@ class Service:
 
     def _read(self, status: int, content: bytes) -> Any:
         try:
-            answer = json.loads(content)
+            answer = json.loads(content, object_hook=_Answered)
         except (ValueError, RecursionError):
             raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})") from None
         if status >= 300:
             raise CallError(_problem(answer, status), status, _wrong(answer))
+        if not isinstance(answer, dict) or not isinstance(answer.get("items", []), list):
+            raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})")
         return answer
 
     async def items(
@@ -92,9 +101,10 @@ class Service:
                 yield item
             if left is not None:
                 left -= len(page["items"])
-            if page["next"] is None:
+            following = page.get("next")
+            if following is None or not page["items"]:  # a list that goes on has something on each page
                 return
-            asked["cursor"] = page["next"]
+            asked["cursor"] = following
 
 
 def _problem(answer: Any, status: int) -> str:
@@ -109,7 +119,8 @@ def _problem(answer: Any, status: int) -> str:
 
 def _wrong(answer: Any) -> tuple[tuple[str, str], ...]:
     errors = answer.get("errors") if isinstance(answer, dict) else None
-    return tuple((str(each["pointer"]), str(each["message"])) for each in errors or ())
+    listed = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    return tuple((str(each.get("pointer", "")), str(each.get("message", ""))) for each in listed)
 
 
 Run = Callable[..., Coroutine[Any, Any, int | None]]
