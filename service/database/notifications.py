@@ -21,7 +21,7 @@ _IS_TEST = sa.text(f"cname = '{TEST_CNAME}'")
 _HIDE_SECONDS = 30.0
 # Of so many new notifications at once it is looked up whose they are; and again of those with so many ids before, as
 # PostgreSQL commits them in another order than it numbers them.
-_LOOKED_AT_ONCE = 1000
+_LOOKED_AT_ONCE = 250
 _OVERLAP = 64
 
 
