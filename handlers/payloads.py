@@ -96,6 +96,14 @@ class StartBody(TypedDict, total=False):
     max_restarts: Annotated[int, Field(ge=0, le=20, description="At most so many more attempts, within the hours left")]
     start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
     stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
+    record_for_seconds: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=719 * 3600,
+            description="Stop after so long of recording: sets `stop_at` when it begins to record. Excludes `stop_at`",
+        ),
+    ]
     start_within_seconds: Annotated[
         float, Field(ge=1, le=86400, description="Give up if nothing was recorded so long after the start. Default 120")
     ]

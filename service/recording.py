@@ -290,8 +290,10 @@ class Recording:
     `page` and `rtmp` are redacted. `window_from_at` is where the wanted window starts, before the start allowance:
     `start_at` or the accepted request or, for a start on hold, the accepted resume (None until then). Wishes
     (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
-    the same. `notify` names the endpoints that are told what happens. `warned`: the codes of the warnings in the newest
-    report of a bucket that could be read; `warned_level` is the deepest level that found them.
+    the same. `record_for_seconds`: how long it is to be recorded, from `recorded_from_at` on, when it is known to
+    record; then its `stop_at` is set. `notify` names the endpoints that are told what happens. `warned`: the codes of
+    the warnings in the newest report of a bucket that could be read; `warned_level` is the deepest level that found
+    them.
     """
 
     id: str
@@ -309,6 +311,8 @@ class Recording:
     notify: tuple[str, ...] = ()
     start_at: float | None = None
     stop_at: float | None = None
+    record_for_seconds: float | None = None
+    recorded_from_at: float | None = None
     start_deadline_at: float = 0
     state: State = State.REQUESTED
     state_since_at: float = 0

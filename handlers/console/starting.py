@@ -9,7 +9,6 @@ from aiohttp import web
 from handlers.console.door import need
 from handlers.console.pages import redirect, render
 from handlers.decoding import decode_form
-from handlers.instants import format_instant
 from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import StartBody, wish_of
 from handlers.resources.recordings import render_recording
@@ -32,7 +31,7 @@ async def start(request: web.Request) -> web.Response:
     form = {name: value.strip() for name, value in (await request.post()).items() if isinstance(value, str)}
     now = request.app[CLOCK]()
     try:
-        wish = wish_of(decode_form(_body(form, now), StartBody))
+        wish = wish_of(decode_form(_body(form), StartBody))
         asked = Idempotency(f"console-{form.get('once', '')[:64]}", orjson.dumps(form, option=orjson.OPT_SORT_KEYS))
         answer = await request.app[OPERATIONS].start(
             request[CALLER], wish, asked, lambda recording: render_recording(recording, now)
@@ -44,12 +43,12 @@ async def start(request: web.Request) -> web.Response:
     return redirect(f"/console/recordings/{answer.recording_id}?done=start")
 
 
-def _body(form: dict[str, str], now: float) -> dict[str, Any]:
+def _body(form: dict[str, str]) -> dict[str, Any]:
     body: dict[str, Any] = {name: form[name] for name in _FIELDS if form.get(name)}
     if minutes := form.get("minutes", ""):
         if not (minutes.isascii() and minutes.isdigit() and 0 < int(minutes[:9]) <= _LONGEST_MINUTES):
             raise invalid("/minutes", "must be a whole number of minutes")
-        body["stop_at"] = format_instant(now + 60 * int(minutes))
+        body["record_for_seconds"] = 60 * int(minutes)
     if label := form.get("label", ""):
         pairs = (line.partition(":") for line in label.splitlines() if line.strip())
         body["labels"] = {name.strip(): value.strip() for name, _, value in pairs}
@@ -66,4 +65,4 @@ async def _form(request: web.Request, form: dict[str, str], error: ServiceError 
 def _field(pointer: str) -> str:
     """The form's name for what the API's pointer leads to."""
     name = pointer.split("/")[1] if "/" in pointer else ""
-    return {"labels": "label", "stop_at": "minutes"}.get(name, name)
+    return {"labels": "label", "record_for_seconds": "minutes"}.get(name, name)

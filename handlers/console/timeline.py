@@ -114,7 +114,7 @@ def _window(recording: Recording) -> Interval | None:
     if recording.window_from_at is None:
         return None
     ends = [at for at in (recording.stop_wished_at, recording.stop_at) if at is not None]
-    return Interval(recording.window_from_at, min(ends, default=recording.ended_at))
+    return Interval(recording.recorded_from_at or recording.window_from_at, min(ends, default=recording.ended_at))
 
 
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:

@@ -186,6 +186,9 @@ class RecordingView(View):
     parameters: ParametersView
     labels: dict[str, str]
     notify: Annotated[tuple[str, ...], Field(description="Endpoints that are told what happens")]
+    record_for_seconds: Annotated[
+        float | None, Field(description="How long it is to be recorded; `stop_at` is set when it begins to record")
+    ]
     attempts: tuple[AttemptView, ...]
     billed_seconds: Annotated[float, Field(description="How long its tasks ran, pauses included; what runs, up to now")]
     paused: PausedView
@@ -235,6 +238,7 @@ _SAME = (
     "parameters",
     "labels",
     "notify",
+    "record_for_seconds",
     "attempts",
     "pauses",
     "warnings",

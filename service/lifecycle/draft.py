@@ -133,6 +133,16 @@ class Draft:
         if self.recording.end_reason in (None, EndReason.ENDED_BY_ITSELF):
             self.set(end_reason=reason, blame=BLAME[reason])
 
+    def set_end(self, at: float) -> None:
+        """It records from `at` on, and is wanted: where a length was asked for, its end is known now."""
+        recording = self.recording
+        wanted = recording.state is State.RECORDING and recording.window_from_at is not None
+        if recording.record_for_seconds is None or recording.stop_at is not None or not wanted:
+            return
+        began_at = max(at, recording.window_from_at or 0)
+        self.set(recorded_from_at=began_at, stop_at=began_at + recording.record_for_seconds)
+        self.note("stop_at_set", stop_at=self.recording.stop_at)
+
     # --- pauses --------------------------------------------------------------------------------------------------
 
     def open_pause(self, at: float) -> None:

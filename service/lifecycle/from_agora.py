@@ -97,6 +97,13 @@ def started(draft: Draft, at: float) -> None:
     if draft.recording.state is State.STARTING:
         draft.enter(State.RECORDING)
         draft.set(watch=replace(draft.recording.watch, next_list_at=draft.now + watch_period(draft.recording, 0)))
+        draft.set_end(_recorder_began_at(draft, attempt, at))
+
+
+def _recorder_began_at(draft: Draft, attempt: Attempt, at: float) -> float:
+    """When it began to record: as its recorder said, where that can be."""
+    said, sent_at = attempt.recorder_start_at, attempt.start_sent_at
+    return said if said is not None and sent_at is not None and sent_at <= said <= at else at
 
 
 def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:

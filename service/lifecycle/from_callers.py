@@ -59,6 +59,7 @@ def onhold_requested(draft: Draft, wished: bool) -> None:
     if not wished and recording.window_from_at is None:
         draft.set(window_from_at=max(draft.now, recording.start_at or 0))
     if not wished:
+        draft.set_end(draft.now)
         _end_pause(draft)
     elif attempt is not None and attempt.may_be_alive and attempt.onhold:
         draft.open_pause(draft.now)  # the resume before this one has not reached the recorder

@@ -63,8 +63,11 @@ def hours_wanted(recording: Recording, now: float) -> int:
     if recording.state is State.STOPPING:
         return 1
     left = hours_end_at(recording, now) - now
-    if recording.stop_at is not None:
-        left = min(left, (math.ceil((recording.stop_at - now) / HOUR) + 1) * HOUR)
+    ends_at = recording.stop_at
+    if ends_at is None and recording.record_for_seconds is not None and not recording.parameters.onhold:
+        ends_at = max(now, recording.start_deadline_at) + recording.record_for_seconds
+    if ends_at is not None:
+        left = min(left, (math.ceil((ends_at - now) / HOUR) + 1) * HOUR)
     return max(1, min(recording.parameters.max_recording_hour, math.ceil(left / HOUR)))
 
 

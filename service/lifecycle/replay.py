@@ -119,11 +119,12 @@ def as_requested(recording: Recording) -> Recording:
         name: getattr(recording, name)
         for name in (
             *("id", "owner", "app", "storage", "location", "parameters", "policy", "page", "rtmp", "requested_at"),
-            *("cname", "labels", "notify", "start_at", "stop_at"),
+            *("cname", "labels", "notify", "start_at", "record_for_seconds"),
         )
     }
     return Recording(
         **kept,
+        stop_at=recording.stop_at if recording.recorded_from_at is None else None,
         start_deadline_at=began_at + recording.policy.start_within_seconds,
         state_since_at=recording.requested_at,
         window_from_at=None if onhold else began_at,

@@ -85,7 +85,10 @@ def _wanted(recording: Recording) -> Interval:
     end = min(ends, default=recording.requested_at)
     if recording.window_from_at is None:
         return Interval(end, end)
-    return Interval(min(recording.window_from_at + recording.policy.start_allowance_seconds, end), end)
+    begin = recording.recorded_from_at
+    if begin is None:
+        begin = recording.window_from_at + recording.policy.start_allowance_seconds
+    return Interval(min(begin, end), end)
 
 
 def _began_at(attempt: Attempt) -> float:

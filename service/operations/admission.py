@@ -89,6 +89,7 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
         notify=tuple(dict.fromkeys(notify)),
         start_at=wish.start_at,
         stop_at=wish.stop_at,
+        record_for_seconds=wish.record_for_seconds,
         start_deadline_at=(wish.start_at or now) + policy.start_within_seconds,
         state_since_at=now,
         window_from_at=None if parameters.onhold else (wish.start_at or now),
@@ -138,6 +139,8 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
         wrong.append(FieldError("/start_at", f"is more than {ahead_seconds / SECONDS_OF_DAY:g} days ahead"))
     if wish.stop_at is not None and wish.stop_at < (wish.start_at or now) + SHORTEST_SECONDS:
         wrong.append(FieldError("/stop_at", "is not after the start"))
+    if wish.stop_at is not None and wish.record_for_seconds is not None:
+        wrong.append(FieldError("/record_for_seconds", "and stop_at exclude each other"))
 
 
 def _all_wrong(wrong: list[FieldError]) -> ServiceError:

@@ -47,6 +47,7 @@ class Wish:
     max_restarts: int | None = None
     start_at: float | None = None
     stop_at: float | None = None
+    record_for_seconds: float | None = None
     start_within_seconds: float | None = None
     notify: tuple[str, ...] | None = None
 

@@ -31,6 +31,7 @@ WISHES: dict[str, Any] = {
         "max_restarts": 0,
         "start_at": AT,
         "stop_at": AT,
+        "record_for_seconds": 60.0,
         "start_within_seconds": 60.0,
     },
     "notify": ["crm"],

@@ -61,3 +61,8 @@ def test_a_long_choice_is_cut() -> None:
     with pytest.raises(ServiceError) as refused:
         admit(many, CALLER, Wish(url="https://x.example/", parameters={}, preset="no"), ulid="0" * 26, now=0.0)
     assert refused.value.errors[0].message.endswith("p18, p19 and 5 more")
+
+
+def test_a_length_and_an_instant_of_the_stop_exclude_each_other() -> None:
+    refused = wrong(app="main", stop_at=60.0, record_for_seconds=60.0)
+    assert refused == {"/record_for_seconds": "and stop_at exclude each other"}

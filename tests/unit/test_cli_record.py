@@ -1,7 +1,7 @@
 """`pagereel record`: what it asks for, and what it says before it leaves a recorder running."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cli_rig import ID, problem, recording, serving
@@ -11,18 +11,29 @@ from handlers.payloads import StartBody
 
 
 def started(body: dict[str, object]) -> tuple[int, object]:
-    return 202, recording(state="requested", instants={"stop_at": body.get("stop_at")})
+    instants = {"start_at": body.get("start_at"), "stop_at": body.get("stop_at")}
+    return 202, recording(state="requested", instants=instants, record_for_seconds=body.get("record_for_seconds"))
 
 
-def test_a_length_becomes_the_instant_of_the_stop_which_is_printed() -> None:
+def test_a_length_is_counted_by_the_service_and_the_instant_of_the_stop_is_printed() -> None:
     with serving({"POST /v1/recordings": started}) as service:
+        before = datetime.now(UTC)
         done = service.typed("record", "https://class.example.org", "--for", "2h30")
         (_, _, _, body), *_ = service.asked
     assert done.exit_code == 0, done.output
-    left = datetime.fromisoformat(body["stop_at"]) - datetime.now(UTC)
-    assert 8990 < left.total_seconds() < 9001
+    assert (body["record_for_seconds"], body.get("stop_at")) == (9000, None)
     assert done.stdout == f"{ID}\n", "a script reads the id and nothing else"
-    assert f"{ID} stops at {body['stop_at'][:10]} {body['stop_at'][11:19]} UTC, in 2:29:5" in done.stderr
+    assert f"{ID} stops 2:30:00 after it begins to record, at about 20" in done.stderr
+    said = datetime.strptime(done.stderr.strip()[-23:], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    assert before + timedelta(seconds=8999) <= said <= datetime.now(UTC) + timedelta(seconds=9000)
+
+
+def test_an_instant_of_the_stop_is_printed() -> None:
+    with serving({"POST /v1/recordings": started}) as service:
+        done = service.typed("record", "https://class.example.org", "--stop-at", "2099-01-01T10:00:00Z")
+        (_, _, _, body), *_ = service.asked
+    assert "record_for_seconds" not in body
+    assert f"{ID} stops at 2099-01-01 10:00:00 UTC" in done.stderr
 
 
 def test_without_a_length_it_says_what_ends_it_and_that_it_is_billed() -> None:
@@ -62,10 +73,10 @@ def test_record_says_everything_that_the_api_can_be_told() -> None:
         done = service.typed("record", "https://class.example.org", *words)
         (_, _, _, body), *_ = service.asked
     assert done.exit_code == 0, done.output
-    assert set(body) == StartBody.__required_keys__ | StartBody.__optional_keys__
+    assert set(body) == (StartBody.__required_keys__ | StartBody.__optional_keys__) - {"stop_at"}, "--for excludes it"
     assert service.headers[0]["Idempotency-Key"] == "lesson-42"
     wish = TypeAdapter(StartBody).validate_python(body)
-    assert (wish["start_at"], wish["stop_at"] - wish["start_at"]) == (1893488400.0, 2700.0)
+    assert (wish["start_at"], wish["record_for_seconds"]) == (1893488400.0, 2700.0)
     assert (wish["video_width"], wish["video_height"], wish["av_file_type"]) == (1280, 720, ["hls"])
     assert (wish["mobile"], wish["onhold"], wish["labels"], wish["notify"]) == (True, True, {"lesson": "42"}, ["crm"])
 
@@ -83,7 +94,12 @@ def test_what_is_not_typed_is_not_said() -> None:
         ({"app": "is not known; there is: demo"}, ("--app", "nope"), "--app nope: is not known; there is: demo"),
         ({"preset": "is not known; there is: default"}, ("--preset", "x"), "--preset x: is not known"),
         ({"notify/1": "is not known; there is none"}, ("--notify", "a", "--notify", "b"), "--notify b: is not known"),
-        ({"stop_at": "is not after the start"}, ("--for", "1s"), "--for or --stop-at: is not after the start"),
+        (
+            {"stop_at": "is in the past"},
+            ("--stop-at", "2020-01-01T10:00:00Z"),
+            "--stop-at: is in the past",
+        ),
+        ({"record_for_seconds": "is too long"}, ("--for", "2d"), "--for: is too long"),
         ({"video_height": "must be less"}, ("--size", "1920x1920"), "--size: must be less"),
         ({"url": "should begin with https://"}, (), "PAGE: should begin with https://"),
         ({"rtmp_url": "is not allowed"}, ("--rtmp-url", "rtmp://secret"), "pagereel: --rtmp-url: is not allowed"),

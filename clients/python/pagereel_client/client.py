@@ -70,6 +70,7 @@ class Wishes(TypedDict, total=False):
     level: Level
     start_at: datetime
     stop_at: datetime
+    record_for_seconds: float
     start_within_seconds: float
     notify: list[str]
 

@@ -368,6 +368,7 @@ class Recording:
     parameters: Parameters
     labels: dict[str, str]
     notify: tuple[str, ...]
+    record_for_seconds: float | None
     attempts: tuple[Attempt, ...]
     billed_seconds: float
     paused: Paused

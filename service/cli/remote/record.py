@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 import click
@@ -20,7 +20,7 @@ _LABEL_KEY: Final = re.compile(r"[a-z0-9_.-]{1,32}")
 # Fields of the request that have another name here.
 _OPTIONS: Final = {
     "url": "PAGE",
-    "stop_at": "--for or --stop-at",
+    "record_for_seconds": "--for",
     "video_width": "--size",
     "video_height": "--size",
     "av_file_type": "--mp4",
@@ -31,9 +31,9 @@ _OPTIONS: Final = {
 def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Everything that a start request may say, named as in the API but for the size and the files."""
     options = [
-        click.option("--for", "length", type=Duration(), metavar="LENGTH", help="Stop after so long: 90s, 10m, 1h30m."),
+        click.option("--for", "length", type=Duration(), metavar="LENGTH", help="Record for so long: 90s, 10m, 1h30m."),
         click.option("--stop-at", type=Instant(), help="Stop at that instant: 2026-11-22T09:45:00Z."),
-        click.option("--start-at", type=Instant(), help="Start at that instant; --for counts from there."),
+        click.option("--start-at", type=Instant(), help="Start at that instant."),
         click.option("--start-within-seconds", type=float, help="Give up if nothing is recorded by then."),
         click.option("--max-recording-hour", type=int, help="Agora ends it after so many hours, 1 to 719."),
         click.option("--app", help="Name of an Agora app of the settings."),
@@ -76,6 +76,9 @@ async def record_command(
 ) -> int:
     """Record PAGE, a URL. Without --for it records, and is billed, until it is stopped or its hour limit ends it.
 
+    The service counts --for from when the page is being recorded and stops it then, whether this command still runs or
+    not. Where nothing records within the start deadline, that ends it.
+
     Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder would and says what would go wrong,
     such as a log-in form or a video that waits for a click."""
     if strict and not wait:
@@ -110,11 +113,10 @@ def _body(
     """The request: what was named, and nothing else."""
     if length is not None and stop_at is not None:
         raise click.UsageError("--for and --stop-at exclude each other")
-    begin = datetime.now(UTC) if start_at is None else datetime.fromtimestamp(start_at, UTC)
-    end = begin + timedelta(seconds=length) if length is not None else None
     instants = {
-        "start_at": None if start_at is None else _instant(begin),
-        "stop_at": _instant(datetime.fromtimestamp(stop_at, UTC)) if stop_at is not None else end and _instant(end),
+        "start_at": None if start_at is None else _instant(start_at),
+        "stop_at": None if stop_at is None else _instant(stop_at),
+        "record_for_seconds": length,
     }
     width, height = size or (None, None)
     files = None if mp4 is None else ["hls", "mp4"] if mp4 else ["hls"]
@@ -125,8 +127,8 @@ def _body(
     }
 
 
-def _instant(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds")
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def pair(label: str) -> tuple[str, str]:
@@ -158,4 +160,4 @@ def _typed(pointer: str, given: dict[str, Any]) -> str:
     value = given.get(field)
     if isinstance(value, tuple):
         value = value[int(place)] if place.isdigit() and int(place) < len(value) else place
-    return option if value in (None, "") or field == "rtmp_url" else f"{option} {value}"
+    return option if value in (None, "") or field in ("rtmp_url", "start_at", "stop_at") else f"{option} {value}"

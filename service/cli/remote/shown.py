@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -181,8 +181,22 @@ def end_of(recording: dict[str, Any]) -> str:
         instant = datetime.fromisoformat(stop_at)
         left = max((instant - datetime.now(UTC)).total_seconds(), 0)
         return f"{name} stops at {instant.astimezone():%Y-%m-%d %H:%M:%S %Z}, in {in_words(left)}"
+    length = recording.get("record_for_seconds")
+    if length is not None:
+        start_at = recording["instants"]["start_at"]
+        begin = datetime.now(UTC) if start_at is None else max(datetime.fromisoformat(start_at), datetime.now(UTC))
+        about = (begin + timedelta(seconds=length)).astimezone()
+        return f"{name} stops {in_words(length)} after it begins to record, at about {about:%Y-%m-%d %H:%M:%S %Z}"
     hours = recording["parameters"]["max_recording_hour"]
     return f"{name} records, and is billed, until `pagereel stop {name}`, for {hours} h at most"
+
+
+def _window(recording: dict[str, Any]) -> str:
+    """The window that the coverage is a share of, and why it begins where it does."""
+    window = recording["coverage"]["window"]
+    counted = recording.get("record_for_seconds") is not None
+    why = "from when it recorded" if counted else "without the time that a start may take"
+    return f"{window['from_at']} to {window['to_at']} ({why})"
 
 
 def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
@@ -203,7 +217,9 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
             and f"{coverage['share']:.2%} of {in_words(coverage['expected_seconds'])}"
             f" ({in_words(coverage['missing_seconds'])} missing, {in_words(coverage['paused_seconds'])} paused)",
         ),
+        ("wanted", coverage and _window(recording)),
         ("files", _slices(recording["files"])),
+        ("stops at", instants["stop_at"]),
         ("requested", instants["requested_at"]),
         *_schedule(recording),
         ("records since", instants["recording_at"]),
