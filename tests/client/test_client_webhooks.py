@@ -36,6 +36,9 @@ def test_what_the_public_library_signs_is_read() -> None:
     identity, message = read_webhook(BODY, signed(), SECRET)
     assert identity == "msg_1_17"
     assert (message.type, message.data.recording, message.data.labels) == ("recording.verified", "rec_1", {"ä": "b"})
+    assert message.data.warned is None, "an earlier service did not say it"
+    newer = json.dumps(json.loads(BODY) | {"data": DATA | {"warned": ["picture_blank"]}}).encode()
+    assert read_webhook(newer, signed(newer), SECRET)[1].data.warned == ("picture_blank",)
 
 
 def test_the_names_of_headers_have_no_case_and_two_secrets_overlap() -> None:

@@ -24,7 +24,8 @@ _LONGEST_STAMP: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """The recording as it was right after the fact. Order by `number`, which grows within a recording, with gaps."""
+    """The recording as it was right after the fact. Order by `number`, which grows within a recording, with gaps.
+    `warned`: codes of its warnings; None in messages of services that did not say them."""
 
     recording: str
     number: int
@@ -36,6 +37,7 @@ class News:
     wanted_level: Level | None
     rules_version: int | None
     coverage: float | None
+    warned: tuple[str, ...] | None
     labels: dict[str, str]
     detail: dict[str, Any]
 
