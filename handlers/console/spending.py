@@ -31,8 +31,13 @@ async def actions(request: web.Request) -> web.Response:
     page = await request.app[OPERATIONS].trail.actions(
         request[CALLER], *page_of(decode_query(request.query, PageQuery, filled=True))
     )
-    following = request.rel_url.update_query(cursor=page.next) if page.next else None
-    return await render(request, "actions.html", lambda: {"page": page, "following": following})
+    subjects = [one.subject for one in page.items if one.subject.startswith("rec_")]
+    known = {
+        "page": page,
+        "recordings": await request.app[OPERATIONS].several(request[CALLER], subjects),
+        "following": request.rel_url.update_query(cursor=page.next) if page.next else None,
+    }
+    return await render(request, "actions.html", lambda: known)
 
 
 def _month(at: float) -> str:

@@ -3,7 +3,7 @@
 The document is the recording; the columns are copies to search by, written with each save and never read back.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -100,6 +100,14 @@ def _load(*, owned: bool, lock: bool) -> sa.Select[Any]:
     if owned:
         query = query.where(recordings.c.owner == sa.bindparam("of_owner"))
     return query.with_for_update() if lock else query
+
+
+def load_several(connection: sa.Connection, owner: str, recording_ids: Iterable[str]) -> list[Recording]:
+    """Those of these recordings that are the owner's, in any order."""
+    query = sa.select(recordings.c.document).where(
+        recordings.c.owner == owner, recordings.c.id.in_(sorted(set(recording_ids)))
+    )
+    return [decode_recording(document) for document in connection.execute(query).scalars()]
 
 
 def load_open(connection: sa.Connection, before_at: float, after: str, limit: int) -> list[Recording]:

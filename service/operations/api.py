@@ -201,6 +201,11 @@ class Operations:
     async def read(self, caller: Caller, recording_id: str) -> Recording:
         return await self._database.run(lambda connection: load_owned(connection, caller, recording_id))
 
+    async def several(self, caller: Caller, recording_ids: Sequence[str]) -> dict[str, Recording]:
+        """Those of these recordings that are the owner's, by id."""
+        found = await self._database.run(lambda connection: rows.load_several(connection, caller.owner, recording_ids))
+        return {recording.id: recording for recording in found}
+
     async def find_task(self, caller: Caller, sid: str) -> str | None:
         """The id of the recording that has the task with this sid."""
         return await self._database.run(lambda connection: rows.find_by_sid(connection, caller.owner, sid))

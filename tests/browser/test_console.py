@@ -298,6 +298,8 @@ async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console
         mine = page.locator("tbody tr").filter(has_text=console.verified)
         await expect(mine).to_have_count(2)
         await expect(mine.first).to_contain_text("stop")
+        await expect(mine.first).to_contain_text("class.example.org/room/42")
+        await expect(mine.first).to_contain_text("course: physics")
         await expect(mine.first).to_contain_text(console.token.split("_")[1])
 
 

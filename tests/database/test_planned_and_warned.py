@@ -79,6 +79,12 @@ async def test_a_recording_that_starts_or_is_judged_again_changes_its_columns(st
     assert await numbers(stored, warned=True) == [6, 5]
 
 
+async def test_several_recordings_are_loaded_at_once_and_others_owners_are_left_out(stored: Database) -> None:
+    ids = [f"rec_{number:026d}" for number in (1, 5, 7, 99)]
+    found = await stored.run(lambda c: rows.load_several(c, "school", ids))
+    assert sorted(one.id for one in found) == ids[:2]
+
+
 async def test_counts_are_the_owners_and_end_at_the_limit(stored: Database) -> None:
     async def count(limit: int = 100, **where: object) -> int:
         return await stored.run(lambda c: rows.count_recordings(c, "school", limit, **where))  # type: ignore[arg-type]

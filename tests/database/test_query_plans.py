@@ -25,6 +25,8 @@ Statement = Callable[[sa.Connection], object]
 CLAIM = notifications.NoticeClaim(1, "main", 0.0, 1, b"", "rec_1")
 HOT: dict[str, Statement] = {
     "load a recording": lambda c: recordings.load_recording(c, "rec_1", owner="school", lock=True),
+    "several recordings": lambda c: recordings.load_several(c, "school", ["rec_1", "rec_2"]),
+    "recordings with pictures": lambda c: evidence.find_pictured(c, "school", ["rec_1", "rec_2"]),
     "whose recordings are": lambda c: recordings.load_owners(c, {"rec_1", "rec_2"}),
     "a recording by its task": lambda c: recordings.find_by_sid(c, "school", "s"),
     "list": lambda c: recordings.list_recordings(c, **OWN),

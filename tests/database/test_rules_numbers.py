@@ -22,6 +22,7 @@ from service.database.outbox import load_events, publish
 from service.database.recordings import load_recording
 from service.database.run import Database
 from service.database.sealing import Seals
+from service.errors import Unavailable
 from service.lifecycle.observations import Judged, Verify
 from service.operations import Caller, Operations, Scope, Work
 from service.operations.access import create_token
@@ -179,6 +180,18 @@ async def test_an_authority_that_fails_leaves_the_list_of_stamps_empty_and_the_m
     plain, stamped = [orjson.loads(await owned.manifest(caller, ID, timestamp=asked)) for asked in (False, True)]
     assert stamped == plain | {"timestamps": []}
     assert "timestamps" not in plain
+
+
+async def test_where_links_lead_is_known_before_there_is_a_film_and_none_where_the_storage_is_gone(
+    earlier: Database,
+) -> None:
+    async def gone(recording: Recording, keys: list[str]) -> dict[str, str]:
+        raise Unavailable("storage_not_configured", "gone")
+
+    caller = Caller("token", "school", frozenset({Scope.READ}))
+    for links, origin in ((_no_links, "https://bucket.example"), (gone, None)):
+        owned = Evidence(earlier, "test", links=links, fetch=_no_bytes, signing_key=lambda: KEY)
+        assert await owned.origin(caller, ID) == origin
 
 
 async def _no_links(recording: Recording, keys: list[str]) -> dict[str, str]:
