@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from handlers.keys import LIMITS
 from handlers.problems import UNREADABLE
+from handlers.refusals import suggest, summary, words_of
 from service.errors import Code, FieldError, ServiceError, invalid
 from service.operations import Idempotency
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 60
 _MAX_ERRORS = 20
+_FIELDS: dict[type[Any], tuple[str, ...]] = {}
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,4})\"?\s*", re.IGNORECASE)
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
@@ -98,8 +100,9 @@ def parse_json(content: bytes) -> object:
         json.loads(content, object_pairs_hook=_refuse_duplicates)
     except ServiceError:
         raise
-    except (ValueError, RecursionError):
-        raise ServiceError(Code.INVALID, "The body is not readable as JSON.", detail=UNREADABLE) from None
+    except (ValueError, RecursionError) as error:
+        place = f" Line {error.lineno}, column {error.colno}." if isinstance(error, json.JSONDecodeError) else ""
+        raise ServiceError(Code.INVALID, f"The body is not readable as JSON.{place}", detail=UNREADABLE) from None
     return value
 
 
@@ -112,7 +115,7 @@ def _validate(kind: type[T], value: object, root: str) -> T:
     try:
         return cast(T, adapter(kind).validate_python(value))
     except ValidationError as error:
-        _refuse(error.errors(include_url=False, include_context=True, include_input=False), root)
+        _refuse(error.errors(include_url=False, include_context=True, include_input=False), root, kind)
 
 
 def adapter(kind: type[Any]) -> TypeAdapter[Any]:
@@ -122,10 +125,22 @@ def adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return _ADAPTERS[kind]
 
 
-def _refuse(details: Iterable[ErrorDetails], root: str) -> NoReturn:
-    errors = tuple({FieldError(_pointer(detail, root), _message(detail)): None for detail in details})[:_MAX_ERRORS]
-    names = ", ".join(error.pointer or "the body" for error in errors)
-    raise ServiceError(Code.INVALID, f"Not valid: {names}.", errors=errors) from None
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a type of ours, as callers write them; asked once."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(adapter(kind).json_schema().get("properties", ()))
+    return _FIELDS[kind]
+
+
+def _refuse(details: Iterable[ErrorDetails], root: str, kind: type[Any]) -> NoReturn:
+    found: dict[FieldError, None] = {}
+    for detail in details:
+        found[FieldError(_pointer(detail, root), _message(detail, kind))] = None
+        if len(found) == _MAX_ERRORS:
+            break
+    errors = tuple(found)
+    sentence = summary([(error.pointer, error.message) for error in errors])
+    raise ServiceError(Code.INVALID, sentence, errors=errors) from None
 
 
 def _pointer(detail: ErrorDetails, root: str) -> str:
@@ -136,6 +151,10 @@ def _pointer(detail: ErrorDetails, root: str) -> str:
     return "".join("/" + step.replace("~", "~0").replace("/", "~1")[:100] for step in steps)
 
 
-def _message(detail: ErrorDetails) -> str:
+def _message(detail: ErrorDetails, kind: type[Any]) -> str:
     cause = detail.get("ctx", {}).get("error")
-    return str(cause) if isinstance(cause, ValueError) else _MESSAGES.get(detail["type"], detail["msg"])
+    if isinstance(cause, ValueError):
+        return str(cause)
+    if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
+        return _MESSAGES["extra_forbidden"] + suggest(str(detail["loc"][0]), _names(kind))
+    return _MESSAGES.get(detail["type"]) or words_of(detail)

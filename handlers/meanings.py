@@ -348,12 +348,12 @@ EXAMPLES_OF_FIELDS: Final[dict[str, Any]] = {
     "Problem.title": "Not valid",
     "Problem.status": 422,
     "Problem.code": "invalid",
-    "Problem.detail": "Not valid: /video_width.",
+    "Problem.detail": "Not valid: /video_width must be at least 240.",
     "request_id": "6f1c0c1f3b7e4a0e9d2f8a4b5c6d7e8f",
     "Problem.state": None,
     "reason": None,
     "pointer": "/video_width",
-    "message": "Input should be greater than or equal to 240",
+    "message": "must be at least 240",
 }
 
 BODIES: Final[dict[str, Any]] = {

@@ -101,7 +101,8 @@ def render_error(error: ServiceError, request_id: str) -> bytes:
 def render_status(status: int, request_id: str) -> bytes:
     """The problem document of a bare HTTP status, such as aiohttp's own 404 and 405."""
     meaning = MEANINGS.get(status)
-    return orjson.dumps(_frame(status, meaning.remedy if meaning else "The request is not accepted.", request_id))
+    detail = "There is no such path here." if status == 404 else meaning and meaning.remedy
+    return orjson.dumps(_frame(status, detail or "The request is not accepted.", request_id))
 
 
 def retry_after(error: ServiceError) -> str | None:

@@ -66,11 +66,9 @@ class Route:
         """Every status other than success that the route can answer. (405 is a path's, not a route's.)"""
         statuses = {500, *self.errors}
         if self.scope is not None:
-            statuses |= {401, 403, 429, 503}
+            statuses |= {401, 403, 422, 429, 503}
         if self.variables:
             statuses |= {404}
         if self.body is not None:
             statuses |= {400, 408, 413, 415, 422}
-        if self.query is not None:
-            statuses |= {422}
         return tuple(sorted(statuses))

@@ -47,6 +47,7 @@ from handlers.resources.accounts import (
 from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, WholeReportView
 from handlers.resources.recordings import CountsView, RecordingPage, RecordingView
 from metrics.http import RouteMeter
+from service.errors import invalid
 from service.operations import Operations, Scope
 
 _ONE: Final = "/v1/recordings/{id}"
@@ -298,6 +299,8 @@ def _admitting(route: Route) -> Handler:
 
     async def admitted(request: web.Request) -> web.StreamResponse:
         await admit(request, scope)
+        if route.query is None and request.query:
+            raise invalid(f"?{next(iter(request.query))[:100]}", "is unknown: this call takes no parameters")
         return await route.handler(request)
 
     return admitted

@@ -414,3 +414,73 @@ async def test_what_went_wrong_inside_stays_inside(api: Client, operations: Stan
     problem = await problem_of(await api.get(ONE), 500)
     assert problem["code"] == "internal"
     assert "table" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "Not valid: /url is required."),
+        ({"width": 1}, "Not valid: /url is required; /width is unknown (did you mean video_width?)."),
+        ({"url": 5}, "Not valid: /url must be a text."),
+        ({"url": URL, "video_fps": 1}, "Not valid: /video_fps must be at least 5."),
+        ({"url": URL, "video_fps": "15"}, "Not valid: /video_fps must be a whole number."),
+        ({"url": URL, "mobile": 1}, "Not valid: /mobile must be true or false."),
+        ({"url": URL, "labels": []}, "Not valid: /labels must be an object."),
+        ({"url": URL, "restart": "always"}, "Not valid: /restart must be 'never' or 'on_failure'."),
+        (
+            {"url": URL, "labels": {"lessonId": "1"}},
+            "Not valid: /labels/lessonId is no key: keys have 1 to 32 of a to z, 0 to 9, _ . and -.",
+        ),
+        (
+            {"url": URL, "notify": [URL]},
+            "Not valid: /notify/0 must name an endpoint of the settings; a URL cannot be given here.",
+        ),
+        (
+            {"a": 1, "b": 1, "c": 1},
+            "Not valid: /url is required; /a is unknown; /b is unknown; and 1 more.",
+        ),
+        ([], "Not valid: the body must be an object."),
+    ],
+    ids=lambda given: given[:40] if isinstance(given, str) else None,
+)
+async def test_the_sentence_of_a_refusal_says_what_is_wrong_in_our_words(api: Client, body: Any, sentence: str) -> None:
+    """Many log nothing but `detail`; a validator's own words mean nothing to them."""
+    problem = await problem_of(await api.post("/v1/recordings", json=body), 422)
+    assert problem["detail"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("webhook_url", "notify"), ("status", None), ("height", "video_height"), ("label", "labels"), ("zzz", None)],
+)
+async def test_an_unknown_field_is_answered_with_what_was_probably_meant(
+    api: Client, name: str, meant: str | None
+) -> None:
+    problem = await problem_of(await api.post("/v1/recordings", json={"url": URL, name: "x"}), 422)
+    (error,) = problem["errors"]
+    assert error["message"] == ("is unknown" if meant is None else f"is unknown (did you mean {meant}?)")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("status", "state"), ("after", "from"), ("page", "cursor")])
+async def test_an_unknown_parameter_is_answered_with_what_was_probably_meant(
+    api: Client, name: str, meant: str
+) -> None:
+    problem = await problem_of(await api.get(f"/v1/recordings?{name}=x"), 422)
+    assert problem["errors"] == [{"pointer": f"?{name}", "message": f"is unknown (did you mean {meant}?)"}]
+
+
+async def test_a_call_without_parameters_refuses_them(api: Client, operations: StandIn) -> None:
+    problem = await problem_of(await api.get(f"{ONE}?wait=30"), 422)
+    assert problem["errors"] == [{"pointer": "?wait", "message": "is unknown: this call takes no parameters"}]
+    assert operations.calls == []
+
+
+async def test_a_body_that_is_no_json_is_refused_with_the_place(api: Client) -> None:
+    content = b'{"url": "https://example.org/",\n "mobile": tru}'
+    headers = {"Content-Type": "application/json"}
+    problem = await problem_of(await api.post("/v1/recordings", data=content, headers=headers), 400)
+    assert problem["detail"].startswith("The body is not readable as JSON. Line 2, column ")
+
+
+async def test_a_mistyped_path_is_no_missing_recording(api: Client) -> None:
+    assert (await problem_of(await api.get("/v1/recording"), 404))["detail"] == "There is no such path here."
