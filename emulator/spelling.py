@@ -1,4 +1,4 @@
-"""The keys that Agora documents for each body, and what other keys were meant to be (agora-reference §2, §3, §5, §6). Pure.
+"""The keys that Agora documents for each body, and what others were meant to be (agora-reference §2, §3, §5, §6). Pure.
 
 For: finding misspelt keys, which Agora's official clients send too. It must not know what any key means.
 """

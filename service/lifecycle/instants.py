@@ -88,8 +88,12 @@ def hour_limit_at(recording: Recording) -> float:
 
 
 def planned_stop_at(recording: Recording) -> float:
-    """When it is to end, as far as is known now: by a caller's stop, its `stop_at` or its hour limit."""
-    ends = (recording.stop_wished_at, recording.stop_at, hour_limit_at(recording))
+    """When it is to end, as far as is known now: by a caller's stop, its `stop_at` or its hour limit. Until it records,
+    `record_for_seconds` counts from the planned start."""
+    length, ends_at = recording.record_for_seconds, recording.stop_at
+    if ends_at is None and length is not None:
+        ends_at = planned_start_at(recording) + length
+    ends = (recording.stop_wished_at, ends_at, hour_limit_at(recording))
     return min(at for at in ends if at is not None)
 
 

@@ -1,4 +1,4 @@
-"""The request bodies of Agora's Go, Java and Node.js clients, field by field, are understood (agora-reference §1.3, §2 to §6).
+"""The bodies of Agora's Go, Java and Node.js clients, field by field, are understood (agora-reference §1.3, §2 to §6).
 
 Go sends `null` for a list and `""` for a text that its user left out; Go and Java write the key `VideoBitrate`.
 """
