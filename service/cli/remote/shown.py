@@ -219,7 +219,6 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("wanted", coverage and _window(recording)),
         ("files", _slices(recording["files"])),
-        ("stops at", instants["stop_at"]),
         ("requested", instants["requested_at"]),
         *_schedule(recording),
         ("records since", instants["recording_at"]),
