@@ -111,12 +111,21 @@ def load_several(connection: sa.Connection, owner: str, recording_ids: Iterable[
 
 
 def load_open(connection: sa.Connection, before_at: float, after: str, limit: int) -> list[Recording]:
-    """Recordings that were asked for before an instant and are not at their end, by id, behind `after`."""
+    """Recordings that were asked for before an instant and are not at their end, by id, behind `after`. A row that
+    cannot be read is left out, as nobody can act on it: whoever claims it says so."""
     open_states = sorted(set(State) - TERMINAL)
     query = sa.select(recordings.c.document).where(
         recordings.c.state.in_(open_states), recordings.c.requested_at < before_at, recordings.c.id > after
     )
-    return [decode_recording(row) for row in connection.execute(query.order_by(recordings.c.id).limit(limit)).scalars()]
+    documents = connection.execute(query.order_by(recordings.c.id).limit(limit)).scalars()
+    return [one for one in map(_decoded, documents) if one is not None]
+
+
+def _decoded(document: str) -> Recording | None:
+    try:
+        return decode_recording(document)
+    except Exception:  # what a spoilt document makes of the decoder is not known
+        return None
 
 
 def load_owners(connection: sa.Connection, recording_ids: Set[str]) -> dict[str | None, str]:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from metrics import REGISTRY
 from metrics.worker import LOOPS
 from service.database.outbox import DeliveryClaim, DeliveryRow, insert_messages, list_deliveries
-from service.database.recordings import insert_recording, load_recording
+from service.database.recordings import insert_recording, load_open, load_recording
 from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.tables import recordings
@@ -124,6 +124,15 @@ async def test_a_row_that_cannot_be_read_is_set_back_and_holds_up_no_other(datab
     document = (await database.run(lambda c: c.execute(sa.select(recordings.c.document)).scalars().all()))[-1]
     await database.run(lambda c: c.execute(whole.values(document=document.replace(good.id, broken.id))))
     assert broken.id in {task.recording.id for task in await stored.claim(12, 16, 16)}, "put right, it goes on"
+
+
+async def test_a_row_that_cannot_be_read_does_not_keep_a_restored_service_from_starting(database: Database) -> None:
+    broken, good = ended(1), ended(2)
+    await add(database, broken, good)
+    spoil = sa.update(recordings).where(recordings.c.id == broken.id)
+    await database.run(lambda connection: connection.execute(spoil.values(document="nonsense")))
+    found = await database.run(lambda connection: load_open(connection, 9000.0, "", 50))
+    assert [one.id for one in found] == [good.id]
 
 
 async def test_a_rule_that_breaks_at_one_recording_holds_up_no_other(
