@@ -238,6 +238,7 @@ class Work:
     def _overtake(self, connection: sa.Connection, held: list[Task], now: float) -> None:
         """Give back the claims of steps that hold up a stop of their own recording. Their calls go on: what comes of
         them is reported without the claim, as news (`_is_news`)."""
+        self._overtaken &= {task.claim for task in held}
         versions = versions_held(connection, self._worker_id, {task.recording.id for task in held})
         known, self._in_the_way = self._in_the_way, {}
         for task in held:

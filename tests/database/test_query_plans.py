@@ -43,6 +43,8 @@ HOT: dict[str, Statement] = {
     "list labels": lambda c: recordings.list_recordings(c, **OWN, with_labels={"a": "1", "b": "2"}, after=LATE),
     "claim steps": lambda c: claims.claim_due(c, 1, "worker", 60, 8),
     "renew a claim": lambda c: claims.renew(c, [("rec_1", 1)], 60),
+    "what is held": lambda c: claims.versions_held(c, "worker", {"rec_1", "rec_2"}),
+    "give a claim back": lambda c: claims.give_back(c, "rec_1", 1),
     "give claims back": lambda c: claims.release_all(c, "worker"),
     "count what is overdue": lambda c: claims.count_overdue(c, 1),
     "count what runs on": lambda c: ledger.count_overrunning(c, 1),

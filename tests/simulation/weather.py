@@ -9,7 +9,9 @@ from random import Random
 from tests.simulation.agora import Fate
 from tests.simulation.recorder import Damage
 
-_NOT_DRAWN = ("workers", "stop_muted", "stalls", "dies_at_end", "clock_steps", "stalled_calls", "slow")
+_NOT_DRAWN = (
+    "workers", "stop_muted", "stalls", "dies_at_end", "clock_steps", "stalled_calls", "slow", "hung", "misses",
+)  # fmt: skip
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Weather:
     stop_muted: float = 0  # the same for stops alone
     halfway: float = 0  # 206/65 or 5xx/62 in spite of the effect
     slow: float = 0  # answered only after seconds
+    hung: float = 0  # unanswered for as long as the client waits, whether it arrived or not
     slow_start: float = 0  # of those: the task begins only later
     agora_outage: float = 0
     # notices
@@ -38,6 +41,7 @@ class Weather:
     dies_at_end: float = 0  # the page breaks down about when it is to be stopped
     never_ready: float = 0
     deaf: float = 0
+    misses: float = 0  # answers stops with 404 although it lives
     # the bucket
     file_lost: float = 0
     file_late: float = 0

@@ -39,6 +39,7 @@ class World:
         self.on_notice: Callable[[IncomingNotice], IncomingNotice] = lambda notice: notice
         self.random, self._clocks = Random(f"world {seed}"), Random(f"clocks {seed}")
         self._stalls = Random(f"stalls {seed}")
+        self._hangs = Random(f"hangs {seed}")
         self.stall_seconds: Callable[[str], float] = self._stalled_call
         self.clock: Callable[[Clock, Clock], Clock] = SteadyClock
         ground.clear(Random(f"order {seed}"))
@@ -248,7 +249,10 @@ class World:
 
     def fate(self, cname: str) -> Fate:
         lesson = self.lesson_of(cname)
-        return self.weather.fate(self.random, lesson.length if lesson is not None else 60)
+        fate = self.weather.fate(self.random, lesson.length if lesson is not None else 60)
+        if self._hangs.random() < self.weather.misses:
+            fate.misses_stops = self._hangs.choice((1, 1, 2))
+        return fate
 
     def _way(self, url: str) -> str:
         dice = self.random.random()
@@ -256,6 +260,8 @@ class World:
             return "muted"
         if _within(self.agora_outages, self.now):
             return self.random.choice(("refused", "lost"))
+        if self._hangs.random() < self.weather.hung:
+            return self._hangs.choice(("hung", "silent"))
         for kind, share in self._ways:
             dice -= share
             if dice < 0:
