@@ -272,6 +272,7 @@ EXAMPLES_OF_FIELDS: Final[dict[str, Any]] = {
     "ReportView.warnings": 1,
     "RecordingView.warnings": ["sound_silent"],
     "RecordingView.warned": ["sound_silent"],
+    "NewsView.warned": [],
     "findings_count": 1,
     "self": f"/v1/recordings/{_RECORDING}",
     "timeline": f"/v1/recordings/{_RECORDING}/timeline",

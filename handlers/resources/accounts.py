@@ -61,6 +61,9 @@ class NewsView(View):
     wanted_level: Level | None
     rules_version: int | None
     coverage: float | None
+    warned: Annotated[
+        tuple[str, ...] | None, Field(description="Codes of its warnings; null in messages of earlier versions")
+    ]
     labels: dict[str, str]
     detail: dict[str, Any]
 

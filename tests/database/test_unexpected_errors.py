@@ -242,9 +242,11 @@ async def test_an_answer_that_breaks_the_rules_counts_as_a_failed_call(
 
     await perform_due(stored, worker_of(stored, clock, Strange(lambda _: False), monkeypatch))
     found = await row(database, one)
-    assert found.last_failure == "unexpected_error"
-    assert found.retry_at is not None
-    assert found.retry_at > clock.now
+    assert found.attention is not None
+    assert found.attention.detail == "stop: unexpected_error"
+    assert found.attempt is not None
+    assert found.attempt.stop_again_at is not None
+    assert found.attempt.stop_again_at > clock.now
     assert found.stop_wished_at == 1900.0
 
 
@@ -367,7 +369,7 @@ def sender() -> Callable[[Callable[[Post], Awaitable[Response]], Sending, Clock]
 
 
 async def test_a_message_that_breaks_its_sender_is_a_dead_letter_in_the_end_and_holds_up_no_other(
-    database: Database, sender: Callable[..., Deliverer]
+    database: Database, seals: Seals, sender: Callable[..., Deliverer]
 ) -> None:
     clock = Clock()
     broken, good = await told(database, 1), await told(database, 2)
@@ -377,7 +379,7 @@ async def test_a_message_that_breaks_its_sender_is_a_dead_letter_in_the_end_and_
             raise OverflowError("no such date")
         return Response(Outcome.DELIVERED, 204)
 
-    sending = Sending(SETTINGS, database, clock)
+    sending = Sending(SETTINGS, database, seals, clock)
     deliverer = sender(send, sending, clock)
     tries = 0
     for _ in range(3 * len(STEPS_SECONDS)):
@@ -390,7 +392,7 @@ async def test_a_message_that_breaks_its_sender_is_a_dead_letter_in_the_end_and_
     assert (by_recording[broken.id].state, by_recording[broken.id].last_error) == ("dead", "unexpected_error")
     assert tries == len(STEPS_SECONDS) + 1
 
-    outgoing = Outgoing(SETTINGS, database, clock)
+    outgoing = Outgoing(SETTINGS, database, seals, clock)
     caller = Caller("tok", "school", frozenset({"operate"}))
     (endpoint,) = await outgoing.endpoints(caller)
     assert endpoint.state == "ok", "it is not the endpoint's fault"

@@ -140,6 +140,7 @@ class SyncClient:
     wait = _call(Client.wait)
     read = _call(Client.read)
     recordings = _items(Client.recordings)
+    counts = _call(Client.counts)
     change = _call(Client.change)
     stop = _call(Client.stop)
     pause = _call(Client.pause)
