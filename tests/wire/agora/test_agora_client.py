@@ -324,6 +324,27 @@ async def test_every_call_takes_its_place_in_the_budget_with_its_urgency(agora, 
     assert asked == [("cust", Priority[name]) for name in wanted]
 
 
+async def test_a_stop_keeps_its_place_in_the_budget_and_is_soon_given_up_to_be_sent_again(agora, make_client, send):
+    asked, patience = [], []
+
+    async def take(rate_group, priority, deadline):
+        asked.append((priority, round(deadline - asyncio.get_running_loop().time())))
+
+    async def watched(request):
+        patience.append(request.timeout_seconds)
+        return await send(request)
+
+    client = make_client(agora.url, take=take)
+    client._send = watched
+    for again in (False, True):
+        agora.says(200, {"serverResponse": {}})
+        await client.stop(TASK, again=again)
+    agora.says(200, {"serverResponse": {}})
+    await client.query(TASK)
+    assert asked == [(Priority.STOP, 600), (Priority.UPDATE, 600), (Priority.QUERY, 10)]
+    assert max(patience[:2]) <= 2.5 < patience[2]
+
+
 async def test_a_call_without_a_place_in_the_budget_is_not_made(agora, make_client):
     client = make_client(agora.url, take=LocalBudget(Rate(0.01, 1)).take, limits={"budget_seconds": 0.0})
     agora.says(200, {"serverResponse": {}})
