@@ -6,7 +6,7 @@ from metrics import intake
 from metrics import recordings as meter
 from service.lifecycle import hours_end_at
 from service.lifecycle.observations import Entry, NoticeReceived, Observation
-from service.recording import Attempt, Recording, State
+from service.recording import Attempt, EndReason, Recording, State
 
 UPLOADING_PROGRESS = 33
 # An end with one of these proofs was told by nobody: somebody had to ask, or to wait.
@@ -22,13 +22,21 @@ def count_change(before: Recording, after: Recording, observation: Observation, 
         meter.warned(code)
     if after.attention is not None and (before.attention is None or before.attention.code != after.attention.code):
         meter.attended(after.attention.code)
-    if after.end_reason is not None and after.ended_at is not None and before.ended_at is None:
+    if after.end_reason is not None and _end_is_known(after) and not _end_is_known(before):
         meter.ended(after.end_reason)
     for was, now in zip(before.attempts, after.attempts, strict=False):
         if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
             _count_task(before, now, max(now.started_at, was.counted_until or 0), now.ended_at)
     if after.state is not before.state:
         _count_state(before, after, at)
+
+
+def _end_is_known(recording: Recording) -> bool:
+    """Whether it is over and nothing more is to be learnt of why. Where its `stop_at` came before it was known to
+    record, the bucket tells whether that ended it or what it waited for."""
+    recorded = any(attempt.recording_at is not None for attempt in recording.attempts)
+    open_reason = recording.end_reason is EndReason.STOP_AT and not recorded and not recording.state.terminal
+    return recording.ended_at is not None and not open_reason
 
 
 def find_repairs(before: Recording, after: Recording, history: Iterable[Entry]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from samples import recording
 from metrics import REGISTRY
 from service.lifecycle.observations import Entry, NoticeReceived, TaskSeen
 from service.operations.counting import count_change, find_repairs
-from service.recording import Attempt, AttemptState, Notice, Recording, State
+from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
 from service.report import Coverage, Interval, Level, ReportSummary, Verdict
 
 HOUR = 3600
@@ -130,3 +130,27 @@ def test_numbers_that_are_jumped_over_may_be_lost_and_those_that_come_late_are_n
             f"pagereel_notices_{name}_total", lambda: count_change(before, before, NoticeReceived(notice), 0)
         )
         assert counted == amount
+
+
+def counted_as(before: Recording, after: Recording) -> dict[str, float]:
+    """What a change adds to the counter of ends, by reason."""
+    name = "pagereel_recordings_ended_total"
+    had = {reason: REGISTRY.get_sample_value(name, {"reason": reason}) or 0 for reason in EndReason}
+    count_change(before, after, SEEN, 2000.0)
+    new = {reason.value: (REGISTRY.get_sample_value(name, {"reason": reason}) or 0) - had[reason] for reason in had}
+    return {reason: count for reason, count in new.items() if count}
+
+
+def test_an_end_by_stop_at_is_counted_when_it_is_known_what_was_waited_for() -> None:
+    before = running(end_reason=EndReason.STOP_AT)
+    over = ended(before, 1900.0)
+    assert counted_as(before, over) == {}
+    failed = replace(over, state=State.FAILED, end_reason=EndReason.CAPACITY)
+    assert counted_as(over, failed) == {"capacity": 1}
+    assert counted_as(over, replace(over, state=State.VERIFIED)) == {"stop_at": 1}
+
+
+def test_an_end_by_stop_at_of_what_recorded_is_counted_at_once() -> None:
+    before = running(end_reason=EndReason.STOP_AT, attempts=(attempt(recording_at=1020.0),))
+    assert counted_as(before, ended(before, 1900.0)) == {"stop_at": 1}
+    assert counted_as(ended(before, 1900.0), replace(ended(before, 1900.0), state=State.VERIFIED)) == {}
