@@ -17,7 +17,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, expect
 
 from tests.browser.console_house import ANSWER, Console, console_house, host_of
-from tests.e2e.house import NCS_SECRET, TOKEN, eventually
+from tests.e2e.house import NCS_SECRET, TOKEN, eventually, prefix_of, rfc3339
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -233,11 +233,20 @@ async def _colour(chip: Locator) -> str:
 
 
 async def test_a_stop_is_offered_only_where_something_runs(console: Console) -> None:
+    house = console.house
+    ended = await house.start(url="https://class.example.org/ended", av_file_type=["hls"])
+    await house.slices(ended, 2)
+    slices = [key for key in await house.store.keys(prefix_of(ended)) if key.endswith(".ts")]
+    await house.store.delete(min(slices))
     async with console.page(console.token) as page:
-        for one in (console.verified, console.defective):
-            await page.goto(f"{console.url}/recordings/{one}")
-            await expect(page.get_by_role("link", name="Verify again")).to_be_visible()
-            await expect(page.get_by_role("link", name="Stop", exact=True)).to_have_count(0)
+        await page.goto(f"{console.url}/recordings/{ended}")
+        await expect(page.get_by_role("link", name="Stop", exact=True)).to_be_visible()
+        stop_at = {"stop_at": rfc3339(time.time() + 4)}
+        await house.call("PATCH", f"/v1/recordings/{ended}", json=stop_at, expect=200)
+        await expect(page.locator("h1")).to_contain_text("incomplete", timeout=30_000)
+        await expect(page.get_by_role("link", name="Stop", exact=True)).to_have_count(0)
+        await expect(page.get_by_text("Verified next", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Awaited until", exact=True)).to_be_visible()
 
 
 async def test_a_message_shows_its_body_its_next_try_and_what_was_answered_last(console: Console) -> None:

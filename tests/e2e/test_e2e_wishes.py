@@ -70,7 +70,7 @@ async def _stops_what_has_ended(house: House) -> None:
     await house.slices(recording, 2)
     keys = [key for key in await house.store.keys(prefix_of(recording)) if key.endswith(".ts")]
     await house.store.delete(min(keys))
-    await house.call("PATCH", f"/v1/recordings/{recording}", json={"stop_at": rfc3339(time.time() + 0.5)}, expect=200)
+    await house.call("PATCH", f"/v1/recordings/{recording}", json={"stop_at": rfc3339(time.time() + 4)}, expect=200)
     shown = await house.until(recording, "incomplete")
     refused = await house.call("POST", f"/v1/recordings/{recording}/stop", expect=409)
     assert (refused.body["code"], refused.body["reason"]) == ("conflict", "nothing_runs")
