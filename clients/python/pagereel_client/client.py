@@ -121,14 +121,14 @@ class Client:
     async def record(
         self, url: str, for_seconds: float, *, patience_seconds: float | None = None, **wishes: Unpack[Wishes]
     ) -> Recording:
-        """Record a page for so long and wait for the verdict; the recording in its terminal state, whichever that is.
+        """Record a page for `for_seconds` and wait for the verdict; return the recording in its terminal state.
 
-        Its end is asked for with the start, by this machine's clock: it stops also where this process does not live so
-        long. Raises `WaitedTooLong` when the verdict is not there `patience_seconds` after that end (None: however long
-        it takes).
+        The seconds count from when the page is being recorded. The service ends the recording, also where this process
+        does not live so long. Raises `WaitedTooLong` when there is no verdict `patience_seconds` after the planned end
+        (None: wait however long it takes).
         """
         ends_at = (wishes.get("start_at") or datetime.now(UTC)) + timedelta(seconds=for_seconds)
-        wishes["stop_at"] = ends_at
+        wishes["record_for_seconds"] = for_seconds
         recording = await self.start(url, **wishes)
         seconds = None
         if patience_seconds is not None:
