@@ -36,7 +36,7 @@ def _awaited(explained: Explanation, recording: Recording) -> Explanation:
     next_at, until_at = recording.next_look_at, recording.give_up_at
     if recording.state is not State.INCOMPLETE or next_at is None or until_at is None:
         return explained
-    when = f"It is verified again at {_utc(next_at)}, and that goes on until {_utc(until_at)}."
+    when = f"Pagereel verifies it again at {_utc(next_at)}, and gives up at {_utc(until_at)}."
     return replace(explained, summary=f"{explained.summary} {when}")
 
 
@@ -59,21 +59,21 @@ def _explain(recording: Recording, history: Sequence[Line]) -> Explanation:
 def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
     coverage = recording.latest_report.coverage if recording.latest_report else None
     # Cut off, not rounded: less than all is never called all.
-    share = f"; {int(coverage.share * 1000) / 10:g} % of the wanted time is there" if coverage else ""
-    fine = f"It was recorded, and the bytes in the bucket were looked at{share}."
+    share = f": they hold {int(coverage.share * 1000) / 10:g} % of the wanted time" if coverage else ""
+    fine = f"The recording is in the bucket, and Pagereel checked its files{share}."
     early = _ended_before_its_stop(recording)
     if early is not None:
         return Explanation(
-            f"{fine} Agora's task was over {early:.0f} s before its end was wanted, and nobody said why.",
+            f"{fine} Agora's task ended {early:.0f} s before the stop, and the reason is unknown.",
             UNKNOWN,
             Certainty.UNKNOWN,
             None,
             lines(history, ("attention", "stop_requested", "attempt_ended", "judged")),
             SENTENCES[EndReason.ENDED_BY_ITSELF][1],
         )
-    noticed = f" While it was recorded: {', '.join(recording.warnings)}." if recording.warnings else ""
-    reason = SENTENCES[recording.end_reason][0] if recording.end_reason else "it is over"
-    summary, proof = f"{fine} It ended because {reason}.{noticed}", lines(history, ("judged",))
+    noticed = f" Warnings during the recording: {', '.join(recording.warnings)}." if recording.warnings else ""
+    ended = f" It ended because {SENTENCES[recording.end_reason][0]}." if recording.end_reason else ""
+    summary, proof = f"{fine}{ended}{noticed}", lines(history, ("judged",))
     if not recording.warned:
         return Explanation(summary, "fine", Certainty.CERTAIN, None, proof, "Nothing.")
     warnings = [each for each in findings_of(recording) if each.severity is Severity.WARNING]
@@ -105,32 +105,34 @@ def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
     broken = [each for each in unread if each.code == "verifier_failed"]
     if broken:
         return Explanation(
-            "Pagereel failed at verifying it, by a mistake of its own, until the time for it ended. That says nothing "
-            "about the recording.",
+            "Pagereel could not verify it because of an internal error, and the time for verification ran out. This "
+            "says nothing about the recording itself.",
             "verifier_failed",
             Certainty.CERTAIN,
             None,
             (*found(recording, broken), *lines(history, ("attention",))),
-            "Report it with the traceback of `step_failed` in the log: docs/operations.md#a-step-fails-unexpectedly.",
+            "Report the error with the traceback of `step_failed` from the log: "
+            "docs/operations.md#a-step-fails-unexpectedly.",
         )
     if unread and not blind:
         return Explanation(
-            "Not everything that the wanted level promises to open could be opened until the time for it ended. That "
-            "says nothing about the recording.",
+            "Pagereel could not read everything that the wanted level requires before the time for verification ran "
+            "out. This says nothing about the recording itself.",
             unread[0].code,
             Certainty.CERTAIN,
             None,
             (*found(recording, unread), *lines(history, ("attention",))),
-            "Remove what the finding names, then verify again: `pagereel look`.",
+            "Remove the obstacle that the finding names, then verify again: `pagereel look`.",
         )
     refused = any(each.code == "storage_refused" for each in blind)
     return Explanation(
-        "The bucket could not be looked at until patience ended. That says nothing about the recording.",
+        "Pagereel could not read the bucket before the time for verification ran out. This says nothing about the "
+        "recording itself.",
         "storage_refused" if refused else "storage_unreachable",
         Certainty.CERTAIN if blind else Certainty.LIKELY,
         Blame.STORAGE,
         (*found(recording, blind), *lines(history, ("attention",))),
-        "Mend the read keys or the way to the bucket, then look again: `pagereel look`.",
+        "Fix the read keys or the network path to the bucket, then verify again: `pagereel look`.",
     )
 
 
@@ -140,12 +142,12 @@ def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
         return explain_wait(recording.state, attention, history)
     if recording.state is State.RECORDING and recording.attempt is not None and recording.attempt.onhold:
         summary, advice = (
-            "It is on hold: nothing is recorded until it is resumed, and it is billed.",
+            "It is on hold: Agora records nothing until you resume it, and bills the time.",
             "Resume it, or stop it.",
         )
         return Explanation(summary, "under_way", Certainty.CERTAIN, Blame.CALLER, lines(history, ("paused",)), advice)
     planned_at = recording.planned_at
-    summary = f"It is {recording.state.value}; no problem is known."
+    summary = f"It is {recording.state.value}; no problems so far."
     if planned_at is not None:
-        summary = f"It is planned, and starts at {_utc(planned_at)}; no problem is known."
+        summary = f"It is planned and starts at {_utc(planned_at)}; no problems so far."
     return Explanation(summary, "under_way", Certainty.CERTAIN, None, lines(history, ("state",)), "Nothing.")

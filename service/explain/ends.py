@@ -8,34 +8,34 @@ from service.recording import Blame, EndReason, Recording, State
 # What the end reasons mean in a sentence, and what to do.
 SENTENCES: dict[EndReason, tuple[str, str]] = {
     EndReason.STOPPED: ("a caller stopped it", "Nothing."),
-    EndReason.STOP_AT: ("its `stop_at` came", "Nothing."),
-    EndReason.HOUR_LIMIT: ("its hour limit was used up", "Ask for more hours with `max_recording_hour`."),
-    EndReason.PAUSED_TOO_LONG: ("it was on hold for too long, and a pause is billed", "Resume, or stop, in time."),
+    EndReason.STOP_AT: ("it reached its stop time (`stop_at`)", "Nothing."),
+    EndReason.HOUR_LIMIT: ("it reached its hour limit", "Request more hours with `max_recording_hour`."),
+    EndReason.PAUSED_TOO_LONG: ("it was on hold for too long, and Agora bills a pause", "Resume or stop it sooner."),
     EndReason.CAPABILITY_LIMIT: (
-        "the page needed more than Agora's recorder has",
-        "Make the page lighter: no WebGL, videos of at most 1080p, little bandwidth; "
+        "the page exceeded the capacity of Agora's recorder",
+        "Make the page lighter: no WebGL, videos of at most 1080p, low bandwidth; "
         "`pagereel-emulator check-page` measures it.",
     ),
     EndReason.PAGE_LOAD_TIMEOUT: (
         "the page was not ready in time",
-        "Let the page load faster or call notifyReady() earlier, or give it more time: a greater `ready_timeout`, "
+        "Make the page load faster or call notifyReady() earlier, or allow more time with a larger `ready_timeout` or "
         "a later `stop_at`.",
     ),
     EndReason.PAGE_UNREACHABLE: (
-        "the page could not be opened",
-        "Open the page from outside your network: is it public, is the log-in in its URL still good?",
+        "Agora could not open the page",
+        "Open the page from outside your network. Check that it is public and that a log-in in its URL is still valid.",
     ),
     EndReason.ENGINE_FAILED: (
         "Agora's browser engine failed",
-        'Start again; a preset with `restart = "on_failure"` does so by itself.',
+        'Start it again. A preset with `restart = "on_failure"` restarts it automatically.',
     ),
     EndReason.RECORDER_ERROR: (
         "Agora's recorder failed",
-        "The timeline has what Agora said (event 71 or 1); ask Agora with the sid if it happens again.",
+        "Read Agora's error in the timeline (event 71 or 1). If it happens again, contact Agora with the sid.",
     ),
     EndReason.ENDED_BY_ITSELF: (
-        "Agora's task ended, and nobody said why",
-        "Ask Agora with the sid. Where notifications do not come, see docs/operations.md.",
+        "Agora's task ended without a known reason",
+        "Contact Agora with the sid. If notifications do not arrive, see docs/operations.md.",
     ),
     EndReason.STORAGE_REFUSED: (
         "the bucket refused Agora's upload",
@@ -43,13 +43,19 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
     ),
     EndReason.CREDENTIALS_EXPIRING: (
         "the temporary storage keys would have expired too soon",
-        "Renew the credentials file earlier: Agora wants four hours of life.",
+        "Renew the credentials file earlier: Agora requires keys that stay valid for four hours.",
     ),
-    EndReason.REFUSED: ("Agora refused to start it", "Read the refusal: a parameter, the app or the account."),
-    EndReason.CAPACITY: ("Agora had no recorder free in time", "Spread the starts, or ask Agora for a higher limit."),
-    EndReason.AGORA_UNAVAILABLE: ("Agora did not answer in time", "Start it again; look at Agora's status page."),
-    EndReason.LIMITED: ("a limit of the settings left no place for it", "Raise the limit, or record less at once."),
-    EndReason.MISSED: ("no worker of ours tried it in time", "See to it that `pagereel serve` or `work` runs."),
+    EndReason.REFUSED: (
+        "Agora refused to start it",
+        "Read Agora's refusal. It concerns a parameter, the app or the account.",
+    ),
+    EndReason.CAPACITY: ("Agora had no free recorder in time", "Spread the starts, or ask Agora for a higher limit."),
+    EndReason.AGORA_UNAVAILABLE: ("Agora did not answer in time", "Start it again, and check Agora's status page."),
+    EndReason.LIMITED: ("a limit in the settings was reached", "Raise the limit, or record less at the same time."),
+    EndReason.MISSED: (
+        "no Pagereel worker started it in time",
+        "Make sure that `pagereel serve` or `pagereel work` is running.",
+    ),
 }
 
 # What we or a caller did is known; what Agora did is known where Agora has said so.
@@ -73,21 +79,21 @@ def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
     reason = recording.end_reason
     if recording.state is State.CANCELLED and reason is EndReason.STOP_AT:
         return Explanation(
-            "Nothing was recorded, because it was on hold until its `stop_at` and nobody resumed it.",
+            "Nothing was recorded because it was on hold until its stop time (`stop_at`).",
             EndReason.STOP_AT,
             Certainty.CERTAIN,
             Blame.CALLER,
             end_lines(history),
-            "Resume a recording that begins on hold.",
+            "Resume a recording that starts on hold.",
         )
     if recording.state is State.FAILED and reason is EndReason.STOP_AT:
         return Explanation(
-            "Nothing was recorded before its `stop_at` came.",
+            "Nothing was recorded before its stop time (`stop_at`).",
             EndReason.STOP_AT,
             Certainty.CERTAIN,
             Blame.CALLER,
             end_lines(history),
-            "Give it more time: a recorder needs 5 to 10 s to begin.",
+            "Allow more time: a recorder needs 5 to 10 s to start.",
         )
     if recording.state is State.CANCELLED:
         return Explanation(
@@ -102,7 +108,7 @@ def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
         return nobody_knows(recording, end_lines(history))
     refused = recording.attention.detail if recording.attention and recording.attention.code == "refused" else None
     detail = f": {refused}" if refused else ""
-    return by_reason(f"Nothing was recorded, because {{}}{detail}.", recording, reason, history, end_lines(history))
+    return by_reason(f"Nothing was recorded because {{}}{detail}.", recording, reason, history, end_lines(history))
 
 
 def by_reason(

@@ -41,7 +41,7 @@ def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanati
     if not errors:
         return nobody_knows(recording, proof)
     if reason is not None and ("ended_early" in codes or reason not in WANTED_ENDS):
-        early = by_reason("It ended before anybody wanted it to, because {}.", recording, reason, history, proof)
+        early = by_reason("It ended too early because {}.", recording, reason, history, proof)
         if early.certainty is Certainty.CERTAIN or not gone - {"no_objects"}:
             return early
     if gone:
@@ -57,77 +57,81 @@ def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanati
 def _files_gone(recording: Recording, history: Sequence[Line], gone: Set[str], proof: tuple[Proof, ...]) -> Explanation:
     if "upload_error" in recording.warnings or recording.end_reason is EndReason.STORAGE_REFUSED:
         text, advice = SENTENCES[EndReason.STORAGE_REFUSED]
-        summary, cause = f"Files are missing, because {text}.", EndReason.STORAGE_REFUSED
+        summary, cause = f"Files are missing because {text}.", EndReason.STORAGE_REFUSED
         return Explanation(summary, cause, Certainty.CERTAIN, Blame.STORAGE, proof, advice)
     if seen(history, "notice_backuped"):
         return Explanation(
-            "Agora could not reach the bucket, and files took the way over its backup cloud; that may take a day.",
+            "Agora could not reach the bucket, so it uploads files through its backup cloud. This can take a day.",
             "backup_upload",
             Certainty.CERTAIN,
             Blame.STORAGE,
             (*proof, *lines(history, ("notice_backuped",))),
-            "Wait; it is looked at again by itself. After a day ask Agora with the sid.",
+            "Wait: Pagereel verifies it again automatically. After a day, contact Agora with the sid.",
         )
     said, over = seen(history, "notice_uploaded"), recording.state is State.DEFECTIVE
     if said or (over and gone == {SLICE_GONE}):
-        who = "Agora says that everything is uploaded" if said else "A playlist names them, and patience is over"
+        missing = (
+            "Agora reported a complete upload, but files are missing from the bucket."
+            if said
+            else "A playlist names files that did not appear in the bucket in time."
+        )
         return Explanation(
-            f"{who}; files are not in the bucket: removed, or never there.",
+            f"{missing} They were deleted, or never uploaded.",
             sorted(gone)[-1],
             Certainty.LIKELY,
             Blame.STORAGE,
             (*proof, *lines(history, ("notice_uploaded",))),
-            "Look at the bucket's lifecycle rules and at who may delete there.",
+            "Check the bucket's lifecycle rules and who can delete its objects.",
         )
     waits = replace(
-        nobody_knows(recording, proof), summary="Files are missing, and nobody said that all were uploaded."
+        nobody_knows(recording, proof), summary="Files are missing, and Agora has not reported a complete upload."
     )
-    return waits if over else replace(waits, advice="Wait; it is looked at again by itself.")
+    return waits if over else replace(waits, advice="Wait: Pagereel verifies it again automatically.")
 
 
 def _failover(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
     return Explanation(
-        "Agora moved the task to another recorder, and what it did not record meanwhile is missing.",
+        "Agora moved the task to another recorder, and the time in between is missing.",
         "failover",
         Certainty.CERTAIN,  # the files of two recorders lie in the bucket
         Blame.AGORA,
         (*proof, *lines(history, ("notice_session_failover",))),
-        "Nothing within 90 s; for more ask Agora with the sid.",
+        "Nothing for up to 90 s. For a longer gap, contact Agora with the sid.",
     )
 
 
 def _restart(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
     return Explanation(
-        "The first attempt ended by itself; until the next one recorded, time is missing.",
+        "The first attempt ended by itself, and the time until the next one recorded is missing.",
         "restart",
         Certainty.CERTAIN,
         recording.blame or Blame.AGORA,
         (*proof, *lines(history, ("restart", "attempt_ended"))),
-        "See in the timeline why the first attempt ended.",
+        "Read in the timeline why the first attempt ended.",
     )
 
 
 def _damaged(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
     return Explanation(
-        "Objects are in the bucket, but parts of their bytes are damaged: no player plays that time.",
+        "The objects are in the bucket, but parts of them are damaged and cannot be played.",
         "damaged",
         Certainty.CERTAIN,  # that the bytes are so; not who made them so
         None,
         proof,
-        "Play the stretches that the findings name; report it to Agora with the sid.",
+        "Play the intervals that the findings name, and report the damage to Agora with the sid.",
     )
 
 
 def _late(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
     failed = lines(history, ("call_failed",))
-    why = "calls to Agora failed before it did" if failed else "Agora or the page took longer than the start allowance"
+    why = "calls to Agora failed first" if failed else "Agora or the page took longer than the start allowance"
     return Explanation(
-        f"It began late, because {why}.",
+        f"It started late because {why}.",
         "late_start",
         Certainty.LIKELY,
         Blame.AGORA,
         (*proof, *(failed or lines(history, ("started", "notice_web_recorder_started")))),
-        "Ask for recordings earlier, with `start_at`; look at how long the page takes to load.",
+        "Request recordings earlier with `start_at`, and check how long the page takes to load.",
     )
 
 
@@ -138,12 +142,12 @@ def _hole(
     reloads = [line for line in history if line.kind == "notice_web_recorder_reload"]
     if any(_near(line, hole) for line in reloads for hole in holes):
         return Explanation(
-            "Agora loaded the page anew while it was recorded, and what it showed meanwhile is missing.",
+            "Agora reloaded the page during the recording, and the time of the reload is missing.",
             "page_reloaded",
             Certainty.LIKELY,
             Blame.PAGE,
             (*proof, *lines(history, ("notice_web_recorder_reload",))),
-            "Agora reloads a page that has fallen silent: let it make sound, or keep its state over a reload.",
+            "Agora reloads a page that becomes silent. Let the page play sound, or keep its state across a reload.",
         )
     if any(_near(line, hole) for line in history if line.kind == "notice_session_failover" for hole in holes):
         return replace(_failover(recording, history, proof), certainty=Certainty.LIKELY)
@@ -159,10 +163,10 @@ def _near(line: Line, hole: Finding) -> bool:
 
 def _unsound(finding: Finding, proof: tuple[Proof, ...]) -> Explanation:
     return Explanation(
-        f"The recording is not sound: {finding.text}",
+        f"The recording has a defect: {finding.text}",
         finding.code,
         Certainty.CERTAIN,  # that the bytes are so; not who made them so
         None,
         proof,
-        "docs/verification.md says for each finding what it means and what to do.",
+        "See docs/verification.md: it explains each finding and what to do.",
     )

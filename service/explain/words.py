@@ -56,18 +56,18 @@ class Explanation:
 
 # What a line of the history shows, where its kind does not say so itself.
 _SHOWS = {
-    "notice_web_recorder_stopped": "Agora's event 71 says why it ended",
-    "notice_error": "Agora's event 1 names an error",
-    "notice_web_recorder_capability_limit": "Agora's event 72 names what was too much",
-    "notice_web_recorder_reload": "Agora's event 73 says that it loaded the page anew",
-    "notice_session_failover": "Agora's event 12 tells of a failover",
-    "notice_backuped": "Agora's event 32 says that files took the way over its backup cloud",
-    "notice_uploaded": "Agora's event 31 says that everything is in the bucket",
-    "stop_requested": "A caller asked for the end",
-    "attempt_ended": "The task is surely over",
-    "gave_up": "It did not record in time",
+    "notice_web_recorder_stopped": "Agora's event 71 gives the reason for the end",
+    "notice_error": "Agora's event 1 reports an error",
+    "notice_web_recorder_capability_limit": "Agora's event 72 names the exceeded capacity",
+    "notice_web_recorder_reload": "Agora's event 73 reports a reload of the page",
+    "notice_session_failover": "Agora's event 12 reports a failover",
+    "notice_backuped": "Agora's event 32 reports an upload through the backup cloud",
+    "notice_uploaded": "Agora's event 31 reports a complete upload",
+    "stop_requested": "A caller requested the stop",
+    "attempt_ended": "The task has ended",
+    "gave_up": "It did not start to record in time",
     "call_failed": "A call to Agora failed",
-    "restart": "Another attempt was made",
+    "restart": "Pagereel started another attempt",
 }
 _ENDS = ("notice_web_recorder_stopped", "notice_error", "stop_requested", "gave_up", "call_failed", "attempt_ended")
 
@@ -107,10 +107,10 @@ def found(recording: Recording, findings: Iterable[Finding]) -> tuple[Proof, ...
 def nobody_knows(recording: Recording, proof: tuple[Proof, ...]) -> Explanation:
     """Nothing that was seen says why."""
     return Explanation(
-        f"It is {recording.state.value}, and nothing that was seen says why.",
+        f"It is {recording.state.value}, and the reason is unknown.",
         UNKNOWN,
         Certainty.UNKNOWN,
         None,
         proof,
-        "Read the timeline; ask Agora with the sid.",
+        "Read the timeline, and contact Agora with the sid.",
     )

@@ -188,7 +188,7 @@ async def test_planned_recordings_say_when_they_start_and_the_next_comes_first(c
             facts = page.locator("dl.facts > div")
             for name, value in (("Starts", "in 20 h"), ("Stops", "in 21 h"), ("Length", "1 h 30 min planned")):
                 await expect(facts.filter(has_text=name).first).to_contain_text(value)
-            await expect(page.get_by_role("region", name="Explanation")).to_contain_text("It is planned, and starts at")
+            await expect(page.get_by_role("region", name="Explanation")).to_contain_text("It is planned and starts at")
     finally:
         for each in made.values():
             await house.do(each, "stop")
@@ -286,7 +286,7 @@ async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console
     async with console.page(console.token) as page:
         await page.goto(f"{console.url}/recordings/{console.verified}")
         await expect(page.get_by_role("region", name="Explanation")).to_contain_text(
-            "the bytes in the bucket were looked at"
+            "The recording is in the bucket, and Pagereel checked its files"
         )
         for name in ("Poster", "Contact sheet"):
             picture = page.get_by_role("img", name=re.compile(f"^{name}"))

@@ -159,6 +159,6 @@ async def test_a_recording_that_is_not_proven_is_no_success(forge: Forge, house:
     assert "page_unreachable" in done.stdout
     recording = next(word for word in done.stdout.split() if word.startswith("rec_"))
     told = await typed("explain", recording)
-    assert "the page could not be opened" in told.stdout
+    assert "Agora could not open the page" in told.stdout
     assert "cause: page_unreachable (certain, blame: page)" in told.stdout
     assert "event 71" in told.stdout

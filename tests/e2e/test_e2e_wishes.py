@@ -77,7 +77,7 @@ async def _stops_what_has_ended(house: House) -> None:
     assert "stop_requested" not in [entry["kind"] for entry in await house.timeline(recording)]
     assert shown["schedule"]["next_verification_at"] < shown["schedule"]["give_up_at"]
     why = (await house.call("GET", f"/v1/recordings/{recording}/explanation", expect=200)).body
-    assert "It is verified again at " in why["summary"]
+    assert "Pagereel verifies it again at " in why["summary"]
 
 
 async def _replays(house: House) -> None:
