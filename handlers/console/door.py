@@ -51,7 +51,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method == "POST":
             given = (await request.post()).get("form_key", "")
             if not isinstance(given, str) or not compare_digest(given.encode(), form_key.encode()):
-                raise ServiceError(Code.FORBIDDEN, "this form is not of your session; go back and send it again")
+                raise ServiceError(
+                    Code.FORBIDDEN, "this form does not belong to your session; go back and send it again"
+                )
     return await handler(request)
 
 

@@ -20,7 +20,7 @@ _STATES: Final = {
     "pending": "waiting",
     "delivered": "delivered",
     "dead": "given up",
-    "skipped": "not for it",
+    "skipped": "not wanted",
 }
 
 

@@ -15,12 +15,12 @@ from service.operations import Scope
 OUTCOMES: Final = {
     "": "all",
     "unmatched": "unmatched",
-    "foreign": "another system's",
+    "foreign": "foreign (another system)",
     "parked": "parked",
     "broken": "broken",
-    "new": "not yet understood",
+    "new": "not processed yet",
     "applied": "applied",
-    "test": "the console's Check",
+    "test": "test from Agora's console",
 }
 
 

@@ -35,9 +35,9 @@ _MOST_DRAWN: Final = 6000
 # What each tab lists: its count, its name, its query.
 _TABS: Final = {
     "all": ("All", {}),
-    "under_way": ("Under way", {"state": ",".join(sorted(UNDER_WAY)), "planned": "false"}),
+    "under_way": ("In progress", {"state": ",".join(sorted(UNDER_WAY)), "planned": "false"}),
     "planned": ("Planned", {"planned": "true"}),
-    "needs_review": ("Needs a look", {"state": ",".join(sorted(NEEDS_REVIEW))}),
+    "needs_review": ("Needs review", {"state": ",".join(sorted(NEEDS_REVIEW))}),
     "warned": ("With warnings", {"state": State.VERIFIED.value, "warned": "true"}),
 }
 _TAB_QUERY: Final = ("state", "planned", "warned")
@@ -66,15 +66,21 @@ class Action:
 _ACTIONS: Final = {
     action.name: action
     for action in (
-        Action("stop", "Stop", "The recording ends. It cannot be continued afterwards.", dangerous=True),
-        Action("pause", "Pause", "Nothing is recorded until it is resumed. Paused time is billed."),
-        Action("resume", "Resume", "Recording goes on."),
-        Action("verify", "Verify again", "The bucket is looked at once more. A final state does not change."),
+        Action("stop", "Stop", "The recording ends. You cannot resume it afterwards.", dangerous=True),
+        Action("pause", "Pause", "Agora records nothing until you resume it, and bills paused time."),
+        Action("resume", "Resume", "The recording continues."),
+        Action("verify", "Verify again", "Pagereel checks the bucket again. A final state does not change."),
     )
 }
 
 
-_DONE: Final = {"start": "The recording", **{action.name: action.title for action in _ACTIONS.values()}}
+_DONE: Final = {
+    "start": "The recording",
+    "stop": "The stop",
+    "pause": "The pause",
+    "resume": "The resumption",
+    "verify": "A new verification",
+}
 _BEFORE_STOP: Final = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 

@@ -150,7 +150,7 @@ def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale, 
     for from_at, to_at, look, what in stretches:
         yield scale.bar(from_at, to_at, look, what)
     if more_files and stretches:
-        yield scale.bar(stretches[-1][1], scale.to_at, "unknown", "more slices than are drawn here")
+        yield scale.bar(stretches[-1][1], scale.to_at, "unknown", "more slices than this drawing shows")
     for finding in recording.latest_report.findings if recording.latest_report else ():
         if finding.code in _MISSING and finding.interval is not None:
             yield scale.bar(finding.interval.from_at, finding.interval.to_at, "missing", words(finding.code))
@@ -180,7 +180,7 @@ def _title(entry: HistoryEntry) -> str:
 def _says(recording: Recording) -> str:
     report = recording.latest_report
     if report is None or report.coverage is None:
-        return "Timeline of the recording; the bucket has not been judged yet."
+        return "Timeline of the recording. The bucket has not been verified yet."
     account = report.coverage
     return (
         f"Timeline of the recording: {span(account.covered_seconds)} of {span(account.expected_seconds)} recorded, "

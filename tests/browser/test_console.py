@@ -75,11 +75,11 @@ async def test_search_and_filters_find_a_recording_by_id_label_sid_and_state(con
         await search("course:physics")
         await expect(page.locator("tbody tr")).to_have_count(1)
         await search("course:chemistry")
-        await expect(page.get_by_text("No recording fits.")).to_be_visible()
+        await expect(page.get_by_text("No matching recordings.")).to_be_visible()
         await search("<b>what?</b>")
-        await expect(page.get_by_text("Nothing is called “<b>what?</b>”.")).to_be_visible()
+        await expect(page.get_by_text("No recording matches “<b>what?</b>”.")).to_be_visible()
         await page.goto(f"{console.url}/recordings")
-        await page.get_by_role("link", name="Needs a look 1").click()
+        await page.get_by_role("link", name="Needs review 1").click()
         await expect(page.locator("tbody tr")).to_have_count(1)
         await expect(page.locator("tbody tr")).to_contain_text("room/13")
 
@@ -115,7 +115,7 @@ async def test_a_state_changes_on_the_page_without_a_reload_and_actions_are_conf
 async def test_the_film_plays_and_missing_time_is_red(console: Console) -> None:
     async with console.page(console.token) as page:
         await page.goto(f"{console.url}/recordings/{console.verified}")
-        await page.get_by_text("HLS: all slices in one").click()
+        await page.get_by_text("HLS: all slices as one stream").click()
         assert await page.locator("video").count() == 2
         for label in ("Recording, MP4 1", "Recording, HLS"):
             await _plays(page.get_by_label(label))
@@ -152,7 +152,7 @@ async def test_what_was_asked_for_is_announced_until_it_takes_effect_and_not_aga
     made = await console.house.ask(url="https://class.example.org/banner", start_at=_in_hours(30))
     async with console.page(console.token) as page:
         await page.goto(f"{console.url}/recordings/{made}?done=start")
-        await expect(page.get_by_role("status")).to_contain_text("The recording was asked for")
+        await expect(page.get_by_role("status")).to_contain_text("The recording was requested")
         await console.house.do(made, "stop")
         await expect(page.locator("h1")).to_contain_text("cancelled", timeout=20_000)
         await expect(page.get_by_role("status")).to_have_count(0)
@@ -245,8 +245,8 @@ async def test_a_stop_is_offered_only_where_something_runs(console: Console) -> 
         await house.call("PATCH", f"/v1/recordings/{ended}", json=stop_at, expect=200)
         await expect(page.locator("h1")).to_contain_text("incomplete", timeout=30_000)
         await expect(page.get_by_role("link", name="Stop", exact=True)).to_have_count(0)
-        await expect(page.get_by_text("Verified next", exact=True)).to_be_visible()
-        await expect(page.get_by_text("Awaited until", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Next verification", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Gives up at", exact=True)).to_be_visible()
 
 
 async def test_a_message_shows_its_body_its_next_try_and_what_was_answered_last(console: Console) -> None:
@@ -259,10 +259,10 @@ async def test_a_message_shows_its_body_its_next_try_and_what_was_answered_last(
         await page.goto(f"{console.url}/messages")
         row = page.locator("tbody tr").filter(has_text="422").first
         await expect(row).to_contain_text("ago")
-        await row.get_by_text("Body and answer").click()
+        await row.get_by_text("Body and response").click()
         body, answer = row.locator("pre").nth(0), row.locator("pre").nth(1)
         await expect(body).to_contain_text('"type": "recording.')
-        await expect(row).to_contain_text("Last answer: status 422")
+        await expect(row).to_contain_text("Last response: status 422")
         assert await answer.inner_text() == ANSWER[:1024]
     stored = await console.house.rows("SELECT answer FROM deliveries WHERE answer IS NOT NULL")
     assert all(b"course" not in answer for (answer,) in stored), "answers are sealed at rest"
@@ -297,12 +297,12 @@ async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console
         await page.goto(f"{console.url}/recordings/{console.defective}")
         why = page.get_by_role("region", name="Explanation")
         await expect(why).to_contain_text("What to do")
-        await why.get_by_text("What shows it").click()
+        await why.get_by_text("Evidence").click()
         await expect(why.get_by_role("listitem").first).to_be_visible()
         await page.get_by_role("link", name="Usage").click()
         await expect(page.get_by_role("main")).to_contain_text("up to 1280 × 720")
         await page.get_by_role("link", name="←").click()
-        await expect(page.get_by_text("Nothing was recorded in this month.")).to_be_visible()
+        await expect(page.get_by_text("No recordings in this month.")).to_be_visible()
         await page.get_by_role("link", name="Actions").click()
         mine = page.locator("tbody tr").filter(has_text=console.verified)
         await expect(mine).to_have_count(2)
@@ -334,11 +334,11 @@ async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(c
         await page.get_by_label("App", exact=True).select_option("main")
         await expect(page.get_by_label("Preset").locator("option").first).to_have_text("default")
         await page.get_by_label("URL of the page").fill("https://10.0.0.1/lesson?ticket=secret")
-        await page.get_by_label("Stop after").fill("soon")
+        await page.get_by_label("Length in minutes").fill("soon")
         await page.get_by_role("button", name="Record").click()
         await expect(page.get_by_role("alert")).to_contain_text("Nothing was started")
         await expect(page.locator("#minutes-about")).to_contain_text("whole number of minutes")
-        await page.get_by_label("Stop after").fill("1")
+        await page.get_by_label("Length in minutes").fill("1")
         await page.get_by_role("button", name="Record").click()
         await expect(page.locator("#url-about")).to_contain_text("public")
         await page.get_by_label("URL of the page").fill("https://class.example.org/asked?ticket=secret")
@@ -356,7 +356,7 @@ async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(c
 async def test_a_notification_is_replayed_by_an_operator(console: Console) -> None:
     async with console.page(console.token) as page:
         await page.get_by_role("link", name="Notifications").click()
-        await page.get_by_label("Outcome").select_option("another system's")
+        await page.get_by_label("Outcome").select_option("foreign (another system)")
         await page.get_by_role("button", name="Show").click()
         await expect(page.locator("tbody tr")).to_have_count(1)
         await page.get_by_text("Replay", exact=True).click()
@@ -398,7 +398,7 @@ async def test_a_wrong_token_gets_nothing_and_another_owner_sees_nothing(console
             await page.get_by_role("button", name="Log in").click()
             await expect(page.get_by_role("alert")).to_contain_text("not valid")
     async with console.page(reader) as page:
-        await expect(page.get_by_text("No recording fits.")).to_be_visible()
+        await expect(page.get_by_text("No matching recordings.")).to_be_visible()
         await expect(page.get_by_role("link", name="Notifications")).to_have_count(0)
         expected = {
             "list": 200,
@@ -504,7 +504,7 @@ async def test_without_scripts_everything_can_still_be_done(console: Console) ->
         await page.goto(f"{console.url}/recordings/{console.defective}")
         await page.get_by_role("link", name="Verify again").click()
         await page.get_by_role("button", name="Verify again").click()
-        await expect(page.get_by_role("region", name="What happened")).to_contain_text("verify requested")
+        await expect(page.get_by_role("region", name="History")).to_contain_text("verify requested")
 
 
 async def test_no_secret_is_on_any_page(console: Console) -> None:
