@@ -110,7 +110,7 @@ def reason_of(error: BaseException) -> str:
         cause = cause.__cause__
     if isinstance(error, OutsideError | ServiceError | StartRefused | OSError):
         return str(error) or type(error).__name__
-    return f"Pagereel failed at it by a mistake of its own ({type(error).__name__}); please report it"
+    return f"Pagereel has an internal error ({type(error).__name__}); please report it"
 
 
 def _connection_reason(error: aiohttp.ClientConnectorError) -> str:
@@ -122,7 +122,7 @@ def _connection_reason(error: aiohttp.ClientConnectorError) -> str:
         case aiohttp.ClientConnectorCertificateError():
             return f"the certificate of {shown}:{port} is not trusted"
         case aiohttp.ClientConnectorSSLError():
-            return f"{shown}:{port} does not speak TLS as it should"
+            return f"{shown}:{port} does not speak valid TLS"
     return f"cannot connect to {shown}:{port}: {os.strerror(error.errno) if error.errno else 'no connection'}"
 
 
@@ -139,7 +139,7 @@ def _check_place(file: Path) -> None:
     if file.is_dir():
         raise StartRefused(f"{file} is a folder: name a file in it")
     if not file.parent.is_dir():
-        raise StartRefused(f"the folder {file.parent} does not exist: make it")
+        raise StartRefused(f"the folder {file.parent} does not exist: create it")
 
 
 async def _acquire(client: AgoraClient, deployment: str) -> None:

@@ -230,12 +230,12 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
 
     The callback listener alone runs: nothing is started and nothing but the Check is applied to anything."""
     public = settings.callbacks.public_url or f"https://<your host>:{settings.callbacks.port}"
-    say(f"Callback URL for the console: {public.rstrip('/')}/agora/{app}/notifications")
+    say(f"Callback URL for Agora's console: {public.rstrip('/')}/agora/{app}/notifications")
     if not settings.apps[app].ncs_secrets:
-        say("No NCS secret is set yet: only the unsigned Check is let in (setup = true).")
+        say("No NCS secret is set yet: only the unsigned Check is accepted (setup = true).")
     async with open_house(settings) as house, AsyncExitStack() as listeners:
         say(await _listen_to_agora(house, listeners))
-        say("Press Check in the console now (Notifications, Cloud Recording) …")
+        say("Press Check in Agora's console now (Notifications, Cloud Recording) …")
         seen: set[int] = set()
         deadline = asyncio.get_running_loop().time() + seconds
         while (missing := events_missing(seen)) and asyncio.get_running_loop().time() < deadline:
@@ -243,5 +243,5 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
                 say(f"  event {event} came")
                 seen.add(event)
             await asyncio.sleep(POLL_SECONDS)
-    say(f"Still missing: {', '.join(map(str, missing))}" if missing else "Every event type came.")
+    say(f"Still missing: {', '.join(map(str, missing))}" if missing else "Every event type arrived.")
     return missing

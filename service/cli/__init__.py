@@ -33,14 +33,14 @@ _SECTIONS: Final = {
         "pause": "remote.recordings:pause_command",
         "resume": "remote.recordings:resume_command",
     },
-    "Understand and fetch": {
+    "Inspect and download": {
         "explain": "remote.recordings:explain_command",
         "timeline": "remote.recordings:timeline_command",
         "look": "remote.recordings:look_command",
         "files": "remote.files:files_command",
         "support-bundle": "remote.bundles:support_bundle_command",
     },
-    "Messages and accounts": {
+    "Messages and usage": {
         "events": "remote.feeds:events_command",
         "messages": "remote.feeds:messages_group",
         "endpoints": "remote.feeds:endpoints_group",
@@ -59,7 +59,7 @@ _SECTIONS: Final = {
         "backup": "processes:backup_command",
         "adopt": "remote.recordings:adopt_command",
     },
-    "Judge a bucket": {
+    "Verify a bucket": {
         "verify": "verifying:verify_command",
         "audit": "auditing:audit_command",
         "manifest": "manifests:manifest_group",
@@ -139,6 +139,6 @@ def _first_sentence(command: click.Command | None) -> str:
 @config_option
 @service_options
 def main(**_: Any) -> None:
-    """Records web pages through Agora Cloud Recording, and proves that the recordings exist.
+    """Record web pages through Agora Cloud Recording, and prove that the recordings exist.
 
-    --config, --url and --token-file may stand before or behind the command."""
+    --config, --url and --token-file can come before or after the command."""

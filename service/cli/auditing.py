@@ -19,15 +19,16 @@ from service.verifier.audit import Discrepancy, Filed, compare
 
 
 @click.command("audit")
-@click.option("--storage", required=True, help="The storage profile of the settings.")
-@click.option("--prefix", default="", help="What the keys of the objects begin with. Default: the profile's prefix.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--storage", required=True, help="Storage profile in the settings.")
+@click.option("--prefix", default="", help="Prefix of the object keys. Default: the profile's prefix.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 @configured
 def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool) -> None:
-    """Compare a bucket with the database, both ways: objects that are nobody's or that no look has filed, and objects
-    of verified recordings that are gone or have changed. Changes nothing.
+    """Compare a bucket with the database, in both directions. The output lists objects that belong to no recording or
+    are missing from the database, and objects of verified recordings that are missing or have changed. Nothing is
+    changed.
 
-    Ends with 0 where there is no difference, with 1 where there is one, and with 2 where it could not look.
+    The exit status is 0 without a difference, 1 with a difference, and 2 if the comparison failed.
     """
     settings = settings_of(config)
     profile = profile_of(settings, storage)
@@ -43,7 +44,7 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
             say(f"{one.kind:<9} {one.key}  {one.recording_id or '-'}  {one.detail}")
         say(
             ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(one.kind.value for one in found).items()))
-            or "no difference"
+            or "no differences"
         )
     sys.exit(1 if found else 0)
 

@@ -18,18 +18,20 @@ from service.settings import Settings
 
 
 @click.command("check-config")
-@click.option("--probe", "with_probe", is_flag=True, help="Also try database, Agora's credentials and every bucket.")
+@click.option(
+    "--probe", "with_probe", is_flag=True, help="Also test the database, Agora's credentials and every bucket."
+)
 @json_option
 @configured
 def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -> None:
-    """Say everything that is wrong with the settings, at once. Nothing billed is started."""
+    """Report all errors in the settings at once. This starts nothing that Agora bills."""
     settings = reachable(settings_of(config))
     if as_json:
         probed = run(_probed(settings)) if with_probe else []
         tried = [{"what": one.what, "problem": one.problem} for one in probed]
         show_json({"apps": list(settings.apps), "storage": list(settings.storage), "probes": tried})
         sys.exit(1 if any(one.problem for one in probed) else 0)
-    say(f"the settings are sound: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
+    say(f"the settings are valid: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
     if with_probe and not run(_print_probes(settings)):
         sys.exit(1)
 
@@ -41,14 +43,14 @@ async def _probed(settings: Settings) -> list[Probed]:
 @click.command("setup")
 @click.argument("app")
 @click.option(
-    "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the console's Check."
+    "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the Check of Agora's console."
 )
 @configured
 def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
-    """Day one of an app: listen for the console's Check, say which events are missing, try everything else."""
+    """Set up an app: wait for the Check of Agora's console, report missing events, and test everything else."""
     settings = settings_of(config)
     if app not in settings.apps:
-        fail(f"the settings have no app {app!r}; they have {', '.join(settings.apps) or 'none'}")
+        fail(f"the settings have no app {app!r}; the known apps are: {', '.join(settings.apps) or 'none'}")
     missing = run(listen_for_check(settings, app, wait_seconds, say))
     good = run(_print_probes(settings))
     sys.exit(0 if good and not missing else 1)
@@ -73,14 +75,14 @@ _FORMATS: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @click.command("ncs-ips")
-@click.option("--app", help="Whose credentials ask. Default: the first app of the settings.")
+@click.option("--app", help="App whose credentials are used. Default: the first app in the settings.")
 @click.option("--format", "style", type=click.Choice(sorted(_FORMATS)), default="plain", show_default=True)
 @json_option
 @configured
 def ncs_ips_command(config: Path | None, app: str | None, style: str, as_json: bool) -> None:
-    """Print the addresses that Agora's notifications come from, for a firewall or a proxy.
+    """Print the source addresses of Agora's notifications, for a firewall or a proxy.
 
-    They change: ask once a day. The signature is what is trusted; a list of addresses only keeps noise away.
+    The addresses change: run this once a day. Pagereel trusts the signature; an address list only reduces noise.
     """
     settings = settings_of(config)
     app = app or next(iter(settings.apps), None)

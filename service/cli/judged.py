@@ -45,7 +45,7 @@ def _row(judged: Judged) -> tuple[str, ...]:
     began = "" if one.first_at is None else f"{datetime.fromtimestamp(one.first_at, UTC):%Y-%m-%d %H:%M:%S}"
     facts = (f"{one.folder}{one.sid}_{one.cname}", began, str(one.slices), size_in_words(one.size_bytes))
     if report is None:
-        return *facts, "", "", NO_REPORT, f"a mistake of Pagereel's own: {judged.error!r}"
+        return *facts, "", "", NO_REPORT, f"internal error: {judged.error!r}"
     share = "" if report.coverage is None else f"{report.coverage.share:.2%}"
     counts = Counter(each.code for each in report.findings if each.severity is not Severity.NOTE)
     codes = ", ".join(code if count == 1 else f"{code} x{count}" for code, count in counts.items())

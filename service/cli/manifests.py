@@ -27,7 +27,7 @@ def manifest_group() -> None:
 @manifest_group.command("keys")
 @configured
 def manifest_keys(config: Path | None) -> None:
-    """Print the public keys, newest first, as PEM. Give them to whoever is to check manifests, and keep old ones."""
+    """Print the public keys as PEM, newest first. Give them to everyone who checks manifests, and keep the old keys."""
     for text in signing_keys(settings_of(config)):
         try:
             key = SigningKey(text).public
@@ -38,14 +38,16 @@ def manifest_keys(config: Path | None) -> None:
 
 @manifest_group.command("check")
 @click.argument("file", type=_File)
-@click.option("--key", "key_files", type=_File, multiple=True, required=True, help="Public keys (PEM); repeatable.")
-@click.option("--timestamp-ca", type=_File, help="Certificates (PEM) that are trusted for time stamps: demand one.")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest itself.")
+@click.option(
+    "--key", "key_files", type=_File, multiple=True, required=True, help="File with public keys (PEM; repeatable)."
+)
+@click.option("--timestamp-ca", type=_File, help="Trusted certificates (PEM) for time stamps. Requires a time stamp.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the manifest.")
 def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path | None, as_json: bool) -> None:
-    """Check a manifest that `GET /v1/recordings/{id}/manifest` gave, without service, database or network.
+    """Check a manifest from `GET /v1/recordings/{id}/manifest`, without a service, a database or a network.
 
-    Ends with 0 where one of the keys has signed it (and, with --timestamp-ca, a trusted authority has stamped the
-    signature), otherwise with 2.
+    The exit status is 0 if one of the keys signed it, otherwise 2. With --timestamp-ca, a trusted authority must also
+    have stamped the signature.
     """
     try:
         keys = [key for path in key_files for key in read_public(path.read_text())]
@@ -62,7 +64,7 @@ def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path |
     if stamp is not None:
         say(f"stamped {datetime.fromtimestamp(stamp.at, UTC):%Y-%m-%dT%H:%M:%SZ} by {stamp.authority}")
     elif opened.stamps:
-        say(f"{len(opened.stamps)} time stamp(s), not checked: --timestamp-ca does that")
+        say(f"{len(opened.stamps)} time stamp(s), not checked; use --timestamp-ca to check them")
     for line in _lines(said):
         say(line)
 

@@ -20,7 +20,7 @@ def config_option(command: Command) -> Command:
         type=_FILE,
         expose_value=False,
         callback=_keep_config,
-        help="The settings (TOML). Default: $PAGEREEL_SETTINGS; PAGEREEL_… variables override single keys.",
+        help="Settings file (TOML). Default: $PAGEREEL_SETTINGS. PAGEREEL_… variables override single keys.",
     )(command)
 
 
@@ -43,7 +43,7 @@ def service_options(command: Command) -> Command:
         show_default=True,
         show_envvar=True,
         callback=_own_or_before,
-        help="The API of the running service.",
+        help="URL of the service's API.",
     )
     token_file = click.option(
         "--token-file",

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import click
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 
 
 def show_json(value: Any) -> None:

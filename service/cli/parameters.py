@@ -29,7 +29,7 @@ class Instant(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         instant = value if isinstance(value, float) else _instant(value)
         if instant is None:
-            self.fail(f"{value!r}: write an instant with its offset, as 2026-11-22T09:00:00Z", param, ctx)
+            self.fail(f"{value!r}: write a time with its offset, for example 2026-11-22T09:00:00Z", param, ctx)
         return instant
 
 
@@ -45,9 +45,9 @@ class Span(click.ParamType[Interval]):
         from_at, to_at = _instant(begin), _instant(end)
         if not slash or from_at is None or to_at is None:
             example = "2026-11-22T09:00:00Z/2026-11-22T09:10:00Z"
-            self.fail(f"{value!r}: write two instants with their offsets, as {example}", param, ctx)
+            self.fail(f"{value!r}: write two times with their offsets, for example {example}", param, ctx)
         if from_at >= to_at:
-            self.fail(f"{value!r}: the first instant must be earlier than the second", param, ctx)
+            self.fail(f"{value!r}: the first time must be earlier than the second", param, ctx)
         return Interval(from_at, to_at)
 
 
@@ -61,7 +61,7 @@ class Size(click.ParamType[tuple[int, int]]):
             return value
         found = _SIZE.fullmatch(value.strip())
         if found is None:
-            self.fail(f"{value!r}: write WIDTHxHEIGHT in pixels, as 1280x720", param, ctx)
+            self.fail(f"{value!r}: write WIDTHxHEIGHT in pixels, for example 1280x720", param, ctx)
         return int(found[1]), int(found[2])
 
 

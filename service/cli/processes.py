@@ -16,8 +16,12 @@ from service.serving import Roles, serve
 
 
 @click.command("serve")
-@click.option("--no-worker", is_flag=True, help="Listen only; `pagereel work` performs the steps elsewhere.")
-@click.option("--callbacks-only", is_flag=True, help="Take in notifications only; needs no credentials but theirs.")
+@click.option("--no-worker", is_flag=True, help="Run the listeners only; `pagereel work` runs the worker elsewhere.")
+@click.option(
+    "--callbacks-only",
+    is_flag=True,
+    help="Receive notifications only. This needs no credentials except the NCS secrets.",
+)
 @configured
 def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) -> None:
     """Run the API, the callback listener and the worker."""
@@ -31,7 +35,7 @@ def serve_command(config: Path | None, no_worker: bool, callbacks_only: bool) ->
 @click.command("work")
 @configured
 def work_command(config: Path | None) -> None:
-    """Run a worker alone; its API listener has health and metrics only."""
+    """Run a worker only. Its API listener serves health and metrics."""
     run(serve(reachable(settings_of(config, quiet=False)), Roles(api=False, callbacks=False)))
 
 
@@ -39,12 +43,13 @@ def work_command(config: Path | None) -> None:
 @json_option
 @configured
 def migrate_command(config: Path | None, as_json: bool) -> None:
-    """Bring the database to this version's schema. Stop every process and back it up first; there is no way back."""
+    """Upgrade the database to the schema of this version. First stop every process and back up the database: there is
+    no downgrade."""
     before, after = run(migrate(database_url(settings_of(config))))
     if as_json:
         show_json({"before": before, "after": after})
     else:
-        say(f"schema {after} is in place" if before == after else f"schema {before or 'none'} -> {after}")
+        say(f"schema {after} is current" if before == after else f"schema {before or 'none'} -> {after}")
 
 
 @click.command("backup")
@@ -52,10 +57,10 @@ def migrate_command(config: Path | None, as_json: bool) -> None:
 @json_option
 @configured
 def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:
-    """Copy the SQLite database to COPY while it is being served. The sealing keys are not in it: keep them apart."""
+    """Copy the SQLite database to COPY while the service runs. The copy has no sealing keys: keep them separately."""
     url = settings_of(config).database.url
     if not url.startswith("sqlite:///"):
-        fail("this is for SQLite; PostgreSQL has pg_dump and continuous archiving")
+        fail("backup works with SQLite only; for PostgreSQL, use pg_dump or continuous archiving")
     source = Path(url.removeprefix("sqlite:///"))
     try:
         size = backup_sqlite(source, copy)
@@ -64,6 +69,6 @@ def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:
     if as_json:
         show_json({"copy": str(copy), "bytes": size})
         return
-    say(f"{copy} is a sound copy of {size} bytes")
+    say(f"{copy} is a valid copy of {size} bytes")
     if (own_key := Path(f"{source}.key")).exists():
-        say(f"it is of no use without the sealing key in {own_key}: keep a copy of that in another place")
+        say(f"it is useless without the sealing key in {own_key}: keep a copy of the key in another place")

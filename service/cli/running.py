@@ -22,7 +22,7 @@ from service.settings.load import CALLERS_VARIABLES, PREFIX
 
 T = TypeVar("T")
 _NO_SETTINGS: Final = (
-    "no settings: give `{command} --config FILE`, or set PAGEREEL_SETTINGS. Begin with a copy of pagereel.example.toml"
+    "no settings: use `{command} --config FILE`, or set PAGEREEL_SETTINGS. Start from a copy of pagereel.example.toml"
 )
 
 
@@ -62,7 +62,7 @@ def reachable(settings: Settings, *, works: bool = True) -> Settings:
 def profile_of(settings: Settings, storage: str) -> StorageProfile:
     """The storage profile of that name; ends the process where there is none."""
     if storage not in settings.storage:
-        fail(f"the settings have no storage {storage!r}; they have {', '.join(settings.storage) or 'none'}")
+        fail(f"the settings have no storage {storage!r}; the known ones are: {', '.join(settings.storage) or 'none'}")
     return settings.storage[storage]
 
 

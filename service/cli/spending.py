@@ -17,17 +17,18 @@ from service.operations.usage import Usage
 
 
 @click.command("usage")
-@click.option("--month", help="Such as 2026-11, in UTC. Default: this month.")
-@click.option("--all-owners", is_flag=True, help="Of all owners, read from the database of the settings (--config).")
+@click.option("--month", help="Month in UTC, for example 2026-11. Default: the current month.")
+@click.option("--all-owners", is_flag=True, help="Show all owners, from the database in the settings (--config).")
 @json_option
 @service_options
 @configured
 def usage_command(
     config: Path | None, url: str, token_file: Path | None, month: str | None, all_owners: bool, as_json: bool
 ) -> None:
-    """How long Agora's tasks ran in a month, and what that costs by the prices of the settings.
+    """Show how long Agora's tasks ran in a month, and what they cost at the prices in the settings.
 
-    The token's owner sees what is his. Whoever has the settings may see everybody's, also while the service runs."""
+    A token shows the usage of its owner. --all-owners needs the settings instead, and also works while the service
+    runs."""
     if month is not None:
         _check_month(month)
     if all_owners:
@@ -46,7 +47,7 @@ def _check_month(month: str) -> None:
     try:
         parse_month(month)
     except ValueError:
-        fail(f"--month: {month!r} is no month such as 2026-11")
+        fail(f"--month: {month!r} is not a month; write it like 2026-11")
 
 
 def _show(used: dict[str, Any], as_json: bool) -> None:
@@ -70,4 +71,4 @@ def _show(used: dict[str, Any], as_json: bool) -> None:
     limit = used["minutes_per_month"]
     of = "" if limit is None else f" of {limit:g} allowed"
     say(f"{used['month']}: {used['seconds'] / 60:.1f} minutes{of}")
-    say(f"{used['currency']} {used['cost']:.2f}, minutes of a class rounded up")
+    say(f"{used['currency']} {used['cost']:.2f}, with the minutes of each class rounded up")

@@ -22,11 +22,13 @@ def token_group() -> None:
 
 
 @token_group.command("create")
-@click.option("--owner", required=True, help="Whom the token acts for; recordings belong to an owner.")
+@click.option("--owner", required=True, help="Owner that the token acts for. Every recording belongs to an owner.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
-@click.option("--app", "apps", multiple=True, help="May name this app only (repeatable; default: any).")
-@click.option("--storage", "storages", multiple=True, help="May name this storage profile only (repeatable).")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after so many days.")
+@click.option("--app", "apps", multiple=True, help="Allow only this app (repeatable). Default: all apps.")
+@click.option(
+    "--storage", "storages", multiple=True, help="Allow only this storage profile (repeatable). Default: all."
+)
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Number of days until the token expires.")
 @json_option
 @configured
 def token_create(
@@ -38,7 +40,7 @@ def token_create(
     days: float | None,
     as_json: bool,
 ) -> None:
-    """Make a token and print it. It is shown this once; only its hash is kept."""
+    """Create a token and print it. Pagereel stores only its hash and cannot show it again."""
     settings, now = settings_of(config), time.time()
     token = run(
         with_database(
@@ -107,9 +109,9 @@ def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:
     live = [token.id for token in run(with_database(settings, list_tokens)) if _state(token, now) == "live"]
     found = [name for name in live if name == token_id] or [name for name in live if name.startswith(token_id)]
     if len(found) > 1:
-        fail(f"{token_id} fits several live tokens: {', '.join(found)}")
+        fail(f"{token_id} matches several valid tokens: {', '.join(found)}")
     if not found or not run(with_database(settings, lambda database: revoke_token(database, found[0], now))):
-        fail(f"there is no live token {token_id!r}; live are {', '.join(live) or 'none'}")
+        fail(f"there is no valid token {token_id!r}; the valid tokens are: {', '.join(live) or 'none'}")
     token_id = found[0]
     if as_json:
         show_json({"revoked": token_id})

@@ -19,14 +19,16 @@ API_PORT = 8080
 
 
 @click.command("demo")
-@click.option("--json", "as_json", is_flag=True, help="Print nothing but one JSON object at the end.")
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where the MP4 goes (var/demo).")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Directory for the MP4. Default: var/demo."
+)
 @click.option("--browser", is_flag=True, help="Record a real page in Chromium, with sound.")
-@click.option("--page", help="That page (with --browser). Default: the emulator's own.")
+@click.option("--page", help="Page to record, with --browser. Default: the emulator's page.")
 def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | None) -> None:
     """Record, pause, stop and verify on this machine, with the emulator and a real S3 server."""
     if page is not None and not browser:
-        raise click.UsageError("--page needs --browser: without it no page is opened")
+        raise click.UsageError("--page needs --browser: without it, no page is opened")
     if (reason := demo_is_possible(browser=browser)) is not None:
         fail(reason)
     try:
@@ -37,23 +39,34 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | No
 
 
 @click.command("sandbox")
-@click.option("--port", default=API_PORT, show_default=True, type=click.IntRange(0, 65535), help="API; 0: a free one.")
-@click.option("--browser", is_flag=True, help="Record real pages in Chromium, with sound; else a drawn picture.")
 @click.option(
-    "--page-host", "page_hosts", multiple=True, help="A host of pages that is not public: localhost (repeatable)."
+    "--port",
+    default=API_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the API; 0: a free port.",
+)
+@click.option("--browser", is_flag=True, help="Record real pages in Chromium, with sound. Default: a drawn picture.")
+@click.option(
+    "--page-host",
+    "page_hosts",
+    multiple=True,
+    help="Host of pages that is not public, for example localhost (repeatable).",
 )
 @click.option(
-    "--token-file", type=click.Path(dir_okay=False, path_type=Path), help="Where the token goes. [var/sandbox/token]"
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the token. Default: var/sandbox/token.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: addresses, keys, token.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON with addresses, keys and token.")
 def sandbox_command(
     port: int, browser: bool, page_hosts: tuple[str, ...], token_file: Path | None, as_json: bool
 ) -> None:
-    """Run Pagereel on this machine until Ctrl-C, with the emulator for Agora, a real S3 server and throw-away data."""
+    """Run Pagereel on this machine until Ctrl-C, with the Agora emulator, a real S3 server and temporary data."""
     if (reason := demo_is_possible(browser=browser)) is not None:
         fail(reason)
     if not _is_free(port):
-        fail(f"port {port} is taken; --port 0 takes a free one")
+        fail(f"port {port} is in use; --port 0 chooses a free port")
     file = token_file or (None if as_json else Path("var/sandbox/token"))
     try:
         asyncio.run(_sandbox(port, browser, page_hosts, file, as_json))
@@ -108,10 +121,10 @@ def _welcome(sandbox: Sandbox, file: Path | None, *, browser: bool) -> str:
     program = sys.argv[0] if Path(sys.argv[0]).name == "pagereel" else "pagereel"
     page = f"{sandbox.emulator}/emulator/page" if browser else "https://class.example.org/room/42"
     opened = (
-        "Pages are opened in Chromium. Those of this machine may have http and the host localhost or 127.0.0.1;\n"
-        "name others with --page-host."
+        "Chromium opens the pages. Pages on this machine can use http with the host localhost or 127.0.0.1;\n"
+        "add other hosts with --page-host."
         if browser
-        else "Pages are drawn, not opened; --browser opens them."
+        else "A drawn picture replaces the page; --browser opens real pages."
     )
     return f"""\
 console   {sandbox.api}/console   (log in with the token below)
@@ -121,10 +134,10 @@ S3        {sandbox.store["endpoint"]}
 token     {sandbox.token}
 
 {opened}
-Agora's own waits are ten times shorter here; the lengths that you name are real.
+Agora's own waits are ten times shorter here. The lengths that you set are real.
 
 In another terminal:{where}
   export PAGEREEL_TOKEN_FILE={file}
   {program} record {page} --for 20s --wait
 
-Ctrl-C ends it, and removes what it recorded."""
+Ctrl-C stops the sandbox and deletes its recordings."""

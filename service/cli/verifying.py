@@ -57,19 +57,19 @@ class _Result:
 def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say what was wanted."""
     options = [
-        click.option("--from", "from_at", type=Instant(), help="When it should have begun. Default: the first slice."),
-        click.option("--to", "to_at", type=Instant(), help="When it should have ended. Default: the last slice."),
+        click.option("--from", "from_at", type=Instant(), help="Planned start. Default: the first slice."),
+        click.option("--to", "to_at", type=Instant(), help="Planned end. Default: the last slice."),
         click.option(
-            "--pause", "pauses", type=Span(), multiple=True, metavar="FROM/TO", help="A wanted pause; repeatable."
+            "--pause", "pauses", type=Span(), multiple=True, metavar="FROM/TO", help="A planned pause (repeatable)."
         ),
-        click.option("--mp4/--no-mp4", "mp4", default=None, help="Whether an MP4 was wanted. Default: if one exists."),
-        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="The wanted size of the picture: 1280x720."),
+        click.option("--mp4/--no-mp4", "mp4", default=None, help="Whether an MP4 is expected. Default: if one exists."),
+        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Expected size of the picture: 1280x720."),
         click.option(
-            "--sound/--no-sound", "sound", default=None, help="Whether sound was wanted; without, silence is fine."
+            "--sound/--no-sound", "sound", default=None, help="Whether sound is expected; if not, silence is accepted."
         ),
         click.option(
             "--max-missing", "max_missing_seconds", type=Seconds(), metavar="SECONDS",
-            help="How much wanted time may be missing. Default: 5 s or 0.1 % of it, whichever is more.",
+            help="Missing time to accept. Default: 5 s or 0.1 % of the wanted time, whichever is more.",
         ),
     ]  # fmt: skip
     for option in reversed(options):
@@ -78,18 +78,18 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("verify")
-@click.option("--storage", required=True, help="The storage profile of the settings; only its `read` keys are used.")
-@click.option("--prefix", required=True, help="What the keys of the objects begin with.")
+@click.option("--storage", required=True, help="Storage profile in the settings; only its `read` keys are used.")
+@click.option("--prefix", required=True, help="Prefix of the object keys.")
 @click.option("--sid", help="Only this Agora task.")
-@click.option("--cname", help="Only this channel name, as it stands in the file names.")
+@click.option("--cname", help="Only this channel name, as in the file names.")
 @click.option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
 @_wanted_options
-@click.option("--strict", is_flag=True, help="The exit status is 1 for warnings, too.")
+@click.option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
 @click.option(
-    "--at-once", type=click.IntRange(1, 256), default=_AT_ONCE, help="How many recordings to judge side by side."
+    "--at-once", type=click.IntRange(1, 256), default=_AT_ONCE, help="Number of recordings to verify at the same time."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is judged.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
+@click.option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is verified.")
 @configured
 def verify_command(
     config: Path | None,
@@ -105,11 +105,11 @@ def verify_command(
     json_lines: bool,
     **given: Any,
 ) -> None:
-    """Judge the recordings in a bucket, no matter who made them. Needs no service and no database.
+    """Verify the recordings in a bucket, whoever made them. This needs no service and no database.
 
-    Ends with 0 where all of them are verified, with 1 where one is defective or incomplete or there is none, with 2
-    where one could not be read as deep as --level says, and with 3 for a mistake of Pagereel's own. Ctrl-C prints what
-    is judged so far and ends with 130.
+    The exit status is 0 if all recordings are verified, 1 if one is defective or incomplete or if there is none, 2 if
+    one could not be read at the level of --level, and 3 after an internal error. Ctrl-C prints the results so far; the
+    exit status is then 130.
     """
     if as_json and json_lines:
         raise click.UsageError("--json and --json-lines exclude each other")
@@ -177,7 +177,7 @@ async def _found(bucket: Bucket, request: _Request) -> list[FoundRecording]:
     try:
         found, _ = await foreign.discover(bucket, request.prefix, Usage())
     except TooManyObjects:
-        fail(f"below {request.prefix!r} lie more than {foreign.MOST_OBJECTS} objects: take a longer prefix")
+        fail(f"the prefix {request.prefix!r} has more than {foreign.MOST_OBJECTS} objects: use a longer prefix")
     return [one for one in found if request.sid in (None, one.sid) and request.cname in (None, one.cname)]
 
 
@@ -208,6 +208,6 @@ def _print(request: _Request, result: _Result, *, as_json: bool, json_lines: boo
         console().print(table_of(judged))
         say(lines_of_sum(judged))
     elif not result.found and not result.interrupted:
-        say(f"no recording was found below {request.prefix!r}", err=True)
+        say(f"no recording was found with the prefix {request.prefix!r}", err=True)
     if result.interrupted:
-        say(f"pagereel: interrupted; {result.found - len(judged)} of {result.found} are not judged", err=True)
+        say(f"pagereel: interrupted; {result.found - len(judged)} of {result.found} are not verified", err=True)

@@ -59,7 +59,7 @@ async def run_demo(
         result = await _show(house, console, keep or Path.cwd() / "var" / "demo")
     result["seconds"] = round(time.monotonic() - began, 1)
     good = is_as_it_should_be(result)
-    console.print(f"\n{'Done' if good else 'NOT as it should be'} after {result['seconds']} s.")
+    console.print(f"\n{'Done' if good else 'Failed'} after {result['seconds']} s.")
     if as_json:
         print(json.dumps(result))
     return good
@@ -154,7 +154,9 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
     findings = (second.get("latest_report") or {}).get("findings", [])
     for finding in findings:
         console.print(Text.assemble("  ", (finding["code"], "bold red"), f" {finding['text']}"))
-    console.print("  It is not concluded: the service looks again until the files are whole, or gives up after a day.")
+    console.print(
+        "  It is not final: the service verifies it again until the files are complete, or gives up after a day."
+    )
 
     notifications = (await house.call("GET", "/v1/notifications", params={"limit": "200"}))["items"]
     await _print_metrics(house, console)

@@ -28,7 +28,7 @@ class SettingsError(Exception):
     """Everything that is wrong with the settings, one line a key."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("the settings are wrong:\n" + "\n".join(f"  {problem}" for problem in problems))
+        super().__init__("the settings are invalid:\n" + "\n".join(f"  {problem}" for problem in problems))
         self.problems = tuple(problems)
 
 
@@ -102,7 +102,7 @@ def _put(given: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     for index, part in enumerate(place[:-1]):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise ValueError(f"{'.'.join(place[: index + 1])} is no table")
+            raise ValueError(f"{'.'.join(place[: index + 1])} is not a table")
     section = plain_type(annotation_at(Whole, place[:-1]))
     if isinstance(section, type) and issubclass(section, Section):
         for by_file, (name, _) in file_keys(section).items():
@@ -120,14 +120,14 @@ def _cross_checks(given: dict[str, Any], callbacks_only: bool) -> Iterator[tuple
             wanted = preset.get(key)
             if isinstance(wanted, str) and wanted not in known:
                 near = difflib.get_close_matches(wanted, known, 1)
-                yield ("presets", name, key), "names nothing in these settings" + _did_you_mean(near)
+                yield ("presets", name, key), "is not defined in these settings" + _did_you_mean(near)
         known_endpoints, notify = _tables(given.get("endpoints")), preset.get("notify")
         for wanted in notify if isinstance(notify, list) else ():
             if isinstance(wanted, str) and wanted not in known_endpoints:
                 near = difflib.get_close_matches(wanted, known_endpoints, 1)
                 yield (
                     ("presets", name, "notify"),
-                    "names an endpoint that is not in these settings" + _did_you_mean(near),
+                    "names an endpoint that is not defined in these settings" + _did_you_mean(near),
                 )
     for name, app in apps.items():
         if not callbacks_only:
@@ -156,7 +156,7 @@ def _text(error: ErrorDetails) -> str:
         section = plain_type(annotation_at(Whole, place[:-1]))
         return "is not a setting" + _did_you_mean(_guess(str(place[-1]), section))
     if "[key]" in place:
-        return "is no name: lower-case letters, digits, `-` and `_`, at most 31"
+        return "is not a valid name: use lower-case letters, digits, `-` and `_`, at most 31"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return message
 

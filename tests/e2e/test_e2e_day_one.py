@@ -122,7 +122,7 @@ async def test_setup_hears_the_consoles_check_and_tries_the_rest(forge: Forge, t
     assert code == 0, said
     assert "https://rec.example.org/agora/main/notifications" in said
     assert set(re.findall(r"(?m)^  event (\d+) came$", said)) == {str(event) for event in console.EVENTS}
-    assert "Every event type came." in said
+    assert "Every event type arrived." in said
     assert re.findall(r"(?m)^ok {6}(.+)$", said) == TRIED
 
 
@@ -144,4 +144,4 @@ async def test_setup_of_an_unknown_app_names_those_there_are(forge: Forge, tmp_p
     async with _configured(tmp_path, store, f"sqlite:///{tmp_path}/pagereel.db") as (config, _):
         code, said = await _ran(forge, config, "setup", "mian")
     assert code == 2
-    assert "no app 'mian'; they have main" in said
+    assert "no app 'mian'; the known apps are: main" in said

@@ -56,7 +56,9 @@ def test_ctrl_c_says_what_goes_on_until_when_what_it_costs_and_how_to_stop_it() 
     with serving(answers("recording", "2030-01-01T10:00:00Z")) as service:
         status, said = interrupted(service, "record", "https://class.example.org", "--wait")
     assert status == 130
-    assert re.search(rf"{ID} stops at 2030-01-01 10:00:00 UTC, in \d+:\d\d:\d\d; it goes on without this command", said)
+    assert re.search(
+        rf"{ID} stops at 2030-01-01 10:00:00 UTC, in \d+:\d\d:\d\d; it continues without this command", said
+    )
     assert "billed so far: 1:15, USD 0.02 at 0.0140 a minute" in said
     assert f"stop it now:   pagereel stop {ID}" in said
     assert f"follow it:     pagereel watch {ID}" in said
@@ -68,7 +70,7 @@ def test_ctrl_c_without_a_planned_end_names_the_hour_limit_and_bears_no_cost() -
     with serving(known) as service:
         status, said = interrupted(service, "watch", ID)
     assert status == 130
-    assert f"{ID} records, and is billed, until `pagereel stop {ID}`, for 3 h at most; it goes on" in said
+    assert f"{ID} records, and is billed, until `pagereel stop {ID}`, for at most 3 h; it continues" in said
     assert "billed so far: 1:15\n" in said
 
 
@@ -76,7 +78,7 @@ def test_ctrl_c_after_the_end_says_that_nothing_records() -> None:
     with serving(answers("verifying", None)) as service:
         status, said = interrupted(service, "watch", ID)
     assert status == 130
-    assert f"{ID} is verifying: nothing records" in said
+    assert f"{ID} is verifying: no recorder runs" in said
     assert "pagereel stop" not in said
 
 
@@ -166,6 +168,6 @@ def test_what_runs_and_what_is_awaited_say_until_when() -> None:
     assert facts["stops"] == "2026-11-29T03:47:57.693Z (hour limit: 2026-11-29T05:17:57.693Z)"
     awaited = SCHEDULE | {"elapsed_seconds": 5400.0, "next_verification_at": "A", "give_up_at": "B"}
     facts = dict(facts_of(recording(state="incomplete", schedule=awaited)))
-    assert (facts["recorded"], facts["verified next"]) == ("1:30:00", "A, until B")
+    assert (facts["recorded"], facts["next verification"]) == ("1:30:00", "A, until B")
     facts = dict(facts_of(recording(state="requested")))
     assert facts["starts"] == "2026-11-29T02:17:57.693Z"

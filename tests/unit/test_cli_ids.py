@@ -84,7 +84,7 @@ def test_an_empty_list_says_what_to_do_and_prints_no_bare_header() -> None:
         fits = service.typed("list", "--state", "failed")
         assert json.loads(service.typed("list", "--json").stdout) == []
     assert (done.stdout, done.stderr) == ("", "No recordings. Start one: pagereel record URL\n")
-    assert fits.stderr == "No recording fits.\n"
+    assert fits.stderr == "No matching recordings.\n"
 
 
 IDS = [new_ulid(at) for at in (1_800_000_000.0, 1_800_000_000.5, 1_799_000_000.0)]
@@ -150,7 +150,7 @@ def test_every_command_about_a_recording_takes_a_part_of_its_id() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (NAMES[0][:11], f"fits several recordings, the newest are {NAMES[0]}, {NAMES[1]}: give more characters"),
+        (NAMES[0][:11], f"matches several recordings, the newest are {NAMES[0]}, {NAMES[1]}: give more characters"),
         ("42", "42: no such recording (ids look like rec_"),
         ("rec_nobody", "rec_nobody: no such recording"),
         ("../usage", "../usage: no such recording"),
@@ -169,7 +169,7 @@ def test_a_part_that_fits_none_or_several_stops_nothing(text: str, said: str) ->
 def test_last_without_any_recording_says_so() -> None:
     with serving({"GET /v1/recordings": page()}) as service:
         done = service.typed("stop", "last")
-    assert (done.exit_code, done.stderr) == (2, "pagereel: there is no recording yet\n")
+    assert (done.exit_code, done.stderr) == (2, "pagereel: there are no recordings yet\n")
 
 
 def test_a_dead_message_is_found_by_the_beginning_of_its_id() -> None:

@@ -64,7 +64,7 @@ def test_a_sandbox_on_a_taken_port_says_how_to_get_a_free_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, serving({}) as service:
         port = other.getsockname()[1]
         done = service.typed("sandbox", "--port", str(port))
-    assert (done.exit_code, done.stderr) == (2, f"pagereel: port {port} is taken; --port 0 takes a free one\n")
+    assert (done.exit_code, done.stderr) == (2, f"pagereel: port {port} is in use; --port 0 chooses a free port\n")
 
 
 @pytest.mark.parametrize(("kept", "left"), [(TOKEN, False), ("prl_of_another_sandbox", True)])
@@ -81,5 +81,8 @@ def test_a_token_that_is_refused_is_named_by_its_place(token: str) -> None:
     with serving({"GET /v1/recordings": refused}) as service:
         by_file = service.typed("list", "--token-file", token)
         by_variable = service.typed("list")
-    assert by_file.stderr == f"pagereel: {token}: The token is not valid. The token of a sandbox ends with it\n"
+    assert (
+        by_file.stderr
+        == f"pagereel: {token}: The token is not valid. The token of a sandbox is valid only while the sandbox runs\n"
+    )
     assert by_variable.stderr.startswith("pagereel: PAGEREEL_TOKEN: The token is not valid.")

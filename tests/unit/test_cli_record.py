@@ -40,7 +40,7 @@ def test_without_a_length_it_says_what_ends_it_and_that_it_is_billed() -> None:
     with serving({"POST /v1/recordings": started}) as service:
         done = service.typed("record", "https://class.example.org")
     assert done.stdout == f"{ID}\n"
-    assert f"{ID} records, and is billed, until `pagereel stop {ID}`, for 3 h at most" in done.stderr
+    assert f"{ID} records, and is billed, until `pagereel stop {ID}`, for at most 3 h" in done.stderr
 
 
 def test_json_is_one_document_and_nothing_beside_it() -> None:
@@ -54,7 +54,7 @@ def test_a_number_without_a_unit_starts_nothing() -> None:
         done = service.typed("record", "https://class.example.org", "--for", "10")
         assert service.asked == []
     assert done.exit_code == 2
-    assert "10 of what?" in done.output
+    assert "10 has no unit" in done.output
 
 
 FULL = {
@@ -123,9 +123,9 @@ def test_each_wrong_option_is_named() -> None:
 @pytest.mark.parametrize(
     ("label", "said"),
     [
-        ("lessonId=1", "keys are of a to z, 0 to 9, _ . and -, 32 characters at most; 'lessonId' has I"),
+        ("lessonId=1", "a key has 1 to 32 characters of a to z, 0 to 9, _ . and -; 'lessonId' has I"),
         ("Größe=1", "'Größe' has G ß ö"),
-        ("=1", "has no or more than 32 characters"),
+        ("=1", "'' is empty or too long"),
         ("lesson", "write KEY=VALUE"),
     ],
 )

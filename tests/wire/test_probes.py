@@ -47,7 +47,7 @@ async def test_whatever_is_away_is_named_and_the_rest_is_tried(tmp_path: Path) -
         assert problem.endswith(": Connection refused"), problem
 
 
-@pytest.mark.parametrize(("place", "said"), [("none/x.db", "does not exist: make it"), ("", "is a folder")])
+@pytest.mark.parametrize(("place", "said"), [("none/x.db", "does not exist: create it"), ("", "is a folder")])
 async def test_a_place_where_no_database_can_be_is_named(tmp_path: Path, place: str, said: str) -> None:
     given = Settings.model_validate({"deployment": "test"})
     (found,) = [one async for one in probe(given, f"sqlite:///{tmp_path}/{place}")]

@@ -23,19 +23,19 @@ _File = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("support-bundle")
 @click.argument("recording", required=False, metavar="[ID]")
-@click.option("--output", "-o", type=_File, help="Where it goes. Default: the id with .zip, here.")
-@click.option("--replay", "replayed", type=_File, help="Do not ask; show what is decided from this bundle.")
+@click.option("--output", "-o", type=_File, help="File for the archive. Default: the id with .zip, in this directory.")
+@click.option("--replay", "replayed", type=_File, help="Replay the decisions of this bundle, without the service.")
 @json_option
 @service_options
 def support_bundle_command(
     url: str, token_file: Path | None, recording: str | None, output: Path | None, replayed: Path | None, as_json: bool
 ) -> None:
-    """Fetch all that is known of a recording as one archive without secrets; or decide one anew with --replay.
+    """Download all data of a recording as one archive without secrets, or replay an archive.
 
-    With --replay the exit status is 0 where the rules of this version arrive at the state that was kept, otherwise 1.
+    With --replay, the exit status is 0 if the rules of this version lead to the stored state, otherwise 1.
     """
     if (recording is None) == (replayed is None):
-        raise click.UsageError("name a recording, or a bundle with --replay")
+        raise click.UsageError("give the id of a recording, or a bundle with --replay")
     if replayed is not None:
         _replay(replayed, as_json)
     assert recording is not None
@@ -68,10 +68,10 @@ def _replay(file: Path, as_json: bool) -> None:
     if as_json:
         show_json({"same": same, "kept": _end(kept), "decided": _end(arrived), "decisions": [*map(_plain, decisions)]})
     else:
-        console().print(table(("when", "observed", "what follows", "next"), map(_row, decisions)))
+        console().print(table(("when", "observation", "result", "next"), map(_row, decisions)))
         told = sum(one.observation is None for one in decisions)
-        say(f"{len(decisions)} decisions; {told} lines were taken as told (!)")
-        say(f"{kept.id} was kept as {_words(kept)}; decided anew it is {_words(arrived)}")
+        say(f"{len(decisions)} decisions; {told} lines (!) were taken over as stored")
+        say(f"{kept.id} is stored as {_words(kept)}; the replay gives {_words(arrived)}")
     raise SystemExit(0 if same else 1)
 
 

@@ -44,8 +44,8 @@ def _refusal(given: str, text: str) -> str:
     before = "" if bare is None else bare[1]
     smaller = _UNITS.partition(before[-1].lower())[2] if before else _UNITS
     if bare is None or not smaller:
-        return f"{given!r} is no length of time; write 90s, 10m, 1h30m or 2d"
-    return f"{bare[2]} of what? Write {' or '.join(f'{text}{unit}' for unit in smaller)}"
+        return f"{given!r} is not a length of time; write 90s, 10m, 1h30m or 2d"
+    return f"{bare[2]} has no unit; write {' or '.join(f'{text}{unit}' for unit in smaller)}"
 
 
 def in_words(seconds: float | None) -> str:

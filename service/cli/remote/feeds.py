@@ -11,12 +11,12 @@ WAIT_SECONDS = 30
 
 
 @click.command("events")
-@click.option("--after", help="The `next` of an earlier call. Default: from the beginning.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes next, until Ctrl-C.")
+@click.option("--after", help="The `next` of an earlier call. Default: the beginning of the feed.")
+@click.option("--follow", "-f", is_flag=True, help="Continue with new events until Ctrl-C.")
 @json_option
 @remote
 async def events_command(service: Service, after: str | None, follow: bool, as_json: bool) -> None:
-    """Print what happened to recordings, in the order of the feed; with --json one event a line, and `next` last."""
+    """Print the events of recordings in the order of the feed. With --json, print one event a line and `next` last."""
     screen = console()
     while True:
         params = {
@@ -42,7 +42,7 @@ async def events_command(service: Service, after: str | None, follow: bool, as_j
 @json_option
 @remote
 async def actions_command(service: Service, limit: int, as_json: bool) -> None:
-    """List what was asked for with the owner's tokens, newest first."""
+    """List the actions taken with the owner's tokens, newest first."""
     found = [item async for item in service.items("/v1/actions", limit=limit)]
     if as_json:
         show_json(found)
@@ -53,19 +53,19 @@ async def actions_command(service: Service, limit: int, as_json: bool) -> None:
 
 @click.group("notices")
 def notices_group() -> None:
-    """Notifications from Agora, as they were stored."""
+    """Stored notifications from Agora."""
 
 
 @notices_group.command("list")
 @click.option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
-@click.option("--sid", help="Only of this Agora task.")
+@click.option("--sid", help="Only notifications of this Agora task.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
 async def notices_list_command(
     service: Service, outcome: str | None, sid: str | None, limit: int, as_json: bool
 ) -> None:
-    """List stored notifications, newest first, and what became of each."""
+    """List stored notifications and their outcomes, newest first."""
     given = {name: value for name, value in {"outcome": outcome, "sid": sid}.items() if value}
     found = [item async for item in service.items("/v1/notifications", given, limit)]
     if as_json:
@@ -83,23 +83,23 @@ async def notices_list_command(
 @json_option
 @remote
 async def notices_replay_command(service: Service, notices: tuple[int, ...], as_json: bool) -> None:
-    """Have stored notifications understood once more. Where nothing has changed, that changes nothing."""
+    """Process stored notifications again. This has no effect if nothing has changed since."""
     for notice in notices:
         shown = await service.call("POST", f"/v1/notifications/{notice}/replay")
         if as_json:
             show_json(shown)
         else:
-            say(f"{notice} is understood once more")
+            say(f"notification {notice} is processed again")
 
 
 @click.group("messages")
 def messages_group() -> None:
-    """Messages to endpoints, and what became of each."""
+    """Messages to endpoints, and their deliveries."""
 
 
 @messages_group.command("list")
 @click.option("--state", type=click.Choice(["pending", "delivered", "dead", "skipped"]))
-@click.option("--endpoint", help="Only to this endpoint.")
+@click.option("--endpoint", help="Only deliveries to this endpoint.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
@@ -122,38 +122,38 @@ async def messages_list_command(
         )
         for each in found
     )
-    heads = ("message", "type", "endpoint", "state", "tries", "next try", "status", "last error", "answer")
+    heads = ("message", "type", "endpoint", "state", "tries", "next try", "status", "last error", "response")
     print_table(heads, rows, coloured=3, cut=(1, 2, 7, 8))
 
 
 @messages_group.command("redrive")
-@click.option("--endpoint", help="Only those to this endpoint.")
+@click.option("--endpoint", help="Only messages to this endpoint.")
 @click.argument("messages", nargs=-1)
 @json_option
 @remote
 async def messages_redrive_command(
     service: Service, endpoint: str | None, messages: tuple[str, ...], as_json: bool
 ) -> None:
-    """Try dead messages again: all of them, or those that are named."""
+    """Send dead messages again: all of them, or only the named ones."""
     named = [await message_of(service, message) for message in messages]
     body = {**({"endpoint": endpoint} if endpoint else {}), **({"messages": named} if named else {})}
     answer = await service.call("POST", "/v1/messages/redrive", body=body)
     if as_json:
         show_json(answer)
     else:
-        say(f"{answer['redriven']} are tried again")
+        say(f"{answer['redriven']} message(s) are sent again")
 
 
 @click.group("endpoints")
 def endpoints_group() -> None:
-    """Who is told what happens, and how each does."""
+    """Endpoints that receive messages, and their state."""
 
 
 @endpoints_group.command("list")
 @json_option
 @remote
 async def endpoints_list_command(service: Service, as_json: bool) -> None:
-    """List the endpoints that recordings may name."""
+    """List the endpoints that recordings can name."""
     found = (await service.call("GET", "/v1/endpoints"))["items"]
     if as_json:
         show_json(found)
@@ -169,9 +169,9 @@ async def endpoints_list_command(service: Service, as_json: bool) -> None:
 @json_option
 @remote
 async def endpoints_enable_command(service: Service, name: str, as_json: bool) -> None:
-    """Forget that an endpoint was gone or failing, and send what waits for it."""
+    """Enable an endpoint that is failing or disabled, and send its waiting messages."""
     shown = await service.call("POST", f"/v1/endpoints/{name}/enable")
     if as_json:
         show_json(shown)
     else:
-        say(f"{name}: {shown['pending']} on their way")
+        say(f"{name}: {shown['pending']} message(s) are being sent")

@@ -21,15 +21,18 @@ SILENT_SECONDS = 60
 
 @click.command("files")
 @click.option(
-    "--download", "folder", type=click.Path(file_okay=False, path_type=Path), help="Fetch the objects into this folder."
+    "--download",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Download the files into this directory.",
 )
 @click.option("--kind", type=click.Choice(["slice", "playlist", "mp4"]), help="Only files of this kind.")
 @json_option
 @remote_recording
 async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:
-    """List the files of a recording and who has seen each, or fetch them.
+    """List the files of a recording and where each was seen, or download them.
 
-    What is there already with the right size is not fetched again. The exit status is 1 where one could not be had.
+    A file that is already there with the right size is not downloaded again. The exit status is 1 if a download failed.
     """
     params = {"links": "true"} if folder is not None else {}
     found = [
@@ -41,7 +44,7 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
     if as_json:
         show_json([{name: value for name, value in item.items() if name != "link"} for item in found])
     elif folder is None:
-        console().print(table(("name", "kind", "size", "length", "seen by"), map(_row, found)))
+        console().print(table(("name", "kind", "size", "length", "seen in"), map(_row, found)))
     else:
         say(f"{len(found) - len(failed)} files are in {folder}")
     for name, reason in failed:
@@ -101,7 +104,7 @@ async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path
     partial = target.with_name(f"{target.name}.part")
     async with http.get(file["link"]) as response:
         if response.status != 200:
-            raise CallError(f"the bucket answers HTTP {response.status}")
+            raise CallError(f"the bucket answered HTTP {response.status}")
         written = 0
         opened = await asyncio.to_thread(partial.open, "wb")
         try:
@@ -112,7 +115,7 @@ async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path
         finally:
             await asyncio.to_thread(opened.close)
     if size is not None and written != size:
-        raise CallError(f"{written} of {size} bytes came")
+        raise CallError(f"received only {written} of {size} bytes")
     await asyncio.to_thread(os.replace, partial, target)
 
 

@@ -24,11 +24,11 @@ _FULL_HD_FROM_PIXELS: Final = 1280 * 720 + 1
 
 
 @click.command("watch")
-@click.option("--strict", is_flag=True, help="The exit status is 1 for warnings, too.")
+@click.option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
 @json_option
 @remote_recording
 async def watch_command(service: Service, recording: str, strict: bool, as_json: bool) -> int:
-    """Follow a recording to its verdict. The exit status is 0 for `verified` alone. Ctrl-C leaves it recording."""
+    """Follow a recording to its verdict. The exit status is 0 only for `verified`. Ctrl-C does not stop recording."""
     return await follow(service, recording, as_json, strict=strict)
 
 
@@ -103,14 +103,14 @@ def _progress(shown: dict[str, Any]) -> tuple[float, float | None]:
 async def _say_what_goes_on(service: Service, recording: str, shown: dict[str, Any] | None) -> None:
     """What the end of this command changes: nothing. What runs is billed."""
     if shown is None:
-        say(f"{recording} goes on without this command", err=True)
+        say(f"{recording} continues without this command", err=True)
     elif shown["state"] in _NOTHING_RUNS:
-        say(f"{recording} is {shown['state']}: nothing records, and it goes on without this command", err=True)
+        say(f"{recording} is {shown['state']}: no recorder runs, and it continues without this command", err=True)
     else:
         cost = ""
         with suppress(CallError, TimeoutError):
             cost = await asyncio.wait_for(_cost(service, shown), _COST_SECONDS)
-        say(f"{end_of(shown)}; it goes on without this command", err=True)
+        say(f"{end_of(shown)}; it continues without this command", err=True)
         say(f"  billed so far: {in_words(shown['billed_seconds'])}{cost}", err=True)
         say(f"  stop it now:   pagereel stop {recording}", err=True)
     say(f"  follow it:     pagereel watch {recording}", err=True)

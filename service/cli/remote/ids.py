@@ -15,7 +15,7 @@ _SHORTEST_END: Final = 6
 _MOST_ENDS: Final = 1000
 _LATEST: Final = 253_402_300_000.0  # the last instants that RFC 3339 can write
 _FORM: Final = (
-    "ids look like rec_01M8JHGHNXHVJ5HX7G9SV1VHBC; a unique beginning, the last 6 characters or `last` will do"
+    "ids look like rec_01M8JHGHNXHVJ5HX7G9SV1VHBC; a unique beginning, the last 6 characters or `last` also work"
 )
 
 
@@ -24,7 +24,7 @@ async def recording_of(service: Service, text: str) -> str:
     if text.lower() == LAST:
         newest = await _first(service, {}, 1, lambda _: True)
         if not newest:
-            raise CallError("there is no recording yet")
+            raise CallError("there are no recordings yet")
         return newest[0]
     part = read_part(text)
     if part is None:
@@ -34,7 +34,7 @@ async def recording_of(service: Service, text: str) -> str:
     found = await _beginning(service, part) or await _ending(service, part)
     if len(found) > 1:
         shown = ", ".join(found)
-        raise CallError(f"{text} fits several recordings, the newest are {shown}: give more characters")
+        raise CallError(f"{text} matches several recordings, the newest are {shown}: give more characters")
     if not found:
         raise CallError(f"{text}: no such recording ({_FORM})")
     return found[0]
@@ -77,7 +77,9 @@ async def message_of(service: Service, text: str) -> str:
     dead = {item["message_id"] async for item in service.items("/v1/messages", {"state": "dead"})}
     found = sorted(name for name in dead if name.startswith(text))
     if len(found) > 1:
-        raise CallError(f"{text} fits several dead messages, such as {found[0]} and {found[1]}: give more characters")
+        raise CallError(
+            f"{text} matches several dead messages, such as {found[0]} and {found[1]}: give more characters"
+        )
     return found[0] if found else text
 
 

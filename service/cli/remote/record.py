@@ -31,33 +31,33 @@ _OPTIONS: Final = {
 def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Everything that a start request may say, named as in the API but for the size and the files."""
     options = [
-        click.option("--for", "length", type=Duration(), metavar="LENGTH", help="Record for so long: 90s, 10m, 1h30m."),
-        click.option("--stop-at", type=Instant(), help="Stop at that instant: 2026-11-22T09:45:00Z."),
-        click.option("--start-at", type=Instant(), help="Start at that instant."),
-        click.option("--start-within-seconds", type=float, help="Give up if nothing is recorded by then."),
-        click.option("--max-recording-hour", type=int, help="Agora ends it after so many hours, 1 to 719."),
-        click.option("--app", help="Name of an Agora app of the settings."),
-        click.option("--storage", help="Name of a storage profile of the settings."),
-        click.option("--preset", help="Name of a preset of the settings, which gives what is not named here."),
-        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="The picture's size: 1280x720."),
-        click.option("--video-fps", type=int, help="Pictures a second, 5 to 60."),
-        click.option("--video-bitrate", type=int, help="kbit/s, 50 to 8000."),
-        click.option("--audio-profile", type=int, help="0: mono 48 kbit/s, 1: mono 128, 2: stereo 192."),
-        click.option("--mobile/--no-mobile", default=None, help="Render the page as a phone does."),
-        click.option("--ready-timeout", type=int, help="Seconds the page may take to load, 0 to 60; 0: no check."),
-        click.option("--onhold/--no-onhold", default=None, help="Open the page, but record from `resume` on only."),
-        click.option("--mp4/--no-mp4", default=None, help="Whether an MP4 is made beside the HLS slices."),
-        click.option("--max-video-duration", type=int, help="Minutes after which an MP4 is split, 30 to 240."),
-        click.option("--rtmp-url", help="Push the picture there as well."),
+        click.option("--for", "length", type=Duration(), metavar="LENGTH", help="How long to record: 90s, 10m, 1h30m."),
+        click.option("--stop-at", type=Instant(), help="Stop at this time: 2026-11-22T09:45:00Z."),
+        click.option("--start-at", type=Instant(), help="Start at this time."),
+        click.option("--start-within-seconds", type=float, help="Give up if it does not record within this time."),
+        click.option("--max-recording-hour", type=int, help="Agora ends it after this many hours, 1 to 719."),
+        click.option("--app", help="Agora app in the settings."),
+        click.option("--storage", help="Storage profile in the settings."),
+        click.option("--preset", help="Preset in the settings, which supplies the options that you omit."),
+        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Size of the picture: 1280x720."),
+        click.option("--video-fps", type=int, help="Frames per second, 5 to 60."),
+        click.option("--video-bitrate", type=int, help="Video bit rate in kbit/s, 50 to 8000."),
+        click.option("--audio-profile", type=int, help="0: mono, 48 kbit/s; 1: mono, 128; 2: stereo, 192."),
+        click.option("--mobile/--no-mobile", default=None, help="Render the page as on a phone."),
+        click.option("--ready-timeout", type=int, help="Seconds that the page may take to load, 0 to 60; 0: no check."),
+        click.option("--onhold/--no-onhold", default=None, help="Open the page, but record only after `resume`."),
+        click.option("--mp4/--no-mp4", default=None, help="Whether to create an MP4 in addition to the HLS slices."),
+        click.option("--max-video-duration", type=int, help="Split the MP4 after this many minutes, 30 to 240."),
+        click.option("--rtmp-url", help="Also push the recording to this RTMP URL."),
         click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable)."),
-        click.option("--notify", multiple=True, help="Name of an endpoint that gets messages about it (repeatable)."),
-        click.option("--level", type=click.Choice([level.value for level in Level]), help="How deep it is verified."),
-        click.option("--max-missing-seconds", type=float, help="Missing time to be accepted."),
+        click.option("--notify", multiple=True, help="Endpoint that receives messages about it (repeatable)."),
+        click.option("--level", type=click.Choice([level.value for level in Level]), help="How deeply to verify it."),
+        click.option("--max-missing-seconds", type=float, help="Missing time to accept, in seconds."),
         click.option(
-            "--restart", type=click.Choice(get_args(RestartRule)), help="Whether a failed attempt is repeated."
+            "--restart", type=click.Choice(get_args(RestartRule)), help="Whether to repeat a failed attempt."
         ),
-        click.option("--max-restarts", type=int, help="At most so many more attempts, 0 to 20."),
-        click.option("--idempotency-key", metavar="KEY", help="A repetition with the same options starts nothing new."),
+        click.option("--max-restarts", type=int, help="Maximum number of further attempts, 0 to 20."),
+        click.option("--idempotency-key", metavar="KEY", help="Repeating it with the same options starts nothing new."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -67,20 +67,20 @@ def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("record")
 @click.argument("page")
 @_start_options
-@click.option("--wait", is_flag=True, help="Follow it to its verdict; the exit status is 0 for `verified` alone.")
-@click.option("--strict", is_flag=True, help="With --wait: the exit status is 1 for warnings, too.")
+@click.option("--wait", is_flag=True, help="Follow it to its verdict. The exit status is 0 only for `verified`.")
+@click.option("--strict", is_flag=True, help="With --wait: the exit status is 1 also for warnings.")
 @json_option
 @remote
 async def record_command(
     service: Service, page: str, idempotency_key: str | None, wait: bool, strict: bool, as_json: bool, **given: Any
 ) -> int:
-    """Record PAGE, a URL. Without --for it records, and is billed, until it is stopped or its hour limit ends it.
+    """Record PAGE, a URL. Without --for, it records, and Agora bills it, until you stop it or until its hour limit.
 
-    The service counts --for from when the page is being recorded and stops it then, whether this command still runs or
-    not. Where nothing records within the start deadline, that ends it.
+    The service counts --for from the start of the recording, after the page has loaded, and then stops it, whether or
+    not this command still runs. If nothing records within the start deadline, the recording fails.
 
-    Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder would and says what would go wrong,
-    such as a log-in form or a video that waits for a click."""
+    Try the page first: `pagereel-emulator check-page PAGE` opens it as the recorder does and reports problems, such as
+    a log-in form or a video that waits for a click."""
     if strict and not wait:
         raise click.UsageError("--strict needs --wait")
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -138,10 +138,8 @@ def pair(label: str) -> tuple[str, str]:
         raise CallError(f"--label {label}: write KEY=VALUE")
     if not _LABEL_KEY.fullmatch(name):
         odd = sorted({letter for letter in name if not _LABEL_KEY.fullmatch(letter)})
-        why = f"has {' '.join(odd)}" if odd else "has no or more than 32 characters"
-        raise CallError(
-            f"--label {label}: keys are of a to z, 0 to 9, _ . and -, 32 characters at most; {name!r} {why}"
-        )
+        why = f"has {' '.join(odd)}" if odd else "is empty or too long"
+        raise CallError(f"--label {label}: a key has 1 to 32 characters of a to z, 0 to 9, _ . and -; {name!r} {why}")
     return name, value
 
 

@@ -22,11 +22,19 @@ from service.cli.remote.shown import (
 
 
 @click.command("list")
-@click.option("--state", "states", multiple=True, help="Only in this state (repeatable).")
-@click.option("--app", help="Only of this app.")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only with this label (repeatable).")
-@click.option("--planned/--not-planned", default=None, help="Whether it waits for its start; the next start first.")
-@click.option("--warned/--not-warned", default=None, help="Whether its newest report has warnings.")
+@click.option("--state", "states", multiple=True, help="Only recordings in this state (repeatable).")
+@click.option("--app", help="Only recordings of this app.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only recordings with this label (repeatable)."
+)
+@click.option(
+    "--planned/--not-planned",
+    default=None,
+    help="Only recordings that wait for their start, or no such recordings. The next start comes first.",
+)
+@click.option(
+    "--warned/--not-warned", default=None, help="Only recordings whose latest report has warnings, or has none."
+)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
@@ -50,20 +58,20 @@ async def list_command(
         show_json(found)
         return
     if not found:
-        say("No recording fits." if given else "No recordings. Start one: pagereel record URL", err=True)
+        say("No matching recordings." if given else "No recordings. Start one: pagereel record URL", err=True)
         return
     rows = (
         (each["id"], state_of(each), start_of(each), length_of(each), each["end_reason"], page_of(each))
         for each in found
     )
-    print_table(("id", "state", "when", "length", "ended by", "page"), rows, coloured=1, cut=(4, 5))
+    print_table(("id", "state", "when", "length", "end reason", "page"), rows, coloured=1, cut=(4, 5))
 
 
 @click.command("show")
 @json_option
 @remote_recording
 async def show_command(service: Service, recording: str, as_json: bool) -> None:
-    """Show a recording: what is known about it, and what the newest look at the bucket found."""
+    """Show a recording: its facts, and the findings of its latest verification."""
     shown = await service.call("GET", f"/v1/recordings/{recording}")
     if as_json:
         show_json(shown)
@@ -86,29 +94,31 @@ def _wish(name: str, path: str, text: str) -> click.Command:
     return click.command(name, help=text)(wish)
 
 
-stop_command = _wish("stop", "stop", "Stop a recording. The wish is carried out until nothing records any more.")
-pause_command = _wish("pause", "pause", "Pause a recording. A pause is billed, and not counted as missing.")
-resume_command = _wish("resume", "resume", "Go on after a pause, or begin one that was started on hold.")
-look_command = _wish("look", "verify", "Look at the bucket again now.")
+stop_command = _wish("stop", "stop", "Stop a recording. Pagereel keeps trying until no recorder runs.")
+pause_command = _wish(
+    "pause", "pause", "Pause a recording. Agora bills the pause, and it does not count as missing time."
+)
+resume_command = _wish("resume", "resume", "Resume a recording that is paused or was started on hold.")
+look_command = _wish("look", "verify", "Verify a recording again now.")
 
 
 @click.command("adopt")
 @click.argument("recording")
-@click.option("--app", required=True, help="The app it was made with.")
-@click.option("--storage", required=True, help="The storage profile it was made with.")
+@click.option("--app", required=True, help="The app that started it.")
+@click.option("--storage", required=True, help="The storage profile that it uses.")
 @click.option("--uid", required=True, type=click.IntRange(1, 2**32 - 1))
 @click.option("--resource-id", required=True)
-@click.option("--sid", help="Where it is known; otherwise it is looked for in the bucket and in notifications.")
-@click.option("--attempt", type=click.IntRange(1, 100), help="Which attempt it was. Default: 1.")
+@click.option("--sid", help="Agora's sid. By default, Pagereel searches the bucket and the notifications for it.")
+@click.option("--attempt", type=click.IntRange(1, 100), help="The number of the attempt. Default: 1.")
 @click.option("--hours", type=click.IntRange(1, 719), help="Its hour limit. Default: 3.")
 @click.option("--stop", is_flag=True, help="Stop it at once.")
 @json_option
 @remote
 async def adopt_command(service: Service, recording: str, as_json: bool, **known: Any) -> None:
-    """Take over an Agora task that the database has lost; it becomes the token's owner's.
+    """Take over an Agora task that is missing from the database. The recording then belongs to the token's owner.
 
-    RECORDING, uid and resource id are in the log line `acquired`. From then on it is watched, stopped and verified like
-    any other. Its page and parameters are not known any more."""
+    RECORDING, uid and resource id are in the log line `acquired`. Pagereel then watches, stops and verifies it like any
+    other recording. Its page and parameters remain unknown."""
     body = {name: value for name, value in known.items() if value not in (None, False)}
     shown = await service.call("POST", f"/v1/recordings/{recording}/adopt", body=body)
     if as_json:
@@ -121,13 +131,13 @@ async def adopt_command(service: Service, recording: str, as_json: bool, **known
 @json_option
 @remote_recording
 async def timeline_command(service: Service, recording: str, as_json: bool) -> None:
-    """Show what happened to a recording, oldest first, and who said so."""
+    """Show the history of a recording, oldest first, with the source of each event."""
     found = [item async for item in service.items(f"/v1/recordings/{recording}/timeline")]
     if as_json:
         show_json(found)
         return
     rows = ((each["at"], each["source"], _kind(each), _detail(each["detail"])) for each in found)
-    console().print(table(("when", "source", "what", "detail"), rows))
+    console().print(table(("when", "source", "event", "detail"), rows))
 
 
 def _kind(entry: dict[str, Any]) -> str:
@@ -142,7 +152,7 @@ def _detail(detail: dict[str, Any]) -> str:
 @json_option
 @remote_recording
 async def explain_command(service: Service, recording: str, as_json: bool) -> None:
-    """Say why a recording is as it is: what happened, whose doing it was, what shows it, what to do next."""
+    """Explain the state of a recording: what happened, the cause, the evidence and the next step."""
     told = await service.call("GET", f"/v1/recordings/{recording}/explanation")
     if as_json:
         show_json(told)
@@ -151,5 +161,5 @@ async def explain_command(service: Service, recording: str, as_json: bool) -> No
     screen.print(told["summary"])
     blame = f", blame: {told['blame']}" if told["blame"] else ""
     screen.print(f"cause: {told['cause']} ({told['certainty']}{blame})")
-    screen.print(table(("when", "source", "what shows it"), ((p["at"], p["source"], p["text"]) for p in told["proof"])))
+    screen.print(table(("when", "source", "evidence"), ((p["at"], p["source"], p["text"]) for p in told["proof"])))
     screen.print(f"next: {told['advice']}")

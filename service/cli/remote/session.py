@@ -35,7 +35,7 @@ class _Answered(dict[str, Any]):
     """An object of an answer. What it lacks is the other side's doing, and no mistake of this program."""
 
     def __missing__(self, name: str) -> Any:
-        raise CallError(f"the service does not answer as Pagereel does: it says no {name!r}")
+        raise CallError(f"the service does not answer as Pagereel does: {name!r} is missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Service:
         except TimeoutError:
             raise CallError(f"{self.url} did not answer within {CALL_SECONDS} s") from None
         except aiohttp.InvalidURL:
-            raise CallError(f"{self.url} is no URL") from None
+            raise CallError(f"{self.url} is not a URL") from None
         except aiohttp.ClientConnectorError as error:
             raise CallError(f"{self.url} cannot be reached: {error.os_error.strerror or error.os_error}") from None
         except aiohttp.ClientError as error:
@@ -144,7 +144,11 @@ def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
         status = asyncio.run(_with_service(_address(url), _token(token_file), run))
     except CallError as error:
         refused = error.status == _UNAUTHORIZED
-        fail(f"{_place(token_file)}: {error} The token of a sandbox ends with it" if refused else str(error))
+        fail(
+            f"{_place(token_file)}: {error} The token of a sandbox is valid only while the sandbox runs"
+            if refused
+            else str(error)
+        )
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(status or 0)
@@ -160,7 +164,7 @@ async def _with_service(url: str, token: str, run: Run) -> int | None:
 def _address(url: str) -> str:
     """The URL of the API without its last slash. Ends the process where it is none."""
     if not url.lower().startswith(("http://", "https://")):
-        fail(f"--url {url} is no URL of a service: begin it with http:// or https://")
+        fail(f"--url {url} is not the URL of a service: it must begin with http:// or https://")
     return url.rstrip("/")
 
 
@@ -181,7 +185,7 @@ def _token(file: Path | None) -> str:
     else:
         token = os.environ.get("PAGEREEL_TOKEN", "").strip()
         if not token:
-            fail("a token is needed: set PAGEREEL_TOKEN, or give --token-file")
+            fail("a token is required: set PAGEREEL_TOKEN, or use --token-file")
     if not (token.startswith(_BEGINNING) and token.isascii() and token.isprintable()):
-        fail(f"{place} holds no API token: one looks like {_BEGINNING}…")
+        fail(f"{place} contains no API token: a token looks like {_BEGINNING}…")
     return token

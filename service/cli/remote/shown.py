@@ -166,11 +166,11 @@ def line_of(recording: dict[str, Any]) -> str:
     if recording["paused"]["confirmed"]:
         parts.append("paused")
     if recording["attention"]:
-        parts.append(f"waits: {recording['attention']['code']}")
+        parts.append(f"attention: {recording['attention']['code']}")
     report = recording["latest_report"]
     if recording["state"] == "incomplete" and report:
         missing = dict.fromkeys(each["code"] for each in report["findings"] if each["severity"] == "error")
-        parts.append(f"may still come: {', '.join(missing)}")
+        parts.append(f"missing so far: {', '.join(missing)}")
     return " · ".join(parts)
 
 
@@ -188,14 +188,14 @@ def end_of(recording: dict[str, Any]) -> str:
         about = (begin + timedelta(seconds=length)).astimezone()
         return f"{name} stops {in_words(length)} after it begins to record, at about {about:%Y-%m-%d %H:%M:%S %Z}"
     hours = recording["parameters"]["max_recording_hour"]
-    return f"{name} records, and is billed, until `pagereel stop {name}`, for {hours} h at most"
+    return f"{name} records, and is billed, until `pagereel stop {name}`, for at most {hours} h"
 
 
 def _window(recording: dict[str, Any]) -> str:
     """The window that the coverage is a share of, and why it begins where it does."""
     window = recording["coverage"]["window"]
     counted = recording.get("record_for_seconds") is not None
-    why = "from when it recorded" if counted else "without the time that a start may take"
+    why = "from the start of the recording" if counted else "without the allowance for the start"
     return f"{window['from_at']} to {window['to_at']} ({why})"
 
 
@@ -205,11 +205,11 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
     attention = recording["attention"]
     facts = [
         ("state", state_of(recording)),
-        ("warned of", ", ".join(recording["warned"])),
+        ("warnings", ", ".join(recording["warned"])),
         ("what to do", recording["state"] == "verified" and recording["warned"] and advice_of(recording["warned"])),
         ("page", recording["page"]),
-        ("ended by", recording["end_reason"] and f"{recording['end_reason']} (blame: {recording['blame']})"),
-        ("waits for", attention and f"{attention['code']}: {attention['detail']}"),
+        ("end reason", recording["end_reason"] and f"{recording['end_reason']} (blame: {recording['blame']})"),
+        ("attention", attention and f"{attention['code']}: {attention['detail']}"),
         ("verdict", report and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}"),
         (
             "coverage",
@@ -221,12 +221,12 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("files", _slices(recording["files"])),
         ("requested", instants["requested_at"]),
         *_schedule(recording),
-        ("records since", instants["recording_at"]),
+        ("recording since", instants["recording_at"]),
         ("ended", instants["ended_at"]),
         ("bucket", f"{recording['location']['bucket']}/{recording['location']['prefix']}"),
         ("attempts", ", ".join(f"{each['sid'] or 'no sid'} ({each['state']})" for each in recording["attempts"])),
         ("labels", ", ".join(f"{name}={value}" for name, value in recording["labels"].items())),
-        ("warnings", ", ".join(recording["warnings"])),
+        ("live warnings", ", ".join(recording["warnings"])),
     ]
     return [(name, str(value)) for name, value in facts if value]
 
@@ -246,7 +246,7 @@ def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
         ]
     return [
         ("recorded", elapsed if elapsed != "-" else None),
-        ("verified next", next_at and f"{next_at}, until {until}"),
+        ("next verification", next_at and f"{next_at}, until {until}"),
     ]
 
 
@@ -263,7 +263,7 @@ def findings_of(recording: dict[str, Any]) -> Table | None:
     if not report or not report["findings"]:
         return None
     rows = ((each["severity"], each["code"], each["text"], each["object"] or "") for each in report["findings"])
-    return table(("severity", "finding", "what it says", "object"), rows, coloured=0)
+    return table(("severity", "finding", "text", "object"), rows, coloured=0)
 
 
 def print_recording(recording: dict[str, Any]) -> None:

@@ -131,7 +131,7 @@ def test_settings_name_what_is_wrong_with_an_endpoint_and_show_no_url(tmp_path: 
         Settings.load(path, env={})
     text = str(caught.value)
     assert "MARK" not in text
-    assert "presets.default.notify: names an endpoint that is not in these settings" in text
+    assert "presets.default.notify: names an endpoint that is not defined in these settings" in text
     assert "endpoints.crm.secrets" in text
     assert "endpoints.crm.types" in text
     path.write_text(SETTINGS.format(url="https://10.0.0.1/MARK", secret=SECRETS[0], types='"recording.verified"'))

@@ -212,7 +212,7 @@ def test_every_problem_is_named_at_once(load):
     assert "apps.main.customer_secret: is empty" in found
     assert "apis: is not a setting; did you mean `api`?" in found
     assert "limits.burts: is not a setting; did you mean `burst`?" in found
-    assert "presets.p.app: names nothing in these settings; did you mean `main`?" in found
+    assert "presets.p.app: is not defined in these settings; did you mean `main`?" in found
 
 
 @pytest.mark.parametrize(

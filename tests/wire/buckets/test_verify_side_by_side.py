@@ -163,7 +163,7 @@ async def test_an_interrupted_run_prints_what_is_judged_and_leaves_no_process(
     assert (first["sid"], first["verdict"]) == (ONE, "verified")
     assert process.returncode == 130
     assert rest == b""
-    assert told.decode() == "pagereel: interrupted; 1 of 2 are not judged\n"
+    assert told.decode() == "pagereel: interrupted; 1 of 2 are not verified\n"
     assert decoders
     assert not [pid for pid in decoders if Path(f"/proc/{pid}").exists()]
 
