@@ -160,7 +160,7 @@ def unexpected(task: Task, now: float) -> Observation:
         case Look():
             return LookFailed(UNEXPECTED, "")
         case Verify():
-            text = "The verification failed by a mistake of Pagereel's own."
+            text = "The verification failed because of an internal error in Pagereel."
             return Judged(judge_blind("verifier_failed", text, now))
         case Query() as step:
             return CallFailed(step, Failure.UNAVAILABLE, UNEXPECTED)

@@ -252,7 +252,10 @@ class Draft:
             self.set_attempt(attempt.number, past_sids=past, undecided=attempt.several, last_sequence=None)
         self.warn("recorder_alive_after_end", attempt=attempt.number)
         self.note("recorder_alive", attempt=attempt.number)
-        self.attend("recorder_alive", f"attempt {attempt.number} was believed over and is alive; it is being stopped")
+        self.attend(
+            "recorder_alive",
+            f"attempt {attempt.number} seemed to have ended but is still running; Pagereel is stopping it",
+        )
         self.set_attempt(
             attempt.number,
             state=AttemptState.RUNNING,

@@ -174,7 +174,9 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
         draft.set_attempt(stop_again_at=None if accepted else draft.now + stop_wait(attempt))
     if missing.call is Call.UPDATE:
         draft.set(retry_at=next_query_at)
-    draft.attend("ending_unconfirmed", "Agora does not find the task; waiting out a failover", believed_at)
+    draft.attend(
+        "ending_unconfirmed", "Agora does not find the task; Pagereel waits in case of a failover", believed_at
+    )
 
 
 def try_next_resource(draft: Draft) -> None:

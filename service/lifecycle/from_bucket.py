@@ -50,10 +50,10 @@ def _judge_picture(draft: Draft, look: Looked) -> None:
         return
     if look.picture in BLANK:
         draft.warn("picture_blank", picture=look.picture)
-        draft.attend("picture_blank", f"the newest slice shows nothing: its picture is {look.picture}")
+        draft.attend("picture_blank", f"the picture of the newest slice is {look.picture}")
     elif look.picture == "error_page":
         draft.warn("picture_error_page", picture=look.picture)
-        draft.attend("picture_error_page", "the newest slice shows an error page of the browser instead of the page")
+        draft.attend("picture_error_page", "the newest slice shows a browser error page instead of the page")
     elif look.picture == "fine":
         draft.attended("picture_blank", "picture_error_page")
     if look.silent is None:
@@ -63,7 +63,7 @@ def _judge_picture(draft: Draft, look: Looked) -> None:
         return
     draft.warn("sound_silent")
     if look.picture == "fine":
-        draft.attend("sound_silent", "the newest slice holds no sound")
+        draft.attend("sound_silent", "the newest slice contains no sound")
 
 
 def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
@@ -83,7 +83,7 @@ def _judge_progress(draft: Draft) -> None:
     since = max(at for at in known if at is not None) if any(at is not None for at in known) else draft.now
     if draft.now - since > recording.policy.stalled_seconds:
         draft.warn("stalled", seconds=round(draft.now - since))
-        draft.attend("stalled", "no new slice has come")
+        draft.attend("stalled", "no new slice has arrived")
     else:
         draft.attended("stalled")
 

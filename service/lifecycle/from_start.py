@@ -90,7 +90,7 @@ def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None
     draft.attended("agora_unavailable")
     draft.note("started", attempt=attempt.number, sid=sid)
     if sid is None:
-        draft.attend("sid_unknown", "Agora runs the task but did not say its sid; looking for it")
+        draft.attend("sid_unknown", "Agora runs the task but did not return its sid; Pagereel is looking for it")
 
 
 def _refresh_storage(draft: Draft, sts: bool) -> None:

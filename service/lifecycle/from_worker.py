@@ -94,7 +94,7 @@ def task_found(draft: Draft, found: TaskFound) -> None:
         return
     sid_found(draft, found.number, found.sid, "bucket")
     draft.attend(
-        "task_lost", "it was started before this database was restored; without its resource id nobody stops it"
+        "task_lost", "it was started before this database was restored; nobody can stop it without its resource id"
     )
 
 

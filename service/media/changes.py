@@ -123,9 +123,7 @@ def _says(report: Report) -> tuple[Verdict, frozenset[tuple[str, str]]]:
 
 def _rules_changed(report: Report, number: int, earlier: Report) -> tuple[Finding, ...]:
     was, now = rules_of(earlier), rules_of(report)
-    text = (
-        f"No object has changed since report {number}, but the rules have: version {was} judged then, {now} judges now."
-    )
+    text = f"No object has changed since report {number}, but the rules have changed from version {was} to {now}."
     verdicts = {"was_verdict": earlier.verdict.value, "is_verdict": report.verdict.value}
     findings = Findings()
     findings.add("rules_changed", text, evidence={"report": number, "was": was, "is": now, **verdicts})
@@ -135,10 +133,10 @@ def _rules_changed(report: Report, number: int, earlier: Report) -> tuple[Findin
 def _objects_changed(objects: _Objects) -> tuple[Finding, ...]:
     findings = Findings()
     for before in objects.gone:
-        text = f"{before.key} lay in the bucket when the recording was verified, and is gone."
+        text = f"{before.key} was in the bucket when the recording was verified, but is missing now."
         findings.add("object_vanished", text, key=before.key, evidence={"size_bytes": before.size_bytes})
     for before, now in objects.changed:
-        text = f"{before.key} is not what it was when the recording was verified."
+        text = f"{before.key} has changed since the recording was verified."
         evidence = {
             "was_bytes": before.size_bytes,
             "is_bytes": now.size_bytes,

@@ -21,8 +21,8 @@ STATIC_SECONDS = 60.0
 _SHOWN = {
     Look.BLACK: ("picture_black", "The picture is black"),
     Look.WHITE: ("picture_white", "The picture is white"),
-    Look.BLANK: ("picture_blank", "The picture has one colour"),
-    Look.ERROR_PAGE: ("picture_error_page", "The picture is an error page of the browser"),
+    Look.BLANK: ("picture_blank", "The picture is blank"),
+    Look.ERROR_PAGE: ("picture_error_page", "The picture shows a browser error page"),
 }
 
 
@@ -92,7 +92,7 @@ class _Rules:
             elif audible and one.silent is None:
                 self._findings.add("sound_undecodable", f"No sound of {key} can be decoded.", key=key)
             if one.damaged:
-                text = f"{one.damaged} pictures or sounds of the slice {key} are damaged."
+                text = f"{one.damaged} video or audio frames of the slice {key} are damaged."
                 self._findings.add("picture_damaged", text, key=key, evidence={"frames": one.damaged})
 
     def judge_pictures(self) -> None:
@@ -120,7 +120,7 @@ class _Rules:
         if samples and all(one.silent for one in samples.values()):
             if sum(one.heard_seconds for one in samples.values()) < SILENCE_PROVEN_SECONDS:
                 return
-            text = f"There is no sound in any of the {len(samples)} slices listened to."
+            text = f"None of the {len(samples)} sampled slices contains sound."
             self._findings.add("sound_silent", text, evidence={"samples": len(samples)})
             return
         for first, last in stretches({index: bool(one.silent) for index, one in samples.items()}):
@@ -144,7 +144,9 @@ class _Rules:
                 last = row[-1] if until is None else row[row.index(until) - 1]
                 stretch = _stretch(self._listed, start, last)
                 if stretch.seconds >= STATIC_SECONDS and samples[last].look is Look.FINE:
-                    self._note("picture_static", f"Nothing moves for about {stretch.seconds:.0f} s", stretch)
+                    self._note(
+                        "picture_static", f"The picture does not change for about {stretch.seconds:.0f} s", stretch
+                    )
                 start = start if until is None else until
 
     def judge_form(self) -> None:
@@ -154,11 +156,11 @@ class _Rules:
             for size in one.sizes:
                 if expected.size is not None and size != expected.size:
                     wanted = f"{expected.size[0]} × {expected.size[1]}"
-                    text = f"The picture of {key} is {size[0]} × {size[1]}, not {wanted} as asked."
+                    text = f"The picture of {key} is {size[0]} × {size[1]}, instead of the requested {wanted}."
                     evidence: Evidence = {"width": size[0], "height": size[1]}
                     self._findings.add("size_unexpected", text, key=key, evidence=evidence)
             if expected.channels is not None and one.channels is not None and one.channels != expected.channels:
-                text = f"The sound of {key} has {one.channels} channels, not {expected.channels} as asked."
+                text = f"The sound of {key} has {one.channels} channels instead of the requested {expected.channels}."
                 self._findings.add("channels_unexpected", text, key=key, evidence={"channels": one.channels})
 
     def _note(self, code: str, words: str, stretch: "_Stretch") -> None:

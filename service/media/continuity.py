@@ -124,7 +124,7 @@ class _Run:
 
     def displaced(self) -> Iterator[Fault]:
         for index, reason in self._displaced.items():
-            yield Fault(index, "slice_displaced", f"The slice {self._pieces[index].key} is not in its place: {reason}.")
+            yield Fault(index, "slice_displaced", f"The slice {self._pieces[index].key} is out of place: {reason}.")
 
     def restarts(self) -> Iterator[Fault]:
         """Lines that begin anew without a mark or an interruption that the names show."""
@@ -138,7 +138,7 @@ class _Run:
             expected = sum(piece.seconds for piece in self._pieces[before:index])
             text = (
                 f"The time stamps up to {self._pieces[index].key} move by {stamped:.3f} s instead of {expected:.3f} s, "
-                "unmarked."
+                "and the playlist does not mark it."
             )
             evidence: Evidence = {"stamped_seconds": round(stamped, 3), "playlist_seconds": round(expected, 3)}
             yield Fault(index, "timestamps_jump", text, evidence=evidence)
@@ -158,8 +158,8 @@ class _Run:
         for index, found in sorted(reasons.items()):
             if index not in self._displaced:
                 text = (
-                    f"The slice {self._pieces[index].key} is not of this recorder: its {' and '.join(found)} do not "
-                    "fit those of the slices around it."
+                    f"The slice {self._pieces[index].key} is not from this recorder: its {' and '.join(found)} do not "
+                    "match those of the slices around it."
                 )
                 yield Fault(index, "slice_foreign", text)
 
@@ -214,7 +214,7 @@ class _Run:
         for (_, before), (index, after) in pairwise(known):
             if before != after:
                 text = (
-                    f"From {self._pieces[index].key} on the picture is {after[0]} × {after[1]} instead of "
+                    f"From {self._pieces[index].key} on, the picture is {after[0]} × {after[1]} instead of "
                     f"{before[0]} × {before[1]}."
                 )
                 torn = not self._pieces[index].marked and not self._goes_on.get(index, True)

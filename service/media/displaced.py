@@ -13,7 +13,7 @@ from service.media.timeline import JOINED_SECONDS
 # Two slices begin at the very same instant of a line only where one is a copy of the other.
 _SAME_SECONDS = 0.002
 
-_LEFT = "its time stamps leave the line of the slices around it"
+_LEFT = "its time stamps do not continue those of the slices around it"
 
 # So many earlier lines a line is compared with: a recorder begins few, and a stranger may make each slice one.
 _LINES_BACK = 64

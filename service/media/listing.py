@@ -69,7 +69,10 @@ class _Judge:
     def judge(self) -> Listed:
         runs = self.listing.runs
         if not any(run.slices or run.mp4s or run.playlists for run in runs):
-            self.findings.add("no_objects", f"There is no object of this recording below {self.expected.key_prefix!r}.")
+            self.findings.add(
+                "no_objects",
+                f"The bucket has no object of this recording with the prefix {self.expected.key_prefix!r}.",
+            )
         for index, run in enumerate(runs):
             self._judge_run(index, run, last=index == len(runs) - 1)
         self._judge_overlaps()
@@ -92,13 +95,13 @@ class _Judge:
         read = None if chosen is None else self._reads.get(chosen.key)
         if chosen is None or read is None:
             files = sorted(one.key for one in self._objects(run))
-            text = f"There are {len(files)} files such as {files[0]}, but no playlist that names them."
+            text = f"No playlist names {len(files)} files in the bucket, such as {files[0]}."
             self.findings.add("playlist_absent", text, key=files[0])
             self.final[index] = False
             self._judge_sizes(run, final=False)
             return
         if any(name.copy is not None and one is chosen for name, one in run.playlists):
-            text = f"The playlist {chosen.key}, forwarded by Agora's backup cloud, is the one believed."
+            text = f"Pagereel uses the playlist {chosen.key} from Agora's backup cloud."
             self.findings.add("playlist_copy_used", text, key=chosen.key)
         playlist = parse_playlist(read.content, chosen.key, run.names, limits_of(self.expected, run))
         self._parsed[index] = playlist
@@ -152,12 +155,10 @@ class _Judge:
         if stood and not playlist.readable:
             return True
         if stood and whole and not policy.endlist_expected:
-            text = (
-                f"The playlist {key} has no ENDLIST, but stood still and names every slice after the recording's end."
-            )
+            text = f"The playlist {key} has no ENDLIST, but it names every slice and no longer changes."
             self.findings.add("endlist_absent", text, key=key)
             return True
-        text = f"The playlist {key} has no ENDLIST, and nothing else proves yet that it is the final one."
+        text = f"The playlist {key} has no ENDLIST, and Pagereel cannot yet tell whether it is final."
         self.findings.add("playlist_not_final", text, key=key)
         return False
 
@@ -166,7 +167,7 @@ class _Judge:
         for entry in playlist.entries:
             starts_at = entry.read.starts_at or 0.0
             if starts_at < latest - NOTABLE_SECONDS or starts_at == latest:
-                text = f"The playlist {key} names {entry.name} after a slice that begins later, or twice."
+                text = f"The playlist {key} names {entry.name} out of order or twice."
                 self.findings.add("slices_out_of_order", text, key=key, final=final)
             latest = max(latest, starts_at)
 
@@ -190,7 +191,9 @@ class _Judge:
             if one.size_bytes == 0:
                 self.findings.add("slice_empty", f"The slice {one.key} is empty.", key=one.key, final=final)
             elif one.size_bytes % _TS_PACKET:
-                text = f"The slice {one.key} has {one.size_bytes} bytes, which is no whole number of MPEG-TS packets."
+                text = (
+                    f"The slice {one.key} has {one.size_bytes} bytes, which is not a whole number of MPEG-TS packets."
+                )
                 self.findings.add(
                     "slice_truncated", text, key=one.key, final=final, evidence={"size_bytes": one.size_bytes}
                 )
@@ -201,7 +204,7 @@ class _Judge:
     def _judge_mp4(self) -> None:
         runs = [run for run in self.listing.runs if run.slices or run.mp4s]
         if self.expected.mp4 and runs and not any(run.mp4s for run in runs):
-            text = f"MP4 was asked for, but there is no MP4 file below {self.expected.key_prefix!r}."
+            text = f"An MP4 was requested, but there is no MP4 file with the prefix {self.expected.key_prefix!r}."
             self.findings.add("mp4_missing", text)
             return
         for run in runs:
@@ -210,7 +213,7 @@ class _Judge:
                 self.findings.add("mp4_absent_in_run", text)
             for index in range(min(max(run.mp4s, default=-1), _MOST_PARTS)):
                 if index not in run.mp4s:
-                    text = f"MP4 part {index} of attempt {run.attempt.number} is missing, though a later part is there."
+                    text = f"MP4 part {index} of attempt {run.attempt.number} is missing, although a later part exists."
                     self.findings.add("mp4_missing", text, evidence={"index": index})
 
     def _judge_announced(self) -> None:
@@ -225,7 +228,7 @@ class _Judge:
                 read = names.read(name)
                 key = attempt.prefix + name[:200]
                 if read is None:
-                    text = f"Agora announced {name[:200]!r}, which is no file name of this task."
+                    text = f"Agora announced {name[:200]!r}, which is not a file name of this task."
                     self.findings.add("announced_unreadable", text)
                 elif not _has(runs.get(read.run), name, read.kind, read.index):
                     text = f"Agora announced {key}, but the bucket does not hold it."
@@ -238,7 +241,7 @@ class _Judge:
 
     def _judge_unknown(self) -> None:
         for one in self.listing.unknown:
-            text = f"The object {one.key} lies below the recording's prefix but is no file of it."
+            text = f"The object {one.key} has the recording's prefix but is not one of its files."
             self.findings.add("unknown_object", text, key=one.key)
 
 

@@ -146,7 +146,7 @@ class _Reader:
         if len(content) > limits.size_bytes or lines > limits.lines:
             self._fault(
                 "playlist_too_long",
-                f"is longer than what is read for a recording of these hours ({limits.lines} lines, "
+                f"exceeds the limit for a recording of this length ({limits.lines} lines, "
                 f"{limits.size_bytes} bytes), so it was not read.",
                 {"lines": lines, "size_bytes": len(content)},
             )
@@ -155,7 +155,7 @@ class _Reader:
         if first_line(text) == "#EXTM3U":
             return text
         mark = " It begins with a byte order mark." if text.startswith("\ufeff") else ""
-        self._fault("playlist_broken", f"does not begin with the line #EXTM3U, so no player takes it for one.{mark}")
+        self._fault("playlist_broken", f"does not begin with the line #EXTM3U, so players do not recognise it.{mark}")
         return None
 
     def _read_line(self, line: str, number: int) -> None:
@@ -173,11 +173,11 @@ class _Reader:
         if self._seconds is None:
             self._fault(
                 "playlist_duration_unreadable",
-                f"has a duration in line {number} that no slice can have, so the next name tells it.",
+                f"has a duration in line {number} that no slice can have, so the next file name gives the duration.",
                 {"line": number},
             )
         elif not plain:
-            self._add_warning("durations in a form that not every player reads")
+            self._add_warning("durations in a form that not every player supports")
         self._fractions = self._fractions or "." in text.partition(",")[0]
 
     def _read_tag(self, line: str, number: int) -> None:
@@ -198,7 +198,7 @@ class _Reader:
     def _read_once(self, tag: str, value: str, number: int) -> None:
         if tag in self._tags:
             same = self._tags[tag] == value
-            text = f"says {tag} a second time in line {number}{'' if same else ', with another value'}."
+            text = f"repeats {tag} in line {number}{'' if same else ', with another value'}."
             severity = Severity.WARNING if same else None
             self._fault("playlist_tag_repeated", text, {"line": number}, severity)
         self._tags[tag] = value
@@ -209,10 +209,10 @@ class _Reader:
         name = self._name(uri)
         read = None if name is None else self._names.read(name)
         if name is None or read is None or read.kind is not FileKind.SLICE:
-            text = f"names something in line {number} that is no slice of this task in its folder."
+            text = f"names something in line {number} that is not a slice of this task in its folder."
             self._fault("playlist_uri_foreign", text, {"line": number})
         elif not timed:
-            text = f"has no line #EXTINF before {name}, so players pass over it."
+            text = f"has no line #EXTINF before {name}, so players skip it."
             # A name that stands a second time adds nothing that could be missed.
             known = any(entry.name == name for entry in self._entries[-1:])
             self._fault("playlist_duration_absent", text, {"line": number}, Severity.WARNING if known else None)
@@ -220,7 +220,7 @@ class _Reader:
             self._beyond += 1
         else:
             if gap:
-                self._fault("playlist_gap", f"marks {name} as absent, so players pass over it.", {"line": number})
+                self._fault("playlist_gap", f"marks {name} as absent, so players skip it.", {"line": number})
             self._after_end += "#EXT-X-ENDLIST" in self._tags
             self._entries.append(Entry(name, read, seconds or 0.0, marked, seconds is not None))
 
@@ -257,33 +257,34 @@ class _Reader:
             text = "has neither TARGETDURATION nor MEDIA-SEQUENCE, so players do not recognise it."
             self._fault("playlist_broken", text)
         elif target is None:
-            self._fault("playlist_target_duration", "does not say a target duration.")
+            self._fault("playlist_target_duration", "declares no target duration.")
         elif math.floor(longest + 0.5) > target:
             self._fault(
                 "playlist_target_duration",
-                f"says a target duration of {target:.0f} s, but holds a slice of {longest:.3f} s.",
+                f"declares a target duration of {target:.0f} s, but contains a slice of {longest:.3f} s.",
                 {"longest_seconds": longest},
             )
         elif self._entries and target > longest + 1:
-            self._fault("playlist_target_loose", f"says {target:.0f} s, but its longest slice lasts {longest:.3f} s.")
+            self._fault(
+                "playlist_target_loose",
+                f"declares a target of {target:.0f} s, but its longest slice lasts {longest:.3f} s.",
+            )
         if self._fractions and (read_seconds(self._tags.get("#EXT-X-VERSION", "1")) or 0.0) < 3:
-            self._fault("playlist_version", "has durations with fractions but says a version below 3.")
+            self._fault("playlist_version", "has fractional durations but declares a version below 3.")
 
     def _judge_form(self, text: str, content: bytes) -> None:
         if warnings := [*self._warnings, *warnings_of(text, content)]:
-            self._fault("playlist_form", f"holds {', '.join(warnings)}: some players may refuse it.")
+            self._fault("playlist_form", f"contains {', '.join(warnings)}: some players may refuse it.")
         if notes := notes_of(text):
-            self._fault("playlist_form", f"holds {', '.join(notes)}.", severity=Severity.NOTE)
+            self._fault("playlist_form", f"contains {', '.join(notes)}.", severity=Severity.NOTE)
         if self._unknown:
-            self._fault(
-                "playlist_tag_unknown", f"holds tags that are not known here: {', '.join(sorted(self._unknown))}."
-            )
+            self._fault("playlist_tag_unknown", f"contains unknown tags: {', '.join(sorted(self._unknown))}.")
 
     def _judge_rest(self) -> None:
         if self._beyond:
             self._fault("playlist_too_long", f"names more than {self._limits.slices} slices.", {"more": self._beyond})
         if self._not_read:
-            text = f"holds {', '.join(sorted(self._not_read))}: what players make of it was not judged."
+            text = f"contains {', '.join(sorted(self._not_read))}, which Pagereel does not judge."
             self._fault("playlist_not_understood", text)
         if self._after_end:
             self._fault(

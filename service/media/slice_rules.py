@@ -24,16 +24,16 @@ def judge_slices(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, so
 def _judge(index: int, piece: Piece, facts: SliceFacts, *, mute: bool) -> Iterator[Fault]:
     name = f"The slice {piece.key}"
     if facts.bad_packets:
-        text = f"{facts.bad_packets} packets of {name[:1].lower()}{name[1:]} are damaged, encrypted or not there."
+        text = f"{facts.bad_packets} packets of {name[:1].lower()}{name[1:]} are damaged, encrypted or missing."
         yield Fault(index, "slice_broken", text, evidence={"packets": facts.bad_packets})
     if facts.torn:
-        text = f"{name} misses bytes of {facts.torn} pictures or stretches of sound."
+        text = f"{name} lacks bytes of {facts.torn} video or audio frames."
         yield Fault(index, "packets_lost", text, evidence={"places": facts.torn})
     if not facts.programs:
-        text = f"{name} does not hold the tables that say what is in it."
+        text = f"{name} lacks the tables that describe its streams."
         yield Fault(index, "slice_tables_absent", text)
     elif facts.programs > 1:
-        text = f"{name} holds {facts.programs} programs instead of one."
+        text = f"{name} contains {facts.programs} programs instead of one."
         yield Fault(index, "slice_programs", text, evidence={"programs": facts.programs})
     if facts.maps > 1:
         text = f"{name} has two different tables of its streams."
@@ -46,11 +46,11 @@ def _judge_streams(index: int, name: str, facts: SliceFacts, *, mute: bool) -> I
     video = [stream.type for stream in facts.streams or () if stream.video]
     audio = [stream.type for stream in facts.streams or () if stream.audio]
     if not video or (facts.whole and facts.video is None):
-        yield Fault(index, "video_absent", f"{name} holds no picture.")
+        yield Fault(index, "video_absent", f"{name} contains no picture.")
     if not audio or (facts.whole and facts.audio is None):
         # That a page without sound is recorded with a sound track is not documented: where no slice names one, nothing
         # counts as lost.
-        yield Fault(index, "audio_absent", f"{name} holds no sound.", Severity.NOTE if mute else None)
+        yield Fault(index, "audio_absent", f"{name} contains no sound.", Severity.NOTE if mute else None)
     if set(video) - {H264} or set(audio) - {AAC}:
         types = ", ".join(f"0x{kind:02x}" for kind in (*video, *audio))
         yield Fault(index, "codec_unexpected", f"{name} is not H.264 with AAC: its stream types are {types}.")
@@ -65,5 +65,5 @@ def _compare(index: int, piece: Piece, before: SliceFacts, after: SliceFacts, *,
     # lost time, and no player has to go on from there.
     if last and set(after.streams) < set(before.streams):
         return
-    text = f"The streams of {piece.key} are not those of the slice before it, and nothing marks the change."
+    text = f"The streams of {piece.key} differ from those of the slice before it, and nothing marks the change."
     yield Fault(index, "streams_changed", text)

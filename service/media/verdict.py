@@ -62,7 +62,7 @@ def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
     listed = snapshot.listed
     findings = listed.findings.copy()
     for key, code in snapshot.gone.items():
-        findings.add(code, f"{key} was listed, but is not there when it is read.", key=key)
+        findings.add(code, f"{key} was in the listing, but disappeared before it was read.", key=key)
     for one in snapshot.unread:
         findings.add(one.code, one.text, key=one.key)
     sound = listed.expected.sound
@@ -200,7 +200,7 @@ def _judge_durations(findings: Findings, listed: Listed, continuity: Continuity,
     beyond = _seek_error(listed, continuity.durations) > timeline.coverage.allowed_seconds
     for index, seconds in continuity.durations.items():
         piece = listed.pieces[index]
-        text = f"The playlist says {piece.seconds:.3f} s for {piece.key}, which lasts {piece.seconds - seconds:.3f} s."
+        text = f"The playlist says {piece.seconds:.3f} s for {piece.key}, but it lasts {piece.seconds - seconds:.3f} s."
         findings.add(
             "duration_wrong",
             text,
@@ -244,7 +244,7 @@ def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
         )
     small = account.unexplained_seconds - notable
     if timeline.drift_seconds or (beyond and notable <= account.allowed_seconds):
-        text = f"Holes of less than a second between slices add up to {small:.1f} s."
+        text = f"Gaps of less than a second between slices add up to {small:.1f} s."
         findings.add("small_gaps", text, severity=severity, evidence={"seconds": round(small, 3)})
     for both in timeline.doubled:
         seconds = (both.to_at or both.from_at) - both.from_at
@@ -254,8 +254,8 @@ def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
 
 def _missing_text(kind: MissingClass, seconds: float) -> str:
     if kind is MissingClass.DAMAGED:
-        return f"{_length(seconds)} of the wanted time are in the bucket, but no player can play them."
-    return f"{_length(seconds)} of the wanted time are missing ({kind.value.replace('_', ' ')})."
+        return f"{_length(seconds)} of the wanted time is in the bucket, but no player can play it."
+    return f"{_length(seconds)} of the wanted time is missing ({kind.value.replace('_', ' ')})."
 
 
 def _length(seconds: float) -> str:

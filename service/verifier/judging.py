@@ -56,7 +56,7 @@ async def judge_recording(
     except OutsideError as error:
         report = judge_shut(error, now_fn())
     except TooManyObjects:
-        text = f"Below {expected.key_prefix!r} lie more objects than this recording can have made: none was judged."
+        text = f"The prefix {expected.key_prefix!r} has more objects than this recording can have created."
         report = judge_blind("too_many_objects", text, now_fn(), {"objects": usage.objects})
     return replace(
         report,
@@ -102,7 +102,7 @@ class _Verification:
         if self.level is Level.STRUCTURE:
             return Shown()
         if not can_decode():
-            text = f"Level {self.level.value} was asked for, but PyAV is not installed here: no picture was opened."
+            text = f"The wanted level is {self.level.value}, but PyAV is not installed, so no picture was decoded."
             collected.miss(Level.CONTENT, "decoder_absent", text)
             return Shown()
         if self.level is Level.FULL:
@@ -146,4 +146,4 @@ def judge_shut(error: OutsideError, now: float) -> Report:
     """The report of a bucket that cannot be looked at."""
     code = "storage_refused" if isinstance(error, Refused) else "storage_unreachable"
     evidence = {"code": error.code, "retry_after_seconds": error.retry_after_seconds}
-    return judge_blind(code, f"The bucket could not be looked at: {error}.", now, evidence)
+    return judge_blind(code, f"Pagereel could not read the bucket: {error}.", now, evidence)

@@ -64,7 +64,9 @@ async def read_doubtful(collected: Collected, decoders: Decoders) -> None:
         if not any(flags.any() for flags in flagged):
             continue
         if not can_decode():
-            text = f"Where the samples of the MP4 file {key} lie is in doubt, and without PyAV they cannot be decoded."
+            text = (
+                f"The place of the samples in the MP4 file {key} is uncertain, and without PyAV they cannot be decoded."
+            )
             collected.miss(Level.STRUCTURE, "mp4_unread", text, key)
             continue
         async with decoders.one() as decoder:

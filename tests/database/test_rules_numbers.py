@@ -160,7 +160,7 @@ async def test_the_console_and_the_api_show_rules_levels_and_hashes(
         files = await (await client.get(f"/v1/recordings/{ID}/files", headers=api)).json()
         refused = await client.get(f"/v1/recordings/{ID}/manifest?timestamp=true", headers=api)
     assert 'at level content <span class="chip warn">wanted: bytes</span>, rules 2' in page
-    assert "No object has changed since report 1, but the rules have: version 1 judged then, 2 judges now." in page
+    assert "No object has changed since report 1, but the rules have changed from version 1 to 2." in page
     assert "verdict defective, because rules" in page
     assert (shown["level"], shown["wanted_level"], shown["latest_report"]["rules_version"]) == ("content", "bytes", 2)
     assert [(file["sha256"], file["checksum"]) for file in files["items"]] == [("ab" * 32, None), (None, None)]

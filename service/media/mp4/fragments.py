@@ -76,7 +76,7 @@ class Fragments:
             if kind == b"trun":
                 run = self._read_run(body, defaults, place)
                 if (run.size == 0).any():
-                    self.faults[track] = "a fragment holds a sample without bytes, which players refuse"
+                    self.faults[track] = "a fragment contains a sample without bytes, which players refuse"
                 self._found.setdefault(track, []).append(run)
         self._next[track] = place.decode
         return place.at

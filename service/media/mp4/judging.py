@@ -109,7 +109,7 @@ def judge_other(findings: Findings, key: str, facts: Mp4, other: Mapping[str, Fl
         track = facts.track(handler)
         seconds = 0.0 if track is None else covered(ranges_of(track, flags))
         if seconds > 0:
-            text = f"{seconds:.1f} s of {_WORDS[handler]} in the MP4 file {key} are not what the slices hold."
+            text = f"{seconds:.1f} s of {_WORDS[handler]} in the MP4 file {key} differ from the slices."
             severity = None if seconds > asked.allowed_seconds else Severity.WARNING
             evidence: Evidence = {"seconds": round(seconds, 3), "stream": _WORDS[handler]}
             findings.add("mp4_contradicts", text, key=key, severity=severity, final=asked.final, evidence=evidence)
@@ -120,7 +120,7 @@ def judge_other(findings: Findings, key: str, facts: Mp4, other: Mapping[str, Fl
 
 def _judge_form(findings: Findings, key: str, facts: Mp4, asked: Asked) -> None:
     if facts.fragmented:
-        findings.add("mp4_fragmented", f"The MP4 file {key} is made of fragments.", key=key)
+        findings.add("mp4_fragmented", f"The MP4 file {key} is fragmented.", key=key)
     for note in facts.notes:
         findings.add("mp4_differs", f"The MP4 file {key} is unusual: {note}.", key=key, severity=Severity.NOTE)
     for damage in (*facts.damage, *(one for track in facts.tracks for one in track.damage)):
@@ -152,11 +152,11 @@ def _judge_presence(findings: Findings, key: str, facts: Mp4, handler: str, what
 
 def _judge_codec(findings: Findings, key: str, track: Track, asked: Asked) -> None:
     if track.codec not in (_H264_BOXES if track.handler == PICTURE else ("mp4a",)):
-        text = f"The MP4 file {key} is not H.264 with AAC: it holds {track.codec!r}."
+        text = f"The MP4 file {key} is not H.264 with AAC: it contains {track.codec!r}."
         findings.add("codec_unexpected", text, key=key)
     if track.handler == PICTURE and asked.size is not None and (track.width, track.height) != asked.size:
         width, height = asked.size
-        text = f"The picture of {key} is {track.width} × {track.height}, not {width} × {height} as asked."
+        text = f"The picture of {key} is {track.width} × {track.height} instead of the requested {width} × {height}."
         findings.add("size_unexpected", text, key=key, evidence={"width": track.width, "height": track.height})
 
 
@@ -275,7 +275,9 @@ def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
     for what, said, held, weighs in _promises(part.facts):
         off = abs(said - held)
         if off > max(SLACK_SECONDS, SLACK_SHARE * held):
-            text = f"The header of {what} in the MP4 file {part.key} says {said:.1f} s, its tables hold {held:.1f} s."
+            text = (
+                f"The header of {what} in the MP4 file {part.key} says {said:.1f} s, but its tables give {held:.1f} s."
+            )
             evidence: Evidence = {"header_seconds": round(said, 3), "tables_seconds": round(held, 3)}
             severity = None if weighs and off > asked.allowed_seconds else Severity.WARNING
             findings.add("mp4_duration", text, key=part.key, severity=severity, final=asked.final, evidence=evidence)
@@ -306,6 +308,6 @@ def _name_length(
     findings: Findings, parts: Sequence[_Part], total: float, wanted: float, severity: Severity | None, asked: Asked
 ) -> None:
     first = parts[0].key
-    text = f"The MP4 files such as {first} last {total:.1f} s, the slices of the same recorder {wanted:.1f} s."
+    text = f"The MP4 files, such as {first}, last {total:.1f} s, but the slices of that recorder {wanted:.1f} s."
     evidence: Evidence = {"mp4_seconds": round(total, 3), "slices_seconds": round(wanted, 3)}
     findings.add("mp4_duration", text, key=first, severity=severity, final=asked.final, evidence=evidence)

@@ -35,7 +35,7 @@ class _Tables:
             return None
         found = columns(body, 8, number(body, 4), width)
         if found is None:
-            raise TableFault(f"its table {kind.decode()} declares {number(body, 4)} entries and does not hold them")
+            raise TableFault(f"its table {kind.decode()} declares {number(body, 4)} entries but does not contain them")
         return found
 
 
@@ -62,16 +62,16 @@ def _sizes(tables: _Tables, file_bytes: int) -> Ints:
     if same:
         # A size for all takes no room in the table, so only the file bounds the count.
         if same * count > file_bytes:
-            raise TableFault(f"its tables speak of {same * count} bytes of media, more than the file holds")
+            raise TableFault(f"its tables describe {same * count} bytes of media, more than the file contains")
         _bear(count)
         return np.full(count, same, dtype=np.int64)
     found = columns(body, 12, count, 1)
     if found is None:
-        raise TableFault(f"its table stsz declares {count} entries and does not hold them")
+        raise TableFault(f"its table stsz declares {count} entries but does not contain them")
     _bear(count)
     sizes: Ints = found[0]
     if (sizes >= 1 << 31).any():
-        raise TableFault("its table stsz holds a size that no player reads")
+        raise TableFault("its table stsz contains a size that no player can read")
     return sizes
 
 
@@ -82,7 +82,7 @@ def _small_sizes(tables: _Tables) -> Ints:
         return np.zeros(0, np.int64)
     bits, count = number(body, 7, 1), number(body, 8)
     if bits not in (4, 8, 16) or 12 + (count * bits + 7) // 8 > len(body):
-        raise TableFault(f"its table stz2 declares {count} entries of {bits} bits and does not hold them")
+        raise TableFault(f"its table stz2 declares {count} entries of {bits} bits but does not contain them")
     _bear(count)
     if bits == 4:
         pairs = np.frombuffer(body, np.uint8, (count + 1) // 2, 12)
@@ -92,7 +92,7 @@ def _small_sizes(tables: _Tables) -> Ints:
 
 def _bear(count: int) -> None:
     if count > MOST_SAMPLES:
-        raise TooMuch(f"a track declares {count} samples, and {MOST_SAMPLES} are read at most")
+        raise TooMuch(f"a track declares {count} samples, more than the limit of {MOST_SAMPLES}")
 
 
 def _offsets(tables: _Tables, size: Ints) -> Ints:
@@ -112,7 +112,7 @@ def _offsets(tables: _Tables, size: Ints) -> Ints:
     held = np.repeat(each, repeats)
     ends = np.cumsum(held)
     if ends[-1] != count:
-        tables.damage.append(f"its chunks hold {ends[-1]} samples, its table of sizes {count}")
+        tables.damage.append(f"its chunks contain {ends[-1]} samples, but its table of sizes {count}")
     ends = np.minimum(ends, count)
     begins = np.concatenate([[0], ends[:-1]])
     before = np.concatenate([[0], np.cumsum(size)])
@@ -156,7 +156,7 @@ def _chunk_offsets(tables: _Tables) -> Ints:
         return np.zeros(0, np.int64) if rows is None else rows[0]
     count = number(body, 4)
     if 8 + count * 8 > len(body):
-        raise TableFault(f"its table co64 declares {count} entries and does not hold them")
+        raise TableFault(f"its table co64 declares {count} entries but does not contain them")
     # No file is so long that an offset needs the highest bit.
     return (np.frombuffer(body, ">u8", count, 8) & np.uint64((1 << 62) - 1)).astype(np.int64)
 
@@ -166,7 +166,7 @@ def _spread(tables: _Tables, kind: bytes, counts: Ints, values: Ints, wanted: in
     ends = np.cumsum(counts)
     if not len(ends) or ends[-1] != wanted:
         said = int(ends[-1]) if len(ends) else 0
-        tables.damage.append(f"its table {kind.decode()} speaks of {said} samples, its table of sizes of {wanted}")
+        tables.damage.append(f"its table {kind.decode()} describes {said} samples, but its table of sizes {wanted}")
     return np.repeat(values, np.diff(np.minimum(ends, wanted), prepend=0))
 
 

@@ -117,7 +117,7 @@ def _unusable(track: Track, references: memoryview) -> str | None:
     if track.timescale == 0:
         return "it has no time scale"
     if track.codec not in (*_PICTURE_CODECS, *_SOUND_CODECS):
-        return f"its codec {track.codec!r} is not known"
+        return f"its codec {track.codec!r} is unknown"
     if track.codec in _CONFIGURED and not track.config:
         return "it lacks the configuration of its decoder"
     return None if _refers(references) else "its data reference cannot be read"

@@ -70,7 +70,7 @@ def walk_mp4(size_bytes: int) -> Walk:
     try:
         found = yield from _walk_boxes(size_bytes)
         if found.moov is None:
-            return Mp4("it has no moov box that a player reaches, so nothing says what is in it", size_bytes=size_bytes)
+            return Mp4("it has no moov box that a player can reach", size_bytes=size_bytes)
         return _read_movie(found, found.moov, size_bytes)
     except TooMuch as reason:
         return Mp4(could_not_read=str(reason), size_bytes=size_bytes)
@@ -138,7 +138,7 @@ def _read_movie(found: _Found, moov: memoryview, size_bytes: int) -> Mp4:
         if fault is not None:
             return Mp4(fault, size_bytes=size_bytes)
     elif found.fragments:
-        found.damage.append("its moov box does not announce its fragments, so players leave them out")
+        found.damage.append("its moov box does not announce its fragments, so players skip them")
     media = np.array(found.media, np.int64).reshape(-1, 2)
     return Mp4(
         size_bytes=size_bytes,
