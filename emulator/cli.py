@@ -25,20 +25,22 @@ from emulator.settings import load, with_script
 @click.group()
 @click.version_option(package_name="pagereel")
 def main() -> None:
-    """A stand-in for Agora Cloud Recording, web mode."""
+    """Emulate Agora Cloud Recording in web page mode."""
 
 
 @main.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free port.")
-@click.option("--compression", type=float, help="Divides Agora's waiting times.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 chooses a free port.")
+@click.option("--compression", type=float, help="Divide Agora's waiting times by this number.")
 @click.option("--engine", type=click.Choice(["live", "loop", "browser"]))
-@click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault script.")
+@click.option(
+    "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with a fault script."
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def serve(
     config: Path, port: int | None, compression: float | None, engine: str | None, faults: Path | None, log_level: str
 ) -> None:
-    """Run until interrupted."""
+    """Run the emulator until it is interrupted."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # At debug level botocore writes session tokens and signed headers.
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -63,11 +65,11 @@ def serve(
 
 @main.command(name="check")
 @click.argument("url")
-@click.option("--secret", help="The app's notification secret.")
-@click.option("--unsigned", is_flag=True, help="Send no signature.")
-@click.option("--rtc", is_flag=True, help="Name the channel as for RTC products.")
+@click.option("--secret", help="Notification secret of the app.")
+@click.option("--unsigned", is_flag=True, help="Send notifications without a signature.")
+@click.option("--rtc", is_flag=True, help="Name the channel as RTC products do.")
 def check_command(url: str, secret: str | None, unsigned: bool, rtc: bool) -> None:
-    """Send the console's health check to URL: one test event of each type."""
+    """Send the Check of Agora's console to URL: one test event of each type."""
     if (secret is None) != unsigned:
         raise click.UsageError("give either --secret or --unsigned")
     if not asyncio.run(_check(Receiver(url, secret), rtc)):
@@ -76,21 +78,21 @@ def check_command(url: str, secret: str | None, unsigned: bool, rtc: bool) -> No
 
 @main.group(name="faults")
 def faults_group() -> None:
-    """What can be made to go wrong."""
+    """Faults that the emulator can inject."""
 
 
 @faults_group.command(name="list")
 def faults_list() -> None:
-    """Print every kind of fault with the fields it needs and takes."""
+    """Print every kind of fault with its required and [optional] fields."""
     for kind, (needed, optional) in FIELDS.items():
         print(f"{kind:18} {' '.join([*sorted(needed), *(f'[{name}]' for name in sorted(optional))])}".rstrip())
 
 
 @main.command(name="s3")
-@click.option("--bucket", "buckets", multiple=True, help="Make this bucket (repeatable).")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free port.")
+@click.option("--bucket", "buckets", multiple=True, help="Create this bucket (repeatable).")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 chooses a free port.")
 def s3_command(buckets: tuple[str, ...], port: int) -> None:
-    """Run a real S3 server with throw-away data; prints one JSON line with its endpoint and keys."""
+    """Run a real S3 server with temporary data, and print its endpoint and keys as one line of JSON."""
     asyncio.run(_s3(buckets, port))
 
 

@@ -16,13 +16,13 @@ from emulator.conformance.run import Result, UnreachableError, check_receiver
 
 @click.command(name="check-receiver")
 @click.argument("url")
-@click.option("--secret", help="The app's notification secret; --secret-file shows it to nobody else.")
+@click.option("--secret", help="Notification secret of the app. --secret-file hides it from other users.")
 @click.option("--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def check_receiver_command(url: str, secret: str | None, secret_file: Path | None, as_json: bool) -> None:
-    """Try a receiver of notices at URL with right, forged, odd and doubled ones, and score its answers.
+    """Test the notification receiver at URL with valid, forged, unusual and repeated notifications, and score it.
 
-    Ends with 0 at the full score, with 1 below it, with 2 where nobody answers.
+    The exit status is 0 for the full score, 1 for a lower score, and 2 if the receiver does not answer.
     """
     if (secret is None) == (secret_file is None):
         raise click.UsageError("give either --secret or --secret-file")
@@ -31,7 +31,7 @@ def check_receiver_command(url: str, secret: str | None, secret_file: Path | Non
         raise click.UsageError("the secret is empty")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.UsageError("URL must begin with http:// or https:// and name a host")
+        raise click.UsageError("URL must begin with http:// or https:// and contain a host")
     shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
     try:
         results = asyncio.run(check_receiver(url, key or "", say=(lambda _: None) if as_json else print_result))

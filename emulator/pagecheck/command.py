@@ -20,7 +20,7 @@ from emulator.pagecheck.rules import Judged, Limits, judge
 from emulator.pagecheck.seen import show_url
 from emulator.pagecheck.visit import Plan, visit
 
-_VERDICTS = {"fit": "fit to be recorded", "risky": "can be recorded, with risks", "unfit": "not fit to be recorded"}
+_VERDICTS = {"fit": "can be recorded", "risky": "can be recorded, with risks", "unfit": "cannot be recorded"}
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -44,12 +44,14 @@ class Size(click.ParamType[tuple[int, int]]):
 @click.command(name="check-page")
 @click.argument("url")
 @click.option("--seconds", type=click.FloatRange(1, 600), default=15.0, show_default=True, help="How long to watch.")
-@click.option("--size", type=Size(), default=(1280, 720), help="The recorded size, 1280x720 if left out.")
+@click.option("--size", type=Size(), default=(1280, 720), help="Size of the recording. Default: 1280x720.")
+@click.option("--ready-timeout", type=click.IntRange(1, 60), help="The readyTimeout of the recording, in seconds.")
 @click.option(
-    "--ready-timeout", type=click.IntRange(1, 60), help="The recording will be started with this readyTimeout."
+    "--screenshot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a screenshot of the page to this PNG file.",
 )
-@click.option("--screenshot", type=click.Path(dir_okay=False, path_type=Path), help="Write what was seen, as PNG.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def check_page_command(
     url: str,
     seconds: float,
@@ -58,12 +60,12 @@ def check_page_command(
     screenshot: Path | None,
     as_json: bool,
 ) -> None:
-    """Open URL in Chromium and judge whether Agora's recorder can record it.
+    """Open URL in Chromium and report whether Agora's recorder can record it.
 
-    Ends with 0 where it can (warnings included), with 1 where a rule is broken, with 2 where there is no browser.
+    The exit status is 0 if it can be recorded (also with warnings), 1 if it breaks a rule, and 2 without a browser.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise click.UsageError("URL must begin with http:// or https:// and name a host")
+        raise click.UsageError("URL must begin with http:// or https:// and contain a host")
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     try:
         results = asyncio.run(check_page(url, plan, Limits(ready_seconds=ready_timeout)))

@@ -56,8 +56,8 @@ def _address(seen: Seen) -> Iterator[Judged]:
     first = seen.first
     yield _judged(
         "certificate",
-        "its certificates are good",
-        _some(seen.certificates) or "good",
+        "its certificates are valid",
+        _some(seen.certificates) or "valid",
         bool(seen.certificates),
         "Use a certificate that browsers trust, for the page and for everything it loads.",
     )
@@ -69,7 +69,7 @@ def _address(seen: Seen) -> Iterator[Judged]:
         "the page opens",
         first.problem or str(first.status),
         not good,
-        "Make the page answer 200 without anybody logged in: 404 and 5xx end the recording at once.",
+        "Make the page answer 200 without a log-in: 404 and 5xx end the recording at once.",
     )
 
 
@@ -79,9 +79,9 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
     yield _judged(
         "login",
         "it needs no log-in",
-        "password field seen" if first.login else "none seen",
+        "password field found" if first.login else "none found",
         first.login,
-        "Log in by the URL, for instance with a token in it; nobody types in the recorder.",
+        "Log in through the URL, for example with a token in it: nobody types in the recorder.",
     )
     yield _judged(
         "dialog",
@@ -95,7 +95,7 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
         "it opens no window, print sheet or other program",
         _some(unique(seen.windows)) or "none opened",
         bool(seen.windows),
-        "Open nothing beside the page where the recorder looks: it may cover the recording to its end.",
+        "Open no other window for the recorder: it may cover the recording until its end.",
     )
     if first.layout is not None:
         layout = first.layout
@@ -103,9 +103,9 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
         yield _judged(
             "overlay",
             "nothing covers the whole page",
-            "nothing does" if overlay is None else overlay.what + (" waits for a click" if overlay.waits else ""),
+            "no overlay" if overlay is None else overlay.what + (" waits for a click" if overlay.waits else ""),
             overlay is not None,
-            "Show the recorder no cookie wall, tour or curtain (a URL parameter tells you): nobody clicks it away.",
+            "Show the recorder no cookie wall, tour or overlay (recognise it by a URL parameter): nobody closes it.",
             "error" if overlay is not None and overlay.waits else "warning",
         )
         yield _judged(
@@ -114,7 +114,7 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
             f"content {layout.content_width} × {layout.content_height} in {layout.width} × {layout.height}"
             + (", cut off" if layout.overflow and layout.cut else ""),
             layout.overflow > 1,
-            "Lay the page out for exactly the recorded size (100vw × 100vh, nothing beyond); nobody scrolls.",
+            "Lay out the page for exactly the recorded size (100vw × 100vh): nobody scrolls.",
             "warning" if layout.cut else "error",
         )
     yield _judged(
@@ -122,7 +122,7 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
         "no part of it scrolls by itself",
         f"{seen.scrolls_inside} part(s)",
         seen.scrolls_inside > 0,
-        "What a list has scrolled away is not recorded; keep its newest entries in view.",
+        "Keep the newest entries of a list in view: entries that are scrolled away are not recorded.",
         "warning",
     )
 
@@ -130,9 +130,9 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
 def _redirects(code: str, loaded: Loaded) -> Judged:
     hops = " → ".join(map(show_url, loaded.chain[1:]))
     if loaded.foreign_host is not None:
-        advice = "Give the recorder the final address: a redirect to another domain ends in nothing."
+        advice = "Give the recorder the final address: a redirect to another domain leads to no recording."
         return Judged(code, "it does not redirect", hops, "error", advice)
-    advice = "Give the recorder the final address; any redirect may go wrong at the next reload."
+    advice = "Give the recorder the final address: a redirect can fail at the next reload."
     return _judged(code, "it does not redirect", hops or "no redirect", loaded.moved, advice, "warning")
 
 
@@ -147,7 +147,7 @@ def _content(seen: Seen, limits: Limits) -> Iterator[Judged]:
             max(one.width, one.height) > limits.video_long or min(one.width, one.height) > limits.video_short
             for one in videos
         ),
-        "Offer the recorder a smaller rendition; a larger source ends the recording (event 72, resolution).",
+        "Give the recorder a smaller rendition: a larger source ends the recording (event 72, resolution).",
     )
     silent = [one for one in seen.media.values() if not one.played]
     yield _judged(
@@ -162,14 +162,14 @@ def _content(seen: Seen, limits: Limits) -> Iterator[Judged]:
         "no WebGL",
         _some(unique(seen.webgl)) or "not used",
         bool(seen.webgl),
-        "Draw with 2D canvas or DOM where the recorder looks: WebGL ends the recording (event 72, WebGL).",
+        "Draw with 2D canvas or DOM for the recorder: WebGL ends the recording (event 72, WebGL).",
     )
     yield _judged(
         "capture",
         "it opens no camera, microphone or screen",
         _some(unique(seen.opens)) or "none opened",
         bool(seen.opens),
-        "Skip devices where the recorder looks (a URL parameter tells you); it has none.",
+        "Skip devices for the recorder (recognise it by a URL parameter): it has none.",
         "warning",
     )
     yield _judged(
@@ -177,7 +177,7 @@ def _content(seen: Seen, limits: Limits) -> Iterator[Judged]:
         "it publishes no stream",
         _some(unique(seen.publishes)) or "none published",
         bool(seen.publishes),
-        "Join as an audience, or others see the recorder as an empty participant.",
+        "Join as audience: otherwise others see the recorder as an empty participant.",
         "warning",
     )
 
@@ -185,7 +185,7 @@ def _content(seen: Seen, limits: Limits) -> Iterator[Judged]:
 def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
     down = Traffic.busiest(seen.traffic.down, seen.seconds)
     up = Traffic.busiest(seen.traffic.up, seen.seconds)
-    narrower = "Offer the recorder a narrower rendition, or fewer streams."
+    narrower = "Give the recorder a rendition with a lower bit rate, or fewer streams."
     yield _judged(
         "downlink", f"at most {limits.down:g} Mbit/s down", f"{down:.2f} Mbit/s", down > limits.down, narrower
     )
@@ -195,14 +195,14 @@ def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
         f"CPU: main thread below {limits.busy:.0%}, at most {limits.cpu:g} cores (our limits)",
         f"main thread {seen.busy:.0%}, {seen.cpu:.2f} cores",
         seen.busy > limits.busy or seen.cpu > limits.cpu,
-        "Find what keeps the page busy (Performance panel of the developer tools); the recorder drops frames.",
+        "Find what keeps the page busy (Performance panel of the developer tools): the recorder drops frames.",
     )
     yield _judged(
         "memory",
         f"at most {limits.memory_bytes / 1024**2:.0f} MiB of memory (our limit)",
         f"{seen.memory_bytes / 1024**2:.0f} MiB",
         seen.memory_bytes > limits.memory_bytes,
-        "Free what is not shown; a page that grows for hours is killed.",
+        "Free memory that the page no longer needs: a page that grows for hours is killed.",
     )
 
 
@@ -211,9 +211,9 @@ def _second_look(seen: Seen, limits: Limits) -> Iterator[Judged]:
     yield _judged(
         "reload",
         "it survives a reload",
-        lost or ("not tried" if seen.second is None else "same page again"),
+        lost or ("not tried" if seen.second is None else "the same page"),
         bool(lost),
-        "Keep state on the server and let the token in the URL work twice: the page may be reloaded (event 73).",
+        "Keep state on the server, and let the token in the URL work twice: Agora may reload the page (event 73).",
     )
     asked = limits.ready_seconds
     first = _ready(seen.first, asked)
@@ -222,11 +222,11 @@ def _second_look(seen: Seen, limits: Limits) -> Iterator[Judged]:
     called = seen.first.ready_seconds
     yield _judged(
         "ready",
-        "notifyReady() is called" + (f" within {asked:g} s" if asked is not None else " (not asked for)"),
+        "notifyReady() is called" + (f" within {asked:g} s" if asked is not None else " (not required)"),
         ("never" if called is None else f"after {called:.1f} s")
         + (", but not after the reload" if first and again is False else ""),
         late,
-        "Call window.navigator.notifyReady() once everything is shown, at every load; without it the page is given up.",
+        "Call window.navigator.notifyReady() at every load when the page is ready: otherwise Agora gives it up.",
     )
 
 
@@ -242,20 +242,20 @@ def _lost(first: Loaded, second: Loaded) -> Iterator[str]:
     if second.login and not first.login:
         yield "it asks for a log-in"
     if first.chain and second.chain and second.chain[-1] != first.chain[-1]:
-        yield f"it leads to {show_url(second.chain[-1])}"
+        yield f"it redirects to {show_url(second.chain[-1])}"
     if first.layout and second.layout and second.layout.text < first.layout.text / 2:
-        yield f"{second.layout.text} characters of text where {first.layout.text} were"
+        yield f"{second.layout.text} characters of text instead of {first.layout.text}"
     if set(second.dialogs) - set(first.dialogs):
-        yield "a dialog waits"
+        yield "a dialog opens"
 
 
 def _faults(seen: Seen) -> Iterator[Judged]:
     yield _judged(
         "requests",
-        "everything it asks for comes",
-        _some(unique(seen.failed_requests)) or "all came",
+        "all its requests succeed",
+        _some(unique(seen.failed_requests)) or "all succeeded",
         bool(seen.failed_requests),
-        "Look at each in the network panel: what is missing here is missing in the recording.",
+        "Check each one in the network panel: what is missing here is missing in the recording.",
         "warning",
     )
     yield _judged(
@@ -263,7 +263,7 @@ def _faults(seen: Seen) -> Iterator[Judged]:
         "its scripts report no error",
         _some(unique(seen.script_errors)) or "none",
         bool(seen.script_errors),
-        "Look at each in the console; the recorder's browser will meet it too.",
+        "Check each one in the console: the recorder's browser reports it too.",
         "warning",
     )
 

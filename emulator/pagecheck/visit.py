@@ -104,7 +104,7 @@ class _Visit:
                     await self._load_event.wait()
         except (TimeoutError, CdpError):
             if self._loaded.status is None:
-                self._loaded.problem = f"it did not come within {self._plan.load_seconds:g} s"
+                self._loaded.problem = f"it did not load within {self._plan.load_seconds:g} s"
         if self._loaded.problem:
             self._loaded.status = None
         elif self._plan.ready_seconds is not None and (self._loaded.status or 0) < 400:

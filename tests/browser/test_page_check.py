@@ -52,13 +52,13 @@ PAGES = {
     "rtc_up.html": {"uplink": ("error", "Mbit/s")},
     "cpu.html": {"cpu": ("error", "main thread")},
     "memory.html": {"memory": ("error", "MiB")},
-    "login.html": {"login": ("error", "password field seen")},
+    "login.html": {"login": ("error", "password field found")},
     "dialog.html": {"dialog": ("error", "alert")},
     "hop": {"redirect": ("warning", "/clean.html")},
     "leaves.html": {"redirect": ("warning", "/clean.html")},
     "away": {"redirect": ("error", "http://localhost")},
     "once/page": {"reload": ("error", "it answers 403")},
-    "reload_state.html": {"reload": ("error", "characters of text where")},
+    "reload_state.html": {"reload": ("error", "characters of text instead of")},
     "reload_login.html": {"reload": ("error", "it asks for a log-in")},
     "capture.html": {"capture": ("warning", "microphone, camera")},
     "publishes.html": {"publishes": ("warning", "video")},
@@ -176,7 +176,7 @@ async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_ve
     assert struct.unpack(">II", picture.read_bytes()[16:24]) == (800, 600)
     code, output = await asyncio.to_thread(run, f"{pages}/status/503", "--seconds", "1")
     assert (code, "FAIL  opens           the page opens: 503\n" in output) == (1, True)
-    assert output.splitlines()[-1] == f"not fit to be recorded: {pages}/status/503"
+    assert output.splitlines()[-1] == f"cannot be recorded: {pages}/status/503"
     for wrong in (("ftp://x/",), ("http://x/", "--size", "99x99"), ("http://x/", "--size", "1920x1200")):
         assert run(*wrong)[0] == 2
 
