@@ -108,7 +108,7 @@ def parse_json(content: bytes) -> object:
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
-        raise ServiceError(Code.INVALID, "The body has a name twice in one object.", detail=UNREADABLE)
+        raise ServiceError(Code.INVALID, "The body has a duplicate name in an object.", detail=UNREADABLE)
 
 
 def _validate(kind: type[T], value: object, root: str) -> T:

@@ -71,7 +71,7 @@ async def admit(request: web.Request, scope: Scope) -> None:
     """Let the bearer of a token with `scope` in, as `request[CALLER]`. Raises `unauthorized` or `forbidden`."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if match is None:
-        raise ServiceError(Code.UNAUTHORIZED, "A token is needed: Authorization: Bearer.")
+        raise ServiceError(Code.UNAUTHORIZED, "A token is required: Authorization: Bearer.")
     caller: Caller = await request.app[OPERATIONS].access.authenticate(match[1])
     if scope not in caller.scopes:
         raise ServiceError(Code.FORBIDDEN, f'The token lacks the scope "{scope}".')

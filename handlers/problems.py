@@ -45,16 +45,16 @@ MEANINGS: Final = {
     400: Meaning("invalid", "Unreadable body", "The body must be one JSON object without duplicate names."),
     401: Meaning("unauthorized", "Not authenticated", "Send a valid token as `Authorization: Bearer`."),
     403: Meaning("forbidden", "Not allowed", "The token lacks the scope, app or storage that this needs."),
-    404: Meaning("not_found", "Not found", "There is no such thing, or it belongs to another owner."),
+    404: Meaning("not_found", "Not found", "It does not exist, or it belongs to another owner."),
     405: Meaning("method_not_allowed", "Method not allowed", "The `Allow` header lists the methods of this path."),
     408: Meaning("timeout", "Body not received in time", "The body did not arrive within the limit; nothing changed."),
-    409: Meaning("conflict", "Not possible now", "`state` says where the recording is; nothing changed."),
+    409: Meaning("conflict", "Not possible now", "The `state` of the recording does not allow this; nothing changed."),
     413: Meaning("too_large", "Body too large", "The body exceeds the limit; nothing changed."),
     415: Meaning("unsupported_media_type", "Unsupported media type", "Send `application/json`, not compressed."),
     422: Meaning("invalid", "Invalid request", "`errors` names each wrong field; nothing changed."),
-    429: Meaning("limited", "Too much", "Ask again after `Retry-After` seconds."),
-    500: Meaning("internal", "Internal error", "Our fault. Quote `request_id`."),
-    503: Meaning("unavailable", "Unavailable", "Nothing changed; ask again after `Retry-After` seconds."),
+    429: Meaning("limited", "Too much", "Try again after `Retry-After` seconds."),
+    500: Meaning("internal", "Internal error", "Pagereel has an internal error. Report it with the `request_id`."),
+    503: Meaning("unavailable", "Unavailable", "Nothing changed; try again after `Retry-After` seconds."),
 }
 
 

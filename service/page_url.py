@@ -198,7 +198,7 @@ def _split(text: str, max_bytes: int) -> tuple[str, str, str]:
 
 def _parse_authority(authority: str, scheme: str) -> tuple[str, int, IPAddress | None]:
     if "@" in authority:
-        raise ValueError("should hold no user information")
+        raise ValueError("should contain no user information")
     match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]+)(?::([0-9]{1,5}))?", authority)
     if match is None:
         raise ValueError("should name a host, and a port in digits or none")
@@ -214,9 +214,9 @@ def _parse_host(given: str) -> tuple[str, IPAddress | None]:
         try:
             address: IPAddress = ipaddress.IPv6Address(given[1:-1])
         except ValueError as error:
-            raise ValueError("has an IPv6 address that is none") from error
+            raise ValueError("has an invalid IPv6 address") from error
         if getattr(address, "scope_id", None):
-            raise ValueError("should name no network interface")
+            raise ValueError("should not name a network interface")
         return str(address), address
     host = _parse_name(given)
     if _NUMBER.match(host.rsplit(".", 1)[-1]):  # what a browser takes for an IPv4 address, in whatever notation
@@ -232,10 +232,10 @@ def _parse_name(given: str) -> str:
         labels = idna.uts46_remap(given, std3_rules=False, transitional=False).removesuffix(".").split(".")
         ascii_labels = [label if _LABEL.fullmatch(label) else idna.alabel(label).decode("ascii") for label in labels]
     except (ValueError, IndexError) as error:  # an `IDNAError` is a ValueError
-        raise ValueError("has a host name that is none") from error
+        raise ValueError("has an invalid host name") from error
     host = ".".join(ascii_labels)
     if len(host) > _LONGEST_NAME or not all(map(_ENCODED_LABEL.fullmatch, ascii_labels)):
-        raise ValueError("has a host name that is none")
+        raise ValueError("has an invalid host name")
     return host
 
 
@@ -243,10 +243,10 @@ def _parse_ipv4(host: str) -> ipaddress.IPv4Address:
     """An IPv4 address as browsers read it: one to four parts, each decimal, octal or hexadecimal."""
     parts = host.split(".")
     if len(parts) > 4 or not all(_NUMBER.match(part) for part in parts):
-        raise ValueError("has an IPv4 address that is none")
+        raise ValueError("has an invalid IPv4 address")
     numbers = [_parse_number(part) for part in parts]
     if any(number > 255 for number in numbers[:-1]) or numbers[-1] >= 256 ** (5 - len(numbers)):
-        raise ValueError("has an IPv4 address that is none")
+        raise ValueError("has an invalid IPv4 address")
     return ipaddress.IPv4Address(
         sum(number << (24 - 8 * index) for index, number in enumerate(numbers[:-1])) + numbers[-1]
     )
@@ -258,7 +258,7 @@ def _parse_number(part: str) -> int:
             return int(part[2:] or "0", 16)
         return int(part, 8) if part.startswith("0") else int(part)
     except ValueError as error:
-        raise ValueError("has an IPv4 address that is none") from error
+        raise ValueError("has an invalid IPv4 address") from error
 
 
 def _listed(host: str, port: int, hosts: Collection[str]) -> bool:

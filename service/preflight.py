@@ -26,7 +26,7 @@ async def check_page(page: ParsedUrl, rules: UrlRules, *, deadline_seconds: floa
         async with asyncio.timeout(deadline_seconds):
             await _visit(page, rules)
     except ForbiddenAddressError:
-        raise invalid("/url", "the page is at a private address") from None
+        raise invalid("/url", "the page has a private address") from None
     except TimeoutError as error:
         raise invalid("/url", f"the page did not answer within {deadline_seconds:g} s") from error
     except ServiceError:
@@ -40,13 +40,13 @@ async def _visit(page: ParsedUrl, rules: UrlRules) -> None:
         status, target = await _ask(page)
         if status not in _REDIRECTS or target is None:
             if status >= 400:
-                raise invalid("/url", f"the page answers with status {status}")
+                raise invalid("/url", f"the page answered with status {status}")
             return
         # A redirect to a private or unlisted place is refused by the same rules as the page itself.
         try:
             following = parse_page_url(urljoin(page.text, target), rules)
         except ValueError:  # of `urljoin`: it is no address
-            raise invalid("/url", "the page redirects to something that is no address") from None
+            raise invalid("/url", "the page redirects to something that is not an address") from None
         if following.host != page.host:
             raise invalid("/url", "the page redirects to another domain; Agora would not follow")
         page = following

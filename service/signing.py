@@ -96,7 +96,7 @@ def read_public(text: str) -> list[Ed25519PublicKey]:
         keys = []
     found = [key for key in keys if isinstance(key, Ed25519PublicKey)]
     if not found or len(found) < len(keys):
-        raise SignatureError("the text holds something else than Ed25519 public keys in PEM")
+        raise SignatureError("the text must contain only Ed25519 public keys in PEM")
     return found
 
 
@@ -109,9 +109,9 @@ def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequenc
         payload_type = given["payloadType"]
         stamps = given.get("timestamps")
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SignatureError("this is no signed envelope") from None
+        raise SignatureError("this is not a signed envelope") from None
     if payload_type not in payload_types:
-        raise SignatureError("the envelope holds something else")
+        raise SignatureError("the envelope contains something else")
     for key in keys:
         for signature in signatures:
             try:
@@ -119,7 +119,7 @@ def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequenc
             except InvalidSignature:
                 continue
             return Opened(Envelope(payload, payload_type, signature, key_id(key)), tuple(_read_stamps(stamps)))
-    raise SignatureError("no signature of it is by a key given")
+    raise SignatureError("none of the given keys signed it")
 
 
 def _read_stamps(given: Any) -> Iterator[bytes]:

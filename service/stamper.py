@@ -63,9 +63,9 @@ class Stamper:
         request = make_request(message)
         answer = await self._send(self._posted(request))
         if answer.status != 200:
-            raise TimestampError(f"the authority answers HTTP {answer.status}")
+            raise TimestampError(f"the authority answered HTTP {answer.status}")
         if parse_media_type(answer.headers.get("content-type")) != ANSWER_TYPE:
-            raise TimestampError("the authority's answer is no time stamp")
+            raise TimestampError("the authority's answer is not a time stamp")
         check_answer(answer.body, request, message)
         if trusted := self._signing.trusted_certificates():  # ValueError where their file was spoilt meanwhile
             verify_answer(answer.body, message, trusted)

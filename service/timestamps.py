@@ -52,9 +52,9 @@ def check_answer(answer: bytes, request: TimeStampRequest, message: bytes) -> No
         told = decoded.tst_info
         same = told.message_imprint.message == hashlib.sha256(message).digest() and told.nonce == request.nonce
     except ValueError:
-        raise TimestampError("the answer holds no time stamp") from None
+        raise TimestampError("the answer contains no time stamp") from None
     if not same:
-        raise TimestampError("the answer is to another request")
+        raise TimestampError("the answer belongs to another request")
 
 
 def verify_answer(answer: bytes, message: bytes, trusted: Sequence[Certificate]) -> Stamp:
@@ -75,7 +75,7 @@ def read_certificates(text: str) -> list[Certificate]:
     try:
         return load_pem_x509_certificates(text.encode())
     except ValueError:
-        raise TimestampError("the text holds no certificates in PEM") from None
+        raise TimestampError("the text contains no certificates in PEM") from None
 
 
 def _decode(answer: bytes) -> TimeStampResponse:
@@ -85,7 +85,7 @@ def _decode(answer: bytes) -> TimeStampResponse:
         decoded = decode_timestamp_response(answer)
         status: Any = decoded.status
     except ValueError:
-        raise TimestampError("the answer is no time stamp") from None
+        raise TimestampError("the answer is not a time stamp") from None
     if status not in _GRANTED:
         raise TimestampError(f"the authority refused (status {int(status)})")
     return decoded

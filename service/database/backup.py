@@ -19,7 +19,7 @@ def backup_sqlite(source: Path, copy: Path) -> int:
     if not source.is_file():
         raise StartRefused(f"there is no database at {source}")
     if copy.exists():
-        raise StartRefused(f"{copy} exists; nothing is overwritten")
+        raise StartRefused(f"{copy} already exists and is not overwritten")
     partial = copy.with_name(f"{copy.name}.partial")
     partial.unlink(missing_ok=True)
     try:
@@ -31,7 +31,7 @@ def backup_sqlite(source: Path, copy: Path) -> int:
             reader.backup(writer)  # all pages in one step: one instant
             (sound,) = writer.execute("PRAGMA quick_check").fetchone()
             if sound != "ok":
-                raise StartRefused("the copy is not sound: the database or the disk is damaged")
+                raise StartRefused("the copy is not valid: the database or the disk is damaged")
         _sync(partial)
         partial.rename(copy)
         _sync(copy.parent)

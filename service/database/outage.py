@@ -30,7 +30,7 @@ class StartRefused(Exception):
 def unavailable(detail: str = "database_unavailable") -> ServiceError:
     """What callers see while the database cannot be used: `Code.UNAVAILABLE`, worth a retry after a second."""
     return ServiceError(
-        Code.UNAVAILABLE, "the database cannot be used at the moment", detail=detail, retry_after_seconds=1
+        Code.UNAVAILABLE, "the database is not available at the moment", detail=detail, retry_after_seconds=1
     )
 
 

@@ -36,7 +36,7 @@ class Pool:
         version = await pool.transact(lambda c: int(c.exec_driver_sql("SHOW server_version_num").scalar_one()))
         if version < OLDEST_VERSION:
             await pool.close()
-            raise StartRefused(f"PostgreSQL 15 or newer is needed, the server is {version // 10000}")
+            raise StartRefused(f"PostgreSQL 15 or newer is required; the server has version {version // 10000}")
         return pool
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":

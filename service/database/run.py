@@ -48,7 +48,7 @@ class Database:
             if where.startswith(("postgresql://", "postgres://")):
                 return cls(pool=await Pool.open(ask, connections))
             if not where.startswith("sqlite:///"):
-                raise StartRefused("database URL: sqlite:///PATH or postgresql://… is wanted")
+                raise StartRefused("database URL: it must be sqlite:///PATH or postgresql://…")
             path = where.removeprefix("sqlite:///")
             if path == ":memory:":
                 return cls(writer=Writer(path, inline=inline))

@@ -62,7 +62,7 @@ def _prepare(connection: sa.Connection, name: str, now: float) -> None:
     found = revision(connection)
     if found is None:
         if sa.inspect(connection).get_table_names():
-            raise StartRefused("the database is not empty and is not Pagereel's: give it one of its own")
+            raise StartRefused("the database is not empty and does not belong to Pagereel: use an empty database")
         upgrade(connection)
         connection.execute(deployment.insert().values(id=1, name=name, created_at=now))
         return
@@ -81,17 +81,15 @@ def _check_deployment(connection: sa.Connection, name: str, now: float) -> None:
         connection.execute(deployment.insert().values(id=1, name=name, created_at=now))
     elif kept != name:
         raise StartRefused(
-            f"the database belongs to the deployment {kept!r}, the setting `deployment` says {name!r}: one of the two"
-            " is wrong. Recorders are recognised by it, so it never changes"
+            f"the database belongs to the deployment {kept!r}, but the setting `deployment` is {name!r}: one of the two"
+            " is wrong. The deployment never changes, because Pagereel recognises its recorders by it"
         )
 
 
 def _refuse_newer(found: str | None) -> None:
     """Revisions are numbers of four digits, so their texts sort."""
     if found is not None and found > head():
-        raise StartRefused(
-            f"the database has schema {found}, which this program is too old to know: install a newer one"
-        )
+        raise StartRefused(f"the database has schema {found}, which is newer than this program: install a newer one")
 
 
 def _alone(connection: sa.Connection) -> None:

@@ -24,7 +24,7 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
     if recording.stop_wished_at is not None:
         return
     if recording.state in LOOKED_AT and not _window_is_open(recording, draft.now):
-        raise ServiceError(Code.CONFLICT, "cannot stop: nothing runs any more", detail="nothing_runs")
+        raise ServiceError(Code.CONFLICT, "cannot stop: no recorder runs any more", detail="nothing_runs")
     draft.set(stop_wished_at=draft.now)
     draft.note("stop_requested")
     if recording.state in LOOKED_AT:
@@ -82,7 +82,7 @@ def rtmp_requested(draft: Draft, request: RtmpRequested) -> None:
         raise _conflict(draft, "cannot change the push target")
     if draft.recording.rtmp is None:
         raise ServiceError(
-            Code.CONFLICT, "cannot change the push target: the recording was made without one", detail="no_push"
+            Code.CONFLICT, "cannot change the push target: the recording was started without one", detail="no_push"
         )
     draft.set(rtmp=request.shown, rtmp_version=draft.recording.rtmp_version + 1)
     draft.note("rtmp_requested", target=request.shown)

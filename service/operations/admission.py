@@ -52,7 +52,7 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     """The recording that `wish` asks for. Raises `ServiceError` (invalid) that names every wrong field."""
     preset, choices = settings.presets.get(wish.preset or "default"), choices_of(settings, caller)
     if preset is None:
-        raise _all_wrong([FieldError("/preset", f"is not known; {_there_is(choices.presets)}")])
+        raise _all_wrong([FieldError("/preset", f"is unknown; {_there_is(choices.presets)}")])
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
     app = _named("/app", wish.app or preset.app, choices.apps, wrong)
@@ -103,9 +103,9 @@ def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[
     if name is None and len(usable) == 1:
         return usable[0]
     if name is None:
-        wrong.append(FieldError(pointer, f"is needed; {_there_is(usable)}"))
+        wrong.append(FieldError(pointer, f"is required; {_there_is(usable)}"))
     elif name not in usable:
-        wrong.append(FieldError(pointer, f"is not known; {_there_is(usable)}"))
+        wrong.append(FieldError(pointer, f"is unknown; {_there_is(usable)}"))
     return name or ""
 
 
@@ -113,14 +113,14 @@ def _check_endpoints(names: tuple[str, ...], usable: tuple[str, ...], wrong: lis
     """An endpoint that is not for this owner does not exist for it."""
     for number, name in enumerate(names):
         if name not in usable:
-            wrong.append(FieldError(f"/notify/{number}", f"is not known; {_there_is(usable)}"))
+            wrong.append(FieldError(f"/notify/{number}", f"is unknown; {_there_is(usable)}"))
 
 
 def _there_is(names: Iterable[str]) -> str:
     """The choice that a caller has, in words."""
     known = sorted(names)
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-    return f"there is: {', '.join(known[:_MOST_NAMES])}{more}" if known else "there is none"
+    return f"available: {', '.join(known[:_MOST_NAMES])}{more}" if known else "none is available"
 
 
 def _collected(wrong: list[FieldError], parse: Callable[[], T]) -> T | None:
@@ -140,7 +140,7 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
     if wish.stop_at is not None and wish.stop_at < (wish.start_at or now) + SHORTEST_SECONDS:
         wrong.append(FieldError("/stop_at", "is not after the start"))
     if wish.stop_at is not None and wish.record_for_seconds is not None:
-        wrong.append(FieldError("/record_for_seconds", "and stop_at exclude each other"))
+        wrong.append(FieldError("/record_for_seconds", "cannot be combined with stop_at"))
 
 
 def _all_wrong(wrong: list[FieldError]) -> ServiceError:

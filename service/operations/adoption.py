@@ -65,7 +65,7 @@ class Adoption:
         """Store the task as a recording of its old id; it is the caller's. Raises `ServiceError`: invalid; conflict
         where it is known; not_found where it is, or was by the ledger, another's."""
         if not _ID.fullmatch(lost.recording):
-            raise invalid("/recording", "is no id such as rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE")
+            raise invalid("/recording", "is not an id; ids look like rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE")
         recording, written = await self._database.run(lambda connection: self._adopt(connection, caller, lost))
         log_state(recording if written is None else written.before, None, "caller")
         if written is not None:
@@ -80,7 +80,7 @@ class Adoption:
         if whose not in (None, caller.owner):
             raise ServiceError(Code.NOT_FOUND, "no such recording")
         if known is not None or find_by_cname(connection, _cname(self._settings, lost)):
-            raise ServiceError(Code.CONFLICT, f"{lost.recording} is in the database; nothing is lost")
+            raise ServiceError(Code.CONFLICT, f"{lost.recording} is already in the database")
         found = _found(self._settings, caller, lost, now)
         sealed = seal_page(self._seals, PageSecrets(LOST_PAGE))
         recording = create(connection, found, sealed, now, by=caller.token_id)

@@ -340,12 +340,12 @@ class Operations:
 
 
 def _unsupported() -> ServiceError:
-    message = "Agora refused to update this task; the recording goes on as it was"
+    message = "Agora refused to update this task; the recording continues unchanged"
     return ServiceError(Code.CONFLICT, message, detail="unsupported_by_agora")
 
 
 def _no_room() -> ServiceError:
-    message = "the disk of the database is full: what runs goes on and can be stopped, nothing new is started"
+    message = "the disk of the database is full: running recordings continue and can be stopped, but nothing new starts"
     return ServiceError(Code.UNAVAILABLE, message, detail="disk_full", retry_after_seconds=30)
 
 

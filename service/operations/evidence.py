@@ -146,7 +146,7 @@ class Evidence:
 
         found = await self._database.run(transaction)
         if found is None:
-            raise ServiceError(Code.NOT_FOUND, "no picture of this recording was looked at yet")
+            raise ServiceError(Code.NOT_FOUND, "this recording has no pictures yet")
         return found
 
     async def manifest(self, caller: Caller, recording_id: str, *, timestamp: bool = False) -> bytes:
@@ -175,7 +175,7 @@ class Evidence:
         recording = await self._read(caller, recording_id)
         entries = await merged_slices(self._database, recording_id, from_at, to_at)
         if not entries:
-            raise ServiceError(Code.NOT_FOUND, "no slice of it was found yet", detail="no_slices")
+            raise ServiceError(Code.NOT_FOUND, "this recording has no slices yet", detail="no_slices")
         if address is None:
             address = (await self._links(recording, [one.key for one in entries])).__getitem__
         return write_playlist(entries, address)

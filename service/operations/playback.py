@@ -33,12 +33,12 @@ class Playback:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._places.acquire()
         except TimeoutError:
-            raise ServiceError(Code.LIMITED, "too many are watching just now", retry_after_seconds=5) from None
+            raise ServiceError(Code.LIMITED, "too many viewers at the moment", retry_after_seconds=5) from None
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 content = await self._fetch(recording, file.key, MOST_BYTES)
         except (OutsideError, TimeoutError) as error:
-            raise ServiceError(Code.UNAVAILABLE, "the bucket did not give the slice") from error
+            raise ServiceError(Code.UNAVAILABLE, "the slice could not be read from the bucket") from error
         finally:
             self._places.release()
         if content is None:

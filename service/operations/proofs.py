@@ -40,7 +40,7 @@ async def whole_report(database: Database, recording: Recording, number: int | N
     wanted = recording.reports if number is None else number
     found = await database.run(lambda connection: evidence.load_report(connection, recording.id, wanted))
     if found is None:
-        raise ServiceError(Code.NOT_FOUND, "there is no such report of this recording", detail="not_judged")
+        raise ServiceError(Code.NOT_FOUND, "this recording has no such report", detail="not_judged")
     return wanted, found
 
 
@@ -54,7 +54,7 @@ async def signed_manifest(
         raise ServiceError(Code.CONFLICT, "no signing key is configured", detail="signing_not_configured")
     judged = await database.run(lambda connection: evidence.load_seen_report(connection, recording.id))
     if judged is None:
-        raise ServiceError(Code.CONFLICT, "the bucket was not read yet", detail="not_judged")
+        raise ServiceError(Code.CONFLICT, "the recording has not been verified yet", detail="not_judged")
     files = await load_all_files(database, recording.id)
     return await asyncio.to_thread(_sign, recording, judged, files, deployment, text)
 
@@ -81,5 +81,5 @@ async def merged_slices(
         if (from_at is None or one.starts_at + one.seconds > from_at) and (to_at is None or one.starts_at < to_at)
     ]
     if len(wanted) > MOST_SLICES:
-        raise invalid("?from", f"more than {MOST_SLICES} slices: ask for a shorter span by `from` and `to`")
+        raise invalid("?from", f"more than {MOST_SLICES} slices: request a shorter span with `from` and `to`")
     return wanted

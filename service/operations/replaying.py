@@ -33,7 +33,7 @@ def open_bundle(content: bytes) -> Kept:
             if sum(part.file_size for part in archive.infolist()) > MOST_BYTES:
                 raise BundleError("it is too large for a support bundle")
             if orjson.loads(archive.read("bundle.json"))["format"] != FORMAT:
-                raise BundleError("another version made it: its format is unknown here")
+                raise BundleError("another version created it, and its format is unknown")
             files = _FILES.validate_json(archive.read("files.json"))
             reports = _REPORTS.validate_json(archive.read("reports.json"))
             notices = [each["notice"] for each in orjson.loads(archive.read("notices.json"))]
@@ -44,7 +44,7 @@ def open_bundle(content: bytes) -> Kept:
                 {number: _with_files(report, files) for number, report in reports.items()},
             )
     except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValidationError, orjson.JSONDecodeError) as error:
-        raise BundleError("it is no support bundle") from error
+        raise BundleError("it is not a support bundle") from error
 
 
 def decide(content: bytes) -> tuple[Recording, Recording, tuple[Decision, ...]]:
@@ -53,7 +53,7 @@ def decide(content: bytes) -> tuple[Recording, Recording, tuple[Decision, ...]]:
     try:
         arrived, decisions = replay(kept)
     except (LookupError, TypeError, ValueError) as error:
-        raise BundleError("its timeline says what no timeline says") from error
+        raise BundleError("its timeline is not valid") from error
     return kept.recording, arrived, decisions
 
 

@@ -36,7 +36,7 @@ def open_session(seals: Seals, text: str, now: float) -> Session:
     try:
         token, form_key, until_at = orjson.loads(seals.open(base64.urlsafe_b64decode(text), _PURPOSE))
     except (SealError, binascii.Error, ValueError) as error:
-        raise ServiceError(Code.UNAUTHORIZED, "this is no session") from error
+        raise ServiceError(Code.UNAUTHORIZED, "the session is not valid") from error
     if now >= until_at:
-        raise ServiceError(Code.UNAUTHORIZED, "the session is over")
+        raise ServiceError(Code.UNAUTHORIZED, "the session has expired")
     return Session(token, form_key, until_at)

@@ -101,19 +101,19 @@ def read_manifest(payload: bytes, payload_type: str) -> dict[str, Any]:
     try:
         given: Any = orjson.loads(payload)
     except ValueError:
-        raise NotAManifestError("what was signed is no JSON") from None
+        raise NotAManifestError("the signed content is not JSON") from None
     if payload_type == PAYLOAD_TYPE:
         given = _predicate_of(given)
     if not isinstance(given, dict) or not all(isinstance(given.get(name), kind) for name, kind in _FIELDS.items()):
-        raise NotAManifestError("what was signed is no manifest of a recording")
+        raise NotAManifestError("the signed content is not a manifest of a recording")
     if not all(isinstance(one, dict) for one in given["objects"]):
-        raise NotAManifestError("what was signed is no manifest of a recording")
+        raise NotAManifestError("the signed content is not a manifest of a recording")
     return given
 
 
 def _predicate_of(statement: Any) -> Any:
     if not isinstance(statement, dict) or statement.get("_type") != STATEMENT_TYPE:
-        raise NotAManifestError("what was signed is no in-toto statement")
+        raise NotAManifestError("the signed content is not an in-toto statement")
     if statement.get("predicateType") != PREDICATE_TYPE:
-        raise NotAManifestError("what was signed is a statement about something else")
+        raise NotAManifestError("the signed content is a statement about something else")
     return statement.get("predicate")

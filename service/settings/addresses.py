@@ -10,13 +10,13 @@ def check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - raises where the port is no number
     except ValueError:
-        raise ValueError("should be a URL with scheme, host and perhaps a port that is a number") from None
+        raise ValueError("should be a URL with scheme, host and an optional port that is a number") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("should be a URL with scheme and host")
     if parts.scheme == "http" and not http_for_all and not _is_loopback(parts.hostname):
         raise ValueError("should be https (http only for loopback hosts)")
     if parts.username is not None or parts.query or parts.fragment or (parts.path.strip("/") and not path):
-        raise ValueError("should be scheme, host and port alone")
+        raise ValueError("should contain only scheme, host and port")
     return text.rstrip("/")
 
 

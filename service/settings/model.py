@@ -43,7 +43,7 @@ class Database(Section):
     @classmethod
     def _shared_keys(cls, keys: tuple[Secret, ...] | None, others: ValidationInfo) -> tuple[Secret, ...] | None:
         if keys is None and others.data.get("url", "").startswith("postgresql:"):
-            raise ValueError(f"is needed with PostgreSQL: all replicas must share it; `{MAKE_KEY}` makes one")
+            raise ValueError(f"is required with PostgreSQL: all replicas must share it; `{MAKE_KEY}` creates one")
         for key in keys or ():
             check_key(key.get())
         return keys
@@ -54,7 +54,7 @@ class Database(Section):
         try:
             urlsplit(url).port  # noqa: B018 - raises where the port is no number
         except ValueError:
-            raise ValueError("should be postgresql://user@host:port/name; its port is no number") from None
+            raise ValueError("should be postgresql://user@host:port/name; its port is not a number") from None
         return url
 
 
@@ -154,7 +154,7 @@ class StorageProfile(Section):
     @classmethod
     def _own_endpoint(cls, endpoint: str | None, others: ValidationInfo) -> str | None:
         if endpoint is None and others.data.get("vendor") == 11:
-            raise ValueError("is needed with vendor 11")
+            raise ValueError("is required with vendor 11")
         return None if endpoint is None else check_url(endpoint, http_for_all=True)
 
     @field_validator("region")
@@ -181,10 +181,10 @@ class StorageProfile(Section):
             return file  # its own fault is reported already
         if others.data.get("read_only"):
             if file is not None or others.data["write"] is not None:
-                raise ValueError("and `write` have no place beside `read_only`")
+                raise ValueError("and `write` cannot be combined with `read_only`")
             return file
         if (file is None) == (others.data["write"] is None):
-            raise ValueError("or `write`: exactly one of them is needed")
+            raise ValueError("or `write`: exactly one of them is required")
         if file is not None and others.data.get("vendor", 1) not in STS_VENDORS:
             raise ValueError("works with vendors 1, 2 and 3 only (temporary keys)")
         return file
@@ -330,7 +330,7 @@ class Whole(Section):
         both = {callbacks.host, api.host} if api is not None else set()
         shared = len(both) == 1 or both & {"0.0.0.0", "::"}  # noqa: S104 - looked for, not used
         if api is not None and api.port == callbacks.port != 0 and shared:
-            raise ValueError(f"port {api.port} is the API's: give the callbacks another")
+            raise ValueError(f"port {api.port} belongs to the API: use another port for the callbacks")
         return callbacks
 
     def owner_limits(self, owner: str) -> OwnerLimits:

@@ -113,7 +113,7 @@ class Secret:
     def _validate(cls, given: Any) -> "Secret":
         if isinstance(given, FromFile):
             if given.clash:
-                raise ValueError("is given twice, inline and by file")
+                raise ValueError("is set twice, inline and by file")
             return cls.of_file(given.path)  # type: ignore[arg-type]  # _open_file checks it
         if isinstance(given, Secret):
             return given

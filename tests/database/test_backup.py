@@ -67,4 +67,4 @@ async def test_the_command_copies_what_is_being_served_and_names_the_key(tmp_pat
     assert done.exit_code == 0, done.output
     assert "pagereel.db.key" in done.output
     assert again.exit_code == 2
-    assert "nothing is overwritten" in again.output
+    assert "is not overwritten" in again.output

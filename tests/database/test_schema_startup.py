@@ -64,7 +64,7 @@ async def test_processes_that_start_together_on_an_empty_database_create_it_once
 
 
 async def test_the_database_of_another_deployment_is_refused(database: Database) -> None:
-    with pytest.raises(StartRefused, match="belongs to the deployment 'test', the setting `deployment` says 'blue'"):
+    with pytest.raises(StartRefused, match="belongs to the deployment 'test', but the setting `deployment` is 'blue'"):
         await startup.prepare(database, "blue", 5.0)
     await startup.prepare(database, "test", 5.0)
 

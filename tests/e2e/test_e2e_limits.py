@@ -133,7 +133,7 @@ async def test_a_task_that_the_database_has_lost_is_adopted_stopped_and_verified
         known += ("--resource-id", said["resource_id"], "--stop")
         assert await typed("adopt", recording, *known) == (0, ANY)
         code, told = await typed("adopt", recording, *known)
-        assert (code, "nothing is lost" in told) == (2, True), told
+        assert (code, "is already in the database" in told) == (2, True), told
         code, told = await typed("adopt", recording, *known, owner="other")
         assert (code, "no such recording" in told) == (2, True), "what is another's is not there"
         shown = await house.until(recording, "verified", "defective", deadline=40)

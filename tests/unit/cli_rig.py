@@ -57,7 +57,7 @@ def recording(name: str = ID, state: str = "recording", **more: Any) -> dict[str
 
 
 def problem(status: int, **fields: str) -> Answer:
-    """A refusal that names fields: `app="is not known"`."""
+    """A refusal that names fields: `app="is unknown"`."""
     errors = [{"pointer": f"/{name}", "message": message} for name, message in fields.items()]
     return status, {"title": "Invalid request", "detail": "Not valid.", "code": "invalid", "errors": errors}
 

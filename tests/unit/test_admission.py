@@ -35,23 +35,23 @@ def wrong(caller: Caller = CALLER, **named: Any) -> dict[str, str]:
 
 
 def test_an_unknown_name_gets_the_names_that_there_are() -> None:
-    assert wrong(preset="nope") == {"/preset": "is not known; there is: default, lesson"}
+    assert wrong(preset="nope") == {"/preset": "is unknown; available: default, lesson"}
     assert wrong(app="nope", storage="nope", notify=("nope",)) == {
-        "/app": "is not known; there is: main, spare",
-        "/storage": "is not known; there is: archive",
-        "/notify/0": "is not known; there is: crm",
+        "/app": "is unknown; available: main, spare",
+        "/storage": "is unknown; available: archive",
+        "/notify/0": "is unknown; available: crm",
     }
 
 
 def test_a_name_that_is_needed_gets_them_too() -> None:
-    assert wrong() == {"/app": "is needed; there is: main, spare"}
+    assert wrong() == {"/app": "is required; available: main, spare"}
 
 
 def test_what_a_token_may_not_use_is_not_named() -> None:
     caller = replace(CALLER, apps=frozenset({"spare"}), storages=frozenset())
     assert wrong(caller, app="main") == {
-        "/app": "is not known; there is: spare",
-        "/storage": "is needed; there is none",
+        "/app": "is unknown; available: spare",
+        "/storage": "is required; none is available",
     }
     assert choices_of(SETTINGS, caller) == Choices(("spare",), (), ("default", "lesson"), ("crm",))
 
@@ -65,4 +65,4 @@ def test_a_long_choice_is_cut() -> None:
 
 def test_a_length_and_an_instant_of_the_stop_exclude_each_other() -> None:
     refused = wrong(app="main", stop_at=60.0, record_for_seconds=60.0)
-    assert refused == {"/record_for_seconds": "and stop_at exclude each other"}
+    assert refused == {"/record_for_seconds": "cannot be combined with stop_at"}

@@ -45,7 +45,7 @@ def test_who_asks_a_running_service_waits_for_none_of_its_modules() -> None:
         (["usage", "--month", "soon"], "is not a month"),
         (["support-bundle"], "give the id of a recording"),
         (["support-bundle", "--replay", "/nowhere"], "cannot be read"),
-        (["support-bundle", "--replay", "{token}"], "is no support bundle"),
+        (["support-bundle", "--replay", "{token}"], "is not a support bundle"),
         (["record", "https://example.org", "--for", "soon", "--token-file", "{token}"], "not a length of time"),
         (["notices", "replay", "x", "--token-file", "{token}"], "not a valid integer"),
         (["--config", "/nowhere.toml", "token", "list"], "/nowhere.toml"),

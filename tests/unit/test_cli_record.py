@@ -91,9 +91,9 @@ def test_what_is_not_typed_is_not_said() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words", "said"),
     [
-        ({"app": "is not known; there is: demo"}, ("--app", "nope"), "--app nope: is not known; there is: demo"),
-        ({"preset": "is not known; there is: default"}, ("--preset", "x"), "--preset x: is not known"),
-        ({"notify/1": "is not known; there is none"}, ("--notify", "a", "--notify", "b"), "--notify b: is not known"),
+        ({"app": "is unknown; available: demo"}, ("--app", "nope"), "--app nope: is unknown; available: demo"),
+        ({"preset": "is unknown; available: default"}, ("--preset", "x"), "--preset x: is unknown"),
+        ({"notify/1": "is unknown; none is available"}, ("--notify", "a", "--notify", "b"), "--notify b: is unknown"),
         (
             {"stop_at": "is in the past"},
             ("--stop-at", "2020-01-01T10:00:00Z"),
@@ -113,11 +113,11 @@ def test_a_refusal_names_the_option_that_was_typed(wrong: dict[str, str], words:
 
 
 def test_each_wrong_option_is_named() -> None:
-    refused = problem(422, app="is not known; there is: demo", storage="is not known; there is: demo")
+    refused = problem(422, app="is unknown; available: demo", storage="is unknown; available: demo")
     with serving({"POST /v1/recordings": refused}) as service:
         done = service.typed("record", "https://class.example.org", "--app", "a", "--storage", "s")
-    assert "--app a: is not known" in done.stderr
-    assert "--storage s: is not known" in done.stderr
+    assert "--app a: is unknown" in done.stderr
+    assert "--storage s: is unknown" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -135,10 +135,10 @@ def test_what_was_signed_and_is_no_manifest_is_refused_without_a_crash(tmp_path:
     with pytest.raises(NotAManifestError):
         read_manifest(payload, PAYLOAD_TYPE)
     done = check(tmp_path, KEY.sign(payload, PAYLOAD_TYPE).encode())
-    assert (done.exit_code, "not proven: what was signed is" in done.output) == (2, True), done.output
+    assert (done.exit_code, "not proven: the signed content is" in done.output) == (2, True), done.output
     assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
 def test_an_envelope_of_something_else_is_refused(tmp_path: Path) -> None:
     done = check(tmp_path, KEY.sign(json.dumps(OLD).encode(), "application/x").encode())
-    assert (done.exit_code, "holds something else" in done.output) == (2, True)
+    assert (done.exit_code, "contains something else" in done.output) == (2, True)

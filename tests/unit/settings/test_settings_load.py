@@ -373,7 +373,7 @@ def test_temporary_keys_replace_the_write_keys_at_three_vendors(load, tmp_path):
     both = GOOD.replace("write = ", f'credentials_file = "{file}"\nwrite = ')
     neither = re.sub(r"write = .*", "", GOOD)
     for wrong in (both, neither):
-        assert problems(load, wrong) == ["storage.s3.credentials_file: or `write`: exactly one of them is needed"]
+        assert problems(load, wrong) == ["storage.s3.credentials_file: or `write`: exactly one of them is required"]
     file.write_text('{"access_key": "a", "secret_key": "canary"}')
     assert problems(load, text) == ["storage.s3.credentials_file: credentials file has no session_token"]
 
