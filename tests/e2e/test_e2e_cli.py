@@ -94,7 +94,7 @@ async def test_who_watches_an_incomplete_recording_reads_what_may_still_come(
     await eventually(lambda: log.exists() and "incomplete · " in log.read_text())
     await house.store.put(victim, content)
     done = await watching
-    assert "may still come: slice_missing" in done.stdout
+    assert "missing so far: slice_missing" in done.stdout
     assert done.exit_code == 0, done.stdout
 
 
@@ -118,7 +118,7 @@ async def test_wishes_and_their_refusals_are_one_line_each(forge: Forge, house: 
         (("record", PAGE, "--storage", "nope"), "--storage nope: is unknown; available: "),
         (("record", PAGE, "--preset", "nope"), "--preset nope: is unknown; available: default"),
         (("record", PAGE, "--notify", "nope"), "--notify nope: is unknown; none is available"),
-        (("record", PAGE, "--for", "soon"), "no length of time"),
+        (("record", PAGE, "--for", "soon"), "not a length of time"),
         (("record", PAGE, "--label", "x"), "KEY=VALUE"),
         (("files", "rec_none"), "no such recording"),
     ):

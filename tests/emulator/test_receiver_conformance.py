@@ -109,4 +109,4 @@ async def test_the_command_prints_a_line_a_check_advice_for_failures_and_the_sco
     assert [line.split()[1] for line in lines if line.startswith(("ok", "FAIL"))] == [one.name for one in results]
     (failure,) = (number for number, line in enumerate(lines) if line.startswith("FAIL"))
     assert "wrong V2 beside right V1: 200" in lines[failure]
-    assert "it alone decides" in lines[failure + 1]
+    assert "do not fall back to SHA-1" in lines[failure + 1]
