@@ -279,7 +279,7 @@ def test_a_manifest_without_a_proven_stamp_is_refused_where_one_is_demanded(
         (None, authority.ca, "it has no time stamp"),
         ([], authority.ca, "it has no time stamp"),
         ([answer], authority.ca, "Mismatch"),
-        ([b""], authority.ca, "no time stamp"),
+        ([b""], authority.ca, "not a time stamp"),
         ([good], Authority(tmp_path / "other").ca, "certificates"),
         ([good], empty, "no certificates"),
     ):
