@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -22,7 +23,18 @@ from emulator.s3_server import S3Server
 from emulator.settings import load, with_script
 
 
-@click.group()
+class _Commands(click.Group):
+    """Ends with 130 on Ctrl-C, as shells have it: 1 is a verdict here."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Commands)
 @click.version_option(package_name="pagereel")
 def main() -> None:
     """Emulate Agora Cloud Recording in web page mode."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 from dataclasses import asdict
@@ -66,6 +67,8 @@ def check_page_command(
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise click.UsageError("URL must begin with http:// or https:// and contain a host")
+    if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
+        raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     try:
         results = asyncio.run(check_page(url, plan, Limits(ready_seconds=ready_timeout)))

@@ -6,7 +6,13 @@ from pydantic import BeforeValidator, Field
 
 from handlers.instants import InstantOut
 from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
-from service.lifecycle.instants import elapsed_seconds, hour_limit_at, planned_start_at, planned_stop_at
+from service.lifecycle.instants import (
+    elapsed_seconds,
+    hour_limit_at,
+    planned_seconds,
+    planned_start_at,
+    planned_stop_at,
+)
 from service.operations import Listed, Page
 from service.recording import AWAITED, Attempt, AttemptState, Blame, EndReason, Recording, State
 from service.report import Level, ReportSummary, Severity, Verdict, rules_of
@@ -100,7 +106,9 @@ class ScheduleView(View):
     planned_stop_at: Annotated[
         InstantOut, Field(description="The earliest of a caller's stop, `stop_at` and the hour limit")
     ]
-    planned_seconds: Annotated[float, Field(description="From the planned start to the planned stop")]
+    planned_seconds: Annotated[
+        float, Field(description="`record_for_seconds`, or from the planned start to the planned stop if that is less")
+    ]
     hour_limit_at: Annotated[
         InstantOut, Field(description="When `max_recording_hour` is used up; it counts from the first start")
     ]
@@ -299,7 +307,7 @@ def _schedule(recording: Recording, now: float) -> dict[str, object]:
     return {
         "planned_start_at": planned_start_at(recording),
         "planned_stop_at": planned_stop_at(recording),
-        "planned_seconds": round(max(0.0, planned_stop_at(recording) - planned_start_at(recording)), 3),
+        "planned_seconds": round(planned_seconds(recording), 3),
         "hour_limit_at": hour_limit_at(recording),
         "elapsed_seconds": elapsed and round(elapsed, 3),
         "next_verification_at": recording.next_look_at if awaited else None,

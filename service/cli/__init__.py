@@ -73,6 +73,8 @@ _PLACES: Final = {name: place for section in _SECTIONS.values() for name, place 
 
 OUR_MISTAKE: Final = 3
 """The exit status where Pagereel itself fails."""
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C, as shells have it."""
 
 
 class _Commands(click.Group):
@@ -81,6 +83,9 @@ class _Commands(click.Group):
             return super().invoke(context)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # click ends quietly where the reader of a pipe has gone

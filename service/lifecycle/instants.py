@@ -97,6 +97,12 @@ def planned_stop_at(recording: Recording) -> float:
     return min(at for at in ends if at is not None)
 
 
+def planned_seconds(recording: Recording) -> float:
+    """How long it is to record: its `record_for_seconds`, or from the planned start to the planned stop if less."""
+    between = max(0.0, planned_stop_at(recording) - planned_start_at(recording))
+    return between if recording.record_for_seconds is None else min(between, recording.record_for_seconds)
+
+
 def elapsed_seconds(recording: Recording, now: float) -> float | None:
     """How long it has recorded, or did record until it ended, pauses included; None where nothing was recorded."""
     began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]

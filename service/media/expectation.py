@@ -82,13 +82,14 @@ def _wanted(recording: Recording) -> Interval:
     if recording.end_reason is EndReason.PAUSED_TOO_LONG and recording.ended_at is not None:
         # Nobody resumed: what was wanted ended with the pause that the caller left standing.
         ends.append(recording.ended_at)
-    end = min(ends, default=recording.requested_at)
-    if recording.window_from_at is None:
-        return Interval(end, end)
     begin = recording.recorded_from_at
-    if begin is None:
+    if begin is None and recording.window_from_at is not None:
         begin = recording.window_from_at + recording.policy.start_allowance_seconds
-    return Interval(min(begin, end), end)
+        if recording.record_for_seconds is not None:
+            # It is not known to have recorded, so its length was never turned into a stop time.
+            ends.append(begin + recording.record_for_seconds)
+    end = min(ends, default=recording.requested_at)
+    return Interval(end if begin is None else min(begin, end), end)
 
 
 def _began_at(attempt: Attempt) -> float:

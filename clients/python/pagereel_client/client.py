@@ -98,8 +98,10 @@ class Client:
 
     @staticmethod
     def read_environment() -> tuple[str, str]:
-        """URL and token, as `from_environment` takes them."""
+        """URL and token, as `from_environment` takes them. Raises `ValueError` where there is no token."""
         file = os.environ.get("PAGEREEL_TOKEN_FILE")
+        if not file and not os.environ.get("PAGEREEL_TOKEN"):
+            raise ValueError("a token is needed: set PAGEREEL_TOKEN or PAGEREEL_TOKEN_FILE")
         token = Path(file).read_text(encoding="utf-8") if file else os.environ.get("PAGEREEL_TOKEN", "")
         return os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip()
 

@@ -194,7 +194,7 @@ def end_of(recording: dict[str, Any]) -> str:
 def _window(recording: dict[str, Any]) -> str:
     """The window that the coverage is a share of, and why it begins where it does."""
     window = recording["coverage"]["window"]
-    counted = recording.get("record_for_seconds") is not None
+    counted = recording.get("record_for_seconds") is not None and recording["instants"]["recording_at"] is not None
     why = "from the start of the recording" if counted else "without the allowance for the start"
     return f"{window['from_at']} to {window['to_at']} ({why})"
 

@@ -1,9 +1,12 @@
 """A length that was asked for is counted from when it records, whoever has asked for it and whatever became of them."""
 
+from dataclasses import replace
+
 import pytest
 from lifecycle_driver import NOW, Driver, make
 
 from service.lifecycle import hours_wanted
+from service.lifecycle.instants import planned_seconds
 from service.lifecycle.observations import ResumeRequested, StopAtChanged, StopRequested
 from service.media.expectation import expectation
 from service.recording import EndReason, Parameters, Policy, State
@@ -85,3 +88,20 @@ def test_agoras_own_hour_limit_is_what_the_length_and_the_start_can_take() -> No
     wanted = make(record_for_seconds=3000.0, parameters=Parameters(max_recording_hour=9))
     assert hours_wanted(wanted, NOW) == 2
     assert hours_wanted(make(parameters=Parameters(max_recording_hour=9)), NOW) == 9
+
+
+def test_what_never_recorded_lacks_its_length_and_not_its_hour_limit() -> None:
+    asked = make(record_for_seconds=10.0)
+    wanted = expectation(asked).wanted
+    assert asked.window_from_at is not None
+    assert wanted.to_at is not None
+    assert wanted.from_at == asked.window_from_at + asked.policy.start_allowance_seconds
+    assert wanted.to_at - wanted.from_at == 10.0
+
+
+@pytest.mark.parametrize(("length", "shown"), [(100.0, 100.0), (None, 3600.0), (7200.0, 3600.0)])
+def test_the_planned_length_is_the_one_asked_for_within_the_hour_limit(length: float | None, shown: float) -> None:
+    asked = make(record_for_seconds=length, parameters=Parameters(max_recording_hour=1))
+    assert planned_seconds(asked) == shown
+    recorded = replace(asked, recorded_from_at=NOW + 8, stop_at=None if length is None else NOW + 8 + length)
+    assert planned_seconds(recorded) == shown
