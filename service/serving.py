@@ -187,8 +187,17 @@ async def _listen(
     where: Api | Callbacks,
     kind: type[web.AppRunner] = web.AppRunner,
 ) -> str:
-    """Open one listener until the stack closes; the line that says where it is."""
-    runner = kind(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
+    """Open one listener until the stack closes; the line that says where it is.
+
+    Bodies stay as they came: unpacking a small one can take a second of the loop, also for a request that is refused.
+    """
+    runner = kind(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
     await runner.setup()
     stack.push_async_callback(close, runner)
     await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
