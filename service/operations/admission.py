@@ -3,19 +3,22 @@
 Whatever is wrong is said at once, each with the field's pointer, and nothing has happened yet.
 """
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from service.errors import Code, FieldError, ServiceError
 from service.operations.words import Caller, Wish
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp, redact_url
-from service.recording import Recording
+from service.recording import Parameters, Recording
 from service.settings import Settings, location
+from service.settings.presets import MAX_RECORDING_HOUR
 
 T = TypeVar("T")
 
 SECONDS_OF_DAY = 86400
+SECONDS_OF_HOUR = 3600
 # A stop_at this close to the start would end the recording before its first slice.
 SHORTEST_SECONDS = 1
 # So many names of a choice are listed in an error.
@@ -63,6 +66,8 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     _check_endpoints(notify, choices.endpoints, wrong)
     _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)
     parameters = _collected(wrong, lambda: preset.parameters(wish.parameters))
+    if parameters is not None:
+        parameters = _with_hours(wish, parameters, now, wrong)
     if wrong or page is None or parameters is None:
         raise _all_wrong(wrong)
     policy = settings.policy(
@@ -141,6 +146,21 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
         wrong.append(FieldError("/stop_at", "is not after the start"))
     if wish.stop_at is not None and wish.record_for_seconds is not None:
         wrong.append(FieldError("/record_for_seconds", "cannot be combined with stop_at"))
+
+
+def _with_hours(wish: Wish, parameters: Parameters, now: float, wrong: list[FieldError]) -> Parameters:
+    """The parameters with hours that suffice for the length that is asked for, so that Agora's hour limit does not end
+    the recording before. Hours that the caller names itself must suffice."""
+    pointer, length = "/record_for_seconds", wish.record_for_seconds
+    if wish.stop_at is not None:
+        pointer, length = "/stop_at", wish.stop_at - (wish.start_at or now)
+    most = MAX_RECORDING_HOUR if "max_recording_hour" not in wish.parameters else parameters.max_recording_hour
+    if length is None or length <= parameters.max_recording_hour * SECONDS_OF_HOUR:
+        return parameters
+    if length > most * SECONDS_OF_HOUR:
+        wrong.append(FieldError(pointer, f"is longer than max_recording_hour, which is {most} h"))
+        return parameters
+    return replace(parameters, max_recording_hour=min(MAX_RECORDING_HOUR, math.ceil(length / SECONDS_OF_HOUR) + 1))
 
 
 def _all_wrong(wrong: list[FieldError]) -> ServiceError:

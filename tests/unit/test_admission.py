@@ -28,7 +28,7 @@ CALLER = Caller("t", "school", frozenset(Scope))
 
 
 def wrong(caller: Caller = CALLER, **named: Any) -> dict[str, str]:
-    wish = Wish(url="https://class.example.org/", parameters={}, **named)
+    wish = Wish(url="https://class.example.org/", **{"parameters": {}, **named})
     with pytest.raises(ServiceError) as refused:
         admit(SETTINGS, caller, wish, ulid="0" * 26, now=0.0)
     return {each.pointer: each.message for each in refused.value.errors}
@@ -66,3 +66,44 @@ def test_a_long_choice_is_cut() -> None:
 def test_a_length_and_an_instant_of_the_stop_exclude_each_other() -> None:
     refused = wrong(app="main", stop_at=60.0, record_for_seconds=60.0)
     assert refused == {"/record_for_seconds": "cannot be combined with stop_at"}
+
+
+def admitted_hours(**named: Any) -> int:
+    given = named.pop("parameters", {})
+    wish = Wish(url="https://class.example.org/", app="main", parameters=given, **named)
+    return admit(SETTINGS, CALLER, wish, ulid="0" * 26, now=0.0).parameters.max_recording_hour
+
+
+@pytest.mark.parametrize(
+    ("wish", "hours"),
+    [
+        ({}, 3),
+        ({"record_for_seconds": 3 * 3600.0}, 3),
+        ({"record_for_seconds": 3 * 3600.0 + 1}, 5),
+        ({"record_for_seconds": 5 * 3600.0}, 6),
+        ({"stop_at": 5 * 3600.0}, 6),
+        ({"start_at": 3600.0, "stop_at": 4 * 3600.0}, 3),
+        ({"record_for_seconds": 719 * 3600.0}, 719),
+        ({"record_for_seconds": 3600.0, "parameters": {"max_recording_hour": 1}}, 1),
+    ],
+)
+def test_the_hour_limit_suffices_for_the_length_that_is_asked_for(wish: dict[str, Any], hours: int) -> None:
+    assert admitted_hours(**wish) == hours
+
+
+@pytest.mark.parametrize(
+    ("wish", "refused"),
+    [
+        (
+            {"record_for_seconds": 7201.0, "parameters": {"max_recording_hour": 2}},
+            {"/record_for_seconds": "is longer than max_recording_hour, which is 2 h"},
+        ),
+        (
+            {"stop_at": 7201.0, "parameters": {"max_recording_hour": 2}},
+            {"/stop_at": "is longer than max_recording_hour, which is 2 h"},
+        ),
+        ({"stop_at": 719 * 3600.0 + 1}, {"/stop_at": "is longer than max_recording_hour, which is 719 h"}),
+    ],
+)
+def test_a_length_beyond_the_hours_is_refused(wish: dict[str, Any], refused: dict[str, str]) -> None:
+    assert wrong(app="main", **wish) == refused
