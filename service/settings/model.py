@@ -155,6 +155,8 @@ class StorageProfile(Section):
     def _own_endpoint(cls, endpoint: str | None, others: ValidationInfo) -> str | None:
         if endpoint is None and others.data.get("vendor") == 11:
             raise ValueError("is required with vendor 11")
+        if endpoint is not None and "_" in (urlsplit(endpoint).hostname or ""):
+            raise ValueError("should have a host name without _, which S3 clients refuse")
         return None if endpoint is None else check_url(endpoint, http_for_all=True)
 
     @field_validator("region")

@@ -12,7 +12,9 @@ MAKE_TOKEN: Final = 'echo "prl_bootstrap_$(openssl rand -hex 24)"'  # noqa: S105
 # What `Authorization: Bearer` can carry; a token has three parts.
 _TOKEN = re.compile(r"prl_bootstrap_[\x21-\x5e\x60-\x7e]{1,498}", re.ASCII)
 _ACCESS_KEY = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
-_HOST = re.compile(r"[^\s/\[\]@:?#]+", re.ASCII)
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
+_LONGEST_HOST: Final = 253
 
 
 def check_key(text: str) -> None:
@@ -38,10 +40,12 @@ def check_access_key(text: str) -> None:
 
 
 def check_host(text: str) -> str:
-    """Where a listener listens. Raises `ValueError`."""
-    if not _HOST.fullmatch(text) and not _is_ipv6(text):
+    """The host of a listener or of a URL, without brackets. Raises `ValueError`."""
+    if (_HOST.fullmatch(text) and len(text) <= _LONGEST_HOST) or _is_ipv6(text):
+        return text
+    if re.search(r"[/@:\[\]]", text):
         raise ValueError("should be an address or a host name alone: no http://, no port, no brackets")
-    return text
+    raise ValueError("should have a host name of letters, digits, - and _ between dots, or an address")
 
 
 def _is_ipv6(text: str) -> bool:
