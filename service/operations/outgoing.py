@@ -12,7 +12,13 @@ from service.database import outbox
 from service.database.outbox import DeliveryClaim, DeliveryRow, EndpointRow, Event
 from service.database.run import Database
 from service.database.sealing import SealError, Seals
-from service.delivery.schedule import GIVE_UP_SECONDS, RETRY_AFTER_MAX_SECONDS, endpoint_wait, message_wait
+from service.delivery.schedule import (
+    ENDPOINT_MAX_SECONDS,
+    GIVE_UP_SECONDS,
+    RETRY_AFTER_MAX_SECONDS,
+    endpoint_wait,
+    message_wait,
+)
 from service.delivery.wire import Outcome, Response
 from service.errors import Code, ServiceError
 from service.operations.cursors import cut_page, decode_cursor, encode_cursor
@@ -308,7 +314,9 @@ def _endpoint_after(row: EndpointRow, response: Response, now: float) -> Endpoin
     if response.outcome is not Outcome.FAILING:
         return row._replace(failures=0, failing_since=None, next_try_at=0.0, last_error=None)
     failures = row.failures + 1
-    wait = max(endpoint_wait(failures, row.name), _bounded(response.retry_after_seconds))
+    # The message itself waits as long as it was told; others are tried one at a time meanwhile.
+    asked = min(response.retry_after_seconds or 0.0, ENDPOINT_MAX_SECONDS)
+    wait = max(endpoint_wait(failures, row.name), asked)
     return row._replace(
         failures=failures,
         failing_since=row.failing_since or now,

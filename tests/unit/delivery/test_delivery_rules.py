@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from service.delivery.schedule import STEPS_SECONDS, endpoint_wait, message_wait
-from service.delivery.wire import Outcome, judge, signed_headers
+from service.database.outbox import EndpointRow
+from service.delivery.schedule import ENDPOINT_MAX_SECONDS, STEPS_SECONDS, endpoint_wait, message_wait
+from service.delivery.wire import Outcome, Response, judge, signed_headers
 from service.messages import MESSAGE_TYPES, check_signing_secret, message_of
+from service.operations.outgoing import _endpoint_after
 from service.recording import State
 from service.settings import Settings, SettingsError
 from tests.database.samples import recording
@@ -138,3 +140,9 @@ def test_settings_name_what_is_wrong_with_an_endpoint_and_show_no_url(tmp_path: 
     with pytest.raises(SettingsError, match=r"endpoints: crm\.url should name a public address") as caught:
         Settings.load(path, env={})
     assert "MARK" not in str(caught.value)
+
+
+def test_one_retry_after_does_not_keep_the_other_messages_for_longer_than_is_promised() -> None:
+    told = Response(Outcome.FAILING, 503, "server_error", 86_400.0)
+    row = EndpointRow("crm")
+    assert ENDPOINT_MAX_SECONDS <= _endpoint_after(row, told, 1000.0).next_try_at - 1000.0 <= 360
