@@ -36,7 +36,7 @@ _MEANT: Final = {
     **{"webhook_url": "notify", "callback_url": "notify", "webhook": "notify", "callback": "notify"},
     **{"width": "video_width", "height": "video_height", "fps": "video_fps", "bitrate": "video_bitrate"},
     **{"status": "state", "after": "from", "since": "from", "before": "to", "until": "to", "page": "cursor"},
-    **{"per_page": "limit", "metadata": "labels", "tags": "labels", "duration": "stop_at"},
+    **{"per_page": "limit", "metadata": "labels", "tags": "labels", "duration": "record_for_seconds"},
 }
 
 
@@ -52,9 +52,9 @@ def words_of(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     match kind:
         case "greater_than_equal":
-            return f"must be at least {context['ge']:g}"
+            return f"must be at least {_number(context['ge'])}"
         case "less_than_equal":
-            return f"must be at most {context['le']:g}"
+            return f"must be at most {_number(context['le'])}"
         case "string_too_long":
             return f"must not be longer than {context['max_length']} characters"
         case "too_long":
@@ -66,6 +66,10 @@ def words_of(detail: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             return _pattern_words(str(context["pattern"]), detail["loc"])
     return _TYPES.get(kind, detail["msg"])
+
+
+def _number(bound: float) -> str:
+    return f"{bound:.15g}"
 
 
 def _pattern_words(pattern: str, place: tuple[Any, ...]) -> str:

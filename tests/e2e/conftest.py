@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from house import BUCKET, Forge, House, Living, Store, eventually, living
@@ -37,12 +38,15 @@ async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -
         request.getfixturevalue("_postgres_template")  # the session's server is nobody's leftover
     children, sockets, threads = _children(), _sockets(), _threads()
     yield
-    left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
-    assert not left, f"tasks are left: {left}"
+    await eventually(lambda: not _tasks(), 20, lambda: f"tasks are left: {_tasks()}")
     assert _children() <= children, f"child processes are left: {_children() - children}"
     gc.collect()  # what was not closed says so now
     await eventually(lambda: _sockets() <= sockets, 20, lambda: f"{_sockets()} sockets, {sockets} before")
     assert _threads() <= threads, f"threads are left: {_threads() - threads}"
+
+
+def _tasks() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
 def _threads() -> set[threading.Thread]:
