@@ -22,6 +22,7 @@ from house import House, eventually, free_port, signed, toml
 
 from emulator.app import close
 from service.cli import main
+from service.settings import Callbacks
 
 CONFIG = Path(__file__).parents[2] / "deploy/nginx/callbacks.conf"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
@@ -120,7 +121,7 @@ async def test_the_proxy_passes_a_notification_byte_for_byte_and_nothing_else(ho
         notices = "/agora/main/notifications"
         assert await status("POST", notices, BODY) == 200
         assert await house.rows("SELECT count(*) FROM notifications") == [(1,)]
-        assert await status("POST", notices, b'{"x":"' + b"y" * 70_000 + b'"}') == 413
+        assert await status("POST", notices, b'{"x":"' + b"y" * Callbacks().max_body_bytes + b'"}') == 413
         assert await status("GET", notices) == 403
         assert await status("POST", "/v1/recordings", b"{}") == 404
         assert await status("GET", "/metrics") == 404
@@ -189,3 +190,8 @@ async def test_agoras_addresses_are_printed_as_nginx_wants_them(house: House, tm
     status, said = await printed("--app", "other")
     assert status == 2
     assert re.search("no app 'other'", said)
+
+
+def test_the_proxy_takes_what_the_service_takes() -> None:
+    limits = re.findall(r"client_(?:max_body|body_buffer)_size +(\d+)k;", CONFIG.read_text())
+    assert [int(each) * 1024 for each in limits] == [Callbacks().max_body_bytes] * 2
