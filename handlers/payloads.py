@@ -78,7 +78,14 @@ class StartBody(TypedDict, total=False):
     video_bitrate: Annotated[int, Field(ge=50, le=8000, description="kbit/s")]
     audio_profile: Annotated[int, Field(ge=0, le=2, description="0: mono 48 kbit/s, 1: mono 128, 2: stereo 192")]
     mobile: Annotated[bool, Field(description="Render the page as a phone does")]
-    max_recording_hour: Annotated[int, Field(ge=1, le=719, description="Agora ends the recording after so many hours")]
+    max_recording_hour: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=719,
+            description="Agora ends the recording after so many hours. Default: the preset's, or what its length needs",
+        ),
+    ]
     max_video_duration: Annotated[int, Field(ge=30, le=240, description="Minutes after which an MP4 is split")]
     ready_timeout: Annotated[int, Field(ge=0, le=60, description="Seconds the page may take to load; 0: no check")]
     onhold: Annotated[bool, Field(description="Open the page, but record only from the resume on")]

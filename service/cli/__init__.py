@@ -17,6 +17,7 @@ import click
 
 from service.cli.examples import EXAMPLES
 from service.cli.options import config_option, service_options
+from service.cli.output import INTERRUPTED
 
 # Where each command is, in the sections and the order of the help.
 _SECTIONS: Final = {
@@ -73,8 +74,6 @@ _PLACES: Final = {name: place for section in _SECTIONS.values() for name, place 
 
 OUR_MISTAKE: Final = 3
 """The exit status where Pagereel itself fails."""
-INTERRUPTED: Final = 130
-"""The exit status after Ctrl-C, as shells have it."""
 
 
 class _Commands(click.Group):

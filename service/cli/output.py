@@ -2,9 +2,12 @@
 
 import json
 import sys
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
+
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C, as shells have it."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 

@@ -16,7 +16,7 @@ from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
 from service.cli.judged import exit_status, lines_of_sum, plain, table_of
 from service.cli.options import configured
-from service.cli.output import fail, say
+from service.cli.output import INTERRUPTED, fail, say
 from service.cli.parameters import Instant, Seconds, Size, Span
 from service.cli.progress import progress_of
 from service.cli.remote.shown import console
@@ -29,7 +29,6 @@ from service.verifier.foreign import Judged
 from service.verifier.pace import Pace
 from service.verifier.reading import TooManyObjects
 
-INTERRUPTED = 130
 _AT_ONCE = max(8, 2 * (os.cpu_count() or 1))
 _LEVELS = [level.value for level in Level]
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 SECONDS_OF_DAY = 86400
 SECONDS_OF_HOUR = 3600
+# Agora's hours count from its start, which comes before the page is recorded.
+START_SECONDS = 600
 # A stop_at this close to the start would end the recording before its first slice.
 SHORTEST_SECONDS = 1
 # So many names of a choice are listed in an error.
@@ -149,18 +151,21 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
 
 
 def _with_hours(wish: Wish, parameters: Parameters, now: float, wrong: list[FieldError]) -> Parameters:
-    """The parameters with hours that suffice for the length that is asked for, so that Agora's hour limit does not end
-    the recording before. Hours that the caller names itself must suffice."""
+    """Return the parameters with hours that suffice for the length that is asked for, so that Agora's hour limit does
+    not end the recording before. Hours that the caller names are kept, and refused where they are fewer."""
     pointer, length = "/record_for_seconds", wish.record_for_seconds
     if wish.stop_at is not None:
         pointer, length = "/stop_at", wish.stop_at - (wish.start_at or now)
-    most = MAX_RECORDING_HOUR if "max_recording_hour" not in wish.parameters else parameters.max_recording_hour
-    if length is None or length <= parameters.max_recording_hour * SECONDS_OF_HOUR:
+    if length is None:
         return parameters
+    named = "max_recording_hour" in wish.parameters
+    most = parameters.max_recording_hour if named else MAX_RECORDING_HOUR
     if length > most * SECONDS_OF_HOUR:
-        wrong.append(FieldError(pointer, f"is longer than max_recording_hour, which is {most} h"))
+        wrong.append(FieldError(pointer, f"asks for more than max_recording_hour, which is {most} h"))
+    if named:
         return parameters
-    return replace(parameters, max_recording_hour=min(MAX_RECORDING_HOUR, math.ceil(length / SECONDS_OF_HOUR) + 1))
+    hours = min(MAX_RECORDING_HOUR, math.ceil((length + START_SECONDS) / SECONDS_OF_HOUR))
+    return replace(parameters, max_recording_hour=max(hours, parameters.max_recording_hour))
 
 
 def _all_wrong(wrong: list[FieldError]) -> ServiceError:

@@ -38,10 +38,10 @@ async def nothing_is_left(request: pytest.FixtureRequest, s3_server: S3Server) -
         request.getfixturevalue("_postgres_template")  # the session's server is nobody's leftover
     children, sockets, threads = _children(), _sockets(), _threads()
     yield
-    await eventually(lambda: not _tasks(), 20, lambda: f"tasks are left: {_tasks()}")
+    await eventually(lambda: not _tasks(), 3, lambda: f"tasks are left: {_tasks()}")
     assert _children() <= children, f"child processes are left: {_children() - children}"
     gc.collect()  # what was not closed says so now
-    await eventually(lambda: _sockets() <= sockets, 20, lambda: f"{_sockets()} sockets, {sockets} before")
+    await eventually(lambda: _sockets() <= sockets, 3, lambda: f"{_sockets()} sockets, {sockets} before")
     assert _threads() <= threads, f"threads are left: {_threads() - threads}"
 
 

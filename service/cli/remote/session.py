@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import aiohttp
 
 from service.cli.options import service_options
-from service.cli.output import fail
+from service.cli.output import INTERRUPTED, fail
 
 _BEGINNING = "prl_"
 _UNAUTHORIZED = 401
@@ -150,7 +150,7 @@ def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
             else str(error)
         )
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     sys.exit(status or 0)
 
 
