@@ -28,7 +28,8 @@ help:
 	@echo 'make demo          record a page with the local emulator, and watch it being proven'
 	@echo '                   (BROWSER=1: a real page in Chromium; with URL=https://…, that one)'
 	@echo 'make sandbox       run it all on this machine until Ctrl-C, to try it out (BROWSER=1: real pages; PAGE_HOST=app.test:'
-	@echo '                   also those of that host, without TLS; PORT=0: a free port)'
+	@echo '                   also those of that host, without TLS; PORT=0: a free port; TOKEN_FILE=…: for a second one;'
+	@echo '                   RECEIVER=http://127.0.0.1:9000/: is told what happens to each recording)'
 	@echo 'make test          all tests but the proofs'
 	@echo 'make docs          the documents as a site in var/site, its links checked'
 	@echo 'make lint          formatting, rules, types, layers, deployment files'
@@ -62,18 +63,23 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@touch $@
 
 demo: $(STAMP)
+	$(if $(URL),$(if $(BROWSER),,$(error URL needs BROWSER=1: without it, no page is opened)))
 	$(BIN)/pagereel demo $(if $(BROWSER),--browser) $(if $(URL),--page '$(URL)')
 
 sandbox: $(STAMP)
-	$(BIN)/pagereel sandbox $(if $(BROWSER),--browser) $(if $(PAGE_HOST),--page-host '$(PAGE_HOST)') $(if $(PORT),--port $(PORT))
+	$(BIN)/pagereel sandbox $(strip $(if $(BROWSER),--browser) $(if $(PAGE_HOST),--page-host '$(PAGE_HOST)') \
+		$(if $(PORT),--port $(PORT)) $(if $(RECEIVER),--receiver '$(RECEIVER)') \
+		$(if $(TOKEN_FILE),--token-file '$(TOKEN_FILE)'))
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -p tests.no_skips -m 'not proof' -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Proofs that only compute run beside each other, the rest one after another: those measure time, or load the machine.
 # A tree in which no test is marked has nothing to prove, and says so; a marked test that is not found is a failure.
-COMPUTING := $(addprefix tests/,$(addprefix corpus/test_corpus_,foreign.py forms.py good.py mp4_likeness.py mutations.py \
-	rates.py) browser/test_error_pages.py)
+COMPUTING := $(addprefix tests/,$(addprefix corpus/test_corpus_,families.py foreign.py forms.py good.py \
+	mp4_families.py mp4_likeness.py mutations.py random.py rates.py strangers.py) browser/test_error_pages.py \
+	oracle/test_oracle_loss.py oracle/test_oracle_seeds.py simulation/test_simulation_goals.py \
+	simulation/test_simulation_seeds.py simulation/test_simulation_stops.py simulation/test_simulation_truth.py)
 PROVE = PROOF_SCALE=$(SCALE) $(BIN)/python -m pytest -p tests.no_skips -m proof --timeout 0
 
 proof: $(STAMP)

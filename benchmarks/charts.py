@@ -11,7 +11,15 @@ _LENGTHS = ((86400, "days"), (3600, "h"), (60, "min"))
 _MEANT = {
     **{"green": "#73bf69", "orange": "#ff9830", "red": "#f2495c", "dark-red": "#c4162a", "blue": "#5794f2"},
     **{"yellow": "#fade2a", "purple": "#b877d9", "text": "#ccccdc", "light-blue": "#8ab8ff"},
-    **{"super-light-blue": "#c0d8ff", "semi-dark-blue": "#3274d9", "dark-blue": "#1f60c4", "transparent": "none"},
+    **{
+        "super-light-blue": "#c0d8ff",
+        "light-purple": "#ca95e5",
+        "dark-purple": "#8f3bb8",
+        "light-yellow": "#ffee52",
+        "semi-dark-blue": "#3274d9",
+        "dark-blue": "#1f60c4",
+        "transparent": "none",
+    },
 }
 _COLORS = ("#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0", "#508642", "#cca300")
 _STYLE = (
@@ -101,7 +109,8 @@ def _shown(panel: dict[str, Any], name: str) -> tuple[str, str]:
 def _chart(panel: dict[str, Any], lines: list[Line], unit: str, width: int, height: int) -> str:
     points = [point for line in lines for point in line.points]
     if not points:
-        return '<div class="value none">no data</div>'
+        said = panel["fieldConfig"]["defaults"].get("noValue")
+        return f'<div class="value">{html.escape(said)}</div>' if said else '<div class="value none">no data</div>'
     left, right = min(at for at, _ in points), max(at for at, _ in points)
     low, high = min(0.0, *(value for _, value in points)), max(value for _, value in points)
     high = high if high > low else low + 1

@@ -20,16 +20,23 @@ Json = dict[str, Any]
 ROOT: Final = Path(__file__).parents[1]
 DASHBOARDS: Final = ROOT / "deploy/grafana"
 ALERTS: Final = ROOT / "deploy/prometheus/alerts.yml"
-ALERT_LIST: Final = "Which alerts fire"
+ALERT_LIST: Final = "Firing alerts"
 
 GOOD, LOOK, BAD, WORSE, CALM, BUSY, GONE = "green", "orange", "red", "dark-red", "blue", "yellow", "text"
 MEANINGS: Final[dict[str, dict[str, str]]] = {
     "state": {
         **{"requested": "light-blue", "starting": "super-light-blue", "recording": CALM, "stopping": BUSY},
-        **{"uploading": "semi-dark-blue", "verifying": "dark-blue", "incomplete": LOOK, "verified": GOOD},
-        **{"defective": BAD, "unproven": "purple", "failed": WORSE, "cancelled": GONE, "pending": CALM, "dead": BAD},
+        **{"uploading": "purple", "verifying": "light-purple", "incomplete": LOOK, "verified": GOOD},
+        **{
+            "defective": BAD,
+            "unproven": "dark-purple",
+            "failed": WORSE,
+            "cancelled": GONE,
+            "pending": CALM,
+            "dead": BAD,
+        },
     },
-    "verdict": {"verified": GOOD, "incomplete": LOOK, "defective": BAD, "unreachable": "purple"},
+    "verdict": {"verified": GOOD, "incomplete": LOOK, "defective": BAD, "unreachable": "dark-purple"},
     "severity": {"error": BAD, "warning": LOOK, "info": CALM},
     "outcome": {
         **{"ok": GOOD, "accepted": GOOD, "delivered": GOOD, "missing": CALM, "duplicate": CALM, "skipped": GONE},
@@ -39,16 +46,34 @@ MEANINGS: Final[dict[str, dict[str, str]]] = {
     },
     "status": {"2..": GOOD, "3..": CALM, "4..": LOOK, "5..": BAD},
     "resolution": {"hd": CALM, "full_hd": "purple"},
+    # Neither good nor bad, so none of these is green, orange or red.
+    "operation": {
+        **{"acquire": "light-blue", "start": CALM, "query": "purple", "update": "light-purple", "stop": BUSY},
+        **{"get": CALM, "list": "purple", "head": "light-blue", "put": BUSY, "ncs_ips": GONE},
+    },
+    "step": {
+        **{"acquire": "light-blue", "start": CALM, "query": "purple", "stop": BUSY, "look": "super-light-blue"},
+        **{"verify": "dark-blue", "updateonhold": "light-purple", "updatertmp": "light-yellow", "updatestorage": GONE},
+    },
+    "cause": {
+        **{"end_unannounced": CALM, "files_late": "light-blue", "recorder_alive": BAD, "start_unanswered": "purple"},
+        **{"stop_ignored": LOOK},
+    },
+    "class": {
+        **{"late_start": CALM, "ended_early": LOOK, "gap": BAD, "damaged": WORSE, "failover": "purple"},
+        **{"restart": "light-purple"},
+    },
+    "kind": {"slice": CALM, "playlist": "light-blue", "mp4": "purple"},
 }
 """What the values of a label mean, as colours. Values of `status` are patterns."""
 
 PERCENTILES: Final = {"p10": "purple", "p50": CALM, "p95": LOOK, "p99": BAD}
 SERIES: Final = {
-    **{"verified": GOOD, "covered": CALM, "lost": BAD, "doubled": CALM, "due": LOOK, "running": CALM},
-    **{"asked for": GONE, "no database": BAD, "endpoints failing": BAD, "missed": BAD, "restarts": LOOK},
-    **{"5 min": BAD, "1 h": LOOK, "6 h": CALM, "jumped over": LOOK, "came later": CALM, "other host": LOOK},
+    **{"verified": GOOD, "covered": CALM, "lost": BAD, "duplicate": CALM, "overdue": LOOK, "running": CALM},
+    **{"requested": GONE, "no database": BAD, "endpoints failing": BAD, "missed": BAD, "restarts": LOOK},
+    **{"5 min": BAD, "1 h": LOOK, "6 h": CALM, "missing": LOOK, "out of order": CALM, "other host": LOOK},
     **{"beyond the wanted end": BAD, "rejected a second": BAD, "answered 503 a second": BAD, "tasks": BAD},
-    **{"endpoint, p95": "purple"},
+    **{"endpoint, p95": "purple", "delay, p95 (right)": LOOK},
 }
 """Series whose legend is fixed."""
 
@@ -105,6 +130,8 @@ def _override(name: str, *, color: str | None = None, shown: str | None = None) 
         properties.append({"id": "displayName", "value": shown})
     if color is not None:
         properties.append({"id": "color", "value": {"mode": "fixed", "fixedColor": color}})
+    if "(right)" in name:
+        properties += [{"id": "custom.axisPlacement", "value": "right"}, {"id": "unit", "value": "s"}]
     if "expected" in name:
         properties.append({"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}})
     matcher = "byRegexp" if name.startswith("/") else "byName"
@@ -114,7 +141,7 @@ def _override(name: str, *, color: str | None = None, shown: str | None = None) 
 def _alert_columns(alerts: list[Json]) -> list[Json]:
     """Severity in colour, and the runbook of each alert as a link into the documents."""
     anchors = {
-        alert["alert"]: {"text": alert["annotations"]["runbook"].partition("#")[2], "index": number}
+        alert["alert"]: {"text": alert["annotations"]["runbook_url"].partition("#")[2], "index": number}
         for number, alert in enumerate(alerts)
     }
     severities = {"page": {"color": BAD, "index": 0}, "ticket": {"color": LOOK, "index": 1}}

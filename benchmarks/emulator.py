@@ -221,7 +221,7 @@ def memory_mb(root: int) -> float:
 async def emulator(folder: Path) -> AsyncIterator[tuple[int, str]]:
     """A running emulator: its process id and its URL."""
     (folder / "emulator.toml").write_text(SETTINGS)
-    command = [sys.executable, "-m", "emulator.cli", "serve", "--config", str(folder / "emulator.toml")]
+    command = [sys.executable, "-m", "emulator", "serve", "--config", str(folder / "emulator.toml")]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:

@@ -8,6 +8,8 @@ import numpy as np
 
 from emulator.media import AAC_FRAME, RATE, Encoder, Form, Mp4Writer, Packet, mux_slice
 from emulator.picture import Picture
+from service.media.discovery import FoundRecording, Wanted
+from service.media.expectation import Expectation
 
 FORM = Form(1280, 720, 15, 250, 0, 60)
 SECONDS = 16  # a whole number of AAC frames
@@ -61,6 +63,12 @@ def write(folder: Path, hours: int) -> None:
         writer.close()
     (folder / f"{STEM}.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
     (folder / "whole").touch()
+
+
+def expected(prefix: str, hours: int) -> Expectation:
+    """What the recording should hold: its whole length."""
+    found = FoundRecording(prefix, SID, CNAME, slices=hours * 3600 // SECONDS, mp4s=1)
+    return found.expectation(BEGIN + 1e6, Wanted(BEGIN, BEGIN + hours * 3600))
 
 
 def utc17(at: float) -> str:

@@ -20,8 +20,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from benchmarks import recordings
-from benchmarks.stores import MANY, running
+from benchmarks.stores import CPU, MANY, running
 from emulator.s3_server import S3Server
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
-from service.media.discovery import FoundRecording, Wanted
-from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Verdict
 from service.serving import calm_interpreter
@@ -48,7 +48,6 @@ LATENCY = 0.05
 FLEET = 500
 DECODE = "1 h, PyAV decodes the slices, disk"
 DECODE_MP4 = "1 h, PyAV decodes the MP4 file, disk"
-AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -89,12 +88,6 @@ def _cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def expected(prefix: str, hours: int) -> Expectation:
-    """What the recording should hold: its whole length."""
-    found = FoundRecording(prefix, recordings.SID, recordings.CNAME, slices=hours * 3600 // recordings.SECONDS, mp4s=1)
-    return found.expectation(recordings.BEGIN + 1e6, Wanted(recordings.BEGIN, recordings.BEGIN + hours * 3600))
-
-
 def upload(server: S3Server, folder: Path, prefix: str) -> None:
     client = server.client()
     for name in sorted(_names(folder)):
@@ -115,7 +108,7 @@ class Bench:
             await bucket.presign("warm-up", 1)
 
             async def work() -> tuple[int, int]:
-                report = await judge_recording(bucket, expected(f"{hours}h/", hours), level, seed=1)
+                report = await judge_recording(bucket, recordings.expected(f"{hours}h/", hours), level, seed=1)
                 if report.verdict is not Verdict.VERIFIED or report.level is not level:
                     raise RuntimeError(
                         f"{report.verdict} at {report.level}: {[one.text for one in report.findings][:3]}"
@@ -176,20 +169,27 @@ class Bench:
             return await cost(3, work)
 
     async def fleet(self, endpoint: str) -> Cost:
-        turns = asyncio.Semaphore(AT_ONCE)
-        async with self.bucket(endpoint) as bucket:
+        """The fleet, judged by one process a core as so many workers would."""
+        cores = len(os.sched_getaffinity(0))
+        parts = [(FLEET * one // cores, FLEET * (one + 1) // cores) for one in range(cores)]
 
-            async def one(number: int) -> tuple[int, int]:
-                async with turns:
-                    report = await judge_recording(bucket, expected(f"r{number:04d}/", 1), Level.STRUCTURE, seed=number)
-                assert report.verdict is Verdict.VERIFIED, report.findings[:3]
-                return report.requests, report.bytes_read
+        async def part(first: int, end: int) -> tuple[int, int]:
+            command = [sys.executable, "-m", "benchmarks.fleet", endpoint, self.keys.access_key, str(first), str(end)]
+            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+            told, _ = await process.communicate()
+            requests, size = json.loads(told)
+            return requests, size
 
-            async def work() -> tuple[int, int]:
-                done = await asyncio.gather(*map(one, range(FLEET)))
-                return sum(requests for requests, _ in done), sum(size for _, size in done)
+        async def work() -> tuple[int, int]:
+            done = await asyncio.gather(*(part(*one) for one in parts))
+            return sum(requests for requests, _ in done), sum(size for _, size in done)
 
-            return await cost(1, work)
+        return await cost(1, work)
+
+    async def cpu_of(self, endpoint: str) -> float:
+        """How many seconds of CPU a mapped store has used."""
+        async with self.http.get(f"{endpoint}/{BUCKET}/{CPU}") as answer:
+            return float(await answer.text())
 
     async def lag(self, endpoint: str) -> tuple[Cost, float, float]:
         """Listing a hundred thousand keys, with the longest and the 99.9th percentile delay of a task that only
@@ -238,23 +238,30 @@ async def ffprobe(hours: int) -> Cost:
     return await cost(1, work)
 
 
-async def decoded(hours: int, pattern: str) -> Cost:
+async def decoded(hours: int, pattern: str, *, processes: int = 1) -> Cost:
     """Every picture and sound of all files of one kind, decoded by PyAV as it does by itself: one after the other, in
-    one thread."""
-
-    def work_through() -> int:
-        size = 0
-        for path in sorted(FOLDERS[hours].glob(pattern)):
-            size += path.stat().st_size
-            with av.open(str(path)) as container:
-                for _ in container.decode():
-                    pass
-        return size
+    one thread of each process."""
+    paths = sorted(FOLDERS[hours].glob(pattern))
+    size = sum(path.stat().st_size for path in paths)
 
     async def work() -> tuple[None, int]:
-        return None, await asyncio.to_thread(work_through)
+        if processes == 1:
+            await asyncio.to_thread(_decode_all, [str(path) for path in paths])
+            return None, size
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            loop = asyncio.get_running_loop()
+            parts = [[str(path) for path in paths[one::processes]] for one in range(processes)]
+            await asyncio.gather(*(loop.run_in_executor(pool, _decode_all, part) for part in parts))
+        return None, size
 
     return await cost(1, work)
+
+
+def _decode_all(paths: list[str]) -> None:
+    for path in paths:
+        with av.open(path) as container:
+            for _ in container.decode():
+                pass
 
 
 async def measure(chosen: argparse.Namespace, server: S3Server) -> dict[str, Any]:
@@ -295,8 +302,13 @@ async def fill(figures: Figures, chosen: argparse.Namespace, server: S3Server) -
         if shutil.which("ffprobe"):
             figures["1 h, ffprobe -count_packets, disk"] = await ffprobe(1)
         figures[DECODE] = await decoded(1, "*.ts")
+        cores = len(os.sched_getaffinity(0))
+        figures[f"{DECODE}, {cores} processes"] = await decoded(1, "*.ts", processes=cores)
         figures[DECODE_MP4] = await decoded(1, "*.mp4")
-        figures[f"{FLEET} x 1 h, structure"] = await bench.fleet(mapped)
+        before = await bench.cpu_of(mapped)
+        figures[f"{FLEET} x 1 h, structure"] = fleet = await bench.fleet(mapped)
+        used = round(await bench.cpu_of(mapped) - before, 1)
+        figures[f"{FLEET} x 1 h, the store beside it"] = Cost(fleet.wall, used)
 
 
 def ratios(figures: Figures) -> dict[str, float]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import signal
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from pydantic import ValidationError
@@ -22,19 +23,37 @@ from emulator.pagecheck.command import check_page_command
 from emulator.s3_server import S3Server
 from emulator.settings import load, with_script
 
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+
 
 class _Commands(click.Group):
-    """Ends with 130 on Ctrl-C, as shells have it: 1 is a verdict here."""
+    """Ends as shells have it, since 1 is a verdict: with 130 on Ctrl-C, with 141 where its output's reader has gone."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            result = super().invoke(context)
+            sys.stdout.flush()
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(130)
+        except BrokenPipeError:
+            sys.exit(141)
+        return result
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add it with the whole first sentence of its help: click cuts what is longer than a line."""
+        cmd.short_help = " ".join((cmd.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+        super().add_command(cmd, name)
 
 
-@click.group(cls=_Commands)
+def _bucket_names(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _BUCKET.fullmatch(name):
+            raise click.BadParameter(f"{name!r}: a bucket has 3 to 63 characters of a to z, 0 to 9, . and -")
+    return names
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pagereel")
 def main() -> None:
     """Emulate Agora Cloud Recording in web page mode."""
@@ -101,7 +120,7 @@ def faults_list() -> None:
 
 
 @main.command(name="s3")
-@click.option("--bucket", "buckets", multiple=True, help="Create this bucket (repeatable).")
+@click.option("--bucket", "buckets", multiple=True, callback=_bucket_names, help="Create this bucket (repeatable).")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 chooses a free port.")
 def s3_command(buckets: tuple[str, ...], port: int) -> None:
     """Run a real S3 server with temporary data, and print its endpoint and keys as one line of JSON."""
@@ -141,7 +160,3 @@ async def _check(receiver: Receiver, rtc: bool) -> bool:
         print(f"{result.event:>4}  {answer}  {result.seconds:.3f} s")
         passed = passed and result.passed
     return passed
-
-
-if __name__ == "__main__":
-    main()

@@ -75,7 +75,7 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse(key, "must be a number")
         if not low <= value <= high:
-            raise self.refuse(key, f"must be from {low:g} to {high:g}")
+            raise self.refuse(key, f"must be from {low:.15g} to {high:.15g}")
         return value
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:

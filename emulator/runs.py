@@ -8,6 +8,7 @@ For: having the packets of any run of frames when their time has come. It must n
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -19,6 +20,7 @@ from emulator.media import AAC_FRAME, RATE, Encoder, Form, Packet
 from emulator.picture import Picture, Scene
 from emulator.view import Run
 
+logger = logging.getLogger(__name__)
 # 8 s hold a whole number of AAC frames (375) and of frames at any whole rate.
 _LOOP_SECONDS = 8
 _LOOP_AUDIO_FRAMES = _LOOP_SECONDS * RATE // AAC_FRAME
@@ -96,7 +98,9 @@ class _LiveRun:
         while not self._stopped.wait(max(0.0, self._due(frame) - self._clock.now())):
             late = self._clock.now() - self._due(frame)
             if late > _GIVE_UP_FRAMES_AFTER_SECONDS:
-                frame += int(late * self._form.fps)
+                skipped = int(late * self._form.fps)
+                frame += skipped
+                logger.warning("this machine is too slow: %d pictures in a row are not recorded", skipped)
             group_now = (frame - self._first) // self._form.gop
             plane = self._picture.draw(round(self._due(frame) * 1000), frame)
             video = self.template.encode_picture(plane, frame, key=group_now != group)

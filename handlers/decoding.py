@@ -6,7 +6,8 @@ A wrong value is never shown in the error: it may be a URL with a secret. Nothin
 import asyncio
 import json
 import re
-from collections.abc import Iterable
+from codecs import BOM_UTF8
+from collections.abc import Collection, Iterable
 from typing import Any, NoReturn, TypeVar, cast
 
 import orjson
@@ -17,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from handlers.keys import LIMITS
 from handlers.problems import UNREADABLE
-from handlers.refusals import suggest, summary, words_of
+from handlers.refusals import refuse_null, refuse_unknown, summary, words_of
 from service.errors import Code, FieldError, ServiceError, invalid
 from service.operations import Idempotency
 
@@ -29,7 +30,6 @@ _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,4})\"?\s*", re.IGNORECASE)
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
-_MESSAGES = {"missing": "is required", "extra_forbidden": "is unknown"}
 
 
 def refuse_oversize(request: web.Request) -> None:
@@ -39,17 +39,54 @@ def refuse_oversize(request: web.Request) -> None:
         raise web.HTTPRequestEntityTooLarge(most, size)
 
 
-async def read_body(request: web.Request, kind: type[T]) -> T:
-    """The JSON body as a `kind`. Raises `invalid`, or aiohttp's 408, 413 and 415."""
+async def read_body(request: web.Request, kind: type[T], *, optional: bool = False, fixed: Collection[str] = ()) -> T:
+    """The JSON body as a `kind`. `optional`: no body means `{}`. `fixed`: fields of the resource that this call cannot
+    change. Raises `invalid`, or aiohttp's 408, 413 and 415."""
+    return _validate(kind, _plain(parse_json(await receive_body(request, optional=optional))), "/", fixed)
+
+
+async def receive_body(request: web.Request, *, optional: bool = False) -> bytes:
+    """The bytes of a JSON body; `{}` where there is none and it is `optional`. Raises aiohttp's 408, 413 and 415."""
+    if optional and not (await _read_content(request)).strip():
+        return b"{}"
+    _refuse_other_types(request)
+    return await _read_content(request)
+
+
+async def refuse_fields(request: web.Request, parameters: Iterable[str]) -> None:
+    """Refuse what a body says to a call that takes none: its sender means something by it. An empty body and `{}` say
+    nothing, whatever their type. `parameters`: what the call takes in its query."""
+    if not request.can_read_body:
+        return
+    content = await _read_content(request)
+    if b"".join(content.split()) in (b"", b"{}"):
+        return
+    _refuse_other_types(request)
+    value = parse_json(content)
+    if not isinstance(value, dict):
+        raise invalid("", "must be empty: this call takes no fields")
+    known = set(parameters)
+    _raise_all(
+        FieldError(
+            f"/{name[:100]}",
+            f"belongs into the query: ?{name}=…" if name in known else "is unknown: this call takes no fields",
+        )
+        for name in list(value)[:_MAX_ERRORS]
+    )
+
+
+def _refuse_other_types(request: web.Request) -> None:
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise web.HTTPUnsupportedMediaType
+
+
+async def _read_content(request: web.Request) -> bytes:
     refuse_oversize(request)
     try:
         async with asyncio.timeout(request.app[LIMITS].read_seconds):
-            content = await request.read()
+            return await request.read()
     except (TimeoutError, ConnectionError):  # silent, or gone; aiohttp itself would log the latter with a traceback
         raise web.HTTPRequestTimeout from None
-    return _validate(kind, parse_json(content), "/")
 
 
 def read_query(request: web.Request, kind: type[T]) -> T:
@@ -73,13 +110,24 @@ def decode_form(given: dict[str, Any], kind: type[T]) -> T:
 
 
 async def read_idempotency(request: web.Request) -> Idempotency | None:
-    """The caller's `Idempotency-Key` with the body it came with; None without the header."""
+    """The caller's `Idempotency-Key` with the body it came with, which has been read; None without the header. The
+    same values make the same request, however they are written."""
     keys = request.headers.getall("Idempotency-Key", [])
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters, sent once")
-    return Idempotency(keys[0], await request.read())
+    raw = await request.read()
+    return Idempotency(keys[0], orjson.dumps(_plain(orjson.loads(raw)), option=orjson.OPT_SORT_KEYS), raw)
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value with every number in one form: 5.0 and 5 are the same."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def read_wait(request: web.Request) -> int:
@@ -95,6 +143,8 @@ def read_wait(request: web.Request) -> int:
 
 def parse_json(content: bytes) -> object:
     """The value of a JSON text. Stricter than JSON: no NaN, no duplicate names, no lone surrogates, bounded depth."""
+    if (wrong := _wrong_text(content)) is not None:
+        raise ServiceError(Code.INVALID, wrong, detail=UNREADABLE)
     try:
         value = orjson.loads(content)
         json.loads(content, object_pairs_hook=_refuse_duplicates)
@@ -106,16 +156,37 @@ def parse_json(content: bytes) -> object:
     return value
 
 
+def _wrong_text(content: bytes) -> str | None:
+    """Why the bytes of a body cannot be JSON, or None."""
+    if not content.strip():
+        return "The body is empty; it must be a JSON object."
+    if content.startswith(BOM_UTF8):
+        return "The body begins with a byte order mark, which JSON does not allow."
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return f"The body is not UTF-8: byte {error.start + 1} cannot be read."
+    return None
+
+
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise ServiceError(Code.INVALID, "The body has a duplicate name in an object.", detail=UNREADABLE)
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise ServiceError(Code.INVALID, f"The body has the name {_quoted(name)} twice.", detail=UNREADABLE)
+        seen.add(name)
 
 
-def _validate(kind: type[T], value: object, root: str) -> T:
+def _quoted(name: str) -> str:
+    """A name of a body, in printable ASCII and cut short."""
+    return json.dumps(name[:64])
+
+
+def _validate(kind: type[T], value: object, root: str, fixed: Collection[str] = ()) -> T:
     try:
         return cast(T, adapter(kind).validate_python(value))
     except ValidationError as error:
-        _refuse(error.errors(include_url=False, include_context=True, include_input=False), root, kind)
+        _refuse(error.errors(include_url=False, include_context=True), root, kind, fixed)
 
 
 def adapter(kind: type[Any]) -> TypeAdapter[Any]:
@@ -132,12 +203,16 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
     return _FIELDS[kind]
 
 
-def _refuse(details: Iterable[ErrorDetails], root: str, kind: type[Any]) -> NoReturn:
+def _refuse(details: Iterable[ErrorDetails], root: str, kind: type[Any], fixed: Collection[str]) -> NoReturn:
     found: dict[FieldError, None] = {}
     for detail in details:
-        found[FieldError(_pointer(detail, root), _message(detail, kind))] = None
+        found[FieldError(_pointer(detail, root), _message(detail, kind, fixed))] = None
         if len(found) == _MAX_ERRORS:
             break
+    _raise_all(found)
+
+
+def _raise_all(found: Iterable[FieldError]) -> NoReturn:
     errors = tuple(found)
     sentence = summary([(error.pointer, error.message) for error in errors])
     raise ServiceError(Code.INVALID, sentence, errors=errors) from None
@@ -151,10 +226,14 @@ def _pointer(detail: ErrorDetails, root: str) -> str:
     return "".join("/" + step.replace("~", "~0").replace("/", "~1")[:100] for step in steps)
 
 
-def _message(detail: ErrorDetails, kind: type[Any]) -> str:
-    cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, ValueError):
-        return str(cause)
-    if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
-        return _MESSAGES["extra_forbidden"] + suggest(str(detail["loc"][0]), _names(kind))
-    return _MESSAGES.get(detail["type"]) or words_of(detail)
+def _message(detail: ErrorDetails, kind: type[Any], fixed: Collection[str]) -> str:
+    at_top, cause = len(detail["loc"]) == 1, detail.get("ctx", {}).get("error")
+    if detail["type"] == "missing":
+        return "is required"
+    if detail["type"] == "extra_forbidden":
+        return refuse_unknown(str(detail["loc"][0]), _names(kind), fixed) if at_top else "is unknown"
+    message = str(cause) if isinstance(cause, ValueError) else words_of(detail)
+    if at_top and detail["input"] is None:
+        name = str(detail["loc"][0])
+        return refuse_null(name, message, required=name in kind.__required_keys__, changing=bool(fixed))
+    return message

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# In a query, a + that is not written as %2B is a blank.
+_LOST_PLUS = re.compile(r"[0-9Tt:.-]{19,29} \d\d:\d\d", re.ASCII)
 _YEAR_10000 = 253_402_300_800
 _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000Z"]})
 
@@ -15,7 +17,8 @@ _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": [
 def parse_instant(text: object) -> float:
     """Unix seconds of an RFC 3339 instant; ValueError (with a text for the caller) without an offset or a real date."""
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
-        raise ValueError('must be an instant with an offset, such as "2026-01-31T09:30:00Z"')
+        hint = "; write + as %2B" if isinstance(text, str) and _LOST_PLUS.fullmatch(text) else ""
+        raise ValueError('must be an instant with an offset, such as "2026-01-31T09:30:00Z"' + hint)
     try:
         at = datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):

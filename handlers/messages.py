@@ -41,8 +41,8 @@ async def deliveries(request: web.Request) -> web.Response:
 
 
 async def redrive(request: web.Request) -> web.Response:
-    """Tries dead deliveries again, from the start of their schedule: all of them, or those that are named."""
-    body = await read_body(request, RedriveBody)
+    """Tries dead deliveries again, from the start of their schedule: those that are named, or without a body all."""
+    body = await read_body(request, RedriveBody, optional=True)
     count = await request.app[OPERATIONS].outgoing.redrive(
         request[CALLER], endpoint=body.get("endpoint"), message_ids=body.get("messages")
     )

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from handlers import problems
-from handlers.keys import CALLER, OPERATIONS, REQUEST_ID
+from handlers.keys import CALLER, LIMITS, OPERATIONS, REQUEST_ID
 from metrics.http import OTHER, RouteMeter
 from service.errors import Code, ServiceError
 from service.operations import Caller, Scope
@@ -59,6 +59,9 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         if after := problems.retry_after(error):
             headers["Retry-After"] = after
         return _problem(request, problems.status_of(error), problems.render_error(error, request[REQUEST_ID]), headers)
+    except web.HTTPRequestEntityTooLarge:
+        most = request.app[LIMITS].max_body_bytes
+        return _problem(request, 413, problems.render_too_large(most, request[REQUEST_ID]), {})
     except web.HTTPException as error:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _problem(request, error.status, problems.render_status(error.status, request[REQUEST_ID]), headers)

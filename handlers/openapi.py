@@ -7,7 +7,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from handlers.decoding import adapter
-from handlers.meanings import BODIES, MEANINGS_OF_FIELDS, example, field_of
+from handlers.examples import BODIES, example
+from handlers.meanings import MEANINGS_OF_FIELDS, field_of
 from handlers.problems import MEANINGS, MEDIA_TYPE, Problem
 from handlers.registry import Header, Route
 from handlers.resources.accounts import MessageView
@@ -22,10 +23,15 @@ Every call under `/v1` needs a token: `Authorization: Bearer …`. Each operatio
 Another owner's recording is 404.
 
 Instants are RFC 3339 with an offset; lengths end in `_seconds`, sizes in `_bytes`. Unknown fields, wrong types and \
-values out of range are refused, naming the field, and change nothing.
+values out of range are refused, naming the field, and change nothing. So is a body of a call that takes none, also \
+of a GET; an empty one and `{}` say nothing. A number without a fraction is a whole number, also written `2.0`; null \
+is no value of any field: leave the field out.
+
+`GET /` leads a browser to the console, and tells programs name, version and what is where.
 
 Every answer has `X-Request-Id`: the caller's own where it sent one (at most 64 letters, digits, `.`, `_`, `-`), else \
-a new one. Every error is `application/problem+json`; a method that a path does not have is 405."""
+a new one. Every error is `application/problem+json`; a method that a path does not have is 405. What is no HTTP, such \
+as a path of 9 kB or a header twice, is 400 in plain text, without both."""
 
 _VARIABLE_TEXTS = {
     "recordings": "The recording's id",
@@ -119,7 +125,7 @@ def _operation(route: Route, schemas: dict[str, Json]) -> Json:
     }
     if route.body is not None:
         content = {"schema": _ref(route.body), "example": BODIES[route.body.__name__]}
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        operation["requestBody"] = {"required": not route.body_optional, "content": {"application/json": content}}
     return operation
 
 

@@ -113,7 +113,7 @@ def _operation(method: str, path: str, operation: Json) -> Iterator[Block]:
     for status, answer in operation["responses"].items():
         if "$ref" not in answer and (sample := _sample(answer)) is not None:
             yield Code(f"Example answer, {status}", sample, "json")
-    inputs = tuple(Input(given["name"], given["in"], _hint(given)) for given in operation["parameters"])
+    inputs = tuple(Input(given["name"], given["in"], _placeholder(given)) for given in operation["parameters"])
     yield Call(method, path, inputs, body)
 
 
@@ -129,6 +129,13 @@ def _hint(parameter: Json) -> str:
     """What an empty input shows."""
     samples = parameter["schema"].get("examples")
     return str(samples[0]) if samples else ""
+
+
+def _placeholder(parameter: Json) -> str:
+    """What an empty input of a form shows: an example, or the values that it takes."""
+    schema = parameter["schema"]
+    words = type_text(schema).replace("`", "")
+    return _hint(parameter) or ("" if "$ref" in str(schema) or words.endswith("string") else words)
 
 
 def _curl(method: str, path: str, operation: Json, body: str | None) -> str:
@@ -165,7 +172,7 @@ def _webhooks(document: Json) -> Iterator[Block]:
         ),
     )
     yield Paragraph(f"Body: {_content_text(first['requestBody'])}.")
-    yield Code("Example body", _sample(first["requestBody"]) or "", "json", brief=True)
+    yield Code("Example body", _sample(hooks["recording.verified"]["requestBody"]) or "", "json", brief=True)
 
 
 def _facts(operation: Json) -> str:
@@ -222,23 +229,20 @@ def type_text(schema: Json) -> str:
     if "anyOf" in schema:
         return " or ".join(type_text(part) for part in schema["anyOf"])
     if "enum" in schema:
-        return " or ".join(f"`{_literal(value)}`" for value in schema["enum"])
+        return " or ".join(f"`{value}`" for value in schema["enum"])
     kind = str(schema.get("format") or schema.get("type", "any"))
     if kind == "array":
-        return f"list of {type_text(schema.get('items', {}))}"
+        most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""
+        return f"list of {type_text(schema.get('items', {}))}{most}"
     return kind + _bounds(schema)
-
-
-def _literal(value: object) -> str:
-    return "[" + ", ".join(f'"{part}"' for part in value) + "]" if isinstance(value, list) else str(value)
 
 
 def _bounds(schema: Json) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
-        return f" {low:g} to {high:g}"
+        return f" {low:.15g} to {high:.15g}"
     if low is not None:
-        return f" ≥ {low:g}"
+        return f" ≥ {low:.15g}"
     for limit, unit in (("maxProperties", "entries"), ("maxLength", "characters")):
         if limit in schema:
             return f", at most {schema[limit]} {unit}"

@@ -38,7 +38,9 @@ nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; box-sizing: bor
 border-right: 1px solid var(--line) } }
 input, textarea, button { font: inherit; color: inherit; background: light-dark(#fff, #14171c); \
 border: 1px solid var(--line); border-radius: .3rem; padding: .3rem .5rem; box-sizing: border-box }
-nav input { width: 100% } textarea { width: 100%; min-height: 9rem; font: .85rem/1.4 ui-monospace, monospace }
+::placeholder { color: light-dark(#5f6773, #98a1ae); opacity: 1 }
+nav input { width: 100%; font-weight: 400 } \
+textarea { width: 100%; min-height: 9rem; font: .85rem/1.4 ui-monospace, monospace }
 button { background: var(--link); color: light-dark(#fff, #14171c); border: 0; padding: .4rem 1rem; cursor: pointer }
 details { margin: .5rem 0 } main summary { cursor: pointer; color: var(--link) }
 pre { background: var(--soft); padding: .7rem .9rem; overflow-x: auto; max-height: 32rem; border-radius: .3rem; \
@@ -49,7 +51,8 @@ align-items: center }
 .try output { display: block; white-space: pre-wrap; font: .84rem/1.45 ui-monospace, monospace }
 .try output:not(:empty) { background: var(--soft); border-radius: .3rem; padding: .7rem .9rem }
 .try label code { justify-self: start }
-@media (max-width: 40rem) { .try label { grid-template-columns: 1fr } main { padding: 1rem } }
+@media (max-width: 40rem) { .try label { grid-template-columns: 1fr } main { padding: 1rem } \
+th, td { padding-right: .5rem } table { font-size: .88rem } }
 """
 _SCRIPT: Final = (Path(__file__).with_name("docs.js")).read_text(encoding="utf-8")
 STYLE_HASH: Final = "sha256-" + b64encode(sha256(_STYLE.encode()).digest()).decode()
@@ -80,9 +83,10 @@ def render_markdown(blocks: Iterable[Block]) -> str:
 def _navigation(blocks: Sequence[Block]) -> str:
     """Every heading of the second level, with those of the third below it; types and errors folded."""
     parts = [
-        '<p class="scripted-only"><label>Token for trying <input id="token" type="password" autocomplete="off" '
+        '<p class="scripted-only"><label>Token for “Try it” <input id="token" type="password" autocomplete="off" '
         'placeholder="prl_…"></label></p>',
-        '<p class="scripted-only"><input id="filter" type="search" placeholder="Filter" aria-label="Filter"></p>',
+        '<p class="scripted-only"><input id="filter" type="search" placeholder="Filter routes and types" '
+        'aria-label="Filter routes and types"></p>',
     ]
     groups: list[tuple[Heading, list[Heading]]] = []
     for block in blocks:

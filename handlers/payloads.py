@@ -6,6 +6,7 @@ URL rules, width × height, instants against now and each other) is judged by th
 stored under an idempotency key first, so a repeated request is not refused because its `start_at` has passed meanwhile.
 """
 
+import re
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal, NotRequired, Required
 
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from typing_extensions import TypedDict
 
 from handlers.instants import InstantIn
+from service.errors import invalid
 from service.operations import RecordingFilter, Wish
 from service.recording import Parameters, RestartRule, State
 from service.report import Level
@@ -43,7 +45,10 @@ LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,32}$")]
 LabelValue = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=128), AfterValidator(_within_128_bytes)
 ]
-Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=16, description="Values have at most 128 bytes")]
+Labels = Annotated[
+    dict[LabelKey, LabelValue],
+    Field(max_length=16, description="Keys: 1 to 32 of a to z, 0 to 9, `_`, `.`, `-`. Values have at most 128 bytes"),
+]
 PageUrl = Annotated[
     str,
     StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=16384),
@@ -60,7 +65,10 @@ LevelIn = Annotated[
 FileTypes = Annotated[
     list[str],
     AfterValidator(_known_files),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "enum": [["hls"], ["hls", "mp4"]]}),
+    # No `enum` of lists: generators of clients leave out a call whose body has one.
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "string", "enum": ["hls", "mp4"]}, "minItems": 1, "maxItems": 2}
+    ),
 ]
 
 
@@ -100,7 +108,14 @@ class StartBody(TypedDict, total=False):
             description="Whether another attempt is made when one surely ended by a failure that another may not meet"
         ),
     ]
-    max_restarts: Annotated[int, Field(ge=0, le=20, description="At most so many more attempts, within the hours left")]
+    max_restarts: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=20,
+            description="At most so many more attempts, within the hours left. Needs `restart` `on_failure`",
+        ),
+    ]
     start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
     stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
     record_for_seconds: Annotated[
@@ -109,6 +124,13 @@ class StartBody(TypedDict, total=False):
             ge=1,
             le=719 * 3600,
             description="Stop after so long of recording: sets `stop_at` when it begins to record. Excludes `stop_at`",
+        ),
+    ]
+    sound: Annotated[
+        bool,
+        Field(
+            description="Whether the page makes sound. `false`: silence is no finding; `true`: slices without a sound "
+            "track are one, also where no slice has one. Default: the preset's"
         ),
     ]
     start_within_seconds: Annotated[
@@ -123,8 +145,11 @@ class StartBody(TypedDict, total=False):
 class ChangeBody(TypedDict, total=False):
     """What can be changed afterwards; at least one of the two."""
 
-    stop_at: Annotated[InstantIn, Field(description="After now; replaces the earlier instant")]
-    labels: Annotated[Labels, Field(description="Replaces all labels")]
+    stop_at: Annotated[
+        InstantIn,
+        Field(description="After now and the start, within `max_recording_hour`; it can be moved, not removed"),
+    ]
+    labels: Annotated[Labels, Field(description="Replaces all labels; `{}` removes them")]
 
 
 @with_config(_CLOSED_STRICT)
@@ -168,7 +193,7 @@ class ReportQuery(TypedDict, total=False):
 
 @with_config(_CLOSED_STRICT)
 class RedriveBody(TypedDict, total=False):
-    """Which dead deliveries; an empty object means all of the owner's."""
+    """Which dead deliveries; an empty object, or no body, means all of the owner's."""
 
     endpoint: Name
     messages: Annotated[list[MessageId], Field(min_length=1, max_length=1000)]
@@ -208,11 +233,19 @@ def _states(given: object) -> list[str]:
     return names
 
 
+def label_pair(text: str) -> tuple[str, str] | None:
+    """Key and value of `key=value` or `key:value`; None where it is neither. A key has neither sign in it."""
+    parts = re.split("[=:]", text, maxsplit=1)
+    return (parts[0], parts[1]) if len(parts) == 2 else None
+
+
 def _label_pairs(given: object) -> dict[str, str]:
-    pairs = [str(text).partition(":") for text in (given if isinstance(given, list) else [given])]
-    if not all(colon for _, colon, _ in pairs) or len({key for key, _, _ in pairs}) != len(pairs):
-        raise ValueError("must be key:value, each key once")
-    return {key: value for key, _, value in pairs}
+    texts = given if isinstance(given, list) else [given]
+    pairs = [label_pair(str(text)) for text in texts]
+    found = dict(pair for pair in pairs if pair is not None)
+    if len(found) != len(pairs):
+        raise ValueError("must be key=value, each key once")
+    return found
 
 
 _Number = BeforeValidator(_digits)
@@ -262,8 +295,8 @@ class ListQuery(PageQuery, _Instants, total=False):
         WithJsonSchema(
             {
                 "type": "array",
-                "items": {"type": "string", "pattern": r"^[a-z0-9_.-]{1,32}:[^\x00-\x1f\x7f]*$"},
-                "description": "`key:value`, repeatable; all must be equal",
+                "items": {"type": "string", "pattern": r"^[a-z0-9_.-]{1,32}[=:][^\x00-\x1f\x7f]*$"},
+                "description": "`key=value` or `key:value`, repeatable; all must be equal",
             }
         ),
     ]
@@ -339,16 +372,25 @@ class DeliveriesQuery(PageQuery, total=False):
 
 
 def filter_of(query: ListQuery) -> RecordingFilter:
-    """The filter that a query means."""
+    """The filter that a query means. Raises `invalid` for a span that ends before it begins."""
+    from_at, to_at = span_of(query)
     return RecordingFilter(
         states=frozenset(query.get("state", ())),
         app=query.get("app"),
         labels=query.get("label", {}),
-        from_at=query.get("from"),
-        to_at=query.get("to"),
+        from_at=from_at,
+        to_at=to_at,
         planned=query.get("planned"),
         warned=query.get("warned"),
     )
+
+
+def span_of(query: ListQuery | SpanQuery) -> tuple[float | None, float | None]:
+    """From when to when. Raises `invalid` where that is the wrong way round: an empty answer would be taken for one."""
+    from_at, to_at = query.get("from"), query.get("to")
+    if from_at is not None and to_at is not None and from_at > to_at:
+        raise invalid("?from", "is later than ?to, so nothing lies between them")
+    return from_at, to_at
 
 
 def page_of(query: PageQuery) -> tuple[str | None, int]:

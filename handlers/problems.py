@@ -28,7 +28,6 @@ STATUS: Final = {
     Code.UNAVAILABLE: 503,
     Code.INTERNAL: 500,
 }
-_STATES: Final = frozenset(State)
 _STATUS_BY_DETAIL: Final = {UNREADABLE: 400, "idempotency_mismatch": 422}
 
 
@@ -77,7 +76,7 @@ class Problem(BaseModel):
     code: Annotated[str, Field(description="A stable word for programs", examples=["invalid", "conflict"])]
     request_id: Annotated[str, Field(description="The same as in the `X-Request-Id` header")]
     reason: Annotated[str | None, Field(description="A narrower stable word, such as `idempotency_mismatch`")] = None
-    state: Annotated[State | None, Field(description="With `conflict`: where the recording is")] = None
+    state: Annotated[State | None, Field(description="With `conflict` of a recording: where it is")] = None
     errors: Annotated[list[FieldProblem] | None, Field(description="With `invalid`: every wrong field")] = None
 
 
@@ -89,10 +88,10 @@ def status_of(error: ServiceError) -> int:
 def render_error(error: ServiceError, request_id: str) -> bytes:
     """The problem document of an error of ours."""
     problem = _frame(status_of(error), error.message, request_id, code=error.code)
-    if error.detail in _STATES:
-        problem["state"] = error.detail
-    elif error.detail:
+    if error.detail:
         problem["reason"] = error.detail
+    if error.state:
+        problem["state"] = error.state
     if error.errors:
         problem["errors"] = [{"pointer": wrong.pointer, "message": wrong.message} for wrong in error.errors]
     return orjson.dumps(problem)
@@ -103,6 +102,11 @@ def render_status(status: int, request_id: str) -> bytes:
     meaning = MEANINGS.get(status)
     detail = "There is no such path here." if status == 404 else meaning and meaning.remedy
     return orjson.dumps(_frame(status, detail or "The request is not accepted.", request_id))
+
+
+def render_too_large(most: int, request_id: str) -> bytes:
+    """The problem document of a body of more than `most` bytes."""
+    return orjson.dumps(_frame(413, f"The body exceeds the limit of {most} bytes; nothing changed.", request_id))
 
 
 def retry_after(error: ServiceError) -> str | None:

@@ -8,7 +8,7 @@ from aiohttp import web
 from handlers.answers import recording_id
 from handlers.decoding import read_query
 from handlers.keys import CALLER, OPERATIONS
-from handlers.payloads import ManifestQuery, ReportQuery, SpanQuery
+from handlers.payloads import ManifestQuery, ReportQuery, SpanQuery, span_of
 from handlers.resources.evidence import render_report
 
 ENVELOPE_TYPE: Final = "application/vnd.dsse.envelope+json"
@@ -78,8 +78,6 @@ async def playlist(request: web.Request) -> web.Response:
     Its slices are presigned links: secrets, which soon expire. A recording of more than 3000 is
     asked for in spans.
     """
-    query = read_query(request, SpanQuery)
-    text = await request.app[OPERATIONS].evidence.playlist(
-        request[CALLER], recording_id(request), query.get("from"), query.get("to")
-    )
+    from_at, to_at = span_of(read_query(request, SpanQuery))
+    text = await request.app[OPERATIONS].evidence.playlist(request[CALLER], recording_id(request), from_at, to_at)
     return web.Response(text=text, content_type=PLAYLIST_TYPE, headers=_PRIVATE)

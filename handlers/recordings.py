@@ -1,6 +1,7 @@
 """The recordings: asked for, looked at, changed and stopped. Each handler decodes, calls one operation and renders."""
 
 import asyncio
+from typing import Final
 
 from aiohttp import web
 
@@ -24,6 +25,8 @@ from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, 
 from handlers.resources.recordings import CountsView, render_recording, render_recordings
 from service.errors import invalid
 from service.operations import Lost
+
+_FIXED: Final = StartBody.__annotations__.keys() - ChangeBody.__annotations__.keys()
 
 
 async def start(request: web.Request) -> web.Response:
@@ -70,7 +73,7 @@ async def read(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """Changes when the recording stops, or its labels. What is not named stays; `labels` are replaced as a whole."""
     identity = recording_id(request)
-    body = await read_body(request, ChangeBody)
+    body = await read_body(request, ChangeBody, fixed=_FIXED)
     if not body:
         raise invalid("", "must name stop_at or labels")
     recording = await request.app[OPERATIONS].change(request[CALLER], identity, **body)
@@ -80,7 +83,7 @@ async def change(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more.
 
-    409 with the reason `nothing_runs`: it has ended, and is still verified.
+    409 with the reason `nothing_runs`: it has ended already; `state` says whether it is still being verified.
     """
     recording = await request.app[OPERATIONS].stop(request[CALLER], recording_id(request))
     return recording_answer(request, recording)
@@ -136,7 +139,7 @@ async def timeline(request: web.Request) -> web.Response:
 
 
 async def explanation(request: web.Request) -> web.Response:
-    """Says in plain words why the recording is as it is: the cause, whose doing, what shows it, what to do next."""
+    """Explains the state of the recording: the cause, who is responsible, the evidence, the next step."""
     found = await request.app[OPERATIONS].evidence.explanation(request[CALLER], recording_id(request))
     return view_answer(ExplanationView.model_validate(found))
 

@@ -24,6 +24,7 @@ _PATTERNS: Final = {
     r"^rtmps?://[^\x00-\x20\x7f]+$": "must begin with rtmp:// or rtmps:// and have no blanks",
     r"^msg_[A-Za-z0-9_]{1,64}$": "must be the id of a message, msg_…",
     r"^[A-Za-z0-9_=.-]{1,512}$": "must be a cursor, as `next` gave it",
+    r"^20[0-9]{2}-(0[1-9]|1[0-2])$": 'must be a month, such as "2026-11"',
 }
 _NAMED: Final = {
     "notify": "must name an endpoint of the settings; a URL cannot be given here",
@@ -37,7 +38,12 @@ _MEANT: Final = {
     **{"width": "video_width", "height": "video_height", "fps": "video_fps", "bitrate": "video_bitrate"},
     **{"status": "state", "after": "from", "since": "from", "before": "to", "until": "to", "page": "cursor"},
     **{"per_page": "limit", "metadata": "labels", "tags": "labels", "duration": "record_for_seconds"},
+    **dict.fromkeys(("audio", "has_sound", "no_sound", "mute", "muted", "silent"), "sound"),
 }
+
+_REMOVED: Final = {"stop_at": "an end can be moved, not removed", "labels": "{} removes all labels"}
+# So many fields of a call are listed where one is unknown.
+_FEW: Final = 8
 
 
 def suggest(name: str, known: Collection[str]) -> str:
@@ -45,6 +51,25 @@ def suggest(name: str, known: Collection[str]) -> str:
     meant = _MEANT.get(name.lower())
     near = [meant] if meant in known else get_close_matches(name.lower()[:64], known, n=1, cutoff=0.75)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def refuse_unknown(name: str, known: Collection[str], fixed: Collection[str]) -> str:
+    """Why a field is refused that the call does not take: `known` are those it takes, `fixed` those it cannot change.
+    Where there are few, all are named."""
+    few = ", ".join(known) if len(known) <= _FEW else None
+    if name in fixed:
+        return f"cannot be changed afterwards; what can be changed: {few}"
+    if near := suggest(name, known):
+        return "is unknown" + near
+    return f"is unknown; this call takes {few}" if few else "is unknown"
+
+
+def refuse_null(name: str, message: str, *, required: bool, changing: bool) -> str:
+    """The refusal of a value, where that is null: the caller may mean that the field is not given, or, `changing` what
+    is there, that it is to be removed."""
+    if required:
+        return f"{message}, not null"
+    return f"{message}, not null; {_REMOVED[name] if changing else 'leave the field out to say nothing about it'}"
 
 
 def words_of(detail: ErrorDetails) -> str:

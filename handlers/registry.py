@@ -30,7 +30,8 @@ class Route:
     """One method on one path. The handler's docstring is the description that callers read.
 
     `scope` None: open to everybody. `answer` is the model of a success or the media type of a document. `errors` are
-    statuses beyond those that follow from the other fields.
+    statuses beyond those that follow from the other fields. `body_optional`: no body means `{}`. `however_late`: it is
+    done also for a caller who has hung up; every other call that changes something is not.
     """
 
     method: str
@@ -42,10 +43,12 @@ class Route:
     status: int = 200
     scope: Scope | None = None
     body: type[Any] | None = None
+    body_optional: bool = field(default=False, kw_only=True)
     query: type[Any] | None = None
     headers: tuple[Header, ...] = ()
     answer_headers: tuple[Header, ...] = ()
     errors: tuple[int, ...] = ()
+    however_late: bool = False
 
     @property
     def name(self) -> str:
@@ -62,6 +65,11 @@ class Route:
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
     @property
+    def needs_caller(self) -> bool:
+        """Whether it is done only for a caller who still waits."""
+        return self.method != "GET" and not self.however_late
+
+    @property
     def error_statuses(self) -> tuple[int, ...]:
         """Every status other than success that the route can answer. (405 is a path's, not a route's.)"""
         statuses = {500, *self.errors}
@@ -69,6 +77,6 @@ class Route:
             statuses |= {401, 403, 422, 429, 503}
         if self.variables:
             statuses |= {404}
-        if self.body is not None:
+        if self.method != "GET":  # also where it takes no body: one that says something is refused
             statuses |= {400, 408, 413, 415, 422}
         return tuple(sorted(statuses))

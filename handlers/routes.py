@@ -1,13 +1,17 @@
 """The registry: every route of the API listener, once. The router and the documents are both made from it."""
 
 import time
+from dataclasses import replace
+from importlib.metadata import version
 from typing import Final
 
 import orjson
 from aiohttp import web
 
 from handlers import actions, documents, health, messages, notifications, proofs, recordings, usage
+from handlers.answers import json_answer
 from handlers.console import build_console
+from handlers.decoding import receive_body, refuse_fields
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
 from handlers.openapi import describe
@@ -46,6 +50,7 @@ from handlers.resources.accounts import (
 )
 from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, WholeReportView
 from handlers.resources.recordings import CountsView, RecordingPage, RecordingView
+from handlers.waiting import refuse_the_gone
 from metrics.http import RouteMeter
 from service.errors import invalid
 from service.operations import Operations, Scope
@@ -102,7 +107,7 @@ ROUTES: Final = (
     _look("/v1/counts", recordings.counts, "Count recordings", CountsView),
     _look(_ONE, recordings.read, "Show a recording", RecordingView),
     _wish("PATCH", _ONE, recordings.change, "Change a recording", body=ChangeBody),
-    _wish("POST", f"{_ONE}/stop", recordings.stop, "Stop"),
+    replace(_wish("POST", f"{_ONE}/stop", recordings.stop, "Stop"), however_late=True),
     _wish("POST", f"{_ONE}/pause", recordings.pause, "Pause"),
     _wish("POST", f"{_ONE}/resume", recordings.resume, "Resume"),
     _wish("PUT", f"{_ONE}/rtmp", recordings.set_rtmp, "Change the RTMP target", body=RtmpBody),
@@ -226,6 +231,7 @@ ROUTES: Final = (
         status=202,
         scope=Scope.OPERATE,
         body=RedriveBody,
+        body_optional=True,
     ),
     Route("GET", "/v1/endpoints", messages.endpoints, "Messages", "List endpoints", EndpointList, scope=Scope.READ),
     Route(
@@ -277,17 +283,20 @@ def build_api(
     if console:
         app.add_subapp("/console", build_console(operations, limits, clock))
     if routes is ROUTES:
-        app.router.add_get("/", _lead_people("/console" if console else "/docs"))
+        app.router.add_get("/", _lead(console=console))
     return app
 
 
-def _lead_people(place: str) -> Handler:
-    """Lead a browser from the bare address to where people go; programs are told that nothing is there."""
+def _lead(*, console: bool) -> Handler:
+    """Lead a browser from the bare address to where people go, and tell programs what is where."""
+    links = {"docs": "/docs", "openapi": "/openapi.json"} | ({"console": "/console"} if console else {})
+    index = orjson.dumps({"name": "Pagereel", "version": version("pagereel"), "links": links})
 
     async def lead(request: web.Request) -> web.StreamResponse:
         if "text/html" in request.headers.get("Accept", ""):
+            place = links.get("console", links["docs"])
             return web.Response(status=303, headers={"Location": place, "Vary": "Accept"})
-        raise web.HTTPNotFound()
+        return json_answer(index, headers={"Vary": "Accept"})
 
     return lead
 
@@ -297,10 +306,18 @@ def _admitting(route: Route) -> Handler:
     if scope is None:
         return route.handler
 
+    parameters = () if route.query is None else tuple(route.query.__annotations__)
+
     async def admitted(request: web.Request) -> web.StreamResponse:
         await admit(request, scope)
         if route.query is None and request.query:
             raise invalid(f"?{next(iter(request.query))[:100]}", "is unknown: this call takes no parameters")
+        if route.body is None:
+            await refuse_fields(request, parameters)
+        else:
+            await receive_body(request, optional=route.body_optional)
+        if route.needs_caller:
+            await refuse_the_gone(request)
         return await route.handler(request)
 
     return admitted

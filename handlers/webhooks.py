@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from handlers.meanings import example
+from handlers.examples import example
 from handlers.registry import Header
 from handlers.resources.accounts import MessageView
 
@@ -25,6 +25,36 @@ FACTS: Final[dict[str, str]] = {
 }
 """When each type of message is sent."""
 
+_UNSEEN: Final[Json] = dict.fromkeys(("verdict", "level", "wanted_level", "rules_version", "coverage"))
+_RUNS: Final[Json] = {**_UNSEEN, "state": "recording", "end_reason": None, "blame": None}
+_AWAITED: Final[Json] = {**_UNSEEN, "state": "uploading"}
+_REACHED: Final[Json] = {"level": "listing", "coverage": 0.93}
+_DATA: Final[dict[str, Json]] = {
+    "recording.started": {**_RUNS, "detail": {"state": "recording"}},
+    "recording.paused": {**_RUNS, "detail": {}},
+    "recording.resumed": {**_RUNS, "detail": {}},
+    "recording.warning": {**_RUNS, "detail": {"code": "stalled"}},
+    "recording.stopped": {**_AWAITED, "detail": {"state": "uploading"}},
+    "recording.uploaded": {**_AWAITED, "detail": {"event_type": 31, "status": 0}},
+    **{
+        f"recording.{state}": {**found, "state": state, "detail": {"state": state, "end_reason": "stopped"}}
+        for state, found in {
+            "verified": {},
+            "incomplete": {**_REACHED, "verdict": "incomplete"},
+            "defective": {**_REACHED, "verdict": "defective"},
+            "unproven": {**_UNSEEN, "verdict": "unreachable", "level": "listing", "wanted_level": "content"},
+            "cancelled": _UNSEEN,
+        }.items()
+    },
+    "recording.failed": {
+        **_UNSEEN,
+        **{"state": "failed", "end_reason": "page_unreachable", "blame": "page"},
+        "detail": {"state": "failed", "end_reason": "page_unreachable"},
+    },
+    "recording.changed": {"verdict": "defective", "coverage": 0.93, "detail": {"because": "bytes"}},
+}
+"""How a message of each type differs from that of a verified recording."""
+
 HEADERS: Final = (
     Header("webhook-id", "The message's id, the same at every try: act on it once"),
     Header("webhook-timestamp", "When this try was sent, in Unix seconds", {"type": "integer"}),
@@ -34,6 +64,10 @@ _DELIVERY: Final = (
     "Sent to each endpoint that the recording names in `notify`. Answer with any 2xx and work afterwards; anything "
     "else is tried again for days, and 410 disables the endpoint."
 )
+
+
+def _example(sample: Json, kind: str) -> Json:
+    return {**sample, "type": kind, "data": {**sample["data"], **_DATA[kind]}}
 
 
 def describe_webhooks(schemas: dict[str, Json]) -> dict[str, Json]:
@@ -54,7 +88,7 @@ def describe_webhooks(schemas: dict[str, Json]) -> dict[str, Json]:
                 ],
                 "requestBody": {
                     "required": True,
-                    "content": {"application/json": {"schema": reference, "example": {**sample, "type": kind}}},
+                    "content": {"application/json": {"schema": reference, "example": _example(sample, kind)}},
                 },
                 "responses": {
                     "2XX": {"description": "Taken; it is not sent again"},

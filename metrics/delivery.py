@@ -36,7 +36,9 @@ _oldest = Gauge(
     registry=REGISTRY,
 )
 _endpoints = Gauge(
-    "pagereel_endpoints_failing", "Endpoints that are failing or disabled, from the database.", registry=REGISTRY
+    "pagereel_endpoints_failing",
+    "Endpoints that did not take the last message: failing, refusing or disabled; from the database.",
+    registry=REGISTRY,
 )
 
 for _outcome in OUTCOMES:

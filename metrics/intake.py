@@ -43,6 +43,12 @@ inbox_oldest = Gauge(
     "When the oldest stored notification not yet looked at came in; 0 if there is none.",
     registry=REGISTRY,
 )
+unknown = Gauge(
+    "pagereel_recorders_unknown",
+    "Tasks of which notifications with this deployment's name came in the last 15 minutes, and which belong to no"
+    " recording. One that is adopted no longer counts.",
+    registry=REGISTRY,
+)
 commit_seconds = Histogram(
     "pagereel_intake_commit_seconds",
     "From handing a batch of notifications to the database to its commit.",
@@ -137,7 +143,8 @@ def sequenced(before: int | None, number: int) -> None:
         overtaken.inc()
 
 
-def measured(depth: int, oldest_at: float | None) -> None:
+def measured(depth: int, oldest_at: float | None, unknown_tasks: int) -> None:
     """What the database holds."""
+    unknown.set(unknown_tasks)
     inbox_depth.set(depth)
     inbox_oldest.set(oldest_at or 0)

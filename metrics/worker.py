@@ -19,6 +19,11 @@ _overdue = Gauge(
     "Recordings whose next step is due, from the database.",
     registry=REGISTRY,
 )
+_concurrency = Gauge(
+    "pagereel_worker_concurrency",
+    "Steps that this process performs at once; 0: it performs none.",
+    registry=REGISTRY,
+)
 _running = Gauge("pagereel_worker_steps_running", "Steps being performed by this process.", registry=REGISTRY)
 _step = Histogram(
     "pagereel_worker_step_seconds",
@@ -145,6 +150,11 @@ def lagged(seconds: float) -> None:
 def measured(overdue: int) -> None:
     """How many recordings wait for a step now."""
     _overdue.set(overdue)
+
+
+def works(concurrency: int) -> None:
+    """Say how many steps this process performs at once."""
+    _concurrency.set(concurrency)
 
 
 def built(version: str) -> None:

@@ -19,10 +19,11 @@ from service.clock import SteadyClock
 from service.database.clock import DatabaseClock
 from service.database.inbox import Inbox
 from service.database.postgres import Pool
+from service.database.refusal import refusing
 from service.database.reserve import Reserve
 from service.database.run import Database
 from service.database.sealing import Seals, make_key_file
-from service.database.startup import prepare
+from service.database.startup import prepare, refuse_lost_key
 from service.database.wakeups import Wakeups
 from service.deliverer import Deliverer
 from service.delivery.wire import SendPost, send_post
@@ -63,14 +64,16 @@ class House:
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Open database and clients, wire operations and worker; close them in reverse. Starts nothing.
 
-    Raises `StartRefused` where the database may not be used, `ServiceError` where it cannot be reached.
+    Raises `StartRefused` where the database may not or cannot be used.
     """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(await Database.open(partial(database_url, settings)))
-        clock = await _clock(database)
-        await prepare(database, settings.deployment, clock())
-        await ensure_bootstrap_token(database, settings, clock())
-        seals = Seals(*sealing_keys(settings))
+        with refusing(database_url(settings)):
+            database = await stack.enter_async_context(await Database.open(partial(database_url, settings)))
+            clock = await _clock(database)
+            await prepare(database, settings.deployment, clock())
+            await ensure_bootstrap_token(database, settings, clock())
+            await refuse_lost_key(database, settings.database.own_key_file)
+            seals = Seals(*sealing_keys(settings))
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
@@ -191,10 +194,11 @@ def database_url(settings: Settings) -> str:
 
 def sealing_keys(settings: Settings) -> list[str]:
     """The keys of the settings, or the embedded database's own, made at the first start."""
-    if settings.database.sealing_keys is not None:
-        # In the middle of a rotation both files hold the same one.
-        return list(dict.fromkeys(key.get() for key in settings.database.sealing_keys))
-    return [make_key_file(Path(settings.database.url.removeprefix("sqlite:///") + ".key"))]
+    own = settings.database.own_key_file
+    if own is not None:
+        return [make_key_file(own)]
+    # In the middle of a rotation both files hold the same one.
+    return list(dict.fromkeys(key.get() for key in settings.database.sealing_keys or ()))
 
 
 def signing_keys(settings: Settings) -> list[str]:

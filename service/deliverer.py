@@ -14,6 +14,7 @@ from service.database.outbox import DeliveryClaim
 from service.delivery.wire import Outcome, Post, Response, SendPost, send_post, signed_headers
 from service.errors import ServiceError
 from service.isolation import isolate, note_error
+from service.messages import DeliveryError
 from service.operations.outgoing import Sending
 from service.page_url import parse_endpoint_url
 from service.settings import Endpoint, Settings
@@ -47,8 +48,12 @@ class Deliverer:
         async with asyncio.TaskGroup() as group:
             for name, endpoint in self._settings.endpoints.items():
                 group.create_task(self._serve(name, endpoint), name=f"endpoint {name}")
-            group.create_task(self._every(GAUGES_SECONDS, self._sending.measure), name="deliveries measured")
+            group.create_task(self.measure(), name="deliveries measured")
             group.create_task(self._every(BURY_SECONDS, self._sending.bury), name="deliveries buried")
+
+    async def measure(self) -> None:
+        """Feed the gauges of messages until it is cancelled, also alone in a process that delivers none."""
+        await self._every(GAUGES_SECONDS, self._sending.measure)
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more, and wait for the answers to what was sent."""
@@ -92,7 +97,7 @@ class Deliverer:
         try:
             target = parse_endpoint_url(endpoint.url.get(), self._settings.urls)
         except ValueError:  # its file was changed to something that may not be called
-            return Response(Outcome.FAILING, error="forbidden_url")
+            return Response(Outcome.FAILING, error=DeliveryError.FORBIDDEN_URL)
         secrets = [secret.get() for secret in endpoint.secrets]
         headers = signed_headers(claim.message_id, claim.body, secrets, self._clock())
         return await self._send(Post(target, headers, claim.body.encode(), endpoint.timeout_seconds))

@@ -31,7 +31,8 @@ class FieldError:
 
 
 class ServiceError(Exception):
-    """An answer other than success. `detail` is a narrower, stable word such as `idempotency_mismatch`."""
+    """An answer other than success. `detail` is a narrower, stable word such as `idempotency_mismatch`; `state` is the
+    state of a recording that does not allow what was asked for."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class ServiceError(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         detail: str | None = None,
+        state: str | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(message)
@@ -47,12 +49,14 @@ class ServiceError(Exception):
         self.message = message
         self.errors = errors
         self.detail = detail
+        self.state = state
         self.retry_after_seconds = retry_after_seconds
 
 
 def invalid(pointer: str, message: str) -> ServiceError:
-    """The `invalid` error for one field."""
-    return ServiceError(Code.INVALID, f"{pointer}: {message}", errors=(FieldError(pointer, message),))
+    """The `invalid` error for one field; the body as a whole has the empty pointer."""
+    sentence = f"{pointer}: {message}" if pointer else f"The body {message}."
+    return ServiceError(Code.INVALID, sentence, errors=(FieldError(pointer, message),))
 
 
 class OutsideError(Exception):
@@ -63,6 +67,12 @@ class OutsideError(Exception):
         self.code = code
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
+
+    def locate(self, place: str) -> None:
+        """Name the host that it happened at, unless the detail names it."""
+        if place and place not in self.detail:
+            self.detail = f"{place}: {self.detail}" if self.detail else place
+            self.args = (f"{self.code}: {self.detail}",)
 
 
 class Refused(OutsideError):

@@ -7,8 +7,26 @@ import logging
 import sys
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from service.settings import Log
+
+
+class _PlainBadRequests(logging.Filter):
+    """One plain line for bytes that are no HTTP. aiohttp logs an error of its own with a traceback, and the bytes in it
+    may hold a secret; but whoever sends them has the 400, and nothing is wrong with this process."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        remote = record.args[0] if isinstance(record.args, tuple) and record.args else "somebody"
+        record.msg, record.args, record.exc_info = "not_http from %s", (remote,), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+
+
+_PLAIN = _PlainBadRequests()
 
 
 def configure_logs(log: Log) -> None:
@@ -45,4 +63,5 @@ def configure_logs(log: Log) -> None:
     # At debug these libraries log requests whole, keys and page URLs included.
     for name in ("botocore", "aiobotocore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    logging.getLogger("aiohttp.server").addFilter(_PLAIN)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from service.recording import Recording, State
@@ -51,6 +52,27 @@ _KINDS: Final[dict[str, MessageType]] = {
 }
 
 
+class DeliveryError(StrEnum):
+    """Why a message did not get through; `docs/messages.md` says what to do about each."""
+
+    NO_SUCH_HOST = "no_such_host"
+    NO_CONNECTION = "no_connection"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    TIMEOUT = "timeout"
+    NO_ANSWER = "no_answer"
+    BAD_ANSWER = "bad_answer"
+    SERVER_ERROR = "server_error"
+    BUSY = "busy"
+    REFUSED = "refused"
+    REDIRECT = "redirect"
+    GONE = "gone"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    FORBIDDEN_URL = "forbidden_url"
+    TOO_OLD = "too_old"
+    UNEXPECTED_ERROR = "unexpected_error"
+
+
 class Message(NamedTuple):
     """News of one recording. `document` is the body that is delivered, before it is JSON."""
 
@@ -83,11 +105,12 @@ def message_of(recording: Recording, number: int, at: float, kind: str, detail: 
         "labels": recording.labels,
         "detail": dict(detail),
     }
-    document = {"type": news, "timestamp": _rfc3339(at), "data": data}
+    document = {"type": news, "timestamp": rfc3339(at), "data": data}
     return Message(number, f"msg_{recording.id[4:]}_{number}", at, news, document)
 
 
-def _rfc3339(at: float) -> str:
+def rfc3339(at: float) -> str:
+    """An instant in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

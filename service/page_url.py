@@ -164,7 +164,9 @@ def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_byt
         raise ValueError(f"should begin with {schemes[0]}://")
     host, port, address = _parse_authority(authority, scheme)
     if scheme == "http" and not _listed(host, port, rules.allow_http_hosts):
-        raise ValueError("should begin with https:// (http is allowed for listed hosts only)")
+        raise ValueError(
+            "should begin with https:// (http is allowed only for hosts in the setting urls.allow_http_hosts)"
+        )
     private_allowed = _listed(host, port, rules.allow_private_hosts)
     if host in _METADATA_HOSTS or (address is not None and _unwrap(address) in _METADATA_ADDRESSES):
         raise ValueError("names a metadata service")
@@ -269,9 +271,9 @@ def _listed(host: str, port: int, hosts: Collection[str]) -> bool:
 def _check_public(host: str, address: IPAddress | None) -> None:
     if address is not None:
         if not is_public_address(address):
-            raise ValueError("should name a public address")
+            raise ValueError("should name a public address, or a host in urls.allow_private_hosts")
     elif "." not in host or any(host == suffix or host.endswith(f".{suffix}") for suffix in _PRIVATE_SUFFIXES):
-        raise ValueError("should name a public host")
+        raise ValueError("should name a public host, or one in urls.allow_private_hosts")
 
 
 def _unwrap(address: IPAddress) -> IPAddress:

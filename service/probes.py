@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from service.agora.budget import LocalBudget
 from service.agora.client import AgoraClient
 from service.agora.wire import open_sender
@@ -16,17 +14,24 @@ from service.buckets.azure import container_url, load_library
 from service.buckets.dialects import probe_dialect
 from service.buckets.open import Buckets, dialect_of, open_buckets, read_keys
 from service.buckets.vendors import AZURE, Dialect, resolve
+from service.connections import connection_reason, exchange_reason
 from service.database.outage import StartRefused
+from service.database.refusal import check_place, refusing
 from service.database.run import Database
-from service.database.startup import check_writable, prepare
-from service.errors import OutsideError, ServiceError
+from service.database.startup import check_writable, prepare, refuse_lost_key
+from service.delivery.wire import error_of, send_head
+from service.errors import OutsideError, ServiceError, Unavailable
+from service.listeners import ListenerRefused, try_listener
+from service.messages import DeliveryError
 from service.operations.ids import new_uid
+from service.page_url import parse_endpoint_url
 from service.recording import Location
 from service.report import Level
-from service.settings import Settings, StorageProfile, location
+from service.settings import Api, Callbacks, Endpoint, Settings, StorageProfile, Urls, location
 from service.verifier.decoder import can_decode
 
 PROBE = "pagereelprobe"
+_NOBODY_BEHIND = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,16 @@ class Probed:
 
 
 async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
-    """Try database, Agora's credentials and every bucket with both key pairs, one after another.
+    """Try database, listeners, Agora's credentials, every bucket with both key pairs, and every endpoint, one after
+    another.
 
     The write probe leaves one tiny object, `pagereelprobe`, below the profile's prefix: nothing here deletes."""
-    yield await _try("database", _database(settings, database_url))
+    if lacking := _lacking_file(database_url):
+        yield lacking
+    else:
+        yield await _try("database", _database(settings, database_url))
+    for name, where in (("api", settings.api), ("callbacks", settings.callbacks)):
+        yield await _listener(name, where)
     async with open_sender() as send:
         for name, app in settings.apps.items():
             client = AgoraClient(app, send, LocalBudget().take)
@@ -51,6 +62,8 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
             if not profile.read_only:
                 yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
             yield await _try(f"storage {name}: read keys may list and read", _read(buckets, profile))
+    for name, endpoint in settings.endpoints.items():
+        yield await _try(f"endpoint {name}: answers a HEAD request", _reach(endpoint, settings.urls))
 
 
 def unreachable(settings: Settings) -> dict[str, str]:
@@ -91,6 +104,16 @@ async def source_addresses(settings: Settings, app: str) -> list[str]:
         return list(await AgoraClient(settings.apps[app], send, LocalBudget().take).ncs_ips())
 
 
+def unrecordable(settings: Settings) -> list[str]:
+    """Why no recording at all can be made with these settings: whoever asks for one is refused."""
+    found = []
+    if not settings.apps:
+        found.append("apps: there is none, so nothing can be recorded: add an [apps.<name>] table")
+    if all(profile.read_only for profile in settings.storage.values()):
+        found.append("storage: no profile can be written to, so nothing can be recorded: add a [storage.<name>] table")
+    return found
+
+
 async def _try(what: str, trying: Awaitable[None]) -> Probed:
     """One thing tried; whatever it meets is its problem, and no other's."""
     try:
@@ -103,43 +126,45 @@ async def _try(what: str, trying: Awaitable[None]) -> Probed:
 def reason_of(error: BaseException) -> str:
     """Why something outside did not work, for a person. What was not foreseen is named by its type alone: its text may
     hold what is secret."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, aiohttp.ClientConnectorError):
-            return _connection_reason(cause)
-        cause = cause.__cause__
-    if isinstance(error, OutsideError | ServiceError | StartRefused | OSError):
-        return str(error) or type(error).__name__
+    if (reason := connection_reason(error)) is not None:
+        return reason
+    # Their own words say more than what they were raised from.
+    if isinstance(error, OutsideError | ServiceError | StartRefused | ListenerRefused) and str(error):
+        return str(error)
+    if (reason := exchange_reason(error)) is not None:
+        return reason
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else "the system gives no reason"
     return f"Pagereel has an internal error ({type(error).__name__}); please report it"
 
 
-def _connection_reason(error: aiohttp.ClientConnectorError) -> str:
-    host, port = error.host, error.port
-    shown = f"[{host}]" if ":" in (host or "") else host
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return f"cannot resolve {host}"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {shown}:{port} is not trusted"
-        case aiohttp.ClientConnectorSSLError():
-            return f"{shown}:{port} does not speak valid TLS"
-    return f"cannot connect to {shown}:{port}: {os.strerror(error.errno) if error.errno else 'no connection'}"
+async def _listener(name: str, where: Api | Callbacks) -> Probed:
+    what = f"listener {name}"
+    try:
+        free = await try_listener(name, where)
+    except ListenerRefused as error:
+        return Probed(what, str(error))
+    return Probed(what if free else f"{what} (a Pagereel that runs has it)")
+
+
+def _lacking_file(url: str) -> Probed | None:
+    """Whether the missing file of SQLite could be made, which is left to `serve`: a probe leaves nothing there."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or file.exists():
+        return None
+    try:
+        check_place(file)
+    except StartRefused as error:
+        return Probed("database", str(error))
+    return Probed(f"database ({file} does not exist yet: `pagereel serve` creates it)")
 
 
 async def _database(settings: Settings, url: str) -> None:
-    if url.startswith("sqlite:///"):
-        _check_place(Path(url.removeprefix("sqlite:///")))
-    async with await Database.open(url, beside=True) as database:
-        await prepare(database, settings.deployment, time.time())
-        await database.run(check_writable)
-
-
-def _check_place(file: Path) -> None:
-    """Raise `StartRefused` where no file can be, so that a person need not guess."""
-    if file.is_dir():
-        raise StartRefused(f"{file} is a folder: name a file in it")
-    if not file.parent.is_dir():
-        raise StartRefused(f"the folder {file.parent} does not exist: create it")
+    with refusing(url):
+        async with await Database.open(url, beside=True) as database:
+            await prepare(database, settings.deployment, time.time())
+            await refuse_lost_key(database, settings.database.own_key_file)
+            await database.run(check_writable)
 
 
 async def _acquire(client: AgoraClient, deployment: str) -> None:
@@ -152,6 +177,20 @@ async def _write(buckets: Buckets, profile: StorageProfile) -> None:
     handed = Keys(keys.access_key, keys.secret_key, keys.session_token)
     bucket = buckets.bucket(location(profile, PROBE), handed, profile)
     await bucket.probe_write("/".join((*profile.prefix, PROBE)))
+
+
+async def _reach(endpoint: Endpoint, rules: Urls) -> None:
+    """Whether somebody is there. Whatever HTTP says to a HEAD is fine, since a receiver need not know that method;
+    only a proxy that finds nobody behind it is not."""
+    try:
+        status = await send_head(parse_endpoint_url(endpoint.url.get(), rules), endpoint.timeout_seconds)
+    except Exception as error:
+        if connection_reason(error) is not None:
+            raise
+        word = DeliveryError.FORBIDDEN_URL if isinstance(error, ValueError) else error_of(error)
+        raise Unavailable(word, "docs/messages.md#why-a-message-does-not-get-through has what to do") from None
+    if status in _NOBODY_BEHIND:
+        raise Unavailable(DeliveryError.SERVER_ERROR, f"HTTP {status}")
 
 
 async def _read(buckets: Buckets, profile: StorageProfile) -> None:

@@ -56,7 +56,7 @@ MAY_BE_ALIVE = frozenset({AttemptState.START_SENT, AttemptState.UNKNOWN, Attempt
 
 
 class Blame(StrEnum):
-    """Whose doing an end was."""
+    """Who is responsible for an end: the caller, the page, the storage, Agora or Pagereel (`us`)."""
 
     CALLER = "caller"
     PAGE = "page"
@@ -66,7 +66,7 @@ class Blame(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a recording ended; `BLAME` says whose doing that is."""
+    """Why a recording ended; `blame` says who is responsible."""
 
     STOPPED = "stopped"
     STOP_AT = "stop_at"
@@ -272,7 +272,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What the listings during the recording showed. `last_slice_at` is when the newest slice arrived, `sampled_at`
-    when the last one arrived that was decoded; `after_key` is where the next LIST goes on."""
+    when the last one arrived that was decoded; `after_key` is where the next LIST goes on. `unreachable` says why the
+    bucket cannot be listed, and is empty where the last listing was answered."""
 
     next_list_at: float | None = None
     after_key: str = ""
@@ -281,6 +282,8 @@ class Watch:
     last_slice_at: float | None = None
     listed_at: float | None = None
     sampled_at: float | None = None
+    unreachable_since_at: float | None = None
+    unreachable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +294,9 @@ class Recording:
     `start_at` or the accepted request or, for a start on hold, the accepted resume (None until then). Wishes
     (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
     the same. `record_for_seconds`: how long it is to be recorded, from `recorded_from_at` on, when it is known to
-    record; then its `stop_at` is set. `notify` names the endpoints that are told what happens. `warned`: the codes of
-    the warnings in the newest report of a bucket that could be read; `warned_level` is the deepest level that found
-    them.
+    record; then its `stop_at` is set. `sound`: whether the page is expected to make sound; False: silence is fine,
+    None: as the files show. `notify` names the endpoints that are told what happens. `warned`: the codes of the
+    warnings in the newest report of a bucket that could be read; `warned_level` is the deepest level that found them.
     """
 
     id: str
@@ -312,6 +315,7 @@ class Recording:
     start_at: float | None = None
     stop_at: float | None = None
     record_for_seconds: float | None = None
+    sound: bool | None = None
     recorded_from_at: float | None = None
     start_deadline_at: float = 0
     state: State = State.REQUESTED
@@ -349,6 +353,14 @@ class Recording:
     def planned_at(self) -> float | None:
         """When it will start, while it waits for that."""
         return self.start_at if self.state is State.REQUESTED else None
+
+    @property
+    def length_seconds(self) -> float | None:
+        """`record_for_seconds` while it holds: a `stop_at` that a caller gave later takes its place."""
+        length, begin, stop_at = self.record_for_seconds, self.recorded_from_at, self.stop_at
+        if length is None or stop_at is None:
+            return length
+        return length if begin is not None and stop_at == begin + length else None
 
     @property
     def attempt(self) -> Attempt | None:

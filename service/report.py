@@ -100,7 +100,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, at most 1."""
+    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, ≤ 1; None for none."""
 
     window: Interval
     expected_seconds: float
@@ -109,7 +109,12 @@ class Coverage:
     missing_seconds: float
     unexplained_seconds: float
     allowed_seconds: float
-    share: float
+    share: float | None
+
+    def __post_init__(self) -> None:
+        """Leave rows of earlier versions, which called it 1, without a share of no time."""
+        if not self.expected_seconds:
+            object.__setattr__(self, "share", None)
 
 
 class FileKind(StrEnum):

@@ -24,6 +24,7 @@ from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
 from service.isolation import isolate
+from service.listeners import address, refused
 from service.operations.access import ensure_bootstrap_token
 from service.probes import events_missing
 from service.settings import Api, Callbacks, Secret, Settings
@@ -59,6 +60,7 @@ class Roles:
 async def serve(settings: Settings, roles: Roles) -> None:
     """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done."""
     worker_meter.built(version("pagereel"))
+    worker_meter.works(settings.worker.concurrency if roles.work else 0)
     _allow_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,7 +75,10 @@ async def serve(settings: Settings, roles: Roles) -> None:
         print(await _listen(listeners, "api", api, settings.api), flush=True)
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)
+        _log.info("started", version=version("pagereel"), worker=roles.work)
         following = [group.create_task(_follow_keys(house), name="keys")]
+        if not roles.work:  # those that work measure by themselves
+            following += [group.create_task(each.measure(), name="gauges") for each in (house.worker, house.deliverer)]
         if house.wakeups is not None:
             following.append(group.create_task(house.wakeups.run(), name="wakeups"))
         if isinstance(house.clock, DatabaseClock):
@@ -200,13 +205,16 @@ async def _listen(
     )
     await runner.setup()
     stack.push_async_callback(close, runner)
-    await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
+    try:
+        await web.TCPSite(runner, where.host, where.port, backlog=BACKLOG).start()
+    except OSError as error:
+        raise refused(name, where, error) from error
     return f"{name} listening on {origin_of(*runner.addresses[0][:2])}"
 
 
 def origin_of(host: str, port: int) -> str:
-    """The beginning of a URL that leads there: an IPv6 address stands in brackets."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    """The beginning of a URL that leads there."""
+    return f"http://{address(host, port)}"
 
 
 async def close(runner: web.AppRunner) -> None:

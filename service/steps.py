@@ -183,6 +183,8 @@ def log_step(name: str, task: Task, observation: Observation, seconds: float) ->
         code=code,
         seconds=round(seconds, 4),
     )
+    if isinstance(observation, CallFailed | LookFailed):
+        _log.warning("outside_failed", step=name, recording_id=task.recording.id, outcome=outcome, code=code)
 
 
 def _came_of(observation: Observation) -> tuple[str, str | None]:

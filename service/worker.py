@@ -83,7 +83,7 @@ class Worker:
             for loop in (
                 self._claim_steps,
                 self._apply_notices,
-                self._measure,
+                self.measure,
                 self._renew_leases,
                 self._probe_lag,
                 self._prune,
@@ -173,7 +173,9 @@ class Worker:
             if self._running:
                 await isolate("leases", self._work.renew(list(self._running.values()), lease_seconds), None)
 
-    async def _measure(self) -> None:
+    async def measure(self) -> None:
+        """Feed the gauges of the database until it is cancelled. `run` does so. Without a worker it is needed too:
+        where no worker runs, they say what waits for one."""
         while True:
             await isolate("gauges", self._feed_gauges(), None)
             await asyncio.sleep(GAUGES_SECONDS)
@@ -184,7 +186,7 @@ class Worker:
         recording_meter.measured(states, backlog.overrunning)
         recording_meter.spending(backlog.spent, backlog.projected)
         meter.measured(backlog.overdue)
-        intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at)
+        intake.measured(backlog.inbox_depth, backlog.inbox_oldest_at, backlog.unknown)
 
     async def _prune(self) -> None:
         while True:

@@ -60,7 +60,8 @@ class Rclone(Server):
         self.data = directory / "data"
         self.data.mkdir()
         port = _free_port()
-        command = [str(Path(sys.executable).parent / "rclone"), "serve", "s3", "--dir-cache-time", "0"]
+        # With a cache time of 0 its cleaner runs without a pause: it takes a whole core and has been seen to hang.
+        command = [str(Path(sys.executable).parent / "rclone"), "serve", "s3", "--dir-cache-time", "1ms"]
         keys = f"{self.access_key},{self.secret_key}"
         super().__init__([*command, "--auth-key", keys, "--addr", f"127.0.0.1:{port}", str(self.data)], directory, port)
         self.endpoint = f"http://127.0.0.1:{port}"

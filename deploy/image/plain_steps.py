@@ -122,7 +122,7 @@ def _serve(root: Path, stage: list[tuple[str, str]]) -> None:
         {
             "PATH": f"{installed}/bin:{os.environ['PATH']}",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PAGEREEL_SETTINGS": str(shutil.copy(ROOT / "pagereel.example.toml", root)),
+            "PAGEREEL_SETTINGS": str(_settings(root)),
             "PAGEREEL_DATABASE__URL": f"sqlite:///{state}/pagereel.db",
             "PAGEREEL_CALLBACKS__HOST": "127.0.0.1",
             "PAGEREEL_CALLBACKS__PORT": str(_free_port()),
@@ -145,6 +145,13 @@ def _serve(root: Path, stage: list[tuple[str, str]]) -> None:
         raise StepError(f"it ended with {status}: {(root / 'serve.log').read_text()[-1500:]}")
     if sorted(installed.rglob("*")) != before:
         raise StepError("it wrote into the folder it is installed in, which may be read-only")
+
+
+def _settings(root: Path) -> Path:
+    """The example with something in place of each placeholder."""
+    file = root / "pagereel.toml"
+    file.write_text((ROOT / "pagereel.example.toml").read_text().replace("put-yours-here", "filled-in"))
+    return file
 
 
 def _until_healthy(health: list[str], service: "subprocess.Popen[bytes]", variables: dict[str, str], log: Path) -> None:

@@ -113,6 +113,13 @@ class Chromium:
         await self._size(tab)
         return tab
 
+    async def use_up_question(self) -> None:
+        """Let Chromium ask whether to open another program, in a tab that is closed at once: until somebody clicks it
+        asks only one time, whichever page, frame or plug-in comes next. Raises CdpError."""
+        tab = await self.open_tab()
+        await tab.send("Page.navigate", {"url": "pagereel-no-such-program:"})
+        await tab.close()
+
     async def _size(self, tab: Tab) -> None:
         look = self._look
         if look.mobile or look.width < _NARROWEST_WINDOW:
@@ -136,6 +143,7 @@ async def launch(
     if path is None:
         raise BrowserError(f"{program} is missing: install the Debian package chromium")
     with TemporaryDirectory(prefix="chromium-", dir=home, ignore_cleanup_errors=True) as folder:
+        await asyncio.to_thread(_write_preferences, Path(folder) / "profile")
         env = environment(home, Path(folder), **(display or {}))
         command = [path, *_FLAGS, *_own_flags(look, Path(folder), headless="DISPLAY" not in env), "about:blank"]
         # Nothing of the profile is kept, so there is nothing to wait for.
@@ -148,12 +156,21 @@ async def launch(
                 try:
                     product = (await cdp.send("Browser.getVersion"))["product"]
                     await cdp.send("Browser.setDownloadBehavior", {"behavior": "deny"})
-                    yield Chromium(process, cdp, look, product.rpartition("/")[2])
+                    browser = Chromium(process, cdp, look, product.rpartition("/")[2])
+                    if "DISPLAY" in env:
+                        await browser.use_up_question()
+                    yield browser
                 finally:
                     await cdp.close()
             finally:
                 drain.cancel()
                 await asyncio.gather(drain, return_exceptions=True)
+
+
+def _write_preferences(profile: Path) -> None:
+    """Settings that no flag has: a page or a document in it that prints would be covered by the print sheet."""
+    (profile / "Default").mkdir(parents=True)
+    (profile / "Default" / "Preferences").write_text('{"printing": {"enabled": false}}')
 
 
 def _own_flags(look: Look, folder: Path, *, headless: bool) -> list[str]:

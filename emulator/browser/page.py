@@ -21,9 +21,10 @@ from emulator.browser.traffic import Traffic
 
 Limit = Literal["resolution", "WebGL", "bandwidth"]
 _REPORT = "pagereelReport"
-_NO_ANSWER = -1
 _PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 _PROBE = Path(__file__).with_name("probe.js")
+# What a server's question for a log-in is shown for, over the page.
+_MAY_ASK_FOR_LOG_IN = ("Document", "XHR", "Fetch", "Image")
 _NAVIGATION_SECONDS = 30.0
 # A page that never finishes loading is recorded all the same.
 _LOAD_SECONDS = 3.0
@@ -43,17 +44,20 @@ class WatchedPage:
     def __init__(self, tab: Tab, url: str, limits: Limits, heard: Heard) -> None:
         self._tab, self._url, self._limits, self._heard = tab, url, limits, heard
         self._opened = False
-        self._status: int | None = None
+        # What its server answered, or the browser's error.
+        self._status: int | str | None = None
         self._loaded, self._ready = asyncio.Event(), asyncio.Event()
         self._told: set[Limit] = set()
-        self._answering: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
         """Watch the tab from now on. Raises CdpError."""
         tab = self._tab
         probe = (await asyncio.to_thread(_PROBE.read_text)).replace("REPORT", _REPORT)
         tab.on("Runtime.bindingCalled", self._called)
-        tab.on("Page.javascriptDialogOpening", lambda _: self._accept_dialog())
+        tab.on("Page.javascriptDialogOpening", lambda _: self._answer("Page.handleJavaScriptDialog", accept=True))
+        tab.on("Fetch.requestPaused", lambda event: self._answer("Fetch.continueRequest", requestId=event["requestId"]))
+        tab.on("Fetch.authRequired", self._refuse_log_in)
         tab.on("Page.loadEventFired", lambda _: self._loaded.set())
         tab.on("Network.responseReceived", self._answered)
         tab.on("Network.loadingFailed", self._failed)
@@ -64,9 +68,11 @@ class WatchedPage:
         await tab.send("Runtime.addBinding", {"name": _REPORT})
         await tab.send("Page.addScriptToEvaluateOnNewDocument", {"source": probe})
         await tab.send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0})
+        patterns = [{"urlPattern": "*", "resourceType": kind} for kind in _MAY_ASK_FOR_LOG_IN]
+        await tab.send("Fetch.enable", {"handleAuthRequests": True, "patterns": patterns})
 
-    async def load(self) -> bool:
-        """Open the page, or load it anew; False when it cannot be reached or answers 404 or 5xx.
+    async def load(self) -> str | None:
+        """Open the page, or load it anew; why that failed: the browser's error, or the status 404 or 5xx.
 
         Raises CdpClosed when the browser is gone.
         """
@@ -80,14 +86,22 @@ class WatchedPage:
             else:
                 answer = await self._tab.send("Page.navigate", {"url": self._url}, seconds=_NAVIGATION_SECONDS)
                 if answer.get("errorText"):
-                    return False
+                    return str(answer["errorText"]).removeprefix("net::")
                 self._opened = True
                 await self._until_loaded(_LOAD_SECONDS)
         except CdpClosed:
             raise
         except CdpError:
-            return False
-        return self._status not in (_NO_ANSWER, 404) and (self._status or 200) < 500
+            return f"no answer within {_NAVIGATION_SECONDS:g} s"
+        if isinstance(self._status, str):
+            return self._status
+        failed = self._status is not None and (self._status == 404 or self._status >= 500)
+        return f"status {self._status}" if failed else None
+
+    @property
+    def refusal(self) -> int | None:
+        """The status with which the server has refused the page that is shown, such as 401."""
+        return self._status if isinstance(self._status, int) and self._status >= 400 else None
 
     async def ready(self, within: float) -> bool:
         """True as soon as the page has called notifyReady since it was loaded; False after so many seconds."""
@@ -108,9 +122,16 @@ class WatchedPage:
         except TimeoutError:
             return
 
-    def _accept_dialog(self) -> None:
-        """Nobody is there to answer, and until then the page stands still."""
-        self._answering = asyncio.create_task(self._send_quietly("Page.handleJavaScriptDialog", {"accept": True}))
+    def _refuse_log_in(self, event: dict[str, Any]) -> None:
+        """The answer of the server is shown then. A log-in that the URL holds was tried before."""
+        response = {"response": "CancelAuth"}
+        self._answer("Fetch.continueWithAuth", requestId=event["requestId"], authChallengeResponse=response)
+
+    def _answer(self, method: str, **parameters: Any) -> None:
+        """Answer the browser's question: nobody else is there to do it, and until then the page stands still."""
+        task = asyncio.create_task(self._send_quietly(method, parameters))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _send_quietly(self, method: str, parameters: dict[str, Any]) -> None:
         with suppress(CdpError):
@@ -123,7 +144,7 @@ class WatchedPage:
 
     def _failed(self, event: dict[str, Any]) -> None:
         if event["type"] == "Document" and self._status is None:
-            self._status = _NO_ANSWER
+            self._status = event["errorText"].removeprefix("net::")
 
     def _called(self, event: dict[str, Any]) -> None:
         if event["name"] != _REPORT:

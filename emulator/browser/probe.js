@@ -20,24 +20,11 @@
     }
   }
 
-  // The browser would cover the page: with a print sheet, or by asking whether to open another program.
-  window.print = () => {};
-  const command = Document.prototype.execCommand;
-  Document.prototype.execCommand = function (name, ...more) {
-    return String(name).toLowerCase() === "print" ? false : command.call(this, name, ...more);
-  };
-  const inside = ["http:", "https:", "about:", "blob:", "data:", "file:", "javascript:"];
-  const leaves = (url) => URL.canParse(url, document.baseURI) && !inside.includes(new URL(url, document.baseURI).protocol);
-  globalThis.navigation?.addEventListener("navigate", (event) => {
-    if (leaves(event.destination.url)) event.preventDefault();
-  });
-  // A frame's first navigation has no such event.
-  const frame = HTMLIFrameElement.prototype;
-  const source = Object.getOwnPropertyDescriptor(frame, "src");
-  Object.defineProperty(frame, "src", { ...source, set(url) { if (!leaves(url)) source.set.call(this, url); } });
-  frame.setAttribute = function (name, value) {
-    if (String(name).toLowerCase() !== "src" || !leaves(value)) Element.prototype.setAttribute.call(this, name, value);
-  };
+  // Nobody is there to choose a screen, and the question would cover the page.
+  if (globalThis.MediaDevices) {
+    const refused = () => Promise.reject(new DOMException("Permission denied", "NotAllowedError"));
+    Object.defineProperty(MediaDevices.prototype, "getDisplayMedia", { value: refused, configurable: true, writable: true });
+  }
 
   // Events of media elements do not bubble, but they are captured on their way down.
   const measure = ({ target }) => {

@@ -62,11 +62,25 @@ class PageView:
         try:
             if self._page is None:
                 self._page = await self._start()
-            return None if await self._page.load() else UNREACHABLE
+            return await self._load(self._page)
         except (BrowserError, CdpError, OSError) as error:
             logger.warning("the browser failed: %s", error)
             self._notes.append(str(error))
             return ENGINE_FAILED
+
+    async def _load(self, page: WatchedPage) -> int | None:
+        """Load the page. Agora does not tell why that fails, so it is logged and noted. What a server answers with
+        another status of an error than 404 and 5xx is recorded (agora-reference §3.6 names only those)."""
+        problem = await page.load()
+        if problem is None:
+            if page.refusal is not None:
+                note = f"the page answers status {page.refusal}, and what it shows with that is recorded"
+                logger.warning(note)
+                self._notes.append(note)
+            return None
+        logger.warning("the page could not be opened: %s", problem)
+        self._notes.append(f"the page could not be opened: {problem}")
+        return UNREACHABLE
 
     async def ready(self, within: float) -> bool:
         """True as soon as the page has called notifyReady since it was loaded; False after so many real seconds."""
@@ -181,7 +195,7 @@ class PageView:
             self._ear.loud_at = None
             self._tell(Reloaded())
             with suppress(CdpClosed):
-                if not await page.load():
+                if await self._load(page) is not None:
                     self._tell(Ended(UNREACHABLE))
 
     def _crashed(self) -> None:

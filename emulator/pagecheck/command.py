@@ -7,6 +7,9 @@ import json
 import os
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,16 @@ from emulator.browser.chromium import BrowserError, Look, launch
 from emulator.home import make_home
 from emulator.pagecheck.rules import Judged, Limits, judge
 from emulator.pagecheck.seen import show_url
-from emulator.pagecheck.visit import Plan, visit
+from emulator.pagecheck.visit import Plan, Tell, visit
 
 _VERDICTS = {"fit": "can be recorded", "risky": "can be recorded, with risks", "unfit": "cannot be recorded"}
+# The kinds of results in the order in which they are printed, each with its word and colour.
+_KINDS = {
+    "failed": ("FAIL", "red"),
+    "warned": ("warn", "yellow"),
+    "not measured": ("not measured", "cyan"),
+    "ok": ("ok", "green"),
+}
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -33,7 +43,7 @@ class Size(click.ParamType[tuple[int, int]]):
         """The two numbers."""
         if isinstance(value, tuple):
             return value
-        found = re.fullmatch(r"(\d{3,4})[x×](\d{3,4})", str(value))
+        found = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", str(value), re.ASCII | re.IGNORECASE)
         if found is None:
             self.fail("must look like 1280x720", param, ctx)
         width, height = int(found[1]), int(found[2])
@@ -70,8 +80,10 @@ def check_page_command(
     if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
         raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
+    limits = Limits(ready_seconds=ready_timeout)
     try:
-        results = asyncio.run(check_page(url, plan, Limits(ready_seconds=ready_timeout)))
+        with progress(quiet=as_json) as tell:
+            results = asyncio.run(check_page(url, plan, limits, tell))
     except (BrowserError, CdpError) as error:
         click.echo(f"{show_url(url)}: {error}", err=True)
         sys.exit(2)
@@ -81,17 +93,29 @@ def check_page_command(
         shown = {"url": show_url(url), "verdict": verdict, "seconds": seconds, "size": list(size), "rules": checks}
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
-        for result in results:
-            print_judged(result)
-        click.echo(f"\n{_VERDICTS[verdict]}: {show_url(url)}")
+        print_all(results)
+        click.echo(f"{_VERDICTS[verdict]}: {show_url(url)}")
     sys.exit(1 if verdict == "unfit" else 0)
 
 
-async def check_page(url: str, plan: Plan, limits: Limits) -> list[Judged]:
+async def check_page(url: str, plan: Plan, limits: Limits, tell: Tell) -> list[Judged]:
     """Every rule, judged in a browser of its own. Raises BrowserError, CdpError."""
+    tell("starting the browser")
     with make_home() as home:
         async with launch(home, Look(plan.width, plan.height)) as browser:
-            return judge(await visit(browser, url, plan), limits)
+            return judge(await visit(browser, url, plan, tell), limits)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Tell]:
+    """What is being done, in one line of a terminal that is overwritten and cleared in the end; otherwise nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield lambda text: click.echo(f"\r\x1b[2K{text} …", nl=False, err=True)
+    finally:
+        click.echo("\r\x1b[2K", nl=False, err=True)
 
 
 def verdict_of(results: list[Judged]) -> str:
@@ -100,10 +124,46 @@ def verdict_of(results: list[Judged]) -> str:
     return "unfit" if "error" in severities else "risky" if "warning" in severities else "fit"
 
 
+def print_all(results: list[Judged]) -> None:
+    """Print the rules, the broken ones first, and how many there are of each kind."""
+    for kind in _KINDS:
+        chosen = [result for result in results if kind_of(result) == kind]
+        if kind == "not measured":
+            print_unmeasured(chosen)
+        else:
+            for result in chosen:
+                print_judged(result)
+    counts = Counter(map(kind_of, results))
+    click.echo("\n" + ", ".join(f"{counts[kind]} {kind}" for kind in _KINDS if counts[kind]))
+
+
+def kind_of(result: Judged) -> str:
+    """Which of the kinds a rule belongs to."""
+    if not result.measured:
+        return "not measured"
+    return {"error": "failed", "warning": "warned", None: "ok"}[result.severity]
+
+
 def print_judged(result: Judged) -> None:
-    """One line, and one more with the advice where the rule is broken."""
-    marks = {None: ("ok  ", "green"), "warning": ("warn", "yellow"), "error": ("FAIL", "red")}
-    word, colour = marks[result.severity]
-    click.echo(f"{click.style(word, fg=colour)}  {result.code:<14}  {result.rule}: {result.value}")
+    """Print one line, and one more with the advice where the rule is broken."""
+    print_line(kind_of(result), result.code, f"{result.rule}: {result.value}")
     if result.advice:
-        click.echo(f"      {'':<14}  → {result.advice}")
+        click.echo(f"{'':32}→ {result.advice}")
+
+
+def print_unmeasured(results: list[Judged]) -> None:
+    """Print the rules that nothing is known of; those with one reason in one line."""
+    by_reason: dict[str, list[Judged]] = {}
+    for result in results:
+        by_reason.setdefault(result.value, []).append(result)
+    for reason, rules in by_reason.items():
+        if len(rules) == 1:
+            print_judged(rules[0])
+        else:
+            print_line("not measured", f"{len(rules)} rules", f"{reason} ({', '.join(rule.code for rule in rules)})")
+
+
+def print_line(kind: str, code: str, text: str) -> None:
+    """Print the word for the kind in its colour, and the rest beside it."""
+    word, colour = _KINDS[kind]
+    click.echo(f"{click.style(f'{word:<12}', fg=colour)}  {code:<14}  {text}")

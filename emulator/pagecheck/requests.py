@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from emulator.browser.chromium import Tab
 from emulator.pagecheck.seen import Loaded, Seen, Traffic, show_url
 
+# What the browser opens itself. Any other scheme is for another program, whichever page, frame or plug-in asks for it.
+_INSIDE = ("http", "https", "about", "blob", "data", "file", "javascript")
 # The page's own doing, or nobody's: not a fault.
 _HARMLESS = ("net::ERR_ABORTED", "net::ERR_BLOCKED_BY_CLIENT")
 
@@ -47,6 +50,9 @@ class Requests:
     def _on_request(self, event: dict[str, Any]) -> None:
         request, identity = event["request"], event["requestId"]
         self._urls[identity] = request["url"]
+        scheme = urlsplit(request["url"]).scheme
+        if event.get("type") == "Document" and scheme not in _INSIDE:
+            self._seen.windows.append(f"{scheme}:")
         if self._is_page(event):
             self._loaded().chain.append(request["url"])
         entries = request.get("postDataEntries", [])
@@ -59,6 +65,7 @@ class Requests:
 
     def _on_response(self, event: dict[str, Any]) -> None:
         response = event["response"]
+        self._seen.secure |= response["url"].startswith("https:")
         if self._is_page(event):
             self._loaded().status = response["status"]
         elif response["status"] >= 400 and not response["url"].endswith("/favicon.ico"):

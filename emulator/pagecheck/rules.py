@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emulator.pagecheck.seen import Loaded, Seen, Traffic, show_url, unique
+from emulator.pagecheck.advice import advice_on_certificates, advice_on_error, advice_on_slowness, advice_on_status
+from emulator.pagecheck.seen import Layout, Loaded, Seen, Traffic, show_url, unique
 
 _MOST_SHOWN = 3
+# With less than that, a picture that was made small and encoded cannot be told from one colour.
+_LEAST_DRAWN = 0.01
+_NO_REDIRECT = "it does not redirect"
+_NOT_OPEN = "the page did not open"
+_TOLD_NOTHING = "the page told nothing: no script runs in it"
+# What `watch.js` tells from inside the page.
+_TOLD_BY_PAGE = frozenset(
+    ("login", "windows", "scrolls_inside", "video_size", "autoplay", "webgl", "capture", "publishes")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +40,33 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One rule: what was measured, and `error` or `warning` where that breaks it."""
+    """One rule: what was measured, and `error` or `warning` where that breaks it. `measured` False: nothing is known,
+    and `value` is the reason."""
 
     code: str
     rule: str
     value: str
     severity: str | None = None
     advice: str = ""
+    measured: bool = True
 
 
 def judge(seen: Seen, limits: Limits) -> list[Judged]:
-    """Every rule that could be judged; of a page that did not come, only why."""
-    address = list(_address(seen))
-    if seen.first.status is None:
-        return address
+    """Every rule. Of a page that did not open only its address was measured: an error page says nothing of the page."""
     parts = (_first_look(seen), _content(seen, limits), _load(seen, limits), _second_look(seen, limits), _faults(seen))
-    return address + [judged for part in parts for judged in part]
+    others = [judged for part in parts for judged in part]
+    if seen.first.status is None or seen.first.status >= 400:
+        others = [_unmeasured(one.code, one.rule, _NOT_OPEN) for one in others]
+    elif seen.first.layout is None:
+        others = [
+            _unmeasured(one.code, one.rule, _TOLD_NOTHING) if one.code in _TOLD_BY_PAGE and not one.severity else one
+            for one in others
+        ]
+    return [*_address(seen), *others]
+
+
+def _unmeasured(code: str, rule: str, reason: str) -> Judged:
+    return Judged(code, rule, reason, measured=False)
 
 
 def _judged(code: str, rule: str, value: str, broken: bool, advice: str, severity: str = "error") -> Judged:
@@ -54,28 +75,33 @@ def _judged(code: str, rule: str, value: str, broken: bool, advice: str, severit
 
 def _address(seen: Seen) -> Iterator[Judged]:
     first = seen.first
-    yield _judged(
-        "certificate",
-        "its certificates are valid",
-        _some(seen.certificates) or "valid",
-        bool(seen.certificates),
-        "Use a certificate that browsers trust, for the page and for everything it loads.",
-    )
-    if first.problem and seen.certificates:
-        return
-    good = first.status is not None and first.status < 400
-    yield _judged(
-        "opens",
-        "the page opens",
-        first.problem or str(first.status),
-        not good,
-        "Make the page answer 200 without a log-in: 404 and 5xx end the recording at once.",
-    )
+    rule = "its certificates are valid"
+    if seen.certificates or seen.secure:
+        advice = advice_on_certificates(seen.certificates)
+        yield _judged("certificate", rule, _some(seen.certificates) or "valid", bool(seen.certificates), advice)
+    else:
+        yield _unmeasured("certificate", rule, _NOT_OPEN if first.status is None else "nothing came over TLS")
+    yield _opens(first, refused=bool(first.problem and seen.certificates))
+    if first.moved or first.status is not None:
+        yield _redirects("redirect", first)
+    else:
+        yield _unmeasured("redirect", _NO_REDIRECT, _NOT_OPEN)
+
+
+def _opens(first: Loaded, *, refused: bool) -> Judged:
+    code, rule = "opens", "the page opens"
+    if refused:
+        return _unmeasured(code, rule, "its certificate is refused")
+    if first.status is None:
+        return Judged(code, rule, first.problem.removeprefix("net::"), "error", advice_on_error(first.problem))
+    if first.status >= 400:
+        return Judged(code, rule, str(first.status), "error", advice_on_status(first.status))
+    value = f"{first.status}, but it had not loaded when that was given up" if first.unfinished else str(first.status)
+    return _judged(code, rule, value, first.unfinished, advice_on_slowness(), "warning")
 
 
 def _first_look(seen: Seen) -> Iterator[Judged]:
     first = seen.first
-    yield _redirects("redirect", first)
     yield _judged(
         "login",
         "it needs no log-in",
@@ -97,26 +123,8 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
         bool(seen.windows),
         "Open no other window for the recorder: it may cover the recording until its end.",
     )
-    if first.layout is not None:
-        layout = first.layout
-        overlay = layout.overlay
-        yield _judged(
-            "overlay",
-            "nothing covers the whole page",
-            "no overlay" if overlay is None else overlay.what + (" waits for a click" if overlay.waits else ""),
-            overlay is not None,
-            "Show the recorder no cookie wall, tour or overlay (recognise it by a URL parameter): nobody closes it.",
-            "error" if overlay is not None and overlay.waits else "warning",
-        )
-        yield _judged(
-            "layout",
-            "everything is on one screen",
-            f"content {layout.content_width} × {layout.content_height} in {layout.width} × {layout.height}"
-            + (", cut off" if layout.overflow and layout.cut else ""),
-            layout.overflow > 1,
-            "Lay out the page for exactly the recorded size (100vw × 100vh): nobody scrolls.",
-            "warning" if layout.cut else "error",
-        )
+    yield _empty(seen)
+    yield from _layout(first.layout)
     yield _judged(
         "scrolls_inside",
         "no part of it scrolls by itself",
@@ -127,28 +135,79 @@ def _first_look(seen: Seen) -> Iterator[Judged]:
     )
 
 
+def _empty(seen: Seen) -> Judged:
+    code, rule, drawn = "empty", "it shows something", seen.drawn
+    if drawn is None:
+        return _unmeasured(code, rule, "there is no screenshot")
+    if not drawn.empty:
+        return _judged(
+            code,
+            rule,
+            f"{drawn.share:.1%} of it is not {drawn.colour}",
+            drawn.share < _LEAST_DRAWN,
+            "Let it show more, or its recording may be called blank. If that is only until something begins, check it "
+            "again then.",
+            "warning",
+        )
+    return _judged(
+        code,
+        rule,
+        f"all of it is {drawn.colour}",
+        True,
+        "See what the page waits for: a script error, a click, a log-in, a participant. If it is empty only until "
+        "something begins, check it again then. A recording of it shows nothing.",
+    )
+
+
+def _layout(layout: Layout | None) -> Iterator[Judged]:
+    rules = {
+        "overlay": "nothing covers the whole page",
+        "consent": "no question for consent covers a part of it",
+        "layout": "everything is on one screen",
+    }
+    if layout is None:
+        yield from (_unmeasured(code, rule, _TOLD_NOTHING) for code, rule in rules.items())
+        return
+    overlay, bar = layout.overlay, layout.consent
+    yield _judged(
+        "overlay",
+        rules["overlay"],
+        "no overlay" if overlay is None else overlay.what + (" waits for a click" if overlay.waits else ""),
+        overlay is not None,
+        "Show the recorder no cookie wall, tour or overlay (recognise it by a URL parameter): nobody closes it.",
+        "error" if overlay is not None and overlay.waits else "warning",
+    )
+    yield _judged(
+        "consent",
+        rules["consent"],
+        "none found" if bar is None else f"{bar.what} covers {bar.share:.0%} of the window",
+        bar is not None,
+        "Show the recorder no cookie bar (recognise it by a URL parameter): nobody answers it, so it stays to the end.",
+        "warning",
+    )
+    yield _judged(
+        "layout",
+        rules["layout"],
+        f"content {layout.content_width} × {layout.content_height} in {layout.width} × {layout.height}"
+        + (", cut off" if layout.overflow and layout.cut else ""),
+        layout.overflow > 1,
+        "Lay out the page for exactly the recorded size (100vw × 100vh): nobody scrolls.",
+        "warning" if layout.cut else "error",
+    )
+
+
 def _redirects(code: str, loaded: Loaded) -> Judged:
     hops = " → ".join(map(show_url, loaded.chain[1:]))
     if loaded.foreign_host is not None:
         advice = "Give the recorder the final address: a redirect to another domain leads to no recording."
-        return Judged(code, "it does not redirect", hops, "error", advice)
+        return Judged(code, _NO_REDIRECT, hops, "error", advice)
     advice = "Give the recorder the final address: a redirect can fail at the next reload."
-    return _judged(code, "it does not redirect", hops or "no redirect", loaded.moved, advice, "warning")
+    return _judged(code, _NO_REDIRECT, hops or "no redirect", loaded.moved, advice, "warning")
 
 
 def _content(seen: Seen, limits: Limits) -> Iterator[Judged]:
-    videos = [one for one in seen.media.values() if one.width]
-    largest = max(videos, key=lambda one: one.width * one.height, default=None)
-    yield _judged(
-        "video_size",
-        f"videos in it are at most {limits.video_long} × {limits.video_short}",
-        f"{largest.width} × {largest.height}" if largest else "no video",
-        any(
-            max(one.width, one.height) > limits.video_long or min(one.width, one.height) > limits.video_short
-            for one in videos
-        ),
-        "Give the recorder a smaller rendition: a larger source ends the recording (event 72, resolution).",
-    )
+    yield _video_size(seen, limits)
+    yield _unmeasured("sound", "it makes sound", "check-page does not listen")
     silent = [one for one in seen.media.values() if not one.played]
     yield _judged(
         "autoplay",
@@ -182,6 +241,25 @@ def _content(seen: Seen, limits: Limits) -> Iterator[Judged]:
     )
 
 
+def _video_size(seen: Seen, limits: Limits) -> Judged:
+    code, rule = "video_size", f"videos in it are at most {limits.video_long} × {limits.video_short}"
+    videos = [one for one in seen.media.values() if one.tag == "video"]
+    known = [one for one in videos if one.width]
+    largest = max(known, key=lambda one: one.width * one.height, default=None)
+    if videos and largest is None:
+        return _unmeasured(code, rule, f"{len(videos)} of {len(videos)} never loaded")
+    return _judged(
+        code,
+        rule,
+        f"{largest.width} × {largest.height}" if largest else "no video",
+        any(
+            max(one.width, one.height) > limits.video_long or min(one.width, one.height) > limits.video_short
+            for one in known
+        ),
+        "Give the recorder a smaller rendition: a larger source ends the recording (event 72, resolution).",
+    )
+
+
 def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
     down = Traffic.busiest(seen.traffic.down, seen.seconds)
     up = Traffic.busiest(seen.traffic.up, seen.seconds)
@@ -197,9 +275,13 @@ def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
         seen.busy > limits.busy or seen.cpu > limits.cpu,
         "Find what keeps the page busy (Performance panel of the developer tools): the recorder drops frames.",
     )
+    rule = f"at most {limits.memory_bytes / 1024**2:.0f} MiB of memory (our limit)"
+    if not seen.memory_bytes:
+        yield _unmeasured("memory", rule, "the system does not tell")
+        return
     yield _judged(
         "memory",
-        f"at most {limits.memory_bytes / 1024**2:.0f} MiB of memory (our limit)",
+        rule,
         f"{seen.memory_bytes / 1024**2:.0f} MiB",
         seen.memory_bytes > limits.memory_bytes,
         "Free memory that the page no longer needs: a page that grows for hours is killed.",
@@ -207,31 +289,37 @@ def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
 
 
 def _second_look(seen: Seen, limits: Limits) -> Iterator[Judged]:
-    lost = "" if seen.second is None else "; ".join(_lost(seen.first, seen.second))
-    yield _judged(
-        "reload",
-        "it survives a reload",
-        lost or ("not tried" if seen.second is None else "the same page"),
-        bool(lost),
-        "Keep state on the server, and let the token in the URL work twice: Agora may reload the page (event 73).",
-    )
-    asked = limits.ready_seconds
+    rule = "it survives a reload"
+    if seen.second is None:
+        yield _unmeasured("reload", rule, "not tried")
+    else:
+        lost = "; ".join(_lost(seen.first, seen.second))
+        yield _judged(
+            "reload",
+            rule,
+            lost or "the same page",
+            bool(lost),
+            "Keep state on the server, and let the token in the URL work twice: Agora may reload the page (event 73).",
+        )
+    called, asked = seen.first.ready_seconds, limits.ready_seconds
+    value = "never" if called is None else f"after {called:.1f} s"
+    if asked is None:
+        reason = f"it is not required without --ready-timeout ({value})"
+        yield _unmeasured("ready", "notifyReady() is called", reason)
+        return
     first = _ready(seen.first, asked)
     again = None if seen.second is None else _ready(seen.second, asked)
-    late = asked is not None and not (first and again is not False)
-    called = seen.first.ready_seconds
     yield _judged(
         "ready",
-        "notifyReady() is called" + (f" within {asked:g} s" if asked is not None else " (not required)"),
-        ("never" if called is None else f"after {called:.1f} s")
-        + (", but not after the reload" if first and again is False else ""),
-        late,
+        f"notifyReady() is called within {asked:g} s",
+        value + (", but not after the reload" if first and again is False else ""),
+        not (first and again is not False),
         "Call window.navigator.notifyReady() at every load when the page is ready: otherwise Agora gives it up.",
     )
 
 
-def _ready(loaded: Loaded, within: float | None) -> bool:
-    return loaded.ready_seconds is not None and (within is None or loaded.ready_seconds <= within)
+def _ready(loaded: Loaded, within: float) -> bool:
+    return loaded.ready_seconds is not None and loaded.ready_seconds <= within
 
 
 def _lost(first: Loaded, second: Loaded) -> Iterator[str]:

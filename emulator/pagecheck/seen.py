@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from emulator.pagecheck.picture import Drawn
+
 _BUSIEST_SECONDS = 5
 
 
@@ -15,6 +17,14 @@ class Overlay:
 
     what: str
     waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What asks for consent, and the share of the window that it covers."""
+
+    what: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class Layout:
     text: int
     title: str
     overlay: Overlay | None = None
+    consent: Bar | None = None
 
     @property
     def overflow(self) -> int:
@@ -49,10 +60,12 @@ class Media:
 
 @dataclass
 class Loaded:
-    """One loading of the page: `status` None, and `problem` set, where it did not come."""
+    """One loading of the page: `status` None, and `problem` set, where it did not come. `unfinished`: it came, and had
+    not loaded when that was given up."""
 
     status: int | None = None
     problem: str = ""
+    unfinished: bool = False
     chain: list[str] = field(default_factory=list)
     layout: Layout | None = None
     login: bool = False
@@ -94,7 +107,8 @@ class Traffic:
 
 @dataclass
 class Seen:
-    """Everything that was measured. `cpu` in cores, `busy` the main thread's share, both over the watched seconds."""
+    """Everything that was measured. `cpu` in cores, `busy` the main thread's share, both over the watched seconds;
+    `memory_bytes` 0: not known. `secure`: some answer came with TLS. `drawn`: what was seen at the end of them."""
 
     seconds: float
     first: Loaded = field(default_factory=Loaded)
@@ -111,6 +125,8 @@ class Seen:
     memory_bytes: int = 0
     failed_requests: list[str] = field(default_factory=list)
     certificates: list[str] = field(default_factory=list)
+    secure: bool = False
+    drawn: Drawn | None = None
     script_errors: list[str] = field(default_factory=list)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -15,12 +16,14 @@ from typing import Any
 
 from emulator.browser.cdp import CdpError
 from emulator.browser.chromium import Chromium, Tab
+from emulator.pagecheck.picture import measure
 from emulator.pagecheck.requests import Requests
-from emulator.pagecheck.seen import Layout, Loaded, Media, Overlay, Seen, Traffic
+from emulator.pagecheck.seen import Bar, Layout, Loaded, Media, Overlay, Seen, Traffic
 
 _BINDING = "__pagereel_tell"
 _WATCH = (files("emulator.pagecheck") / "watch.js").read_text(encoding="utf-8")
 _MOST_TEXT = 120
+_BETWEEN_LOOKS_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,23 @@ class Plan:
     screenshot: Path | None = None
 
 
-async def visit(browser: Chromium, url: str, plan: Plan) -> Seen:
+Tell = Callable[[str], None]
+"""Is told what is being done, for somebody who waits."""
+
+
+async def visit(browser: Chromium, url: str, plan: Plan, tell: Tell = lambda _: None) -> Seen:
     """Everything that can be seen of the page at `url`. Raises CdpError where the browser itself fails."""
     tab = await browser.open_tab()
     try:
-        return await _Visit(browser, tab, plan).make(url)
+        return await _Visit(browser, tab, plan, tell).make(url)
     finally:
         with suppress(CdpError):
             await tab.close()
 
 
 class _Visit:
-    def __init__(self, browser: Chromium, tab: Tab, plan: Plan) -> None:
-        self._browser, self._tab, self._plan = browser, tab, plan
+    def __init__(self, browser: Chromium, tab: Tab, plan: Plan, tell: Tell) -> None:
+        self._browser, self._tab, self._plan, self._tell = browser, tab, plan, tell
         self._seen = Seen(plan.seconds)
         self._loaded = self._seen.first
         self._load_event, self._ready_event = asyncio.Event(), asyncio.Event()
@@ -59,13 +66,16 @@ class _Visit:
 
     async def make(self, url: str) -> Seen:
         await self._prepare()
+        self._tell("opening the page")
         await self._load(lambda: self._navigate(url))
         if self._seen.first.status is None:
             return self._seen
+        if self._seen.first.status >= 400:
+            await self._take_screenshot()
+            return self._seen
         await self._watch()
         await self._take_screenshot()
-        if self._seen.first.status >= 400:
-            return self._seen
+        self._tell("loading it again")
         self._loaded = self._seen.second = Loaded()
         await self._load(lambda: self._tab.send("Page.reload", seconds=self._plan.load_seconds))
         await asyncio.sleep(self._plan.settle_seconds)
@@ -103,8 +113,9 @@ class _Visit:
                 if not self._loaded.problem:
                     await self._load_event.wait()
         except (TimeoutError, CdpError):
+            self._loaded.unfinished = True
             if self._loaded.status is None:
-                self._loaded.problem = f"it did not load within {self._plan.load_seconds:g} s"
+                self._loaded.problem = f"no answer within {self._plan.load_seconds:g} s"
         if self._loaded.problem:
             self._loaded.status = None
         elif self._plan.ready_seconds is not None and (self._loaded.status or 0) < 400:
@@ -116,13 +127,18 @@ class _Visit:
         """Let the page live for the planned seconds; what it costs is measured over them."""
         began, cpu, busy = time.monotonic(), await self._cpu_seconds(), await self._busy_seconds()
         watched = self._requests.traffic = Traffic()
-        await asyncio.sleep(self._plan.seconds)
+        await self._wait(began + self._plan.seconds)
         took = time.monotonic() - began
         self._seen.busy = min(1.0, (await self._busy_seconds() - busy) / took)
         self._seen.cpu = (await self._cpu_seconds() - cpu) / took
         self._seen.memory_bytes = await self._memory()
         # What the second loading takes is not the page's appetite.
         self._seen.traffic, self._requests.traffic = watched, Traffic()
+
+    async def _wait(self, until: float) -> None:
+        while (left := until - time.monotonic()) > 0:
+            self._tell(f"watching it, {math.ceil(left)} s left")
+            await asyncio.sleep(min(1.0, left))
 
     async def _busy_seconds(self) -> float:
         metrics = (await self._tab.send("Performance.getMetrics", seconds=30))["metrics"]
@@ -141,10 +157,16 @@ class _Visit:
         return await asyncio.to_thread(lambda: sum(map(_own_bytes, pids)))
 
     async def _take_screenshot(self) -> None:
-        if self._plan.screenshot is None:
-            return
-        picture = (await self._tab.send("Page.captureScreenshot", {"format": "png"}, seconds=30))["data"]
-        await asyncio.to_thread(self._plan.screenshot.write_bytes, base64.b64decode(picture))
+        """Look at the page, and once more where it shows nothing: it may be between two pictures."""
+        for wait in (0.0, _BETWEEN_LOOKS_SECONDS):
+            await asyncio.sleep(wait)
+            encoded = (await self._tab.send("Page.captureScreenshot", {"format": "png"}, seconds=30))["data"]
+            png = base64.b64decode(encoded)
+            self._seen.drawn = await asyncio.to_thread(measure, png)
+            if not self._seen.drawn.empty:
+                break
+        if self._plan.screenshot is not None:
+            await asyncio.to_thread(self._plan.screenshot.write_bytes, png)
 
     # --- what the browser tells ---
 
@@ -183,8 +205,10 @@ class _Visit:
             case "publishes":
                 seen.publishes.append(told["what"])
             case "layout":
-                found = told.pop("overlay")
-                self._loaded.layout = Layout(**told, overlay=Overlay(**found) if found else None)
+                found, bar = told.pop("overlay"), told.pop("consent")
+                self._loaded.layout = Layout(
+                    **told, overlay=Overlay(**found) if found else None, consent=Bar(**bar) if bar else None
+                )
             case "scan":
                 self._loaded.login |= told["password"]
                 if self._loaded is seen.first:

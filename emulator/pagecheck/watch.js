@@ -26,10 +26,6 @@
   hook(window, "open", () => opened("window.open"));
   hook(window, "print", () => opened("print"));
   hook(Document.prototype, "execCommand", (name) => { if (/^print$/i.test(String(name))) opened("print"); });
-  globalThis.navigation?.addEventListener("navigate", (event) => {
-    const scheme = new URL(event.destination.url).protocol;
-    if (!/^(https?|about|blob|data|file|javascript):$/.test(scheme)) opened(scheme);
-  });
 
   const devices = globalThis.MediaDevices && MediaDevices.prototype;
   hook(devices, "getUserMedia", (asked) => {
@@ -100,6 +96,7 @@
     return !/^(rgba\(.*, 0\)|transparent)$/.test(style.backgroundColor) || style.backgroundImage !== "none"
       || (style.backdropFilter || "none") !== "none" || [element, ...all(element)].some(holdsContent);
   };
+  const nameOf = (element) => element.localName + (element.id ? `#${element.id.slice(0, 40)}` : "");
   const controls = "a[href], button, input, select, textarea, iframe, [role=button]";
 
   // What lies over the whole page: a modal dialog, or a fixed layer with something of the page under it.
@@ -111,7 +108,49 @@
       && within(topOf(other), element)));
     if (!found) return null;
     const waits = elements.some((element) => element.matches(controls) && shown(element) && within(topOf(element), element));
-    return { what: found.localName + (found.id ? `#${found.id.slice(0, 40)}` : ""), waits };
+    return { what: nameOf(found), waits };
+  };
+
+  // Consent bars, by their words and names. Words of the first list need a button beside them, those of the second one
+  // an answer: a toolbar, a header or a chat has buttons too.
+  const cookies = /cookies?\b|куки|クッキー|쿠키|ملفات تعريف الارتباط|informasjonskapsler|evästeet|\bkakor\b|çerez|\bsütik?\b|ciastecz/i;
+  const privacy = /privacy|consent|our partners|gdpr|dsgvo|datenschutz|einwillig|vie privée|consentement|privacidad|privacidade|privatsphäre|конфиденциальн|персональн|隐私|隱私|プライバシー|개인정보|الخصوصية/i;
+  const named = /cookie|consent|gdpr|onetrust|didomi|usercentrics|sp_message|qc-cmp|cmpbox|truste|osano|iubenda|klaro|axeptio|borlabs/i;
+  const answer = /^\W*(accept|agree|allow|reject|decline|deny|ok\b|okay|got it|i understand|continue|save|akzept|zustimm|ablehn|einverstanden|verstanden|alle |accept|refus|j'accepte|d'accord|acept|rechaz|aceit|rejeit|accett|rifiut|akkoord|weiger|godta|godkänn|accepter|hyväksy|zgadzam|akceptuj|kabul|принять|принима|согла|отклон|同意|接受|拒绝|拒絕|許可|拒否|동의|거부|موافق|قبول|رفض)/i;
+  const buttons = "button, [role=button], input[type=button], input[type=submit], a[class*=btn i], a[class*=button i]";
+
+  const floats = (element) =>
+    /^(fixed|sticky)$/.test(getComputedStyle(element).position)
+    || element.matches("dialog[open], [role=dialog], [role=alertdialog]");
+  // What it says outside of its buttons and links: a menu may name the cookies too.
+  const wordsOf = (elements) => elements.filter((one) => !one.closest("a, button, [role=button], script, style, option"))
+    .flatMap((one) => [...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE && one.checkVisibility()))
+    .map((node) => node.data).join(" ").slice(0, 4000);
+  const asksForConsent = (element) => {
+    const inside = [element, ...all(element)];
+    const name = [element.id, element.getAttribute("class"), element.getAttribute("aria-label")].join(" ");
+    const pressed = inside.filter((one) => one.matches(buttons) && shown(one) && within(topOf(one), one));
+    const answered = pressed.some((one) => answer.test((one.value || one.textContent || "").trim()));
+    const said = wordsOf(inside);
+    return (cookies.test(said) && pressed.length > 0) || ((privacy.test(said) || named.test(name)) && answered)
+      || (named.test(name) && inside.some((one) => one.localName === "iframe" && shown(one)));
+  };
+  // The share of the window in which it is on top, by a grid of points.
+  const shareOf = (element) => {
+    let hits = 0;
+    for (let row = 0; row < 30; row++) for (let column = 0; column < 40; column++) {
+      hits += within(topAt((column + 0.5) * innerWidth / 40, (row + 0.5) * innerHeight / 30), element);
+    }
+    return hits / 1200;
+  };
+  // The largest bar or box that asks for consent. What covers nearly everything is the page itself, or an overlay.
+  const consent = () => {
+    const found = [...all(document)]
+      .filter((element) => element !== document.body && floats(element) && shown(element) && painted(element)
+        && asksForConsent(element))
+      .map((element) => ({ what: nameOf(element), share: shareOf(element) }))
+      .filter(({ share }) => share >= 0.02 && share <= 0.75);
+    return found.sort((one, other) => other.share - one.share)[0] || null;
   };
 
   const scan = () => {
@@ -135,8 +174,9 @@
     if (window !== window.top) return;
     // A page that hides its overflow on both has it in its body.
     const roots = [document.documentElement, document.body].filter(Boolean);
+    const covering = overlay();
     tell("layout", {
-      overlay: overlay(),
+      overlay: covering, consent: covering ? null : consent(),
       width: innerWidth, height: innerHeight,
       content_width: Math.max(...roots.map((root) => root.scrollWidth)),
       content_height: Math.max(...roots.map((root) => root.scrollHeight)),

@@ -16,6 +16,7 @@ from handlers import problems
 from handlers.console.pages import redirect, render
 from handlers.decoding import refuse_oversize
 from handlers.keys import CALLER, FORM_KEY, LIMITS, OPERATIONS
+from handlers.waiting import refuse_the_gone
 from service.errors import Code, ServiceError
 from service.operations import Scope
 
@@ -54,6 +55,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
                 raise ServiceError(
                     Code.FORBIDDEN, "this form does not belong to your session; go back and send it again"
                 )
+            if request.match_info.get("action") != "stop":
+                await refuse_the_gone(request)
     return await handler(request)
 
 

@@ -1,34 +1,31 @@
 """Recordings for people: the list, one recording with its timeline and files, and what may be done with it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
-from multidict import MultiDict
 from yarl import URL
 
 from handlers.answers import recording_id
 from handlers.console.door import need
+from handlers.console.films import explain_window, film_of, gaps
 from handlers.console.pages import redirect, render
+from handlers.console.searching import MOST_SEARCHED, conditions, decoded, find_one, find_words, is_label
 from handlers.console.timeline import draw
+from handlers.console.words import folded
 from handlers.decoding import decode_query
 from handlers.keys import CALLER, CLOCK, OPERATIONS
 from handlers.payloads import ListQuery, filter_of, page_of
 from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
-from service.operations import MOST_COUNTED, NEEDS_REVIEW, UNDER_WAY, Counts, RecordingFilter, Scope
+from service.operations import MOST_COUNTED, NEEDS_REVIEW, UNDER_WAY, Counts, HistoryEntry, Page, Scope
 from service.recording import Recording, State
 from service.report import FileKind
-from service.ulids import read_part, span_of
 
-_ID: Final = re.compile(r"(rec_)?[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE)
-_SID: Final = re.compile(r"[0-9a-f]{32}")
-_LABEL: Final = re.compile(r"[a-z0-9_.-]{1,32}:.*")
-_SHORTEST_PART: Final = 4
-_MOST_PARTS: Final = 50
 _MOST_HISTORY: Final = 300
+# Where lines say the same, so many times as many are read.
+_MOST_PAGES: Final = 5
 _MOST_FILES: Final = 200
 # A day of slices of 15 s: so many are drawn.
 _MOST_DRAWN: Final = 6000
@@ -89,29 +86,35 @@ async def listing(request: web.Request) -> web.Response:
     operations, caller = request.app[OPERATIONS], request[CALLER]
     need(request, Scope.READ)
     search = request.query.get("search", "").strip()
-    found = await _found(request, search)
-    if found is not None:
-        return redirect(f"/console/recordings/{found}")
-    query = decode_query(_conditions(request, search), ListQuery, filled=True)
+    if (one := await find_one(request, search)) is not None:
+        return redirect(f"/console/recordings/{one}")
+    query = decode_query(conditions(request, search), ListQuery, filled=True)
     cursor, limit = page_of(query)
-    page = await operations.list(caller, filter_of(query), cursor, limit)
+    words = bool(search) and not is_label(search)
+    if words:
+        found, following = await find_words(request, filter_of(query), search), None
+    else:
+        page = await operations.list(caller, filter_of(query), cursor, limit)
+        found = await decoded(page)
+        following = request.rel_url.update_query(cursor=page.next) if page.next else None
     now = request.app[CLOCK]()
-    nothing = bool(search) and not _LABEL.fullmatch(search)
-    shown = () if nothing else page.items
     known = {
         "tabs": _tabs(request.query, await operations.counts(caller)),
-        "pictured": await operations.evidence.pictured_among(caller, [one.id for one in shown]),
+        "pictured": await operations.evidence.pictured_among(caller, [one.id for one in found.recordings]),
         "apps": operations.choices(caller).apps,
         "planned": query.get("planned", False),
         "newest": request.rel_url.with_query(_without(request.query, "cursor")) if cursor else None,
-        "following": request.rel_url.update_query(cursor=page.next) if page.next and not nothing else None,
+        "following": following,
         "search": search,
-        "nothing": nothing,
+        "words": words,
+        "filtered": any(request.query.values()),
+        "left_out": None if found.all_searched else MOST_SEARCHED,
+        "every": 30 if words else 3,
         "states": list(State),
         "query": request.query,
     }
     return await render(
-        request, "recordings.html", lambda: {**known, "items": [view_recording(one.decode(), now) for one in shown]}
+        request, "recordings.html", lambda: {**known, "items": [view_recording(one, now) for one in found.recordings]}
     )
 
 
@@ -132,42 +135,19 @@ def _without(query: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in query.items() if key != name}
 
 
-async def _found(request: web.Request, search: str) -> str | None:
-    """The recording that the words mean, if they are an id, the beginning of one id alone, or a sid."""
-    if _ID.fullmatch(search):
-        return "rec_" + search.upper().removeprefix("REC_")
-    if _SID.fullmatch(search):
-        return await request.app[OPERATIONS].find_task(request[CALLER], search)
-    part = read_part(search)
-    if part is None or len(part) < _SHORTEST_PART:
-        return None
-    from_at, to_at = span_of(part)
-    within = RecordingFilter(from_at=from_at - 1, to_at=to_at + 1)
-    page = await request.app[OPERATIONS].list(request[CALLER], within, None, _MOST_PARTS)
-    found = [one.id for one in page.items if one.id.startswith(f"rec_{part}")]
-    return found[0] if len(found) == 1 and page.next is None else None
-
-
-def _conditions(request: web.Request, search: str) -> MultiDict[str]:
-    """The query as the API's list understands it: a label in the search field is a condition."""
-    query = MultiDict(request.query)
-    query.popall("search", None)
-    if _LABEL.fullmatch(search):
-        query.add("label", search)
-    return query
-
-
 async def show(request: web.Request) -> web.Response:
     """One recording: what it is, what happened, what is in the bucket, and what may be done."""
     need(request, Scope.READ)
     identity, caller, operations = recording_id(request), request[CALLER], request.app[OPERATIONS]
     recording, evidence = await operations.read(caller, identity), operations.evidence
-    history = await evidence.timeline(caller, identity, None, _MOST_HISTORY)
+    history = await _history(request, identity)
     files = await evidence.files(caller, identity, None, _MOST_DRAWN, links=False)
     why, pictured = await evidence.explanation(caller, identity), await evidence.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
     # Also before there is a film: one that comes later is put into this page, whose policy stays what it is now.
     origin = await evidence.origin(caller, identity)
+    judged = [entry.file for entry in files.items]
+    film = film_of(judged)
     now, asked = request.app[CLOCK](), request.query.get("done", "")
     done = _DONE.get(asked) if _pending(recording, asked) else None
     return await render(
@@ -178,19 +158,33 @@ async def show(request: web.Request) -> web.Response:
             "why": why,
             "pictured": pictured,
             "history": history,
-            "files": [entry.file for entry in files.items[:_MOST_FILES]],
-            "more_files": len(files.items) > _MOST_FILES,
+            "film": film,
+            "gaps": gaps(recording, judged, film),
+            "window": explain_window(recording),
+            "files": judged[:_MOST_FILES],
+            "more_files": len(judged) > _MOST_FILES,
             "films": films,
             "slices": any(entry.file.listed and entry.file.duration_seconds for entry in files.items),
-            "drawing": draw(
-                recording, history.items, [entry.file for entry in files.items], now, more_files=files.next is not None
-            ),
+            "drawing": draw(recording, history.items, judged, now, more_files=files.next is not None),
             "actions": _possible(recording, caller.scopes),
             "done": done,
             "every": 30 if recording.state.terminal and not recording.look_wished else 3,
         },
         media_from=origin,
     )
+
+
+async def _history(request: web.Request, identity: str) -> Page[HistoryEntry]:
+    """The first events; a flood of lines that say the same does not hide what comes after it."""
+    evidence, caller = request.app[OPERATIONS].evidence, request[CALLER]
+    read: tuple[HistoryEntry, ...] = ()
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await evidence.timeline(caller, identity, cursor, _MOST_HISTORY)
+        read, cursor = read + page.items, page.next
+        if cursor is None or sum(1 for _ in folded(read)) >= _MOST_HISTORY:
+            break
+    return Page(read, cursor)
 
 
 async def confirm(request: web.Request) -> web.Response:

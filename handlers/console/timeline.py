@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
-from handlers.console.words import line, span, words
+from handlers.console.films import never_recorded
+from handlers.console.words import SOURCES, line, span, time_of_day, words
 from service.operations import HistoryEntry
 from service.recording import Recording
 from service.report import FileKind, Interval, JudgedFile, MissingClass
+from service.wording import nothing_wanted
 
 WIDTH: Final = 1000
 LANE_HEIGHT: Final = 34
@@ -16,14 +17,6 @@ _LEAST_SECONDS: Final = 10.0
 _TICKS: Final = 6
 # A slice of fewer pixels is not drawn as one of its own.
 _NARROW: Final = 4
-# The lanes of points, by the source of a line of the history.
-_SOURCES: Final = {
-    "caller": "callers",
-    "notice": "callbacks",
-    "agora": "queries",
-    "bucket": "bucket",
-    "worker": "service",
-}
 _MISSING: Final = frozenset(MissingClass)
 
 
@@ -35,6 +28,7 @@ class Bar:
     width: float
     look: str
     title: str
+    from_at: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ def draw(
         Lane("wanted", 0, tuple(_wanted(recording, scale))),
         Lane("recorded", 1, tuple(_recorded(recording, files, scale, more_files=more_files))),
     ]
-    for source, name in _SOURCES.items():
+    for source, name in SOURCES.items():
         marks = tuple((scale.x(entry.at), _title(entry)) for entry in history if entry.source == source)
         lanes.append(Lane(name, len(lanes), marks=marks))
     placed = tuple(Lane(lane.name, 8 + lane.y * LANE_HEIGHT, lane.bars, lane.marks) for lane in lanes)
@@ -93,8 +87,10 @@ class _Scale:
     def bar(self, from_at: float, to_at: float | None, look: str, what: str) -> Bar:
         end = self.to_at if to_at is None else to_at
         x = self.x(from_at)
-        title = f"{what}: {_clock(from_at)} to {'now' if to_at is None else _clock(end)} ({span(end - from_at)})"
-        return Bar(x, max(2.0, round(self.x(end) - x, 1)), look, title)
+        title = (
+            f"{what}: {time_of_day(from_at)} to {'now' if to_at is None else time_of_day(end)} ({span(end - from_at)})"
+        )
+        return Bar(x, max(2.0, round(self.x(end) - x, 1)), look, title, from_at)
 
     def touch(self, end_at: float, from_at: float, to_at: float) -> bool:
         """Whether a stretch is narrow and follows on one that ends at `end_at` without a gap that could be seen."""
@@ -103,18 +99,33 @@ class _Scale:
 
     def ticks(self) -> tuple[tuple[float, str], ...]:
         step = (self.to_at - self.from_at) / _TICKS
-        return tuple((self.x(at), _clock(at)) for at in (self.from_at + number * step for number in range(_TICKS + 1)))
+        return tuple(
+            (self.x(at), time_of_day(at)) for at in (self.from_at + number * step for number in range(_TICKS + 1))
+        )
 
 
 def _window(recording: Recording) -> Interval | None:
-    """The wanted time, as the newest report has it or as it is planned; without an end where there is no plan."""
+    """The wanted time, as the newest report has it or as it is planned; without an end where there is no plan. What
+    never began to record is wanted until it was over."""
+    window = _whole_window(recording)
+    if window is None or not never_recorded(recording):
+        return window
+    over_at = recording.state_since_at if recording.ended_at is None else recording.ended_at
+    to_at = over_at if window.to_at is None else min(window.to_at, over_at)
+    return Interval(window.from_at, to_at) if window.from_at < to_at else None
+
+
+def _whole_window(recording: Recording) -> Interval | None:
     report = recording.latest_report
     if report is not None and report.coverage is not None:
         return report.coverage.window
     if recording.window_from_at is None:
         return None
+    from_at = recording.recorded_from_at or recording.window_from_at
     ends = [at for at in (recording.stop_wished_at, recording.stop_at) if at is not None]
-    return Interval(recording.recorded_from_at or recording.window_from_at, min(ends, default=recording.ended_at))
+    if not ends and recording.record_for_seconds is not None:
+        ends = [from_at + recording.record_for_seconds]
+    return Interval(from_at, min(ends, default=recording.ended_at))
 
 
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:
@@ -151,6 +162,8 @@ def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale, 
         yield scale.bar(from_at, to_at, look, what)
     if more_files and stretches:
         yield scale.bar(stretches[-1][1], scale.to_at, "unknown", "more slices than this drawing shows")
+    if never_recorded(recording):
+        return
     for finding in recording.latest_report.findings if recording.latest_report else ():
         if finding.code in _MISSING and finding.interval is not None:
             yield scale.bar(finding.interval.from_at, finding.interval.to_at, "missing", words(finding.code))
@@ -174,19 +187,19 @@ def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, 
 
 
 def _title(entry: HistoryEntry) -> str:
-    return f"{_clock(entry.at)} {line(entry)}"
+    return f"{time_of_day(entry.at)} {line(entry)}"
 
 
 def _says(recording: Recording) -> str:
     report = recording.latest_report
+    if never_recorded(recording):
+        return "Timeline of the recording. Nothing was recorded."
     if report is None or report.coverage is None:
         return "Timeline of the recording. The bucket has not been verified yet."
     account = report.coverage
+    if account.share is None:
+        return f"Timeline of the recording: {nothing_wanted(account.paused_seconds)}."
     return (
         f"Timeline of the recording: {span(account.covered_seconds)} of {span(account.expected_seconds)} recorded, "
         f"{span(account.missing_seconds)} missing."
     )
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")

@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any, Final
 
 import orjson
 from markupsafe import Markup, escape
 
 from handlers.instants import format_instant
+from handlers.resources.recordings import RecordingView
 from service.lifecycle.from_notices import EVENTS
 from service.operations import HistoryEntry
+from service.repeats import runs
+from service.wording import detail_value, length, nothing_wanted, percent, ran_its_length
+from service.wording import size as size_of
 
 # How a state looks: what is well, what is under way, what needs a person.
 TONES: Final = {
@@ -21,6 +24,7 @@ TONES: Final = {
     "recording": "live",
     "starting": "live",
     "requested": "live",
+    "planned": "calm",
     "stopping": "live",
     "uploading": "live",
     "verifying": "live",
@@ -40,6 +44,46 @@ TONES: Final = {
     "applied": "good",
     "test": "calm",
 }
+
+
+# End reasons, where the code alone does not say it.
+REASONS: Final = {
+    "stopped": "stopped by a caller",
+    "stop_at": "stop time reached",
+    "hour_limit": "hour limit reached",
+    "capability_limit": "page too heavy",
+    "engine_failed": "Agora's browser failed",
+    "recorder_error": "Agora's recorder failed",
+    "ended_by_itself": "ended for an unknown reason",
+    "storage_refused": "bucket refused the upload",
+    "credentials_expiring": "storage keys expire too soon",
+    "refused": "refused by Agora",
+    "capacity": "no free recorder at Agora",
+    "agora_unavailable": "no answer from Agora",
+    "limited": "limit in the settings reached",
+    "missed": "not started in time",
+}
+PARTIES: Final = {
+    "caller": "the caller",
+    "page": "the page",
+    "storage": "the storage",
+    "agora": "Agora",
+    "us": "Pagereel",
+}
+# Who knew of a line of the history, as its lane in the timeline is called.
+SOURCES: Final = {
+    "caller": "caller",
+    "notice": "notification",
+    "agora": "answer",
+    "bucket": "bucket",
+    "worker": "Pagereel",
+}
+_KINDS: Final = {"judged": "verification"}
+
+
+def reason(code: str) -> str:
+    """Why a recording ended."""
+    return REASONS.get(str(code), words(code))
 
 
 def instant(at: float | None) -> Markup | str:
@@ -63,36 +107,19 @@ def _clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def time_of_day(at: float) -> str:
+    """The time of a moment, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
 def span(seconds: float | None) -> str:
-    """A length: the two largest units that it has, the second only where it is not zero."""
-    if seconds is None:
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s".replace(".0 ", " ")
-    whole = round(seconds)
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    parts: list[str] = []
-    for name, size in units:
-        count, whole = divmod(whole, size)
-        if count or parts:
-            parts.append(f"{count} {name}")
-    return " ".join(part for part in parts[:2] if not part.startswith("0 ")) or "0 s"
+    """A length."""
+    return "–" if seconds is None else length(seconds)
 
 
 def size(count: int | None) -> str:
     """A size in bytes."""
-    if count is None:
-        return "–"
-    amount, units = float(count), ["B", "KiB", "MiB", "GiB"]
-    while amount >= 1024 and len(units) > 1:
-        amount /= 1024
-        units.pop(0)
-    return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"
-
-
-def percent(share: float) -> str:
-    """A share; never 100 % for less than all."""
-    return f"{int(share * 1000) / 10:g} %"
+    return "–" if count is None else size_of(count)
 
 
 def words(code: str) -> str:
@@ -126,13 +153,17 @@ class Event:
 
 
 def events(history: Iterable[HistoryEntry]) -> Iterator[Event]:
-    """The history for people. Lines that follow each other and differ only in their number are one."""
-    for _, run in groupby(history, lambda entry: (entry.kind, entry.source, _told(entry, folded=True))):
-        lines = list(run)
+    """The history for people: lines that say the same are one (`runs`)."""
+    for lines in folded(history):
         last = lines[-1]
         count = sum(line.count for line in lines)
         details = facts(_told(last, folded=len(lines) > 1))
         yield Event(lines[0].at, last.at, last.source, happened(last), details, count)
+
+
+def folded(history: Iterable[HistoryEntry]) -> Iterator[list[HistoryEntry]]:
+    """The lines of each of these `events`."""
+    return runs(history, lambda entry: entry.kind, lambda entry: (entry.kind, entry.source, _told(entry, folded=True)))
 
 
 def happened(entry: HistoryEntry) -> str:
@@ -141,7 +172,9 @@ def happened(entry: HistoryEntry) -> str:
         return f"state: {words(str(entry.detail.get('state', 'unknown')))}"
     if entry.kind in ("attention", "warning"):
         return f"{entry.kind}: {words(str(entry.detail.get('code', 'unknown')))}"
-    return words(entry.kind).replace("notice ", "Agora: ", 1) if entry.kind.startswith("notice_") else words(entry.kind)
+    if entry.kind.startswith("notice_"):
+        return words(entry.kind).replace("notice ", "Agora: ", 1)
+    return _KINDS.get(entry.kind, words(entry.kind))
 
 
 # What `happened` says already, or what tells a person nothing.
@@ -159,30 +192,15 @@ def line(entry: HistoryEntry) -> str:
     return happened(entry) + (f" ×{entry.count}" if entry.count > 1 else "") + (f": {details}" if details else "")
 
 
-_LARGEST: Final = 1e15
-_MILLISECONDS: Final = range(10**12, 10**14)
-_SECONDS: Final = range(10**9, 10**11)
-
-
 def facts(detail: dict[str, object]) -> str:
     """The details of a line of the timeline: instants as clock times, Agora's shares as percent."""
-    return ", ".join(f"{_name(name)} {_value(name, value)}" for name, value in detail.items() if value is not None)
+    return ", ".join(
+        f"{_name(name)} {detail_value(name, value)}" for name, value in detail.items() if value is not None
+    )
 
 
 def _name(name: str) -> str:
-    return words(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).lower()
-
-
-def _value(name: str, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
-        return str(value)
-    if name == "progress":  # agora-reference §8.3: of 10,000
-        return percent(value / 10_000)
-    if name.endswith(("_at", "Time")) and int(value) in _MILLISECONDS:
-        return f"{_clock(value / 1000)} UTC"
-    if name.endswith(("_at", "Time")) and int(value) in _SECONDS:
-        return f"{_clock(value)} UTC"
-    return str(value)
+    return "by token" if name == "by" else words(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).lower()
 
 
 def event_name(number: int | None) -> str:
@@ -195,13 +213,27 @@ def pretty(document: dict[str, Any]) -> str:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
+def ending(one: RecordingView) -> str:
+    """Why a recording ended."""
+    began, stop = one.instants.recording_at, one.instants.stop_at
+    recorded = None if began is None or stop is None else stop - began
+    if one.end_reason == "stop_at" and ran_its_length(one.record_for_seconds, recorded):
+        return f"length that was asked for reached ({length(one.record_for_seconds or 0)})"
+    return reason(one.end_reason or "")
+
+
 FILTERS: Final = {
     "instant": instant,
     "ago": ago,
     "span": span,
     "size": size,
     "percent": percent,
+    "nothing_wanted": nothing_wanted,
+    "ending": ending,
     "words": words,
+    "reason": reason,
+    "party": lambda blame: PARTIES.get(str(blame), str(blame)),
+    "source": lambda source: SOURCES.get(str(source), str(source)),
     "tail": tail,
     "prose": prose,
     "events": events,

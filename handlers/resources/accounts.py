@@ -105,7 +105,12 @@ class EndpointView(View):
 
     name: str
     url: Annotated[str, Field(description="Scheme and host")]
-    state: Annotated[str, Field(description="`ok`, `failing`, or `disabled`: it answered 410")]
+    state: Annotated[
+        str,
+        Field(
+            description="`ok`; `refusing`: 3xx or 4xx to the last message; `failing`; or `disabled`: it answered 410"
+        ),
+    ]
     failing_since: InstantOut | None
     next_try_at: InstantOut | None
     last_error: str | None

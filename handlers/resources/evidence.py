@@ -74,7 +74,7 @@ class ProofView(View):
 
 class ExplanationView(View):
     """Why a recording is as it is. `cause`: an end reason, the code of a finding, an attention or a warning, or one of
-    `backup_upload`, `fine`, `under_way`, `unknown`."""
+    `backup_upload`, `fine`, `under_way`, `unknown`, `warned`."""
 
     summary: str
     cause: str

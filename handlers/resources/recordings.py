@@ -125,14 +125,14 @@ class FilesView(View):
     """What the newest listing showed, and how old it is. `last_slice_at`: when the newest slice arrived."""
 
     slices: int
-    bytes: int
+    bytes: Annotated[int, Field(description="Of all files, the MP4 among them; while it records, of the slices")]
     last_slice_at: InstantOut | None
     listed_at: InstantOut | None
     age_seconds: float | None
 
 
 class CoverageView(View):
-    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, at most 1."""
+    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, ≤ 1; null for none."""
 
     window: IntervalView
     expected_seconds: float
@@ -141,7 +141,7 @@ class CoverageView(View):
     missing_seconds: float
     unexplained_seconds: float
     allowed_seconds: float
-    share: float
+    share: float | None
 
 
 class FindingView(View):
@@ -195,7 +195,17 @@ class RecordingView(View):
     labels: dict[str, str]
     notify: Annotated[tuple[str, ...], Field(description="Endpoints that are told what happens")]
     record_for_seconds: Annotated[
-        float | None, Field(description="How long it is to be recorded; `stop_at` is set when it begins to record")
+        float | None,
+        Field(
+            description="How long it is to be recorded; `stop_at` is set when it begins to record. Null where a later "
+            "change of `stop_at` took its place"
+        ),
+    ]
+    sound: Annotated[
+        bool | None,
+        Field(
+            description="Whether the page is expected to make sound; `false`: silence is fine, null: as in the files"
+        ),
     ]
     attempts: tuple[AttemptView, ...]
     billed_seconds: Annotated[float, Field(description="How long its tasks ran, pauses included; what runs, up to now")]
@@ -246,7 +256,7 @@ _SAME = (
     "parameters",
     "labels",
     "notify",
-    "record_for_seconds",
+    "sound",
     "attempts",
     "pauses",
     "warnings",
@@ -260,6 +270,7 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
     return RecordingView.model_validate(
         {name: getattr(recording, name) for name in _SAME}
         | {
+            "record_for_seconds": recording.length_seconds,
             "location": pick(recording.location, LocationView, prefix=recording.key_prefix),
             "billed_seconds": round(sum(_ran(attempt, now) for attempt in recording.attempts), 3),
             "paused": {

@@ -13,6 +13,8 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from service.connections import exchange_reason
+
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 CONNECT_SECONDS: Final = 5.0
 
@@ -62,6 +64,11 @@ async def open_sender() -> AsyncIterator[Send]:
         yield _Sender(session)
 
 
+def _words(error: Exception) -> str:
+    """What was not foreseen is named by its type alone: its text may hold what is secret."""
+    return exchange_reason(error) or f"unexpected error {type(error).__name__}"
+
+
 def _trace_connection() -> aiohttp.TraceConfig:
     """Notes on the request that it has a connection: only a request without one surely never left."""
 
@@ -84,12 +91,12 @@ class _Sender:
             async with asyncio.timeout(request.timeout_seconds):
                 return await self._exchange(request, progress)
         except aiohttp.ClientResponseError as error:  # holds the request's headers, so it is not chained
-            raise NoAnswerError(type(error).__name__) from None
+            raise NoAnswerError(_words(error)) from None
         except NoAnswerError:
             raise
         except Exception as error:  # a library fails at what it was sent with more than its own errors
             kind = NoAnswerError if progress.connected else NotSentError
-            raise kind(type(error).__name__) from error
+            raise kind(_words(error)) from error
 
     async def _exchange(self, request: Request, progress: SimpleNamespace) -> Answer:
         connecting = min(CONNECT_SECONDS, request.timeout_seconds)

@@ -13,6 +13,7 @@ from service.buckets import Fetched, Headed, Usage
 from service.buckets.answers import Absent, PastEnd, read_refusal
 from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
 from service.buckets.values import parse_checksum
+from service.connections import exchange_reason
 from service.errors import OutsideError, Refused, Unavailable
 from service.headers import parse_content_range, parse_count, parse_encoding, parse_etag
 
@@ -40,11 +41,13 @@ class Wire:
         self._clock = clock
         self._deadline_seconds = deadline_seconds
         self._turns = asyncio.Semaphore(concurrency)
+        self.place = ""
+        """Host and port of the bucket, known with the first request: all of them go to the same."""
 
     def asking(self, operation: str, usage: Usage) -> "_Asking":
         """One request with its answer, as a context. Whatever a library raises within is `Unavailable`: it failed at
         what a store sent, and no error of its own may end more than this request."""
-        return _Asking(operation, usage, self._turns, self._deadline_seconds)
+        return _Asking(self, operation, usage, self._turns, self._deadline_seconds)
 
     async def send(
         self,
@@ -58,9 +61,11 @@ class Wire:
     ) -> aiohttp.ClientResponse:
         """Send one signed request; every request to the bucket goes through here. Raises OutsideError for an answer
         of 300 or more, and aiohttp's own errors. `unpacked`: a Content-Encoding of the answer is undone."""
+        target = URL(url, encoded=True)
+        self.place = f"{target.host_subcomponent}:{target.port}"
         response = await self._http.request(
             method,
-            URL(url, encoded=True),
+            target,
             headers={**headers, "Accept-Encoding": "identity"},
             data=body or None,
             allow_redirects=False,
@@ -137,7 +142,10 @@ class Wire:
 class _Asking:
     """See `Wire.asking`. A class, because a generator costs a tenth of a request."""
 
-    def __init__(self, operation: str, usage: Usage, turns: asyncio.Semaphore, deadline_seconds: float) -> None:
+    def __init__(
+        self, wire: Wire, operation: str, usage: Usage, turns: asyncio.Semaphore, deadline_seconds: float
+    ) -> None:
+        self._wire = wire
         self._operation = operation
         self._usage = usage
         self._turns = turns
@@ -159,10 +167,12 @@ class _Asking:
         try:
             await self._deadline.__aexit__(kind, error, trace)
             outcome = "ok" if error is None else _outcome(error)
-            if isinstance(error, Exception) and not isinstance(error, OutsideError):
-                raise _unavailable(error) from error
+            if isinstance(error, OutsideError):
+                error.locate(self._wire.place)
+            elif isinstance(error, Exception):
+                raise _unavailable(error, self._wire.place) from error
         except TimeoutError as late:
-            raise Unavailable("storage_unreachable", "no whole answer in time") from late
+            raise _unavailable(late, self._wire.place) from late
         finally:
             bucket_answered(self._operation, outcome, self._loop.time() - self._started)
 
@@ -175,12 +185,16 @@ def _outcome(error: BaseException) -> str:
     return "refused" if isinstance(error, Refused) else "unavailable"
 
 
-def _unavailable(error: Exception) -> Unavailable:
-    if isinstance(error, TimeoutError):
-        return Unavailable("storage_unreachable", "no whole answer in time")
+def _unavailable(error: Exception, place: str) -> Unavailable:
     if isinstance(error, NotAListing):
-        return Unavailable("storage_unreachable", f"the answer is no listing: {error}")
-    return Unavailable("storage_unreachable", type(error).__name__[:_LONGEST_NAME])
+        told = f"the answer is no listing: {error}"
+    elif (reason := exchange_reason(error)) is not None:
+        told = reason
+    else:
+        told = f"unexpected error {type(error).__name__[:_LONGEST_NAME]}"
+    found = Unavailable("storage_unreachable", told)
+    found.locate(place)
+    return found
 
 
 def read_head(response: aiohttp.ClientResponse) -> Headed:

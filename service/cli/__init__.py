@@ -5,7 +5,6 @@ own, so that it is not taken for an answer. A command's module is imported when 
 service's own modules take a second, and a command that asks a running service needs none of them.
 """
 
-import errno
 import sys
 import traceback
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ import click
 
 from service.cli.examples import EXAMPLES
 from service.cli.options import config_option, service_options
-from service.cli.output import INTERRUPTED
+from service.interrupts import BROKEN_PIPE, INTERRUPTED, ending_at_once
 
 # Where each command is, in the sections and the order of the help.
 _SECTIONS: Final = {
@@ -37,8 +36,9 @@ _SECTIONS: Final = {
     "Inspect and download": {
         "explain": "remote.recordings:explain_command",
         "timeline": "remote.recordings:timeline_command",
-        "look": "remote.recordings:look_command",
+        "look": "remote.looking:look_command",
         "files": "remote.files:files_command",
+        "pictures": "remote.pictures:pictures_command",
         "support-bundle": "remote.bundles:support_bundle_command",
     },
     "Messages and usage": {
@@ -85,9 +85,9 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # click ends quietly where the reader of a pipe has gone
+        except BrokenPipeError:
+            sys.exit(BROKEN_PIPE)
+        except Exception:
             traceback.print_exc()
             sys.exit(OUR_MISTAKE)
 
@@ -109,7 +109,8 @@ class _Commands(click.Group):
         if name not in _PLACES:
             return None
         module, _, attribute = _PLACES[name].partition(":")
-        command: click.Command = getattr(import_module(f"service.cli.{module}"), attribute)
+        with ending_at_once():
+            command: click.Command = getattr(import_module(f"service.cli.{module}"), attribute)
         _add_examples(name, command)
         return command
 
@@ -129,6 +130,7 @@ def _add_examples(name: str, command: click.Command) -> None:
         )
     if isinstance(command, click.Group):
         for part, inner in command.commands.items():
+            inner.short_help = _first_sentence(inner)  # click cuts what is longer than a line
             _add_examples(f"{name} {part}", inner)
 
 

@@ -12,10 +12,11 @@ from service.buckets.open import open_buckets, read_keys
 from service.cli.options import configured
 from service.cli.output import say
 from service.cli.running import profile_of, run, settings_of, with_database
-from service.database.filed import load_filed, recording_exists
+from service.database.filed import load_filed, load_state
 from service.database.run import Database
+from service.probes import PROBE
 from service.settings import Settings, location
-from service.verifier.audit import Discrepancy, Filed, compare
+from service.verifier.audit import Difference, Discrepancy, Filed, Holder, compare
 
 
 @click.command("audit")
@@ -28,18 +29,28 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
     are missing from the database, and objects of verified recordings that are missing or have changed. Nothing is
     changed.
 
+    Objects of a recording that is not over are no difference: its next verification files them.
+
     The exit status is 0 without a difference, 1 with a difference, and 2 if the comparison failed.
     """
     settings = settings_of(config)
     profile = profile_of(settings, storage)
     prefix = prefix or "".join(f"{part}/" for part in profile.prefix)
     found = run(with_database(settings, lambda database: _audit(settings, database, storage, prefix)))
+    awaited = Counter((one.recording_id, one.detail) for one in found if one.kind is Difference.NOT_OVER)
+    found = [one for one in found if one.kind is not Difference.NOT_OVER]
     if as_json:
         differences = [
             {"kind": one.kind, "key": one.key, "recording": one.recording_id, "detail": one.detail} for one in found
         ]
-        click.echo(orjson.dumps({"storage": storage, "prefix": prefix, "differences": differences}))
+        not_over = [{"recording": name, "state": state, "objects": count} for (name, state), count in awaited.items()]
+        click.echo(
+            orjson.dumps({"storage": storage, "prefix": prefix, "differences": differences, "not_over": not_over})
+        )
     else:
+        for (name, state), count in awaited.items():
+            objects = "1 object" if count == 1 else f"{count} objects"
+            say(f"{name} is {state}: {objects} that no verification has filed yet")
         for one in found:
             say(f"{one.kind:<9} {one.key}  {one.recording_id or '-'}  {one.detail}")
         say(
@@ -57,17 +68,19 @@ async def _audit(settings: Settings, database: Database, storage: str, prefix: s
         rows = await database.run(lambda connection: load_filed(connection, storage, prefix, after))
         return [Filed(file.key, name, ok, file.listed, file.size_bytes, file.etag) for name, ok, file in rows]
 
-    known: dict[str, str | None] = {}
+    known: dict[str, Holder | None] = {}
 
-    async def owner(key: str) -> str | None:
+    async def owner(key: str) -> Holder | None:
         parts = key.split("/")
         ulid = parts[depth].upper() if len(parts) > depth + 1 else ""
         if ulid not in known:
             name = f"rec_{ulid}"
-            there = await database.run(lambda connection: recording_exists(connection, name, storage))
-            known[ulid] = name if there else None
+            state = await database.run(lambda connection: load_state(connection, name, storage))
+            known[ulid] = None if state is None else Holder(name, state)
         return known[ulid]
 
     async with open_buckets(settings) as buckets:
         bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
-        return [one async for one in compare(bucket, prefix, pages, owner, Usage())]
+        # What `check-config --probe` has written is of this service.
+        own = "/".join([*profile.prefix, PROBE])
+        return [one async for one in compare(bucket, prefix, pages, owner, Usage()) if one.key != own]

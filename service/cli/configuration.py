@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +13,28 @@ from service.app import database_url
 from service.cli.options import configured
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import reachable, run, settings_of
-from service.probes import Probed, probe, source_addresses
+from service.probes import Probed, probe, source_addresses, unrecordable
 from service.serving import listen_for_check
 from service.settings import Settings
+from service.settings.load import ignored_variables
 
 
 @click.command("check-config")
 @click.option(
-    "--probe", "with_probe", is_flag=True, help="Also test the database, Agora's credentials and every bucket."
+    "--probe",
+    "with_probe",
+    is_flag=True,
+    help="Also test the database, the listeners, Agora's credentials, every bucket and every endpoint.",
 )
 @json_option
 @configured
 def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -> None:
     """Report all errors in the settings at once. This starts nothing that Agora bills."""
     settings = reachable(settings_of(config))
+    for variable in ignored_variables(os.environ):
+        say(f"pagereel: warning: {variable} is no setting and is ignored", err=True)
+    if lacking := unrecordable(settings):
+        fail("; ".join(lacking))
     if as_json:
         probed = run(_probed(settings)) if with_probe else []
         tried = [{"what": one.what, "problem": one.problem} for one in probed]

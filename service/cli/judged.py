@@ -12,6 +12,7 @@ from service.cli.remote.durations import size_in_words
 from service.cli.remote.shown import WARNED, table
 from service.report import Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged
+from service.wording import percent
 
 VERIFIED, NOT_VERIFIED, NOT_READ = range(3)
 _HEADS = ("recording", "from (UTC)", "slices", "size", "coverage", "level", "verdict", "findings")
@@ -46,7 +47,7 @@ def _row(judged: Judged) -> tuple[str, ...]:
     facts = (f"{one.folder}{one.sid}_{one.cname}", began, str(one.slices), size_in_words(one.size_bytes))
     if report is None:
         return *facts, "", "", NO_REPORT, f"internal error: {judged.error!r}"
-    share = "" if report.coverage is None else f"{report.coverage.share:.2%}"
+    share = "" if report.coverage is None else percent(report.coverage.share)
     counts = Counter(each.code for each in report.findings if each.severity is not Severity.NOTE)
     codes = ", ".join(code if count == 1 else f"{code} x{count}" for code, count in counts.items())
     return *facts, share, report.level.value, _verdict(report), codes

@@ -15,6 +15,7 @@ from service.cli.running import settings_of
 from service.operations.statement import PAYLOAD_TYPES, NotAManifestError, read_manifest
 from service.signing import Opened, SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
 from service.timestamps import Stamp, TimestampError, read_certificates, verify_answer
+from service.wording import size
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -88,6 +89,6 @@ def _lines(said: dict[str, Any]) -> Iterator[str]:
     below = f" (wanted: {wanted})" if wanted not in (None, said["level"]) else ""
     yield f"{said['recording']} ({said['deployment']}): {said['state']}, last verification {said['verdict']}"
     yield f"read {said['judged_at']} at level {said['level']}{below}, rules {rules}, coverage {said['coverage']}"
-    size = sum(one["size_bytes"] for one in objects if isinstance(one.get("size_bytes"), int))
+    total = sum(one["size_bytes"] for one in objects if isinstance(one.get("size_bytes"), int))
     hashed = sum(isinstance(one.get("sha256"), str) for one in objects)
-    yield f"{len(objects)} objects, {size} bytes, {hashed} with SHA-256, {len(said['missing'])} missing"
+    yield f"{len(objects)} objects, {size(total)}, {hashed} with SHA-256, {len(said['missing'])} missing"

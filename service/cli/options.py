@@ -49,9 +49,8 @@ def service_options(command: Command) -> Command:
         "--token-file",
         envvar="PAGEREEL_TOKEN_FILE",
         type=_FILE,
-        show_envvar=True,
         callback=_own_or_before,
-        help="File with the API token. Default: $PAGEREEL_TOKEN.",
+        help="File with the API token. Without it: the file in PAGEREEL_TOKEN_FILE, then the token in PAGEREEL_TOKEN.",
     )
     return url(token_file(command))
 

@@ -1,13 +1,12 @@
 """What every command prints in the same way: JSON, and one clear line for a user's mistake. Imports nothing large."""
 
 import json
+import select
 import sys
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
-
-INTERRUPTED: Final = 130
-"""The exit status after Ctrl-C, as shells have it."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON.")
 
@@ -33,6 +32,24 @@ def printable(text: str, keep: str = "") -> str:
 def say(text: str, *, err: bool = False) -> None:
     """Print `text`, which may hold text from outside."""
     click.echo(printable(text, keep="\n"), err=err)
+
+
+def reader_gone() -> bool:
+    """Whether nobody reads standard output any more. (A broken pipe may be a connection's as well.)"""
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def make_folder(folder: Path) -> None:
+    """Make the directory for downloads, with its parents. End with status 2 if that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"{folder} cannot be written ({error.strerror})")
 
 
 def fail(text: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -18,7 +18,13 @@ def _instant(text: str) -> float | None:
         instant = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    return None if instant.tzinfo is None else instant.timestamp()
+    # The first and the last year have no room for every offset.
+    return None if instant.tzinfo is None or instant.year in (1, 9999) else instant.timestamp()
+
+
+def rfc3339(at: float) -> str:
+    """Unix seconds as the API takes them."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Instant(click.ParamType[float]):

@@ -8,9 +8,11 @@ import click
 from service.app import database_url
 from service.cli.options import configured
 from service.cli.output import fail, json_option, say, show_json
+from service.cli.remote.durations import size_in_words
 from service.cli.running import reachable, run, settings_of
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
+from service.database.refusal import reason_of_sqlite
 from service.database.startup import migrate
 from service.serving import Roles, serve
 
@@ -64,11 +66,15 @@ def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:
     source = Path(url.removeprefix("sqlite:///"))
     try:
         size = backup_sqlite(source, copy)
-    except (StartRefused, sqlite3.Error, OSError) as error:
+    except StartRefused as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{copy} cannot be written ({error.strerror})")
+    except sqlite3.Error as error:
+        fail(reason_of_sqlite(str(source), error) or f"{source} cannot be copied: {error}")
     if as_json:
         show_json({"copy": str(copy), "bytes": size})
         return
-    say(f"{copy} is a valid copy of {size} bytes")
+    say(f"{copy} is a valid copy of {size_in_words(size)}")
     if (own_key := Path(f"{source}.key")).exists():
         say(f"it is useless without the sealing key in {own_key}: keep a copy of the key in another place")

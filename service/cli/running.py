@@ -1,6 +1,7 @@
 """What commands beside the service need: its settings, its database, and one clear line for what goes wrong."""
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -8,19 +9,24 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import structlog
 
 from service.app import database_url
-from service.cli.output import fail
+from service.cli.output import fail, reader_gone
 from service.database.outage import StartRefused
+from service.database.refusal import refusing
 from service.database.run import Database
 from service.database.startup import prepare
 from service.errors import OutsideError, ServiceError
+from service.listeners import ListenerRefused
 from service.logs import configure_logs
 from service.probes import reason_of, undecodable, unreachable
 from service.settings import Log, Settings, SettingsError, StorageProfile
-from service.settings.load import CALLERS_VARIABLES, PREFIX
+from service.settings.load import ignored_variables
+from service.settings.variables import CALLERS_VARIABLES, PREFIX
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 _NO_SETTINGS: Final = (
     "no settings: use `{command} --config FILE`, or set PAGEREEL_SETTINGS. Start from a copy of pagereel.example.toml"
 )
@@ -33,6 +39,9 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
     except SettingsError as error:
         fail(_NO_SETTINGS.format(command=_command()) if _none_given(config) else str(error))
     configure_logs(Log(level="warning", format="console") if quiet else settings.log)
+    if not quiet:
+        for variable in ignored_variables(os.environ):
+            _log.warning("variable_ignored", variable=variable)
     return settings
 
 
@@ -69,17 +78,22 @@ def profile_of(settings: Settings, storage: str) -> StorageProfile:
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
     """Open the database of the settings, also beside a service that runs, refuse one that is not ours, and let `use`
     work with it."""
-    async with await Database.open(database_url(settings), beside=True) as database:
-        await prepare(database, settings.deployment, time.time())
-        return await use(database)
+    url = database_url(settings)
+    with refusing(url):
+        async with await Database.open(url, beside=True) as database:
+            await prepare(database, settings.deployment, time.time())
+            return await use(database)
 
 
 def run(working: Coroutine[Any, Any, T]) -> T:
-    """What `working` returns; ends the process with one line for each thing that went wrong outside."""
+    """What `working` returns; ends the process with one line for each thing that went wrong outside, and quietly where
+    the reader of its output has gone."""
     try:
         return asyncio.run(working)
-    except* (StartRefused, ServiceError, OutsideError, OSError) as errors:
+    except* (StartRefused, ListenerRefused, ServiceError, OutsideError, OSError) as errors:
         reasons = _leaves(errors)
+    if any(isinstance(reason, BrokenPipeError) and reader_gone() for reason in reasons):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))  # the group of commands ends quietly
     fail("; ".join(map(reason_of, reasons)))  # not above: an exit within `except*` comes out of 3.11.2 as a group
 
 

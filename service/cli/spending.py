@@ -67,8 +67,9 @@ def _show(used: dict[str, Any], as_json: bool) -> None:
         )
         for item in used["items"]
     )
-    console().print(table(heads, rows))
+    if used["items"]:
+        console().print(table(heads, rows))
     limit = used["minutes_per_month"]
-    of = "" if limit is None else f" of {limit:g} allowed"
+    of = "" if limit is None else f" of {limit:.15g} allowed"
     say(f"{used['month']}: {used['seconds'] / 60:.1f} minutes{of}")
     say(f"{used['currency']} {used['cost']:.2f}, with the minutes of each class rounded up")

@@ -3,17 +3,32 @@
 import asyncio
 import errno
 import json
+import shlex
 import signal
 import socket
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
-from service.cli.output import fail
-from service.demo import DemoError, Sandbox, demo_is_possible, open_sandbox, run_demo
+from service.cli.output import fail, make_folder
+from service.demo import (
+    PREFIX,
+    STORAGE,
+    DemoError,
+    Sandbox,
+    demo_is_possible,
+    open_sandbox,
+    run_demo,
+    token_file,
+    while_all_run,
+    wrong_host,
+    wrong_page,
+    wrong_receiver,
+)
 
 API_PORT = 8080
 
@@ -29,10 +44,14 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | No
     """Record, pause, stop and verify on this machine, with the emulator and a real S3 server."""
     if page is not None and not browser:
         raise click.UsageError("--page needs --browser: without it, no page is opened")
+    if page is not None and (wrong := wrong_page(page)) is not None:
+        raise click.BadParameter(wrong, param_hint="--page")
     if (reason := demo_is_possible(browser=browser)) is not None:
         fail(reason)
+    folder = keep or Path.cwd() / "var" / "demo"
+    make_folder(folder)
     try:
-        good = asyncio.run(run_demo(as_json=as_json, keep=keep, browser=browser, page=page))
+        good = asyncio.run(run_demo(as_json=as_json, keep=folder, browser=browser, page=page))
     except DemoError as error:
         fail(str(error))
     sys.exit(0 if good else 1)
@@ -53,6 +72,7 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | No
     multiple=True,
     help="Host of pages that is not public, for example localhost (repeatable).",
 )
+@click.option("--receiver", help="URL that every recording tells what happens, for example http://127.0.0.1:9000/.")
 @click.option(
     "--token-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -60,50 +80,42 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | No
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON with addresses, keys and token.")
 def sandbox_command(
-    port: int, browser: bool, page_hosts: tuple[str, ...], token_file: Path | None, as_json: bool
+    port: int, browser: bool, page_hosts: tuple[str, ...], receiver: str | None, token_file: Path | None, as_json: bool
 ) -> None:
     """Run Pagereel on this machine until Ctrl-C, with the Agora emulator, a real S3 server and temporary data."""
+    if wrong := next(filter(None, map(wrong_host, page_hosts)), None):
+        raise click.BadParameter(wrong, param_hint="--page-host")
+    if receiver is not None and (wrong := wrong_receiver(receiver)) is not None:
+        raise click.BadParameter(wrong, param_hint="--receiver")
     if (reason := demo_is_possible(browser=browser)) is not None:
         fail(reason)
-    if not _is_free(port):
-        fail(f"port {port} is in use; --port 0 chooses a free port")
     file = token_file or (None if as_json else Path("var/sandbox/token"))
     try:
-        asyncio.run(_sandbox(port, browser, page_hosts, file, as_json))
+        how = {"port": port, "browser": browser, "page_hosts": page_hosts, "receiver": receiver}
+        asyncio.run(_sandbox(how, file, as_json))
     except DemoError as error:
         fail(str(error))
 
 
-async def _sandbox(port: int, browser: bool, page_hosts: tuple[str, ...], file: Path | None, as_json: bool) -> None:
+async def _sandbox(how: dict[str, Any], file: Path | None, as_json: bool) -> None:
+    """`how`: what `open_sandbox` is told."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with tempfile.TemporaryDirectory(prefix="pagereel-sandbox-") as root:
-        async with open_sandbox(Path(root), port=port, browser=browser, page_hosts=page_hosts) as sandbox:
-            if file is not None:
-                _keep_token(file, sandbox.token)
-            try:
-                click.echo(json.dumps(sandbox.described) if as_json else _welcome(sandbox, file, browser=browser))
-                await stop.wait()
-            finally:
-                if file is not None:
-                    drop_token(file, sandbox.token)
-
-
-def _keep_token(file: Path, token: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(token, encoding="utf-8")
-    except OSError as error:
-        raise DemoError(f"{file} cannot be written ({error.strerror})") from None
-
-
-def drop_token(file: Path, token: str) -> None:
-    """Remove the token, which is of no use any more, unless another sandbox has written its own there."""
-    with suppress(OSError):
-        if file.read_text(encoding="utf-8") == token:
-            file.unlink()
+    with ExitStack() as stack:
+        keep = None if file is None else stack.enter_context(token_file(file))
+        if not _is_free(how["port"]):
+            raise DemoError(
+                f"port {how['port']} is in use by another program; --port 0 chooses a free port (with make: PORT=0)"
+            )
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-sandbox-")))
+        async with open_sandbox(root, **how) as sandbox:
+            if keep is not None:
+                keep(sandbox.token, sandbox.api)
+            told = welcome(sandbox, file, browser=how["browser"], receiver=how["receiver"])
+            click.echo(json.dumps(sandbox.described) if as_json else told)
+            await while_all_run(sandbox.processes, stop.wait())
+            click.echo("Stopping the sandbox …", err=True)
 
 
 def _is_free(port: int) -> bool:
@@ -116,9 +128,14 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _welcome(sandbox: Sandbox, file: Path | None, *, browser: bool) -> str:
+def welcome(sandbox: Sandbox, file: Path | None, *, browser: bool, receiver: str | None = None) -> str:
+    """What a person reads who has started a sandbox."""
+    told = f"\nreceiver  {receiver}   (secret {sandbox.receiver_secret})" if receiver else ""
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
-    program = sys.argv[0] if Path(sys.argv[0]).name == "pagereel" else "pagereel"
+    # Whole paths: the other terminal may be in another directory.
+    program = shlex.quote(str(Path(sys.argv[0]).absolute())) if Path(sys.argv[0]).name == "pagereel" else "pagereel"
+    kept = shlex.quote(str(file.absolute())) if file else ""
+    verify = f"--config {shlex.quote(str(sandbox.verify_settings))} verify --storage {STORAGE} --prefix {PREFIX}/"
     page = f"{sandbox.emulator}/emulator/page" if browser else "https://class.example.org/room/42"
     opened = (
         "Chromium opens the pages. Pages on this machine can use http with the host localhost or 127.0.0.1;\n"
@@ -131,13 +148,18 @@ console   {sandbox.api}/console   (log in with the token below)
 service   {sandbox.api}   (API; /docs, /metrics)
 emulator  {sandbox.emulator}
 S3        {sandbox.store["endpoint"]}
-token     {sandbox.token}
+token     {sandbox.token}{told}
 
 {opened}
 Agora's own waits are ten times shorter here. The lengths that you set are real.
 
 In another terminal:{where}
-  export PAGEREEL_TOKEN_FILE={file}
+  export PAGEREEL_TOKEN_FILE={kept}
   {program} record {page} --for 20s --wait
+
+What lies in its bucket can be judged without the service too:
+  {program} {verify}
+It knows nothing of pauses, and counts them as missing: for a recording with one, add --sid SID --pause FROM/TO.
+  {program} show last --json   has the times in `pauses`, the sid in `attempts`
 
 Ctrl-C stops the sandbox and deletes its recordings."""

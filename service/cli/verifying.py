@@ -16,11 +16,12 @@ from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
 from service.cli.judged import exit_status, lines_of_sum, plain, table_of
 from service.cli.options import configured
-from service.cli.output import INTERRUPTED, fail, say
+from service.cli.output import fail, say
 from service.cli.parameters import Instant, Seconds, Size, Span
 from service.cli.progress import progress_of
 from service.cli.remote.shown import console
 from service.cli.running import profile_of, run, settings_of
+from service.interrupts import INTERRUPTED
 from service.media.discovery import FoundRecording, Wanted
 from service.report import Interval, Level
 from service.settings import Settings, location
@@ -64,7 +65,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--mp4/--no-mp4", "mp4", default=None, help="Whether an MP4 is expected. Default: if one exists."),
         click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Expected size of the picture: 1280x720."),
         click.option(
-            "--sound/--no-sound", "sound", default=None, help="Whether sound is expected; if not, silence is accepted."
+            "--sound/--no-sound", "sound", default=None, help="Whether the page makes sound; if not, silence is fine."
         ),
         click.option(
             "--max-missing", "max_missing_seconds", type=Seconds(), metavar="SECONDS",
@@ -207,6 +208,8 @@ def _print(request: _Request, result: _Result, *, as_json: bool, json_lines: boo
         console().print(table_of(judged))
         say(lines_of_sum(judged))
     elif not result.found and not result.interrupted:
-        say(f"no recording was found with the prefix {request.prefix!r}", err=True)
+        told = {"prefix": request.prefix, "sid": request.sid, "cname": request.cname}
+        named = ", ".join(f"the {name} {value!r}" for name, value in told.items() if value is not None)
+        say(f"no recording was found with {named}", err=True)
     if result.interrupted:
         say(f"pagereel: interrupted; {result.found - len(judged)} of {result.found} are not verified", err=True)

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from service.database.outage import StartRefused
+from service.database.sqlite import keep_private
 
 BUSY_SECONDS = 30
 
@@ -23,11 +24,11 @@ def backup_sqlite(source: Path, copy: Path) -> int:
     partial = copy.with_name(f"{copy.name}.partial")
     partial.unlink(missing_ok=True)
     try:
+        keep_private(partial)
         with (
             closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as reader,
             closing(sqlite3.connect(partial)) as writer,
         ):
-            os.chmod(partial, 0o600)
             reader.backup(writer)  # all pages in one step: one instant
             (sound,) = writer.execute("PRAGMA quick_check").fetchone()
             if sound != "ok":

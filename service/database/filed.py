@@ -21,7 +21,8 @@ def load_filed(connection: sa.Connection, storage: str, prefix: str, after: str)
     return [(row.recording_id, row.state == State.VERIFIED, decode_file(row.document)) for row in rows]
 
 
-def recording_exists(connection: sa.Connection, recording_id: str, storage: str) -> bool:
-    """Whether the storage profile holds the recording's objects."""
-    query = sa.select(recordings.c.id).where(recordings.c.id == recording_id, recordings.c.storage == storage)
-    return connection.execute(query).first() is not None
+def load_state(connection: sa.Connection, recording_id: str, storage: str) -> State | None:
+    """The state of a recording whose objects the storage profile holds; None where there is none."""
+    query = sa.select(recordings.c.state).where(recordings.c.id == recording_id, recordings.c.storage == storage)
+    found = connection.execute(query).scalar()
+    return None if found is None else State(found)

@@ -23,6 +23,7 @@ _HIDE_SECONDS = 30.0
 # PostgreSQL commits them in another order than it numbers them.
 _LOOKED_AT_ONCE = 250
 _OVERLAP = 64
+_UNMATCHED_AT_ONCE = 500
 
 
 class NoticeRow(NamedTuple):
@@ -243,6 +244,16 @@ def measure_inbox(connection: sa.Connection) -> tuple[int, float | None]:
     count = sa.select(sa.func.count()).select_from(notifications).where(_IS_NEW)
     oldest = sa.select(notifications.c.received_at).where(_IS_NEW).order_by(notifications.c.id).limit(1)
     return connection.execute(count).scalar_one(), connection.execute(oldest).scalar_one_or_none()
+
+
+def count_unknown(connection: sa.Connection, since_at: float) -> int:
+    """How many tasks have sent notifications with this deployment's name since then and belong to no recording still:
+    one that was adopted meanwhile does. Only the newest `_UNMATCHED_AT_ONCE` of these notifications are looked at."""
+    columns = (notifications.c[name] for name in ("app", "cname", "sid", "received_at"))
+    unmatched = sa.select(*columns).where(_IS_OLD, notifications.c.outcome == "unmatched")
+    newest = unmatched.order_by(notifications.c.id.desc()).limit(_UNMATCHED_AT_ONCE).subquery()
+    tasks = sa.select(newest.c.app, newest.c.cname).where(newest.c.received_at >= since_at, _whose(newest).is_(None))
+    return connection.execute(sa.select(sa.func.count()).select_from(tasks.distinct().subquery())).scalar_one()
 
 
 def prune_notices(connection: sa.Connection, before_at: float, limit: int) -> int:

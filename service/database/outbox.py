@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from service.database.documents import decode, encode
 from service.database.recordings import upsert
 from service.database.tables import deliveries, endpoints, feed, messages
-from service.messages import Message
+from service.messages import DeliveryError, Message
 from service.recording import Recording
 
 _PUBLISH_AT_ONCE: Final = 1000
@@ -62,7 +62,8 @@ class DeliveryRow(NamedTuple):
 
 
 class EndpointRow(NamedTuple):
-    """How an endpoint does. `failing_since` None: well; `disabled_at`: it said that it is gone."""
+    """How an endpoint does. `failing_since` None: it answers; `disabled_at`: it said that it is gone; `last_error`
+    None: it took the last message."""
 
     name: str
     failures: int = 0
@@ -137,9 +138,9 @@ def save_endpoint(connection: sa.Connection, row: EndpointRow) -> None:
 
 
 def count_failing(connection: sa.Connection) -> int:
-    """How many endpoints fail or are disabled."""
-    bad = sa.or_(endpoints.c.failing_since.is_not(None), endpoints.c.disabled_at.is_not(None))
-    return connection.execute(sa.select(sa.func.count()).select_from(endpoints).where(bad)).scalar_one()
+    """How many endpoints did not take the last message: they fail, refuse or are disabled."""
+    query = sa.select(sa.func.count()).select_from(endpoints).where(endpoints.c.last_error.is_not(None))
+    return connection.execute(query).scalar_one()
 
 
 def claim_deliveries(
@@ -216,7 +217,7 @@ def bury_deliveries(connection: sa.Connection, before_at: float, now: float, lim
     old = sa.select(deliveries.c.message_id, deliveries.c.endpoint).where(_PENDING, deliveries.c.at < before_at)
     rows = connection.execute(old.limit(limit)).all()
     for row in rows:
-        ended = {"state": "dead", "ended_at": now, "last_error": "too_old"}
+        ended = {"state": "dead", "ended_at": now, "last_error": DeliveryError.TOO_OLD}
         connection.execute(_one(row.endpoint, row.message_id).values(ended))
     return len(rows)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from metrics import database as meter
 from service.database.outage import StartRefused, is_outage, unavailable
 from service.database.postgres import Pool
-from service.database.sqlite import Lock, Writer
+from service.database.sqlite import Lock, Writer, keep_private
 from service.errors import ServiceError
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class Database:
                 return cls(writer=Writer(path, inline=inline))
             lock = _lock(path, beside=beside)
             try:
+                keep_private(Path(path))
                 return cls(writer=Writer(path, inline=inline, guest=lock is None), lock=lock)
             except BaseException:
                 if lock is not None:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +27,7 @@ Transaction = Callable[[sa.Connection], Any]
 Done = Callable[[Any, BaseException | None], None]
 
 BUSY_TIMEOUT_SECONDS = 5
+PRIVATE = 0o600
 CHECKPOINT_SECONDS = 5
 GROUP = 32  # transactions at most that share a commit
 LOG_PAGES = 16_000  # 64 MB; a log longer than that is begun anew, which makes the writer wait
@@ -53,6 +55,19 @@ class Lock:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def keep_private(database: Path) -> None:
+    """Create a missing database file for its owner alone; what SQLite puts beside it gets the same permissions. Of a
+    file that is there, take away what everybody may do."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    for name in (database.name, f"{database.name}-wal", f"{database.name}-shm"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's file is that one's matter
+            path = database.with_name(name)
+            mode = path.stat().st_mode
+            if mode & stat.S_IRWXO:
+                path.chmod(stat.S_IMODE(mode) & ~stat.S_IRWXO)
 
 
 def create_engine(path: str, *, guest: bool = False) -> sa.Engine:

@@ -13,8 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from service.database.outage import StartRefused
+from service.database.refusal import refusing
 from service.database.run import Database
-from service.database.tables import deployment
+from service.database.tables import deployment, recordings
 
 _ONE_AT_A_TIME = 0x70616765  # the advisory lock of all that change the schema
 
@@ -28,16 +29,19 @@ async def prepare(database: Database, deployment_name: str, now: float) -> None:
 async def migrate(url: str) -> tuple[str | None, str]:
     """Bring the database to the newest schema in one transaction; the revisions before (None: empty) and after.
 
-    Raises `StartRefused` if it is in use (SQLite) or newer than this program.
+    Raises `StartRefused` if it is in use (SQLite), newer than this program, or cannot be used.
     """
-    async with await Database.open(url) as database:
-        return await database.run(upgrade)
+    with refusing(url):
+        async with await Database.open(url) as database:
+            return await database.run(upgrade)
 
 
 def upgrade(connection: sa.Connection) -> tuple[str | None, str]:
     """`migrate` within a transaction of the caller's."""
     _alone(connection)
     before = revision(connection)
+    if before is None and sa.inspect(connection).get_table_names():
+        raise StartRefused("the database is not empty and does not belong to Pagereel: use an empty database")
     _refuse_newer(before)
     config = _config()
     config.attributes["connection"] = connection
@@ -61,8 +65,6 @@ def _prepare(connection: sa.Connection, name: str, now: float) -> None:
     _alone(connection)
     found = revision(connection)
     if found is None:
-        if sa.inspect(connection).get_table_names():
-            raise StartRefused("the database is not empty and does not belong to Pagereel: use an empty database")
         upgrade(connection)
         connection.execute(deployment.insert().values(id=1, name=name, created_at=now))
         return
@@ -103,6 +105,24 @@ def _config() -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
+
+
+async def refuse_lost_key(database: Database, key_file: Path | None) -> None:
+    """Refuse recordings whose key file is gone: a new key would open nothing that is sealed in the database.
+    `key_file` None: the settings hold the keys."""
+    await database.run(lambda connection: _refuse_lost_key(connection, key_file))
+
+
+def _refuse_lost_key(connection: sa.Connection, key_file: Path | None) -> None:
+    if key_file is None or key_file.exists():
+        return
+    if connection.execute(sa.select(recordings.c.id).limit(1)).first() is not None:
+        raise StartRefused(
+            f"the sealing key {key_file} is missing, and only this key opens the page URLs of the recordings in the"
+            " database: put the file back. If it is lost for good,"
+            f" `(umask 077; openssl rand -base64 32 > {key_file})` makes another one: recordings that have not started"
+            " yet then fail, and stored notifications stay sealed"
+        )
 
 
 def check_writable(connection: sa.Connection) -> None:

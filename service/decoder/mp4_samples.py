@@ -50,12 +50,14 @@ def decode_pictures(config: bytes, samples: Sequence[bytes], skipped: int) -> It
 
 
 def decode_sound(config: bytes, samples: Sequence[bytes]) -> dict[str, Any]:
-    """Decode AAC samples that follow each other. `config` is the AudioSpecificConfig. Return a state for each, and the
-    rate, the channels and the seconds that came out."""
+    """Decode AAC samples that follow each other. `config` is the AudioSpecificConfig. Return a state and form for each
+    (rate and channels of what came out, None where nothing did), and the rate, channels and seconds that came out."""
     states = [NONE] * len(samples)
-    facts: dict[str, Any] = {"states": states, "seconds": 0.0}
+    forms: list[list[int] | None] = [None] * len(samples)
+    facts: dict[str, Any] = {"states": states, "forms": forms, "seconds": 0.0}
     for index, frame in decode_sounds(config, samples):
         states[index] = CONCEALED if frame.is_corrupt else CLEAN
+        forms[index] = [frame.sample_rate, frame.layout.nb_channels]
         facts |= {"rate": frame.sample_rate, "channels": frame.layout.nb_channels}
         facts["seconds"] += frame.samples / (frame.sample_rate or 1)
     return facts

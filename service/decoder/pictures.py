@@ -14,7 +14,8 @@ WIDTH, HEIGHT = 160, 90
 SHEET_COLUMNS = 6
 QUALITIES = (4, 8, 14, 22, 31)
 
-_SCALER = VideoReformatter()
+# A frame's own `reformat` sets up threads and tables anew for each picture, ten times the cost of the scaling.
+_SCALER, _THUMB_SCALER = VideoReformatter(), VideoReformatter()
 _LEVELS = np.arange(256)
 # Around pictures; black would look like one.
 _GREY = 80
@@ -24,7 +25,6 @@ _BLOCK, _NOISE = 10, 12
 
 def small(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The picture at the size in which it is measured, planar 4:2:0."""
-    # A frame's own `reformat` sets up threads and tables anew for each picture, ten times the cost of the scaling.
     made = _SCALER.reformat(frame, WIDTH, HEIGHT, format="yuv420p", threads=1)
     return made.to_ndarray().astype(np.uint8, copy=False)
 
@@ -33,7 +33,7 @@ def thumb(frame: av.VideoFrame) -> bytes:
     """The picture in its own proportions, in a frame of grey."""
     scale = min(WIDTH / frame.width, HEIGHT / frame.height)
     wide, high = (max(4, int(side * scale) // 4 * 4) for side in (frame.width, frame.height))
-    picture = frame.reformat(wide, high, format="yuv420p").to_ndarray().ravel()
+    picture = _THUMB_SCALER.reformat(frame, wide, high, format="yuv420p", threads=1).to_ndarray().ravel()
     made, begin = [], 0
     for factor, empty in ((1, _GREY), (2, 128), (2, 128)):
         plane = np.full((HEIGHT // factor, WIDTH // factor), empty, np.uint8)

@@ -40,4 +40,5 @@ def likeness(one: Wave, other: Wave) -> float | None:
     power = powers[size:] - powers[:-size]
     if float(power.max()) < _SILENCE * size:
         return None
-    return float(np.max(np.abs(products) / np.sqrt(np.maximum(power, _SILENCE * size) * (wanted @ wanted))))
+    # The last digits of products depend on where in memory the sounds lie.
+    return round(float(np.max(np.abs(products) / np.sqrt(np.maximum(power, _SILENCE * size) * (wanted @ wanted)))), 6)

@@ -29,6 +29,8 @@ _JUDGED_SECONDS = 1.0
 # Measuring the layout of a picture takes some milliseconds.
 _LAYOUT_SECONDS = 4.0
 _LEAST_FIELDS = 10
+# FFmpeg decodes the first pictures to estimate a rate that nobody asks for.
+_NO_RATE = {"fpsprobesize": "0"}
 # No memory, no thread: that says nothing about the bytes.
 SHORT = (MemoryError, BlockingIOError)
 
@@ -44,7 +46,7 @@ def packets(content: bytes) -> Iterator[tuple["av.Packet[Any]", int]]:
     the next one is taken.
     """
     try:
-        with av.open(io.BytesIO(aligned(content)), "r", format="mpegts") as container:
+        with av.open(io.BytesIO(aligned(content)), "r", format="mpegts", options=_NO_RATE) as container:
             yield from _with_ends(container, len(content))
     except SHORT:
         raise
@@ -127,8 +129,7 @@ class Sounds:
 
     def take(self, frame: av.AudioFrame) -> None:
         """Listen to one frame."""
-        samples = frame.to_ndarray().astype(np.float32, copy=False).ravel()
-        self._peak = max(self._peak, float(np.dot(samples, samples)) / max(1, samples.size))
+        self._peak = max(self._peak, _power(frame))
         self._count += frame.samples
         if not self._facts:
             self._facts = {"channels": frame.layout.nb_channels, "rate": frame.sample_rate}
@@ -139,6 +140,16 @@ class Sounds:
             return {"sound_seconds": 0.0}
         seconds = self._count / (self._facts["rate"] or 1)
         return {**self._facts, "sound_seconds": seconds, "loudness": float(10 * np.log10(max(self._peak, 1e-12)))}
+
+
+def _power(frame: av.AudioFrame) -> float:
+    """The mean square of a frame's samples."""
+    if frame.format.name != "fltp" or not frame.samples:
+        samples = frame.to_ndarray().astype(np.float32, copy=False).ravel()
+        return float(np.dot(samples, samples)) / max(1, samples.size)
+    # What AAC gives, read where it is: an array of its own for each frame costs more than its decoding.
+    channels = [np.frombuffer(memoryview(plane), np.float32, frame.samples) for plane in frame.planes]
+    return sum(float(np.dot(one, one)) for one in channels) / (frame.samples * len(channels))
 
 
 class _Slice:

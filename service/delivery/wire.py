@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from service.headers import parse_retry_after
+from service.messages import DeliveryError
 from service.page_url import ParsedUrl
 from service.resolver import ForbiddenAddressError, check_peer, connector_to
 
@@ -51,12 +52,12 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came of it. `error` is a word of ours, never text of theirs; `body` is the beginning of theirs. It may
+    """What came of it. `error` is never text of theirs; `body` is the beginning of theirs. It may
     hold a secret and is in no repr."""
 
     outcome: Outcome
     status: int | None = None
-    error: str | None = None
+    error: DeliveryError | None = None
     retry_after_seconds: float | None = None
     body: bytes = field(default=b"", repr=False)
 
@@ -81,12 +82,7 @@ def signed_headers(message_id: str, body: str, secrets: Sequence[str], now: floa
 async def send_post(post: Post) -> Response:
     """Send over a connection of its own to an address that was checked."""
     try:
-        async with aiohttp.ClientSession(
-            connector=connector_to(post.target),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(),
-            auto_decompress=False,
-        ) as http:
+        async with _session(post.target) as http:
             async with asyncio.timeout(post.timeout_seconds):
                 response = await http.post(
                     URL(post.target.text, encoded=True), data=post.body, headers=post.headers, allow_redirects=False
@@ -95,16 +91,47 @@ async def send_post(post: Post) -> Response:
                 check_peer(post.target, response)
                 judged = judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
                 return replace(judged, body=await _read_beginning(response))
-    except ForbiddenAddressError:
-        return Response(Outcome.FAILING, error="forbidden_address")
-    except TimeoutError:
-        return Response(Outcome.FAILING, error="timeout")
-    except aiohttp.ClientConnectorCertificateError:
-        return Response(Outcome.FAILING, error="certificate")
-    except aiohttp.ClientConnectorDNSError:
-        return Response(Outcome.FAILING, error="no_such_host")
-    except Exception:  # a library fails at what it was sent with more than its own errors
-        return Response(Outcome.FAILING, error="no_connection")
+    except Exception as error:  # a library fails at what it was sent with more than its own errors
+        return Response(Outcome.FAILING, error=error_of(error))
+
+
+async def send_head(target: ParsedUrl, timeout_seconds: float) -> int:
+    """The status that a HEAD request gets by the same way. It is unsigned and empty: nobody takes it for a message.
+    Raises what aiohttp does, `TimeoutError` or `ForbiddenAddressError`."""
+    async with _session(target) as http, asyncio.timeout(timeout_seconds):
+        url = URL(target.text, encoded=True)
+        async with http.head(url, headers={"User-Agent": "Pagereel"}, allow_redirects=False) as response:
+            check_peer(target, response)
+            return response.status
+
+
+def _session(target: ParsedUrl) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector_to(target),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),
+        auto_decompress=False,
+    )
+
+
+def error_of(error: Exception) -> DeliveryError:
+    """Why there is no answer that can be understood. The order matters: most of these are kinds of one another."""
+    match error:
+        case ForbiddenAddressError():
+            return DeliveryError.FORBIDDEN_ADDRESS
+        case TimeoutError():
+            return DeliveryError.TIMEOUT
+        case aiohttp.ClientConnectorCertificateError():
+            return DeliveryError.CERTIFICATE
+        case aiohttp.ClientConnectorSSLError():
+            return DeliveryError.TLS
+        case aiohttp.ClientConnectorDNSError():
+            return DeliveryError.NO_SUCH_HOST
+        case aiohttp.ClientConnectorError():
+            return DeliveryError.NO_CONNECTION
+        case aiohttp.ServerDisconnectedError() | OSError():
+            return DeliveryError.NO_ANSWER
+    return DeliveryError.BAD_ANSWER
 
 
 async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -123,7 +150,9 @@ def judge(status: int, retry_after: str | None, now: datetime) -> Response:
         return Response(Outcome.DELIVERED, status)
     wait = parse_retry_after(retry_after, now.timestamp())
     if status == _GONE:
-        return Response(Outcome.GONE, status, "gone")
+        return Response(Outcome.GONE, status, DeliveryError.GONE)
     if status >= 500 or status in _BUSY:
-        return Response(Outcome.FAILING, status, "busy" if status in _BUSY else "server_error", wait)
-    return Response(Outcome.REFUSED, status, "redirect" if 300 <= status < 400 else "refused", wait)
+        error = DeliveryError.BUSY if status in _BUSY else DeliveryError.SERVER_ERROR
+        return Response(Outcome.FAILING, status, error, wait)
+    error = DeliveryError.REDIRECT if 300 <= status < 400 else DeliveryError.REFUSED
+    return Response(Outcome.REFUSED, status, error, wait)

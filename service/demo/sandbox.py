@@ -1,24 +1,26 @@
 """The house on this machine: a real S3 server, the emulator of Agora and the service, each a process of its own on a
 loopback port, with throw-away data. Imports neither the emulator nor the service's inner rooms."""
 
-import asyncio
 import json
-import os
-import re
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from service.demo.pages import hosts_of
+from service.demo.running import Running, running
+from service.demo.token_file import SANDBOX_BEGINNING
+
 BUCKET: Final = "pagereel-demo"
-START_SECONDS: Final = 60
+STORAGE: Final = "demo"
+PREFIX: Final = "demo"
+RECEIVER: Final = "receiver"
 # Agora's own waits, ten times shorter than in life. What a caller names (hour limit, length of an MP4, the page's
 # `ready_timeout`) lasts as long as at Agora, so the emulator's `compression` stays 1.
 _SHORT_WAITS: Final = """
@@ -38,14 +40,12 @@ BROWSER_PROGRAMS: Final = {
 }
 
 
-class DemoError(Exception):
-    """Something did not do what it is there for; the text says what."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """Where the running processes are. `store`: endpoint and keys of the S3 server. `allowance_seconds`: how long after
-    its request a recording's wanted window begins."""
+    its request a recording's wanted window begins. `receiver_secret`: signs what a receiver gets. `verify_settings`: a
+    file for `pagereel verify`, with the keys that read the bucket. `processes`: all of them, which run as long as the
+    sandbox."""
 
     api: str
     callbacks: str
@@ -53,6 +53,9 @@ class Sandbox:
     store: Mapping[str, str]
     token: str
     allowance_seconds: int
+    receiver_secret: str = field(repr=False)
+    verify_settings: Path
+    processes: tuple[Running, ...] = field(repr=False)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -63,80 +66,72 @@ class Sandbox:
             "emulator": self.emulator,
             "token": self.token,
             "store": {**self.store, "bucket": BUCKET},
+            "receiver_secret": self.receiver_secret,
+            "verify_settings": str(self.verify_settings),
         }
 
 
 @asynccontextmanager
 async def open_sandbox(
-    root: Path, *, port: int = 0, browser: bool = False, page_hosts: Sequence[str] = (), database_url: str | None = None
+    root: Path,
+    *,
+    port: int = 0,
+    browser: bool = False,
+    page_hosts: Sequence[str] = (),
+    receiver: str | None = None,
+    database_url: str | None = None,
 ) -> AsyncIterator[Sandbox]:
     """Run it all, with files below `root`. `port`: of the API, 0 takes a free one.
 
     With `browser` pages are really opened, in Chromium; `page_hosts` are those that need not be public or have TLS.
-    Raises `DemoError`.
+    `receiver`: a URL that every recording tells what happens. Raises `DemoError`.
     """
     async with AsyncExitStack() as stack:
-        line = await stack.enter_async_context(_process(root, "s3", _emulator("s3", "--bucket", BUCKET), r"(\{.*\})"))
-        store = json.loads(line)
+
+        async def start(name: str, command: list[str], ready: str) -> Running:
+            return await stack.enter_async_context(running(root, name, command, ready))
+
+        s3 = await start("s3", _emulator("s3", "--bucket", BUCKET), r"(\{.*\})")
+        store = json.loads(s3.said)
         callbacks = _free_port()
         secret = secrets.token_hex(16)
         (root / "emulator.toml").write_text(emulator_settings(callbacks, secret, browser=browser))
         serve = _emulator("serve", "--config", str(root / "emulator.toml"))
-        emulator = await stack.enter_async_context(_process(root, "emulator", serve, r"listening on (\S+)"))
-        token = f"prl_bootstrap_{secrets.token_hex(32)}"
+        emulator = await start("emulator", serve, r"listening on (\S+)")
+        token = f"{SANDBOX_BEGINNING}{secrets.token_hex(32)}"
         (root / "token").write_text(token)
-        hosts = ["127.0.0.1", "localhost", *page_hosts]
-        settings = _settings(root, emulator, store, port, callbacks, secret, database_url)
+        receiver_secret = f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
+        hosts = ["127.0.0.1", "localhost", *page_hosts, *hosts_of(receiver or "")]
+        settings = _settings(root, emulator.said, store, port, callbacks, secret, database_url)
         # A browser takes a few seconds to start.
         allowance, size = (8, (1280, 720)) if browser else (2, (640, 360))
-        (root / "pagereel.toml").write_text(settings + _start_settings(allowance, *size) + _urls(hosts))
-        serve = [sys.executable, "-m", "service.cli", "--config", str(root / "pagereel.toml"), "serve"]
-        api = await stack.enter_async_context(_process(root, "service", serve, r"api listening on (\S+)"))
+        settings += (
+            _start_settings(allowance, *size)
+            + (_receiver(receiver, receiver_secret) if receiver else "")
+            + _urls(hosts)
+        )
+        (root / "pagereel.toml").write_text(settings)
+        serve = [sys.executable, "-m", "service", "--config", str(root / "pagereel.toml"), "serve"]
+        service = await start("service", serve, r"api listening on (\S+)")
         notifications = f"http://127.0.0.1:{callbacks}/agora/demo/notifications"
-        yield Sandbox(api, notifications, emulator, store, token, allowance)
+        verify_settings = root / "verify.toml"
+        verify_settings.touch(mode=0o600)
+        verify_settings.write_text(f'deployment = "demo"\n{_storage(store, read_only=True)}')
+        yield Sandbox(
+            api=service.said,
+            callbacks=notifications,
+            emulator=emulator.said,
+            store=store,
+            token=token,
+            allowance_seconds=allowance,
+            receiver_secret=receiver_secret,
+            verify_settings=verify_settings,
+            processes=(s3, emulator, service),
+        )
 
 
 def _emulator(*words: str) -> list[str]:
-    return [sys.executable, "-m", "emulator.cli", *words]
-
-
-@asynccontextmanager
-async def _process(root: Path, name: str, command: list[str], ready: str) -> AsyncIterator[str]:
-    """A process of its own, in its own group, that has said it is ready; gives what `ready` captures."""
-    log = (root / f"{name}.log").open("wb")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PAGEREEL_")}
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=subprocess.PIPE, stderr=log, start_new_session=True, env=environment
-    )
-    drain: asyncio.Task[None] | None = None
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
-            while True:
-                line = (await process.stdout.readline()).decode()
-                if not line:
-                    tail = (root / f"{name}.log").read_text(errors="replace")[-2000:]
-                    raise DemoError(f"the {name} process ended at its start:\n{tail}")
-                if found := re.search(ready, line):
-                    break
-        drain = asyncio.create_task(_drain(process.stdout))
-        yield found.group(1)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 30)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        if drain is not None:
-            await drain
-        log.close()
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(65536):
-        pass
+    return [sys.executable, "-m", "emulator", *words]
 
 
 def _free_port() -> int:
@@ -192,22 +187,7 @@ customer_id = "demo-customer"
 customer_secret = "demo-customer-secret"
 ncs_secrets = ["{secret}"]
 base_urls = ["{emulator}"]
-
-[storage.demo]
-vendor = 11
-bucket = "{BUCKET}"
-endpoint = "{store["endpoint"]}"
-path_style = true
-prefix = ["demo"]
-
-[storage.demo.write]
-access_key = "{store["access_key"]}"
-secret_key = "{store["secret_key"]}"
-
-[storage.demo.read]
-access_key = "{store["reader_access_key"]}"
-secret_key = "{store["reader_secret_key"]}"
-
+{_storage(store)}
 [worker]
 poll_seconds = 0.2
 
@@ -222,6 +202,27 @@ two_reads_apart_seconds = 1
 """
 
 
+def _storage(store: Mapping[str, str], *, read_only: bool = False) -> str:
+    """The profile of the sandbox's bucket; with `read_only` without the keys that write."""
+    write = f"""
+[storage.{STORAGE}.write]
+access_key = "{store["access_key"]}"
+secret_key = "{store["secret_key"]}"
+"""
+    return f"""
+[storage.{STORAGE}]
+vendor = 11
+bucket = "{BUCKET}"
+endpoint = "{store["endpoint"]}"
+path_style = true
+prefix = ["{PREFIX}"]
+{"read_only = true" if read_only else write}
+[storage.{STORAGE}.read]
+access_key = "{store["reader_access_key"]}"
+secret_key = "{store["reader_secret_key"]}"
+"""
+
+
 def _start_settings(allowance_seconds: int, width: int, height: int) -> str:
     """The end of `[timing]`, and the size of the picture."""
     return f"""start_allowance_seconds = {allowance_seconds}
@@ -229,6 +230,16 @@ def _start_settings(allowance_seconds: int, width: int, height: int) -> str:
 [presets.default]
 video_width = {width}
 video_height = {height}
+"""
+
+
+def _receiver(url: str, secret: str) -> str:
+    """The end of `[presets.default]`, and the endpoint that it names."""
+    return f"""notify = ["{RECEIVER}"]
+
+[endpoints.{RECEIVER}]
+url = {json.dumps(url)}
+secrets = ["{secret}"]
 """
 
 

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiobotocore.config import AioConfig
@@ -19,11 +18,15 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from service.demo.sandbox import BUCKET, DemoError, Sandbox, open_sandbox
+from service.demo.pages import hosts_of
+from service.demo.running import DemoError, while_all_run
+from service.demo.sandbox import BUCKET, Sandbox, open_sandbox
+from service.wording import detail_value, length, percent, size
 
 RECORD_SECONDS = 12
 PAUSE_SECONDS = 3
 PATIENCE_SECONDS = 120
+_PIPE_WIDTH = 140
 DRAWN_PAGE = "https://class.example.org/room/42?recorder=1"
 METRICS = (
     "pagereel_recordings_requested_total",
@@ -36,18 +39,20 @@ METRICS = (
 
 
 async def run_demo(
-    *, as_json: bool, keep: Path | None, database_url: str | None = None, browser: bool = False, page: str | None = None
+    *, as_json: bool, keep: Path, database_url: str | None = None, browser: bool = False, page: str | None = None
 ) -> bool:
     """Run it; whether the whole recording was verified and the damaged one was not. `keep`: where the MP4 goes.
 
     With `browser` a page is really opened: `page`, or the one that comes with the emulator.
     """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagereel-demo-")))
         console.print("Starting a real S3 server, the emulator of Agora and the service …")
-        hosts = [urlsplit(page).hostname or ""] if page else []
+        hosts = hosts_of(page) if page else ()
         opened = open_sandbox(root, browser=browser, page_hosts=hosts, database_url=database_url)
         sandbox = await stack.enter_async_context(opened)
         console.print(
@@ -56,33 +61,41 @@ async def run_demo(
         )
         page = (page or f"{sandbox.emulator}/emulator/page") if browser else DRAWN_PAGE
         house = await stack.enter_async_context(_house(sandbox, page))
-        result = await _show(house, console, keep or Path.cwd() / "var" / "demo")
+        show = _show(house, console, keep)
+        result = await while_all_run(sandbox.processes, show)
     result["seconds"] = round(time.monotonic() - began, 1)
-    good = is_as_it_should_be(result)
-    console.print(f"\n{'Done' if good else 'Failed'} after {result['seconds']} s.")
+    wrong = failures(result)
+    for line in wrong:
+        console.print(f"  {line}")
+    console.print(f"\n{'Failed' if wrong else 'Done'} after {result['seconds']} s.")
     if as_json:
         print(json.dumps(result))
-    return good
+    return not wrong
 
 
-def is_as_it_should_be(result: Mapping[str, Any]) -> bool:
-    """Whether the demo showed what it is there to show: one recording proven, and of the other one what is missing."""
+def failures(result: Mapping[str, Any]) -> list[str]:
+    """What the demo did not show, as sentences: one recording proven, and what is missing of the other one."""
     damaged = result["damaged"]
     coverage = damaged["coverage"]
-    return bool(
-        result["verdict"] == "verified"
-        and damaged["state"] == "incomplete"
-        and coverage is not None
-        and coverage["share"] < 1
-        and {"slice_missing", "gap"} <= {finding["code"] for finding in damaged["findings"]}
-    )
+    absent = {"slice_missing", "gap"} - {finding["code"] for finding in damaged["findings"]}
+    checks = {
+        f"The verdict of the first recording is {result['verdict']}, not verified.": result["verdict"] == "verified",
+        f"The second recording is {damaged['state']}, not incomplete.": damaged["state"] == "incomplete",
+        "The coverage of the second recording shows no missing time.": bool(
+            coverage and coverage["share"] is not None and coverage["share"] < 1
+        ),
+        f"The second recording lacks the finding {' and '.join(sorted(absent))}.": not absent,
+    }
+    return [sentence for sentence, good in checks.items() if not good]
 
 
 def choose_slice(keys: Sequence[str], window_from_at: float) -> str | None:
-    """The first slice of the wanted window, unless it is the newest one: that may be cut short by the stop. None where
-    there is none yet. A slice's name ends with the UTC time of its beginning."""
+    """The first slice of the wanted window that has a neighbour on both sides. None where there is none yet.
+
+    Without the first slice, the recording begins late and has no gap; the newest one may be cut short by the stop. A
+    slice's name ends with the UTC time of its beginning."""
     slices = sorted(key for key in keys if key.endswith(".ts"))
-    return next((key for key in slices[:-1] if _began_at(key) >= window_from_at), None)
+    return next((key for key in slices[1:-1] if _began_at(key) >= window_from_at), None)
 
 
 def _began_at(key: str) -> float:
@@ -90,7 +103,7 @@ def _began_at(key: str) -> float:
     return datetime.strptime(digits[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp() + int(digits[14:17]) / 1000
 
 
-class _House:
+class House:
     """The sandbox as a caller of its API sees it, and the page that is recorded."""
 
     def __init__(self, http: aiohttp.ClientSession, sandbox: Sandbox, page: str) -> None:
@@ -123,15 +136,15 @@ class _House:
 
 
 @asynccontextmanager
-async def _house(sandbox: Sandbox, page: str) -> AsyncIterator[_House]:
+async def _house(sandbox: Sandbox, page: str) -> AsyncIterator[House]:
     headers = {"Authorization": f"Bearer {sandbox.token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as http:
-        yield _House(http, sandbox, page)
+        yield House(http, sandbox, page)
 
 
-async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
+async def _show(house: House, console: Console, keep: Path) -> dict[str, Any]:
     console.rule("A recording, with a pause")
-    recording = await _start(house, console)
+    recording = await start_recording(house, console)
     await _watch(house, console, recording, RECORD_SECONDS / 2)
     await house.call("POST", f"/v1/recordings/{recording}/pause")
     console.print("  paused")
@@ -146,7 +159,7 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
     console.print(f"  playable MP4: {await _fetch_mp4(house, files, keep)}")
 
     console.rule("A second recording, from which one slice is deleted")
-    recording = await _start(house, console)
+    recording = await start_recording(house, console)
     await _watch(house, console, recording, RECORD_SECONDS / 2)
     victim = await _delete_slice(house, recording)
     console.print(f"  deleted from the bucket: {_short(victim)}")
@@ -175,35 +188,52 @@ async def _show(house: _House, console: Console, keep: Path) -> dict[str, Any]:
     }
 
 
-async def _start(house: _House, console: Console) -> str:
+async def start_recording(house: House, console: Console) -> str:
     body = {"url": house.page, "labels": {"course": "demo"}}
     headers = {"Prefer": "wait=60", "Idempotency-Key": secrets.token_hex(8)}
     shown = await house.call("POST", "/v1/recordings", json=body, headers=headers)
     console.print(f"  {shown['id']} of {shown['page']}: {shown['state']}")
     if shown["state"] != "recording":
-        raise DemoError(f"the recording did not start: it is {shown['state']} {shown.get('attention') or ''}")
+        raise DemoError(await _why_not_recording(house, console, shown))
     return str(shown["id"])
 
 
-async def _watch(house: _House, console: Console, recording: str, seconds: float) -> None:
+async def _why_not_recording(house: House, console: Console, shown: Mapping[str, Any]) -> str:
+    """The service's own explanation. What is about to end is followed to its end: before, there is no explanation."""
+    if shown["state"] in ("stopping", "uploading", "verifying"):
+        shown = await _wait(house, console, shown["id"], said=shown["state"])
+    told = await house.call("GET", f"/v1/recordings/{shown['id']}/explanation")
+    return f"{shown['page']} was not recorded. {told['summary']}\n  {told['advice']}"
+
+
+async def _watch(house: House, console: Console, recording: str, seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         await asyncio.sleep(2)
         shown = await house.call("GET", f"/v1/recordings/{recording}")
         files = shown["files"]
-        console.print(f"  {shown['state']:<10} {files['slices']:>3} slices {files['bytes'] / 1e6:6.2f} MB")
+        count = f"{files['slices']:>3} slice{' ' if files['slices'] == 1 else 's'}"
+        console.print(f"  {shown['state']:<10} {count} {size(files['bytes']):>9}")
 
 
-async def _stop_and_wait(house: _House, console: Console, recording: str) -> dict[str, Any]:
+async def _stop_and_wait(house: House, console: Console, recording: str) -> dict[str, Any]:
     await house.call("POST", f"/v1/recordings/{recording}/stop")
-    said = ""
+    return await _wait(house, console, recording)
+
+
+async def _wait(house: House, console: Console, recording: str, said: str = "") -> dict[str, Any]:
+    """Print each new state, `said` being the last one, until the recording has ended or is incomplete."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         shown: dict[str, Any] = await house.call("GET", f"/v1/recordings/{recording}")
         if shown["state"] != said:
             said = shown["state"]
             coverage = shown.get("coverage")
-            share = f", {coverage['share']:.1%} of the wanted time" if coverage and coverage["expected_seconds"] else ""
+            share = (
+                f", {percent(coverage['share'])} of the wanted time"
+                if coverage and coverage["expected_seconds"]
+                else ""
+            )
             console.print(f"  {said}{share}")
         if said in ("verified", "defective", "unproven", "failed", "cancelled", "incomplete"):
             return shown
@@ -211,7 +241,7 @@ async def _stop_and_wait(house: _House, console: Console, recording: str) -> dic
     raise DemoError(f"the recording is still {said} after {PATIENCE_SECONDS} s")
 
 
-async def _delete_slice(house: _House, recording: str) -> str:
+async def _delete_slice(house: House, recording: str) -> str:
     """Remove a slice of the wanted window, as a lifecycle rule or a careless hand would; wait until one is there."""
     shown = await house.call("GET", f"/v1/recordings/{recording}")
     window_from_at = datetime.fromisoformat(shown["instants"]["requested_at"]).timestamp() + house.allowance_seconds
@@ -228,11 +258,10 @@ async def _delete_slice(house: _House, recording: str) -> str:
     raise DemoError(f"no slice of the wanted window came within {PATIENCE_SECONDS} s")
 
 
-async def _fetch_mp4(house: _House, files: list[dict[str, Any]], keep: Path) -> Path:
+async def _fetch_mp4(house: House, files: list[dict[str, Any]], keep: Path) -> Path:
     link = next((file["link"] for file in files if file["kind"] == "mp4" and file.get("link")), None)
     if link is None:
         raise DemoError("no MP4 is among the files")
-    await asyncio.to_thread(keep.mkdir, parents=True, exist_ok=True)
     path = keep / "recording.mp4"
     async with aiohttp.ClientSession() as http, http.get(link) as response:
         response.raise_for_status()
@@ -247,28 +276,28 @@ def _short(key: str) -> str:
 
 
 def _print_files(console: Console, files: list[dict[str, Any]]) -> None:
-    table = Table("file", "kind", "bytes", "seconds", box=None, pad_edge=False)
+    table = Table("file", "kind", "size", "length", box=None, pad_edge=False)
     for file in files:
         seconds = file.get("duration_seconds")
         table.add_row(
             _short(file["key"]),
             file["kind"],
-            str(file["size_bytes"]),
-            "" if seconds is None else f"{seconds:.2f}",
+            "" if file["size_bytes"] is None else size(file["size_bytes"]),
+            "" if seconds is None else length(seconds),
         )
     console.print(table)
 
 
-async def _print_timeline(house: _House, console: Console, recording: str) -> None:
+async def _print_timeline(house: House, console: Console, recording: str) -> None:
     entries = (await house.call("GET", f"/v1/recordings/{recording}/timeline", params={"limit": "200"}))["items"]
     table = Table("at", "what", Column(overflow="fold"), box=None, pad_edge=False)
     for entry in entries:
-        detail = ", ".join(f"{key}={value}" for key, value in entry["detail"].items())
+        detail = ", ".join(f"{key}={detail_value(key, value)}" for key, value in entry["detail"].items())
         table.add_row(entry["at"][11:23], entry["kind"], detail)
     console.print(table)
 
 
-async def _print_metrics(house: _House, console: Console) -> None:
+async def _print_metrics(house: House, console: Console) -> None:
     console.rule("Metrics that moved")
     text = await house.call("GET", "/metrics")
     for line in text.splitlines():

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from service.explain.ends import SENTENCES, explain_end
+from service.explain.ends import SENTENCES, asked_length, explain_end
 from service.explain.findings import explain_findings
 from service.explain.waits import explain_wait
 from service.explain.warned import advice_of
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
 from service.recording import Blame, EndReason, Recording, State
-from service.report import Severity
+from service.report import Coverage, Severity
+from service.wording import length, nothing_wanted, percent
 
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
@@ -58,9 +59,7 @@ def _explain(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
     coverage = recording.latest_report.coverage if recording.latest_report else None
-    # Cut off, not rounded: less than all is never called all.
-    share = f": they hold {int(coverage.share * 1000) / 10:g} % of the wanted time" if coverage else ""
-    fine = f"The recording is in the bucket, and Pagereel checked its files{share}."
+    fine = f"The recording is in the bucket, and Pagereel checked its files{_share(coverage)}."
     early = _ended_before_its_stop(recording)
     if early is not None:
         return Explanation(
@@ -73,6 +72,8 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
         )
     noticed = f" Warnings during the recording: {', '.join(recording.warnings)}." if recording.warnings else ""
     ended = f" It ended because {SENTENCES[recording.end_reason][0]}." if recording.end_reason else ""
+    if (asked := asked_length(recording)) is not None:
+        ended = f" It stopped after the length that you asked for ({length(asked)})."
     summary, proof = f"{fine}{ended}{noticed}", lines(history, ("judged",))
     if not recording.warned:
         return Explanation(summary, "fine", Certainty.CERTAIN, None, proof, "Nothing.")
@@ -85,6 +86,15 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
         (*proof, *found(recording, warnings)),
         advice_of(recording.warned),
     )
+
+
+def _share(coverage: Coverage | None) -> str:
+    if coverage is None:
+        return ""
+    if coverage.share is None:
+        said = nothing_wanted(coverage.paused_seconds)
+        return f". {said[0].upper()}{said[1:]}"
+    return f": they hold {percent(coverage.share)} of the wanted time"
 
 
 def _ended_before_its_stop(recording: Recording) -> float | None:
@@ -139,7 +149,8 @@ def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
 def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
     attention = recording.attention
     if attention is not None:
-        return explain_wait(recording.state, attention, history)
+        explained = explain_wait(recording.state, attention, history)
+        return replace(explained, summary=f"{explained.summary}{_unlisted(recording)}")
     if recording.state is State.RECORDING and recording.attempt is not None and recording.attempt.onhold:
         summary, advice = (
             "It is on hold: Agora records nothing until you resume it, and bills the time.",
@@ -147,7 +158,21 @@ def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
         )
         return Explanation(summary, "under_way", Certainty.CERTAIN, Blame.CALLER, lines(history, ("paused",)), advice)
     planned_at = recording.planned_at
-    summary = f"It is {recording.state.value}; no problems so far."
+    summary = f"It is {recording.state.value}; no problems so far.{_listed(recording)}"
     if planned_at is not None:
         summary = f"It is planned and starts at {_utc(planned_at)}; no problems so far."
     return Explanation(summary, "under_way", Certainty.CERTAIN, None, lines(history, ("state",)), "Nothing.")
+
+
+def _unlisted(recording: Recording) -> str:
+    since_at = recording.watch.unreachable_since_at
+    return "" if since_at is None else f" The bucket could not be listed since {_utc(since_at)}."
+
+
+def _listed(recording: Recording) -> str:
+    """How old the knowledge of the bucket is: it is listed every two minutes, and may have gone away meanwhile."""
+    if recording.state is not State.RECORDING:
+        return ""
+    listed_at = recording.watch.listed_at
+    seen = "has not been listed yet" if listed_at is None else f"was last listed at {_utc(listed_at)}"
+    return f" The bucket {seen}."

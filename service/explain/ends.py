@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, end_lines, lines, nobody_knows, seen
 from service.recording import Blame, EndReason, Recording, State
+from service.wording import length, ran_its_length
 
 # What the end reasons mean in a sentence, and what to do.
 SENTENCES: dict[EndReason, tuple[str, str]] = {
@@ -23,7 +24,8 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
     ),
     EndReason.PAGE_UNREACHABLE: (
         "Agora could not open the page",
-        "Open the page from outside your network. Check that it is public and that a log-in in its URL is still valid.",
+        "Open the page from outside your network. Check that it is public and that a log-in in its URL is still valid. "
+        "Agora gives no cause; `pagereel-emulator check-page URL` shows the error and what to do about it.",
     ),
     EndReason.ENGINE_FAILED: (
         "Agora's browser engine failed",
@@ -57,6 +59,21 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
         "Make sure that `pagereel serve` or `pagereel work` is running.",
     ),
 }
+
+
+def asked_length(recording: Recording) -> float | None:
+    """The length that was asked for, if the recording ended by it."""
+    begin, stop = recording.recorded_from_at, recording.stop_at
+    recorded = None if begin is None or stop is None else stop - begin
+    ended_by_it = recording.end_reason is EndReason.STOP_AT and ran_its_length(recording.record_for_seconds, recorded)
+    return recording.record_for_seconds if ended_by_it else None
+
+
+def why_ended(recording: Recording, reason: EndReason) -> str:
+    """The sentence of an end reason; a recording that has run for the length that was asked for has its own."""
+    asked = asked_length(recording)
+    return SENTENCES[reason][0] if asked is None else f"it has run for the length that you asked for ({length(asked)})"
+
 
 # What we or a caller did is known; what Agora did is known where Agora has said so.
 _KNOWN = frozenset(
@@ -115,7 +132,7 @@ def by_reason(
     sentence: str, recording: Recording, reason: EndReason, history: Sequence[Line], proof: tuple[Proof, ...]
 ) -> Explanation:
     """The explanation that an end reason gives; `sentence` has a place for what the reason means."""
-    text, advice = SENTENCES[reason]
+    text, advice = why_ended(recording, reason), SENTENCES[reason][1]
     certainty = _certainty(reason, history)
     cause, blame = (UNKNOWN, None) if certainty is Certainty.UNKNOWN else (reason.value, recording.blame)
     return Explanation(sentence.format(text), cause, certainty, blame, proof, advice)

@@ -51,7 +51,11 @@ WAITS: dict[str, tuple[str, str]] = {
         "Agora reported that it cannot upload",
         "Check the write keys and the bucket of the storage profile: `pagereel check-config --probe`.",
     ),
-    "sound_silent": ("{}", "Check now, during the recording, that the page plays sound without a click."),
+    "sound_silent": (
+        "{}",
+        "Check now, during the recording, that the page plays sound without a click. A page that makes no sound is "
+        "recorded with `sound` false (`pagereel record --no-sound`).",
+    ),
     "picture_blank": ("{}", "Open the page now, during the recording."),
     "verification_incomplete": (
         "Pagereel could not read everything that the wanted level requires ({})",
@@ -65,9 +69,19 @@ WAITS: dict[str, tuple[str, str]] = {
 }
 
 
+# Agora's code of a call whose customer ID or secret it does not take: the same remedy, whatever waits for it.
+UNAUTHORIZED = ": unauthorized"
+CREDENTIALS = (
+    "Act now: Agora refuses the customer ID or its secret, and nothing can be started or stopped. "
+    "See docs/operations.md#agora-refuses-the-credentials."
+)
+
+
 def explain_wait(state: State, attention: Attention, history: Sequence[Line]) -> Explanation:
     """Something waits for the outside world or for a person."""
     why, advice = WAITS.get(attention.code, ("{}", "See docs/states.md: it says what to do for each attention."))
+    if attention.detail.endswith(UNAUTHORIZED):
+        advice = CREDENTIALS
     return Explanation(
         f"It is {state.value} and needs attention: {why.format(attention.detail or attention.code)}.",
         attention.code,

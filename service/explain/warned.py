@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-CHECK_PAGE: Final = "`pagereel-emulator check-page URL` shows what the recorder sees and hears on the page."
+CHECK_PAGE: Final = (
+    "`pagereel-emulator check-page URL` opens the page as the recorder does and reports "
+    "what is wrong, such as a video that waits for a click. It does not listen."
+)
 
 _PLAY: Final = "Play that interval. If it matters, report it to Agora with the sid."
 _MP4: Final = "Use the slices, or create the MP4 again from them."
@@ -44,6 +47,8 @@ ADVICE: Final = {
     "mp4_differs": "Nothing: players support this form.",
     "mp4_duration": _MP4,
     "mp4_track_absent": _MP4,
+    "nothing_wanted": "Nothing, if you meant to pause all of it. Otherwise play the files: they hold what was recorded "
+    "outside the pause.",
     "object_changed": "Compare the object with your copy, and check who can write to the bucket.",
     "packets_lost": _PLAY,
     "picture_black": "Check the contact sheet: the page was black.",
@@ -67,7 +72,8 @@ ADVICE: Final = {
     "slice_tables_absent": "Nothing if you play the playlist; the slice alone may not play.",
     "slice_unlisted": "Play that slice separately: the playlist does not name it.",
     "small_gaps": _TIME,
-    "sound_silent": "Listen to it: the page played no sound, or the browser blocked sound without a click.",
+    "sound_silent": "Listen to it: the page played no sound, or the browser blocked sound without a click. For a page "
+    "that makes no sound, start the recording with `sound` false (`pagereel record --no-sound`).",
     "sound_undecodable": _PLAY,
     "timestamps_jump": "If your player stalls there, join the slices with an EXT-X-DISCONTINUITY tag.",
     "video_absent": _PLAY,

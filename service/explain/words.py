@@ -12,7 +12,8 @@ UNKNOWN = "unknown"
 
 
 class Certainty(StrEnum):
-    """`CERTAIN`: somebody who knows said so. `LIKELY`: it fits what was seen. `UNKNOWN`: nothing says why."""
+    """`certain`: a source that knows the cause states it. `likely`: it matches what was seen. `unknown`: nothing shows
+    the cause."""
 
     CERTAIN = "certain"
     LIKELY = "likely"

@@ -21,6 +21,13 @@ RESTARTABLE = frozenset(
 )
 # Before these states have passed, a task may be alive or is still to be made.
 OPEN = frozenset({State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING})
+# What waits meanwhile costs nothing, unlike a task whose stop Agora refuses.
+_BEHIND_A_STOP = frozenset(
+    {
+        *("storage_unreachable", "storage_refused", "verification_incomplete", "credentials_not_refreshed"),
+        *("stalled", "picture_blank", "picture_error_page", "sound_silent", "sid_unknown"),
+    }
+)
 LOOKED_AT = AWAITED
 DAY = 86400
 # Event 71 says with these that there was no page to record (agora-reference §8.5). Only the bucket knows.
@@ -102,8 +109,11 @@ class Draft:
             self.set_attempt(attempt.number, delayed_by=failure)
 
     def attend(self, code: str, detail: str, next_try_at: float | None = None) -> None:
-        """Something waits; the instant since when stays while the code stays."""
+        """Something waits; the instant since when stays while the code stays. A refused stop bills until it succeeds,
+        and stays before what costs nothing."""
         current = self.recording.attention
+        if current is not None and current.code == "stop_refused" and code in _BEHIND_A_STOP:
+            return
         same = current is not None and current.code == code
         since = current.since_at if current is not None and same else self.now
         self.set(attention=Attention(code, detail, since, next_try_at))
@@ -111,10 +121,15 @@ class Draft:
             self.note("attention", code=code, detail=detail)
 
     def attended(self, *codes: str) -> None:
-        """The wait with one of these codes (or any) is over."""
-        current = self.recording.attention
-        if current is not None and (not codes or current.code in codes):
-            self.set(attention=None)
+        """The wait with one of these codes (or any) is over. A bucket that still cannot be listed shows again when what
+        stood before it is over."""
+        current, watch = self.recording.attention, self.recording.watch
+        if current is None or (codes and current.code not in codes):
+            return
+        still = None
+        if codes and watch.unreachable_since_at is not None:
+            still = Attention("storage_unreachable", watch.unreachable, watch.unreachable_since_at, watch.next_list_at)
+        self.set(attention=still)
 
     def warn(self, code: str, **detail: str | int | float | bool | None) -> None:
         """Said once a recording."""

@@ -327,7 +327,9 @@ def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
         try_next_resource(draft)
     next_query_at = draft.back_off(failed.code, failed.retry_after_seconds)
     draft.set_attempt(next_query_at=next_query_at)
-    draft.attend("agora_unavailable", f"query: {failed.code}", next_query_at)
+    waits = draft.recording.attention
+    if waits is None or waits.code != "stop_refused":  # that one bills, and a query that fails does not change it
+        draft.attend("agora_unavailable", f"query: {failed.code}", next_query_at)
 
 
 def _update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:

@@ -15,7 +15,7 @@ KEPT_FINDINGS = 20
 TOUCHED = ("object_vanished", "object_changed")
 RULES_CHANGED = "rules_changed"
 # Findings that say that the bucket as a whole cannot be read.
-UNREACHABLE = ("storage_refused", "storage_unreachable", "too_many_objects")
+BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
 BLANK = ("black", "white", "blank")
 
 
@@ -56,7 +56,7 @@ def _judge_picture(draft: Draft, look: Looked) -> None:
         draft.attend("picture_error_page", "the newest slice shows a browser error page instead of the page")
     elif look.picture == "fine":
         draft.attended("picture_blank", "picture_error_page")
-    if look.silent is None:
+    if look.silent is None or draft.recording.sound is False:
         return
     if not look.silent:
         draft.attended("sound_silent")
@@ -91,11 +91,13 @@ def _judge_progress(draft: Draft) -> None:
 def look_failed(draft: Draft, failed: LookFailed) -> None:
     watch, policy = draft.recording.watch, draft.recording.policy
     next_try_at = draft.now + policy.watch_seconds
-    draft.set(watch=replace(watch, next_list_at=next_try_at))
+    since_at = draft.now if watch.unreachable_since_at is None else watch.unreachable_since_at
+    told = _told_unreachable(failed.code, failed.detail)
+    draft.set(watch=replace(watch, next_list_at=next_try_at, unreachable_since_at=since_at, unreachable=told))
     attempt = draft.attempt
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
         draft.set_attempt(next_query_at=draft.now + find_wait(draft.recording, draft.now))
-    draft.attend("storage_unreachable", failed.code, next_try_at)
+    draft.attend("storage_unreachable", told, next_try_at)
 
 
 def judged(draft: Draft, judged: Judged) -> None:
@@ -175,9 +177,11 @@ def _counted(recording: Recording, report: Report) -> Watch:
         recording.watch,
         after_key=recording.watch.after_key if newest is None else newest.key,
         slices=len(slices),
-        size_bytes=sum(file.size_bytes or 0 for file in slices),
+        size_bytes=sum(file.size_bytes or 0 for file in report.files if file.listed),
         last_slice_at=recording.watch.last_slice_at if newest is None else newest.modified_at,
         listed_at=report.judged_at,
+        unreachable_since_at=None,
+        unreachable="",
     )
 
 
@@ -188,12 +192,20 @@ def _known_verdict(recording: Recording) -> str:
     return latest.verdict.value if latest is not None and known else recording.state.value
 
 
+def _told_unreachable(code: str, detail: str | None) -> str:
+    """The bucket's own code stands before its words where it says more than the attention's."""
+    words = [code, detail] if code != "storage_unreachable" else [detail or code]
+    return ": ".join(filter(None, words))
+
+
 def _attend_unread(draft: Draft, report: Report) -> None:
     """Say what waits: the bucket as a whole cannot be read, or something in it cannot."""
-    code = next((one.code for one in report.findings if one.severity is Severity.ERROR), "storage_unreachable")
+    first = next((one for one in report.findings if one.severity is Severity.ERROR), None)
+    code = "storage_unreachable" if first is None else first.code
     next_try_at = draft.recording.next_look_at
-    if code in UNREACHABLE:
-        draft.attend("storage_unreachable", code, next_try_at)
+    if code in BLIND:
+        told = _told_unreachable(code, "" if first is None else first.text.removesuffix("."))
+        draft.attend("storage_unreachable", told, next_try_at)
     else:
         draft.attend("verification_incomplete", code, next_try_at)
 

@@ -2,29 +2,33 @@
 
 import math
 
-from service.errors import Code, ServiceError
+from service.errors import Code, ServiceError, invalid
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_worker import never_started
-from service.lifecycle.instants import hours_end_at, task_limit_at
+from service.lifecycle.instants import SHORTEST_SECONDS, hour_limit_at, hours_end_at, planned_start_at, task_limit_at
 from service.lifecycle.observations import LabelsChanged, RtmpRequested, StopAtChanged, StopRequested, VerifyRequested
+from service.messages import rfc3339
 from service.recording import BLAME, Blame, EndReason, Recording, State
 
 BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 
-def _conflict(draft: Draft, what: str) -> ServiceError:
+def _conflict(draft: Draft, what: str, reason: str | None = None, because: str | None = None) -> ServiceError:
+    """The refusal of what the recording does not allow. `reason`: a narrower word for it; `because`: why, where that is
+    not its state."""
     state = draft.recording.state
-    return ServiceError(Code.CONFLICT, f"{what}: the recording is {state}", detail=state)
+    because = because or f"the recording is {state}"
+    return ServiceError(Code.CONFLICT, f"{what}: {because}", detail=reason, state=state)
 
 
 def stop_requested(draft: Draft, _: StopRequested) -> None:
     recording, attempt = draft.recording, draft.attempt
     if recording.state.terminal:
-        raise _conflict(draft, "cannot stop")
+        raise _conflict(draft, "cannot stop", "nothing_runs")
     if recording.stop_wished_at is not None:
         return
     if recording.state in LOOKED_AT and not _window_is_open(recording, draft.now):
-        raise ServiceError(Code.CONFLICT, "cannot stop: no recorder runs any more", detail="nothing_runs")
+        raise _conflict(draft, "cannot stop", "nothing_runs", "no recorder runs any more")
     draft.set(stop_wished_at=draft.now)
     draft.note("stop_requested")
     if recording.state in LOOKED_AT:
@@ -52,7 +56,7 @@ def onhold_requested(draft: Draft, wished: bool) -> None:
     if recording.state not in BEFORE_STOP:
         raise _conflict(draft, what)
     if "update_refused" in recording.warnings:
-        raise ServiceError(Code.CONFLICT, f"{what}: Agora refused to update this task", detail="unsupported_by_agora")
+        raise _conflict(draft, what, "unsupported_by_agora", "Agora refused to update this task")
     if recording.pause_wished is wished:
         return
     draft.set(pause_wished=wished, pause_wished_at=draft.now if wished else None)
@@ -81,21 +85,26 @@ def rtmp_requested(draft: Draft, request: RtmpRequested) -> None:
     if draft.recording.state not in BEFORE_STOP:
         raise _conflict(draft, "cannot change the push target")
     if draft.recording.rtmp is None:
-        raise ServiceError(
-            Code.CONFLICT, "cannot change the push target: the recording was started without one", detail="no_push"
-        )
+        raise _conflict(draft, "cannot change the push target", "no_push", "the recording was started without one")
     draft.set(rtmp=request.shown, rtmp_version=draft.recording.rtmp_version + 1)
     draft.note("rtmp_requested", target=request.shown)
 
 
 def stop_at_changed(draft: Draft, request: StopAtChanged) -> None:
-    if draft.recording.state not in BEFORE_STOP:
+    recording, attempt = draft.recording, draft.attempt
+    if recording.state not in BEFORE_STOP:
         raise _conflict(draft, "cannot change stop_at")
-    attempt = draft.attempt
-    if attempt is not None and attempt.may_be_alive and request.stop_at > task_limit_at(draft.recording, attempt):
-        raise ServiceError(
-            Code.CONFLICT, "cannot change stop_at: Agora ends the running task before that", detail="hour_limit"
+    if request.stop_at < planned_start_at(recording) + SHORTEST_SECONDS:
+        raise invalid("/stop_at", "is not after the start")
+    last_at = hour_limit_at(recording)
+    if attempt is not None and attempt.may_be_alive:
+        last_at = min(last_at, task_limit_at(recording, attempt))
+    if request.stop_at > last_at:
+        hours = recording.parameters.max_recording_hour
+        because = (
+            f"max_recording_hour, which is {hours} and cannot be changed, ends the recording by {rfc3339(last_at)}"
         )
+        raise _conflict(draft, "cannot change stop_at", "hour_limit", because)
     draft.set(stop_at=request.stop_at)
     draft.note("stop_at_changed", stop_at=request.stop_at)
 

@@ -9,6 +9,8 @@ from service.report import Level, Verdict
 HOUR = 3600
 DAY = 86400
 FIRST_SLICES = 2
+# A stop_at this close to the start would end the recording before its first slice.
+SHORTEST_SECONDS = 1
 # A stop that Agora did not carry out is sent again after so long, the last for ever. It costs nothing, a recorder does.
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
 # Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
@@ -98,9 +100,13 @@ def planned_stop_at(recording: Recording) -> float:
 
 
 def planned_seconds(recording: Recording) -> float:
-    """How long it is to record: its `record_for_seconds`, or from the planned start to the planned stop if less."""
-    between = max(0.0, planned_stop_at(recording) - planned_start_at(recording))
-    return between if recording.record_for_seconds is None else min(between, recording.record_for_seconds)
+    """How long it is to record: its `record_for_seconds`, or from the planned start to the planned stop if less. Where
+    a later `stop_at` took the place of the length, from where the length counted."""
+    length, begin = recording.length_seconds, planned_start_at(recording)
+    if length is None and recording.record_for_seconds is not None and recording.recorded_from_at is not None:
+        begin = recording.recorded_from_at
+    between = max(0.0, planned_stop_at(recording) - begin)
+    return between if length is None else min(between, length)
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:

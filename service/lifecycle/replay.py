@@ -119,7 +119,7 @@ def as_requested(recording: Recording) -> Recording:
         name: getattr(recording, name)
         for name in (
             *("id", "owner", "app", "storage", "location", "parameters", "policy", "page", "rtmp", "requested_at"),
-            *("cname", "labels", "notify", "start_at", "record_for_seconds"),
+            *("cname", "labels", "notify", "start_at", "record_for_seconds", "sound"),
         )
     }
     return Recording(

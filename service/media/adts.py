@@ -6,29 +6,30 @@ RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 1
 _HEADER = 7
 
 
-def count_frames(body: memoryview | bytes, skipped: int = 0) -> tuple[int, int, int | None]:
-    """Count the frames that begin in `body`, of which the first `skipped` bytes end a frame that began before.
+def count_frames(content: bytes, at: int = 0, end: int | None = None) -> tuple[int, int, int | None]:
+    """Count the frames of `content` that begin from `at` on and before `end`.
 
     Returns the count, how many bytes of the last frame are still to come, and the sampling rate (None without a
     frame). Bytes that are no frame are passed over, so damaged sound counts as absent.
     """
-    at, count, rate, size = skipped, 0, None, len(body)
-    while at + _HEADER <= size:
-        if body[at] != 0xFF or body[at + 1] & 0xF6 != 0xF0:
-            at = _next(body, at + 1)
+    end = len(content) if end is None else end
+    count, rate = 0, None
+    while at + _HEADER <= end:
+        if content[at] != 0xFF or content[at + 1] & 0xF6 != 0xF0:
+            at = _next(content, at + 1, end)
             continue
-        length = (body[at + 3] & 3) << 11 | body[at + 4] << 3 | body[at + 5] >> 5
-        index = body[at + 2] >> 2 & 15
+        length = (content[at + 3] & 3) << 11 | content[at + 4] << 3 | content[at + 5] >> 5
+        index = content[at + 2] >> 2 & 15
         if length < _HEADER or index >= len(RATES):
-            at = _next(body, at + 1)
+            at = _next(content, at + 1, end)
             continue
-        count += (body[at + 6] & 3) + 1
+        count += (content[at + 6] & 3) + 1
         rate = RATES[index]
         at += length
-    return count, max(0, at - size), rate
+    return count, max(0, at - end), rate
 
 
-def _next(body: memoryview | bytes, at: int) -> int:
-    """The next offset at which a frame may begin, the size where there is none."""
-    found = bytes(body[at:]).find(b"\xff")
-    return len(body) if found < 0 else at + found
+def _next(content: bytes, at: int, end: int) -> int:
+    """The next offset at which a frame may begin, the end where there is none."""
+    found = content.find(b"\xff", at, end)
+    return end if found < 0 else found

@@ -73,8 +73,9 @@ def judge_continuity(
         faults += run.foreign()
         faults += run.sizes()
         for index, kind, span in run.missing():
-            lost.setdefault(index, []).append(span)
-            faults.append(_missing_fault(index, pieces[index], kind, span))
+            if span[0] < span[1]:
+                lost.setdefault(index, []).append(span)
+                faults.append(_missing_fault(index, pieces[index], kind, span))
     return Continuity(
         tuple(sorted(faults, key=lambda fault: fault.index)),
         {index: tuple(spans) for index, spans in lost.items()},
@@ -152,7 +153,9 @@ class _Run:
             reasons.setdefault(index, []).append("counters")
         for what, of in (("parameter sets", _parameters), ("streams", _streams)):
             returned = self._returned(of)
-            if len(returned) <= _HABIT_MOST * len(self._known):
+            # A recorder that changes them as a habit changes them often.
+            once = sum(index - 1 not in returned for index in returned) < _LEAST_JOINTS
+            if once or len(returned) <= _HABIT_MOST * len(self._known):
                 for index in returned:
                     reasons.setdefault(index, []).append(what)
         for index, found in sorted(reasons.items()):
@@ -174,7 +177,7 @@ class _Run:
                 before = _held(self._facts[index - 1], kind)
                 closed = before is not None and before.closed and beyond.get(index - 1, 0.0) <= _shortest(before, kind)
                 whole = closed and not self._facts[index].orphaned
-                if not kept and whole and _first_counters(self._facts[index]) != fresh:
+                if not kept and whole and not _may_equal(_first_counters(self._facts[index]), fresh):
                     odd.add(index)
         # Of a slice between others both joints are broken; it is the one to name.
         yield from (index for index in sorted(odd) if index - 1 not in odd)
@@ -195,17 +198,23 @@ class _Run:
         return found if len(firsts) >= _LEAST_JOINTS and same < _SAME_SHARE * len(firsts) else {}
 
     def _returned(self, of: Callable[[SliceFacts], object]) -> list[int]:
-        """Slices in which something differs from the slices before, and is as before after them."""
-        found: list[int] = []
-        for line in self._lines:
-            values = [(index, value) for index in line if (value := of(self._facts[index]))]
-            last = {value: place for place, (_, value) in enumerate(values)}
-            at = 0
-            while at < len(values):
-                until = last[values[at][1]]
-                found += [index for index, value in values[at:until] if value != values[at][1]]
-                at = until + 1
-        return found
+        """Slices in which something differs from before, and is as before after them, while time stamps go on."""
+        return sorted({index for line in (*self._lines, self._known) for index in self._left_and_back(line, of)})
+
+    def _left_and_back(self, indexes: Sequence[int], of: Callable[[SliceFacts], object]) -> Iterator[int]:
+        values = [(index, value) for index in indexes if (value := of(self._facts[index]))]
+        last = {value: place for place, (_, value) in enumerate(values)}
+        at = 0
+        while at < len(values):
+            usual, until, others = values[at][1], last[values[at][1]], list[int]()
+            for index, value in values[at : until + 1]:
+                if value != usual:
+                    others.append(index)
+                else:
+                    if others and self._goes_on.get(others[0], False) and self._goes_on.get(index, False):
+                        yield from others
+                    others = []
+            at = until + 1
 
     def sizes(self) -> Iterator[Fault]:
         """Changes of the picture's size."""
@@ -252,6 +261,7 @@ class _Run:
                     yield from ((at, name, span) for at, span in self._absent(index, kind))
                     continue
                 yield from ((at, name, span) for at, span in self._carried(index, held))
+                yield from ((index, name, span) for span in self._headless(index, kind))
                 if held.ends is None:
                     continue
                 seconds = self._until_next(index)
@@ -267,6 +277,19 @@ class _Run:
         if not self._goes_on.get(index + 1, False) or index + 1 not in self._facts:
             return seconds
         return min(seconds, since(origin_of(self._facts[index]), origin_of(self._facts[index + 1])))
+
+    def _headless(self, index: int, kind: str) -> Iterator[Span]:
+        """What a slice lacks at its beginning, and the pictures after that which cannot be decoded without it. The
+        playlist and the names agree on a length, and the time stamps begin later and last less."""
+        if self._goes_on.get(index, True) or not self._goes_on.get(index + 1, False) or index + 1 not in self._facts:
+            return  # of the first slice nothing tells when it should begin: good ones are shorter than their names say
+        piece, facts, lasts = self._pieces[index], self._facts[index], self._until_next(index)
+        named = self._pieces[index + 1].starts_at - piece.starts_at
+        if piece.seconds - lasts > JOINED_SECONDS and abs(named - piece.seconds) <= JOINED_SECONDS:
+            yield lasts, piece.seconds
+            if kind == "video" and not facts.key:
+                key = facts.video.first_key if facts.video is not None else None
+                yield 0.0, lasts if key is None else key
 
     def _beyond(self, kind: str) -> dict[int, float]:
         """Seconds by which a stream ends earlier in a slice than is the recorder's habit, by slice; where this can be
@@ -361,6 +384,11 @@ def _size(facts: SliceFacts) -> tuple[int, int] | None:
 
 def _first_counters(facts: SliceFacts) -> tuple[int | None, ...]:
     return tuple(None if held is None else held.counters[0] for held in (facts.video, facts.audio))
+
+
+def _may_equal(one: Sequence[int | None], other: Sequence[int | None]) -> bool:
+    """Whether both are the same as far as they are known."""
+    return all(None in pair or pair[0] == pair[1] for pair in zip(one, other, strict=False))
 
 
 def _shortest(held: Held, kind: str) -> float:

@@ -70,6 +70,7 @@ def expectation(recording: Recording) -> Expectation:
         policy=recording.policy,
         size=(recording.parameters.video_width, recording.parameters.video_height),
         channels=_CHANNELS[recording.parameters.audio_profile],
+        sound=recording.sound,
     )
 
 
@@ -85,9 +86,9 @@ def _wanted(recording: Recording) -> Interval:
     begin = recording.recorded_from_at
     if begin is None and recording.window_from_at is not None:
         begin = recording.window_from_at + recording.policy.start_allowance_seconds
-        if recording.record_for_seconds is not None:
+        if recording.length_seconds is not None:
             # It is not known to have recorded, so its length was never turned into a stop time.
-            ends.append(begin + recording.record_for_seconds)
+            ends.append(begin + recording.length_seconds)
     end = min(ends, default=recording.requested_at)
     return Interval(end if begin is None else min(begin, end), end)
 

@@ -8,7 +8,7 @@ from service.report import Finding, Interval, Severity
 Evidence = dict[str, str | int | float | bool | None]
 
 _KEPT = 10
-RULES_VERSION = 2
+RULES_VERSION = 3
 """The number of the rules that judge. It grows with every change that can give the same bytes another verdict or other
 findings; every report carries it."""
 
@@ -87,6 +87,7 @@ RULES = {
     "decoder_gave_up": _BLIND,
     "decoder_absent": _BLIND,
     "mp4_unread": _BLIND,
+    "nothing_wanted": _WARNING,
     "endlist_absent": _WARNING,
     "slice_empty": _WARNING,
     "slice_broken": _WARNING,

@@ -209,6 +209,10 @@ class _Reader:
         name = self._name(uri)
         read = None if name is None else self._names.read(name)
         if name is None or read is None or read.kind is not FileKind.SLICE:
+            if not timed:
+                # Players take a name from the line after an EXTINF only.
+                self._add_warning("lines that are neither tags nor names of slices")
+                return
             text = f"names something in line {number} that is not a slice of this task in its folder."
             self._fault("playlist_uri_foreign", text, {"line": number})
         elif not timed:

@@ -19,8 +19,7 @@ from service.media.packets import TICKS, WRAP, Packets, Units
 from service.media.spans import Span, merge
 from service.media.tables import Stream
 
-# Shorter holes are rounding: an AAC frame at 48 kHz lasts 21 ms.
-_NOTICED_SECONDS = 0.015
+_NOTICED_SECONDS = 0.015  # shorter holes are rounding: an AAC frame at 48 kHz lasts 21 ms
 # Two pictures farther apart than this are a hole (Agora's lowest frame rate is 5 a second).
 _FAR_SECONDS = 1.0
 _FAR_STEPS = 5
@@ -242,9 +241,9 @@ def _pictures(units: Units, origin: int) -> Held | None:
     ends = float(decoded.max()) + step
     good_keys = np.flatnonzero(units.keys & ~units.broken)
     lost, unfinished = _lost_pictures(units, shown, good_keys, step, ends)
-    apart = np.diff(decoded)
-    for gap in np.flatnonzero(np.abs(apart) > max(_FAR_SECONDS, _FAR_STEPS * step)):
-        lost.append((float(decoded[gap]) + step, float(decoded[gap + 1])))
+    far = max(_FAR_SECONDS, _FAR_STEPS * step)
+    lost += [(float(decoded[gap]) + step, float(decoded[gap + 1])) for gap in np.flatnonzero(np.diff(decoded) > far)]
+    lost += _again(decoded.tolist(), far, step)
     return Held(
         first_at=_first(units, decoded, origin),
         begins=float(decoded[0]),
@@ -256,6 +255,11 @@ def _pictures(units: Units, origin: int) -> Held | None:
         first_key=float(shown[good_keys[0]]) if len(good_keys) else None,
         closed=units.closed,
     )
+
+
+def _again(times: list[float], far: float, step: float) -> list[Span]:
+    """The stretches that come twice, where the clock leaps back; one that leaps back beyond the first begins anew."""
+    return [(to, before + step) for before, to in pairwise(times) if before - to > far and to >= times[0] - step]
 
 
 def _lost_pictures(
@@ -294,6 +298,7 @@ def _sounds(units: Units, origin: int) -> Held | None:
     ends = np.where(units.broken, times, times + lasts)
     gaps = times[1:] - ends[:-1]
     lost = [(float(ends[gap]), float(times[gap + 1])) for gap in np.flatnonzero(gaps > noticed)]
+    lost += _again(times.tolist(), _FAR_SECONDS, step)
     last = len(times) - 1
     if units.broken[last] and lasts[last] > 0:
         lost.append((float(times[last]), float(times[last] + lasts[last])))
@@ -357,13 +362,14 @@ def _end(tail: Units, times: list[float], step: float, *, sound: bool) -> tuple[
     """When the end of a slice ends, and the holes in it; see `_sounds` and `_pictures`."""
     if not sound:
         far = max(_FAR_SECONDS, _FAR_STEPS * step)
-        holes = [(before + step, after) for before, after in pairwise(times) if abs(after - before) > far]
-        return max(times) + step, tuple(merge(holes))
+        holes = [(before + step, after) for before, after in pairwise(times) if after - before > far]
+        return max(times) + step, tuple(merge([*holes, *_again(times, far, step)]))
     lasts, noticed = [step] * len(times), 2 * step
     if tail.frames is not None and tail.rate:
         lasts, noticed = [count * (SAMPLES / tail.rate) for count in tail.frames.tolist()], _NOTICED_SECONDS
     ends = [at + (0.0 if broken else last) for at, last, broken in zip(times, lasts, tail.broken.tolist(), strict=True)]
     holes = [(end, after) for end, after in zip(ends, times[1:], strict=False) if after - end > noticed]
+    holes += _again(times, _FAR_SECONDS, step)
     return times[-1] + lasts[-1], tuple(merge(holes))
 
 

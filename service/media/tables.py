@@ -52,6 +52,37 @@ def sections(packets: Iterable[bytes]) -> Iterator[bytes]:
                 yield section
 
 
+def programs_of(packets: tuple[bytes, ...]) -> tuple[int, tuple[int, ...]]:
+    """The most programs that a table in these packets names, and the PIDs of all their maps."""
+    return _one_packet_programs(packets[0]) if len(packets) == 1 else _programs_of(packets)
+
+
+def maps_of(packets: tuple[bytes, ...]) -> tuple[tuple[Stream, ...], ...]:
+    """The different lists of streams in these packets, in the order they appear."""
+    return _one_packet_maps(packets[0]) if len(packets) == 1 else _maps_of(packets)
+
+
+@lru_cache(maxsize=512)  # the slices of a recording repeat the same tables
+def _one_packet_programs(packet: bytes) -> tuple[int, tuple[int, ...]]:
+    return _programs_of((packet,))
+
+
+@lru_cache(maxsize=512)
+def _one_packet_maps(packet: bytes) -> tuple[tuple[Stream, ...], ...]:
+    return _maps_of((packet,))
+
+
+def _programs_of(packets: tuple[bytes, ...]) -> tuple[int, tuple[int, ...]]:
+    tables = [read_programs(section) for section in sections(packets)]
+    pids = dict.fromkeys(pid for table in tables for pid in table.values())
+    return max(map(len, tables), default=0), tuple(pids)
+
+
+def _maps_of(packets: tuple[bytes, ...]) -> tuple[tuple[Stream, ...], ...]:
+    found = [read_streams(section) for section in sections(packets)]
+    return tuple(dict.fromkeys(streams for streams in found if streams is not None))
+
+
 def read_programs(section: bytes) -> dict[int, int]:
     """Program number to the PID of its map; number 0 is no program."""
     if section[0] != _PAT:
@@ -83,7 +114,6 @@ def _payload(packet: bytes) -> bytes:
     return packet[5 + packet[4] :] if control & 2 else packet[4:]
 
 
-@lru_cache(maxsize=512)  # the slices of a recording repeat the same tables
 def _crc(section: bytes) -> int:
     """The sum of a table with its own sum at the end, which is 0 where nothing was damaged."""
     value = 0xFFFFFFFF

@@ -82,7 +82,7 @@ def build_timeline(slices: Iterable[Slice], expected: Expectation, unnamed: Sequ
         missing_seconds=_round(sum(one.seconds for one in missing) + drift),
         unexplained_seconds=_round(sum(one.seconds for one in missing if not one.explained) + drift),
         allowed_seconds=_round(expected.allowed_seconds(expected_seconds)),
-        share=min(1.0, round(covered_seconds / expected_seconds, 6)) if expected_seconds else 1.0,
+        share=min(1.0, round(covered_seconds / expected_seconds, 6)) if expected_seconds else None,
     )
     shown, held_back, twice = (_intervals(overlap(spans, window)) for spans in (covered, paused, merge(doubled)))
     return Timeline(coverage, tuple(missing), shown, held_back, twice, _round(drift))

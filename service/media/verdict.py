@@ -4,6 +4,7 @@ A `Snapshot` holds what was read. Each rule is a function of it, so more that is
 a deeper level never says better of the same bytes.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +21,8 @@ from service.media.slice_rules import judge_slices
 from service.media.slices import SliceFacts, held_seconds, sound_delay
 from service.media.spans import Span
 from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
-from service.report import Interval, Level, MissingClass, Report, Severity, Verdict
+from service.report import Coverage, Interval, Level, MissingClass, Report, Severity, Verdict
+from service.wording import nothing_wanted
 
 _MISSING_KEPT = 1000
 
@@ -137,6 +139,7 @@ def _judge_mp4s(findings: Findings, snapshot: Snapshot) -> None:
             allowed_seconds=expected.allowed_seconds(held.seconds_by_playlist),
             size=expected.size,
             audible=audible,
+            mute=expected.sound is False,
             whole=len(files) == len(run.mp4s) and sorted(run.mp4s) == list(range(len(files))),
             final=listed.final.get(index, False),
         )
@@ -178,8 +181,24 @@ def _lost(snapshot: Snapshot, continuity: Continuity, index: int, piece: Piece) 
     if piece.size_bytes == 0 or (facts is not None and facts.whole and facts.origin is None):
         spans.append((0.0, piece.seconds))
     elif facts is not None:
-        spans += [span for held in (facts.video, facts.audio) if held is not None for span in held.lost]
+        # What claims time of the next slice (bytes of another moment do) takes nothing from it.
+        until = _until_next(snapshot.listed.pieces, index)
+        spans += [
+            (begin, min(end, until))
+            for held in (facts.video, facts.audio)
+            if held is not None
+            for begin, end in held.lost
+            if begin < until
+        ]
     return tuple((piece.starts_at + begin, piece.starts_at + end) for begin, end in spans)
+
+
+def _until_next(pieces: Sequence[Piece], index: int) -> float:
+    """How many seconds after its beginning the next slice of the same recorder begins; no limit for its last slice."""
+    piece = pieces[index]
+    if index + 1 == len(pieces) or pieces[index + 1].run != piece.run:
+        return math.inf
+    return max(piece.seconds, pieces[index + 1].starts_at - piece.starts_at)
 
 
 def _add_faults(findings: Findings, listed: Listed, faults: tuple[Fault, ...]) -> None:
@@ -224,6 +243,8 @@ def _seek_error(listed: Listed, durations: Mapping[int, float]) -> float:
 
 def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
     account = timeline.coverage
+    if not account.expected_seconds:
+        _add_nothing_wanted(findings, account)
     beyond = account.unexplained_seconds > account.allowed_seconds
     # While files may still come, missing time condemns nothing; where a playlist is unreadable, it says nothing.
     counts = beyond and listed.timed and Effect.AWAITS not in findings.effects
@@ -250,6 +271,17 @@ def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
         seconds = (both.to_at or both.from_at) - both.from_at
         text = f"{seconds:.1f} s were recorded twice."
         findings.add("media_doubled", text, interval=both, evidence={"seconds": round(seconds, 3)})
+
+
+def _add_nothing_wanted(findings: Findings, account: Coverage) -> None:
+    """A caller who paused all of it may not expect that; one who stopped within the allowance for the start does."""
+    said = nothing_wanted(account.paused_seconds)
+    findings.add(
+        "nothing_wanted",
+        f"{said[0].upper()}{said[1:]}. So nothing can be missing, and the verdict says only that the files are sound.",
+        severity=None if account.paused_seconds else Severity.NOTE,
+        evidence={"paused_seconds": account.paused_seconds},
+    )
 
 
 def _missing_text(kind: MissingClass, seconds: float) -> str:

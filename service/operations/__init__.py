@@ -7,6 +7,7 @@ from service.database.notifications import NoticeClaim, Sorted
 from service.database.recordings import Listed
 from service.operations.adoption import Lost
 from service.operations.api import Operations
+from service.operations.overtaking import Task
 from service.operations.trail import Action, ActionKind
 from service.operations.words import (
     MOST_COUNTED,
@@ -24,7 +25,7 @@ from service.operations.words import (
     StoredNotice,
     Wish,
 )
-from service.operations.work import Task, Work
+from service.operations.work import Work
 
 __all__ = [
     "MOST_COUNTED",

@@ -6,14 +6,15 @@ Whatever is wrong is said at once, each with the field's pointer, and nothing ha
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from service.errors import Code, FieldError, ServiceError
+from service.errors import Code, FieldError, ServiceError, invalid
+from service.lifecycle.instants import SHORTEST_SECONDS
 from service.operations.words import Caller, Wish
 from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp, redact_url
 from service.recording import Parameters, Recording
 from service.settings import Settings, location
-from service.settings.presets import MAX_RECORDING_HOUR
+from service.settings.presets import MAX_RECORDING_HOUR, Preset
 
 T = TypeVar("T")
 
@@ -21,8 +22,6 @@ SECONDS_OF_DAY = 86400
 SECONDS_OF_HOUR = 3600
 # Agora's hours count from its start, which comes before the page is recorded.
 START_SECONDS = 600
-# A stop_at this close to the start would end the recording before its first slice.
-SHORTEST_SECONDS = 1
 # So many names of a choice are listed in an error.
 _MOST_NAMES = 20
 
@@ -56,17 +55,22 @@ def _usable(names: Iterable[str], allowed: frozenset[str] | None) -> tuple[str, 
 def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: float) -> Recording:
     """The recording that `wish` asks for. Raises `ServiceError` (invalid) that names every wrong field."""
     preset, choices = settings.presets.get(wish.preset or "default"), choices_of(settings, caller)
-    if preset is None:
-        raise _all_wrong([FieldError("/preset", f"is unknown; {_there_is(choices.presets)}")])
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
-    app = _named("/app", wish.app or preset.app, choices.apps, wrong)
-    storage = _named("/storage", wish.storage or preset.storage, choices.storages, wrong)
+    if preset is None:
+        wrong.append(FieldError("/preset", f"is unknown; {there_is(choices.presets)}"))
+    known, required = preset or Preset(), preset is not None
+    app = _named("/app", wish.app or known.app, choices.apps, wrong, required=required)
+    storage = _named("/storage", wish.storage or known.storage, choices.storages, wrong, required=required)
     page = _collected(wrong, lambda: parse_page_url(wish.url, settings.urls, max_bytes=max_bytes))
     rtmp = _collected(wrong, lambda: parse_rtmp_url(rtmp_url, settings.urls, max_bytes=max_bytes)) if rtmp_url else None
-    notify = preset.notify if wish.notify is None else wish.notify
+    notify = known.notify if wish.notify is None else wish.notify
     _check_endpoints(notify, choices.endpoints, wrong)
     _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)
+    if preset is None:  # what depends on it cannot be judged
+        raise _all_wrong(wrong)
+    if wish.max_restarts and (wish.restart or preset.restart) == "never":
+        wrong.append(FieldError("/max_restarts", 'has no effect while restart is "never"; set restart to "on_failure"'))
     parameters = _collected(wrong, lambda: preset.parameters(wish.parameters))
     if parameters is not None:
         parameters = _with_hours(wish, parameters, now, wrong)
@@ -97,6 +101,7 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
         start_at=wish.start_at,
         stop_at=wish.stop_at,
         record_for_seconds=wish.record_for_seconds,
+        sound=preset.sound if wish.sound is None else wish.sound,
         start_deadline_at=(wish.start_at or now) + policy.start_within_seconds,
         state_since_at=now,
         window_from_at=None if parameters.onhold else (wish.start_at or now),
@@ -105,14 +110,16 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     )
 
 
-def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[FieldError]) -> str:
-    """The name if it exists and the token may use it. What a token may not use does not exist for it."""
+def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[FieldError], *, required: bool) -> str:
+    """The name if it exists and the token may use it. What a token may not use does not exist for it. `required` is
+    false where the preset is not known, which may have a name."""
     if name is None and len(usable) == 1:
         return usable[0]
     if name is None:
-        wrong.append(FieldError(pointer, f"is required; {_there_is(usable)}"))
+        if required:
+            wrong.append(FieldError(pointer, f"is required; {there_is(usable)}"))
     elif name not in usable:
-        wrong.append(FieldError(pointer, f"is unknown; {_there_is(usable)}"))
+        wrong.append(FieldError(pointer, f"is unknown; {there_is(usable)}"))
     return name or ""
 
 
@@ -120,10 +127,15 @@ def _check_endpoints(names: tuple[str, ...], usable: tuple[str, ...], wrong: lis
     """An endpoint that is not for this owner does not exist for it."""
     for number, name in enumerate(names):
         if name not in usable:
-            wrong.append(FieldError(f"/notify/{number}", f"is unknown; {_there_is(usable)}"))
+            wrong.append(FieldError(f"/notify/{number}", f"is unknown; {there_is(usable)}"))
 
 
-def _there_is(names: Iterable[str]) -> str:
+def refuse_unknown(pointer: str, known: Iterable[str]) -> NoReturn:
+    """Raise the `invalid` error for a name that exists neither in the settings nor in what the owner has."""
+    raise invalid(pointer, f"is unknown; {there_is(known)}")
+
+
+def there_is(names: Iterable[str]) -> str:
     """The choice that a caller has, in words."""
     known = sorted(names)
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
@@ -145,7 +157,7 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
     if wish.start_at is not None and wish.start_at > now + ahead_seconds:
         wrong.append(FieldError("/start_at", f"is more than {ahead_seconds / SECONDS_OF_DAY:g} days ahead"))
     if wish.stop_at is not None and wish.stop_at < (wish.start_at or now) + SHORTEST_SECONDS:
-        wrong.append(FieldError("/stop_at", "is not after the start"))
+        wrong.append(FieldError("/stop_at", "is not after the start" if wish.stop_at > now else "is in the past"))
     if wish.stop_at is not None and wish.record_for_seconds is not None:
         wrong.append(FieldError("/record_for_seconds", "cannot be combined with stop_at"))
 

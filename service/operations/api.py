@@ -16,7 +16,7 @@ from service.database.inbox import Inbox
 from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.startup import check_writable
-from service.errors import Code, ServiceError, invalid
+from service.errors import Code, FieldError, ServiceError, invalid
 from service.lifecycle.observations import (
     LabelsChanged,
     Observation,
@@ -28,7 +28,7 @@ from service.lifecycle.observations import (
     VerifyRequested,
 )
 from service.operations.access import Access
-from service.operations.admission import Choices, admit, choices_of
+from service.operations.admission import Choices, admit, choices_of, refuse_unknown
 from service.operations.adoption import Adoption
 from service.operations.bundles import Bundles
 from service.operations.cursors import cut_page, decode_cursor
@@ -67,6 +67,9 @@ _log = structlog.get_logger(__name__)
 # How long a pause or resume waits for Agora, so that a refusal can still be told in the answer.
 UPDATE_ANSWER_SECONDS = 10
 POLL_SECONDS = 0.25
+# A request that was held up for longer is not carried out: its caller has given up, and may have asked for the opposite
+# elsewhere since. A stop has no opposite.
+LATEST_SECONDS = 30.0
 
 
 class _KeyTakenError(Exception):
@@ -116,22 +119,34 @@ class Operations:
         """The names that the caller's start request may use."""
         return choices_of(self._settings, caller)
 
+    def find_wrong(self, caller: Caller, wish: Wish) -> tuple[FieldError, ...]:
+        """The fields for which the settings would refuse the wish; nothing is stored."""
+        now = self._clock()
+        try:
+            admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
+        except ServiceError as error:
+            return error.errors
+        return ()
+
     async def start(
         self, caller: Caller, wish: Wish, asked: Idempotency | None, render: Callable[[Recording], bytes]
     ) -> Answer:
         """Store the wish for a recording. With an `Idempotency` the same key and body get the stored answer, also at
         the same moment; another body under the key is `invalid` with detail `idempotency_mismatch`."""
+        asked_at = self._clock()
         await self._preflight(caller, wish, asked)
 
         def transaction(connection: sa.Connection) -> tuple[Answer, Recording | None]:
             now = self._clock()
             stored = None if asked is None else load_answer(connection, caller.owner, asked.key)
             if stored is not None and asked is not None:
-                if not self._seals.same_hash(asked.body, stored.request_hash):
+                if not any(self._seals.same_hash(form, stored.request_hash) for form in asked.forms):
                     raise ServiceError(
                         Code.INVALID, "this Idempotency-Key was used for another request", detail="idempotency_mismatch"
                     )
                 return Answer(stored.recording_id, stored.body, True), None
+            if now - asked_at > LATEST_SECONDS:
+                raise _too_late()
             if not self._room():
                 raise _no_room()
             recording = admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
@@ -170,7 +185,8 @@ class Operations:
             key = asked.key
             if await self._database.run(lambda connection: load_answer(connection, caller.owner, key)) is not None:
                 return
-        rules = self._settings.urls
+        now, rules = self._clock(), self._settings.urls
+        admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)  # names every wrong field
         page = parse_page_url(wish.url, rules, max_bytes=self._settings.limits.url_max_bytes)
         refused = None
         try:
@@ -212,10 +228,15 @@ class Operations:
 
     async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[rows.Listed]:
         """The owner's recordings, newest request first (`planned`: next start first), not yet decoded: a page takes
-        some ten milliseconds, which neither a transaction nor the loop that answers Agora has."""
+        some ten milliseconds, which neither a transaction nor the loop that answers Agora has. An app that is neither
+        in the settings nor in a recording of the owner is refused."""
         after = decode_cursor(cursor, (float, str))
+        apps = self.choices(caller).apps
 
         def transaction(connection: sa.Connection) -> Sequence[rows.Listed]:
+            gone = where.app is not None and where.app not in apps
+            if gone and not rows.list_recordings(connection, owner=caller.owner, app=where.app, limit=1):
+                refuse_unknown("?app", apps)
             return rows.list_recordings(
                 connection,
                 owner=caller.owner,
@@ -309,8 +330,12 @@ class Operations:
         *observations: Observation,
         rtmp_url: str | None = None,
     ) -> Recording:
+        asked_at = self._clock()
+
         def transaction(connection: sa.Connection) -> tuple[Recording, list[Written]]:
             now = self._clock()
+            if kind is not ActionKind.STOP and now - asked_at > LATEST_SECONDS:
+                raise _too_late()
             recording = load_owned(connection, caller, recording_id, lock=True)
             sealed = self._with_rtmp(connection, recording, rtmp_url) if rtmp_url is not None else None
             done: list[Written] = []
@@ -342,6 +367,11 @@ class Operations:
 def _unsupported() -> ServiceError:
     message = "Agora refused to update this task; the recording continues unchanged"
     return ServiceError(Code.CONFLICT, message, detail="unsupported_by_agora")
+
+
+def _too_late() -> ServiceError:
+    message = "the request was held up for too long, and was not carried out"
+    return ServiceError(Code.UNAVAILABLE, message, detail="held_up", retry_after_seconds=1)
 
 
 def _no_room() -> ServiceError:

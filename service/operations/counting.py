@@ -90,5 +90,5 @@ def _count_state(before: Recording, after: Recording, at: float) -> None:
     if after.state is State.VERIFIED and after.warned:
         meter.verified_with_warnings()
     report = after.latest_report
-    if report is not None and report.coverage is not None:
+    if report is not None and report.coverage is not None and report.coverage.share is not None:
         meter.covered(report.coverage.share)

@@ -34,11 +34,12 @@ def check_limits(connection: sa.Connection, settings: Settings, recording: Recor
             raise _limited("owner_starts_per_minute", f"{own.starts_per_minute} starts a minute", wait)
     if own.minutes_per_month is not None and _used_up(connection, recording.owner, own.minutes_per_month, now):
         wait = month_of(now)[1] - now
-        raise _limited("owner_minutes_per_month", f"{own.minutes_per_month:g} minutes a month", wait)
+        raise _limited("owner_minutes_per_month", f"{own.minutes_per_month:.15g} minutes a month", wait)
     later = recording.start_at is not None and recording.start_at - recording.policy.lead_seconds > now
     full = None if later else _full(connection, settings, recording, due_by=now)
     if full is not None:
-        raise _limited(full, "so many recordings at a time", TURN_SECONDS)
+        most = most_of_app if full == "app_max_concurrent" else own.max_concurrent
+        raise _limited(full, f"{most} recordings at a time", TURN_SECONDS)
 
 
 def limit_reached(connection: sa.Connection, settings: Settings, recording: Recording, now: float) -> str | None:

@@ -21,6 +21,8 @@ from service.delivery.schedule import (
 )
 from service.delivery.wire import Outcome, Response
 from service.errors import Code, ServiceError
+from service.messages import DeliveryError
+from service.operations.admission import refuse_unknown, there_is
 from service.operations.cursors import cut_page, decode_cursor, encode_cursor
 from service.operations.trail import ActionKind, note_action
 from service.operations.words import Caller, Page
@@ -100,23 +102,25 @@ class Outgoing:
     ) -> Page[Delivery]:
         """What became of the owner's messages at each endpoint, newest first."""
         before = decode_cursor(cursor, (float, str, str))
-        found = await self._database.run(
-            lambda connection: outbox.list_deliveries(
-                connection,
-                caller.owner,
-                state=state,
-                endpoint=endpoint,
-                before=before,
-                limit=limit + 1,
+
+        def transaction(connection: sa.Connection) -> list[tuple[DeliveryRow, float | None]]:
+            self._check_known(connection, caller, "?endpoint", endpoint)
+            now = self._clock()
+            found = outbox.list_deliveries(
+                connection, caller.owner, state=state, endpoint=endpoint, before=before, limit=limit + 1
             )
-        )
-        shown = [_delivery(self._seals, row) for row in found]
+            known = {row.endpoint for row in found} & self._settings.endpoints.keys()
+            endpoints = {name: outbox.load_endpoint(connection, name) for name in known}
+            return [(row, _next_try_at(row, endpoints.get(row.endpoint), now)) for row in found]
+
+        shown = [_delivery(self._seals, row, next_at) for row, next_at in await self._database.run(transaction)]
         return cut_page(shown, limit, lambda last: (last.at, last.message_id, last.endpoint))
 
     async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
         """Try the owner's dead deliveries again, from the start of the schedule; how many."""
 
         def transaction(connection: sa.Connection) -> int:
+            self._check_known(connection, caller, "/endpoint", endpoint)
             now = self._clock()
             for subject in message_ids or [endpoint or "all"]:
                 note_action(connection, caller, ActionKind.REDRIVE, subject, now)
@@ -130,18 +134,18 @@ class Outgoing:
         def transaction(connection: sa.Connection) -> tuple[EndpointState, ...]:
             counts = outbox.count_deliveries(connection, caller.owner)
             return tuple(
-                _shown(endpoint, outbox.load_endpoint(connection, name), counts)
-                for name, endpoint in sorted(self._settings.endpoints.items())
-                if endpoint.owners is None or caller.owner in endpoint.owners
+                _shown(endpoint, outbox.load_endpoint(connection, name), counts, self._clock())
+                for name, endpoint in sorted(self._own(caller).items())
             )
 
         return await self._database.run(transaction)
 
     async def enable(self, caller: Caller, name: str) -> EndpointState:
         """Forget that an endpoint was gone or failing, and send what waits for it."""
-        endpoint = self._settings.endpoints.get(name)
-        if endpoint is None or (endpoint.owners is not None and caller.owner not in endpoint.owners):
-            raise ServiceError(Code.NOT_FOUND, "no such endpoint")
+        own = self._own(caller)
+        if name not in own:
+            raise ServiceError(Code.NOT_FOUND, f"no such endpoint; {there_is(own)}")
+        endpoint = own[name]
 
         def transaction(connection: sa.Connection) -> EndpointState:
             row = EndpointRow(outbox.load_endpoint(connection, name, lock=True).name)
@@ -149,16 +153,39 @@ class Outgoing:
             outbox.save_endpoint(connection, row)
             outbox.hasten_deliveries(connection, name, now, _hide_seconds(endpoint))
             note_action(connection, caller, ActionKind.ENABLE, name, now)
-            return _shown(endpoint, row, outbox.count_deliveries(connection, caller.owner))
+            return _shown(endpoint, row, outbox.count_deliveries(connection, caller.owner), now)
 
         return await self._database.run(transaction)
 
+    def _own(self, caller: Caller) -> dict[str, Endpoint]:
+        """The endpoints that the owner may name. Others do not exist for it."""
+        return {
+            name: endpoint
+            for name, endpoint in self._settings.endpoints.items()
+            if endpoint.owners is None or caller.owner in endpoint.owners
+        }
 
-def _delivery(seals: Seals, row: DeliveryRow) -> Delivery:
+    def _check_known(self, connection: sa.Connection, caller: Caller, pointer: str, name: str | None) -> None:
+        """Refuse an endpoint that is neither in the settings nor has a message of the owner."""
+        own = self._own(caller)
+        if name is None or name in own:
+            return
+        if not outbox.list_deliveries(connection, caller.owner, state=None, endpoint=name, before=None, limit=1):
+            refuse_unknown(pointer, own)
+
+
+def _next_try_at(row: DeliveryRow, endpoint: EndpointRow | None, now: float) -> float | None:
+    """When a message is tried next, at the earliest: not before its endpoint is asked again. None where nothing is
+    sent: it is not pending, or its endpoint is disabled or no longer in the settings."""
+    if row.state != "pending" or endpoint is None or endpoint.disabled_at is not None:
+        return None
+    return max(row.next_try_at, endpoint.next_try_at, now)
+
+
+def _delivery(seals: Seals, row: DeliveryRow, next_try_at: float | None) -> Delivery:
     fields = row._asdict()
     sealed = fields.pop("answer")
-    waits = row.state == "pending"
-    return Delivery(**fields | {"next_try_at": row.next_try_at if waits else None}, last_answer=_open(seals, sealed))
+    return Delivery(**fields | {"next_try_at": next_try_at}, last_answer=_open(seals, sealed))
 
 
 def _open(seals: Seals, sealed: bytes | None) -> str | None:
@@ -171,16 +198,24 @@ def _open(seals: Seals, sealed: bytes | None) -> str | None:
         return None
 
 
-def _shown(endpoint: Endpoint, row: EndpointRow, counts: dict[tuple[str, str], int]) -> EndpointState:
-    failing = "failing" if row.failing_since is not None else "ok"
+def _state_of(row: EndpointRow) -> str:
+    if row.disabled_at is not None:
+        return "disabled"
+    if row.failing_since is not None:
+        return "failing"
+    return "ok" if row.last_error is None else "refusing"
+
+
+def _shown(endpoint: Endpoint, row: EndpointRow, counts: dict[tuple[str, str], int], now: float) -> EndpointState:
+    pending, state = counts.get((row.name, "pending"), 0), _state_of(row)
     return EndpointState(
         name=row.name,
         url=redact_path(endpoint.url.get()),
-        state="disabled" if row.disabled_at is not None else failing,
+        state=state,
         failing_since=row.failing_since,
-        next_try_at=row.next_try_at or None,
+        next_try_at=max(row.next_try_at, now) if state == "failing" and pending else None,
         last_error=row.last_error,
-        pending=counts.get((row.name, "pending"), 0),
+        pending=pending,
         dead=counts.get((row.name, "dead"), 0),
     )
 
@@ -208,8 +243,10 @@ class Sending:
             row = outbox.load_endpoint(connection, endpoint, lock=True)
             if row.disabled_at is not None or row.next_try_at > now:
                 return []
-            outbox.save_endpoint(connection, row._replace(next_try_at=now + hide))
-            return outbox.claim_deliveries(connection, endpoint, now, 1, hide)
+            claims = outbox.claim_deliveries(connection, endpoint, now, 1, hide)
+            if claims:  # where no message is due, nothing is sent, and the next one that is due need not wait
+                outbox.save_endpoint(connection, row._replace(next_try_at=now + hide))
+            return claims
 
         return await self._database.run(transaction)
 
@@ -222,7 +259,7 @@ class Sending:
 
     async def set_aside(self, endpoint: str, claim: DeliveryClaim) -> None:
         """Sending it failed by an error of ours: it is tried again by its schedule, and is dead at its end."""
-        unsent = Response(Outcome.REFUSED, error="unexpected_error")
+        unsent = Response(Outcome.REFUSED, error=DeliveryError.UNEXPECTED_ERROR)
 
         def transaction(connection: sa.Connection) -> bool:
             return self._end_or_retry(connection, endpoint, claim, unsent, self._clock())
@@ -308,11 +345,11 @@ class Sending:
 
 
 def _endpoint_after(row: EndpointRow, response: Response, now: float) -> EndpointRow:
-    """How an endpoint does after an answer. One that refuses a message is there, and well."""
+    """How an endpoint does after an answer. One that refuses a message is there: the others are sent as before."""
     if response.outcome is Outcome.GONE:
         return row._replace(disabled_at=row.disabled_at or now, last_error=response.error)
     if response.outcome is not Outcome.FAILING:
-        return row._replace(failures=0, failing_since=None, next_try_at=0.0, last_error=None)
+        return row._replace(failures=0, failing_since=None, next_try_at=0.0, last_error=response.error)
     failures = row.failures + 1
     # The message itself waits as long as it was told; others are tried one at a time meanwhile.
     asked = min(response.retry_after_seconds or 0.0, ENDPOINT_MAX_SECONDS)

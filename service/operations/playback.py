@@ -33,7 +33,11 @@ class Playback:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._places.acquire()
         except TimeoutError:
-            raise ServiceError(Code.LIMITED, "too many viewers at the moment", retry_after_seconds=5) from None
+            raise ServiceError(
+                Code.LIMITED,
+                f"{AT_ONCE} slices are being read for viewers already: try again soon",
+                retry_after_seconds=5,
+            ) from None
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 content = await self._fetch(recording, file.key, MOST_BYTES)

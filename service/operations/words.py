@@ -48,16 +48,24 @@ class Wish:
     start_at: float | None = None
     stop_at: float | None = None
     record_for_seconds: float | None = None
+    sound: bool | None = None
     start_within_seconds: float | None = None
     notify: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """The caller's `Idempotency-Key` and the raw request body it came with."""
+    """The caller's `Idempotency-Key` and the request body it came with, in one form however its values are written.
+    `raw`: the body as it came, which is what earlier versions kept a hash of."""
 
     key: str
     body: bytes
+    raw: bytes | None = None
+
+    @property
+    def forms(self) -> tuple[bytes, ...]:
+        """What a kept hash may be of."""
+        return (self.body,) if self.raw is None else (self.body, self.raw)
 
 
 @dataclass(frozen=True, slots=True)

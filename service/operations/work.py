@@ -6,7 +6,6 @@ the next one finds out what may have happened. Calls nothing outside the databas
 
 import asyncio
 import contextlib
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,37 +19,19 @@ from metrics import intake
 from metrics.verification import objects_touched
 from metrics.worker import claimed, parked
 from service.database import notifications as inbox_rows
-from service.database.claims import (
-    Claim,
-    PoisonedRow,
-    claim_due,
-    count_overdue,
-    give_back,
-    release_left,
-    renew,
-    set_back,
-    versions_held,
-)
+from service.database.claims import Claim, PoisonedRow, claim_due, release_left, renew, set_back
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import load_seen_report, upsert_files
 from service.database.heartbeat import is_restored
-from service.database.ledger import count_overrunning
 from service.database.outage import is_outage
-from service.database.recordings import (
-    LostRace,
-    count_by_state,
-    load_recording,
-    load_sealed,
-    save_recording,
-)
+from service.database.recordings import LostRace, load_recording, load_sealed, save_recording
 from service.database.retention import BATCH, RULES
 from service.database.run import Database
 from service.database.sealing import SealError, Seals
 from service.errors import ServiceError
-from service.lifecycle import next_step, overtaken_at
+from service.lifecycle import next_step
 from service.lifecycle.observations import (
     Acquire,
-    CallFailed,
     GiveUp,
     Judged,
     Limited,
@@ -58,24 +39,22 @@ from service.lifecycle.observations import (
     NoticeReceived,
     Observation,
     Start,
-    Started,
     Step,
     StepTaken,
-    Updated,
     UpdateRtmp,
-    Verify,
     Wait,
     Warn,
 )
 from service.media.changes import Comparison, compare_reports
 from service.notices import parse_notice
+from service.operations.backlog import Backlog, measure
 from service.operations.ids import Entropy, new_uid
 from service.operations.limits import limit_reached
+from service.operations.overtaking import LOOKS, Overtaking, Task, is_news
 from service.operations.proofs import load_all_files
 from service.operations.secrets import PageSecrets, open_page
-from service.operations.usage import spending
 from service.operations.writing import Written, observe
-from service.recording import AttemptState, Notice, Recording, State
+from service.recording import Notice, Recording, State
 from service.report import JudgedFile, Report
 from service.settings import Retention, Settings
 
@@ -85,47 +64,10 @@ _log = structlog.get_logger(__name__)
 # many: it is tried again at the longest interval, as what it records may have to be stopped.
 MAX_TRIES = 8
 LONGEST_SET_BACK_SECONDS = 60.0
-# A task that runs for so long beyond its `stop_at` or hour limit is one too many.
-OVERRUN_SECONDS = 300
 # More than these are compared beside the loop.
 _MANY_FILES = 500
 # How long until a step that is held is tried again.
 HOLD_SECONDS = 2
-LOOKS = (Look, Verify)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One step of one recording that this worker alone may take now. `page` only where the step needs it, and
-    None there too if no live sealing key opens it."""
-
-    recording: Recording
-    step: Step
-    fence: int
-    page: PageSecrets | None
-
-    @property
-    def claim(self) -> tuple[str, int]:
-        """What it is held by."""
-        return self.recording.id, self.fence
-
-    @property
-    def looks(self) -> bool:
-        """Whether it works at the bucket."""
-        return isinstance(self.step, LOOKS)
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits, for the gauges."""
-
-    states: dict[State, int]
-    overdue: int
-    overrunning: int
-    inbox_depth: int
-    inbox_oldest_at: float | None
-    spent: dict[str, float]
-    projected: dict[str, float]
 
 
 @dataclass(slots=True)
@@ -163,9 +105,7 @@ class Work:
         self._entropy = entropy
         self._failures: Counter[str] = Counter()
         self._notices_looked_to = 0
-        # Of each step under way: the version of its row that was looked at last, and from when on it is in the way.
-        self._in_the_way: dict[tuple[str, int], tuple[int, float]] = {}
-        self._overtaken: set[tuple[str, int]] = set()
+        self._overtaking = Overtaking(worker_id)
 
     async def claim(self, lease_seconds: float, limit: int, looks: int, under_way: Iterable[Task] = ()) -> list[Task]:
         """Steps that are due, `looks` at the bucket at most, written down as taken. What needs no call outside is done
@@ -192,7 +132,7 @@ class Work:
     ) -> "_Batch":
         batch, now = _Batch(), self._clock()
         if held:
-            self._overtake(connection, held, now)
+            self._overtaking.overtake(connection, held, now)
         for claim in claim_due(connection, now, self._worker_id, lease_seconds, limit):
             batch.late.append(now - claim.due_at)
             full = sum(task.looks for task in batch.tasks) >= looks
@@ -234,28 +174,6 @@ class Work:
 
     def _show_parked(self) -> None:
         parked(sum(failures >= MAX_TRIES for failures in self._failures.values()))
-
-    def _overtake(self, connection: sa.Connection, held: list[Task], now: float) -> None:
-        """Give back the claims of steps that hold up a stop of their own recording. Their calls go on: what comes of
-        them is reported without the claim, as news (`_is_news`)."""
-        self._overtaken &= {task.claim for task in held}
-        versions = versions_held(connection, self._worker_id, {task.recording.id for task in held})
-        known, self._in_the_way = self._in_the_way, {}
-        for task in held:
-            version = versions.get(task.claim)
-            if version is None:
-                continue
-            seen = known.get(task.claim)
-            if seen is None or seen[0] != version:
-                changed = seen is not None or version != task.recording.version
-                current = _load_whole(connection, task.recording.id) if changed else task.recording
-                at = None if current is None else overtaken_at(current, task.step, now)
-                seen = version, math.inf if at is None else at
-            self._in_the_way[task.claim] = seen
-            if seen[1] <= now:
-                give_back(connection, *task.claim)
-                self._overtaken.add(task.claim)
-                _log.info("step_overtaken", step=type(task.step).__name__.lower(), recording_id=task.recording.id)
 
     def _take(
         self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
@@ -321,8 +239,7 @@ class Work:
                 upsert_files(connection, task.recording.id, files, now)
             return written
 
-        overtaken = task.claim in self._overtaken
-        self._overtaken.discard(task.claim)
+        overtaken = self._overtaking.forget(task)
         written = await self._database.run(transaction)
         if written is None:
             return task.recording if overtaken else None
@@ -352,7 +269,7 @@ class Work:
             return None
         with contextlib.suppress(LostRace):
             return observe(connection, current, observation, now, fence=task.fence, release=True)
-        return observe(connection, current, observation, now) if _is_news(task, observation, current) else None
+        return observe(connection, current, observation, now) if is_news(task, observation, current) else None
 
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
         """Prolong the claims of tasks that are still under way."""
@@ -438,50 +355,9 @@ class Work:
 
     async def measure(self) -> Backlog:
         """What waits now."""
-
-        def transaction(connection: sa.Connection) -> Backlog:
-            depth, oldest_at = inbox_rows.measure_inbox(connection)
-            now = self._clock()
-            spent, projected = spending(connection, self._settings, now)
-            return Backlog(
-                count_by_state(connection),
-                count_overdue(connection, now),
-                count_overrunning(connection, now - OVERRUN_SECONDS),
-                depth,
-                oldest_at,
-                spent,
-                projected,
-            )
-
-        return await self._database.run(transaction)
-
-
-def _load_whole(connection: sa.Connection, recording_id: str) -> Recording | None:
-    """The recording as it is now. Raises `PoisonedRow` where its row cannot be read."""
-    try:
-        return load_recording(connection, recording_id)
-    except Exception as error:
-        if isinstance(error, ServiceError) or is_outage(error):
-            raise
-        raise PoisonedRow(recording_id) from error
+        return await self._database.run(lambda connection: measure(connection, self._settings, self._clock()))
 
 
 def _leads_to_stop(recording: Recording, step: Step) -> bool:
     """A look for the task that is to be stopped waits behind no other look."""
     return isinstance(step, Look) and recording.state is State.STOPPING
-
-
-def _is_news(task: Task, observation: Observation, current: Recording) -> bool:
-    """Whether what comes of a step whose claim is lost is known to nobody else: the sid of a task that was started;
-    how a start went, as long as no other was sent after it; that Agora has paused, or goes on."""
-    if isinstance(observation, Updated):
-        return len(current.attempts) == len(task.recording.attempts)
-    if isinstance(observation, Started) and observation.sid:
-        return True
-    start = isinstance(observation, Started) or (
-        isinstance(observation, CallFailed) and isinstance(observation.step, Start)
-    )
-    sent, now = task.recording.attempt, current.attempt
-    if not start or sent is None or now is None or now.state is not AttemptState.START_SENT:
-        return False
-    return (sent.number, sent.start_resent_at, sent.resource_id) == (now.number, now.start_resent_at, now.resource_id)

@@ -2,7 +2,7 @@
 is read again when the file changes. Reads nothing else, and knows no client, no database and no Agora call.
 """
 
-from service.settings.load import Settings, SettingsError, documented_keys
+from service.settings.load import Settings, SettingsError
 from service.settings.model import (
     Api,
     App,
@@ -23,6 +23,7 @@ from service.settings.presets import ParameterRules, Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.signing import Signing
 from service.settings.spending import OwnerLimits, Prices
+from service.settings.variables import documented_keys
 
 __all__ = [
     "Api",

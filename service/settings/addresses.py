@@ -1,6 +1,7 @@
 """The rules for addresses in the settings. Pure."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from service.settings.shapes import check_host
@@ -21,6 +22,29 @@ def check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
     if parts.username is not None or parts.query or parts.fragment or (parts.path.strip("/") and not path):
         raise ValueError("should contain only scheme, host and port")
     return text.rstrip("/")
+
+
+def check_agora_url(text: str) -> str:
+    """A base URL of Agora's API, without its last slash. Raises `ValueError`."""
+    return check_url(text, http_for_all=False)
+
+
+def check_listed_host(text: str) -> str:
+    """A host of an exception, in lower case: any port, or one. Raises `ValueError`."""
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]?#]+)(:[0-9]{1,5})?", text):
+        raise ValueError("should be host or host:port (IPv6 in brackets)")
+    return text.lower()
+
+
+def check_callback_url(text: str) -> str:
+    """The public URL of the callback listener, in front of `/agora/<app>/notifications`. Raises `ValueError`."""
+    url = check_url(text, http_for_all=False, path=True)
+    path = urlsplit(url).path
+    if re.search(r"(^|/)agora(/|$)", path):
+        before = re.split(r"/+agora(?:/|$)", path)[0]
+        wanted = f"scheme, host and port and the path {before}" if before else "scheme, host and port alone"
+        raise ValueError(f"should not name /agora/…, which is added for each app: write {wanted}")
+    return url
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,19 +9,17 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Self, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from service.settings.model import Whole
-from service.settings.section import Section, annotation_at, file_keys, is_table, keys_of, plain_type
+from service.settings.faults import Place, faults_of, not_toml, not_utf8
+from service.settings.model import Api, Callbacks, Urls, Whole, port_taken, wrong_place
+from service.settings.secret import Secret
+from service.settings.section import Section, annotation_at, file_keys, keys_of, plain_type
+from service.settings.variables import CALLERS_VARIABLES, PATH_VARIABLE, PREFIX, is_platforms, variable_meant
 
-PREFIX: Final = "PAGEREEL_"
-PATH_VARIABLE: Final = "PAGEREEL_SETTINGS"
-# Whoever talks to a running service has set these; they are no settings.
-CALLERS_VARIABLES: Final = frozenset({"PAGEREEL_URL", "PAGEREEL_TOKEN", "PAGEREEL_TOKEN_FILE"})
-Place = tuple[str | int, ...]
+S = TypeVar("S", bound=Section)
 
 
 class SettingsError(Exception):
@@ -51,7 +49,7 @@ class Settings(Whole):
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
-            problems += [_line(_place(each), _text(each)) for each in error.errors(include_url=False)]
+            problems += [_line(place, text) for place, text in _faults(error)]
         problems += [_line(place, text) for place, text in _cross_checks(given, callbacks_only)]
         if settings is None or problems:
             raise SettingsError(sorted(set(problems)))
@@ -62,27 +60,51 @@ def _read(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from error
     except UnicodeDecodeError as error:
-        raise SettingsError([f"{path}: is not UTF-8"]) from error
+        raise SettingsError([f"{path}: {not_utf8(content, error)}"]) from error
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{path}: is not TOML: {error}"]) from error
+        raise SettingsError([f"{path}: {not_toml(error)}"]) from error
 
 
 def _overlay(given: dict[str, Any], env: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
     """Lay the variables over the file's values, in place; yields what is wrong with them."""
-    for variable in sorted(env):
-        if not variable.startswith(PREFIX) or variable == PATH_VARIABLE or variable in CALLERS_VARIABLES:
+    taken: dict[Place, str] = {}
+    for variable, place in _variables(env):
+        if len(place) == 1 and place[0] not in keys_of(Whole):
+            if meant := variable_meant(place[0]):
+                yield place, f"is not a setting; did you mean {meant}? (from {variable})"
             continue
-        place = tuple(variable.removeprefix(PREFIX).lower().split("__"))
-        if len(place) == 1 and place[0] not in keys_of(Whole) and not _guess(place[0], Whole):
-            continue  # Kubernetes sets PAGEREEL_PORT and the like for a service named pagereel
+        if (other := taken.setdefault(_secret_at(place), variable)) != variable:
+            yield place, f"{other} and {variable} are both set: keep one of them"
         try:
             _put(given, place, _parse(env[variable], annotation_at(Whole, place)))
         except ValueError as error:
             yield place, f"{error} (from {variable})"
+
+
+def _variables(env: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The variables that may be settings, each with its place."""
+    for variable in sorted(env):
+        others = variable in CALLERS_VARIABLES or variable == PATH_VARIABLE or is_platforms(variable, env[variable])
+        if variable.startswith(PREFIX) and not others:
+            yield variable, tuple(variable.removeprefix(PREFIX).lower().split("__"))
+
+
+def ignored_variables(env: Mapping[str, str]) -> list[str]:
+    """Variables that begin as those of settings do, and mean nothing to anybody that is known."""
+    known = keys_of(Whole)
+    return [variable for variable, place in _variables(env) if len(place) == 1 and place[0] not in known]
+
+
+def _secret_at(place: tuple[str, ...]) -> Place:
+    """The place itself; that of the secret where it is the key that gives one by file."""
+    section = plain_type(annotation_at(Whole, place[:-1]))
+    by_file = file_keys(section) if isinstance(section, type) and issubclass(section, Section) else {}
+    return (*place[:-1], by_file[place[-1]][0]) if place[-1] in by_file else place
 
 
 def _parse(text: str, annotation: Any) -> Any:
@@ -91,7 +113,7 @@ def _parse(text: str, annotation: Any) -> Any:
         try:
             return json.loads(text)
         except ValueError as error:
-            raise ValueError("should be JSON") from error
+            raise ValueError('should be JSON, such as ["a", "b"] for a list') from error
     if plain is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     return int(text) if text.isdigit() and int(text) in get_args(plain) else text
@@ -129,14 +151,45 @@ def _cross_checks(given: dict[str, Any], callbacks_only: bool) -> Iterator[tuple
                     ("presets", name, "notify"),
                     "names an endpoint that is not defined in these settings" + _did_you_mean(near),
                 )
+    yield from _hidden(given)
     for name, app in apps.items():
         if not callbacks_only:
             if not app.get("customer_id"):
                 yield ("apps", name, "customer_id"), "is missing or empty"
             if "customer_secret" not in app and "customer_secret_file" not in app:
                 yield ("apps", name, "customer_secret"), "is missing"
-        if not (app.get("ncs_secrets") or app.get("ncs_secret_files") or app.get("setup") is True):
+        if not (app.get("ncs_secrets") or app.get("ncs_secret_files") or str(app.get("setup")).lower() == "true"):
             yield ("apps", name, "ncs_secrets"), "is missing or empty (an app with setup = true may lack it)"
+
+
+def _hidden(given: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Faults between sections, which validation does not reach where a section has a fault of its own."""
+    rules = _valid(Urls, given.get("urls", {}))
+    for name, endpoint in _tables(given.get("endpoints")).items():
+        url = _valid(_Address, {key: endpoint[key] for key in ("url", "url_file") if key in endpoint})
+        if rules is not None and url is not None and (text := wrong_place(url.url.get(), rules)):
+            yield ("endpoints", name, "url"), text
+    api, callbacks = (given.get(name, {}) for name in ("api", "callbacks"))
+    if isinstance(api, dict) and isinstance(callbacks, dict):
+        ours, theirs = _valid(Api, _place(api)), _valid(Callbacks, _place(callbacks))
+        if ours is not None and theirs is not None and (text := port_taken(ours, theirs)):
+            yield ("callbacks", "port"), text
+
+
+class _Address(Section):
+    url: Secret
+
+
+def _place(listener: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: listener[name] for name in ("host", "port") if name in listener}
+
+
+def _valid(section: type[S], given: object) -> S | None:
+    """The section, or None where it has a fault, which is reported anyway."""
+    try:
+        return section.model_validate(given)
+    except ValidationError:
+        return None
 
 
 def _tables(given: object) -> dict[str, dict[str, Any]]:
@@ -144,21 +197,17 @@ def _tables(given: object) -> dict[str, dict[str, Any]]:
     return {name: table for name, table in named.items() if isinstance(table, dict)}
 
 
-def _place(error: ErrorDetails) -> Place:
-    return tuple(part for part in error["loc"] if part != "[key]")
-
-
-def _text(error: ErrorDetails) -> str:
-    place = error["loc"]
-    if error["type"] == "missing":
-        return "is missing"
-    if error["type"] == "extra_forbidden":
-        section = plain_type(annotation_at(Whole, place[:-1]))
-        return "is not a setting" + _did_you_mean(_guess(str(place[-1]), section))
-    if "[key]" in place:
-        return "is not a valid name: use lower-case letters, digits, `-` and `_`, at most 31"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
-    return message
+def _faults(error: ValidationError) -> Iterator[tuple[Place, str]]:
+    errors = error.errors(include_url=False, include_input=False)
+    for each in errors:
+        if each["type"] == "extra_forbidden":
+            section = plain_type(annotation_at(Whole, each["loc"][:-1]))
+            near = _did_you_mean(_guess(str(each["loc"][-1]), section))
+            yield (
+                each["loc"],
+                "is not a setting" + (near or f"; the settings here are {', '.join(section.model_fields)}"),
+            )
+    yield from faults_of(Whole, [each for each in errors if each["type"] != "extra_forbidden"])
 
 
 def _guess(name: str, section: Any) -> list[str]:
@@ -172,16 +221,3 @@ def _did_you_mean(near: list[str]) -> str:
 
 def _line(place: Place, text: str) -> str:
     return f"{'.'.join(map(str, place))}: {text}"
-
-
-def documented_keys(section: type[Section] = Whole, place: str = "") -> Iterator[str]:
-    """Every settings key with its place; named things stand as `<name>` (`apps.<name>.app_id`)."""
-    for name, annotation in keys_of(section).items():
-        whole = f"{place}{name}"
-        inner = plain_type(annotation)
-        if is_table(annotation):
-            inner, whole = plain_type(get_args(inner)[1]), f"{whole}.<name>"
-        if isinstance(inner, type) and issubclass(inner, Section):
-            yield from documented_keys(inner, f"{whole}.")
-        else:
-            yield whole

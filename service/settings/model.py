@@ -1,19 +1,19 @@
 """The sections of the settings and their ranges. Pure but for the secrets' files; reads neither the TOML file nor the
 environment (`load` does)."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from service.messages import MessageType, check_signing_secret
 from service.page_url import parse_endpoint_url
 from service.recording import Location, Policy, RestartRule
 from service.report import Level
-from service.settings.addresses import check_url
+from service.settings.addresses import check_agora_url, check_callback_url, check_listed_host, check_url
+from service.settings.faults import at, at_each
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.section import Section
@@ -24,6 +24,7 @@ from service.settings.spending import OwnerLimits, Prices
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
 OwnerName = Annotated[str, Field(min_length=1, max_length=100)]
 Host = Annotated[str, AfterValidator(check_host)]
+ListedHost = Annotated[str, AfterValidator(check_listed_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ABSENT: Final = Secret("")
 S3_REGIONS: Final = 26
@@ -57,6 +58,11 @@ class Database(Section):
             raise ValueError("should be postgresql://user@host:port/name; its port is not a number") from None
         return url
 
+    @property
+    def own_key_file(self) -> Path | None:
+        """Where SQLite keeps its own sealing key; None where the settings hold the keys."""
+        return None if self.sealing_keys is not None else Path(self.url.removeprefix("sqlite:///") + ".key")
+
 
 class Api(Section):
     """The listener for callers: API, metrics, health."""
@@ -77,7 +83,7 @@ class Callbacks(Section):
     @field_validator("public_url")
     @classmethod
     def _reachable(cls, url: str | None) -> str | None:
-        return None if url is None else check_url(url, http_for_all=False, path=True)
+        return None if url is None else check_callback_url(url)
 
 
 class App(Section):
@@ -87,24 +93,19 @@ class App(Section):
     customer_id: str = Field("", max_length=200)
     customer_secret: Secret = ABSENT
     ncs_secrets: tuple[Secret, ...] = Field((), max_length=2)
-    base_urls: tuple[str, ...] = Field(("https://api.agora.io", "https://api.sd-rtn.com"), min_length=1, max_length=8)
-    rate_group: str = Field("", max_length=200)
+    base_urls: tuple[Annotated[str, AfterValidator(check_agora_url)], ...] = Field(
+        ("https://api.agora.io", "https://api.sd-rtn.com"), min_length=1, max_length=8
+    )
+    rate_group: str = Field("", max_length=200, validate_default=True)
     accept_sha1: bool = False
     setup: bool = False
     max_concurrent: int | None = Field(None, ge=0)
     region: Literal["CN", "AP", "EU", "NA"] | None = None
 
-    @model_validator(mode="before")
+    @field_validator("rate_group")
     @classmethod
-    def _own_budget(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "customer_id" in given:
-            return {"rate_group": given["customer_id"], **given}
-        return given
-
-    @field_validator("base_urls")
-    @classmethod
-    def _safe_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_url(url, http_for_all=False) for url in urls)
+    def _own_budget(cls, group: str, others: ValidationInfo) -> str:
+        return group or others.data.get("customer_id", "")
 
 
 class Keys(Section):
@@ -221,16 +222,8 @@ class Limits(Section):
 class Urls(Section):
     """Exceptions to the rules for page and RTMP URLs: `host` (any port) or `host:port`."""
 
-    allow_http_hosts: tuple[str, ...] = ()
-    allow_private_hosts: tuple[str, ...] = ()
-
-    @field_validator("allow_http_hosts", "allow_private_hosts")
-    @classmethod
-    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
-        for host in hosts:
-            if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]?#]+)(:[0-9]{1,5})?", host):
-                raise ValueError("should be host or host:port (IPv6 in brackets)")
-        return tuple(host.lower() for host in hosts)
+    allow_http_hosts: tuple[ListedHost, ...] = ()
+    allow_private_hosts: tuple[ListedHost, ...] = ()
 
 
 class Endpoint(Section):
@@ -280,6 +273,24 @@ class Log(Section):
     format: Literal["json", "console"] = "json"
 
 
+def wrong_place(url: str, rules: Urls) -> str | None:
+    """Why messages cannot be sent to this URL, without it; or None."""
+    try:
+        parse_endpoint_url(url, rules)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def port_taken(api: Api, callbacks: Callbacks) -> str | None:
+    """Why the callbacks cannot have their port beside the API's, or None."""
+    both = {callbacks.host, api.host}
+    shared = len(both) == 1 or both & {"0.0.0.0", "::"}  # noqa: S104 - looked for, not used
+    if api.port == callbacks.port != 0 and shared:
+        return f"{api.port} belongs to the API: use another port for the callbacks"
+    return None
+
+
 class Whole(Section):
     """Every section; `Settings` adds how it is loaded."""
 
@@ -311,11 +322,9 @@ class Whole(Section):
     @classmethod
     def _allowed_places(cls, endpoints: dict[str, Endpoint], others: ValidationInfo) -> dict[str, Endpoint]:
         if "urls" in others.data:
-            for name, endpoint in endpoints.items():
-                try:
-                    parse_endpoint_url(endpoint.url.get(), others.data["urls"])
-                except ValueError as error:
-                    raise ValueError(f"{name}.url {error}") from None  # the cause may repeat the URL
+            wrong = {name: wrong_place(endpoint.url.get(), others.data["urls"]) for name, endpoint in endpoints.items()}
+            if faults := [((name, "url"), text) for name, text in wrong.items() if text is not None]:
+                raise at_each(faults)
         return endpoints
 
     @field_validator("bootstrap_token_file")
@@ -329,10 +338,8 @@ class Whole(Section):
     @classmethod
     def _own_port(cls, callbacks: Callbacks, others: ValidationInfo) -> Callbacks:
         api = others.data.get("api")
-        both = {callbacks.host, api.host} if api is not None else set()
-        shared = len(both) == 1 or both & {"0.0.0.0", "::"}  # noqa: S104 - looked for, not used
-        if api is not None and api.port == callbacks.port != 0 and shared:
-            raise ValueError(f"port {api.port} belongs to the API: use another port for the callbacks")
+        if api is not None and (text := port_taken(api, callbacks)):
+            raise at(("port",), text)
         return callbacks
 
     def owner_limits(self, owner: str) -> OwnerLimits:

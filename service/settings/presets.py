@@ -64,11 +64,13 @@ class ParameterRules(Section):
 
 
 class Preset(ParameterRules):
-    """Named defaults of a recording. `preflight`: the page is tried before Agora is asked."""
+    """Named defaults of a recording. `preflight`: the page is tried before Agora is asked. `sound`: whether pages are
+    expected to make sound; None: as their files show."""
 
     app: str | None = None
     storage: str | None = None
     preflight: bool = False
+    sound: bool | None = None
     correct_extinf: bool = False
     restart: RestartRule = "never"
     max_restarts: int = Field(_T.max_restarts, ge=0, le=20)

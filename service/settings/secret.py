@@ -17,6 +17,8 @@ from typing import Any, Final, Generic, Self, TypeVar
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from service.settings.shapes import check_filled
+
 T = TypeVar("T")
 LOOK_SECONDS: Final = 5.0
 MASK: Final = "**********"
@@ -63,7 +65,7 @@ class _Reread(Generic[T]):
 
 def _open_file(given: object, parse: Callable[[str], T], monotonic: Callable[[], float]) -> _Reread[T]:
     if not isinstance(given, str | Path) or not str(given):
-        raise ValueError("should be the path of a file")
+        raise ValueError("should be the path of a file, in quotes")
     try:
         return _Reread(Path(given), parse, monotonic)
     except OSError as error:
@@ -74,15 +76,17 @@ def _parse_line(text: str) -> str:
     value = text.rstrip("\r\n")
     if not value.strip():
         raise ValueError("is empty")
+    check_filled(value)
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """How a `*_file` key reaches the validation of its secret. `clash`: the inline key is there too."""
+    """How a `*_file` key reaches the validation of its secret. `clash`: the key that gives it by file, where the
+    inline one is there too."""
 
     path: object
-    clash: bool = False
+    clash: str = ""
 
 
 class Secret:
@@ -112,13 +116,11 @@ class Secret:
     @classmethod
     def _validate(cls, given: Any) -> "Secret":
         if isinstance(given, FromFile):
-            if given.clash:
-                raise ValueError("is set twice, inline and by file")
             return cls.of_file(given.path)  # type: ignore[arg-type]  # _open_file checks it
         if isinstance(given, Secret):
             return given
         if not isinstance(given, str):
-            raise ValueError("should be text")
+            raise ValueError("should be text in quotes")
         return cls(_parse_line(given))
 
     @classmethod

@@ -3,9 +3,11 @@
 import types
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from service.settings.secret import FromFile, Secret
+from service.settings.shapes import check_filled
 
 
 class Section(BaseModel):
@@ -22,12 +24,24 @@ class Section(BaseModel):
         for by_file, (name, many) in file_keys(cls).items():
             if by_file not in taken:
                 continue
-            paths, clash = taken.pop(by_file), name in taken
-            if many:
-                taken[name] = [FromFile(path, clash) for path in paths] if isinstance(paths, list) else paths
+            paths, clash = taken.pop(by_file), by_file if name in taken else ""
+            if many and not clash:
+                taken[name] = [FromFile(path) for path in paths] if isinstance(paths, list) else paths
             else:
                 taken[name] = FromFile(paths, clash)
         return taken
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _filled(cls, given: Any, info: ValidationInfo) -> Any:
+        if isinstance(given, FromFile) and given.clash:
+            raise ValueError(f"and `{given.clash}` are both set: keep one of them")
+        if isinstance(given, bool) and plain_type(cls.model_fields[info.field_name or ""].annotation) in (int, float):
+            raise PydanticCustomError("int_type", "should be a number, not true or false")
+        for text in given if isinstance(given, list) else (given,):
+            if isinstance(text, str):
+                check_filled(text)
+        return given
 
 
 def file_keys(section: type[Section]) -> dict[str, tuple[str, bool]]:

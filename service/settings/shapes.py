@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 KEY_BYTES: Final = 32
+PLACEHOLDER: Final = "put-yours-here"
 MAKE_KEY: Final = "openssl rand -base64 32"
 MAKE_TOKEN: Final = 'echo "prl_bootstrap_$(openssl rand -hex 24)"'  # noqa: S105 - a command
 # What `Authorization: Bearer` can carry; a token has three parts.
@@ -15,6 +16,12 @@ _ACCESS_KEY = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 _LONGEST_HOST: Final = 253
+
+
+def check_filled(text: str) -> None:
+    """A value that somebody chose. Raises `ValueError` for the placeholder of the example."""
+    if PLACEHOLDER in text:
+        raise ValueError(f"is still the placeholder `{PLACEHOLDER}` of pagereel.example.toml: put in your own value")
 
 
 def check_key(text: str) -> None:

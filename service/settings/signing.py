@@ -50,5 +50,9 @@ class Signing(Section):
 def _read_certificates(file: Path) -> list[Certificate]:
     try:
         return read_certificates(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, TimestampError) as error:
-        raise ValueError(f"should be a file of certificates in PEM ({error})") from None
+    except OSError as error:
+        raise ValueError(f"file {file} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"file {file} is not a text of certificates in PEM") from None
+    except TimestampError as error:
+        raise ValueError(f"file {file} should hold certificates in PEM ({error})") from None

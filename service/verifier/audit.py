@@ -10,17 +10,20 @@ from enum import StrEnum
 
 from service.buckets import Bucket, Usage
 from service.errors import Unavailable
+from service.recording import State
 from service.report import ListedObject
 
 
 class Difference(StrEnum):
     """How bucket and database differ over one object. `foreign`: below the prefix of no recording; `unfiled`: below
-    that of a recording, but no look has filed it; `vanished`, `changed`: an object of a verified recording."""
+    that of a recording that is over, but no look has filed it; `vanished`, `changed`: an object of a verified one.
+    `not_over`: as `unfiled`, of a recording that still writes or is looked at again; that is as it should be."""
 
     FOREIGN = "foreign"
     UNFILED = "unfiled"
     VANISHED = "vanished"
     CHANGED = "changed"
+    NOT_OVER = "not_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,17 @@ class Discrepancy:
 Pages = Callable[[str], Awaitable[list[Filed]]]
 """The next filed objects below the prefix whose keys come after the given one, in order; an empty list at the end."""
 
-Owner = Callable[[str], Awaitable[str | None]]
-"""The id of the recording whose prefix a key lies below."""
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The recording below whose prefix an object lies."""
+
+    recording_id: str
+    state: State
+
+
+Owner = Callable[[str], Awaitable[Holder | None]]
+"""The recording whose prefix a key lies below."""
 
 
 async def compare(bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage) -> AsyncIterator[Discrepancy]:
@@ -88,9 +100,12 @@ async def _filed(pages: Pages) -> AsyncIterator[Filed]:
 
 
 async def _unknown(listed: ListedObject, owner: Owner) -> Discrepancy:
-    recording_id = await owner(listed.key)
-    kind = Difference.FOREIGN if recording_id is None else Difference.UNFILED
-    return Discrepancy(kind, listed.key, recording_id, f"{listed.size_bytes} bytes")
+    holder = await owner(listed.key)
+    if holder is None:
+        return Discrepancy(Difference.FOREIGN, listed.key, None, f"{listed.size_bytes} bytes")
+    if holder.state.terminal:
+        return Discrepancy(Difference.UNFILED, listed.key, holder.recording_id, f"{listed.size_bytes} bytes")
+    return Discrepancy(Difference.NOT_OVER, listed.key, holder.recording_id, holder.state)
 
 
 def _vanished(one: Filed) -> Discrepancy | None:

@@ -42,6 +42,11 @@ class Decoders:
         self.most = most or len(os.sched_getaffinity(0))
         self._turns = asyncio.Semaphore(self.most)
 
+    @property
+    def spare(self) -> bool:
+        """Whether one can be had without waiting."""
+        return not self._turns.locked()
+
     @asynccontextmanager
     async def one(self) -> AsyncIterator["Decoder"]:
         """A decoder with a child of its own, which ends with the block."""

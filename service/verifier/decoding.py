@@ -144,7 +144,9 @@ class Row:
         if context:
             return True
         take_units(self._collected, index, facts)
-        self._contents[index] = (from_plain(facts["slice"]), small, content[:524_288])
+        # What a lower level finds lost is lost here as well.
+        scanned = from_plain(facts["slice"]).with_losses_of(self._collected.slices.get(index))
+        self._contents[index] = (scanned, small, content[:524_288])
         if "before" in facts:
             self._take(index - 1, facts["before"])
         if "own" in facts:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from service.media.slices import from_plain
 from service.report import Level
 from service.verifier.collected import Collected
-from service.verifier.decoder import DecoderFailed, Decoders
+from service.verifier.decoder import Decoder, DecoderFailed, Decoders
 from service.verifier.decoding import Row, batches, take_units
 from service.verifier.gallery import Gallery, Shown
 from service.verifier.ranges import each
@@ -21,32 +21,42 @@ _SCANNED_AT_ONCE = 4
 _COMPARED_SECONDS = 48 * 3600.0
 
 
-async def read_bytes(collected: Collected, decoders: Decoders) -> None:
-    """Read and scan every slice. Raises `OutsideError`."""
+async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder) -> None:
+    """Read and scan every slice, with `decoder` and those that may run beside it now. Raises `OutsideError`."""
     indexes = [index for index, piece in enumerate(collected.listed.pieces) if piece.size_bytes]
     rows = [indexes[start : start + _SCANNED_AT_ONCE] for start in range(0, len(indexes), _SCANNED_AT_ONCE)]
 
-    async def scan(rows: list[list[int]]) -> None:
-        async with decoders.one() as decoder:
-            while rows:
-                await decoder.rest(collected.pace.due_seconds())
-                for index in rows.pop(0) if rows else ():
-                    content = await read_object(collected, index, Level.BYTES)
-                    if content is None:
-                        continue
-                    known = [[stream.pid, stream.type] for stream in known_streams(collected, index)]
-                    try:
-                        facts, _ = await decoder.run("scan", content, known=known, units=compares(collected))
-                    except DecoderFailed as error:
-                        key = collected.listed.pieces[index].key
-                        collected.miss(Level.BYTES, "decoder_gave_up", f"{key} could not be scanned: {error}.", key)
-                        continue
-                    take_units(collected, index, facts)
-                    before = collected.slices.get(index)
-                    collected.slices[index] = from_plain(facts["slice"]).with_losses_of(before)
-            collected.usage.cpu_seconds += decoder.cpu_seconds
+    async def scan(rows: list[list[int]], decoder: Decoder) -> None:
+        while rows:
+            await decoder.rest(collected.pace.due_seconds())
+            for index in rows.pop(0) if rows else ():
+                content = await read_object(collected, index, Level.BYTES)
+                if content is None:
+                    continue
+                known = [[stream.pid, stream.type] for stream in known_streams(collected, index)]
+                try:
+                    facts, _ = await decoder.run("scan", content, known=known, units=compares(collected))
+                except DecoderFailed as error:
+                    key = collected.listed.pieces[index].key
+                    collected.miss(Level.BYTES, "decoder_gave_up", f"{key} could not be scanned: {error}.", key)
+                    continue
+                take_units(collected, index, facts)
+                before = collected.slices.get(index)
+                collected.slices[index] = from_plain(facts["slice"]).with_losses_of(before)
 
-    await _side_by_side(decoders, rows, scan)
+    own = iter([decoder])
+
+    async def work(rows: list[list[int]]) -> None:
+        if (first := next(own, None)) is not None:
+            await scan(rows, first)
+            return
+        # Who holds a turn waits for no other: two looks would wait for each other.
+        if decoders.spare:
+            async with decoders.one() as other:
+                await scan(rows, other)
+                collected.usage.cpu_seconds += other.cpu_seconds
+
+    await _side_by_side(decoders, rows, work)
 
 
 async def read_everything(collected: Collected, decoders: Decoders) -> Shown:

@@ -114,19 +114,18 @@ class _Verification:
                 shown = await read_content(collected, self.seed, decoder)
                 await read_keys(collected, self.seed, decoder)
                 await compare_with_slices(collected, self.seed, decoder)
+                if self.level is Level.BYTES:
+                    await read_bytes(collected, self.decoders, decoder)
+                    await read_mp4_bytes(collected, decoder, self.level)
             finally:
                 self.usage.cpu_seconds += decoder.cpu_seconds
-        if self.level is Level.BYTES:
-            await read_bytes(collected, self.decoders)
-            await self._read_mp4s(collected)
         return shown
 
     async def _read_mp4s(self, collected: Collected) -> None:
         async with self.decoders.one() as decoder:
             try:
-                if self.level is Level.FULL:
-                    await read_keys(collected, self.seed, decoder)
-                    await compare_with_slices(collected, self.seed, decoder)
+                await read_keys(collected, self.seed, decoder)
+                await compare_with_slices(collected, self.seed, decoder)
                 await read_mp4_bytes(collected, decoder, self.level)
             finally:
                 self.usage.cpu_seconds += decoder.cpu_seconds
@@ -146,4 +145,4 @@ def judge_shut(error: OutsideError, now: float) -> Report:
     """The report of a bucket that cannot be looked at."""
     code = "storage_refused" if isinstance(error, Refused) else "storage_unreachable"
     evidence = {"code": error.code, "retry_after_seconds": error.retry_after_seconds}
-    return judge_blind(code, f"Pagereel could not read the bucket: {error}.", now, evidence)
+    return judge_blind(code, f"Pagereel could not read the bucket ({error.detail or error.code}).", now, evidence)

@@ -11,11 +11,13 @@ from service.media.mp4 import PICTURE, SOUND, Mp4, Samples, Track, Walk, walk_mp
 from service.media.mp4.doubts import doubtful
 from service.media.mp4.facts import Flags
 from service.media.mp4.keys import (
+    Form,
     choose_keys,
     choose_sounds,
     group_begin,
     group_end,
     groups_of,
+    in_another_form,
     is_bad_key,
     keys_between,
     reads,
@@ -121,8 +123,7 @@ class File:
         rows = np.split(np.array(chosen), np.flatnonzero(np.diff(chosen) > 1) + 1)
         bad: dict[int, bool] = {}
         for row in rows:
-            samples = await self.read_samples(track.samples, row.tolist())
-            answer = None if samples is None else await self.run("mp4_sound", track, samples)
+            answer = await self._sounds(track, row.tolist())
             if answer is None:
                 return
             bad |= {index: state == "none" for index, state in zip(row.tolist(), answer["states"], strict=True)}
@@ -169,17 +170,33 @@ class File:
 
     async def _decode_sound(self, track: Track, flags: Flags) -> None:
         lost = np.zeros(len(track.samples), np.bool_)
+        usual: set[Form] = set()
+        # The form of undamaged samples is usual, whatever the configuration says.
+        undamaged = np.flatnonzero(~flags)[:_SOUND_AT_ONCE]
+        if len(undamaged):
+            answer = await self._sounds(track, undamaged.tolist())
+            if answer is None:
+                return
+            usual = {form for form in _forms(answer) if form is not None}
         rows = np.unique(np.flatnonzero(flags) // _SOUND_AT_ONCE).tolist()
         for row in rows:
             first, end = row * _SOUND_AT_ONCE, min((row + 1) * _SOUND_AT_ONCE, len(track.samples))
-            samples = await self.read_samples(track.samples, range(first, end))
-            answer = None if samples is None else await self.run("mp4_sound", track, samples)
+            answer = await self._sounds(track, range(first, end))
             if answer is None:
                 return
-            lost[first:end] = [state == "none" for state in answer["states"]]
-            if self._decided(track, lost & flags):
+            lost[first:end] |= flags[first:end] & [state == "none" for state in answer["states"]]
+            if usual:
+                changed = in_another_form(_forms(answer), usual)
+                lost[first:end] |= changed
+                # A player goes on with the form that its decoder has.
+                lost[end:] |= bool(changed[-1])
+            if self._decided(track, lost):
                 break
-        self.lose(SOUND, lost & flags)
+        self.lose(SOUND, lost)
+
+    async def _sounds(self, track: Track, indexes: Sequence[int]) -> dict[str, Any] | None:
+        samples = await self.read_samples(track.samples, indexes)
+        return None if samples is None else await self.run("mp4_sound", track, samples)
 
     def lose(self, handler: str, lost: Flags) -> None:
         """Note samples of the track of this kind that a viewer does not get."""
@@ -257,6 +274,11 @@ def _stretches(track: Track, looks: dict[int, Look]) -> list[tuple[float, Look]]
         ticks = int(track.samples.duration[index:end].sum())
         found.append((ticks / track.timescale if track.timescale else 0.0, look))
     return found
+
+
+def _forms(answer: dict[str, Any]) -> list[Form | None]:
+    """The form of each sound that was decoded."""
+    return [None if form is None else (form[0], form[1]) for form in answer["forms"]]
 
 
 def _send(walk: Walk, content: bytes | None) -> tuple[int, int] | Mp4:

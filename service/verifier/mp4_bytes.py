@@ -20,7 +20,7 @@ from service.verifier.decoder import Decoder, DecoderFailed
 from service.verifier.mp4 import File
 
 _CHUNK_BYTES = 8 * 1024 * 1024
-# So much before each chunk is kept: a sample that is larger cannot be compared and is decoded.
+# At most so much before each chunk is kept: a sample that is larger cannot be compared and is decoded.
 _KEPT_BYTES = 8 * 1024 * 1024
 
 Unit = list[int] | None
@@ -64,6 +64,9 @@ class _Reader:
                 self._tracks[handler] = track
                 self._found.units[handler] = [None] * len(track.samples)
                 self._found.zeroed[handler] = np.zeros(len(track.samples), np.bool_)
+        # The longest part of a sample that a chunk may leave to the next.
+        longest = max((int(track.samples.size.max(initial=0)) for track in self._tracks.values()), default=0)
+        self._kept_bytes = min(longest, _KEPT_BYTES)
 
     async def read(self, size_bytes: int) -> _Read | None:
         """What all its samples hold; None where the file could not be read to its end, which is noted."""
@@ -75,7 +78,7 @@ class _Reader:
             for handler in self._tracks:
                 if not await self._measure(handler, window, at - len(before), at):
                     return None
-            before = window[-_KEPT_BYTES:]
+            before = window[max(0, len(window) - self._kept_bytes) :]
             self._collected.pace.took(len(content))
             await self._decoder.rest(self._collected.pace.due_seconds())
         if any(one.key == self._key for one in self._collected.unread) or self._key in self._collected.gone:

@@ -4,6 +4,7 @@ A difference of sizes only chooses where to read: that Agora writes one coded st
 slice shows whether it does; only then a slice that holds other pictures contradicts the file.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from service.verifier.structure import MOST_SLICE_BYTES, known_streams
 _ODD_RATIO = 1.3
 _ODD_BYTES = 20_000
 _MOST_ODD = 4
+_MOST_WITNESSES = 6
 _SAME_SHARE = 0.9
 _OTHER_SHARE = 0.5
 _SAME_SECONDS = 1.0
@@ -46,19 +48,32 @@ async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
         return
     for number, _ in enumerate(collected.listed.listing.runs):
         stretches = stretches_of(collected, number)
-        odd = _odd(collected, stretches)
+        odd = _odd(collected, stretches, None)
         usual = [one for one in stretches if one.piece not in {other.piece for other in odd}]
         if not odd or not usual:
             continue
         async with decoders.one() as decoder:
-            # Either group may be the one that the file was made with.
-            for known, doubtful in ((usual, odd), (odd, usual)):
-                middle = known[len(known) // 2]
-                if await _equal_share(collected, decoder, middle, mark=False) >= _SAME_SHARE:
-                    for one in doubtful[:_MOST_ODD]:
-                        await _equal_share(collected, decoder, one, mark=True)
+            for one in _witnesses(collected, usual, odd):
+                if await _equal_share(collected, decoder, one, mark=False) >= _SAME_SHARE:
+                    doubtful = _odd(collected, stretches, one)
+                    for other in doubtful[:_MOST_ODD]:
+                        await _equal_share(collected, decoder, other, mark=True)
                     break
             collected.usage.cpu_seconds += decoder.cpu_seconds
+
+
+def _witnesses(collected: Collected, usual: list[Stretch], odd: list[Stretch]) -> list[Stretch]:
+    """The stretches whose slice may show that slices and file hold one coded stream, the likeliest first: one of each
+    group, for either may be what the file was made with; then those that hold little besides the file's pictures."""
+    fitting = [one for one in (*usual, *odd) if _ratio(collected, one) > 1]
+    fitting.sort(key=lambda one: _ratio(collected, one))
+    chosen = [usual[len(usual) // 2], odd[len(odd) // 2], *fitting]
+    return list({one.piece: one for one in chosen}.values())[:_MOST_WITNESSES]
+
+
+def _ratio(collected: Collected, one: Stretch) -> float:
+    """The size of the slice, in sizes of the file's pictures of its time."""
+    return collected.listed.pieces[one.piece].size_bytes / max(one.size_bytes, 1)
 
 
 def stretches_of(collected: Collected, number: int) -> list[Stretch]:
@@ -77,25 +92,33 @@ def stretches_of(collected: Collected, number: int) -> list[Stretch]:
             return []
         at = passed + track.samples.decode / track.timescale
         places = np.searchsorted(begins, at + 1e-6, side="right") - 1
-        for place in np.unique(places).tolist():
+        for place, samples in by_place(places):
             if 0 <= place < len(pieces):
-                found.append(Stretch(pieces[place], key, facts, track, np.flatnonzero(places == place)))
+                found.append(Stretch(pieces[place], key, facts, track, samples))
         passed += track.seconds
     # Where the file is longer or shorter, for a pause or a part that is missing, its time is not that of the slices.
     return found if abs(passed - float(begins[-1])) <= _SAME_SECONDS else []
 
 
-def _odd(collected: Collected, stretches: list[Stretch]) -> list[Stretch]:
-    """The stretches whose slice is much larger or smaller than the file lets expect."""
+def by_place(places: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+    """Each place that occurs, rising, with the indexes at which it does. Takes one sort, however many places there
+    are."""
+    order = np.argsort(places, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(places[order])) + 1) if len(order) else []
+    return [(int(places[row[0]]), row) for row in rows]
+
+
+def _odd(collected: Collected, stretches: list[Stretch], witness: Stretch | None) -> list[Stretch]:
+    """The stretches whose slice is much larger or smaller than the file lets expect, by what the witness holds, or else
+    by what most of them hold; the oddest first."""
     if not stretches:
         return []
+    ratios = np.array([_ratio(collected, one) for one in stretches])
     held = np.array([one.size_bytes for one in stretches], np.float64)
-    sizes = np.array([collected.listed.pieces[one.piece].size_bytes for one in stretches], np.float64)
-    usual = float(np.median(sizes / np.maximum(held, 1)))
-    wanted = held * usual
-    apart = np.maximum(sizes, 1) / np.maximum(wanted, 1)
-    odd = ((apart > _ODD_RATIO) | (apart < 1 / _ODD_RATIO)) & (np.abs(sizes - wanted) > _ODD_BYTES)
-    return [one for one, is_odd in zip(stretches, odd.tolist(), strict=True) if is_odd]
+    usual = float(np.median(ratios)) if witness is None else _ratio(collected, witness)
+    apart = np.abs(np.log(np.maximum(ratios, 1e-9) / max(usual, 1e-9)))
+    odd = (apart > math.log(_ODD_RATIO)) & (held * np.abs(ratios - usual) > _ODD_BYTES)
+    return [stretches[index] for index in np.argsort(-apart, kind="stable").tolist() if odd[index]]
 
 
 async def _equal_share(collected: Collected, decoder: Decoder, one: Stretch, *, mark: bool) -> float:

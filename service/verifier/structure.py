@@ -1,8 +1,9 @@
 """Level "structure" on the wire: the beginning and the end of every slice, and all of those that look damaged."""
 
 from service.media.continuity import must_follow
-from service.media.packets import PACKET, read_packets
+from service.media.packets import read_packets
 from service.media.pieces import Piece
+from service.media.rows import PACKET
 from service.media.slices import SliceFacts, read_ends, read_whole
 from service.media.tables import Stream
 from service.report import Level

@@ -23,6 +23,7 @@ class Site:
 
     url: str = ""
     pages: dict[str, tuple[int, str]] = field(default_factory=dict)
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def add(self, path: str, html: str, status: int = 200) -> str:
@@ -35,8 +36,20 @@ class Site:
         self.pages[path] = 200, file.read_text()
         return self.url + path
 
+    def add_bytes(self, path: str, content: bytes, kind: str) -> str:
+        """Serve bytes of that media type, and give their URL."""
+        self.files[path] = kind, content
+        return self.url + path
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
+        if request.path in self.files:
+            kind, content = self.files[request.path]
+            return web.Response(body=content, content_type=kind)
+        if request.path.startswith("/redirect/"):
+            return web.Response(status=302, headers={"Location": request.path.removeprefix("/redirect/")})
+        if request.path == "/secret":
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="secret"'})
         status, html = self.pages.get(request.path, (404, "nothing here"))
         return web.Response(text=html, status=status, content_type="text/html")
 

@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
@@ -61,8 +61,23 @@ async def _hop(request: web.Request) -> web.Response:
     raise web.HTTPFound("/clean.html")
 
 
+async def _hop_to_program(request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": "example-app:join"})
+
+
 async def _away(request: web.Request) -> web.Response:
     raise web.HTTPFound(f"http://localhost:{request.url.port}/clean.html")
+
+
+async def _drips(request: web.Request) -> web.StreamResponse:
+    """A page that never ends."""
+    response = web.StreamResponse(headers={"Content-Type": "text/html"})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await response.write(b"<p>And more.")
+            await asyncio.sleep(0.2)
+    return response
 
 
 def _once() -> web.Application:
@@ -87,6 +102,8 @@ async def serving_pages(context: ssl.SSLContext | None = None) -> AsyncIterator[
     app.router.add_get("/status/{status}", _status)
     app.router.add_get("/hop", _hop)
     app.router.add_get("/away", _away)
+    app.router.add_get("/hop_to_program", _hop_to_program)
+    app.router.add_get("/drips", _drips)
     app.add_subapp("/once", _once())
     app.add_subapp("/rtc_opens/", _held())
     app.add_subapp("/socket_opens/", _held())

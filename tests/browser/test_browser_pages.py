@@ -65,9 +65,16 @@ async def ended(notices: Notices) -> int:
     return int(told(notices, 71)[0]["code"])
 
 
-@pytest.mark.parametrize("page", ["missing", pytest.param("broken", marks=pytest.mark.proof), "refused"])
-async def test_a_page_that_cannot_be_opened_ends_with_code_5(
-    s3: S3Server, notices: Notices, site: Site, page: str
+@pytest.mark.parametrize(
+    ("page", "why"),
+    [
+        ("missing", "status 404"),
+        pytest.param("broken", "status 503", marks=pytest.mark.proof),
+        ("refused", "ERR_CONNECTION_REFUSED"),
+    ],
+)
+async def test_a_page_that_cannot_be_opened_ends_with_code_5_and_the_task_says_why(
+    s3: S3Server, notices: Notices, site: Site, page: str, why: str
 ) -> None:
     site.add("/broken", "out of order", status=503)
     url = "http://127.0.0.1:4/" if page == "refused" else f"{site.url}/{page}"
@@ -75,8 +82,24 @@ async def test_a_page_that_cannot_be_opened_ends_with_code_5(
         session = await agora.start(url=url)
         assert await ended(notices) == 5
         await agora.reach(session, 404)
-        assert (await agora.task(session))["media"] == []
+        task = await agora.task(session)
+        # A machine under load adds a note that sound and picture could not be calibrated.
+        notes = [note for note in task["recorder"]["notes"] if "opened" in note]
+        assert (task["media"], notes) == ([], [f"the page could not be opened: {why}"])
         assert told(notices, 70) == []
+
+
+async def test_a_page_that_asks_for_a_log_in_is_recorded_and_the_task_warns(
+    s3: S3Server, notices: Notices, site: Site
+) -> None:
+    url = site.add("/locked", "<h1>Who are you?</h1>", status=401)
+    async with recording(s3, notices) as agora:
+        session = await agora.start(url=url)
+        await agora.slices(session, 1, 60)
+        notes = (await agora.task(session))["recorder"]["notes"]
+        await agora.call(session, "stop")
+    assert "the page answers status 401, and what it shows with that is recorded" in notes
+    assert await ended(notices) == 0
 
 
 async def test_a_page_that_is_never_ready_is_loaded_twice_and_ends_with_code_4(

@@ -54,7 +54,7 @@ async def test_the_list_leads_to_a_recording_and_says_how_it_is(console: Console
         rows = page.locator("tbody tr")
         await expect(rows).to_have_count(2)
         await expect(rows.nth(1)).to_contain_text("verified")
-        await expect(rows.nth(1)).to_contain_text("room: 7")
+        await expect(rows.nth(1)).to_contain_text("room=7")
         await page.get_by_role("link", name="room/42").click()
         await expect(page.locator("h1")).to_contain_text("verified")
         await expect(page.get_by_text("stop requested", exact=True)).to_be_visible()
@@ -78,6 +78,13 @@ async def test_search_and_filters_find_a_recording_by_id_label_sid_and_state(con
         await expect(page.get_by_text("No matching recordings.")).to_be_visible()
         await search("<b>what?</b>")
         await expect(page.get_by_text("No recording matches “<b>what?</b>”.")).to_be_visible()
+        await expect(page.get_by_role("main")).to_contain_text("a part of the page's address or of a label")
+        for text in ("course=physics", "PHYSICS", "Room/42", "https://class.example.org/room/42?recorder=1#top"):
+            await search(text)
+            await expect(page.locator("tbody tr")).to_have_count(1)
+            await expect(page.locator("tbody tr")).to_contain_text("room/42")
+        await search(f"{console.url}/recordings/{console.verified}?done=start")
+        await expect(page).to_have_url(f"{console.url}/recordings/{console.verified}")
         await page.goto(f"{console.url}/recordings")
         await page.get_by_role("link", name="Needs review 1").click()
         await expect(page.locator("tbody tr")).to_have_count(1)
@@ -125,7 +132,21 @@ async def test_the_film_plays_and_missing_time_is_red(console: Console) -> None:
         await expect(page.locator("rect.missing title")).to_contain_text("slice missing")
         red = await page.locator("rect.missing").evaluate("(bar) => getComputedStyle(bar).fill")
         assert red == "rgb(211, 32, 47)"
-        await expect(page.locator(".findings")).to_contain_text("but the bucket does not hold it")
+        await expect(page.locator(".findings").last).to_contain_text("but the bucket does not hold it")
+        await expect(page.get_by_text(re.compile("^Stopped by a caller at .*; recorded from "))).to_be_visible()
+
+
+async def test_a_link_at_missing_time_leads_to_its_place_in_the_film(console: Console) -> None:
+    async with console.page(console.token) as page:
+        await page.goto(f"{console.url}/recordings/{console.defective}")
+        film = page.locator("#film-hls")
+        for place in (page.get_by_role("link", name="Play from shortly before it"), page.locator("rect.missing")):
+            await film.evaluate("(film) => { film.pause(); film.currentTime = 3; }")
+            seconds = float(await place.get_attribute("data-seconds") or "")
+            await place.click()
+            await expect(film).to_be_focused()
+            await expect(film).to_be_in_viewport()
+            assert seconds <= await film.evaluate("(film) => film.currentTime") < 3
 
 
 async def test_a_page_that_stays_open_shows_film_files_and_pictures_when_it_is_over(console: Console) -> None:
@@ -308,8 +329,19 @@ async def test_a_page_says_why_and_shows_pictures_and_who_asked_for_what(console
         await expect(mine).to_have_count(2)
         await expect(mine.first).to_contain_text("stop")
         await expect(mine.first).to_contain_text("class.example.org/room/42")
-        await expect(mine.first).to_contain_text("course: physics")
+        await expect(mine.first).to_contain_text("course=physics")
         await expect(mine.first).to_contain_text(console.token.split("_")[1])
+
+
+async def test_a_colour_of_the_legend_stays_with_its_word_on_every_phone(console: Console) -> None:
+    async with console.page(console.token, **PHONE) as page:
+        await page.goto(f"{console.url}/recordings/{console.verified}")
+        pairs = page.locator(".legend .pair")
+        await expect(pairs).to_have_count(4)
+        for width in range(300, 480, 10):
+            await page.set_viewport_size({"width": width, "height": 740})
+            lines = await pairs.evaluate_all("all => all.map(one => one.getClientRects().length)")
+            assert lines == [1, 1, 1, 1], width
 
 
 @pytest.mark.parametrize("how", [{}, PHONE], ids=["desk", "phone"])
@@ -338,15 +370,28 @@ async def test_a_recording_is_asked_for_and_what_is_wrong_is_said_at_its_field(c
         await page.get_by_role("button", name="Record").click()
         await expect(page.get_by_role("alert")).to_contain_text("Nothing was started")
         await expect(page.locator("#minutes-about")).to_contain_text("whole number of minutes")
-        await page.get_by_label("Length in minutes").fill("1")
-        await page.get_by_role("button", name="Record").click()
         await expect(page.locator("#url-about")).to_contain_text("public")
+        await expect(page.get_by_role("alert")).to_contain_text("Correct 2 fields")
+        await expect(page.get_by_label("URL of the page")).to_be_focused()
+        await expect(page.get_by_label("Length in minutes")).to_have_value("soon")
+        await page.get_by_label("Length in minutes").fill("1")
+        await page.get_by_label("URL of the page").fill("")
+        await page.get_by_label("Labels").fill("no pair")
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.locator("#url-about")).to_contain_text("URL of the page:")
+        await expect(page.locator("#label-about")).to_contain_text("the line “no pair” is not name=value")
+        await expect(page.get_by_label("URL of the page")).to_be_focused()
         await page.get_by_label("URL of the page").fill("https://class.example.org/asked?ticket=secret")
-        await page.get_by_label("Labels").fill("asked:here\n\ncourse: physics")
+        await page.get_by_label("Sound").select_option("the page makes no sound")
+        await page.get_by_label("Labels").fill("Room=7")
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.locator("#label-about")).to_contain_text("“Room” is no key")
+        await page.get_by_label("Labels").fill("asked=here\n\ncourse: physics")
         await page.get_by_role("button", name="Record").click()
         await expect(page.locator("h1")).to_contain_text("class.example.org/asked?…")
         await expect(page.locator("h1")).to_contain_text("recording", timeout=20_000)
-        for label in ("asked: here", "course: physics"):
+        await expect(page.get_by_text("not expected: silence is accepted")).to_be_visible()
+        for label in ("asked=here", "course=physics"):
             await expect(page.get_by_text(label, exact=True)).to_be_visible()
         await page.get_by_role("link", name="Stop").click()
         await page.get_by_role("button", name="Stop").click()
@@ -398,7 +443,7 @@ async def test_a_wrong_token_gets_nothing_and_another_owner_sees_nothing(console
             await page.get_by_role("button", name="Log in").click()
             await expect(page.get_by_role("alert")).to_contain_text("not valid")
     async with console.page(reader) as page:
-        await expect(page.get_by_text("No matching recordings.")).to_be_visible()
+        await expect(page.get_by_text("No recordings yet.")).to_be_visible()
         await expect(page.get_by_role("link", name="Notifications")).to_have_count(0)
         expected = {
             "list": 200,

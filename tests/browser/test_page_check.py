@@ -17,8 +17,10 @@ from page_site import self_signed, serving_pages
 from emulator.browser.chromium import Chromium, Look, launch
 from emulator.cli import main
 from emulator.home import make_home
-from emulator.pagecheck.command import verdict_of
+from emulator.pagecheck.advice import advice_on_certificates, advice_on_error, advice_on_status
+from emulator.pagecheck.command import print_all, progress, verdict_of
 from emulator.pagecheck.rules import Judged, Limits, judge
+from emulator.pagecheck.seen import Layout, Loaded, Media, Seen
 from emulator.pagecheck.visit import Plan, visit
 
 ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
@@ -35,10 +37,25 @@ PAGES = {
     "overlay_shadow.html": {"overlay": ("error", "div#wall waits for a click")},
     "overlay_modal.html": {"overlay": ("error", "dialog#tour waits for a click")},
     "overlay_curtain.html": {"overlay": ("warning", "div#curtain")},
+    "clean_header.html": {},
+    "clean_toolbar.html": {},
+    "clean_chat.html": {},
+    "clean_app_shell.html": {},
+    "consent_bar.html": {"consent": ("warning", "div#cookies covers")},
+    "consent_card.html": {"consent": ("warning", "aside#privacy covers")},
+    "consent_click_through.html": {"consent": ("warning", "div#wrapper covers")},
+    "consent_frame.html": {"consent": ("warning", "div#sp_message_container covers 2")},
+    "consent_shadow.html": {"consent": ("warning", "div#bar covers")},
+    "empty_white.html": {"empty": ("error", "all of it is #ffffff")},
+    "empty_dark.html": {"empty": ("error", "all of it is #101418")},
+    "empty_almost.html": {"empty": ("warning", "of it is not #ffffff")},
     "popup.html": {"windows": ("error", "window.open")},
     "popup_link.html": {"windows": ("error", "a new window")},
     "print.html": {"windows": ("error", "print")},
     "other_program.html": {"windows": ("error", "example-app:"), "redirect": ("error", "example-app:")},
+    "other_program_frame.html": {"windows": ("error", "example-app:")},
+    "other_program_embed.html": {"windows": ("error", "example-app:")},
+    "other_program_hop.html": {"windows": ("error", "example-app:")},
     "layout.html": {"layout": ("error", "1280 × 1557 in 1280 × 720")},
     "cut.html": {"layout": ("warning", "2000 × 720 in 1280 × 720, cut off")},
     "scrolls_inside.html": {"scrolls_inside": ("warning", "1 part")},
@@ -175,8 +192,10 @@ async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_ve
     assert "private" not in output
     assert struct.unpack(">II", picture.read_bytes()[16:24]) == (800, 600)
     code, output = await asyncio.to_thread(run, f"{pages}/status/503", "--seconds", "1")
-    assert (code, "FAIL  opens           the page opens: 503\n" in output) == (1, True)
-    assert output.splitlines()[-1] == f"cannot be recorded: {pages}/status/503"
+    lines = output.splitlines()
+    assert (code, lines[0]) == (1, "FAIL          opens           the page opens: 503")
+    assert lines[1].endswith("→ " + advice_on_status(503))
+    assert lines[-2:] == ["1 failed, 23 not measured, 1 ok", f"cannot be recorded: {pages}/status/503"]
     for wrong in (("ftp://x/",), ("http://x/", "--size", "99x99"), ("http://x/", "--size", "1920x1200")):
         assert run(*wrong)[0] == 2
 
@@ -184,7 +203,7 @@ async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_ve
 def test_the_timeout_of_the_recording_is_both_waited_for_and_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float | None] = []
 
-    async def checked(_: str, plan: Plan, limits: Limits) -> list[Judged]:
+    async def checked(_: str, plan: Plan, limits: Limits, __: object) -> list[Judged]:
         asked.extend((plan.ready_seconds, limits.ready_seconds))
         return [Judged("ready", "", "")]
 
@@ -192,6 +211,106 @@ def test_the_timeout_of_the_recording_is_both_waited_for_and_judged_by(monkeypat
     for words, expected in ((("--ready-timeout", "7"), 7), ((), None)):
         done = CliRunner().invoke(main, ["check-page", "http://127.0.0.1/", *words])
         assert (done.exit_code, asked[-2:]) == (0, [expected, expected]), done.output
+
+
+ERRORS = {
+    "net::ERR_NAME_NOT_RESOLVED": "DNS",
+    "net::ERR_CONNECTION_REFUSED": "Nothing listens",
+    "net::ERR_CONNECTION_TIMED_OUT": "firewall",
+    "no answer within 30 s": "firewall",
+    "net::ERR_EMPTY_RESPONSE": "closed the connection",
+    "net::ERR_INVALID_HTTP_RESPONSE": "is not HTTP",
+    "net::ERR_PROXY_CONNECTION_FAILED": "proxy",
+    "net::ERR_TUNNEL_CONNECTION_FAILED": "proxy",
+    "net::ERR_TOO_MANY_REDIRECTS": "in a circle",
+    "net::ERR_ABORTED": "download",
+    "net::ERR_INVALID_AUTH_CREDENTIALS": "(401)",
+    "net::ERR_CERT_DATE_INVALID": "Renew",
+    "net::ERR_SSL_PROTOCOL_ERROR": "handshake",
+    "net::ERR_NEVER_HEARD_OF": "another network",
+}
+STATUSES = {401: "log-in", 403: "forbids", 404: "no page", 418: "refuses", 429: "limits", 502: "server fails"}
+
+
+def test_the_advice_on_a_page_that_does_not_open_is_that_of_its_error() -> None:
+    for error, word in ERRORS.items():
+        assert word in advice_on_error(error), error
+    for status, word in STATUSES.items():
+        assert word in advice_on_status(status), status
+    assert len({advice_on_error(error) for error in ERRORS}) == len(ERRORS) - 2
+    both = ["ERR_CERT_DATE_INVALID at https://a.test/", "ERR_CERT_NO_SUCH at https://b.test/"]
+    assert advice_on_certificates(both).startswith("Renew the certificate: it has expired, or is not valid yet. Use a")
+
+
+@ONE_LOOP
+@pytest.mark.parametrize("path", ["status/404", "nothing listens"])
+async def test_of_a_page_that_does_not_open_nothing_is_called_ok(browser: Chromium, pages: str, path: str) -> None:
+    url = "http://127.0.0.1:9/" if path == "nothing listens" else f"{pages}/{path}"
+    judged = judge(await visit(browser, url, QUICK), Limits())
+    good = {one.code for one in judged if one.measured and one.severity is None}
+    assert good <= {"redirect"}
+    assert {one.value for one in judged if not one.measured} <= {"the page did not open", "nothing came over TLS"}
+
+
+@ONE_LOOP
+async def test_what_is_not_measured_is_not_called_ok(browser: Chromium, pages: str) -> None:
+    judged = judge(await visit(browser, f"{pages}/clean.html", QUICK), Limits())
+    unknown = {one.code: one.value for one in judged if not one.measured}
+    assert unknown.keys() == {"certificate", "sound", "ready"}
+    assert unknown["certificate"] == "nothing came over TLS"
+    assert "--ready-timeout (never)" in unknown["ready"]
+    blind = judge(Seen(1.0, first=Loaded(200)), Limits())
+    assert {"overlay", "consent", "layout", "login", "webgl", "empty", "memory", "reload"} <= {
+        one.code for one in blind if not one.measured
+    }
+    waits = replace_media(Media("video", 0, 0, autoplay=False, played=False))
+    assert ("video_size", False) in {(one.code, one.measured) for one in judge(waits, Limits())}
+
+
+def replace_media(media: Media) -> Seen:
+    layout = Layout(1280, 720, 1280, 720, cut=False, text=9, title="")
+    return Seen(1.0, first=Loaded(200, layout=layout), media={"1:0": media})
+
+
+@ONE_LOOP
+async def test_a_page_that_goes_on_loading_is_told_of(browser: Chromium, pages: str) -> None:
+    seen = await visit(browser, f"{pages}/drips", replace(QUICK, load_seconds=1.5))
+    found = {one.code: (one.severity, one.value) for one in judge(seen, Limits()) if one.code == "opens"}
+    assert found == {"opens": ("warning", "200, but it had not loaded when that was given up")}
+
+
+def test_the_worst_is_printed_first_and_what_is_not_measured_by_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    print_all(
+        [
+            Judged("opens", "it opens", "200"),
+            Judged("login", "no log-in", "nobody knows", measured=False),
+            Judged("consent", "no bar", "a bar", "warning", "Hide it."),
+            Judged("overlay", "nothing over it", "no layout", measured=False),
+            Judged("layout", "one screen", "no layout", measured=False),
+            Judged("webgl", "no WebGL", "webgl2", "error", "Draw otherwise."),
+        ]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "FAIL          webgl           no WebGL: webgl2",
+        "                                → Draw otherwise.",
+        "warn          consent         no bar: a bar",
+        "                                → Hide it.",
+        "not measured  login           no log-in: nobody knows",
+        "not measured  2 rules         no layout (overlay, layout)",
+        "ok            opens           it opens: 200",
+        "",
+        "1 failed, 1 warned, 3 not measured, 1 ok",
+    ]
+
+
+def test_progress_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for terminal, quiet in ((False, False), (True, True), (True, False)):
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
+        with progress(quiet=quiet) as tell:
+            tell("opening the page")
+        said = capsys.readouterr().err
+        assert ("opening the page …" in said) is (terminal and not quiet)
+        assert said.endswith("\x1b[2K") is (terminal and not quiet), "the line is cleared"
 
 
 def test_every_page_that_was_made_is_opened() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from pagereel_client import (
     Unreachable,
     WaitedTooLong,
 )
+from pagereel_client.errors import problem_of
 
 TOKEN = "prl_CANARY"
 QUICK = Patience(call_seconds=20, total_seconds=20, first_pause_seconds=0.01, longest_pause_seconds=0.05)
@@ -148,9 +150,11 @@ async def test_a_start_is_repeated_under_one_key_and_the_next_has_another(script
     await api.start("https://x.example.org/")
     await api.start("https://x.example.org/")
     await api.start("https://x.example.org/", idempotency_key="lesson-42")
-    first, again, second, own = scripted.keys
+    await api.start("https://x.example.org/", idempotency_key="")
+    first, again, second, own, empty = scripted.keys
     assert first == again != second
     assert own == "lesson-42"
+    assert empty == "", "the service refuses it; a key of another's making would start a second recording"
 
 
 async def test_a_pause_longer_than_the_callers_patience_is_not_waited_for(scripted: Scripted, api: Client) -> None:
@@ -185,6 +189,84 @@ async def test_where_nobody_listens_nothing_happened(scripted: Scripted, unused_
             await api.pause("rec_1")
 
 
+async def test_a_service_that_never_answered_is_an_error_soon_which_names_host_and_cause(
+    unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    patience = Patience(total_seconds=600, first_seconds=0.5, first_pause_seconds=0.01)
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with Client(url, TOKEN, patience=patience) as api:
+        with pytest.raises(Unreachable) as raised:
+            await asyncio.wait_for(api.read("rec_1"), 60)
+    assert str(raised.value) == f"{url} cannot be reached: Connection refused"
+    assert f"{url} cannot be reached: Connection refused; trying again for " in caplog.text, "it is not silent"
+
+
+async def test_the_first_patience_is_no_longer_than_the_whole(unused_tcp_port: int) -> None:
+    patience = Patience(total_seconds=0, first_seconds=600)
+    async with Client(f"http://127.0.0.1:{unused_tcp_port}", TOKEN, patience=patience) as api:
+        with pytest.raises(Unreachable):
+            await asyncio.wait_for(api.read("rec_1"), 60)
+
+
+async def test_a_service_that_restarts_is_waited_for() -> None:
+    service = Scripted()
+    patience = replace(QUICK, first_seconds=0, total_seconds=60)
+    async with listening(service.answer) as url, Client(url, TOKEN, patience=patience) as api:
+        await api.read("rec_1")
+        service.answers = [503, 503, 503]
+        await api.read("rec_1")
+    assert len(service.keys) == 5
+
+
+async def test_a_host_without_an_address_is_named() -> None:
+    patience = Patience(total_seconds=0)
+    async with Client("http://nowhere.invalid:8080", TOKEN, patience=patience) as api:
+        with pytest.raises(Unreachable, match=r"^http://nowhere\.invalid:8080 cannot be reached: \S"):
+            await api.read("rec_1")
+
+
+async def test_an_unknown_outcome_names_host_call_and_cause(scripted: Scripted) -> None:
+    scripted.answers = ["reset"]
+    async with Client(scripted.url, TOKEN, patience=QUICK) as api:
+        with pytest.raises(UnknownOutcome) as raised:
+            await api.pause("rec_1")
+    said = str(raised.value)
+    assert said.startswith(f"{scripted.url}: POST /v1/recordings/rec_1/pause: the connection broke (")
+    scripted.answers = ["hang"]
+    async with Client(scripted.url, TOKEN, patience=replace(QUICK, call_seconds=0.5)) as api:
+        with pytest.raises(UnknownOutcome, match=r"rec_1/pause: no answer within 0\.5 s$"):
+            await api.pause("rec_1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://me:CANARY@127.0.0.1",
+        "http://127.0.0.1/?token=CANARY",
+    ],
+)
+async def test_what_can_be_no_url_is_refused_at_once_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^the service's URL ") as raised:
+        Client(url, TOKEN)
+    assert "CANARY" not in str(raised.value)
+
+
+def test_a_wrong_field_is_named_once() -> None:
+    wrong = [{"pointer": "/stop_at", "message": "is in the past"}, {"pointer": "/a", "message": "is unknown"}]
+    for detail, told in (
+        ("/stop_at: is in the past", "/stop_at: is in the past; /a: is unknown ("),
+        ("Not valid: /stop_at is in the past; /a is unknown.", "Not valid: /stop_at is in the past; /a is unknown. ("),
+    ):
+        problem = {**example(SCHEMAS["Problem"]), "code": "invalid", "detail": detail, "errors": wrong}
+        assert told in str(problem_of(422, problem, None, "http://127.0.0.1"))
+
+
 async def test_a_redirect_gets_no_token(scripted: Scripted) -> None:
     async def elsewhere(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(scripted.url)
@@ -203,6 +285,20 @@ async def test_who_answers_like_somebody_else_is_said_so() -> None:
         for act in (api.read("rec_1"), api.read("rec_2")):
             with pytest.raises(BadAnswer):
                 await act
+
+
+@pytest.mark.parametrize("status", [501, 502])
+async def test_an_error_of_somebody_else_is_repeated_no_longer_than_the_first_patience(status: int) -> None:
+    """A wrong URL often leads to a proxy: it answers, and the service never has."""
+
+    async def proxy(_: web.Request) -> web.Response:
+        return web.Response(text="<html>", status=status)
+
+    patience = Patience(total_seconds=600, first_seconds=0.5, first_pause_seconds=0.01)
+    async with listening(proxy) as url, Client(url, TOKEN, patience=patience) as api:
+        with pytest.raises(UnknownOutcome) as raised:
+            await asyncio.wait_for(api.read("rec_1"), 60)
+    assert str(raised.value) == f"{url} answered with HTTP {status}, and the answer is not one of Pagereel"
 
 
 async def test_a_name_from_outside_stays_one_part_of_the_path() -> None:
@@ -229,9 +325,18 @@ async def test_the_token_is_nowhere_to_be_seen(scripted: Scripted, api: Client, 
     assert not any("CANARY" in text for text in shown)
 
 
+def test_a_token_file_counts_before_a_token_in_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("prl_of_the_file\n")
+    monkeypatch.setenv("PAGEREEL_TOKEN", "prl_of_the_variable")
+    monkeypatch.setenv("PAGEREEL_TOKEN_FILE", str(tmp_path / "token"))
+    assert Client.read_environment()[1] == "prl_of_the_file"
+    monkeypatch.setenv("PAGEREEL_TOKEN_FILE", "")
+    assert Client.read_environment()[1] == "prl_of_the_variable"
+
+
 @pytest.mark.parametrize("token", ["", "two\nlines", "schlüssel"])
 async def test_what_can_be_no_token_is_refused_at_once(token: str) -> None:
-    with pytest.raises(ValueError, match="no token"):
+    with pytest.raises(ValueError, match=r"^the token "):
         Client("http://127.0.0.1", token)
 
 

@@ -32,6 +32,7 @@ WISHES: dict[str, Any] = {
         "start_at": AT,
         "stop_at": AT,
         "record_for_seconds": 60.0,
+        "sound": False,
         "start_within_seconds": 60.0,
     },
     "notify": ["crm"],
@@ -243,7 +244,7 @@ def test_every_problem_is_an_exception_and_none_is_gone() -> None:
 @pytest.mark.parametrize("status", MEANINGS)
 def test_a_problem_becomes_its_exception_with_all_it_says(status: int) -> None:
     document = {**example(SCHEMAS["Problem"]), "status": status, "code": MEANINGS[status].code}
-    raised = errors.problem_of(status, document, 3)
+    raised = errors.problem_of(status, document, 3, "http://127.0.0.1")
     assert isinstance(raised, errors.PROBLEMS[MEANINGS[status].code])
     assert (raised.status, raised.request_id, raised.retry_after_seconds) == (status, "word", 3)
     assert dataclasses.asdict(raised.document) == {**document, "errors": tuple(document["errors"])}

@@ -1,8 +1,10 @@
 """The pytest plugin, as other teams use it: in a test run of its own, with a real emulator behind it."""
 
 import importlib.metadata
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pagereel_client import pytest_plugin
@@ -80,6 +82,31 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Py
 def test_pytest_finds_it_by_itself() -> None:
     (found,) = [each for each in importlib.metadata.entry_points(group="pytest11") if each.name == "pagereel"]
     assert found.value == pytest_plugin.__name__
+
+
+ROOT = Path(__file__).parents[2]
+AWAITED = """
+import pytest
+
+@pytest.mark.asyncio
+@pytest.mark.filterwarnings("error")
+async def test_awaits(request):
+    assert request.config.pluginmanager.hasplugin("pagereel_client.pytest_plugin")
+"""
+
+
+def test_with_the_settings_of_the_readme_no_plugin_warns(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", f"{pytest_plugin.__name__},pytest_asyncio.plugin")
+    readme = (ROOT / "clients/python/README.md").read_text(encoding="utf-8")
+    (settings,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    pytester.makepyprojecttoml(settings)
+    pytester.makepyfile(AWAITED)
+    result = pytester.runpytest_subprocess("-q", timeout=60)
+    result.assert_outcomes(passed=1)
+    assert "Warning" not in result.stdout.str() + result.stderr.str()
 
 
 def test_marks_arm_faults_for_their_test_alone_and_wrong_ones_say_what_is_wrong(run: pytest.Pytester) -> None:

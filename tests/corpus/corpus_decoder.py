@@ -44,7 +44,7 @@ class Remembering(Decoder):
             return copy.deepcopy(known)
         answer = await super().run(job, content, seconds=seconds, keep=keep, **asked)
         answer = copy.deepcopy(answer)
-        assert known in (None, answer), f"the same bytes were decoded in two ways: {job}"
+        assert known in (None, answer), f"the same bytes were decoded in two ways: {job}: {known} and {answer}"[:2000]
         self._answers.keep(key, answer)
         return answer
 

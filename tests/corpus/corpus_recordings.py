@@ -36,6 +36,7 @@ class Made:
     hours: int = 2
     seconds_allowed: float | None = None
     announced: tuple[str, ...] = ()
+    sound: bool | None = None
 
     def stem(self, part: Part) -> str:
         return ("" if part.bak is None else f"bak{part.bak}_") + f"{SID}_{CNAME}"
@@ -86,6 +87,7 @@ class Made:
             policy=Policy(two_reads_apart_seconds=0.01, max_missing_seconds=self.seconds_allowed),
             size=(self.shape.width, self.shape.height),
             channels=self.shape.channels,
+            sound=self.sound,
         )
 
     def copy(self) -> "Made":

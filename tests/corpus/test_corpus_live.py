@@ -182,3 +182,10 @@ def test_silence_is_warned_of(silent: bool) -> None:
     later = looked(row, 1, "fine", BEGIN + 340, silent=None)
     assert later.attention == row.attention, "what says nothing of sound changes nothing"
     assert looked(row, 1, "fine", BEGIN + 400).attention is None
+
+
+@pytest.mark.parametrize("sound", [None, True, False], ids=["unknown", "expected", "not expected"])
+def test_silence_is_not_warned_of_where_the_page_makes_no_sound(sound: bool | None) -> None:
+    row = looked(replace(running(), sound=sound), 2, "fine", BEGIN + 40, silent=True)
+    assert row.warnings == (() if sound is False else ("sound_silent",))
+    assert (row.attention is None) is (sound is False)

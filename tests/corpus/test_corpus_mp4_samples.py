@@ -7,7 +7,7 @@ from corpus_mp4 import GOOD, good, walked
 
 from service.decoder.mp4_samples import decode_group, decode_keys, decode_sound
 from service.media.mp4 import PICTURE, SOUND
-from service.media.mp4.keys import choose_keys, group_end
+from service.media.mp4.keys import choose_keys, group_end, in_another_form
 
 SPOILS = {
     "zeros": lambda piece: bytes(len(piece)),
@@ -63,6 +63,23 @@ def test_a_spoilt_sound_is_not_clean(name: str) -> None:
     assert states[40:50].count("clean") <= 1
     assert states[:40] == ["clean"] * 40
     assert states[60:] == ["clean"] * 40
+
+
+@pytest.mark.parametrize(("seed", "channels"), [(3673, 44), (4897, 2)])
+def test_the_form_that_a_spoilt_sound_has_set_is_lost_sound_to_the_end(seed: int, channels: int) -> None:
+    """Noise that says how many channels there are: FFmpeg's decoder believes it."""
+    config, samples = pieces("plain", SOUND, list(range(30)))
+    noise = [Random(seed * 10 + index).randbytes(len(samples[10 + index])) for index in range(4)]
+    answer = decode_sound(config, [*samples[:4], *noise, *samples[20:]])
+    assert answer["states"] == ["clean"] * 4 + ["none"] * 4 + ["clean"] * 10
+    forms = [None if form is None else tuple(form) for form in answer["forms"]]
+    assert forms == [(48000, 1)] * 4 + [None] * 4 + [(48000, channels)] * 10
+    assert in_another_form(forms, {(48000, 1)}).tolist() == [False] * 8 + [True] * 10
+
+
+def test_a_sound_that_says_its_form_again_ends_the_loss() -> None:
+    forms = [(48000, 1), (48000, 2), None, (48000, 2), (48000, 1), None]
+    assert in_another_form(forms, {(48000, 1)}).tolist() == [False, True, True, True, False, False]
 
 
 def test_a_decoder_without_its_configuration_gives_nothing() -> None:

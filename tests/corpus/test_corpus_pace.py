@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from corpus_bench import Bench
@@ -77,6 +78,42 @@ def test_reading_may_run_ahead_for_a_while_and_then_rests_until_it_is_on_time() 
     now = 1000.0
     pace.took(10_500)
     assert pace.due_seconds() == 10.5  # what was not read before is not made up for
+
+
+async def test_a_look_at_every_byte_starts_no_more_decoders_than_may_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starting one costs as much CPU as scanning fifty slices."""
+    started: list[str] = []
+    start = asyncio.create_subprocess_exec
+
+    async def count(*args: Any, **kwargs: Any) -> asyncio.subprocess.Process:
+        started.append(args[0])
+        return await start(*args, **kwargs)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", count)
+    made = straight(12)
+    bench.store.hold(made.objects())
+    report = await judge_recording(
+        bench.bucket, made.expected(), Level.BYTES, seed=1, now_fn=lambda: 0.0, decoders=Decoders(2)
+    )
+    assert (report.verdict, report.level) == (Verdict.VERIFIED, Level.BYTES)
+    assert len(started) <= 2
+
+
+async def test_looks_that_hold_all_decoders_do_not_wait_for_each_other(bench: Bench) -> None:
+    made, decoders = straight(12), Decoders(2)
+    bench.store.hold(made.objects())
+
+    async def look(seed: int) -> Verdict:
+        expected = made.expected()
+        report = await judge_recording(
+            bench.bucket, expected, Level.BYTES, seed=seed, now_fn=lambda: 0.0, decoders=decoders
+        )
+        return report.verdict
+
+    async with asyncio.timeout(50):
+        assert await asyncio.gather(*(look(seed) for seed in range(4))) == [Verdict.VERIFIED] * 4
 
 
 def test_without_a_pace_reading_never_rests() -> None:

@@ -68,3 +68,22 @@ async def test_the_command_copies_what_is_being_served_and_names_the_key(tmp_pat
     assert "pagereel.db.key" in done.output
     assert again.exit_code == 2
     assert "is not overwritten" in again.output
+
+
+@pytest.mark.parametrize(
+    ("source", "copy", "said"),
+    [
+        ("other.db", "copy.db", "{0}/other.db is not an SQLite database"),
+        ("none.db", "copy.db", "there is no database at {0}/none.db"),
+        ("good.db", "none/copy.db", "{0}/none/copy.db cannot be written (No such file or directory)"),
+    ],
+    ids=["no-database", "missing", "no-folder"],
+)
+def test_why_there_is_no_copy_is_said_in_words(tmp_path: Path, source: str, copy: str, said: str) -> None:
+    (tmp_path / "other.db").write_bytes(b"this is no database" * 100)
+    with closing(sqlite3.connect(tmp_path / "good.db")) as good:
+        good.execute("CREATE TABLE one (a)")
+    (tmp_path / "pagereel.toml").write_text(f'deployment = "test"\n[database]\nurl = "sqlite:///{tmp_path}/{source}"\n')
+    ended = CliRunner().invoke(main, ["--config", f"{tmp_path}/pagereel.toml", "backup", f"{tmp_path}/{copy}"])
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(f"pagereel: {said.format(tmp_path)}"), ended.stderr

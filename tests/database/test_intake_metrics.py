@@ -35,8 +35,9 @@ def test_delays_fall_into_their_buckets_and_add_up() -> None:
 
 
 def test_the_inbox_gauges_show_what_was_measured() -> None:
-    intake.measured(3, 1000.5)
+    intake.measured(3, 1000.5, 2)
     assert REGISTRY.get_sample_value("pagereel_inbox_depth") == 3
+    assert REGISTRY.get_sample_value("pagereel_recorders_unknown") == 2
     assert REGISTRY.get_sample_value("pagereel_inbox_oldest_timestamp_seconds") == 1000.5
-    intake.measured(0, None)
+    intake.measured(0, None, 0)
     assert REGISTRY.get_sample_value("pagereel_inbox_oldest_timestamp_seconds") == 0

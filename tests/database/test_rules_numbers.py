@@ -159,7 +159,7 @@ async def test_the_console_and_the_api_show_rules_levels_and_hashes(
         shown = await (await client.get(f"/v1/recordings/{ID}", headers=api)).json()
         files = await (await client.get(f"/v1/recordings/{ID}/files", headers=api)).json()
         refused = await client.get(f"/v1/recordings/{ID}/manifest?timestamp=true", headers=api)
-    assert 'at level content <span class="chip warn">wanted: bytes</span>, rules 2' in page
+    assert "content level, bytes wanted; version 2 of the rules" in page
     assert "No object has changed since report 1, but the rules have changed from version 1 to 2." in page
     assert "verdict defective, because rules" in page
     assert (shown["level"], shown["wanted_level"], shown["latest_report"]["rules_version"]) == ("content", "bytes", 2)

@@ -10,6 +10,7 @@ from service.database import notifications, tables
 from service.database.inbox import Inbox
 from service.database.notifications import (
     NoticeClaim,
+    count_unknown,
     finish_notice,
     list_notices,
     load_notice,
@@ -24,6 +25,7 @@ from service.database.notifications import (
 from service.database.recordings import insert_recording
 from service.database.run import Database
 from service.database.sealing import Seals
+from service.notices import TEST_CNAME
 from tests.database.samples import attempt, notice, recording
 
 OURS = recording(1, attempts=(attempt(1, "test-1", 11),))
@@ -221,3 +223,21 @@ async def test_only_old_notifications_that_are_done_with_are_pruned(five: Databa
     assert await five.run(lambda c: prune_notices(c, 1004.0, 9)) == 1
     assert [row.id for row in await five.run(lambda c: list_notices(c, limit=9))] == [5, 4, 3]
     assert await five.run(lambda c: notifications.load_notice(c, 1)) is None
+
+
+async def test_a_task_that_nobody_knows_counts_until_it_is_adopted_or_silent(database: Database, seals: Seals) -> None:
+    async def unknown(since_at: float) -> int:
+        return await database.run(lambda c: count_unknown(c, since_at))
+
+    async with Inbox(database, seals) as inbox:
+        for number in range(1, 6):
+            await inbox.put(notice(number, cname="own-a" if number < 4 else "own-b", sid=None))
+        await inbox.put(notice(6, cname="other-a", sid=None))
+        await inbox.put(notice(7, cname=TEST_CNAME, sid=None))
+    assert await unknown(0) == 0, "nobody has looked yet"
+    await claimed(database, 2000, 9)
+    assert await unknown(0) == 2, "each task once, and no other deployment's"
+    assert (await unknown(1004.0), await unknown(1006.0)) == (1, 0)
+    adopted = recording(1, attempts=(attempt(1, "own-b", 11),))
+    await database.run(lambda c: insert_recording(c, adopted, due_at=None))
+    assert await unknown(0) == 1

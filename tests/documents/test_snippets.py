@@ -87,7 +87,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         pytest.skip("needs the Debian package prometheus")
     root = tmp_path_factory.mktemp("house")
     words = ["sandbox", "--port", "0", "--json", "--token-file", str(root / "token")]
-    with running([sys.executable, "-m", "service.cli", *words], root / "sandbox.log", ROOT) as sandbox:
+    with running([sys.executable, "-m", "service", *words], root / "sandbox.log", ROOT) as sandbox:
         assert sandbox.stdout is not None
         said = json.loads(sandbox.stdout.readline() or "null")
         assert said, (root / "sandbox.log").read_text()
@@ -131,23 +131,31 @@ def _answers(url: str) -> bool:
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page: Path, house: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
-    shutil.copy(ROOT / "pagereel.example.toml", tmp_path / "pagereel.toml")
-    (tmp_path / "pytest.ini").write_text(
-        # Nothing that a page does not name: its tests run in a fresh environment as they are written.
-        # (An older pytest-asyncio warns where the scope is not named.)
-        "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-    )
+    (tmp_path / "pagereel.toml").write_text(filled_example())
+    # Nothing that a page does not name: its tests run in a fresh environment as they are written.
+    (tmp_path / "pyproject.toml").write_text(pytest_settings(page))
     script = "set -euo pipefail\n" + "".join(_step(block, tmp_path) for block in runnable(page))
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env=_environment(**house, **PLUGINS),
+        env=_environment(**house, **PLUGINS, PYTEST_ADDOPTS="-W error"),
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert "Warning" not in done.stdout + done.stderr  # one at the start of pytest is no error
+
+
+def pytest_settings(page: Path) -> str:
+    """What a page says that belongs into `pyproject.toml`."""
+    return "".join(block.text for block in blocks_of(page) if block.kind == "toml" and "[tool.pytest" in block.text)
+
+
+def filled_example() -> str:
+    """The example with something in place of each placeholder."""
+    return (ROOT / "pagereel.example.toml").read_text().replace("put-yours-here", "filled-in")
 
 
 def _step(block: Block, folder: Path) -> str:

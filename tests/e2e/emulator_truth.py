@@ -222,7 +222,8 @@ def _sight(shown: dict[str, Any], report: dict[str, Any], task: dict[str, Any]) 
     """What was seen and heard, where somebody looked at all."""
     page = task["recorder"]
     wanted = {_COLOURS[page["brightness"]]} if _blank(shown, task) else set()
-    wanted |= {"sound_silent"} if page["silent"] and shown["level"] in ("content", "full") else set()
+    heard = shown["level"] in ("content", "full") and shown["sound"] is not False
+    wanted |= {"sound_silent"} if page["silent"] and heard else set()
     found = _codes(report) & {"sound_silent", *_COLOURS.values()}
     if found != wanted:
         yield f"it is called {found}, in truth {wanted}"

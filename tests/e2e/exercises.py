@@ -18,7 +18,7 @@ TIMING = {
 }
 
 # How long before its start a recording is asked for, so that its faults are armed by then.
-ARMING_SECONDS = 2
+ARMING_SECONDS = 6
 
 
 def settings(hook: str, unreadable: dict[str, Any]) -> dict[str, Any]:

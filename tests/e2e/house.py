@@ -630,7 +630,7 @@ class EmulatorProcess(Process):
         self._process: subprocess.Popen[bytes] | None = None
 
     def _launch(self) -> int:
-        words = ("-m", "emulator.cli", "serve", "--config", str(self._config), "--log-level", "debug")
+        words = ("-m", "emulator", "serve", "--config", str(self._config), "--log-level", "debug")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *words], stdout=log, stderr=log, env=_environment(), start_new_session=True

@@ -144,7 +144,7 @@ async def test_feeds_are_listed_replayed_and_redriven(forge: Forge, build: Livin
         assert (await typed("notices", "replay", str(notices[0]["id"]))).exit_code == 0
         assert "applied" in (await typed("notices", "list")).stdout
         assert "delivered" in (await typed("messages", "list")).stdout
-        assert "0 message(s) are sent again" in (await typed("messages", "redrive")).stdout
+        assert "0 messages are sent again" in (await typed("messages", "redrive")).stdout
         assert "crm" in (await typed("endpoints", "list")).stdout
         assert (await typed("endpoints", "enable", "crm")).exit_code == 0
         assert (await typed("endpoints", "enable", "none")).exit_code == 2

@@ -1,7 +1,11 @@
 """The Python client against the real service: a recording from wish to verdict, what was told of it, refusals."""
 
 import asyncio
+import os
+import re
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from house import PAGE, House, Living, eventually
@@ -23,7 +27,7 @@ async def test_a_recording_is_made_steered_and_proven(build: Living) -> None:
         await house.slices(asked.id, 2)
         with pytest.raises(WaitedTooLong):
             await api.wait(asked.id, seconds=0)
-        await api.change(asked.id, stop_at=datetime.now(UTC) + timedelta(seconds=0.5))
+        await api.change(asked.id, stop_at=datetime.now(UTC) + timedelta(seconds=3))
         done = await api.wait(asked.id, seconds=60, every_seconds=0.2)
         assert (done.state, done.end_reason, done.labels) == ("verified", "stop_at", {"lesson": "42"})
         assert done.coverage is not None
@@ -31,9 +35,8 @@ async def test_a_recording_is_made_steered_and_proven(build: Living) -> None:
 
         files = [each async for each in api.files(asked.id, links=True)]
         assert {each.kind for each in files} == {"playlist", "slice", "mp4"}
-        assert [each.at async for each in api.timeline(asked.id)] == sorted(
-            [each.at async for each in api.timeline(asked.id)]
-        )
+        ats = [each.at async for each in api.timeline(asked.id)]
+        assert ats == sorted(ats)
         assert (await api.explain(asked.id)).cause == "fine"
         assert "#EXTM3U" in await api.playlist(asked.id)
         assert [each.id async for each in api.recordings(labels={"lesson": "42"})] == [asked.id]
@@ -56,6 +59,30 @@ async def test_recording_for_so_long_is_one_call(house: House) -> None:
     async with Client(house.api, house.token) as api:
         done = await api.record(PAGE, 3, patience_seconds=60)
     assert (done.state, done.end_reason) == ("verified", "stop_at")
+
+
+README = Path(__file__).parents[2] / "clients/python/README.md"
+EXAMPLES = [text for text in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "from_env" in text]
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+async def test_an_example_of_the_readme_survives_a_page_that_cannot_be_opened(
+    number: int, house: House, tmp_path: Path
+) -> None:
+    await house.fault(kind="page_unreachable")
+    if "api.events" in EXAMPLES[number]:
+        async with Client(house.api, house.token) as api:
+            await api.record(PAGE, 3, patience_seconds=60)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", EXAMPLES[number]),
+        cwd=tmp_path,
+        env={**os.environ, "PAGEREEL_URL": house.api, "PAGEREEL_TOKEN": house.token, "PAGEREEL_TOKEN_FILE": ""},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told, complained = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == 0, complained.decode()
+    assert b"failed" in told
 
 
 async def test_refusals_say_what_is_wrong(house: House) -> None:

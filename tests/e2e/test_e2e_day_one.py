@@ -17,16 +17,18 @@ from emulator.settings import Settings as EmulatorSettings
 
 TRIED = [
     "database",
+    "listener api",
+    "listener callbacks",
     "Agora, app main: credentials and app ID",
     "storage archive: write keys may write",
     "storage archive: read keys may list and read",
 ]
 FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "a wrong secret of Agora's": ({"apps": {"main": {"customer_secret": "no"}}}, TRIED[1], "unauthorized"),
-    "another account's app": ({"apps": {"main": {"app_id": "id-other"}}}, TRIED[1], "invalid_app"),
-    "a bucket that is not there": ({"storage": {"archive": {"bucket": "nowhere"}}}, TRIED[2], "refused"),
-    "a wrong write key": ({"storage": {"archive": {"write": {"secret_key": "no"}}}}, TRIED[2], "refused"),
-    "a wrong read key": ({"storage": {"archive": {"read": {"secret_key": "no"}}}}, TRIED[3], "refused"),
+    "a wrong secret of Agora's": ({"apps": {"main": {"customer_secret": "no"}}}, TRIED[3], "unauthorized"),
+    "another account's app": ({"apps": {"main": {"app_id": "id-other"}}}, TRIED[3], "invalid_app"),
+    "a bucket that is not there": ({"storage": {"archive": {"bucket": "nowhere"}}}, TRIED[4], "refused"),
+    "a wrong write key": ({"storage": {"archive": {"write": {"secret_key": "no"}}}}, TRIED[4], "refused"),
+    "a wrong read key": ({"storage": {"archive": {"read": {"secret_key": "no"}}}}, TRIED[5], "refused"),
 }
 
 

@@ -178,6 +178,12 @@ ROWS = {
         body={"storage": "seen"},
         long_slices=True,
     ),
+    "page silent, and no sound expected": Row(
+        [fault("page_silent")],
+        WELL,
+        body={"storage": "seen", "sound": False},
+        long_slices=True,
+    ),
     # The push
     "push target away": Row([fault("push_fails")], WELL, body={"rtmp_url": RTMP}),
     "push target goes away": Row([fault("push_breaks", seconds=1)], WELL, body={"rtmp_url": RTMP}),

@@ -23,6 +23,10 @@ async def test_50_posts_at_once_under_one_key_make_one_recording_and_one_answer(
         assert Counter(replayed for _, _, replayed in answers) == {"true": 49, None: 1}
         assert await house.rows("SELECT count(*) FROM recordings") == [(1,)]
 
+        again = {"Idempotency-Key": "one"}
+        swapped = await house.call("POST", "/v1/recordings", json=dict(reversed(body.items())), headers=again)
+        assert swapped.content == answers[0][1], "the order of names makes no other request"
+
         other = await house.call(
             "POST",
             "/v1/recordings",

@@ -111,6 +111,8 @@ async def test_what_an_endpoint_answered_last_is_shown_to_the_owner_sealed_at_re
             return one if one["last_answer"] else None
 
         refused = await eventually(shown, 20)
+        (endpoint,) = await listed(house, "/v1/endpoints")
+        assert (endpoint["state"], endpoint["last_error"], endpoint["failing_since"]) == ("refusing", "refused", None)
         assert (refused["last_status"], refused["last_answer"], refused["state"]) == (422, said, "pending")
         assert refused["next_try_at"] is not None
         assert refused["document"]["data"]["recording"] == recording
@@ -126,6 +128,7 @@ async def test_what_an_endpoint_answered_last_is_shown_to_the_owner_sealed_at_re
             return bool(found) and all((one["last_answer"], one["next_try_at"]) == ("thanks", None) for one in found)
 
         await eventually(thanked, 20)
+        assert (await listed(house, "/v1/endpoints"))[0]["state"] == "ok"
     assert "4711" not in "".join(capsys.readouterr())
 
 

@@ -14,7 +14,7 @@ async def test_the_callback_listener_has_the_full_score_and_stores_only_what_was
     secret = tmp_path / "secret"
     secret.write_text(NCS_SECRET)
     url = f"{house.callbacks}/agora/main/notifications"
-    words = ("-m", "emulator.cli", "check-receiver", url, "--secret-file", str(secret), "--json")
+    words = ("-m", "emulator", "check-receiver", url, "--secret-file", str(secret), "--json")
     process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     found = json.loads(out)

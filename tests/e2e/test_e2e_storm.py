@@ -96,10 +96,13 @@ async def test_notices_in_three_copies_in_any_order_over_50_connections_are_kept
             storm.add(body, signed(body))
         shown, undisturbed = await asyncio.gather(house.until(recording, "verified"), house.until(clean, "verified"))
 
-        (task,) = await house.tasks(recording)
-        await eventually(lambda: len(storm.own) == len(task["notices"]), 10, "Agora sent all of its notices")
-        sent = (FOREIGN + len(storm.own)) * COPIES
-        await eventually(lambda: len(storm.statuses) == sent, 20, lambda: f"{len(storm.statuses)} of {sent}")
+        async def all_answered() -> bool:
+            """Whether Agora has nothing left to say, and every copy of what it said has its answer."""
+            (task,) = await house.tasks(recording)
+            told = task["state"] == "ended" and len(storm.own) == len(task["notices"])
+            return told and len(storm.statuses) == (FOREIGN + len(storm.own)) * COPIES
+
+        await eventually(all_answered, 30, lambda: f"{len(storm.own)} of Agora's, {len(storm.statuses)} answers")
         assert set(storm.statuses) == {200}
         kept = await house.rows("SELECT notice_id, count(*) FROM notifications WHERE app = 'stormy' GROUP BY notice_id")
         assert len(kept) == FOREIGN + len(storm.own)

@@ -260,7 +260,7 @@ async def test_the_command_serves_says_where_and_ends_on_sigterm(tmp_path: Path)
     config.write_text(
         f'compression = 10\n[[apps]]\napp_id = "{APP}"\ncustomer_id = "{CUSTOMER}"\ncustomer_secret = "{SECRET}"\n'
     )
-    arguments = ("-m", "emulator.cli", "serve", "--config", str(config), "--port", "0", "--compression", "60")
+    arguments = ("-m", "emulator", "serve", "--config", str(config), "--port", "0", "--compression", "60")
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -279,7 +279,7 @@ async def test_the_command_serves_says_where_and_ends_on_sigterm(tmp_path: Path)
 async def test_a_wrong_configuration_is_named_without_its_secrets(tmp_path: Path) -> None:
     config = tmp_path / "emulator.toml"
     config.write_text(f'[[apps]]\napp_id = "{APP}"\ncustomer_secret = "{SECRET}"\ncolour = "red"\n')
-    arguments = ("-m", "emulator.cli", "serve", "--config", str(config))
+    arguments = ("-m", "emulator", "serve", "--config", str(config))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
     _, stderr = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1

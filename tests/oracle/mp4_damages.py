@@ -128,7 +128,7 @@ def box_lost(draft: Draft) -> None:
     content = draft.objects[draft.mp4]
     kind = draft.dice.choice(sorted({box.kind for box in boxes(content) if box.kind in needed}))
     box = draft.dice.choice([box for box in boxes(content) if box.kind == kind])
-    new = content[: box.begin + 4] + b"free" + content[box.begin + 8 :]
+    new = content[: box.begin + 4] + b"skip" + content[box.begin + 8 :]
     draft.write(draft.mp4, new, f"{kind.decode()} at {box.begin} lost")
 
 

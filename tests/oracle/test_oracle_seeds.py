@@ -17,6 +17,22 @@ SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 CASES = max(150, round(1000 * SCALE))
 # All of the plain recording: making every recording takes longer than these may.
 FEW = range(0, 12 * len(RECIPES), len(RECIPES))
+# Each of these was judged wrongly once.
+REGRESSIONS = {
+    422: "the beginning of a slice without key frames was gone, and the hole in its time stamps lost nothing",
+    482: "the slice that could show that most others are foreign was not among the two that were compared",
+    910: "a lost box was renamed to what FFmpeg reads all the same",
+    1570: "a stretch that came twice within a slice was counted once",
+    2139: "a fragment that came twice let all fragments before it count as lost",
+    2143: "two foreign slices of four were taken for a habit of the recorder",
+    2167: "a length in the header of a track, which no player goes by, condemned the file",
+    2245: "bytes of another moment took time from the next slice, and less at `full` than at `bytes`",
+    2417: "foreign slices around a restart were compared with those of their own line alone",
+    2455: "a counter that was not read was held to be another than that of a recorder that begins anew",
+    7290: "a length that no player goes by condemned the file",
+    7670: "lines that no player takes for a name condemned the playlist",
+    8710: "noise set a decoder to 42 channels, in which nothing after it is heard",
+}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +63,12 @@ async def test_few_random_damages_are_judged_as_a_viewer_would() -> None:
             result = await judge_case(case, judge, [level])
             wrong += [(seed, result.case.kind.name, sentence) for sentence in result.exceptions]
     assert not wrong
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS)
+async def test_a_seed_that_was_judged_wrongly_once_is_judged_as_a_viewer_would(seed: int) -> None:
+    async with open_judge() as judge:
+        assert not (await judge_case(make_case(seed), judge)).exceptions
 
 
 @pytest.mark.proof

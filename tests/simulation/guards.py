@@ -18,6 +18,7 @@ from service.lifecycle.draft import Draft
 from service.lifecycle.observations import Start
 from service.operations.work import Task, Work
 from tests.simulation.ground import Ground
+from tests.simulation.process import Process
 from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
@@ -116,6 +117,13 @@ def without_steady_clock(ground: Ground) -> Iterator[Callable[[World], None]]:
 
 
 @contextmanager
+def without_a_look_at_the_caller(ground: Ground) -> Iterator[Callable[[World], None]]:
+    """What a process finds in its sockets is done, whether or not somebody still waits for it."""
+    with mock.patch.object(Process, "serves_the_gone", True):
+        yield lambda world: None
+
+
+@contextmanager
 def _rewritten(ground: Ground, old: str, new: str) -> Iterator[None]:
     def rewrite(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> tuple[str, Any]:
         return statement.replace(old, new), parameters
@@ -163,6 +171,15 @@ def _set_clocks(world: World) -> None:
     world.weather = Weather(clock_steps=1, workers=2)
 
 
+def _frozen_doors(world: World) -> None:
+    """Processes stand still while callers pause for a few seconds."""
+    world.weather = Weather(stalled_calls=0.3, workers=3)
+    for lesson in world.lessons:
+        lesson.length = 200 + lesson.length % 100
+        lesson.stops_by_itself, lesson.onhold_until, lesson.starts_after = False, None, None
+        lesson.pause = (60, 65)
+
+
 GUARDS = {
     "write-ahead": Guard(without_write_ahead, _unsure_starts),
     "fencing": Guard(without_fencing, _suspensions),
@@ -170,4 +187,5 @@ GUARDS = {
     "failover window": Guard(without_failover_window, lambda world: setattr(world, "weather", Weather(fails_over=1))),
     "stop beats restart": Guard(without_stop_first, _broken_pages),
     "steady clock": Guard(without_steady_clock, _set_clocks),
+    "callers who hung up": Guard(without_a_look_at_the_caller, _frozen_doors),
 }

@@ -119,7 +119,9 @@ class CallerOf:
         if not lesson.id:
             return None
         try:
-            await self._ask(lambda house: getattr(house.operations, verb)(CALLER, lesson.id))
+            await self._ask(
+                lambda house: getattr(house.operations, verb)(CALLER, lesson.id), however_late=verb == "stop"
+            )
         except ServiceError as error:
             lesson.refused.append(f"{verb}: {error.message}")
             lesson.unclear = lesson.unclear or self._unanswered
@@ -128,13 +130,13 @@ class CallerOf:
         self._story.tell("caller", verb, id=lesson.id[-6:])
         return since, self._loop.time()
 
-    async def _ask(self, question: Callable[[House], Awaitable[object]]) -> object:
+    async def _ask(self, question: Callable[[House], Awaitable[object]], *, however_late: bool = False) -> object:
         self._unanswered = False
         while True:
             process = self._pick()
             if process is not None:
                 try:
-                    return await process.ask(question)
+                    return await process.ask(question, however_late=however_late)
                 except ProcessDied:
                     self._unanswered = True
                 except ServiceError as error:

@@ -15,7 +15,7 @@ from typing import Any
 # fire once, late, as after a suspension. Whoever must be woken in time is woken by the world's own poll.
 IDLERS = frozenset({"_claim_steps", "_apply_notices"})
 # What they do once when a process boots is all that is to be seen of these: they change nothing that is judged.
-KEEPERS = frozenset({"_measure", "_probe_lag", "_prune"})
+KEEPERS = frozenset({"measure", "_probe_lag", "_prune"})
 # A lease is renewed as long as anything happens, and not over a wait of days.
 LAZY = frozenset({"_renew_leases"})
 PATIENCE_SECONDS = 60

@@ -36,6 +36,9 @@ class Process:
     """`boot` begins it; `kill` ends it as SIGKILL does; `freeze` holds it back as SIGSTOP does, until it goes on as if
     nothing had been. `at_step`: what happens to it after so many callbacks of its own."""
 
+    serves_the_gone = False
+    """Whether it does what a caller asked who has hung up before it came to read that. The service's door does not."""
+
     def __init__(self, loop: VirtualLoop, name: str) -> None:
         self.loop = loop
         self.name = name
@@ -101,13 +104,21 @@ class Process:
             return False
         return True
 
-    async def ask(self, question: Callable[[House], Awaitable[T]]) -> T:
-        """Have it do something, and wait for what it says. Raises `ProcessDied` where it does not say anything."""
-        house = self.house
+    async def ask(self, question: Callable[[House], Awaitable[T]], *, however_late: bool = False) -> T:
+        """Have it do something, and wait for what it says. Raises `ProcessDied` where it does not say anything; then
+        the asker has hung up, and a question that was not yet read is done only with `however_late`."""
+        house, hung_up = self.house, asyncio.Event()
         if not self.alive or house is None:
             raise ProcessDied
-        task = self.spawn(question(house))
+
+        async def read(house: House) -> T:
+            if hung_up.is_set() and not however_late and not self.serves_the_gone:
+                raise ProcessDied
+            return await question(house)
+
+        task = self.spawn(read(house))
         await asyncio.wait([task], timeout=ANSWER_SECONDS)
+        hung_up.set()
         if not task.done() or task.cancelled() or not self.alive:
             task.add_done_callback(_forget)
             raise ProcessDied

@@ -314,7 +314,9 @@ class World:
         if process is None:
             return ""
         try:
-            await process.ask(lambda house: house.operations.receiving.receive("main", body, signature, None))
+            await process.ask(
+                lambda house: house.operations.receiving.receive("main", body, signature, None), however_late=True
+            )
         except ProcessDied:
             return ""
         except ServiceError as error:

@@ -26,6 +26,11 @@ SCHEDULE = {
     "next_verification_at": None, "give_up_at": None,
 }  # fmt: skip
 
+REPORT = {
+    "number": 2, "verdict": "verified", "level": "content", "judged_at": "2026-11-29T02:20:00.000Z", "findings": [],
+    "findings_count": 0, "warnings": 0, "rules_version": 1, "age_seconds": 5.0,
+}  # fmt: skip
+
 
 def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from service.errors import ServiceError
+from service.lifecycle.replay import as_requested
+from service.media.expectation import expectation
 from service.operations import Caller, Scope
 from service.operations.admission import Choices, admit, choices_of
 from service.operations.words import Wish
+from service.recording import RestartRule
 from service.settings import Settings
 
 APP = {"app_id": "a" * 32, "customer_id": "c", "customer_secret": "s", "ncs_secrets": ["n"]}
@@ -20,7 +23,7 @@ SETTINGS = Settings.model_validate(
         "deployment": "test",
         "apps": {"main": APP, "spare": APP | {"app_id": "b" * 32}},
         "storage": {"archive": {**BUCKET, "write": KEYS}, "old": {**BUCKET, "read_only": True}},
-        "presets": {"lesson": {}},
+        "presets": {"lesson": {}, "dashboard": {"sound": False}},
         "endpoints": {"crm": HOOK, "theirs": HOOK | {"owners": ["another"]}},
     }
 )
@@ -35,12 +38,21 @@ def wrong(caller: Caller = CALLER, **named: Any) -> dict[str, str]:
 
 
 def test_an_unknown_name_gets_the_names_that_there_are() -> None:
-    assert wrong(preset="nope") == {"/preset": "is unknown; available: default, lesson"}
+    assert wrong(preset="nope") == {"/preset": "is unknown; available: dashboard, default, lesson"}
     assert wrong(app="nope", storage="nope", notify=("nope",)) == {
         "/app": "is unknown; available: main, spare",
         "/storage": "is unknown; available: archive",
         "/notify/0": "is unknown; available: crm",
     }
+
+
+def test_all_unknown_names_are_told_at_once_with_whatever_else_is_wrong() -> None:
+    """An unknown preset hides nothing, and what it may name itself is not asked for."""
+    told = wrong(preset="nope", app="nope", storage="nope", notify=("crm", "nope"), start_at=-1.0, rtmp_url="http://x")
+    assert told.keys() == {"/preset", "/app", "/storage", "/notify/1", "/start_at", "/rtmp_url"}
+    assert told["/preset"] == "is unknown; available: dashboard, default, lesson"
+    assert told["/notify/1"] == "is unknown; available: crm"
+    assert wrong(preset="nope", storage="nope").keys() == {"/preset", "/storage"}
 
 
 def test_a_name_that_is_needed_gets_them_too() -> None:
@@ -53,7 +65,7 @@ def test_what_a_token_may_not_use_is_not_named() -> None:
         "/app": "is unknown; available: spare",
         "/storage": "is required; none is available",
     }
-    assert choices_of(SETTINGS, caller) == Choices(("spare",), (), ("default", "lesson"), ("crm",))
+    assert choices_of(SETTINGS, caller) == Choices(("spare",), (), ("default", "lesson", "dashboard"), ("crm",))
 
 
 def test_a_long_choice_is_cut() -> None:
@@ -63,9 +75,34 @@ def test_a_long_choice_is_cut() -> None:
     assert refused.value.errors[0].message.endswith("p18, p19 and 5 more")
 
 
+def test_a_stop_before_now_is_in_the_past_and_one_before_the_start_is_not_after_it() -> None:
+    assert wrong(app="main", stop_at=-1.0) == {"/stop_at": "is in the past"}
+    assert wrong(app="main", start_at=60.0, stop_at=60.0) == {"/stop_at": "is not after the start"}
+
+
 def test_a_length_and_an_instant_of_the_stop_exclude_each_other() -> None:
     refused = wrong(app="main", stop_at=60.0, record_for_seconds=60.0)
     assert refused == {"/record_for_seconds": "cannot be combined with stop_at"}
+
+
+@pytest.mark.parametrize("restart", [None, "never"])
+def test_a_number_of_restarts_needs_the_rule_that_restarts(restart: RestartRule | None) -> None:
+    """Whoever names one believes that a failed recording is made again."""
+    said = 'has no effect while restart is "never"; set restart to "on_failure"'
+    assert wrong(app="main", max_restarts=3, restart=restart) == {"/max_restarts": said}
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"max_restarts": 0}, {"max_restarts": 3, "restart": "on_failure"}, {"max_restarts": 3, "preset": "again"}],
+    ids=["none", "by the request", "by the preset"],
+)
+def test_a_number_of_restarts_that_has_an_effect_is_taken(named: dict[str, Any]) -> None:
+    again = SETTINGS.presets["lesson"].model_copy(update={"restart": "on_failure"})
+    settings = SETTINGS.model_copy(update={"presets": SETTINGS.presets | {"again": again}})
+    wish = Wish(url="https://class.example.org/", app="main", parameters={}, **named)
+    admitted = admit(settings, CALLER, wish, ulid="0" * 26, now=0.0)
+    assert admitted.policy.max_restarts == named["max_restarts"]
 
 
 def admitted_hours(**named: Any) -> int:
@@ -107,3 +144,22 @@ def test_the_hour_limit_suffices_for_the_length_that_is_asked_for(wish: dict[str
 )
 def test_a_length_beyond_the_hours_is_refused(wish: dict[str, Any], refused: dict[str, str]) -> None:
     assert wrong(app="main", **wish) == refused
+
+
+@pytest.mark.parametrize(
+    ("preset", "asked", "sound"),
+    [
+        ("lesson", None, None),
+        ("lesson", False, False),
+        ("dashboard", None, False),
+        ("dashboard", True, True),
+    ],
+)
+def test_the_request_decides_whether_sound_is_expected_and_otherwise_the_preset(
+    preset: str, asked: bool | None, sound: bool | None
+) -> None:
+    wish = Wish(url="https://class.example.org/", app="main", preset=preset, sound=asked)
+    admitted = admit(SETTINGS, CALLER, wish, ulid="0" * 26, now=0.0)
+    assert admitted.sound is sound
+    assert expectation(admitted).sound is sound
+    assert as_requested(admitted).sound is sound

@@ -77,10 +77,38 @@ def test_keys_that_are_none_of_azures_are_refused_before_the_first_call(tmp_path
     assert ended.stderr.startswith("pagereel: storage.own: Azure wants the account's name"), ended.stderr
 
 
+def _checked(folder: Path, text: str, *options: str) -> Result:
+    (folder / "pagereel.toml").write_text(text)
+    try:
+        return CliRunner().invoke(main, ["--config", str(folder / "pagereel.toml"), "check-config", *options])
+    finally:
+        configure_logs(Log())
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_settings_with_which_nothing_can_be_recorded_are_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    ended = _checked(tmp_path, 'deployment = "test"', *options)
+    assert ended.exit_code == 2, ended.output
+    assert "apps: there is none, so nothing can be recorded: add an [apps.<name>] table" in ended.stderr
+    assert "storage: no profile can be written to" in ended.stderr
+    assert "valid" not in ended.stdout
+
+
+def test_the_unchanged_example_is_refused_with_what_is_still_to_be_filled_in(tmp_path: Path) -> None:
+    example = (Path(__file__).parents[2] / "pagereel.example.toml").read_text()
+    ended = _checked(tmp_path, example)
+    assert ended.exit_code == 2, ended.output
+    assert "apps.main.customer_secret: is still the placeholder" in ended.stderr
+    assert _checked(tmp_path, example.replace("put-yours-here", "filled-in")).exit_code == 0
+
+
 def _with_level(folder: Path, level: str | None, *command: str, extra: str = "") -> Result:
     keys = '{ access_key = "a", secret_key = "b" }'
     lines = ['deployment = "test"', "[storage.own]", "vendor = 1", "region = 7", 'bucket = "b-1"', f"read = {keys}"]
     lines += [extra or f"write = {keys}", *([f'level = "{level}"'] if level else [])]
+    lines += ["[storage.other]", "vendor = 1", "region = 7", 'bucket = "b-2"', f"read = {keys}", f"write = {keys}"]
+    lines += ['level = "structure"', "[apps.main]", 'app_id = "a"', 'customer_id = "c"', 'customer_secret = "s"']
+    lines += ["setup = true"]
     (folder / "pagereel.toml").write_text("\n".join(lines))
     try:
         return CliRunner().invoke(main, ["--config", str(folder / "pagereel.toml"), *command])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from cli_rig import commands
+from cli_rig import commands, serving
 from click.testing import CliRunner
 
 from service.cli import main
@@ -131,3 +131,49 @@ def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_a_script_too(shell: str) -> None:
     assert "_PAGEREEL_COMPLETE" in CliRunner().invoke(main, ["completion", shell]).output
+
+
+@pytest.mark.parametrize(
+    ("words", "pointer", "said"),
+    [
+        (["list", "--app", "nope"], "?app", "--app nope: is unknown; available: demo"),
+        (["list", "--state", "nope"], "?state", "--state nope: is unknown; available: demo"),
+        (["messages", "list", "--endpoint", "nope"], "?endpoint", "--endpoint nope: is unknown; available: demo"),
+        (["messages", "redrive", "--endpoint", "nope"], "/endpoint", "--endpoint nope: is unknown; available: demo"),
+        (["usage", "--month", "2026-11"], "?month", "--month 2026-11: is unknown; available: demo"),
+        (["list"], "", "the request: is unknown; available: demo"),
+        (["list"], "?surprise", "?surprise: is unknown; available: demo"),
+    ],
+)
+def test_a_refused_value_is_named_by_its_option(words: list[str], pointer: str, said: str) -> None:
+    errors = [{"pointer": pointer, "message": "is unknown; available: demo"}]
+    answer = 422, {"title": "Invalid request", "detail": "Not valid.", "code": "invalid", "errors": errors}
+    with serving({"(GET|POST) /v1/.*": answer}) as service:
+        done = service.typed(*words)
+    assert (done.exit_code, done.stderr) == (2, f"pagereel: {said}\n")
+
+
+@pytest.mark.parametrize("command", [("completion", "bash"), ("check-config", "--probe")], ids=" ".join)
+def test_a_command_whose_reader_has_gone_ends_without_a_word(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """As in `pagereel check-config --probe | head -1`."""
+    keys = '{ access_key = "a", secret_key = "b" }'
+    lines = [
+        *('deployment = "test"', "[apps.main]", 'app_id = "a"', 'customer_id = "c"', 'customer_secret = "s"'),
+        *("setup = true", 'base_urls = ["http://127.0.0.1:9"]', "[storage.own]", "vendor = 11", 'bucket = "b-1"'),
+        *('endpoint = "http://127.0.0.1:9"', f"read = {keys}", f"write = {keys}", 'level = "structure"'),
+        *("[database]", f'url = "sqlite:///{tmp_path}/x.db"', "[api]", "port = 0", "[callbacks]", "port = 0"),
+    ]
+    (tmp_path / "pagereel.toml").write_text("\n".join(lines))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "service", "--config", str(tmp_path / "pagereel.toml"), *command],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=110,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")

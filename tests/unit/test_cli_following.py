@@ -30,7 +30,7 @@ def interrupted(service: Service, *words: str) -> tuple[int, str]:
     """Exit status and stderr of a command that gets Ctrl-C once it has looked at the recording."""
     variables = {"PAGEREEL_URL": service.url, "PAGEREEL_TOKEN": "prl_a_token", "TZ": "UTC"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", *words],
+        [sys.executable, "-m", "service", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables},
     )  # fmt: skip
     until = time.monotonic() + 30
@@ -57,9 +57,9 @@ def test_ctrl_c_says_what_goes_on_until_when_what_it_costs_and_how_to_stop_it() 
         status, said = interrupted(service, "record", "https://class.example.org", "--wait")
     assert status == 130
     assert re.search(
-        rf"{ID} stops at 2030-01-01 10:00:00 UTC, in \d+:\d\d:\d\d; it continues without this command", said
+        rf"{ID} stops at 2030-01-01 10:00:00 UTC, in \d+ d( \d+ h)?; it continues without this command", said
     )
-    assert "billed so far: 1:15, USD 0.02 at 0.0140 a minute" in said
+    assert "billed so far: 1 min 15 s, USD 0.02 at 0.0140 a minute" in said
     assert f"stop it now:   pagereel stop {ID}" in said
     assert f"follow it:     pagereel watch {ID}" in said
     assert "Traceback" not in said
@@ -71,7 +71,7 @@ def test_ctrl_c_without_a_planned_end_names_the_hour_limit_and_bears_no_cost() -
         status, said = interrupted(service, "watch", ID)
     assert status == 130
     assert f"{ID} records, and is billed, until `pagereel stop {ID}`, for at most 3 h; it continues" in said
-    assert "billed so far: 1:15\n" in said
+    assert "billed so far: 1 min 15 s\n" in said
 
 
 def test_ctrl_c_after_the_end_says_that_nothing_records() -> None:
@@ -157,17 +157,17 @@ def test_a_list_asks_for_the_planned_and_the_warned_and_shows_when_and_how_long(
     assert (query["planned"], query["warned"]) == (["true"], ["false"])
     first, second = done.stdout.splitlines()[1:]
     assert "2030-01-01T10:00:00Z" in first
-    assert "1:30:00" in first
+    assert "1 h 30 min" in first
     assert "verified (warned)" in second
 
 
 def test_what_runs_and_what_is_awaited_say_until_when() -> None:
     runs = recording(schedule=SCHEDULE | {"elapsed_seconds": 2460.0})
     facts = dict(facts_of(runs))
-    assert facts["runs"] == "41:00 of 1:30:00"
+    assert facts["runs"] == "41 min of 1 h 30 min"
     assert facts["stops"] == "2026-11-29T03:47:57.693Z (hour limit: 2026-11-29T05:17:57.693Z)"
     awaited = SCHEDULE | {"elapsed_seconds": 5400.0, "next_verification_at": "A", "give_up_at": "B"}
     facts = dict(facts_of(recording(state="incomplete", schedule=awaited)))
-    assert (facts["recorded"], facts["next verification"]) == ("1:30:00", "A, until B")
+    assert (facts["recorded"], facts["next verification"]) == ("1 h 30 min", "A, until B")
     facts = dict(facts_of(recording(state="requested")))
     assert facts["starts"] == "2026-11-29T02:17:57.693Z"

@@ -1,4 +1,4 @@
-"""`--config`, `--url` and `--token-file` before a command and behind it, and a sandbox's port and token."""
+"""`--config`, `--url` and `--token-file` before a command and behind it, and which token counts."""
 
 import socket
 from pathlib import Path
@@ -6,8 +6,6 @@ from pathlib import Path
 import click
 import pytest
 from cli_rig import commands, serving
-
-from service.cli.trial import drop_token
 
 LIST = {"GET /v1/recordings": (200, {"items": [], "next": None})}
 REMOTE = [name for name, command in commands() if any(each.name == "url" for each in command.params)]
@@ -38,6 +36,13 @@ def test_what_stands_behind_the_command_counts_more(token: str) -> None:
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize("ending", ["/", "/v1", "/v1/"])
+def test_the_url_may_end_in_the_apis_own_path(ending: str) -> None:
+    with serving(LIST) as service:
+        assert service.typed("list", "--url", service.url + ending).exit_code == 0
+    assert {path for _, path, *_ in service.asked} == {"/v1/recordings"}
+
+
 def test_options_before_a_group_reach_its_commands(token: str) -> None:
     answers = {"GET /v1/notifications": (200, {"items": [], "next": None})}
     with serving(answers) as service:
@@ -64,16 +69,53 @@ def test_a_sandbox_on_a_taken_port_says_how_to_get_a_free_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, serving({}) as service:
         port = other.getsockname()[1]
         done = service.typed("sandbox", "--port", str(port))
-    assert (done.exit_code, done.stderr) == (2, f"pagereel: port {port} is in use; --port 0 chooses a free port\n")
+    said = f"pagereel: port {port} is in use by another program; --port 0 chooses a free port (with make: PORT=0)\n"
+    assert (done.exit_code, done.stderr) == (2, said)
 
 
-@pytest.mark.parametrize(("kept", "left"), [(TOKEN, False), ("prl_of_another_sandbox", True)])
-def test_a_sandbox_takes_its_own_token_along(token: str, kept: str, left: bool) -> None:
-    file = Path(token)
-    file.write_text(kept)
-    drop_token(file, TOKEN)
-    assert file.exists() is left
-    drop_token(file.with_name("never_written"), TOKEN)
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        (("behind", "before", "PAGEREEL_TOKEN_FILE", "PAGEREEL_TOKEN"), "behind"),
+        (("before", "PAGEREEL_TOKEN_FILE", "PAGEREEL_TOKEN"), "before"),
+        (("PAGEREEL_TOKEN_FILE", "PAGEREEL_TOKEN"), "PAGEREEL_TOKEN_FILE"),
+        (("PAGEREEL_TOKEN",), "PAGEREEL_TOKEN"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_of_several_tokens_the_one_counts_that_the_documents_name_first(
+    given: tuple[str, ...], counts: str, tmp_path: Path
+) -> None:
+    files = {}
+    for name in given:
+        files[name] = str(tmp_path / name)
+        (tmp_path / name).write_text(f"prl_of_{name}")
+    words = ["list"]
+    if "before" in given:
+        words = ["--token-file", files["before"], *words]
+    if "behind" in given:
+        words += ["--token-file", files["behind"]]
+    variables = {"PAGEREEL_TOKEN": "prl_of_PAGEREEL_TOKEN", "PAGEREEL_TOKEN_FILE": files.get("PAGEREEL_TOKEN_FILE", "")}
+    with serving(LIST) as service:
+        done = service.typed(*words, **variables)
+    assert done.exit_code == 0, done.output
+    assert service.headers[0]["Authorization"] == f"Bearer prl_of_{counts}"
+
+
+def test_a_token_file_that_is_missing_is_an_error_and_no_other_token_is_taken() -> None:
+    with serving(LIST) as service:
+        done = service.typed("list", PAGEREEL_TOKEN_FILE="/nowhere", PAGEREEL_TOKEN="prl_other")
+    assert (done.exit_code, service.asked) == (2, [])
+    assert "/nowhere cannot be read" in done.stderr
+
+
+def test_the_order_of_tokens_is_in_the_help_and_in_the_documents() -> None:
+    with serving({}) as service:
+        said = " ".join(service.typed("list", "--help").stdout.split())
+    assert "Without it: the file in PAGEREEL_TOKEN_FILE, then the token in PAGEREEL_TOKEN." in said
+    page = " ".join((Path(__file__).parents[2] / "docs/cli.md").read_text().split())
+    assert "1. `--token-file` after the command" in page
+    assert page.index("`--token-file` after") < page.index("`PAGEREEL_TOKEN_FILE`") < page.index("`PAGEREEL_TOKEN`")
 
 
 def test_a_token_that_is_refused_is_named_by_its_place(token: str) -> None:
@@ -86,3 +128,62 @@ def test_a_token_that_is_refused_is_named_by_its_place(token: str) -> None:
         == f"pagereel: {token}: The token is not valid. The token of a sandbox is valid only while the sandbox runs\n"
     )
     assert by_variable.stderr.startswith("pagereel: PAGEREEL_TOKEN: The token is not valid.")
+
+
+def test_a_refusal_without_a_full_stop_is_a_sentence_of_its_own() -> None:
+    refused = (401, {"title": "Unauthorized", "detail": "the token is not valid", "errors": []})
+    with serving({"GET /v1/recordings": refused}) as service:
+        done = service.typed("list")
+    assert "the token is not valid. The token of a sandbox is valid" in done.stderr
+
+
+def test_a_token_file_that_cannot_be_read_is_named_by_its_variable(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent")
+    with serving(LIST) as service:
+        by_variable = service.typed("list", PAGEREEL_TOKEN_FILE=absent)
+        by_option = service.typed("list", "--token-file", absent)
+    reason = f"{absent} cannot be read (No such file or directory)"
+    assert by_variable.stderr == f"pagereel: PAGEREEL_TOKEN_FILE: {reason}\n"
+    assert by_option.stderr == f"pagereel: {reason}\n"
+
+
+def test_who_has_no_token_reads_every_way_to_give_one() -> None:
+    with serving(LIST) as service:
+        done = service.typed("list", PAGEREEL_TOKEN="")
+    for way in ("PAGEREEL_TOKEN_FILE", "PAGEREEL_TOKEN,", "--token-file", "var/sandbox/token"):
+        assert way in done.stderr
+
+
+@pytest.mark.parametrize("rest", ["127.0.0.1:99999", "127.0.0.1:abc", "127.0.0.1:0", ":8080", "[::1"])
+def test_a_url_without_a_host_or_with_a_wrong_port_is_named_by_its_option(rest: str) -> None:
+    with serving(LIST) as service:
+        done = service.typed("list", "--url", f"http://{rest}")
+    wanted = f"--url http://{rest} is not the URL of a service: it must name a host, and a port from 1 to 65535 or none"
+    assert (done.exit_code, done.stderr) == (2, f"pagereel: {wanted}\n")
+
+
+@pytest.mark.parametrize("path", ["/v1/recordings", "/docs", "/console", "/openapi.json", "/behind/docs"])
+def test_a_url_with_a_path_that_commands_add_is_refused(path: str) -> None:
+    with serving(LIST) as service:
+        done = service.typed("list", "--url", f"{service.url}{path}")
+    added = path.removeprefix("/behind")
+    wanted = f"--url {service.url}{path} must not name {added}, which commands add themselves: leave it out"
+    assert (done.exit_code, done.stderr) == (2, f"pagereel: {wanted}\n")
+
+
+def test_https_at_a_port_without_tls_is_said() -> None:
+    with serving(LIST) as service:
+        place = service.url.removeprefix("http://")
+        done = service.typed("list", "--url", f"https://{place}")
+    assert done.stderr == f"pagereel: https://{place} cannot be reached: {place} does not speak valid TLS\n"
+
+
+@pytest.mark.parametrize("answer", [{}, {"message": "no Route matched"}, [], "text", 7], ids=str)
+@pytest.mark.parametrize("status", [303, 404, 500])
+def test_another_server_at_the_url_is_not_taken_for_the_service(status: int, answer: object) -> None:
+    with serving({"GET /v1/recordings": (status, answer)}) as service:
+        done = service.typed("list")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"pagereel: {service.url} does not answer as Pagereel does (HTTP {status})\n",
+    )

@@ -55,9 +55,11 @@ def test_a_folder_stands_in_the_table_as_it_is(text: str, capsys: pytest.Capture
 def test_labels_pages_and_error_texts_stand_as_they_are(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     recording = {
         "state": "recording", "page": text, "end_reason": None, "blame": None, "coverage": None, "warnings": [text],
-        "attention": {"code": "x", "detail": text}, "latest_report": None, "files": {"slices": 0, "bytes": 0},
+        "attention": {"code": "x", "detail": text, "since_at": "2026-11-29T10:00:00.000Z"}, "latest_report": None,
+        "files": {"slices": 0, "bytes": 0},
         "instants": {"requested_at": text, "recording_at": None, "ended_at": None}, "labels": {text: text},
         "location": {"bucket": text, "prefix": text}, "attempts": [], "warned": [], "schedule": SCHEDULE,
+        "paused": {"confirmed": False},
     }  # fmt: skip
     console().print(table((text, ""), facts_of(recording)))
     console().print(text)

@@ -23,7 +23,7 @@ def test_a_length_is_counted_by_the_service_and_the_instant_of_the_stop_is_print
     assert done.exit_code == 0, done.output
     assert (body["record_for_seconds"], body.get("stop_at")) == (9000, None)
     assert done.stdout == f"{ID}\n", "a script reads the id and nothing else"
-    assert f"{ID} stops 2:30:00 after it begins to record, at about 20" in done.stderr
+    assert f"{ID} stops 2 h 30 min after it begins to record, at about 20" in done.stderr
     said = datetime.strptime(done.stderr.strip()[-23:], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
     assert before + timedelta(seconds=8999) <= said <= datetime.now(UTC) + timedelta(seconds=9000)
 
@@ -60,7 +60,7 @@ def test_a_number_without_a_unit_starts_nothing() -> None:
 FULL = {
     "--app": "demo", "--storage": "archive", "--preset": "lesson", "--size": "1280x720", "--video-fps": "25",
     "--video-bitrate": "2000", "--audio-profile": "2", "--mobile": None, "--max-recording-hour": "4",
-    "--max-video-duration": "60", "--ready-timeout": "20", "--onhold": None, "--no-mp4": None,
+    "--max-video-duration": "60", "--ready-timeout": "20", "--no-sound": None, "--onhold": None, "--no-mp4": None,
     "--rtmp-url": "rtmps://live.example.org/secret", "--label": "lesson=42", "--max-missing-seconds": "2.5",
     "--level": "bytes", "--restart": "on_failure", "--max-restarts": "3", "--start-at": "2030-01-01T10:00:00+01:00",
     "--for": "45m", "--start-within-seconds": "60", "--notify": "crm", "--idempotency-key": "lesson-42",
@@ -79,6 +79,7 @@ def test_record_says_everything_that_the_api_can_be_told() -> None:
     assert (wish["start_at"], wish["record_for_seconds"]) == (1893488400.0, 2700.0)
     assert (wish["video_width"], wish["video_height"], wish["av_file_type"]) == (1280, 720, ["hls"])
     assert (wish["mobile"], wish["onhold"], wish["labels"], wish["notify"]) == (True, True, {"lesson": "42"}, ["crm"])
+    assert wish["sound"] is False
 
 
 def test_what_is_not_typed_is_not_said() -> None:

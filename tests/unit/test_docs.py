@@ -3,19 +3,21 @@ somewhere."""
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import promql_parser
 import pytest
-from click import Context
+from click import Command, Context, Group
 
 from metrics import recordings
 from service.cli import main
 from service.explain.waits import WAITS
 from service.lifecycle.from_notices import EVENTS
+from service.messages import DeliveryError
 from service.recording import BLAME, AttemptState, EndReason, State
-from tests.unit.deploy.doc_pages import anchors_of, first_column, section, without_code
+from tests.unit.deploy.doc_pages import anchors_of, first_column, section, sections_of, without_code
 from tests.unit.deploy.exported_metrics import judge, load_exported, load_series
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +98,51 @@ def test_what_every_attention_waits_for_is_explained() -> None:
     for sentence, advice in WAITS.values():
         named = re.findall(r"docs/(\S+\.md)#(\S+)\.$", advice)
         assert all(anchor in anchors_of(DOCS / page) for page, anchor in named), sentence
+
+
+RUNBOOKS = {anchor: text for anchor, text in sections_of(DOCS / "operations.md").items() if "**Alert" in text}
+
+
+@pytest.mark.parametrize("anchor", RUNBOOKS)
+def test_a_runbook_says_what_the_alert_means_what_to_look_at_and_what_to_do(anchor: str) -> None:
+    text = RUNBOOKS[anchor]
+    parts = [text.index(f"**{part}**") for part in ("Means", "See")]
+    assert parts == sorted(parts)
+    _, _, rest = text.partition("**See** ")
+    commands = re.findall(r"\*\*Look\*\* `([^`]+)`", rest) or re.findall(r"^```sh\n(\w+)", rest, re.MULTILINE)
+    assert commands, "a command to begin with"
+    after = rest.partition("**Look** ")[2] or rest
+    assert len(after.partition("\n\n")[2].strip()) > 80, "what to do"
+
+
+def test_every_command_of_the_runbooks_exists_with_its_options() -> None:
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    lines = re.findall(r"`(pagereel [a-z][^`]*)`", page) + re.findall(r"^(pagereel [^#\n]*)", page, re.MULTILINE)
+    assert len(lines) > 40
+    for line in lines:
+        _check_command(line)
+
+
+def _check_command(line: str) -> None:
+    """The words of a command line lead to a command, and its options are options of that command."""
+    words = shlex.split(line.partition(">")[0])[1:]
+    command: Command | None = main
+    while words[0].startswith("--"):
+        del words[:2]  # an option of the whole, with its value
+    while words and isinstance(command, Group) and not words[0].startswith("-"):
+        command = command.get_command(Context(command), words.pop(0))
+    assert command is not None, line
+    known = {name for one in (main, command) for parameter in one.params for name in parameter.opts}
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in known, line
+
+
+def test_why_a_message_does_not_get_through_is_documented_and_in_the_runbook() -> None:
+    table = section(DOCS / "messages.md", "How a message is delivered").partition("### Why a message")[2]
+    assert sorted(first_column(table)) == sorted(DeliveryError)
+    runbook = section(DOCS / "operations.md", "Messages do not arrive")
+    assert [error for error in DeliveryError if f"`{error}`" not in runbook] == []
 
 
 def test_the_words_are_really_read_off_the_source() -> None:

@@ -52,7 +52,7 @@ def test_two_digits_behind_an_hour_are_minutes_as_on_a_clock(text: str, expected
         ("0", "0 has no unit"),
         ("", "not a length of time"),
         ("10s5", "not a length of time"),
-        ("999999999d", "at most 366d"),
+        ("999999999d", "at most 719h"),
         ("soon", "not a length of time"),
         ("-5m", "not a length of time"),
         ("5m1h", "not a length of time"),

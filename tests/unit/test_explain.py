@@ -11,7 +11,7 @@ import pytest
 from emulator.faults import Fault, kinds
 from metrics import recordings
 from service.explain import UNKNOWN, Certainty, explain
-from service.explain.warned import ABOUT_THE_PAGE, ADVICE
+from service.explain.warned import ABOUT_THE_PAGE, ADVICE, advice_of
 from service.media.findings import RULES
 from service.recording import BLAME, Attention, Blame, EndReason, Recording, State, Watch
 from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
@@ -46,6 +46,15 @@ def test_every_reason_for_which_nothing_was_recorded_is_named_with_its_blame(rea
     assert told.summary.endswith(".")
     assert told.advice[-1] in ".?"
     assert told.proof[0].text == "Agora's event 71 gives the reason for the end (code 5)"
+
+
+def test_a_recording_of_an_asked_length_stopped_after_it_and_nobody_is_blamed() -> None:
+    ended = {"end_reason": EndReason.STOP_AT, "record_for_seconds": 2700.0, "recorded_from_at": 1010.0}
+    told = explain(judged(State.VERIFIED, **ended, stop_at=3710.0), [])
+    assert told.summary.endswith(" It stopped after the length that you asked for (45 min).")
+    assert told.blame is None
+    changed = explain(judged(State.VERIFIED, **ended, stop_at=2000.0), [])
+    assert changed.summary.endswith(" It ended because it reached its stop time (`stop_at`)."), "a caller changed it"
 
 
 def test_a_reason_that_only_fits_is_not_called_certain() -> None:
@@ -119,6 +128,18 @@ def test_a_task_that_was_over_before_its_stop_is_not_said_to_have_been_stopped(
     assert ("2 s before the stop" in told.summary) is (cause == UNKNOWN)
 
 
+@pytest.mark.parametrize(
+    ("paused", "said"), [(60.0, "it was on hold for the whole wanted window (1 min)"), (0.0, "the window is empty")]
+)
+def test_a_recording_of_which_no_time_was_wanted_holds_no_share_of_it(paused: float, said: str) -> None:
+    none = Coverage(Interval(0, paused), 0, 0, paused, 0, 0, 5, None)
+    verified = judged(State.VERIFIED)
+    assert verified.latest_report is not None
+    told = explain(replace(verified, latest_report=replace(verified.latest_report, coverage=none)), [Line("judged")])
+    assert "%" not in told.summary
+    assert f"No time was wanted: {said}" in told.summary.replace("the wanted window is", "the window is")
+
+
 def test_what_agora_told_at_another_time_does_not_explain_a_hole() -> None:
     hole = Finding("gap", Severity.ERROR, "A hole.", interval=Interval(1600.0, 1610.0))
     defective = judged(State.DEFECTIVE)
@@ -160,6 +181,15 @@ def test_what_is_well_and_what_waits_is_said_too() -> None:
     assert explain(cancelled, [Line("stop_requested", source="caller")]).proof[0].source == "caller"
 
 
+@pytest.mark.parametrize("code", ["agora_unavailable", "stop_refused", "refused"])
+def test_refused_credentials_lead_to_their_own_section_whatever_waits(code: str) -> None:
+    """With "nothing at first" somebody waits while nothing can be stopped, and everything that runs is billed."""
+    waiting = Attention(code, "query: unauthorized", 1700.0, None)
+    told = explain(replace(recording(), state=State.RECORDING, attention=waiting), [])
+    assert told.advice.startswith("Act now: Agora refuses the customer ID or its secret")
+    assert told.advice.endswith("docs/operations.md#agora-refuses-the-credentials.")
+
+
 def warned(*codes: str) -> Recording:
     findings = tuple(Finding(code, Severity.WARNING, f"{code} it is.") for code in codes)
     made = judged(State.VERIFIED)
@@ -196,3 +226,15 @@ def test_an_incomplete_recording_says_when_it_is_verified_next_and_until_when() 
     told = explain(waits, [])
     assert "verifies it again at 1970-01-01 00:01:30 UTC, and gives up at 1970-01-02 00:00:00 UTC." in told.summary
     assert "verifies it again" not in explain(replace(waits, state=State.DEFECTIVE), []).summary
+
+
+@pytest.mark.parametrize("code", ["sound_silent", "audio_absent"])
+def test_the_advice_about_silence_says_that_check_page_does_not_listen(code: str) -> None:
+    advice = advice_of([code])
+    assert "check-page" in advice
+    assert "hears" not in advice
+    assert "It does not listen." in advice
+
+
+def test_the_advice_about_silence_names_the_option_of_the_command() -> None:
+    assert "--no-sound" in advice_of(["sound_silent"])

@@ -1,13 +1,17 @@
 """docs/logs.md names every event that is logged, with its fields: no more and no less."""
 
 import ast
+import asyncio
+import json
 import logging
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from aiohttp import web
 
 from service.logs import configure_logs
 from service.settings import Log
@@ -72,3 +76,53 @@ def test_a_traceback_shows_no_values(form: str, capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().err
     assert "OverflowError: 20" in shown
     assert "CANARY-CANARY" not in shown
+
+
+def test_the_command_for_whoever_is_on_call_finds_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The pattern stands in docs/operations.md; a blank more or less, and it finds nothing and calms everybody."""
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r"journalctl .*? \| grep -E '(\"level.*?)'", page)
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    try:
+        configure_logs(Log())
+        logger = structlog.get_logger("test")
+        logger.info("quiet")
+        logger.warning("outside_failed")
+        logger.error("step_failed")
+    finally:
+        root.handlers, root.level = handlers, level
+    log = capsys.readouterr().err
+    found = subprocess.run(["grep", "-E", pattern], input=log, check=True, stdout=subprocess.PIPE, text=True)
+    assert [json.loads(line)["event"] for line in found.stdout.splitlines()] == ["outside_failed", "step_failed"]
+
+
+NO_HTTP = {
+    "long": b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "twice": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "header": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: CANARY\x00\r\n\r\n",
+    "version": b"GET / HTTP/9\r\nHost: CANARY\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+async def test_bytes_that_are_no_http_are_one_plain_line(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """At level `warning` none: nothing is wrong here. A real error of the server keeps its traceback."""
+    configure_logs(Log(level=level))  # type: ignore[arg-type]
+    runner = web.AppRunner(web.Application(), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        for content in NO_HTTP.values():
+            reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+            writer.write(content)
+            assert (await reader.read()).split(maxsplit=2)[1] == b"400"
+            writer.close()
+        logging.getLogger("aiohttp.server").error("Unhandled exception", exc_info=ValueError("ours"))
+    finally:
+        await runner.cleanup()
+        configure_logs(Log())
+    *plain, error = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert "ValueError: ours" in error["exception"]
+    assert {(line["event"], line["level"]) for line in plain} <= {("not_http from 127.0.0.1", "info")}
+    assert len(plain) == (len(NO_HTTP) if level == "info" else 0)

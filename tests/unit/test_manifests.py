@@ -103,7 +103,7 @@ def test_a_manifest_is_checked_and_shown_from_files_alone(tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     assert f"{PROVEN.id} (test): verified, last verification verified" in done.output
     assert "at level content (wanted: bytes), rules 2, coverage None" in done.output
-    assert "3 objects, 15 bytes, 2 with SHA-256, 1 missing" in done.output
+    assert "3 objects, 15 B, 2 with SHA-256, 1 missing" in done.output
     assert json.loads(check(tmp_path, sealed(*HASHED), "--json").output)["predicate"]["state"] == "verified"
 
 
@@ -111,7 +111,7 @@ def test_a_manifest_of_an_earlier_version_is_still_accepted(tmp_path: Path) -> N
     done = check(tmp_path, KEY.sign(json.dumps(OLD).encode(), OLD_PAYLOAD_TYPE).encode())
     assert done.exit_code == 0, done.output
     assert "at level content, rules 1, coverage 1.0" in done.output
-    assert "1 objects, 3 bytes, 0 with SHA-256, 0 missing" in done.output
+    assert "1 objects, 3 B, 0 with SHA-256, 0 missing" in done.output
 
 
 def odd(**changes: Any) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 import asyncio
 import gc
 import socket
+from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from emulator.app import running
 from emulator.settings import Settings
 from service import serving
+from service.settings import Api, Callbacks
 
 
 async def knock(address: tuple[str, int]) -> list[socket.socket]:
@@ -27,8 +30,48 @@ async def knock(address: tuple[str, int]) -> list[socket.socket]:
     ("host", "origin"),
     [("127.0.0.1", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080"), ("::", "http://[::]:8080")],
 )
-def test_the_start_line_holds_a_url_that_can_be_opened(host: str, origin: str) -> None:
+def test_an_ipv6_address_stands_in_brackets(host: str, origin: str) -> None:
     assert serving.origin_of(host, 8080) == origin
+
+
+HOSTS = [
+    "127.0.0.1",
+    "127.0.0.2",
+    "localhost",
+    "0.0.0.0",
+    "::1",
+    "::",
+    "0:0:0:0:0:0:0:1",
+    "0000:0000:0000:0000:0000:0000:0000:0001",
+    "::0.0.0.1",
+    "0::1",
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_the_url_of_the_start_line_can_be_opened(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr(serving, "ASK_SECONDS", 0)
+    app = web.Application()
+    app.router.add_get("/", _here)
+    for where in (Api(host=host, port=0), Callbacks(host=host, port=0)):
+        async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
+            line = await serving._listen(stack, "api", app, where)
+            name, _, url = line.partition(" listening on ")
+            assert name == "api"
+            async with http.get(url, headers={"Connection": "close"}) as answer:
+                assert await answer.text() == "here"
+
+
+async def _here(_: web.Request) -> web.Response:
+    return web.Response(text="here")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+async def test_the_url_of_the_emulators_start_line_can_be_opened(host: str) -> None:
+    app = {"app_id": "a", "customer_id": "c", "customer_secret": "s"}
+    settings = Settings.model_validate({"apps": [app], "host": host, "port": 0, "engine": "loop"})
+    async with running(settings) as url, aiohttp.ClientSession() as http, http.get(url) as answer:
+        assert answer.status == 404
 
 
 async def test_the_service_answers_all_that_it_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

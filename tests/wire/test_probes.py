@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from service.buckets.s3 import S3Bucket
 from service.errors import Unavailable
@@ -28,19 +30,23 @@ def settings(**changes: Any) -> Settings:
     store |= {"write": KEYS, "read": KEYS, "level": "structure"}
     app = {"app_id": "a", "customer_id": "c", "customer_secret": "CANARY", "setup": True}
     app["base_urls"] = [f"http://127.0.0.1:{closed_port()}"]
-    given = {"deployment": "test", "apps": {"main": app}, "storage": {"first": store, "second": store}}
+    listen = {"api": {"port": 0}, "callbacks": {"host": "127.0.0.1", "port": 0}}
+    given = {"deployment": "test", **listen, "apps": {"main": app}, "storage": {"first": store, "second": store}}
     return Settings.model_validate(given | changes)
 
 
 async def tried(tmp_path: Path, given: Settings) -> dict[str, str | None]:
+    (tmp_path / "x.db").touch()
     return {one.what: one.problem async for one in probe(given, f"sqlite:///{tmp_path}/x.db")}
 
 
 async def test_whatever_is_away_is_named_and_the_rest_is_tried(tmp_path: Path) -> None:
     given = settings()
     found = await tried(tmp_path, given)
-    assert len(found) == 6
+    assert len(found) == 8
     assert found.pop("database") is None
+    for name in ("api", "callbacks"):
+        assert found.pop(f"listener {name}") is None
     for what, problem in found.items():
         assert problem is not None, what
         assert problem.startswith("cannot connect to 127.0.0.1:"), problem
@@ -49,10 +55,65 @@ async def test_whatever_is_away_is_named_and_the_rest_is_tried(tmp_path: Path) -
 
 @pytest.mark.parametrize(("place", "said"), [("none/x.db", "does not exist: create it"), ("", "is a folder")])
 async def test_a_place_where_no_database_can_be_is_named(tmp_path: Path, place: str, said: str) -> None:
-    given = Settings.model_validate({"deployment": "test"})
-    (found,) = [one async for one in probe(given, f"sqlite:///{tmp_path}/{place}")]
+    given = settings(apps={}, storage={})
+    (found, *_) = [one async for one in probe(given, f"sqlite:///{tmp_path}/{place}")]
     assert found.problem is not None
     assert said in found.problem
+
+
+async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    (found, *_) = [one async for one in probe(settings(apps={}, storage={}), f"sqlite:///{tmp_path}/x.db")]
+    assert found.problem is None
+    assert "does not exist yet: `pagereel serve` creates it" in found.what
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "the connection was closed without an answer"),
+        (b"SSH-2.0-x\r\n", "the answer is no valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "the answer broke off"),
+        (None, "the connection broke: Connection reset by peer"),
+    ],
+    ids=["nothing", "no-http", "half", "reset"],
+)
+async def test_a_connection_that_breaks_is_told_in_words_and_not_by_the_name_of_a_class(
+    tmp_path: Path, answer: bytes | None, said: str
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is None:
+            opened = writer.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        place = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        given = settings(storage={})
+        app = given.apps["main"].model_copy(update={"base_urls": (place,)})
+        found = await tried(tmp_path, given.model_copy(update={"apps": {"main": app}}))
+    assert (found["Agora, app main: credentials and app ID"] or "").endswith(said)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(104, "x"), aiohttp.ClientOSError()),
+        *(aiohttp.ClientPayloadError("x"), aiohttp.ClientConnectionError(), aiohttp.ServerTimeoutError()),
+        *(ConnectionResetError(), BrokenPipeError(32, "x"), TimeoutError(), OSError(), OSError(28, "x")),
+        asyncio.IncompleteReadError(b"", 5),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_reason_has_the_name_of_a_class(error: Exception) -> None:
+    reason = reason_of(error)
+    assert type(error).__name__ not in reason
+    assert "Errno" not in reason
+    assert " " in reason
 
 
 async def test_a_name_that_does_not_resolve_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,13 +137,85 @@ async def test_an_error_that_nobody_expected_is_one_failed_line(
 
     monkeypatch.setattr(S3Bucket, "probe_write", fail)
     found = await tried(tmp_path, settings())
-    assert len(found) == 6, "the others are tried"
+    assert len(found) == 8, "the others are tried"
     for name in ("first", "second"):
         problem = found[f"storage {name}: write keys may write"]
         assert problem is not None
         assert error.__name__ in problem
         assert "please report it" in problem
         assert "CANARY" not in problem
+
+
+async def endpoint_tried(tmp_path: Path, url: str) -> str | None:
+    """The problem of a lone endpoint at `url`, which has a key in it."""
+    rules = {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]}
+    hook = {"url": f"{url}/CANARY?key=CANARY", "secrets": ["whsec_" + "AAAA" * 8], "timeout_seconds": 1}
+    given = settings(apps={}, storage={}, endpoints={"crm": hook}, urls=rules)
+    found = await tried(tmp_path, given)
+    assert len(found) == 4
+    problem = found["endpoint crm: answers a HEAD request"]
+    assert "CANARY" not in (problem or "")
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(200, None), (302, None), (401, None), (404, None), (405, None), (500, None), (501, None), (503, "HTTP 503")],
+)
+async def test_an_endpoint_is_asked_for_nothing_that_a_receiver_takes_for_a_message(
+    tmp_path: Path, aiohttp_server: Any, status: int, said: str | None
+) -> None:
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.method, await request.read(), [name for name in request.headers if "webhook" in name]))
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    server = await aiohttp_server(app)
+    problem = await endpoint_tried(tmp_path, f"http://127.0.0.1:{server.port}")
+    assert (said is None) is (problem is None)
+    assert said is None or said in (problem or "")
+    assert asked == [("HEAD", b"", [])]
+
+
+async def test_an_endpoint_that_cannot_be_reached_is_a_line_with_the_reason(tmp_path: Path) -> None:
+    port = closed_port()
+    assert await endpoint_tried(tmp_path, f"http://127.0.0.1:{port}") == (
+        f"cannot connect to 127.0.0.1:{port}: Connection refused"
+    )
+
+
+async def test_an_endpoint_at_a_private_address_is_not_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(*_: Any, **__: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", 443))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    problem = await endpoint_tried(tmp_path, "https://crm.example.org")
+    assert problem is not None
+    assert problem.startswith("forbidden_address: docs/messages.md#")
+
+
+@pytest.mark.parametrize(("answer", "said"), [(b"", "no_answer"), (b"SSH-2.0-x\r\n", "bad_answer"), (None, "timeout")])
+async def test_an_endpoint_that_is_no_http_server_is_named(tmp_path: Path, answer: bytes | None, said: str) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is None:
+            await reader.read()
+        writer.write(answer or b"")
+        writer.close()
+        await writer.wait_closed()
+        done.set()
+
+    done = asyncio.Event()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        problem = await endpoint_tried(tmp_path, f"http://127.0.0.1:{port}")
+        await done.wait()
+    assert problem is not None
+    assert said in problem
 
 
 def test_a_reason_is_found_behind_the_errors_that_stand_for_it() -> None:

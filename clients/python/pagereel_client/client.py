@@ -5,20 +5,15 @@ here decides anything about a recording; the service does.
 """
 
 import asyncio
-import json
-import os
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Final, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
-import aiohttp
-
-from pagereel_client.decoding import decode
-from pagereel_client.errors import BadAnswer, WaitedTooLong
+from pagereel_client.arguments import checked_wishes, labelled, listed, moment, number, text
+from pagereel_client.calls import PAGE, Calls
+from pagereel_client.errors import WaitedTooLong
 from pagereel_client.models import (
     Action,
     Counts,
@@ -35,14 +30,10 @@ from pagereel_client.models import (
     Usage,
     WholeReport,
 )
-from pagereel_client.transport import Patience, Query, Transport
+from pagereel_client.transport import Query
 from pagereel_client.words import TERMINAL, Level, State
 
-T = TypeVar("T")
-
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
 LONGEST_WAIT_SECONDS: Final = 60
-PAGE: Final = 200
 
 
 class Wishes(TypedDict, total=False):
@@ -61,7 +52,7 @@ class Wishes(TypedDict, total=False):
     max_video_duration: int
     ready_timeout: int
     onhold: bool
-    av_file_type: list[str]
+    av_file_type: list[Literal["hls", "mp4"]]
     rtmp_url: str
     labels: dict[str, str]
     max_missing_seconds: float
@@ -71,52 +62,18 @@ class Wishes(TypedDict, total=False):
     start_at: datetime
     stop_at: datetime
     record_for_seconds: float
+    sound: bool
     start_within_seconds: float
     notify: list[str]
 
 
-class Client:
+class Client(Calls):
     """One service, called with one token. To be used with `async with`, or closed.
 
-    `http`: a session of the caller's own, which stays open. Raises `ValueError` for what can be no token.
+    `http`: a session of the caller's own, which stays open. Raises `ConfigurationError`, a `ValueError`, for what can
+    be no token or no URL. Arguments of a wrong kind are a `TypeError` or `ValueError` that names them. A client can be
+    made anywhere; it belongs to the event loop of its first call.
     """
-
-    def __init__(
-        self, url: str, token: str, *, http: aiohttp.ClientSession | None = None, patience: Patience | None = None
-    ) -> None:
-        if not token or not token.isascii() or not token.isprintable():
-            raise ValueError("this is no token")
-        self._own = None if http else aiohttp.ClientSession()
-        session = http or self._own
-        assert session is not None
-        self._transport = Transport(url.rstrip("/"), session, token, patience or Patience())
-
-    @classmethod
-    def from_environment(cls, *, patience: Patience | None = None) -> Self:
-        """As the command line: `PAGEREEL_URL`, and `PAGEREEL_TOKEN_FILE` or `PAGEREEL_TOKEN`."""
-        return cls(*cls.read_environment(), patience=patience)
-
-    @staticmethod
-    def read_environment() -> tuple[str, str]:
-        """URL and token, as `from_environment` takes them. Raises `ValueError` where there is no token."""
-        file = os.environ.get("PAGEREEL_TOKEN_FILE")
-        if not file and not os.environ.get("PAGEREEL_TOKEN"):
-            raise ValueError("a token is needed: set PAGEREEL_TOKEN or PAGEREEL_TOKEN_FILE")
-        token = Path(file).read_text(encoding="utf-8") if file else os.environ.get("PAGEREEL_TOKEN", "")
-        return os.environ.get("PAGEREEL_URL", DEFAULT_URL), token.strip()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the session, unless it is the caller's."""
-        if self._own is not None:
-            await self._own.close()
 
     # --- recordings ---
 
@@ -129,6 +86,10 @@ class Client:
         does not live so long. Raises `WaitedTooLong` when there is no verdict `patience_seconds` after the planned end
         (None: wait however long it takes).
         """
+        number("for_seconds", for_seconds, positive=True)
+        if patience_seconds is not None:
+            number("patience_seconds", patience_seconds)
+        checked_wishes(wishes)
         ends_at = (wishes.get("start_at") or datetime.now(UTC)) + timedelta(seconds=for_seconds)
         wishes["record_for_seconds"] = for_seconds
         recording = await self.start(url, **wishes)
@@ -145,7 +106,10 @@ class Client:
         The call is repeated under one key, so it never makes two. A caller who may die and ask again gives its own
         `idempotency_key`, such as the id of its lesson.
         """
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        text("url", url)
+        checked_wishes(wishes)
+        number("wait_seconds", wait_seconds)
+        headers = {"Idempotency-Key": uuid.uuid4().hex if idempotency_key is None else idempotency_key}
         if wait_seconds:
             headers["Prefer"] = f"wait={wait_seconds}"
         body = {"url": url, **wishes}
@@ -162,11 +126,15 @@ class Client:
         every_seconds: float = 2,
     ) -> Recording:
         """The recording once it is in one of `states`, or in a state that never changes. Raises `WaitedTooLong`."""
+        wanted = listed("states", states)
+        number("every_seconds", every_seconds)
+        if seconds is not None:
+            number("seconds", seconds)
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:
             recording = await self.read(recording_id)
-            if recording.state in states or recording.state in TERMINAL:
+            if recording.state in wanted or recording.state in TERMINAL:
                 return recording
             passed = loop.time() - began
             if seconds is not None and passed >= seconds:
@@ -191,8 +159,8 @@ class Client:
     ) -> AsyncIterator[Recording]:
         """Recordings, newest first; all conditions must hold. `planned`: whether it waits for its start (then the next
         start comes first); `warned`: whether its newest report has warnings."""
-        pairs = [f"{name}:{value}" for name, value in (labels or {}).items()]
-        query: Query = {"state": list(states), "app": app, "label": pairs, "from": from_at, "to": to_at}
+        pairs = [f"{name}:{value}" for name, value in labelled("labels", labels or {}).items()]
+        query: Query = {"state": listed("states", states), "app": app, "label": pairs, "from": from_at, "to": to_at}
         return self._items(Recording, "/v1/recordings", {**query, "planned": planned, "warned": warned}, limit)
 
     async def counts(self) -> Counts:
@@ -203,7 +171,10 @@ class Client:
         self, recording_id: str, *, stop_at: datetime | None = None, labels: Mapping[str, str] | None = None
     ) -> Recording:
         """Change when it stops, or all its labels."""
-        given = {"stop_at": stop_at, "labels": None if labels is None else dict(labels)}
+        given = {
+            "stop_at": None if stop_at is None else moment("stop_at", stop_at),
+            "labels": None if labels is None else labelled("labels", labels),
+        }
         body = {name: value for name, value in given.items() if value is not None}
         return await self._json(Recording, "PATCH", _one(recording_id), body=body)
 
@@ -284,6 +255,7 @@ class Client:
 
     async def events_page(self, after: str | None = None, *, limit: int = PAGE, wait_seconds: int = 0) -> EventPage:
         """Events behind `after`; where there is none yet, wait so long for one."""
+        number("wait_seconds", wait_seconds)
         query: Query = {"after": after, "limit": limit, "wait": wait_seconds}
         return await self._json(EventPage, "GET", "/v1/events", query=query, wait_seconds=wait_seconds)
 
@@ -295,7 +267,7 @@ class Client:
 
     async def redrive(self, *, endpoint: str | None = None, messages: Collection[str] | None = None) -> int:
         """Try dead deliveries again: all, those of an endpoint, or the named; how many that are. Scope `operate`."""
-        given = {"endpoint": endpoint, "messages": None if messages is None else list(messages)}
+        given = {"endpoint": endpoint, "messages": None if messages is None else listed("messages", messages)}
         body = {name: value for name, value in given.items() if value is not None}
         return (await self._json(Redriven, "POST", "/v1/messages/redrive", body=body, repeatable=False)).redriven
 
@@ -305,7 +277,7 @@ class Client:
 
     async def enable_endpoint(self, name: str) -> Endpoint:
         """Send what waits for an endpoint that was gone or failing. Scope `operate`."""
-        path = f"/v1/endpoints/{quote(name, safe='')}/enable"
+        path = f"/v1/endpoints/{quote(text('name', name), safe='')}/enable"
         return await self._json(Endpoint, "POST", path, repeatable=False)
 
     async def usage(self, month: str | None = None) -> Usage:
@@ -376,47 +348,6 @@ class Client:
         """The API's documentation, an HTML page."""
         return (await self._read("/docs")).decode(errors="replace")
 
-    # --- calls ---
-
-    async def _json(
-        self,
-        kind: type[T],
-        method: str,
-        path: str,
-        *,
-        query: Query | None = None,
-        body: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool = True,
-        wait_seconds: float = 0,
-    ) -> T:
-        content = await self._transport.call(
-            method, path, query=query, body=body, headers=headers, repeatable=repeatable, wait_seconds=wait_seconds
-        )
-        try:
-            return decode(kind, json.loads(content))
-        except (ValueError, RecursionError) as error:
-            raise BadAnswer(f"{method} {path}: {error}") from None
-
-    async def _read(self, path: str, query: Query | None = None) -> bytes:
-        return await self._transport.call("GET", path, query=query, repeatable=True)
-
-    async def _items(self, kind: type[T], path: str, query: Query, limit: int | None) -> AsyncIterator[T]:
-        cursor, left = None, limit
-        while left is None or left > 0:
-            asked = {**query, "cursor": cursor, "limit": PAGE if left is None else min(PAGE, left)}
-            page = await self._json(dict[str, Any], "GET", path, query=asked)
-            try:
-                found = decode(tuple[kind, ...], page.get("items"))  # type: ignore[valid-type]
-            except ValueError as error:
-                raise BadAnswer(f"GET {path}: {error}") from None
-            for item in found:
-                yield item
-            left = None if left is None else left - len(found)
-            cursor = page.get("next")
-            if cursor is None or not found:  # a list that goes on has something on each page
-                return
-
 
 def _one(recording_id: str) -> str:
-    return f"/v1/recordings/{quote(recording_id, safe='')}"
+    return f"/v1/recordings/{quote(text('recording_id', recording_id), safe='')}"

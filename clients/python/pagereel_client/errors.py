@@ -18,6 +18,10 @@ class PagereelError(Exception):
     """Whatever this package raises."""
 
 
+class ConfigurationError(PagereelError, ValueError):
+    """The client cannot be made: its URL or its token is missing, or cannot be one. The text says where it is from."""
+
+
 class Unreachable(PagereelError):
     """Nobody was reached: nothing happened there."""
 
@@ -71,8 +75,11 @@ class Problem(PagereelError):
     code: ClassVar[str] = ""
 
     def __init__(self, document: ProblemDocument, retry_after_seconds: float | None = None) -> None:
-        wrong = "".join(f"; {each.pointer or 'the request'}: {each.message}" for each in document.errors or ())
-        super().__init__(f"{document.status} {document.code}: {document.detail}{wrong} ({document.request_id})")
+        # The detail names the first wrong fields; only those that it leaves out are added.
+        told = document.detail
+        left_out = [each for each in document.errors or () if each.pointer not in told or each.message not in told]
+        told = "; ".join((told, *(f"{each.pointer or 'the request'}: {each.message}" for each in left_out)))
+        super().__init__(f"{document.status} {document.code}: {told} ({document.request_id})")
         self.document = document
         self.retry_after_seconds = retry_after_seconds
 
@@ -178,12 +185,12 @@ PROBLEMS: dict[str, type[Problem]] = {kind.code: kind for kind in Problem.__subc
 """Exception by `code`."""
 
 
-def problem_of(status: int, body: Any, retry_after_seconds: float | None) -> PagereelError:
-    """The exception for an answer of 400 and above."""
+def problem_of(status: int, body: Any, retry_after_seconds: float | None, place: str) -> PagereelError:
+    """The exception for an answer of 400 and above. `place`: who answered, for an answer that is not of the service."""
     try:
         document = decode(ProblemDocument, body)
     except ValueError:
         # A 502 or 504 is said by something in between, which cannot know what became of the request.
         kind = UnknownOutcome if status >= SERVER_ERRORS else BadAnswer
-        return kind(f"HTTP {status}, and not as Pagereel says it")
+        return kind(f"{place} answered with HTTP {status}, and the answer is not one of Pagereel")
     return PROBLEMS.get(document.code, Problem)(document, retry_after_seconds)

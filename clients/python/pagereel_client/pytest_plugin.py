@@ -53,7 +53,7 @@ def agora_settings() -> dict[str, Any]:
 def agora_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     """A real S3 server with a bucket, of vendor 11, for what the emulator records."""
     log = tmp_path_factory.mktemp("agora") / "s3.log"
-    with _started("emulator.cli", "s3", "--bucket", BUCKET, ready=_JSON, log=log) as line:
+    with _started("emulator", "s3", "--bucket", BUCKET, ready=_JSON, log=log) as line:
         said = json.loads(line)
         yield Bucket(said["endpoint"], BUCKET, said["access_key"], said["secret_key"])
 
@@ -70,7 +70,7 @@ def agora_process(
     settings = {**usual, **agora_settings, "apps": [{**app, "callbacks": agora_callbacks}]}
     (folder / "emulator.toml").write_text(_toml(settings), encoding="utf-8")
     words = ("serve", "--config", str(folder / "emulator.toml"))
-    with _started("emulator.cli", *words, ready=_LISTENING, log=folder / "emulator.log") as url:
+    with _started("emulator", *words, ready=_LISTENING, log=folder / "emulator.log") as url:
         yield Emulator(url)
 
 
@@ -85,7 +85,7 @@ def agora(request: pytest.FixtureRequest, agora_process: Emulator) -> Iterator[E
 def pagereel_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The Pagereel of the session. Tests take `pagereel`."""
     log = tmp_path_factory.mktemp("pagereel") / "sandbox.log"
-    with _started("service.cli", "sandbox", "--json", "--port", "0", ready=_JSON, log=log) as line:
+    with _started("service", "sandbox", "--json", "--port", "0", ready=_JSON, log=log) as line:
         said = json.loads(line)
         yield Sandbox(said["api"], said["token"], Emulator(said["emulator"]))
 

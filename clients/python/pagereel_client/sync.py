@@ -39,15 +39,19 @@ def _items(
     @functools.wraps(method)
     def called(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         runner = self._runner()
-        items = method(runner.client, *args, **kwargs)
-        while True:
-            try:
-                item = runner.run(_next(items))
-            except StopAsyncIteration:
-                return
-            yield item
+        # Not in a generator: a wrong argument is an error of the call, not of the loop over its items.
+        return _each(runner, method(runner.client, *args, **kwargs))
 
     return called
+
+
+def _each(runner: "_Runner", items: AsyncIterator[T]) -> Iterator[T]:
+    while True:
+        try:
+            item = runner.run(_next(items))
+        except StopAsyncIteration:
+            return
+        yield item
 
 
 async def _next(items: AsyncIterator[T]) -> T:
@@ -99,7 +103,8 @@ async def _made(make: Callable[[], Client]) -> Client:
 class SyncClient:
     """One service, called with one token. To be used with `with`, or closed.
 
-    Raises `ValueError` for what can be no token. Every method is that of `Client` and raises the same.
+    Raises `ConfigurationError`, a `ValueError`, for what can be no token or no URL. Every method is that of `Client`
+    and raises the same.
     """
 
     def __init__(self, url: str, token: str, *, patience: Patience | None = None) -> None:

@@ -6,19 +6,27 @@ was sent and not answered is `UnknownOutcome`, never a second try.
 
 import asyncio
 import json
+import logging
+import os
 import random
+import socket
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
+from pagereel_client.arguments import number
 from pagereel_client.errors import (
     BadAnswer,
+    ConfigurationError,
     InternalProblem,
     Limited,
     PagereelError,
+    Problem,
     Unavailable,
     UnknownOutcome,
     Unreachable,
@@ -27,13 +35,19 @@ from pagereel_client.errors import (
 
 REDIRECTS: Final = range(300, 400)
 ERRORS: Final = 400
+API_PATH: Final = "/v1"
 
 Query = Mapping[str, str | int | bool | datetime | list[str] | None]
 
 
+_log: Final = logging.getLogger("pagereel_client")
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """`call_seconds`: for one try, beyond what the service was asked to wait. `total_seconds`: for all tries of a call.
+    """`call_seconds`: for one try, beyond what the service was asked to wait; `connect_seconds`: for its connection.
+    `total_seconds`: for all tries of a call. `first_seconds`: in its place while the service has never answered this
+    client, so that a wrong URL is an error soon, and a restart of the service is none.
 
     Between tries: `first_pause_seconds`, then twice as long each time, a third more or less; `Retry-After` where the
     service says so.
@@ -43,16 +57,77 @@ class Patience:
     total_seconds: float = 90
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 15
+    connect_seconds: float = 5
+    first_seconds: float = 10
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            number(each.name, getattr(self, each.name))
 
 
-@dataclass(frozen=True, slots=True)
+def checked_url(url: str) -> str:
+    """The service's URL without its last slash, and without the `/v1` that the paths of the API begin with. Raises
+    `ConfigurationError`, which does not repeat the URL, for none."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except (ValueError, AttributeError, TypeError):
+        usable = False
+    if not usable:
+        raise ConfigurationError("the service's URL needs http:// or https:// and a host")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError("the service's URL takes neither a user nor a query: the token says who calls")
+    return url.rstrip("/").removesuffix(API_PATH).rstrip("/")
+
+
+def checked_token(token: str) -> str:
+    """The token. Raises `ConfigurationError`, which does not repeat it, for what can be none."""
+    if not token:
+        raise ConfigurationError("the token is empty")
+    if not isinstance(token, str):
+        raise ConfigurationError(f"the token must be a string, not {type(token).__name__}")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError("the token has a line break, a blank or another character that no token has")
+    return token
+
+
+@dataclass(slots=True)
 class Transport:
-    """Calls one service with one token, which is in no repr and no error."""
+    """Calls one service with one token, which is in no repr and no error. `answered`: whether it ever has.
+
+    `given`: a session of the caller's; without it the first call makes one, in the loop that runs then.
+    """
 
     url: str
-    http: aiohttp.ClientSession = field(repr=False)
     token: str = field(repr=False)
+    given: aiohttp.ClientSession | None = field(repr=False)
     patience: Patience
+    answered: bool = field(default=False, init=False)
+    closed: bool = field(default=False, init=False)
+    _own: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session of the running loop. Raises `RuntimeError` in another loop, and once it is closed."""
+        if self.given is not None:
+            return self.given
+        if self.closed:
+            raise RuntimeError("this client is closed: make a new one")
+        loop = asyncio.get_running_loop()
+        if self._own is None:
+            self._own, self._loop = aiohttp.ClientSession(), loop
+        if self._loop is not loop:
+            raise RuntimeError(
+                "this client has been used in another event loop (another asyncio.run): make a client in each, or use "
+                "SyncClient"
+            )
+        return self._own
+
+    async def close(self) -> None:
+        """Close the session, unless it is the caller's."""
+        self.closed = True
+        if self._own is not None:
+            await self._own.close()
 
     async def call(
         self,
@@ -67,7 +142,7 @@ class Transport:
     ) -> bytes:
         """The body of a success. `repeatable`: doing it twice is as good as once."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.patience.total_seconds + wait_seconds
+        began = loop.time()
         sent = {
             "params": _texts(query or {}),
             "data": None if body is None else json.dumps(body, default=_text),
@@ -76,7 +151,9 @@ class Transport:
                 **({} if body is None else {"Content-Type": "application/json"}),
                 **(headers or {}),
             },
-            "timeout": aiohttp.ClientTimeout(total=self.patience.call_seconds + wait_seconds),
+            "timeout": aiohttp.ClientTimeout(
+                total=self.patience.call_seconds + wait_seconds, connect=self.patience.connect_seconds
+            ),
         }
         pause = self.patience.first_pause_seconds
         while True:
@@ -84,29 +161,56 @@ class Transport:
                 return await self._try(method, path, sent)
             except PagereelError as error:
                 seconds = _pause(error, repeatable, pause)
-                if seconds is None or loop.time() + seconds >= until:
+                left = began + self._patience_seconds(wait_seconds) - loop.time()
+                if seconds is None or seconds >= left:
                     raise
+                _log.warning("%s; trying again for %.0f s", error, left)
             await asyncio.sleep(seconds)
             pause = min(pause * 2, self.patience.longest_pause_seconds)
 
+    def _patience_seconds(self, wait_seconds: float) -> float:
+        patience = self.patience
+        if self.answered:
+            return patience.total_seconds + wait_seconds
+        return min(patience.first_seconds, patience.total_seconds)
+
     async def _try(self, method: str, path: str, sent: dict[str, Any]) -> bytes:
+        place, http = urlsplit(self.url)._replace(path="").geturl(), self.session()
         try:
             # A redirect would carry the token to whoever is named there.
-            async with self.http.request(method, self.url + path, allow_redirects=False, **sent) as response:
+            async with http.request(method, self.url + path, allow_redirects=False, **sent) as response:
                 content = await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreachable(f"{self.url} cannot be reached") from error
+        except aiohttp.ConnectionTimeoutError as error:
+            seconds = sent["timeout"].connect
+            raise Unreachable(f"{place} cannot be reached: no connection within {seconds:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(f"{place} cannot be reached: {_cause(error)}") from error
         except aiohttp.InvalidURL as error:
-            raise Unreachable(f"{self.url} is no URL") from error
+            raise Unreachable(f"{place} is no URL") from error
         except TimeoutError as error:
-            raise UnknownOutcome(f"{method} {path}: no answer in time") from error
+            seconds = sent["timeout"].total
+            raise UnknownOutcome(f"{place}: {method} {path}: no answer within {seconds:g} s") from error
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise UnknownOutcome(f"{method} {path}: the connection broke") from error
+            why = str(error) or type(error).__name__
+            raise UnknownOutcome(f"{place}: {method} {path}: the connection broke ({why})") from error
         if response.status in REDIRECTS:
-            raise BadAnswer(f"{self.url} leads elsewhere (HTTP {response.status})")
+            raise BadAnswer(f"{place} leads elsewhere (HTTP {response.status})")
         if response.status >= ERRORS:
-            raise problem_of(response.status, _json(content), _seconds(response.headers.get("Retry-After")))
+            refusal = problem_of(response.status, _json(content), _seconds(response.headers.get("Retry-After")), place)
+            self.answered |= isinstance(refusal, Problem)  # a proxy in front of the service is not the service
+            raise refusal
+        self.answered = True
         return content
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> str:
+    """Why there is no connection, as the system says it."""
+    inner = error.os_error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return inner.verify_message
+    if isinstance(inner, socket.gaierror) or not inner.errno or inner.errno < 0:
+        return inner.strerror or str(inner) or type(inner).__name__
+    return os.strerror(inner.errno)
 
 
 def _pause(error: PagereelError, repeatable: bool, pause: float) -> float | None:

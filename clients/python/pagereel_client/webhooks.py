@@ -61,9 +61,13 @@ def read_webhook(
 ) -> tuple[str, Message]:
     """Id and message of a webhook that is Pagereel's. `body`: the bytes as they came, before anybody parses them.
 
-    `secrets`: `whsec_…`, or several while one is being changed. `now`: Unix seconds. Raises `BadSignature`, and
-    `ValueError` for a secret that is none.
+    `secrets`: `whsec_…`, or several while one is being changed. `now`: Unix seconds. Raises `BadSignature`,
+    `ValueError` for a secret that is none or where none is given, and `TypeError` for a body that is not bytes.
     """
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(f"body must be the bytes as they came, not {type(body).__name__}")
+    if not secrets:
+        raise ValueError("no secret is given, so no signature can be checked")
     given = {name.lower(): value for name, value in headers.items()}
     try:
         identity, stamp, signatures = (given[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
@@ -71,7 +75,7 @@ def read_webhook(
         raise BadSignature(f"the header {error.args[0]} is missing") from None
     keys = [_key(each) for each in ([secrets] if isinstance(secrets, str) else secrets)]
     _check_age(stamp, time.time() if now is None else now, tolerance_seconds)
-    signed = f"{identity}.{stamp}.".encode("utf-8", "surrogatepass") + body
+    signed = f"{identity}.{stamp}.".encode("utf-8", "surrogatepass") + bytes(body)
     offered = [each.removeprefix("v1,") for each in signatures.split() if each.startswith("v1,")]
     expected = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in keys]
     if not any(

@@ -21,6 +21,19 @@
     }
     while (here) { const gone = here; here = here.nextSibling; gone.remove(); }
   };
+  // A place in a film: without this script the link opens the film there.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-film]");
+    const film = link && document.getElementById(link.dataset.film);
+    if (!film || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const folded = film.closest("details");
+    if (folded) folded.open = true;
+    film.currentTime = Number(link.dataset.seconds);
+    film.scrollIntoView({ block: "center" });
+    film.focus({ preventScroll: true });
+    film.play().catch(() => {});  // the browser may want a click on the film itself
+  });
   const look = async () => {
     if (document.hidden) return;
     try {

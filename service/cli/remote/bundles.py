@@ -17,6 +17,7 @@ from service.lifecycle.observations import Entry, Wait
 from service.lifecycle.replay import Decision
 from service.operations.replaying import BundleError, decide
 from service.recording import Recording
+from service.wording import size
 
 _File = click.Path(dir_okay=False, path_type=Path)
 
@@ -52,7 +53,7 @@ def support_bundle_command(
         if as_json:
             show_json({"file": str(target), "bytes": len(content)})
         else:
-            say(f"{target}: {len(content)} bytes")
+            say(f"{target}: {size(len(content))}")
 
     speak(url, token_file, fetch)
 

@@ -5,9 +5,12 @@ from typing import Final
 
 import click
 
+from service.wording import length, size
+
 _UNITS: Final = "dhms"
 _SECONDS_OF_UNITS: Final = (86400, 3600, 60, 1)
-_LONGEST_SECONDS: Final = 366 * 86400
+_LONGEST_SECONDS: Final = 719 * 3600
+"""The longest recording that Agora allows."""
 _NUMBER: Final = r"(\d{1,9}(?:\.\d{1,9})?)"
 _PARTS: Final = re.compile(
     rf"(?:{_NUMBER}d(?:ays?)?)?(?:{_NUMBER}h(?:ours?)?)?(?:{_NUMBER}m(?:in(?:utes?)?)?)?(?:{_NUMBER}s(?:ec(?:onds?)?)?)?",
@@ -19,7 +22,7 @@ _BARE: Final = re.compile(r"(.*?)([\d.]+)", re.ASCII)
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, more than 0 and at most those of a leap year. A number without a unit is refused, since it may mean
+    """Seconds, more than 0 and at most Agora's longest recording. A number without a unit is refused, since it may mean
     minutes or seconds."""
 
     name = "duration"
@@ -35,7 +38,7 @@ class Duration(click.ParamType[float]):
             self.fail(_refusal(str(value), text), param, context)
         seconds = sum(size * float(part or 0) for size, part in zip(_SECONDS_OF_UNITS, match.groups(), strict=True))
         if not 0 < seconds <= _LONGEST_SECONDS:
-            self.fail(f"{value!r} must be longer than 0 and at most 366d", param, context)
+            self.fail(f"{value!r} must be longer than 0 and at most 719h", param, context)
         return seconds
 
 
@@ -49,20 +52,10 @@ def _refusal(given: str, text: str) -> str:
 
 
 def in_words(seconds: float | None) -> str:
-    """`1:02:03`, or `4:05` below an hour; `-` for None."""
-    if seconds is None:
-        return "-"
-    whole = int(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    """A length as the console shows it too; `-` for None."""
+    return "-" if seconds is None else length(seconds)
 
 
-def size_in_words(size: float | None) -> str:
-    """Bytes in the largest unit that leaves a number above one."""
-    if size is None:
-        return "-"
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
+def size_in_words(count: float | None) -> str:
+    """A size as the console shows it too; `-` for None."""
+    return "-" if count is None else size(count)

@@ -1,13 +1,29 @@
 """Commands about what was asked, what came in and what went out: actions, events, notices, messages, endpoints."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
 import click
 
 from service.cli.output import json_option, say, show_json
 from service.cli.remote.ids import message_of
-from service.cli.remote.session import Service, remote
+from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import console, print_table, when
 
 WAIT_SECONDS = 30
+_NOT_FOUND = 404
+
+
+@contextmanager
+def _named(typed: str) -> Iterator[None]:
+    """Name what was typed where there is no such thing: it may be one of several."""
+    try:
+        yield
+    except CallError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise CallError(f"{typed}: {error}", error.status) from None
 
 
 @click.command("events")
@@ -48,7 +64,7 @@ async def actions_command(service: Service, limit: int, as_json: bool) -> None:
         show_json(found)
         return
     rows = ((when(each["at"]), each["action"], each["subject"], each["token_id"]) for each in found)
-    print_table(("when", "action", "subject", "token"), rows)
+    print_table(("when", "action", "subject", "token"), rows, empty="No actions.")
 
 
 @click.group("notices")
@@ -75,17 +91,24 @@ async def notices_list_command(
         (each["id"], when(each["received_at"]), each["event_type"], each["outcome"], each["recording_id"], each["sid"])
         for each in found
     )
-    print_table(("id", "received", "event", "outcome", "recording", "sid"), rows, coloured=3, cut=(5,))
+    print_table(
+        ("id", "received", "event", "outcome", "recording", "sid"),
+        rows,
+        coloured=3,
+        cut=(5,),
+        empty="No notifications.",
+    )
 
 
 @notices_group.command("replay")
-@click.argument("notices", nargs=-1, required=True, type=int)
+@click.argument("notices", metavar="NUMBER...", nargs=-1, required=True, type=int)
 @json_option
 @remote
 async def notices_replay_command(service: Service, notices: tuple[int, ...], as_json: bool) -> None:
     """Process stored notifications again. This has no effect if nothing has changed since."""
     for notice in notices:
-        shown = await service.call("POST", f"/v1/notifications/{notice}/replay")
+        with _named(str(notice)):
+            shown = await service.call("POST", f"/v1/notifications/{notice}/replay")
         if as_json:
             show_json(shown)
         else:
@@ -123,7 +146,7 @@ async def messages_list_command(
         for each in found
     )
     heads = ("message", "type", "endpoint", "state", "tries", "next try", "status", "last error", "response")
-    print_table(heads, rows, coloured=3, cut=(1, 2, 7, 8))
+    print_table(heads, rows, coloured=3, cut=(1, 2, 7, 8), empty="No messages.")
 
 
 @messages_group.command("redrive")
@@ -137,11 +160,17 @@ async def messages_redrive_command(
     """Send dead messages again: all of them, or only the named ones."""
     named = [await message_of(service, message) for message in messages]
     body = {**({"endpoint": endpoint} if endpoint else {}), **({"messages": named} if named else {})}
-    answer = await service.call("POST", "/v1/messages/redrive", body=body)
+    answer = await service.call("POST", "/v1/messages/redrive", body=body, arguments={"messages": messages})
     if as_json:
         show_json(answer)
     else:
-        say(f"{answer['redriven']} message(s) are sent again")
+        count = answer["redriven"]
+        hint = "" if count else "; `pagereel endpoints enable NAME` sends pending ones at once"
+        say(f"{_messages(count)} sent again{hint}")
+
+
+def _messages(count: int) -> str:
+    return "1 message is" if count == 1 else f"{count} messages are"
 
 
 @click.group("endpoints")
@@ -161,7 +190,13 @@ async def endpoints_list_command(service: Service, as_json: bool) -> None:
     rows = (
         (each["name"], each["state"], each["pending"], each["dead"], each["last_error"], each["url"]) for each in found
     )
-    print_table(("name", "state", "pending", "dead", "last error", "url"), rows, coloured=1, cut=(4, 5))
+    print_table(
+        ("name", "state", "pending", "dead", "last error", "url"),
+        rows,
+        coloured=1,
+        cut=(4, 5),
+        empty="The settings have no endpoints.",
+    )
 
 
 @endpoints_group.command("enable")
@@ -170,8 +205,9 @@ async def endpoints_list_command(service: Service, as_json: bool) -> None:
 @remote
 async def endpoints_enable_command(service: Service, name: str, as_json: bool) -> None:
     """Enable an endpoint that is failing or disabled, and send its waiting messages."""
-    shown = await service.call("POST", f"/v1/endpoints/{name}/enable")
+    with _named(name):
+        shown = await service.call("POST", f"/v1/endpoints/{quote(name, safe='')}/enable")
     if as_json:
         show_json(shown)
     else:
-        say(f"{name}: {shown['pending']} message(s) are being sent")
+        say(f"{name}: {_messages(shown['pending'])} being sent")

@@ -2,18 +2,21 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from service.cli.output import json_option, printable, say, show_json
+from service.cli.output import json_option, make_folder, printable, say, show_json
 from service.cli.remote.durations import in_words, size_in_words
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import CallError, Service
-from service.cli.remote.shown import console, name_of, table
+from service.cli.remote.shown import console, name_of, print_table
+from service.connections import connection_reason
 
 AT_ONCE = 4
 SILENT_SECONDS = 60
@@ -44,12 +47,21 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
     if as_json:
         show_json([{name: value for name, value in item.items() if name != "link"} for item in found])
     elif folder is None:
-        console().print(table(("name", "kind", "size", "length", "seen in"), map(_row, found)))
+        print_table(("name", "kind", "size", "length", "seen in"), map(_row, found), empty="No files.")
     else:
         say(f"{len(found) - len(failed)} files are in {folder}")
-    for name, reason in failed:
-        say(f"pagereel: {name}: {reason}", err=True)
+    for line in _failures(failed):
+        say(f"pagereel: {line}", err=True)
     return 1 if failed else 0
+
+
+def _failures(failed: list[tuple[str, str]]) -> Iterator[str]:
+    """A line for each reason, not for each file: a store that is away has the same one for all."""
+    names: dict[str, list[str]] = {}
+    for name, reason in failed:
+        names.setdefault(reason, []).append(name)
+    for reason, of in names.items():
+        yield f"{of[0]}: {reason}" if len(of) == 1 else f"{len(of)} files were not downloaded: {reason}"
 
 
 def _row(file: dict[str, Any]) -> tuple[object, ...]:
@@ -70,7 +82,7 @@ def _name(file: dict[str, Any]) -> str:
 
 async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) -> list[tuple[str, str]]:
     """Fetch what has a link; each that could not be had, with the reason."""
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(make_folder, folder)
     failed = [(_name(file), "is not in the bucket") for file in found if file["link"] is None]
     wanted = [file for file in found if file["link"] is not None]
     turns = asyncio.Semaphore(AT_ONCE)
@@ -83,16 +95,39 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENT_SECONDS)
         # The links are the bucket's own: our token is not for them.
         async with aiohttp.ClientSession(timeout=timeout) as http:
+            away: list[str] = []
 
             async def fetch(file: dict[str, Any]) -> None:
                 async with turns:
+                    if away:  # the others wait for nothing
+                        failed.append((_name(file), away[0]))
+                        return
                     try:
                         await _fetch(http, file, folder / _name(file), lambda size: progress.advance(bar, size))
                     except (CallError, aiohttp.ClientError, OSError, TimeoutError) as error:
-                        failed.append((_name(file), str(error) or type(error).__name__))
+                        failed.append((_name(file), _reason(error, file["link"])))
+                        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+                            away.append(failed[-1][1])
 
             await asyncio.gather(*map(fetch, wanted))
     return failed
+
+
+def _reason(error: Exception, link: str) -> str:
+    """Why a file could not be had, with the store's host. A link is a secret, and so is an error that repeats it."""
+    host = _host(link)
+    if isinstance(error, CallError | OSError) and not isinstance(error, aiohttp.ClientError | TimeoutError):
+        return str(error)
+    reason = connection_reason(error) or ("no answer in time" if isinstance(error, TimeoutError) else "")
+    reason = reason or f"the connection broke ({type(error).__name__})"
+    return reason if host in reason else f"{host}: {reason}"
+
+
+def _host(link: str) -> str:
+    try:
+        return urlsplit(link).netloc.rpartition("@")[2]
+    except ValueError:
+        return "the store"
 
 
 async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path, progressed: Any) -> None:
@@ -104,7 +139,7 @@ async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path
     partial = target.with_name(f"{target.name}.part")
     async with http.get(file["link"]) as response:
         if response.status != 200:
-            raise CallError(f"the bucket answered HTTP {response.status}")
+            raise CallError(f"{_host(file['link'])} answered HTTP {response.status}")
         written = 0
         opened = await asyncio.to_thread(partial.open, "wb")
         try:
@@ -115,7 +150,7 @@ async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path
         finally:
             await asyncio.to_thread(opened.close)
     if size is not None and written != size:
-        raise CallError(f"received only {written} of {size} bytes")
+        raise CallError(f"received only {size_in_words(written)} of {size_in_words(size)}")
     await asyncio.to_thread(os.replace, partial, target)
 
 

@@ -1,12 +1,12 @@
 """Ids as people type them: `last`, the whole, its beginning, or its end."""
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
 
 import click
 
+from service.cli.parameters import rfc3339
 from service.cli.remote.session import CallError, Service, remote
 from service.ulids import LENGTH, read_part, span_of
 
@@ -14,6 +14,7 @@ LAST: Final = "last"
 _SHORTEST_END: Final = 6
 _MOST_ENDS: Final = 1000
 _LATEST: Final = 253_402_300_000.0  # the last instants that RFC 3339 can write
+_NOT_FOUND: Final = 404
 _FORM: Final = (
     "ids look like rec_01M8JHGHNXHVJ5HX7G9SV1VHBC; a unique beginning, the last 6 characters or `last` also work"
 )
@@ -45,7 +46,7 @@ async def _beginning(service: Service, part: str) -> list[str]:
     from_at, to_at = span_of(part)
     if from_at >= _LATEST:
         return []
-    span = {"from": _instant(max(from_at - 1, 0)), "to": _instant(min(to_at + 1, _LATEST))}
+    span = {"from": rfc3339(max(from_at - 1, 0)), "to": rfc3339(min(to_at + 1, _LATEST))}
     return await _first(service, span, None, lambda name: name.startswith(f"rec_{part}"))
 
 
@@ -64,10 +65,6 @@ async def _first(service: Service, where: dict[str, str], limit: int | None, fit
         if len(found) == 2:
             break
     return found
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def message_of(service: Service, text: str) -> str:
@@ -90,6 +87,12 @@ def remote_recording(
 
     @wraps(run)
     async def resolved(service: Service, recording: str, **given: Any) -> int | None:
-        return await run(service, await recording_of(service, recording), **given)
+        found = await recording_of(service, recording)
+        try:
+            return await run(service, found, **given)
+        except CallError as error:
+            if error.status != _NOT_FOUND or error.wrong:
+                raise
+            raise CallError(f"{found}: {error}", error.status) from None
 
     return click.argument("recording", metavar="ID")(remote(resolved))

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 import click
 
 from service.cli.output import json_option, say, show_json
-from service.cli.parameters import Instant, Size
+from service.cli.parameters import Instant, Size, rfc3339
 from service.cli.remote.durations import Duration
 from service.cli.remote.following import follow
 from service.cli.remote.session import CallError, Service, remote
@@ -45,6 +44,9 @@ def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--audio-profile", type=int, help="0: mono, 48 kbit/s; 1: mono, 128; 2: stereo, 192."),
         click.option("--mobile/--no-mobile", default=None, help="Render the page as on a phone."),
         click.option("--ready-timeout", type=int, help="Seconds that the page may take to load, 0 to 60; 0: no check."),
+        click.option(
+            "--sound/--no-sound", "sound", default=None, help="Whether the page makes sound; if not, silence is fine."
+        ),
         click.option("--onhold/--no-onhold", default=None, help="Open the page, but record only after `resume`."),
         click.option("--mp4/--no-mp4", default=None, help="Whether to create an MP4 in addition to the HLS slices."),
         click.option("--max-video-duration", type=int, help="Split the MP4 after this many minutes, 30 to 240."),
@@ -56,7 +58,9 @@ def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--restart", type=click.Choice(get_args(RestartRule)), help="Whether to repeat a failed attempt."
         ),
-        click.option("--max-restarts", type=int, help="Maximum number of further attempts, 0 to 20."),
+        click.option(
+            "--max-restarts", type=int, help="Maximum number of further attempts, 0 to 20. Needs --restart on_failure."
+        ),
         click.option("--idempotency-key", metavar="KEY", help="Repeating it with the same options starts nothing new."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -114,8 +118,8 @@ def _body(
     if length is not None and stop_at is not None:
         raise click.UsageError("--for and --stop-at exclude each other")
     instants = {
-        "start_at": None if start_at is None else _instant(start_at),
-        "stop_at": None if stop_at is None else _instant(stop_at),
+        "start_at": None if start_at is None else rfc3339(start_at),
+        "stop_at": None if stop_at is None else rfc3339(stop_at),
         "record_for_seconds": length,
     }
     width, height = size or (None, None)
@@ -127,10 +131,6 @@ def _body(
     }
 
 
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-
-
 def pair(label: str) -> tuple[str, str]:
     """Key and value of a label. Raises `CallError` for what can be none."""
     name, equals, value = label.partition("=")
@@ -138,7 +138,11 @@ def pair(label: str) -> tuple[str, str]:
         raise CallError(f"--label {label}: write KEY=VALUE")
     if not _LABEL_KEY.fullmatch(name):
         odd = sorted({letter for letter in name if not _LABEL_KEY.fullmatch(letter)})
-        why = f"has {' '.join(odd)}" if odd else "is empty or too long"
+        why = (
+            f"has {' '.join('a blank' if letter.isspace() else letter for letter in odd)}"
+            if odd
+            else "is empty or too long"
+        )
         raise CallError(f"--label {label}: a key has 1 to 32 characters of a to z, 0 to 9, _ . and -; {name!r} {why}")
     return name, value
 

@@ -1,15 +1,18 @@
-"""Commands about recordings: list, show, stop, pause, resume, look, adopt, timeline, explain."""
+"""Commands about recordings: list, show, stop, pause, resume, adopt, timeline, explain."""
 
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from service.cli.output import json_option, say, show_json
+from service.cli.parameters import Instant, rfc3339
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.record import pair
 from service.cli.remote.session import Service, remote
 from service.cli.remote.shown import (
     console,
+    is_wide,
     length_of,
     line_of,
     page_of,
@@ -19,6 +22,8 @@ from service.cli.remote.shown import (
     state_of,
     table,
 )
+from service.repeats import runs
+from service.wording import detail_value
 
 
 @click.command("list")
@@ -35,6 +40,8 @@ from service.cli.remote.shown import (
 @click.option(
     "--warned/--not-warned", default=None, help="Only recordings whose latest report has warnings, or has none."
 )
+@click.option("--from", "from_at", type=Instant(), help="Only recordings requested at this time or later.")
+@click.option("--to", "to_at", type=Instant(), help="Only recordings requested before this time.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
@@ -45,26 +52,34 @@ async def list_command(
     labels: tuple[str, ...],
     planned: bool | None,
     warned: bool | None,
+    from_at: float | None,
+    to_at: float | None,
     limit: int,
     as_json: bool,
 ) -> None:
-    """List recordings, newest first."""
+    """List recordings, newest first. All conditions must hold."""
+    if from_at is not None and to_at is not None and from_at > to_at:
+        raise click.UsageError("--from is later than --to, so nothing lies between them")
     flags = {"planned": planned, "warned": warned}
-    asked = {"state": list(states), "app": app, "label": [":".join(pair(label)) for label in labels]}
+    asked = {"state": list(states), "app": app, "label": ["=".join(pair(label)) for label in labels]}
     asked |= {name: str(value).lower() for name, value in flags.items() if value is not None}
+    asked |= {name: rfc3339(at) for name, at in {"from": from_at, "to": to_at}.items() if at is not None}
     given = {name: value for name, value in asked.items() if value}
     found = [item async for item in service.items("/v1/recordings", given, limit)]
     if as_json:
         show_json(found)
         return
-    if not found:
-        say("No matching recordings." if given else "No recordings. Start one: pagereel record URL", err=True)
-        return
+    empty = "No matching recordings." if given else "No recordings. Start one: pagereel record URL"
+    waits = [(each["attention"] or {}).get("code") for each in found]
+    more = ("end reason", *(("attention",) if any(waits) else ())) if is_wide() else ()
+    heads = ("id", "state", "when", "length", "page", *more)
     rows = (
-        (each["id"], state_of(each), start_of(each), length_of(each), each["end_reason"], page_of(each))
-        for each in found
+        (each["id"], state_of(each), start_of(each), length_of(each), page_of(each), each["end_reason"], wait)[
+            : len(heads)
+        ]
+        for each, wait in zip(found, waits, strict=True)
     )
-    print_table(("id", "state", "when", "length", "end reason", "page"), rows, coloured=1, cut=(4, 5))
+    print_table(heads, rows, coloured=1, cut=(4,), middle=(4,), empty=empty)
 
 
 @click.command("show")
@@ -99,7 +114,6 @@ pause_command = _wish(
     "pause", "pause", "Pause a recording. Agora bills the pause, and it does not count as missing time."
 )
 resume_command = _wish("resume", "resume", "Resume a recording that is paused or was started on hold.")
-look_command = _wish("look", "verify", "Verify a recording again now.")
 
 
 @click.command("adopt")
@@ -120,7 +134,8 @@ async def adopt_command(service: Service, recording: str, as_json: bool, **known
     RECORDING, uid and resource id are in the log line `acquired`. Pagereel then watches, stops and verifies it like any
     other recording. Its page and parameters remain unknown."""
     body = {name: value for name, value in known.items() if value not in (None, False)}
-    shown = await service.call("POST", f"/v1/recordings/{recording}/adopt", body=body)
+    path = f"/v1/recordings/{quote(recording, safe='')}/adopt"
+    shown = await service.call("POST", path, body=body, arguments={"recording": recording})
     if as_json:
         show_json(shown)
     else:
@@ -131,21 +146,31 @@ async def adopt_command(service: Service, recording: str, as_json: bool, **known
 @json_option
 @remote_recording
 async def timeline_command(service: Service, recording: str, as_json: bool) -> None:
-    """Show the history of a recording, oldest first, with the source of each event."""
+    """Show the history of a recording, oldest first, with the source of each event. Events that say the same are one
+    line; `--json` lists them all."""
     found = [item async for item in service.items(f"/v1/recordings/{recording}/timeline")]
     if as_json:
         show_json(found)
         return
-    rows = ((each["at"], each["source"], _kind(each), _detail(each["detail"])) for each in found)
-    console().print(table(("when", "source", "event", "detail"), rows))
+    same = runs(found, lambda each: str(each["kind"]), lambda each: (each["kind"], each["source"], each["detail"]))
+    rows = ((_instants(run), run[-1]["source"], _kind(run), _detail(run[-1]["detail"])) for run in same)
+    console().print(table(("when", "source", "event", "detail"), rows, coloured=2))
 
 
-def _kind(entry: dict[str, Any]) -> str:
-    return str(entry["kind"]) if entry["count"] == 1 else f"{entry['kind']} × {entry['count']}"
+def _instants(run: list[dict[str, Any]]) -> str:
+    first, last = str(run[0]["at"]), str(run[-1]["at"])
+    return last if first == last else f"{first} to {last}"
+
+
+def _kind(run: list[dict[str, Any]]) -> str:
+    kind, count = str(run[-1]["kind"]), sum(each["count"] for each in run)
+    if console().is_terminal:  # the source says it
+        kind = kind.removeprefix("notice_")
+    return kind if count == 1 else f"{kind} × {count}"
 
 
 def _detail(detail: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in detail.items() if value is not None)
+    return ", ".join(f"{name}={detail_value(name, value)}" for name, value in detail.items() if value is not None)
 
 
 @click.command("explain")

@@ -3,17 +3,21 @@
 import asyncio
 import json
 import os
+import re
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from service.cli.options import service_options
-from service.cli.output import INTERRUPTED, fail
+from service.cli.output import fail
+from service.connections import connection_reason
+from service.interrupts import INTERRUPTED
 
 _BEGINNING = "prl_"
 _UNAUTHORIZED = 401
@@ -53,10 +57,12 @@ class Service:
         body: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The JSON of a success. Raises `CallError`."""
+        """The JSON of a success. Raises `CallError`. `arguments`: what was typed without an option, by its name in
+        the API."""
         status, content = await self._ask(method, path, json=body, params=params, headers=headers)
-        return self._read(status, content)
+        return self._read(status, content, {**(params or {}), **(body or {})}, arguments)
 
     async def fetch(self, path: str) -> bytes:
         """A document as it is. Raises `CallError`."""
@@ -74,18 +80,24 @@ class Service:
         except aiohttp.InvalidURL:
             raise CallError(f"{self.url} is not a URL") from None
         except aiohttp.ClientConnectorError as error:
-            raise CallError(f"{self.url} cannot be reached: {error.os_error.strerror or error.os_error}") from None
+            raise CallError(f"{self.url} cannot be reached: {_why(error)}") from None
         except aiohttp.ClientError as error:
             raise CallError(f"{self.url} cannot be reached: {error}") from None
 
-    def _read(self, status: int, content: bytes) -> Any:
+    def _read(
+        self,
+        status: int,
+        content: bytes,
+        given: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Any:
         try:
             answer = json.loads(content, object_hook=_Answered)
         except (ValueError, RecursionError):
             raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})") from None
-        if status >= 300:
-            raise CallError(_problem(answer, status), status, _wrong(answer))
-        if not isinstance(answer, dict) or not isinstance(answer.get("items", []), list):
+        if status >= 300 and isinstance(answer, dict) and answer.get("title"):
+            raise CallError(_problem(answer, given or {}, arguments or {}), status, _wrong(answer))
+        if status >= 300 or not isinstance(answer, dict) or not isinstance(answer.get("items", []), list):
             raise CallError(f"{self.url} does not answer as Pagereel does (HTTP {status})")
         return answer
 
@@ -107,14 +119,40 @@ class Service:
             asked["cursor"] = following
 
 
-def _problem(answer: Any, status: int) -> str:
-    """The sentence of a problem document, with each wrong field."""
-    if not isinstance(answer, dict):
-        return f"HTTP {status}"
-    wrong = [f"{pointer or 'the request'}: {message}" for pointer, message in _wrong(answer)]
+def _why(error: aiohttp.ClientConnectorError) -> str | None:
+    """Why no connection came about. The errno of a TLS error is no errno of the system."""
+    if isinstance(error, aiohttp.ClientSSLError) or not error.errno or error.errno < 0:
+        return connection_reason(error)
+    return os.strerror(error.errno)
+
+
+def _problem(answer: Mapping[str, Any], given: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
+    """The sentence of a problem document, with each wrong field as the option that leads to it."""
+    wrong = [
+        f"{_argument(pointer, arguments) or _option(pointer, given)}: {message}" for pointer, message in _wrong(answer)
+    ]
     if len(wrong) > 1:
         return "\n  ".join(["the request is not valid", *wrong])
-    return wrong[0] if wrong else str(answer.get("detail") or answer.get("title") or f"HTTP {status}")
+    return wrong[0] if wrong else str(answer.get("detail") or answer["title"])
+
+
+def _argument(pointer: str, arguments: Mapping[str, Any]) -> str | None:
+    """What was typed for `/recording` or `/messages/0`; None where no argument leads to it."""
+    name, _, place = pointer[1:].partition("/")
+    value = arguments.get(name)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = value[int(place)] if place.isdigit() and int(place) < len(value) else None
+    return None if value is None else str(value)
+
+
+def _option(pointer: str, given: Mapping[str, Any]) -> str:
+    """`--app nope` for `?app` or `/app`; the pointer itself where no option has given its value."""
+    name, value = pointer[1:], given.get(pointer[1:])
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if pointer[:1] not in ("?", "/") or not isinstance(value, str | int):
+        return pointer or "the request"
+    return f"--{name.replace('_', '-')} {value}"
 
 
 def _wrong(answer: Any) -> tuple[tuple[str, str], ...]:
@@ -143,12 +181,10 @@ def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
     try:
         status = asyncio.run(_with_service(_address(url), _token(token_file), run))
     except CallError as error:
-        refused = error.status == _UNAUTHORIZED
-        fail(
-            f"{_place(token_file)}: {error} The token of a sandbox is valid only while the sandbox runs"
-            if refused
-            else str(error)
-        )
+        if error.status != _UNAUTHORIZED:
+            fail(str(error))
+        reason = str(error).removesuffix(".")
+        fail(f"{_place(token_file)}: {reason}. The token of a sandbox is valid only while the sandbox runs")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     sys.exit(status or 0)
@@ -162,14 +198,29 @@ async def _with_service(url: str, token: str, run: Run) -> int | None:
 
 
 def _address(url: str) -> str:
-    """The URL of the API without its last slash. Ends the process where it is none."""
+    """The URL of the API without its last slash and the `/v1` of its paths. Ends the process where it is none."""
     if not url.lower().startswith(("http://", "https://")):
         fail(f"--url {url} is not the URL of a service: it must begin with http:// or https://")
-    return url.rstrip("/")
+    if "@" in url:
+        fail("--url takes no user and no password: the token says who calls")
+    try:
+        parts = urlsplit(url)
+        right = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right:
+        fail(f"--url {url} is not the URL of a service: it must name a host, and a port from 1 to 65535 or none")
+    url = url.rstrip("/").removesuffix("/v1").rstrip("/")  # the paths of the API begin with it
+    if named := re.search(r"/(v1|docs|console|openapi\.json)(/.*)?$", urlsplit(url).path):
+        fail(f"--url {url} must not name {named[0]}, which commands add themselves: leave it out")
+    return url
 
 
 def _place(file: Path | None) -> str:
-    return "PAGEREEL_TOKEN" if file is None else str(file)
+    if file is None:
+        return "PAGEREEL_TOKEN"
+    by_variable = str(file) == os.environ.get("PAGEREEL_TOKEN_FILE")
+    return f"PAGEREEL_TOKEN_FILE: {file}" if by_variable else str(file)
 
 
 def _token(file: Path | None) -> str:
@@ -179,13 +230,16 @@ def _token(file: Path | None) -> str:
         try:
             token = file.read_text(encoding="utf-8").strip()
         except OSError as error:
-            fail(f"{file} cannot be read ({error.strerror})")
+            fail(f"{place} cannot be read ({error.strerror})")
         except UnicodeDecodeError:
             token = place
     else:
         token = os.environ.get("PAGEREEL_TOKEN", "").strip()
         if not token:
-            fail("a token is required: set PAGEREEL_TOKEN, or use --token-file")
+            fail(
+                "a token is required: set PAGEREEL_TOKEN_FILE or PAGEREEL_TOKEN, or use --token-file. "
+                "A sandbox keeps its token in var/sandbox/token while it runs"
+            )
     if not (token.startswith(_BEGINNING) and token.isascii() and token.isprintable()):
         fail(f"{place} contains no API token: a token looks like {_BEGINNING}…")
     return token

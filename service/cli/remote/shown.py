@@ -3,23 +3,28 @@
 import re
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.output import printable
+from service.cli.output import printable, say
 from service.cli.remote.durations import in_words, size_in_words
 from service.explain.warned import advice_of
+from service.interrupts import BROKEN_PIPE
+from service.wording import end_reason, labels, nothing_wanted, percent
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
-# Words that a person copies: ids of recordings, messages, tokens and tasks. A key that has one in it is none.
-_ID: Final = re.compile(r"\W*(?:(?:rec|msg|prl)_\w{1,64}|[0-9a-f]{12,40})\W*", re.ASCII)
+# Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. A key with one in it is none.
+_ID: Final = re.compile(r"\W*(?:(?:rec|msg|prl)_\w{1,64}|[0-9a-f]{12,40}|\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)\W*", re.ASCII)
 _GAP: Final = 2
+# A recording is known to have begun so long after it did.
+_KNOWN_SECONDS: Final = 6
 _LEAST_CUT: Final = 6
 _NAME_END: Final = 28
+_WIDE: Final = 100
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 PIPE_WIDTH = 300
 """Columns where nobody looks: no id and no key is broken in two."""
@@ -49,6 +54,11 @@ class _PlainConsole(Console):
         how.setdefault("crop", False)
         super().print(*(printable(one, keep="\n") if isinstance(one, str) else one for one in objects), **how)
 
+    def on_broken_pipe(self) -> NoReturn:
+        """End with the status of all commands: rich's own is a verdict here."""
+        self.quiet = True
+        raise SystemExit(BROKEN_PIPE)
+
 
 def console(*, stderr: bool = False) -> Console:
     """Plain and wide where the output is no terminal, without colour where `NO_COLOR` is set."""
@@ -64,10 +74,12 @@ def table(
     *,
     coloured: int | None = None,
     cut: Collection[int] = (),
+    middle: Collection[int] = (),
     width: int = PIPE_WIDTH,
 ) -> Table:
     """A table without lines; the column `coloured` holds states. No id is broken: the columns `cut` are shortened
-    with "…" to `width` in its stead, and a table that still finds no room is wider than that."""
+    with "…" to `width` in its stead, and a table that still finds no room is wider than that. Those of `cut` that are
+    `middle` too keep both ends of their text."""
     titles = [printable(head) for head in heads]
     shown = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     made = Table(box=None, pad_edge=False, header_style="bold", show_header=any(titles))
@@ -79,6 +91,8 @@ def table(
             whole = _whole([title, *(row[number] for row in shown)], coloured=number == coloured)
             made.add_column(title, overflow="fold", min_width=whole)
     for cells in shown:
+        for number in middle:
+            cells[number] = _shortened(cells[number], room[number])
         made.add_row(*(_coloured(cell) if number == coloured else cell for number, cell in enumerate(cells)))
     return made
 
@@ -88,6 +102,14 @@ def _whole(cells: Iterable[str], *, coloured: bool) -> int:
     return max(
         (cell_len(word) for cell in cells for word in cell.split() if coloured or _ID.fullmatch(word)), default=1
     )
+
+
+def _shortened(text: str, width: int) -> str:
+    """At most `width` characters of a text: a third of them from its beginning, the rest from its end."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
 
 
 def _room(titles: list[str], rows: list[list[str]], cut: Collection[int], width: int) -> dict[int, int]:
@@ -103,11 +125,26 @@ def _room(titles: list[str], rows: list[list[str]], cut: Collection[int], width:
 
 
 def print_table(
-    heads: Iterable[str], rows: Iterable[Iterable[Any]], *, coloured: int | None = None, cut: Collection[int] = ()
+    heads: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    *,
+    coloured: int | None = None,
+    cut: Collection[int] = (),
+    middle: Collection[int] = (),
+    empty: str = "Nothing.",
 ) -> None:
-    """Print a table as wide as the terminal."""
+    """Print a table as wide as the terminal; where it has no rows, `empty` on stderr."""
+    shown = list(rows)
+    if not shown:
+        say(empty, err=True)
+        return
     screen = console()
-    screen.print(table(heads, rows, coloured=coloured, cut=cut, width=screen.width))
+    screen.print(table(heads, shown, coloured=coloured, cut=cut, middle=middle, width=screen.width))
+
+
+def is_wide() -> bool:
+    """Whether there is room for what is only good to know."""
+    return console().width >= _WIDE
 
 
 def when(instant: str | None) -> str:
@@ -194,41 +231,67 @@ def end_of(recording: dict[str, Any]) -> str:
 def _window(recording: dict[str, Any]) -> str:
     """The window that the coverage is a share of, and why it begins where it does."""
     window = recording["coverage"]["window"]
-    counted = recording.get("record_for_seconds") is not None and recording["instants"]["recording_at"] is not None
-    why = "from the start of the recording" if counted else "without the allowance for the start"
+    why, began_at = "without the allowance for the start", recording["instants"]["recording_at"]
+    if began_at is not None:
+        late = datetime.fromisoformat(window["from_at"]) - datetime.fromisoformat(began_at)
+        if recording.get("record_for_seconds") is not None or abs(late.total_seconds()) < _KNOWN_SECONDS:
+            why = "from the start of the recording"
     return f"{window['from_at']} to {window['to_at']} ({why})"
+
+
+def _coverage(coverage: dict[str, Any]) -> str:
+    """How much of the wanted time is there, where any was wanted."""
+    if coverage["share"] is None:
+        return nothing_wanted(coverage["paused_seconds"])
+    return (
+        f"{percent(coverage['share'])} of {in_words(coverage['expected_seconds'])}"
+        f" ({in_words(coverage['missing_seconds'])} missing, {in_words(coverage['paused_seconds'])} paused)"
+    )
+
+
+def _sound(expected: bool | None) -> str | None:
+    """Whether sound is expected, where that is known."""
+    return None if expected is None else "expected" if expected else "not expected: silence is accepted"
 
 
 def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
     """What a person wants to know of a recording, in the order in which it matters."""
     instants, report, coverage = recording["instants"], recording["latest_report"], recording["coverage"]
     attention = recording["attention"]
+    if recording["state"] in ("failed", "cancelled") and instants["recording_at"] is None:
+        coverage = None  # it never began, so no time is missing in it
     facts = [
-        ("state", state_of(recording)),
+        ("state", state_of(recording) + (" (on hold)" if recording["paused"]["confirmed"] else "")),
         ("warnings", ", ".join(recording["warned"])),
         ("what to do", recording["state"] == "verified" and recording["warned"] and advice_of(recording["warned"])),
         ("page", recording["page"]),
-        ("end reason", recording["end_reason"] and f"{recording['end_reason']} (blame: {recording['blame']})"),
-        ("attention", attention and f"{attention['code']}: {attention['detail']}"),
+        ("end reason", recording["end_reason"] and _end_reason(recording)),
+        ("attention", attention and f"{attention['code']}: {attention['detail']}, since {attention['since_at']}"),
         ("verdict", report and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}"),
         (
             "coverage",
-            coverage
-            and f"{coverage['share']:.2%} of {in_words(coverage['expected_seconds'])}"
-            f" ({in_words(coverage['missing_seconds'])} missing, {in_words(coverage['paused_seconds'])} paused)",
+            coverage and _coverage(coverage),
         ),
         ("wanted", coverage and _window(recording)),
-        ("files", _slices(recording["files"])),
+        ("sound", _sound(recording.get("sound"))),
+        ("files", f"{_slices(recording['files'])} in all"),
         ("requested", instants["requested_at"]),
         *_schedule(recording),
         ("recording since", instants["recording_at"]),
         ("ended", instants["ended_at"]),
         ("bucket", f"{recording['location']['bucket']}/{recording['location']['prefix']}"),
         ("attempts", ", ".join(f"{each['sid'] or 'no sid'} ({each['state']})" for each in recording["attempts"])),
-        ("labels", ", ".join(f"{name}={value}" for name, value in recording["labels"].items())),
+        ("labels", labels(recording["labels"])),
         ("live warnings", ", ".join(recording["warnings"])),
     ]
     return [(name, str(value)) for name, value in facts if value]
+
+
+def _end_reason(recording: dict[str, Any]) -> str:
+    began, stop = recording["instants"]["recording_at"], recording["instants"]["stop_at"]
+    known = began is not None and stop is not None
+    recorded = (datetime.fromisoformat(stop) - datetime.fromisoformat(began)).total_seconds() if known else None
+    return end_reason(recording["end_reason"], recording["blame"], recording.get("record_for_seconds"), recorded)
 
 
 def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:

@@ -55,12 +55,13 @@ class SlicesHeld:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the files are measured by. `audible`: slices of the recording hold sound. `whole`: no part of the recorder
-    is missing. `final`: the objects do not change any more."""
+    """What the files are measured by. `audible`: slices of the recording hold sound. `mute`: no sound was wanted.
+    `whole`: no part of the recorder is missing. `final`: the objects do not change any more."""
 
     allowed_seconds: float
     size: tuple[int, int] | None = None
     audible: bool = True
+    mute: bool = False
     whole: bool = True
     final: bool = True
 
@@ -144,6 +145,8 @@ def _judge_presence(findings: Findings, key: str, facts: Mp4, handler: str, what
             text = f"The track of {what} in the MP4 file {key} cannot be played: {track.fault}."
             findings.add("mp4_broken", text, key=key, severity=lighter, final=asked.final)
             return
+    if lighter is not None and asked.mute:
+        lighter = Severity.NOTE
     text = f"The MP4 file {key} has no track of {what}."
     if tracks:
         text = f"The track of {what} in the MP4 file {key} is empty."
@@ -181,6 +184,8 @@ def _measure(key: str, facts: Mp4, undecodable: Mapping[str, Flags], held: Slice
         if held is not None:
             bad |= _late(track, tracks, held)
         lost[handler] = [*ranges_of(track, bad), *stalls(track), *holes(track)]
+        if held is not None:
+            lost[handler] += _begun_late(tracks, ends, held)
         if not _upright(track, asked):
             lost[handler].append((0.0, ends[handler]))
     return _Part(key, facts, ends, lost)
@@ -191,6 +196,13 @@ def _late(track: Track, tracks: Mapping[str, Track], held: SlicesHeld) -> Flags:
     wanted = held.nearest(track.seconds)
     others = [one.seconds for one in tracks.values() if one is not track]
     return out_of_time(track, max([wanted, *others]) if track.seconds > wanted else wanted)
+
+
+def _begun_late(tracks: Mapping[str, Track], ends: Mapping[str, float], held: SlicesHeld) -> list[Range]:
+    """Return what a file lacks before its first picture and sound. One that ends as much later lacks nothing."""
+    lead, end = min(delay_seconds(track) for track in tracks.values()), max(ends.values())
+    lack = min(lead, held.nearest(end) - (end - lead))
+    return [(0.0, lack)] if lack > SLACK_SECONDS else []
 
 
 def _upright(track: Track, asked: Asked) -> bool:
@@ -284,8 +296,9 @@ def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
 
 
 def _promises(facts: Mp4) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield (what, seconds by its header, seconds by its tables, whether a player goes by this header). A header that
-    says more promises what is not there. One that says less is gone by where it is the one of the whole film."""
+    """Yield (what, seconds by its header, seconds by its tables, whether a player goes by this header). Players show
+    the length of the film by the film's own header. Of a track they go by its tables: neither FFmpeg nor Chromium shows
+    another length where a track's headers say more or less."""
     ends = []
     for track in facts.tracks:
         if track.fault is not None or not len(track.samples):
@@ -297,9 +310,9 @@ def _promises(facts: Mp4) -> Iterator[tuple[str, float, float, bool]]:
             # The headers of a fragmented file are written before its fragments.
             continue
         if track.media_header_seconds is not None:
-            yield what, track.media_header_seconds, track.seconds, track.media_header_seconds > track.seconds
+            yield what, track.media_header_seconds, track.seconds, False
         if track.track_header_seconds is not None:
-            yield what, track.track_header_seconds, end, track.track_header_seconds > end
+            yield what, track.track_header_seconds, end, False
     if facts.header_seconds is not None and ends and (not facts.fragmented or facts.header_seconds > max(ends)):
         yield "the film", facts.header_seconds, max(ends), True
 

@@ -1,6 +1,6 @@
 """Which samples of an MP4 file are read and decoded, and what the ones that were not are taken for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,8 @@ import numpy as np
 from service.media.mp4.facts import Flags, Samples, Track
 from service.media.sampling import to_bisect
 from service.media.units import is_zeroed
+
+Form = tuple[int, int]
 
 
 def choose_keys(samples: Samples, seed: int, count: int) -> list[int]:
@@ -88,6 +90,17 @@ def undecodable_by_sounds(samples: Samples, bad: Mapping[int, bool]) -> Flags:
         if bad[one] and bad[other]:
             found[one : other + 1] = True
     found[[index for index in order if bad[index]]] = True
+    return found
+
+
+def in_another_form(forms: Sequence[Form | None], usual: Container[Form]) -> Flags:
+    """Flag the sounds that do not come out in a usual form (rate and channels). `forms` are those of sounds that one
+    decoder gave one after another, None where nothing came out. What a damaged sound has set holds from then on."""
+    found = np.zeros(len(forms), np.bool_)
+    before = False
+    for index, form in enumerate(forms):
+        before = before if form is None else form not in usual
+        found[index] = before
     return found
 
 

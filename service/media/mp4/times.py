@@ -63,25 +63,23 @@ def displaced(track: Track) -> Flags:
     count, samples = len(track.samples), track.samples
     if not count or not track.timescale:
         return np.zeros(count, np.bool_)
-    order = np.argsort(track.shown, kind="stable")
-    off = track.shown[order] - samples.decode
+    found = _late(track)
+    kept = np.flatnonzero(~found)
+    order = kept[np.argsort(track.shown[kept], kind="stable")]
+    off = track.shown[order] - samples.decode[kept]
     bound = max(_DISPLACED_SECONDS * track.timescale, 4 * float(np.median(samples.duration)))
-    found = np.zeros(count, np.bool_)
     found[order] = np.abs(off - np.median(off)) > bound
     found |= samples.shift == UNKNOWN_SHIFT
-    return found | _off_the_line(track)
+    return found
 
 
-def _off_the_line(track: Track) -> Flags:
-    """Tell which samples of fragments leave the line of time and come back to it, or are decoded where others were
-    decoded before."""
-    decode, length = track.samples.decode, track.samples.duration
-    line = decode - (np.cumsum(length) - length)
-    bound = IN_STEP_SECONDS * track.timescale
-    # A line that is left for good is a hole; one that falls below what was reached before overlaps it.
-    lowest_after = np.minimum.accumulate(line[::-1])[::-1]
-    reached = np.maximum.accumulate(np.where(line - lowest_after > bound, np.int64(-1 << 62), line))
-    found: Flags = (line - lowest_after > bound) | (reached - line > bound)
+def _late(track: Track) -> Flags:
+    """Tell which samples of fragments are decoded after others that end later: a player is past their time by then.
+    A line of time that goes on later is a hole, and costs nothing more."""
+    samples = track.samples
+    reached = np.maximum.accumulate(samples.decode + samples.duration)
+    found = np.zeros(len(reached), np.bool_)
+    found[1:] = reached[:-1] - samples.decode[1:] > IN_STEP_SECONDS * track.timescale
     return found
 
 
@@ -89,7 +87,7 @@ def holes(track: Track) -> list[Range]:
     """Return the stretches between two samples in which nothing is shown."""
     if not len(track.samples) or not track.timescale:
         return []
-    kept = np.flatnonzero(~_off_the_line(track))
+    kept = np.flatnonzero(~_late(track))
     ends = (track.samples.decode + track.samples.duration)[kept]
     gaps = track.samples.decode[kept][1:] - ends[:-1]
     # The instant of decoding and of showing differ by as much everywhere.

@@ -26,6 +26,7 @@ MOST_BOXES = 4_000_000
 _NEAR_BYTES = 256 * 1024
 _MOST_WINDOW_BYTES = 4 * 1024 * 1024
 _FIRST_KINDS = (b"ftyp", b"styp")
+_EARLY = "fragments stand before the moov box that describes them, so players skip them"
 
 Walk = Generator[tuple[int, int], bytes, Mp4]
 _Read = Generator[tuple[int, int], bytes, memoryview]
@@ -108,6 +109,9 @@ def _take_box(reader: _Reader, found: _Found, box: Box) -> Generator[tuple[int, 
         if end - box.body > MAX_MOOV_BYTES:
             raise TooMuch(f"its moov box of {end - box.body} bytes is too big to be read")
         found.moov = yield from reader.take(box.body, end - box.body)
+    elif box.kind == b"moof" and found.moov is None:
+        if _EARLY not in found.damage:
+            found.damage.append(_EARLY)
     elif box.kind == b"moof":
         found.fragment_bytes += end - box.body
         if found.fragment_bytes > MAX_FRAGMENT_BYTES:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.errors import Code, ServiceError
 from service.page_url import (
     is_public_address,
+    parse_endpoint_url,
     parse_page_url,
     parse_rtmp_url,
     redact_rtmp,
@@ -184,6 +185,32 @@ BAD = [
 @pytest.mark.parametrize(("text", "normalised"), GOOD)
 def test_a_public_https_page_is_let_through_normalised(text, normalised):
     assert parse_page_url(text, NONE).text == normalised
+
+
+# Names that browsers open, though a registrar would not sell some of them.
+NAMES = [
+    "v2--mysite.example.app",
+    "r3---sn-abc.video.example.com",
+    "ab--cd--ef.example.com",
+    "a1--b2.c3--d4.example.com",
+    "my_app.example.com",
+    "_dmarc.example.com",
+    "__a__.example.com",
+    "a_.example.com",
+    "a-_-b.example.com",
+    "123.example.com",
+    "4--2.example.com",
+    "xn--bcher-kva.example",
+    "pr-12--site_name.preview.example.dev",
+    "a" * 63 + ".example.com",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_only_has_to_resolve_is_taken_for_pages_endpoints_and_push_targets(name):
+    assert parse_page_url(f"https://{name}/room", NONE).host == name
+    assert parse_endpoint_url(f"https://{name}/hook", NONE).host == name
+    assert parse_rtmp_url(f"rtmp://{name}/app/key", NONE).host == name
 
 
 @pytest.mark.parametrize("text", BAD)

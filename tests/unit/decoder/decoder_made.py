@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from service.media.packets import PACKET
+from service.media.rows import PACKET
 from service.media.spans import measure, merge
 from service.verifier.decoder import Decoder
 

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 from decoder_made import AUDIO_PID, COUNT, FPS, SECONDS, VIDEO_PID, cut, decode, lost, lost_sound, with_noise
 
-from service.media.packets import PACKET, read_packets
+from service.media.packets import read_packets
+from service.media.rows import PACKET
 from service.media.slices import read_whole
 from service.verifier.decoder import Decoder
 

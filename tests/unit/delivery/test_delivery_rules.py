@@ -137,9 +137,25 @@ def test_settings_name_what_is_wrong_with_an_endpoint_and_show_no_url(tmp_path: 
     assert "endpoints.crm.secrets" in text
     assert "endpoints.crm.types" in text
     path.write_text(SETTINGS.format(url="https://10.0.0.1/MARK", secret=SECRETS[0], types='"recording.verified"'))
-    with pytest.raises(SettingsError, match=r"endpoints: crm\.url should name a public address") as caught:
+    said = r"endpoints\.crm\.url: should name a public address, or a host in urls\.allow_private_hosts"
+    with pytest.raises(SettingsError, match=said) as caught:
         Settings.load(path, env={})
     assert "MARK" not in str(caught.value)
+
+
+def test_settings_name_every_endpoint_that_cannot_be_called_and_the_setting_that_allows_it(tmp_path: Path) -> None:
+    path = tmp_path / "pagereel.toml"
+    one = '[endpoints.{name}]\nurl = "{url}"\nsecrets = ["{secret}"]\n'
+    urls = {"crm": "http://crm.example.org/MARK", "lms": "https://10.0.0.1/MARK", "erp": "https://erp.internal/MARK"}
+    tables = [one.format(name=name, url=url, secret=SECRETS[0]) for name, url in urls.items()]
+    path.write_text("\n".join(['deployment = "test"', *tables]))
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(path, env={})
+    text = str(caught.value)
+    assert "MARK" not in text
+    assert "endpoints.crm.url: should begin with https:// (http is allowed only for hosts in the setting" in text
+    assert "endpoints.lms.url: should name a public address, or a host in urls.allow_private_hosts" in text
+    assert "endpoints.erp.url: should name a public host, or one in urls.allow_private_hosts" in text
 
 
 def test_one_retry_after_does_not_keep_the_other_messages_for_longer_than_is_promised() -> None:

@@ -29,6 +29,7 @@ DATABASE_GAUGES = frozenset(
         "pagereel_inbox_oldest_timestamp_seconds",
         "pagereel_worker_overdue",
         "pagereel_recorders_overrunning",
+        "pagereel_recorders_unknown",
         "pagereel_spend_month",
         "pagereel_spend_projected",
         "pagereel_deliveries_waiting",

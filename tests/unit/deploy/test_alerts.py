@@ -1,6 +1,9 @@
 """The alert and recording rules: every expression is about what exists, every alert leads to a section that helps and
 names it, and has a rule test (`make lint` runs promtool) in which it stays quiet and one in which it fires."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from tests.unit.deploy.exported_metrics import RULES, judge, load_series
 ROOT = Path(__file__).parents[3]
 ALERTS: list[dict[str, Any]] = [rule for rule in RULES if "alert" in rule]
 RECORDINGS: list[dict[str, Any]] = [rule for rule in RULES if "record" in rule]
+# Where the site of `make docs` is served unless an operator says otherwise.
+SITE = "http://127.0.0.1:8000"
 TESTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts_test.yml").read_text(encoding="utf-8"))["tests"]
 
 
@@ -30,9 +35,25 @@ def test_a_rule_asks_for_what_exists_alone(rule: dict[str, Any]) -> None:
 def test_an_alert_has_a_severity_a_summary_and_a_runbook_that_names_it(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"]["summary"]
-    document, _, anchor = rule["annotations"]["runbook"].partition("#")
-    assert anchor in anchors_of(ROOT / document)
-    assert f"`{rule['alert']}`" in sections_of(ROOT / document)[anchor]
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == f"{SITE}/operations.html"
+    assert anchor in anchors_of(ROOT / "docs/operations.md")
+    assert f"`{rule['alert']}`" in sections_of(ROOT / "docs/operations.md")[anchor]
+
+
+def test_the_address_of_the_documents_is_changed_everywhere_by_the_documented_command(tmp_path: Path) -> None:
+    """Alerts and dashboards alike: the operator's own address is in all of them, and the default in none."""
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
+    watching = (ROOT / "docs/operations.md").read_text(encoding="utf-8").partition("## Watching")[2]
+    (command,) = re.findall(r"^```sh\n(DOCS=.*?)^```", watching, re.MULTILINE | re.DOTALL)
+    subprocess.run(["bash", "-euc", command], cwd=tmp_path, check=True)
+    texts = {
+        path: path.read_text() for name in ("prometheus", "grafana") for path in (tmp_path / "deploy" / name).iterdir()
+    }
+    used = [path.name for path, text in texts.items() if "https://docs.example.org/pagereel" in text]
+    assert sorted(used) == ["alerts.yml", "pagereel-overview.json"]
+    assert [path.name for path, text in texts.items() if SITE in text and path.name != "alerts_test.yml"] == []
+    assert texts[tmp_path / "deploy/prometheus/alerts.yml"].count("/pagereel/operations.html#") == len(ALERTS)
 
 
 def test_a_runbook_names_no_alert_that_is_gone() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.dashboard_style import ALERT_LIST, load_alerts, style, written
+from benchmarks.dashboard_style import ALERT_LIST, BAD, GOOD, LOOK, MEANINGS, WORSE, load_alerts, style, written
 from service.lifecycle.from_notices import EVENTS
 from tests.unit.deploy.exported_metrics import DATABASE_GAUGES, judge, load_exported, load_series
 
@@ -201,3 +201,25 @@ def test_events_are_named(dashboard: dict[str, Any]) -> None:
 def test_a_new_version_is_marked_on_every_dashboard(dashboard: dict[str, Any]) -> None:
     (mark,) = dashboard["annotations"]["list"]
     assert judge(mark["expr"], load_series()) == []
+
+
+@pytest.mark.parametrize("label", ["operation", "step", "kind"])
+def test_what_is_neither_good_nor_bad_has_a_colour_of_its_own_that_raises_no_alarm(label: str) -> None:
+    """By its name alone a harmless series could be drawn red."""
+    drawn = 0
+    for path in DASHBOARDS:
+        for panel in charts(json.loads(path.read_text(encoding="utf-8"))):
+            if panel["type"] == "timeseries" and any(
+                target["legendFormat"] == f"{{{{{label}}}}}" for target in panel["targets"]
+            ):
+                drawn += 1
+                colors = {colour_of(panel, name) for name in MEANINGS[label]}
+                assert not colors & {None, GOOD, LOOK, BAD, WORSE}, panel["title"]
+    assert drawn
+
+
+def test_a_panel_that_is_empty_in_good_times_says_so() -> None:
+    for path in DASHBOARDS:
+        for panel in charts(json.loads(path.read_text(encoding="utf-8"))):
+            if panel["type"] == "timeseries" and any(target["expr"].endswith("> 0") for target in panel["targets"]):
+                assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]

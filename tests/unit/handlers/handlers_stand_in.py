@@ -181,7 +181,11 @@ class StandIn:
         """All groups of use cases are one here."""
         return self
 
-    access = evidence = receiving = incoming = itself
+    access = evidence = receiving = incoming = outgoing = itself
+
+    async def redrive(self, caller: Any, **named: Any) -> int:
+        self._note("redrive", named)
+        return 2
 
     async def replay(self, caller: Any, notice_id: int) -> StoredNotice:
         self._note("replay", notice_id)

@@ -9,6 +9,7 @@ from handlers_stand_in import NOW, RECORDING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.console.films import film_of, gaps
 from handlers.console.timeline import WIDTH, Drawing, draw
 from handlers.console.words import ago, event_name, events, percent, prose, size, span, tail
 from service.operations import HistoryEntry
@@ -50,13 +51,13 @@ def test_stretches_are_where_their_time_is() -> None:
 def test_what_comes_days_later_leaves_the_recording_to_be_seen() -> None:
     drawing = draw(ENDED, [entry(0, "caller"), entry(100, "notice"), entry(86400)], [], NOW + 90000)
     marks = {lane.name: [x for x, _ in lane.marks] for lane in drawing.lanes if lane.marks}
-    assert marks == {"callers": [0.0], "callbacks": [800.0], "bucket": [float(WIDTH)]}
+    assert marks == {"caller": [0.0], "notification": [800.0], "bucket": [float(WIDTH)]}
 
 
 def test_a_mark_says_when_what_happened_and_no_empty_detail() -> None:
     drawing = draw(ENDED, [entry(5)], [], NOW)
     (title,) = (title for lane in drawing.lanes for _, title in lane.marks)
-    assert title.endswith("judged: report 2")
+    assert title.endswith("verification: report 2")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_lengths_are_said_by_their_two_largest_units(seconds: float | None, said
 
 
 def test_sizes_shares_and_names() -> None:
-    assert [size(count) for count in (None, 0, 1023, 1024, 5 * 1024**3)] == ["–", "0 B", "1023 B", "1.0 KiB", "5.0 GiB"]
+    assert [size(count) for count in (None, 0, 999, 1000, 5 * 10**9)] == ["–", "0 B", "999 B", "1.0 kB", "5.0 GB"]
     assert [percent(share) for share in (1, 0.99999, 0.5)] == ["100 %", "99.9 %", "50 %"]
     assert tail("rec/a/" + "x" * 40 + "_20261122.ts") == "…" + "x" * 16 + "_20261122.ts"
     assert tail("rec/a/short.m3u8") == "short.m3u8"
@@ -136,6 +137,33 @@ def test_the_axis_reaches_the_planned_end_without_a_report(state: State) -> None
     assert (drawing.now_x is None) is state.terminal
 
 
+@pytest.mark.parametrize("reported", [False, True])
+@pytest.mark.parametrize("wish", [{"stop_at": BEGAN + 3600}, {"record_for_seconds": 3600.0}, {}])
+def test_nothing_is_wanted_after_the_end_of_what_never_began_to_record(wish: dict[str, float], reported: bool) -> None:
+    failed = replace(
+        RECORDING, state=State.FAILED, state_since_at=BEGAN + 120, ended_at=None, attempts=(), pauses=(),
+        window_from_at=BEGAN, latest_report=None, **wish,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if reported:
+        failed = judged(replace(failed, latest_report=RECORDING.latest_report), account(30, 3600, 0))
+    drawing = draw(failed, [entry(0, "caller"), entry(120, "worker")], [], BEGAN + 86400)
+    (lane,) = (one for one in drawing.lanes if one.name == "wanted")
+    (bar,) = lane.bars
+    assert bar.title.startswith("wanted: 07:58:50 to 08:00:20" if reported else "wanted: 07:58:20 to 08:00:20")
+    assert bar.x + bar.width == WIDTH
+    assert looks(drawing, "recorded") == []
+    assert drawing.says == "Timeline of the recording. Nothing was recorded."
+    assert gaps(failed, [], film_of([])) == []
+
+
+def test_nothing_is_wanted_of_what_was_cancelled_before_its_start() -> None:
+    cancelled = replace(
+        RECORDING, state=State.CANCELLED, state_since_at=BEGAN + 5, ended_at=None, attempts=(), pauses=(),
+        latest_report=None, start_at=BEGAN + 3600, window_from_at=BEGAN + 3600, stop_at=BEGAN + 7200,
+    )  # fmt: skip
+    assert looks(draw(cancelled, [entry(0, "caller"), entry(5, "caller")], [], NOW), "wanted") == []
+
+
 def test_an_early_stop_is_the_end_of_the_wanted_window() -> None:
     recording = replace(
         ENDED, latest_report=None, window_from_at=BEGAN, stop_at=BEGAN + 3600, stop_wished_at=BEGAN + 100, pauses=()
@@ -150,6 +178,14 @@ def test_a_recording_planned_for_tomorrow_is_seen_when_it_comes() -> None:
     )
     drawing = draw(recording, [entry(0, "caller")], [], BEGAN + 1)
     assert looks(drawing, "wanted") == [("wanted", 200.0, 800.0)]
+
+
+def test_a_planned_length_is_the_wanted_window_before_anything_is_recorded() -> None:
+    start = BEGAN + 86400
+    recording = replace(
+        RECORDING, latest_report=None, window_from_at=start, start_at=start, record_for_seconds=3600, pauses=()
+    )
+    assert looks(draw(recording, [entry(0, "caller")], [], BEGAN + 1), "wanted") == [("wanted", 200.0, 800.0)]
 
 
 def test_slices_too_narrow_to_be_told_apart_are_one_bar_and_a_gap_between_them_stays() -> None:
@@ -205,6 +241,27 @@ def test_reports_that_say_the_same_are_one_line() -> None:
     (first, last) = events([*reports, line("judged", 4, source="bucket", report=4, verdict="verified")])
     assert (first.count, first.first_at, first.at, first.details) == (3, BEGAN + 1, BEGAN + 3, "verdict incomplete")
     assert last.details == "report 4, verdict verified"
+
+
+def test_a_flood_of_warnings_is_one_line_although_progress_comes_between() -> None:
+    flood = [
+        line("notice_warning", number, event_type=2, module=1, warnCode=31)
+        if number % 2
+        else line("notice_uploading_progress", number, event_type=33, progress=number)
+        for number in range(1, 101)
+    ]
+    other = line("notice_warning", 101, event_type=2, module=1, warnCode=32)
+    later = [line("pause_requested", 102, source="caller"), line("notice_warning", 103, module=1, warnCode=31)]
+    told = [
+        (event.what, event.details, event.first_at, event.at, event.count) for event in events([*flood, other, *later])
+    ]
+    assert told == [
+        ("Agora: warning", "module 1, warn code 31", BEGAN + 1, BEGAN + 99, 50),
+        ("Agora: uploading progress", "progress 1 %", BEGAN + 2, BEGAN + 100, 50),
+        ("Agora: warning", "module 1, warn code 32", BEGAN + 101, BEGAN + 101, 1),
+        ("pause requested", "", BEGAN + 102, BEGAN + 102, 1),
+        ("Agora: warning", "module 1, warn code 31", BEGAN + 103, BEGAN + 103, 1),
+    ]
 
 
 @pytest.mark.parametrize("value", [True, None, "x", -1, 0, 1e300, float("inf"), float("nan"), 10**30])

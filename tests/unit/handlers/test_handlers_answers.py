@@ -35,6 +35,7 @@ async def test_a_start_hands_over_what_was_named_and_nothing_else(api: Client, o
         "restart": "on_failure",
         "max_restarts": 3,
         "level": "full",
+        "sound": False,
         "start_at": "2027-01-15T09:00:01+01:00",
         "stop_at": "2027-01-15T08:00:02.5Z",
     }
@@ -52,20 +53,48 @@ async def test_a_start_hands_over_what_was_named_and_nothing_else(api: Client, o
         restart="on_failure",
         max_restarts=3,
         level=Level.FULL,
+        sound=False,
         start_at=NOW + 1,
         stop_at=NOW + 2.5,
     )
     assert operations.calls == [("start", (wish, None))]
 
 
-async def test_a_key_goes_on_with_the_raw_body_and_a_replay_says_so(api: Client, operations: StandIn) -> None:
+async def test_a_key_goes_on_with_one_form_of_the_body_and_a_replay_says_so(api: Client, operations: StandIn) -> None:
+    """The raw body goes on too: answers that an earlier version kept have a hash of that."""
     operations.replayed = True
-    content = b'{ "url":"https://example.org/" }'
+    content = b'{ "url":"https://example.org/", "labels": {"b": "1", "a": "2"} }'
     headers = {"Idempotency-Key": "lesson-7", "Content-Type": "application/json; charset=utf-8"}
     response = await api.post("/v1/recordings", data=content, headers=headers)
     assert response.status == 202
     assert response.headers["Idempotency-Replayed"] == "true"
-    assert operations.calls[0][1][1] == Idempotency("lesson-7", content)
+    form = b'{"labels":{"a":"2","b":"1"},"url":"https://example.org/"}'
+    assert operations.calls[0][1][1] == Idempotency("lesson-7", form, content)
+    assert operations.calls[0][1][1].forms == (form, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"url":"u","max_missing_seconds":5}',
+        b'{"max_missing_seconds":5.0,"url":"u"}',
+        b'{"url":"\\u0075","max_missing_seconds":0.5e1}',
+    ],
+)
+async def test_the_same_values_are_the_same_request_however_they_are_written(
+    api: Client, operations: StandIn, content: bytes
+) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    assert (await api.post("/v1/recordings", data=content, headers=headers)).status == 202
+    assert operations.calls[0][1][1].body == b'{"max_missing_seconds":5,"url":"u"}'
+
+
+async def test_another_value_is_another_request(api: Client, operations: StandIn) -> None:
+    content = b'{"url":"u","max_missing_seconds":5.5,"mobile":true,"labels":{"n":"5.0"}}'
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    assert (await api.post("/v1/recordings", data=content, headers=headers)).status == 202
+    form = b'{"labels":{"n":"5.0"},"max_missing_seconds":5.5,"mobile":true,"url":"u"}'
+    assert operations.calls[0][1][1].body == form
 
 
 async def test_whether_an_instant_is_past_is_left_to_the_operation_that_knows_replays(
@@ -124,7 +153,7 @@ async def test_owner_policy_and_private_parameters_are_not_shown(api: Client) ->
 
 async def test_every_filter_of_the_list_arrives(api: Client, operations: StandIn) -> None:
     query = (
-        "state=failed,cancelled&state=recording&app=main&label=room:7&label=a:b:c&limit=200&cursor=abc_-"
+        "state=failed,cancelled&state=recording&app=main&label=room:7&label=a=b:c&limit=200&cursor=abc_-"
         "&from=2027-01-15T08:00:00Z&to=2027-01-15T09:00:01%2B01:00&planned=false&warned=true"
     )
     response = await api.get(f"/v1/recordings?{query}")

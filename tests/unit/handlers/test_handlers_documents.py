@@ -3,19 +3,22 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from handlers_stand_in import ID
+from handlers_stand_in import ID, StandIn
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from handlers import Limits, build_api
 from handlers.__main__ import markdown
-from handlers.meanings import BODIES, EXAMPLES_OF_FIELDS, MEANINGS_OF_FIELDS, example
+from handlers.examples import BODIES, EXAMPLES_OF_FIELDS, example
+from handlers.meanings import MEANINGS_OF_FIELDS
 from handlers.openapi import describe
 from handlers.problems import MEANINGS
 from handlers.recordings import start
@@ -52,6 +55,18 @@ async def test_every_route_is_in_the_document_and_the_reverse(api: Client) -> No
 
 def test_the_document_is_valid_openapi() -> None:
     OpenAPIV31SpecValidator(json.loads(json.dumps(describe(ROUTES)))).validate()
+
+
+def test_no_schema_lists_values_that_are_no_plain_values() -> None:
+    """Generators of clients leave out a call whose body has such an `enum`."""
+    listed = re.findall(r'"enum": (\[.*?\])', json.dumps(DOCUMENT))
+    assert listed
+    assert not [values for values in listed if "[" in values[1:] or "{" in values]
+
+
+def test_a_start_can_be_sent_as_its_example_shows_it() -> None:
+    """A name of the settings that is not there, or an instant of long ago, would refuse it."""
+    assert set(BODIES["StartBody"]) == {"url", "record_for_seconds", "labels"}
 
 
 def test_no_operation_has_the_name_of_another() -> None:
@@ -196,6 +211,19 @@ def test_every_text_of_an_example_is_a_text_of_life() -> None:
     assert [name for name, text in (shown | bodies).items() if '"…"' in text] == []
 
 
+def test_the_example_of_a_webhook_is_a_message_of_its_type() -> None:
+    """A recording that has just started has no verdict, and one that is defective is not `verified`."""
+    said = {"recording.verified": "verified", "recording.unproven": "unreachable", "recording.changed": "defective"}
+    for kind in ("recording.incomplete", "recording.defective"):
+        said[kind] = kind.removeprefix("recording.")
+    for kind, hook in DOCUMENT["webhooks"].items():
+        message = hook["post"]["requestBody"]["content"][JSON]["example"]
+        assert message["type"] == kind
+        assert message["data"]["verdict"] == said.get(kind)
+        state = message["data"]["detail"].get("state")
+        assert state in (None, message["data"]["state"])
+
+
 def test_every_type_of_message_is_a_webhook() -> None:
     assert tuple(DOCUMENT["webhooks"]) == tuple(FACTS) == MESSAGE_TYPES
 
@@ -209,12 +237,19 @@ async def test_every_call_can_be_tried_on_the_page(api: Client, route: Any) -> N
     assert ("<textarea" in form) is (route.body is not None)
 
 
-@pytest.mark.parametrize(
-    ("accept", "status"), [("text/html,application/xhtml+xml,*/*;q=0.8", 303), ("application/json", 404), ("*/*", 404)]
-)
-async def test_the_bare_address_leads_people_to_the_console_and_tells_programs_that_nothing_is_there(
-    api: Client, accept: str, status: int
+@pytest.mark.parametrize("console", [True, False])
+async def test_the_bare_address_leads_people_on_and_tells_programs_what_is_where(
+    aiohttp_client: Callable[..., Awaitable[Client]], operations: StandIn, console: bool
 ) -> None:
-    answer = await api.get("/", headers={"Accept": accept, "Authorization": ""}, allow_redirects=False)
-    assert answer.status == status
-    assert answer.headers.get("Location") == ({303: "/docs"}.get(status))
+    client = await aiohttp_client(build_api(operations, Limits(), console=console))  # type: ignore[arg-type]
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = await client.get("/", headers=browser, allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/console" if console else "/docs")
+    for accept in ("application/json", "*/*"):
+        answer = await client.get("/", headers={"Accept": accept}, allow_redirects=False)
+        shown = await answer.json()
+        assert (answer.status, shown["name"], shown["version"]) == (200, "Pagereel", version("pagereel"))
+        assert ("console" in shown["links"]) is console
+        assert answer.headers["Vary"] == "Accept"
+        for place in shown["links"].values():
+            assert (await client.get(place, allow_redirects=False)).status != 404

@@ -10,9 +10,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from handlers_stand_in import ID, NOW, StandIn
 from structlog.testing import capture_logs
+from yarl import URL as URLPath
 
 from emulator.app import close
 from handlers import Limits, build_api
+from handlers.decoding import adapter
+from handlers.payloads import StartBody
+from handlers.routes import ROUTES
 from service.errors import Code, FieldError, ServiceError, invalid
 from service.operations.cursors import decode_cursor, encode_cursor
 
@@ -50,7 +54,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("storage", ["a"]),
     ("preset", ""),
     ("video_width", "640"),
-    ("video_width", 640.0),
+    ("video_width", 640.5),
     ("video_width", None),
     ("video_width", 239),
     ("video_width", 1921),
@@ -106,6 +110,40 @@ async def test_a_wrong_field_is_named_and_nothing_is_started(
     problem = await problem_of(response, 422)
     assert pointers(problem) == [f"/{field}"]
     assert problem["code"] == "invalid"
+    assert operations.calls == []
+
+
+WHOLE_NUMBERS = {
+    **{"video_width": 640, "video_height": 480, "video_fps": 15, "video_bitrate": 500, "audio_profile": 0},
+    **{"max_recording_hour": 2, "max_video_duration": 30, "ready_timeout": 0, "max_restarts": 1},
+}
+
+
+def test_the_list_of_whole_numbers_is_complete() -> None:
+    properties = adapter(StartBody).json_schema()["properties"]
+    assert {name for name, schema in properties.items() if schema.get("type") == "integer"} == WHOLE_NUMBERS.keys()
+
+
+async def test_a_number_without_a_fraction_is_a_whole_number_however_it_is_written(
+    api: Client, operations: StandIn
+) -> None:
+    """JSON has one kind of number, and JSON Schema calls 2.0 an integer."""
+    body = {name: float(value) for name, value in WHOLE_NUMBERS.items()}
+    response = await api.post("/v1/recordings", json={"url": URL, **body})
+    assert response.status == 202, await response.text()
+    ((_, (wish, _)),) = operations.calls
+    taken = {**wish.parameters, "max_restarts": wish.max_restarts}
+    assert taken == WHOLE_NUMBERS
+    assert {type(value) for value in taken.values()} == {int}
+
+
+@pytest.mark.parametrize("number", ["0.5", "2.0000001", "1e300", "true", '"2"'])
+async def test_another_number_is_no_whole_number(api: Client, operations: StandIn, number: str) -> None:
+    content = f'{{"url": "{URL}", "max_recording_hour": {number}}}'.encode()
+    problem = await problem_of(
+        await api.post("/v1/recordings", data=content, headers={"Content-Type": "application/json"}), 422
+    )
+    assert problem["errors"] == [{"pointer": "/max_recording_hour", "message": "must be a whole number"}]
     assert operations.calls == []
 
 
@@ -184,6 +222,46 @@ async def test_a_wrong_change_is_refused(
     api: Client, operations: StandIn, method: str, path: str, body: Any, pointer: str
 ) -> None:
     assert pointers(await problem_of(await api.request(method, path, json=body), 422)) == [pointer]
+    assert operations.calls == []
+
+
+async def test_null_is_refused_with_what_to_do_instead(api: Client, operations: StandIn) -> None:
+    for field in sorted(StartBody.__annotations__.keys() - {"url"}):
+        problem = await problem_of(await api.post("/v1/recordings", json={"url": URL, field: None}), 422)
+        (error,) = problem["errors"]
+        assert error["pointer"] == f"/{field}"
+        assert error["message"].startswith("must "), error
+        assert error["message"].endswith(", not null; leave the field out to say nothing about it")
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"stop_at": None},
+            'must be an instant with an offset, such as "2026-01-31T09:30:00Z", not null; '
+            "an end can be moved, not removed",
+        ),
+        ({"labels": None}, "must be an object, not null; {} removes all labels"),
+        ({"state": "verified"}, "is unknown; this call takes stop_at, labels"),
+        ({"label": {}}, "is unknown (did you mean labels?)"),
+    ],
+    ids=["stop_at", "labels", "state", "label"],
+)
+async def test_a_refused_change_says_what_may_be_sent(
+    api: Client, operations: StandIn, body: dict[str, Any], message: str
+) -> None:
+    problem = await problem_of(await api.patch(ONE, json=body), 422)
+    assert [error["message"] for error in problem["errors"]] == [message]
+    assert operations.calls == []
+
+
+async def test_a_field_that_cannot_be_changed_is_answered_with_those_that_can(api: Client, operations: StandIn) -> None:
+    message = "cannot be changed afterwards; what can be changed: stop_at, labels"
+    for field in sorted(StartBody.__annotations__.keys() - {"stop_at", "labels"}):
+        problem = await problem_of(await api.patch(ONE, json={field: SECRET}), 422)
+        assert problem["errors"] == [{"pointer": f"/{field}", "message": message}]
     assert operations.calls == []
 
 
@@ -385,7 +463,12 @@ async def test_unknown_paths_and_methods_are_problems_too(api: Client) -> None:
     ("error", "status", "members"),
     [
         (invalid("/app", "is unknown"), 422, {"errors": [{"pointer": "/app", "message": "is unknown"}]}),
-        (ServiceError(Code.CONFLICT, "Over.", detail="verified"), 409, {"state": "verified", "detail": "Over."}),
+        (ServiceError(Code.CONFLICT, "Over.", state="verified"), 409, {"state": "verified", "detail": "Over."}),
+        (
+            ServiceError(Code.CONFLICT, "Over.", detail="nothing_runs", state="verified"),
+            409,
+            {"state": "verified", "reason": "nothing_runs"},
+        ),
         (
             ServiceError(Code.CONFLICT, "Other request.", detail="idempotency_mismatch"),
             422,
@@ -451,7 +534,14 @@ async def test_the_sentence_of_a_refusal_says_what_is_wrong_in_our_words(api: Cl
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("webhook_url", "notify"), ("status", None), ("height", "video_height"), ("label", "labels"), ("zzz", None)],
+    [
+        ("webhook_url", "notify"),
+        ("status", None),
+        ("height", "video_height"),
+        ("label", "labels"),
+        ("mute", "sound"),
+        ("zzz", None),
+    ],
 )
 async def test_an_unknown_field_is_answered_with_what_was_probably_meant(
     api: Client, name: str, meant: str | None
@@ -482,5 +572,128 @@ async def test_a_body_that_is_no_json_is_refused_with_the_place(api: Client) -> 
     assert problem["detail"].startswith("The body is not readable as JSON. Line 2, column ")
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "The body is empty; it must be a JSON object."),
+        (b' "\xfc"', "The body is not UTF-8: byte 3 cannot be read."),
+        (b"\xef\xbb\xbf{}", "The body begins with a byte order mark, which JSON does not allow."),
+        (b'{"url": "x", "labels": {"a": "1", "a": "2"}}', 'The body has the name "a" twice.'),
+    ],
+    ids=["empty", "latin1", "mark", "twice"],
+)
+async def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
+    api: Client, content: bytes, sentence: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    problem = await problem_of(await api.post("/v1/recordings", data=content, headers=headers), 400)
+    assert problem["detail"] == sentence
+
+
+async def test_a_body_that_is_too_large_is_refused_with_the_limit(api: Client) -> None:
+    headers = {"Content-Type": "application/json"}
+    problem = await problem_of(await api.post("/v1/recordings", data=b" " * 70_000, headers=headers), 413)
+    assert problem["detail"] == f"The body exceeds the limit of {Limits().max_body_bytes} bytes; nothing changed."
+
+
+async def test_a_change_of_nothing_names_what_can_be_changed(api: Client) -> None:
+    problem = await problem_of(await api.patch(ONE, json={}), 422)
+    assert problem["detail"] == "The body must name stop_at or labels."
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("recordings?from=2026-11-29T15:00:00+01:00", 'offset, such as "2026-01-31T09:30:00Z"; write + as %2B'),
+        ("recordings?from=2026-11-29", 'offset, such as "2026-01-31T09:30:00Z"'),
+        ("usage?month=11-2026", 'must be a month, such as "2026-11"'),
+    ],
+    ids=["plus", "date", "month"],
+)
+async def test_a_wrong_time_in_a_query_is_refused_with_the_right_form(api: Client, query: str, message: str) -> None:
+    problem = await problem_of(await api.get(URLPath(f"/v1/{query}", encoded=True)), 422)
+    assert problem["errors"][0]["message"].endswith(message)
+
+
 async def test_a_mistyped_path_is_no_missing_recording(api: Client) -> None:
     assert (await problem_of(await api.get("/v1/recording"), 404))["detail"] == "There is no such path here."
+
+
+WITHOUT_A_BODY = [
+    *(f"{ONE}/{wish}" for wish in ("stop", "pause", "resume", "verify")),
+    "/v1/notifications/5/replay",
+    "/v1/endpoints/hook/enable",
+]
+
+
+async def test_a_body_of_a_call_that_only_shows_is_refused(api: Client, operations: StandIn) -> None:
+    """Who sends one means something by it, such as a filter, and would take the answer for filtered."""
+    for route in ROUTES:
+        if route.method == "GET" and route.scope:
+            path = route.path.replace("{id}", ID)
+            problem = await problem_of(await api.get(path, json={"state": "failed"}), 422)
+            takes_it = route.query is not None and "state" in route.query.__annotations__
+            message = "belongs into the query: ?state=…" if takes_it else "is unknown: this call takes no fields"
+            assert problem["errors"] == [{"pointer": "/state", "message": message}]
+    assert operations.calls == []
+
+
+async def test_an_empty_body_of_a_call_that_only_shows_is_taken(api: Client) -> None:
+    for content in (b"", b"{}"):
+        assert (await api.get(ONE, data=content, headers={"Content-Type": "application/json"})).status == 200
+
+
+@pytest.mark.parametrize("path", WITHOUT_A_BODY)
+async def test_what_a_call_without_a_body_does_not_know_is_refused(api: Client, operations: StandIn, path: str) -> None:
+    problem = await problem_of(await api.post(path, json={"stop_at": "2027-01-15T09:00:00Z"}), 422)
+    assert pointers(problem) == ["/stop_at"]
+    assert problem["errors"][0]["message"] == "is unknown: this call takes no fields"
+    await problem_of(await api.post(path, json=["now"]), 422)
+    await problem_of(await api.post(path, data=b"{", headers={"Content-Type": "application/json"}), 400)
+    await problem_of(await api.post(path, data={"reason": "done"}), 415)
+    assert operations.calls == []
+
+
+async def test_a_field_that_belongs_into_the_query_is_led_there(api: Client, operations: StandIn) -> None:
+    problem = await problem_of(await api.post(f"{ONE}/verify", json={"level": "bytes"}), 422)
+    assert [each["message"] for each in problem["errors"]] == ["belongs into the query: ?level=…"]
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize("wish", ["stop", "pause", "resume", "verify"])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", None])
+@pytest.mark.parametrize("content", [b"", b"{}", b" { }\n"])
+async def test_an_empty_body_says_nothing_and_is_taken(
+    api: Client, operations: StandIn, wish: str, kind: str | None, content: bytes
+) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    assert (await api.post(f"{ONE}/{wish}", data=content, headers=headers)).status == 202
+    assert [name for name, _ in operations.calls] == [wish]
+
+
+@pytest.mark.parametrize("path", ["/v1/recordings", f"{ONE}/playlist.m3u8"])
+async def test_a_span_that_ends_before_it_begins_is_refused(api: Client, operations: StandIn, path: str) -> None:
+    span = {"from": "2027-01-15T09:00:00Z", "to": "2027-01-15T08:00:00Z"}
+    problem = await problem_of(await api.get(path, params=span), 422)
+    assert [(each["pointer"], each["message"]) for each in problem["errors"]] == [
+        ("?from", "is later than ?to, so nothing lies between them")
+    ]
+    assert operations.calls == []
+    assert (await api.get(path, params={"from": span["to"], "to": span["from"]})).status == 200
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"{}"], ids=["none", "empty", "blank", "object"])
+async def test_all_dead_deliveries_are_tried_again_where_none_is_named(
+    api: Client, operations: StandIn, content: bytes | None
+) -> None:
+    headers = {"Content-Type": "application/json"} if content == b"{}" else {}
+    answer = await api.post("/v1/messages/redrive", data=content, headers=headers)
+    assert answer.status == 202, await answer.text()
+    assert operations.calls == [("redrive", ({"endpoint": None, "message_ids": None},))]
+
+
+async def test_a_body_that_names_some_is_still_looked_at(api: Client, operations: StandIn) -> None:
+    path = "/v1/messages/redrive"
+    assert pointers(await problem_of(await api.post(path, json={"endpoints": "crm"}), 422)) == ["/endpoints"]
+    await problem_of(await api.post(path, data={"endpoint": "crm"}), 415)
+    assert operations.calls == []

@@ -26,9 +26,9 @@ def judged(state: State, verdict: Verdict) -> Recording:
 
 
 @pytest.mark.parametrize("state", [State.UPLOADING, State.INCOMPLETE, State.VERIFIED])
-def test_a_look_at_everything_counts_every_slice_that_is_there(state: State) -> None:
+def test_a_look_at_everything_counts_every_slice_and_the_bytes_of_all_files(state: State) -> None:
     assert judged(state, Verdict.INCOMPLETE).watch == Watch(
-        after_key="a1/2.ts", slices=2, size_bytes=30, last_slice_at=1520.0, listed_at=1990.0
+        after_key="a1/2.ts", slices=2, size_bytes=430, last_slice_at=1520.0, listed_at=1990.0
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from lifecycle_driver import NOW, Driver, make
 
-from service.lifecycle import hours_wanted
-from service.lifecycle.instants import planned_seconds
+from handlers.resources.recordings import view_recording
+from service.errors import Code, ServiceError
+from service.lifecycle import apply, hours_wanted
+from service.lifecycle.instants import hour_limit_at, planned_seconds, planned_stop_at
 from service.lifecycle.observations import ResumeRequested, StopAtChanged, StopRequested
 from service.media.expectation import expectation
 from service.recording import EndReason, Parameters, Policy, State
@@ -105,3 +107,54 @@ def test_the_planned_length_is_the_one_asked_for_within_the_hour_limit(length: f
     assert planned_seconds(asked) == shown
     recorded = replace(asked, recorded_from_at=NOW + 8, stop_at=None if length is None else NOW + 8 + length)
     assert planned_seconds(recorded) == shown
+
+
+@pytest.mark.parametrize("start_at", [None, NOW + 5000], ids=["at-once", "planned"])
+def test_a_later_stop_at_keeps_to_the_rules_of_the_start_before_it_has_begun_too(start_at: float | None) -> None:
+    """Nothing runs yet, so no task's limit forbids what the hours do not allow."""
+    waiting = make(start_at=start_at, parameters=Parameters(max_recording_hour=2))
+    begins = start_at or NOW
+    for stop_at, code in ((begins + 7201, Code.CONFLICT), (begins + 0.5, Code.INVALID), (begins - 10, Code.INVALID)):
+        with pytest.raises(ServiceError) as raised:
+            apply(waiting, StopAtChanged(stop_at), NOW)
+        assert raised.value.code is code
+    with pytest.raises(ServiceError, match=r"max_recording_hour, which is 2 .* ends the recording by 20"):
+        apply(waiting, StopAtChanged(begins + 7201), NOW)
+    for stop_at in (begins + 1, begins + 7200):
+        assert apply(waiting, StopAtChanged(stop_at), NOW).recording.stop_at == stop_at
+
+
+def test_where_a_late_resume_leaves_too_few_hours_the_planned_stop_is_their_end() -> None:
+    """The hours run while it is on hold: the answer says when it really ends."""
+    driver = Driver(make(record_for_seconds=3000.0, parameters=Parameters(max_recording_hour=1, onhold=True)))
+    driver.request(2000, ResumeRequested())
+    driver.run(until=NOW + 2100)
+    recording = driver.recording
+    assert recording.state is State.RECORDING
+    assert planned_stop_at(recording) == hour_limit_at(recording) < (recording.stop_at or 0)
+
+
+@pytest.mark.parametrize(
+    ("given_at", "stop_at", "shown"),
+    [(None, None, 100.0), (30, NOW + 50, None), (30, NOW + 600, None), (1, NOW + 600, None)],
+    ids=["kept", "sooner", "later", "before it records"],
+)
+def test_an_instant_given_later_takes_the_place_of_the_length(
+    given_at: float | None, stop_at: float | None, shown: float | None
+) -> None:
+    driver = Driver(make(record_for_seconds=LENGTH))
+    if given_at is not None and stop_at is not None:
+        driver.request(given_at, StopAtChanged(stop_at))
+    driver.run(until=NOW + 40)
+    recording, begin = driver.recording, driver.recording.recorded_from_at or NOW
+    view = view_recording(recording, NOW + 40)
+    assert view.record_for_seconds == shown
+    assert view.schedule.planned_seconds == pytest.approx(LENGTH if stop_at is None else stop_at - begin, abs=0.01)
+
+
+def test_the_whole_time_up_to_an_instant_that_was_given_before_it_began_is_wanted() -> None:
+    driver = Driver(make(record_for_seconds=10.0))
+    driver.request(1, StopAtChanged(NOW + 600))
+    wanted = expectation(driver.run()).wanted
+    assert wanted.to_at == NOW + 600
+    assert wanted.to_at - wanted.from_at > 500

@@ -794,6 +794,8 @@ def test_a_bucket_that_cannot_be_looked_at_ends_unproven_and_says_so_meanwhile()
     driver.request(600, StopRequested())
     recording = driver.run(until=NOW + 20 * 86400)
     assert driver.attended("storage_unreachable") < 620
+    noted = next(line for line in driver.entries if line.kind == "attention")
+    assert noted.detail["detail"] == "transport: no answer", "the cause is said"
     assert recording.state is State.UNPROVEN
     assert driver.first(State.UNPROVEN) == pytest.approx(86400 + 600, abs=60)
     assert recording.attention is None

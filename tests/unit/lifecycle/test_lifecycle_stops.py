@@ -161,3 +161,12 @@ def test_a_start_that_failed_after_the_stop_is_repeated_with_the_same_uid() -> N
     assert next_step(recording, NOW + 25) == Look()
     assert next_step(told(recording, Looked(0, 0, "", None), at=NOW + 25), NOW + 26) == Start(1)
     assert [one.uid for one in recording.attempts] == [7]
+
+
+def test_a_stop_that_is_refused_stays_in_sight_when_queries_fail_too() -> None:
+    """Where credentials are wrong both fail by turns; the one that bills is what needs somebody."""
+    recording = stopping()
+    for step in (STOP, Query(), STOP):
+        recording = told(recording, CallFailed(step, Failure.REFUSED, "unauthorized"), at=NOW + 21)
+        assert recording.attention is not None
+        assert (recording.attention.code, recording.attention.detail) == ("stop_refused", "stop: unauthorized")

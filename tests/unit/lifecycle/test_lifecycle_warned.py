@@ -6,11 +6,23 @@ from typing import Any
 import pytest
 
 from service.errors import Code, ServiceError
+from service.explain import explain
 from service.lifecycle import apply
 from service.lifecycle.instants import elapsed_seconds, hour_limit_at, planned_start_at, planned_stop_at
-from service.lifecycle.observations import Judged, StopRequested
+from service.lifecycle.observations import (
+    CallFailed,
+    Failure,
+    Judged,
+    Looked,
+    LookFailed,
+    Query,
+    Stop,
+    Stopped,
+    StopRequested,
+    TaskSeen,
+)
 from service.messages import message_of
-from service.recording import EndReason, Recording, State
+from service.recording import AttemptState, EndReason, Recording, State
 from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
 from tests.database.samples import attempt, recording
 
@@ -76,7 +88,14 @@ def test_a_stop_of_what_has_ended_is_refused_and_leaves_no_trace(state: State, e
         before = replace(before, attempts=(attempt(1, "test-1", 7, started_at=-90000.0),))
     with pytest.raises(ServiceError) as refused:
         apply(before, StopRequested(), NOW)
-    assert (refused.value.code, refused.value.detail) == (Code.CONFLICT, "nothing_runs")
+    assert (refused.value.code, refused.value.detail, refused.value.state) == (Code.CONFLICT, "nothing_runs", state)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.terminal])
+def test_a_stop_of_what_is_over_is_refused_with_the_same_reason(state: State) -> None:
+    with pytest.raises(ServiceError) as refused:
+        apply(replace(ENDED, state=state), StopRequested(), NOW)
+    assert (refused.value.detail, refused.value.state) == ("nothing_runs", state)
 
 
 def test_a_stop_that_is_asked_for_twice_is_answered_twice() -> None:
@@ -99,3 +118,49 @@ def test_when_it_starts_and_ends_and_how_long_it_runs() -> None:
     assert (planned_stop_at(runs), elapsed_seconds(runs, NOW)) == (1005 + 3 * 3600, 990)
     assert planned_stop_at(replace(runs, stop_wished_at=1950.0)) == 1950
     assert elapsed_seconds(ENDED, NOW) == 890
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "told"),
+    [
+        ("storage_unreachable", "cannot connect", "cannot connect"),
+        ("storage_unreachable", "", "storage_unreachable"),
+        ("storage_refused", "status 403", "storage_refused: status 403"),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_is_named_once(code: str, detail: str, told: str) -> None:
+    running = replace(recording(), state=State.RECORDING, attempts=(attempt(1, "test-1", 7),))
+    waits = apply(running, LookFailed(code, detail), 1000.0).recording.attention
+    assert waits is not None
+    assert (waits.code, waits.detail) == ("storage_unreachable", told)
+
+
+def test_a_bucket_that_cannot_be_listed_shows_again_when_what_stood_before_it_is_over() -> None:
+    tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, recording_at=901.0)
+    running = replace(recording(), state=State.RECORDING, attempts=(tried,))
+    away = apply(running, LookFailed("transport", "no answer"), 1000.0).recording
+    asked = apply(away, CallFailed(Query(), Failure.UNAVAILABLE, "http_503"), 1010.0).recording
+    assert asked.attention is not None
+    assert asked.attention.code == "agora_unavailable"
+    answered = apply(asked, TaskSeen(5), 1020.0).recording
+    assert answered.attention is not None
+    assert (answered.attention.code, answered.attention.since_at) == ("storage_unreachable", 1000.0)
+    assert "The bucket could not be listed since 1970-01-01 00:16:40 UTC." in explain(answered, ()).summary
+    again = apply(answered, LookFailed("transport", "no answer"), 1120.0).recording
+    assert (again.attention and again.attention.since_at) == 1000.0
+    seen = apply(again, Looked(1, 1, "pr/x/1/b.ts", 1125.0), 1130.0).recording
+    assert seen.attention is None
+    listed = "no problems so far. The bucket was last listed at 1970-01-01 00:18:50 UTC."
+    assert explain(seen, ()).summary.endswith(listed)
+
+
+def test_a_refused_stop_stays_before_a_bucket_that_cannot_be_read() -> None:
+    """It bills; a look that fails does not. What waits behind it shows when the stop is accepted."""
+    tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, stop_sent_at=990.0)
+    stopping = replace(recording(), state=State.STOPPING, attempts=(tried,))
+    refused = apply(stopping, CallFailed(Stop(EndReason.STOPPED), Failure.REFUSED, "unauthorized"), 1000.0).recording
+    away = apply(refused, LookFailed("transport", "no answer"), 1010.0).recording
+    assert away.attention == refused.attention
+    assert (away.attention and away.attention.code) == "stop_refused"
+    accepted = apply(away, Stopped(), 1020.0).recording
+    assert (accepted.attention and accepted.attention.code) == "storage_unreachable"

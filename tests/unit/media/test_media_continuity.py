@@ -26,7 +26,7 @@ from media_ffmpeg import AUDIO_PID, VIDEO_PID, probe
 
 from service.media.continuity import judge_continuity, must_follow
 from service.media.h264 import ParameterSet
-from service.media.packets import PACKET
+from service.media.rows import PACKET
 from service.media.slices import Held, SliceFacts
 from service.media.tables import Stream
 
@@ -137,6 +137,42 @@ def test_a_slice_coded_otherwise_between_others_is_known_by_its_parameter_sets(e
         contents = list(cut(slicer=SEGMENTS))
         contents[index] = other[index]
         assert errors(continuity_of(contents, ends=ends)) == {index: "slice_foreign"}, index
+
+
+@BOTH
+@pytest.mark.parametrize(("count", "begin", "end"), [(4, 1, 3), (8, 1, 7), (8, 2, 6), (3, 1, 2)])
+def test_slices_coded_otherwise_are_known_by_what_comes_back_after_them_however_many(
+    count: int, begin: int, end: int, ends: bool
+) -> None:
+    """Three of a short recording's joints are no habit, nor are many slices in a row."""
+    other = cut(x264="keyint=10:min-keyint=10:scenecut=0:bframes=0:level=4.2", slicer=SEGMENTS)
+    plain = cut(slicer=SEGMENTS)
+    contents = [*plain[:begin], *other[begin:end], *plain[end:count]]
+    assert errors(continuity_of(contents, ends=ends)) == dict.fromkeys(range(begin, end), "slice_foreign")
+
+
+@BOTH
+def test_slices_coded_otherwise_on_both_sides_of_a_restart_are_known(ends: bool) -> None:
+    coding = "keyint=10:min-keyint=10:scenecut=0:bframes=0:level=4.2"
+    first, second = cut(slicer=SEGMENTS), cut(slicer=SEGMENTS, first=700)
+    others = cut(x264=coding, slicer=SEGMENTS), cut(x264=coding, slicer=SEGMENTS, first=700)
+    contents = [*first[:2], *others[0][2:4], *others[1][:2], *second[2:4]]
+    assert errors(continuity_of(contents, ends=ends)) == dict.fromkeys(range(2, 6), "slice_foreign")
+
+
+@BOTH
+def test_a_restart_with_another_coding_that_ends_at_a_restart_is_no_fault(ends: bool) -> None:
+    other = cut(x264="keyint=10:min-keyint=10:scenecut=0:bframes=0:level=4.2", slicer=SEGMENTS, first=700)
+    contents = [*cut(slicer=SEGMENTS)[:3], *other[:3], *cut(slicer=SEGMENTS, first=3000)[:3]]
+    assert errors(continuity_of(contents, ends=ends)) == {}
+
+
+@BOTH
+def test_a_recorder_that_changes_its_coding_with_each_slice_is_no_fault(ends: bool) -> None:
+    other = cut(x264="keyint=10:min-keyint=10:scenecut=0:bframes=0:level=4.2", slicer=SEGMENTS)
+    plain = cut(slicer=SEGMENTS)
+    contents = [other[index] if index % 2 else plain[index] for index in range(8)]
+    assert errors(continuity_of(contents, ends=ends)) == {}
 
 
 @BOTH
@@ -340,4 +376,5 @@ def test_whatever_was_read_continuity_never_raises(
     continuity = judge_continuity(pieces, facts, sound=sound)
     assert all(0 <= one.index < 8 for one in continuity.faults)
     assert set(continuity.lost) <= set(range(8))
+    assert all(begin < end for spans in continuity.lost.values() for begin, end in spans)
     must_follow(pieces, facts)

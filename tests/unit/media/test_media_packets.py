@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_ffmpeg import AUDIO_PID, VIDEO_PID, pids_of, places_of, probe, rows_of, slice_of
 
-from service.media.packets import PACKET, Packets, Units, aligned, elementary, read_packets
+from service.media.packets import Packets, Units, aligned, elementary, read_packets
+from service.media.rows import PACKET
 from service.media.tables import Stream
 
 KNOWN = (Stream(VIDEO_PID, 0x1B), Stream(AUDIO_PID, 0x0F))

@@ -72,6 +72,8 @@ HEAD = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n"
         (HEAD + f"#EXTINF:5\n{NAME}\n", "playlist_target_loose", Severity.NOTE),
         (HEAD.replace("VERSION:3", "VERSION:2") + f"#EXTINF:9.5\n{NAME}\n", "playlist_version", Severity.WARNING),
         (HEAD + f"#EXT-X-OWN:1\n#EXTINF:9.5\n{NAME}\n", "playlist_tag_unknown", Severity.NOTE),
+        (HEAD + f"noise\n#EXTINF:9.5\n{NAME}\n", "playlist_form", Severity.WARNING),
+        (HEAD + f"#EXTINF:9.5\nnoise\n{NAME}\n", "playlist_uri_foreign", Severity.ERROR),
         (HEAD + f"{NAME}\n", "playlist_duration_absent", Severity.ERROR),
         (HEAD + f"#EXTINF:-3\n{NAME}\n", "playlist_duration_unreadable", Severity.WARNING),
         (HEAD + f"#EXTINF:86400\n{NAME}\n", "playlist_duration_unreadable", Severity.WARNING),

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_ffmpeg import AUDIO_PID, VIDEO_PID, pictures, places_of, probe, rows_of, slice_of
 
-from service.media.packets import PACKET, read_packets
+from service.media.packets import read_packets
+from service.media.rows import PACKET
 from service.media.slices import SliceFacts, from_plain, read_ends, read_whole, since
 from service.media.spans import measure
 from service.media.tables import Stream
@@ -190,6 +191,37 @@ def test_pictures_far_apart_are_a_hole_and_a_slow_page_is_none() -> None:
     assert facts.torn == 0
     assert facts.video.lost == (pytest.approx((1.0, 3.0)),)
     assert whole(slice_of(fps=1, x264="keyint=4:scenecut=0:bframes=0")).video.lost == ()  # type: ignore[union-attr]
+
+
+def renumbered(rows: np.ndarray) -> np.ndarray:
+    """The same with counters that run on, so that only the clock tells what was put in."""
+    made = rows.copy()
+    for pid in (VIDEO_PID, AUDIO_PID):
+        for number, at in enumerate(places_of(made, pid)):
+            made[at, 3] = made[at, 3] & 0xF0 | number & 0x0F
+    return made
+
+
+@pytest.mark.parametrize("kind", ["pictures", "sound"])
+def test_a_stretch_that_comes_twice_counts_once_as_ffmpeg_shows_it_twice(kind: str) -> None:
+    rows = rows_of(slice_of(seconds=8))
+    starts = places_of(rows, VIDEO_PID, begins=True)
+    begin, end = starts[50], starts[125]
+    again = rows[begin:end]
+    if kind == "sound":
+        again = again[places_of(again, AUDIO_PID)]
+    repeated = renumbered(np.concatenate([rows[:end], again, rows[end:]]))
+    facts = whole(repeated)
+    assert facts.torn == 0, "no packet is missing, so that nothing else finds it"
+    shown = len(pictures(repeated.tobytes())) - len(pictures(rows.tobytes()))
+    assert (shown, lost_pictures(facts)) == ((75, pytest.approx(3, abs=0.1)) if kind == "pictures" else (0, 0))
+    assert lost_sound(facts) == pytest.approx(3, abs=0.3)
+
+
+def test_a_clock_that_begins_anew_within_a_slice_shows_nothing_twice() -> None:
+    first, second = slice_of(seconds=4, first=100.0), slice_of(seconds=4, first=20.0)
+    facts = whole(renumbered(np.concatenate([rows_of(first), rows_of(second)])))
+    assert lost_pictures(facts) == lost_sound(facts) == 0
 
 
 @pytest.mark.parametrize(

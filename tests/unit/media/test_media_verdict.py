@@ -473,5 +473,33 @@ def test_the_wanted_window_ends_with_the_hour_limit_where_nobody_stopped() -> No
 def test_a_recording_on_hold_that_was_never_resumed_expects_no_time() -> None:
     report = Bucket().judge(recording(window_from_at=None))
     assert report.coverage is not None
-    assert (report.coverage.expected_seconds, report.coverage.share) == (0.0, 1.0)
+    assert (report.coverage.expected_seconds, report.coverage.share) == (0.0, None)
     assert report.verdict is Verdict.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    ("row", "severity", "why"),
+    [
+        (recording(seconds=900, pauses=(pause(-10, None),)), Severity.WARNING, "on hold for the whole wanted window"),
+        (
+            recording(window_from_at=BEGIN + 400, stop_wished_at=BEGIN + 320),
+            Severity.NOTE,
+            "the wanted window is empty",
+        ),
+    ],
+    ids=["on hold all the time", "stopped within the allowance"],
+)
+def test_where_no_time_was_wanted_there_is_no_share_and_a_finding_says_so(
+    row: Recording, severity: Severity, why: str
+) -> None:
+    report = Bucket(good_part()).judge(row)
+    assert report.coverage is not None
+    assert (report.coverage.expected_seconds, report.coverage.share) == (0.0, None)
+    (found,) = (each for each in report.findings if each.code == "nothing_wanted")
+    assert (found.severity, report.verdict) == (severity, Verdict.VERIFIED)
+    assert why in found.text
+
+
+def test_where_time_was_wanted_no_finding_denies_it() -> None:
+    report = Bucket(good_part()).judge(recording())
+    assert "nothing_wanted" not in {each.code for each in report.findings}

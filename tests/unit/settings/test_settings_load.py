@@ -10,6 +10,7 @@ import pytest
 
 from service.recording import Location, Policy
 from service.settings import Preset, Settings, SettingsError, Timing, documented_keys, location, secrets_of
+from service.settings.load import ignored_variables
 
 ROOT = Path(__file__).parents[3]
 KEY = b64encode(b"canary".ljust(32)).decode()
@@ -50,9 +51,27 @@ def problems(load, text=GOOD, env=None, **extra):
     return list(caught.value.problems)
 
 
-def test_the_example_loads_cleanly():
-    settings = Settings.load(ROOT / "pagereel.example.toml", {})
-    assert settings.apps["main"].base_urls == ("https://api.agora.io", "https://api.sd-rtn.com")
+def test_the_example_loads_when_it_is_filled_in(load):
+    """With the parts that are comments, too."""
+    example = (ROOT / "pagereel.example.toml").read_text().replace("put-yours-here", "filled-in")
+    assert load(example).apps["main"].base_urls == ("https://api.agora.io", "https://api.sd-rtn.com")
+    with_local = re.sub(r"^# (\[storage\.local\]|\w+ = )", r"\1", example.partition("[storage.local]")[2], flags=re.M)
+    local = "[storage.local]" + with_local.partition("[presets.default]")[0]
+    assert load(f'deployment = "t1"\n{local}').storage["local"].path_style is True
+
+
+def test_each_placeholder_of_the_example_is_refused(tmp_path):
+    """Inline, in a list, within a URL, and in the file of a secret."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(ROOT / "pagereel.example.toml", {})
+    refused = [problem.partition(": ")[0] for problem in caught.value.problems]
+    keys = [f"storage.archive.{pair}.{key}" for pair in ("read", "write") for key in ("access_key", "secret_key")]
+    app = [f"apps.main.{key}" for key in ("app_id", "customer_id", "customer_secret", "ncs_secrets")]
+    assert refused == sorted(["callbacks.public_url", "storage.archive.bucket", *app, *keys])
+    assert all("is still the placeholder `put-yours-here`" in problem for problem in caught.value.problems)
+    (tmp_path / "secret").write_text("put-yours-here\n")
+    with pytest.raises(SettingsError, match=r"database.password: is still the placeholder"):
+        Settings.load(None, {"PAGEREEL_DEPLOYMENT": "t1", "PAGEREEL_DATABASE__PASSWORD_FILE": f"{tmp_path}/secret"})
 
 
 def test_the_smallest_settings_have_every_default(load):
@@ -127,6 +146,121 @@ def test_a_variable_for_who_talks_to_a_service_is_no_setting(load, name):
     assert load(env={name: "http://127.0.0.1:8080"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("PAGEREEL_API_PORT", "tcp://10.0.0.1:8080"), ("PAGEREEL_API_SERVICE_PORT", "8080")),
+        *(("PAGEREEL_API_SERVICE_PORT_HTTP", "8080"), ("PAGEREEL_CALLBACKS_PORT_8081_TCP_PORT", "8081")),
+        ("PAGEREEL_CALLBACKS_PORT", "udp://[fd00::1]:8081"),
+    ],
+)
+def test_a_variable_that_kubernetes_sets_for_a_service_is_no_misspelt_setting(load, name, value):
+    assert load(env={name: value})
+    assert ignored_variables({name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PAGEREEL_API_PORT", "PAGEREEL_API__PORT"),
+        ("PAGEREEL_API_PROT", "PAGEREEL_API__PORT"),
+        ("PAGEREEL_CALLBACKS_PUBLIC_URL", "PAGEREEL_CALLBACKS__PUBLIC_URL"),
+        ("PAGEREEL_DATABASE_URL", "PAGEREEL_DATABASE__URL"),
+        ("PAGEREEL_WORKER_DRAIN_SECOND", "PAGEREEL_WORKER__DRAIN_SECONDS"),
+        ("PAGEREEL_APPS_MAIN_CUSTOMER_ID", "PAGEREEL_APPS__MAIN__CUSTOMER_ID"),
+        ("PAGEREEL_APPS_MAIN_CUSTOMER_SECRET_FILE", "PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE"),
+        ("PAGEREEL_STORAGE_S3_READ_ACCESS_KEY", "PAGEREEL_STORAGE__S3__READ__ACCESS_KEY"),
+    ],
+)
+def test_a_variable_without_its_double_underscore_is_refused_with_the_right_one(load, name, meant):
+    (problem,) = problems(load, env={name: "canary"})
+    assert problem.endswith(f"is not a setting; did you mean {meant}? (from {name})")
+
+
+def test_a_variable_that_means_nothing_to_anybody_is_known_as_such(load):
+    env = {"PAGEREEL_COLOUR": "x", "PAGEREEL_TOKEN": "x", "PAGEREEL_LOG": "{}", "PAGEREEL_SETTINGS": "x", "HOME": "x"}
+    assert ignored_variables(env) == ["PAGEREEL_COLOUR"]
+    assert load(env={"PAGEREEL_COLOUR": "x"})
+
+
+def test_a_secret_that_two_variables_give_is_refused_with_both(load, tmp_path):
+    (tmp_path / "s").write_text("canary")
+    inline, by_file = "PAGEREEL_APPS__MAIN__CUSTOMER_SECRET", "PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE"
+    (problem,) = problems(load, env={inline: "canary", by_file: f"{tmp_path}/s"})
+    assert problem.endswith(f"{inline} and {by_file} are both set: keep one of them")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('_secret = "canary-secret"', '_secret_file = "/none"', "customer_secret: and `customer_secret_file` are both"),
+        ('ncs_secrets = ["canary-ncs"]', 'ncs_secret_files = ["/none"]', "ncs_secrets: and `ncs_secret_files` are"),
+        ('ncs_secrets = ["canary-ncs"]', "ncs_secret_files = []", "ncs_secrets: and `ncs_secret_files` are both set"),
+    ],
+    ids=["secret", "list", "empty"],
+)
+def test_a_secret_inline_and_by_file_is_refused_with_both_keys(load, old, new, problem):
+    line = next(line for line in GOOD.splitlines() if old in line)
+    (found,) = problems(load, GOOD.replace(line, f"{line}\n{line.replace(old, new)}"))
+    assert found.startswith(f"apps.main.{problem}")
+
+
+HOOK = '[endpoints.crm]\nurl = "http://canary.example.org/"\nsecrets = ["whsec_QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        (HOOK.replace('["whsec_', '["'), "endpoints.crm.secrets"),
+        (HOOK + "timeout_seconds = 0\n", "endpoints.crm.timeout_seconds"),
+        (HOOK + "[endpoints.erp]\n", "endpoints.erp.url"),
+        (HOOK + "[log]\nlevel = 5\n", "log.level"),
+    ],
+    ids=["secrets", "number", "other", "section"],
+)
+def test_a_fault_of_an_address_is_told_beside_any_other(load, text, other):
+    found = [problem.partition(": ")[0] for problem in problems(load, f"{GOOD}\n{text}")]
+    assert {"endpoints.crm.url", other} <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_a_shared_port_is_told_beside_other_faults_of_the_listeners(load):
+    found = problems(
+        load, f"{GOOD}\n[api]\nport = 8081\n[callbacks]\npublic_url = 'http://x.example'\nread_seconds = 0"
+    )
+    keys = [problem.partition(": ")[0] for problem in found]
+    assert keys == ["callbacks.port", "callbacks.public_url", "callbacks.read_seconds"]
+
+
+def test_every_wrong_entry_of_a_list_is_told(load):
+    text = GOOD.replace('app_id = "app1"', 'app_id = "app1"\nbase_urls = ["http://a.example", "https://b.example/v1"]')
+    found = problems(load, text + "\n[urls]\nallow_http_hosts = ['http://a', 'b', 'c/d']\n")
+    keys = [problem.partition(": ")[0] for problem in found]
+    hosts = [f"urls.allow_http_hosts.{number}" for number in (0, 2)]
+    assert keys == ["apps.main.base_urls.0", "apps.main.base_urls.1", *hosts]
+
+
+@pytest.mark.parametrize(
+    ("path", "before"),
+    [
+        ("/agora", ""),
+        ("/agora/", ""),
+        ("/agora/callbacks", ""),
+        ("/agora/main/notifications", ""),
+        ("/in/agora/x", "/in"),
+    ],
+)
+def test_a_public_url_with_the_path_that_is_added_is_refused_with_what_to_write(load, path, before):
+    (problem,) = problems(load, env={"PAGEREEL_CALLBACKS__PUBLIC_URL": f"https://x.example{path}"})
+    wanted = f"scheme, host and port and the path {before}" if before else "scheme, host and port alone"
+    assert problem == f"callbacks.public_url: should not name /agora/…, which is added for each app: write {wanted}"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/in", "/agora-in", "/my/agoras"])
+def test_a_public_url_may_have_another_path(load, path):
+    assert load(env={"PAGEREEL_CALLBACKS__PUBLIC_URL": f"https://x.example{path}"})
+
+
 def test_a_secret_by_variable_replaces_one_by_file_and_back(load, tmp_path):
     (tmp_path / "s").write_text("by-file\n")
     by_file = {"PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE": str(tmp_path / "s")}
@@ -182,7 +316,8 @@ def test_every_problem_is_named_at_once(load):
             "apis",
             "apps.Bad Name",
             "apps.main.app_id",
-            "apps.main.base_urls",
+            "apps.main.base_urls.0",
+            "apps.main.base_urls.1",
             "apps.main.customer_id",
             "apps.main.customer_secret",
             "apps.main.customer_secrett",
@@ -229,7 +364,7 @@ def test_every_problem_is_named_at_once(load):
         ('ncs_secrets = ["canary-ncs"]', "", "apps.main.ncs_secrets"),
         ('ncs_secrets = ["canary-ncs"]', 'ncs_secrets = ["a", "b", "c"]', "apps.main.ncs_secrets"),
         ('ncs_secrets = ["canary-ncs"]', 'ncs_secrets = [""]', "apps.main.ncs_secrets.0"),
-        ('ncs_secrets = ["', 'ncs_secret_files = ["/x"]\nncs_secrets = ["', "apps.main.ncs_secrets.0"),
+        ('ncs_secrets = ["', 'ncs_secret_files = ["/x"]\nncs_secrets = ["', "apps.main.ncs_secrets"),
         ('ncs_secrets = ["canary-ncs"]', 'ncs_secret_files = "/x"', "apps.main.ncs_secrets"),
         ("vendor = 1\n", "vendor = 9\n", "storage.s3.vendor"),
         ("region = 7", "region = 26", "storage.s3.region"),
@@ -255,13 +390,13 @@ def test_every_problem_is_named_at_once(load):
         ("[storage.s3]", '[api]\nhost = "http://127.0.0.1"\n[storage.s3]', "api.host"),
         ("[storage.s3]", '[api]\nhost = "127.0.0.1:8080"\n[storage.s3]', "api.host"),
         ("[storage.s3]", '[callbacks]\nhost = "[::1]"\n[storage.s3]', "callbacks.host"),
-        ("[storage.s3]", "[callbacks]\nport = 8080\n[storage.s3]", "callbacks"),
+        ("[storage.s3]", "[callbacks]\nport = 8080\n[storage.s3]", "callbacks.port"),
         ("[storage.s3]", '[callbacks]\npublic_url = "https://x.example:99999"\n[storage.s3]', "callbacks.public_url"),
-        ('app_id = "app1"', 'app_id = "app1"\nbase_urls = ["https://api.agora.io:x"]', "apps.main.base_urls"),
+        ('app_id = "app1"', 'app_id = "app1"\nbase_urls = ["https://api.agora.io:x"]', "apps.main.base_urls.0"),
         ('access_key = "canary-ra"', 'access_key = "canary ra"', "storage.s3.read.access_key"),
         ('access_key = "canary-wa"', 'access_key = "canary-wä"', "storage.s3.write.access_key"),
         ("[storage.s3]", '[callbacks]\npublic_url = "http://x.example"\n[storage.s3]', "callbacks.public_url"),
-        ("[storage.s3]", '[urls]\nallow_http_hosts = ["http://x"]\n[storage.s3]', "urls.allow_http_hosts"),
+        ("[storage.s3]", '[urls]\nallow_http_hosts = ["http://x"]\n[storage.s3]', "urls.allow_http_hosts.0"),
         ("[storage.s3]", "[timing]\nmissing_share = nan\n[storage.s3]", "timing.missing_share"),
         ("[storage.s3]", "[timing]\nlook_seconds = []\n[storage.s3]", "timing.look_seconds"),
         ('deployment = "test1"', 'deployment = "test1"\nbootstrap_token_file = "/no/such"', "bootstrap_token_file"),

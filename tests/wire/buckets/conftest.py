@@ -26,7 +26,7 @@ def weed() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(scope="module")  # it does not rest once it was used
+@pytest.fixture(scope="module")
 def rclone() -> Iterator[Rclone]:
     """An S3 server of another make, with one bucket."""
     with Rclone() as server:

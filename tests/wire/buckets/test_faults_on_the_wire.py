@@ -1,6 +1,7 @@
 """What is said of a recording when its store fails in the middle: never that something is missing."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -73,6 +74,7 @@ async def test_a_store_that_refuses_throttles_or_hangs_up_makes_unreachable_and_
     proxy.fault = fault
     report = await judged(bucket, folder)
     assert (report.verdict, codes(report), report.files) == (Verdict.UNREACHABLE, {code}, ())
+    assert re.search(r"\(127\.0\.0\.1:\d+: \S", report.findings[0].text), "host and cause"
     proxy.fault = None
     assert (await judged(bucket, folder)).verdict is Verdict.VERIFIED
 

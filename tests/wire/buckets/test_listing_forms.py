@@ -20,7 +20,7 @@ from service.buckets.vendors import Dialect
 from service.errors import Unavailable
 from service.media.discovery import find_recordings
 from service.report import ListedObject
-from service.verifier.audit import Filed, compare
+from service.verifier.audit import Filed, Holder, compare
 
 KEYS = Keys("AKIDEXAMPLE", "wire-secret")
 OURS = [f"p/{'c' * 32}_room_2026112510{number:02d}00000.ts" for number in range(30)]
@@ -291,7 +291,7 @@ async def test_the_audit_compares_no_listing_that_is_out_of_order(opens: Opens, 
     async def pages(after: str) -> list[Filed]:
         return []
 
-    async def owner(key: str) -> str | None:
+    async def owner(key: str) -> Holder | None:
         return None
 
     good = opens(await scripted(Store(OURS, page=7).answer), KEYS)

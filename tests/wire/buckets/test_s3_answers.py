@@ -1,6 +1,7 @@
 """S3Bucket against answers that no honest S3 server gives, or gives only on a bad day."""
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -76,7 +77,15 @@ async def test_an_answer_to_list_is_refused_or_unavailable(
     failed = await failure_of(keys_of(bucket))
     assert type(failed) is kind
     assert failed.code == {Refused: "storage_refused", Unavailable: "storage_unreachable"}[kind]
-    assert str(status) in failed.detail
+    assert re.match(rf"127\.0\.0\.1:\d+: .*\b{status}\b", failed.detail), "host and cause"
+
+
+async def test_a_store_that_is_away_is_named_with_its_host_and_the_cause(opens: Opens, unused_tcp_port: int) -> None:
+    bucket = opens(f"http://127.0.0.1:{unused_tcp_port}", KEYS)
+    for call in (keys_of(bucket), bucket.fetch("k", 100), bucket.head("k")):
+        failed = await failure_of(call)
+        assert (type(failed), failed.code) == (Unavailable, "storage_unreachable")
+        assert failed.detail == f"cannot connect to 127.0.0.1:{unused_tcp_port}: Connection refused"
     assert "wire-secret" not in str(failed)
 
 
@@ -203,7 +212,8 @@ async def test_an_answer_that_trickles_is_given_up_in_time(opens: Opens, scripte
     try:
         for call in (keys_of(bucket), bucket.fetch("k", 100_000)):
             failed = await failure_of(call)
-            assert (type(failed), failed.detail) == (Unavailable, "no whole answer in time")
+            assert type(failed) is Unavailable
+            assert re.fullmatch(r"127\.0\.0\.1:\d+: no whole answer in time", failed.detail)
     finally:
         released.set()
 

@@ -89,6 +89,13 @@ def test_one_recording_is_judged_against_the_window_that_was_wanted(runs: Runs, 
     assert verify(runs, prefix, "--sid", THREE) == (1, [])
 
 
+def test_what_was_asked_for_is_named_where_no_recording_was_found(runs: Runs, prefix: str) -> None:
+    where = ("verify", "--storage", "old", "--prefix", prefix)
+    assert runs(*where).stderr == f"no recording was found with the prefix {prefix!r}\n"
+    both = f"the prefix {prefix!r}, the sid {ONE!r}, the cname 'room'"
+    assert runs(*where, "--sid", ONE, "--cname", "room").stderr == f"no recording was found with {both}\n"
+
+
 def test_a_bucket_that_cannot_be_looked_at_ends_with_2_and_shows_no_key(runs: Runs, prefix: str) -> None:
     ended = runs("verify", "--storage", "old", "--prefix", prefix, secret_key="not-the-secret")
     assert ended.exit_code == 2
@@ -255,6 +262,31 @@ def test_an_audit_finds_what_each_side_lacks(
         runs("audit", "--storage", "old", "--prefix", f"{base}a1/same", PAGEREEL_DATABASE__URL=database_url).exit_code
         == 0
     )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("recording", 0), ("stopping", 0), ("uploading", 0), ("verifying", 0), ("incomplete", 0), ("defective", 1)],
+)
+def test_an_audit_finds_no_fault_with_a_recording_that_is_not_over(
+    runs: Runs, puts: Puts, prefix: str, database_url: str, state: str, status: int
+) -> None:
+    ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    puts(f"{prefix}{ulid.lower()}/a1/", {"1.ts": b"12345", "2.ts": b"12345"})
+    puts(prefix, {"pagereelprobe": b"of check-config --probe"})
+    filed(database_url, [(f"rec_{ulid}", state, "elsewhere", 5, "etag")])
+    profile = {"PAGEREEL_STORAGE__OLD__PREFIX": json.dumps([prefix.rstrip("/")])}
+    words = ("audit", "--storage", "old", "--prefix", prefix)
+    ended = runs(*words, "--json", PAGEREEL_DATABASE__URL=database_url, **profile)
+    assert ended.exit_code == status, ended.output
+    said = json.loads(ended.stdout)
+    awaited = [{"recording": f"rec_{ulid}", "state": state, "objects": 2}]
+    assert said["not_over"] == ([] if status else awaited)
+    assert [one["kind"] for one in said["differences"]] == ["unfiled"] * 2 * status
+    told = runs(*words, PAGEREEL_DATABASE__URL=database_url, **profile).stdout
+    assert ("unfiled" in told) is bool(status)
+    assert (f"rec_{ulid} is {state}: 2 objects that no verification has filed yet" in told) is not bool(status)
 
 
 @pytest.mark.parametrize(

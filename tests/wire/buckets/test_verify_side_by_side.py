@@ -115,7 +115,7 @@ def command(endpoint: str, weed: S3Server, folder: Path, *words: str) -> list[st
         f'path_style = true\nread_only = true\n[storage.old.read]\naccess_key = "{weed.reader_access_key}"\n'
         f'secret_key = "{weed.reader_secret_key}"\n'
     )
-    return [sys.executable, "-m", "service.cli", "--config", str(settings), "verify", "--storage", "old", *words]
+    return [sys.executable, "-m", "service", "--config", str(settings), "verify", "--storage", "old", *words]
 
 
 def children(pid: int) -> set[int]:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from emulator.app import close
 from service.delivery.wire import MOST_ANSWER_BYTES, Outcome, Post, Response, send_post
+from service.messages import DeliveryError
 from service.page_url import parse_endpoint_url
 from service.settings import Urls
 
@@ -98,6 +99,17 @@ async def _garbled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     await writer.drain()
 
 
+async def _no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    await writer.drain()
+
+
+async def test_a_receiver_without_tls_is_named_as_such() -> None:
+    async with talking(_no_tls) as url:
+        assert await post(url.replace("http://", "https://")) == Response(Outcome.FAILING, error=DeliveryError.TLS)
+
+
 async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
@@ -118,8 +130,8 @@ async def _never_ending(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     [
         (_silent, Response(Outcome.FAILING, error="timeout")),
         (_dripping, Response(Outcome.FAILING, error="timeout")),
-        (_resetting, Response(Outcome.FAILING, error="no_connection")),
-        (_garbled, Response(Outcome.FAILING, error="no_connection")),
+        (_resetting, Response(Outcome.FAILING, error="no_answer")),
+        (_garbled, Response(Outcome.FAILING, error="bad_answer")),
         (_endless, Response(Outcome.DELIVERED, 200, body=b"x" * MOST_ANSWER_BYTES)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

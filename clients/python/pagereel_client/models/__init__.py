@@ -1,0 +1,76 @@
+"""What the service answers, one class for each schema of its OpenAPI document, field by field.
+
+Instants are aware `datetime`s, lengths seconds, sizes bytes. Fields that this version does not know are left out.
+"""
+
+from pagereel_client.models.accounts import (
+    Action,
+    Delivery,
+    Endpoint,
+    EndpointList,
+    Event,
+    EventPage,
+    Notification,
+    Redriven,
+    Usage,
+    UsageItem,
+)
+from pagereel_client.models.recordings import (
+    Attempt,
+    Attention,
+    Counts,
+    Explanation,
+    HistoryEntry,
+    Instants,
+    Links,
+    Location,
+    Parameters,
+    Paused,
+    Proof,
+    Recording,
+    Schedule,
+)
+from pagereel_client.models.reports import (
+    Coverage,
+    FilesSeen,
+    Finding,
+    Interval,
+    Missing,
+    RecordedFile,
+    Report,
+    WholeReport,
+)
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "Attention",
+    "Counts",
+    "Coverage",
+    "Delivery",
+    "Endpoint",
+    "EndpointList",
+    "Event",
+    "EventPage",
+    "Explanation",
+    "FilesSeen",
+    "Finding",
+    "HistoryEntry",
+    "Instants",
+    "Interval",
+    "Links",
+    "Location",
+    "Missing",
+    "Notification",
+    "Parameters",
+    "Paused",
+    "Proof",
+    "RecordedFile",
+    "Recording",
+    "Redriven",
+    "Report",
+    "Schedule",
+    "Usage",
+    "UsageItem",
+    "WholeReport",
+]

@@ -1,0 +1,74 @@
+"""The command `pagereel look`: verify a recording again, and say what came of it."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import click
+
+from service.cli.output import json_option, say, show_json
+from service.cli.remote.durations import Duration, in_words
+from service.cli.remote.ids import remote_recording
+from service.cli.remote.session import Service
+from service.cli.remote.shown import state_of
+
+POLL_SECONDS: Final = 1.0
+_VERIFIED, _NOT_VERIFIED, _NOT_READ = range(3)
+_STATUS: Final = {"verified": _VERIFIED, "unreachable": _NOT_READ}
+
+
+@click.command("look")
+@click.option(
+    "--wait-for", "wait_seconds", default="10m", show_default=True, type=Duration(), help="How long to wait for it."
+)
+@json_option
+@remote_recording
+async def look_command(service: Service, recording: str, wait_seconds: float, as_json: bool) -> int:
+    """Verify a recording again now, and wait for the result. Ctrl-C does not stop the verification.
+
+    The exit status is 0 if the result is `verified`, 1 if it is not, and 2 if the bucket could not be read or there is
+    no result yet."""
+    before = await service.call("POST", f"/v1/recordings/{recording}/verify")
+    until = time.monotonic() + wait_seconds
+    shown = before
+    try:
+        while _number(shown) <= _number(before) and time.monotonic() < until:
+            await asyncio.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
+            shown = await service.call("GET", f"/v1/recordings/{recording}")
+    except asyncio.CancelledError:
+        say(f"the verification of {recording} goes on; its result: pagereel show {recording}", err=True)
+        raise
+    is_new = _number(shown) > _number(before)
+    if as_json:
+        show_json(shown)
+    else:
+        say(result_of(before, shown) if is_new else _no_result(recording, wait_seconds), err=not is_new)
+    return _STATUS.get(shown["latest_report"]["verdict"], _NOT_VERIFIED) if is_new else _NOT_READ
+
+
+def _number(recording: dict[str, Any]) -> int:
+    """The number of its newest report, 0 without one."""
+    report = recording["latest_report"]
+    return 0 if report is None else int(report["number"])
+
+
+def _no_result(recording: str, wait_seconds: float) -> str:
+    return (
+        f"pagereel: {recording}: no result after {in_words(wait_seconds)}; the verification goes on. "
+        f"Its result will be in: pagereel show {recording}"
+    )
+
+
+def result_of(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What the newest report of `after` says; where it could not look, since when what was known is known."""
+    report, name = after["latest_report"], after["id"]
+    errors = [each for each in report["findings"] if each["severity"] == "error"]
+    if report["verdict"] == "unreachable":
+        why = errors[0]["text"].removesuffix(".") if errors else "the bucket cannot be read"
+        known = before["latest_report"]
+        last = "" if known is None else f" The verdict before that, of {known['judged_at']}: {known['verdict']}."
+        return f"{name}: could not look: {why}. It stays {after['state']}.{last}"
+    codes = dict.fromkeys(each["code"] for each in report["findings"] if each["severity"] != "note")
+    found = f" · {', '.join(codes)}" if codes else ""
+    stays = "" if report["verdict"] == after["state"] else f" · the recording is {state_of(after)}"
+    return f"{name}: {report['verdict']} at level {report['level']}, looked at {report['judged_at']}{found}{stays}"

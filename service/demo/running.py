@@ -1,0 +1,108 @@
+"""Processes of a sandbox: each says in a line that it is ready, and its end before that of the sandbox is an error."""
+
+import asyncio
+import os
+import re
+import subprocess
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+START_SECONDS: Final = 60
+_END_SECONDS: Final = 30
+# A call fails a moment before the end of the process that it called is noticed.
+_NOTICE_SECONDS: Final = 1
+_LAST_LINES: Final = 20
+_LAST_BYTES: Final = 4000
+
+
+class DemoError(Exception):
+    """Something did not do what it is there for; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that is ready. `said` is what its line captured, `log` what it writes to stderr."""
+
+    name: str
+    said: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def ended(self) -> DemoError:
+        """Wait for the end of the process, and tell of it."""
+        status = await self.process.wait()
+        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+        return DemoError(f"the {self.name} process ended {how}; the end of its log:\n{_end_of(self.log)}")
+
+
+async def while_all_run(processes: Sequence[Running], work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Raises `DemoError` as soon as one of the processes ends; `work` is then cancelled."""
+    ends = [asyncio.create_task(one.ended()) for one in processes]
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait((working, *ends), return_when=asyncio.FIRST_COMPLETED)
+        if working.done() and not working.cancelled() and working.exception() is not None:
+            await asyncio.wait(ends, timeout=_NOTICE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            if end.done():
+                raise end.result()
+        return await working
+    finally:
+        for task in (working, *ends):
+            task.cancel()
+        await asyncio.gather(working, *ends, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running(root: Path, name: str, command: Sequence[str], ready: str) -> AsyncIterator[Running]:
+    """A process of its own, in its own group, that has said it is ready; `said` is what `ready` captures."""
+    path = root / f"{name}.log"
+    log = path.open("wb")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PAGEREEL_")}
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, stderr=log, start_new_session=True, env=environment
+    )
+    drain: asyncio.Task[None] | None = None
+    try:
+        assert process.stdout is not None
+        said = await _said(process.stdout, name, ready, path)
+        drain = asyncio.create_task(_drain(process.stdout))
+        yield Running(name, said, process, path)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _END_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if drain is not None:
+            await drain
+        log.close()
+
+
+async def _said(stream: asyncio.StreamReader, name: str, ready: str, log: Path) -> str:
+    """What `ready` captures of the first line that fits. Raises `DemoError` where none comes."""
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while line := (await stream.readline()).decode(errors="replace"):
+                if found := re.search(ready, line):
+                    return found.group(1)
+    except TimeoutError:
+        raise DemoError(f"the {name} process did not start within {START_SECONDS} s:\n{_end_of(log)}") from None
+    raise DemoError(f"the {name} process ended at its start:\n{_end_of(log)}")
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65536):
+        pass
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_bytes()[-_LAST_BYTES:].decode(errors="replace").splitlines()
+    return "\n".join(lines[-_LAST_LINES:]) or "(it is empty)"

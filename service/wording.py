@@ -1,0 +1,85 @@
+"""Numbers as people read them, the same in the command line and the console. Pure, and imports nothing large."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+# The beginning that counts and the one that is shown may differ by so much.
+_LATE_SECONDS: Final = 5
+_LARGEST: Final = 1e15
+_MILLISECONDS: Final = range(10**12, 10**14)
+_SECONDS: Final = range(10**9, 10**11)
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def length(seconds: float) -> str:
+    """A length: the two largest units that it has, the second only where it is not zero; tenths below ten seconds."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    whole = round(seconds)
+    parts: list[str] = []
+    for name, unit in _UNITS:
+        count, whole = divmod(whole, unit)
+        if count or parts:
+            parts.append(f"{count} {name}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
+
+
+def size(count: float) -> str:
+    """A number of bytes in the largest unit of a thousand that leaves a number of at least one."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 999.95:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} TB"
+
+
+def percent(share: float | None) -> str:
+    """A share in tenths of a percent, cut off and not rounded: less than all is never 100 %. None: of no time."""
+    return "none wanted" if share is None else f"{int(share * 1000) / 10:g} %"
+
+
+def nothing_wanted(paused_seconds: float) -> str:
+    """Why there is no share of the wanted time. `paused_seconds`: how much of the window was on hold."""
+    if paused_seconds:
+        return f"no time was wanted: it was on hold for the whole wanted window ({length(paused_seconds)})"
+    return "no time was wanted: the wanted window is empty"
+
+
+def labels(given: dict[str, str]) -> str:
+    """Labels as they are typed: `key=value`, with commas."""
+    return ", ".join(f"{name}={value}" for name, value in given.items())
+
+
+def end_reason(reason: str, blame: str | None, record_for: float | None, recorded: float | None) -> str:
+    """Why it ended. `record_for`: the length that was asked for; `recorded`: seconds from its beginning to its stop
+    time. What was asked for is nobody's fault."""
+    if reason == "stop_at" and ran_its_length(record_for, recorded):
+        return f"stop_at: it stopped after the length that was asked for ({length(record_for or 0)})"
+    if reason in ("stopped", "stop_at") or blame is None:
+        return reason
+    return f"{reason} (blame: {blame})"
+
+
+def ran_its_length(record_for: float | None, recorded: float | None) -> bool:
+    """Whether the stop time is the one that the asked length gave: a caller may have changed it since."""
+    return record_for is not None and recorded is not None and abs(recorded - record_for) < _LATE_SECONDS
+
+
+def detail_value(name: str, value: object) -> str:
+    """A value in a line of the history: instants as clock times, Agora's shares as percent."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
+        return str(value)
+    if name == "progress":  # agora-reference §8.3: of 10,000
+        return percent(value / 10_000)
+    if name.endswith(("_at", "Time")) and int(value) in _MILLISECONDS:
+        return clock(value / 1000)
+    if name.endswith(("_at", "Time")) and int(value) in _SECONDS:
+        return clock(value)
+    return str(value)
+
+
+def clock(at: float) -> str:
+    """A moment, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

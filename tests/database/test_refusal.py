@@ -1,0 +1,191 @@
+"""Whatever is wrong with the database is said in words that name the setting, by every command alike."""
+
+import socket
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.app import open_house
+from service.database import postgres as room
+from service.database.backup import backup_sqlite
+from service.database.outage import StartRefused
+from service.database.refusal import refusing
+from service.database.run import Database
+from service.database.startup import migrate
+from service.probes import probe
+from service.settings import Settings
+from tests.database.test_unexpected_errors import add, ended
+from tests.postgres import Postgres
+
+KEY = "A" * 43 + "="
+
+
+@contextmanager
+def answering(answer: bytes | None) -> Iterator[int]:
+    """The port of a server that gives this to everybody, or nothing."""
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    one, _ = server.accept()
+                except OSError:
+                    return
+                if answer is None:
+                    held.append(one)
+                    continue
+                one.recv(100)
+                one.sendall(answer)
+                one.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    for one in held:
+        one.close()
+
+
+async def reasons(url: str) -> set[str]:
+    """What `check-config --probe`, `serve` and `migrate` say."""
+    settings = Settings.model_validate({"deployment": "test", "database": {"url": url, "sealing_keys": [KEY]}})
+    found = [one async for one in probe(settings, url) if one.what == "database"]
+    said = {found[0].problem or "works"}
+    with pytest.raises(StartRefused) as served:
+        async with open_house(settings):
+            pass
+    with pytest.raises(StartRefused) as migrated:
+        await migrate(url)
+    return said | {str(served.value), str(migrated.value)}
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("none/x.db", "the folder {0}/none does not exist: create it"),
+        ("", "{0}/ is a folder: name a file in it"),
+        ("other", "{0}/other is not an SQLite database: name another file"),
+        ("locked.db", "{0}/locked.db is locked by another program: stop that program"),
+    ],
+    ids=["no-folder", "folder", "no-database", "locked"],
+)
+async def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, said: str
+) -> None:
+    monkeypatch.setattr("service.database.sqlite.BUSY_TIMEOUT_SECONDS", 0.1)
+    (tmp_path / "other").write_text("nonsense" * 400)
+    with closing(sqlite3.connect(tmp_path / "locked.db")) as holder:
+        holder.execute("CREATE TABLE one (a)")
+        holder.execute("BEGIN EXCLUSIVE")
+        wanted = f"database.url: {said.format(tmp_path)}".replace(f"{tmp_path}/ is", f"{tmp_path} is")
+        assert await reasons(f"sqlite:///{tmp_path}/{place}") == {wanted}
+
+
+async def test_a_database_of_others_is_refused_by_every_command_and_stays_as_it_is(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+        other.execute("CREATE TABLE precious (a)")
+    (said,) = await reasons(f"sqlite:///{tmp_path}/x.db")
+    assert "not empty" in said
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+        assert [name for (name,) in other.execute("SELECT name FROM sqlite_master")] == ["precious"]
+
+
+async def test_a_server_that_cannot_be_used_is_named(postgres: Postgres) -> None:
+    at = f"PostgreSQL at 127.0.0.1:{postgres.port}: "
+    for role in ("poor LOGIN", "blocked LOGIN CONNECTION LIMIT 0"):
+        postgres.execute(f"CREATE ROLE {role}")
+    cases = {
+        postgres.url("nodb"): f"{at}it has no database nodb",
+        postgres.url().replace("postgres@", "ghost@"): f"{at}it does not admit ghost from here",
+        postgres.url().replace("postgres@", "poor@"): f"{at}poor may not do this",
+        postgres.url().replace("postgres@", "blocked@"): f"{at}it has no free connection",
+        postgres.url() + "?sslmode=require": f"127.0.0.1:{postgres.port} does not offer TLS",
+        postgres.url() + "?sslmode=bogus": f"127.0.0.1:{postgres.port} cannot be used as it is written",
+        postgres.url() + "?nonsense=1": f"{at}it does not know what the URL sets",
+        postgres.url() + "?sslmode=verify-full&sslrootcert=/nofile": "the file that sslrootcert names does not exist",
+        "postgresql://u:CANARY@127.0.0.1:1/x": "cannot connect to 127.0.0.1:1: Connection refused",
+        "postgresql://u:CANARY@no.such.invalid/x": "cannot resolve no.such.invalid",
+        "postgresql:///x?host=/nowhere": "cannot connect to /nowhere:5432: No such file or directory",
+    }
+    for url, wanted in cases.items():
+        (said,) = await reasons(url)
+        assert said.startswith(f"database.url: {wanted}"), (url, said)
+        assert "CANARY" not in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"HTTP/1.1 400 Bad\r\n\r\n", "closes the connection"), (b"", "closes the connection"), (None, "does not answer")],
+    ids=["http", "hangs-up", "silent"],
+)
+async def test_a_server_that_is_no_postgresql_is_named(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes | None, said: str
+) -> None:
+    monkeypatch.setattr(room, "CONNECT_SECONDS", 0.3)
+    with answering(answer) as port:
+        assert {one.partition(": is it")[0] for one in await reasons(f"postgresql://u@127.0.0.1:{port}/x")} == {
+            f"database.url: 127.0.0.1:{port} {said}"
+        }
+
+
+def test_a_wrong_password_names_the_setting_and_is_not_shown() -> None:
+    wrong = asyncpg.InvalidPasswordError('password authentication failed for user "CANARY"')
+    with pytest.raises(StartRefused) as raised, refusing("postgresql://anna:CANARY@db/x"):
+        raise wrong
+    assert "refuses the password of anna: check database.password" in str(raised.value)
+    assert "CANARY" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql://u@db/x"])
+def test_a_mistake_of_ours_stays_one(url: str) -> None:
+    for mistake in (KeyError("x"), asyncpg.UndefinedTableError("x"), sqlite3.OperationalError("no such table")):
+        with pytest.raises(type(mistake)), refusing(url):
+            raise mistake
+
+
+async def test_the_files_of_a_database_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Also those of a copy. What a group may do with a file that is there is left as it is."""
+    path = tmp_path / "x.db"
+
+    def modes() -> dict[str, int]:
+        return {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.glob("x.db*")}
+
+    await migrate(f"sqlite:///{path}")
+    async with await Database.open(f"sqlite:///{path}") as database:
+        await database.run(lambda connection: connection.exec_driver_sql("PRAGMA user_version = 7"))
+        assert modes() == dict.fromkeys(("x.db", "x.db-wal", "x.db-shm", "x.db.lock"), 0o600)
+    backup_sqlite(path, tmp_path / "x.db.copy")
+    assert set(modes().values()) == {0o600}
+    path.chmod(0o664)
+    async with await Database.open(f"sqlite:///{path}"):
+        assert modes()["x.db"] == 0o660
+        assert not any(mode & stat.S_IRWXO for mode in modes().values())
+
+
+async def test_recordings_without_their_sealing_key_are_refused_and_no_new_key_is_made(tmp_path: Path) -> None:
+    """A new key would hide the loss until a planned recording fails, because nothing opens its page's URL."""
+    url = f"sqlite:///{tmp_path}/pagereel.db"
+    settings = Settings.model_validate({"deployment": "test", "database": {"url": url}})
+    key = tmp_path / "pagereel.db.key"
+    async with open_house(settings):
+        pass
+    key.unlink()
+    async with open_house(settings) as house:  # without a recording nothing is lost
+        await add(house.database, ended(1))
+    kept = key.read_text()
+    key.unlink()
+    with pytest.raises(StartRefused, match=r"the sealing key \S+/pagereel\.db\.key is missing") as refused:
+        async with open_house(settings):
+            pass
+    found = [one async for one in probe(settings, url) if one.what == "database"]
+    assert found[0].problem == str(refused.value)
+    assert not key.exists()
+    key.write_text(kept)
+    async with open_house(settings):
+        pass

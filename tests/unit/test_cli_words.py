@@ -1,0 +1,110 @@
+"""What commands say of wrong input: in the words that were typed, whole, and without a traceback."""
+
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+from cli_rig import ID, problem, serving
+from click.testing import CliRunner
+
+from emulator.cli import main as emulator
+from service.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def groups(group: click.Group) -> list[click.Group]:
+    """The group and those below it."""
+    context = click.Context(group)
+    below = [group.get_command(context, name) for name in group.list_commands(context)]
+    return [group, *(one for each in below if isinstance(each, click.Group) for one in groups(each))]
+
+
+@pytest.mark.parametrize("program", [main, emulator], ids=["pagereel", "pagereel-emulator"])
+def test_no_line_of_a_help_is_cut(program: click.Group) -> None:
+    for group in groups(program):
+        shown = CliRunner().invoke(group, ["--help"]).stdout
+        assert "..." not in shown.replace("[ARGS]...", ""), shown
+
+
+@pytest.mark.parametrize("words", [["-h"], ["check-page", "-h"], ["faults", "list", "-h"]], ids=" ".join)
+def test_the_emulator_knows_the_short_option_for_help(words: list[str]) -> None:
+    assert CliRunner().invoke(emulator, words).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["A_", "ab", "a" * 64, "-ab", "a/b", ""])
+def test_a_name_that_is_no_bucket_is_refused_before_a_server_starts(name: str) -> None:
+    done = CliRunner().invoke(emulator, ["s3", "--bucket", name])
+    assert done.exit_code == 2
+    assert f"{name!r}: a bucket has 3 to 63 characters" in done.stderr
+
+
+@pytest.mark.parametrize("size", ["99999x720", "10x10", "1921x100"])
+def test_a_size_of_the_right_form_is_refused_for_its_numbers(size: str) -> None:
+    done = CliRunner().invoke(emulator, ["check-page", "http://127.0.0.1:1/", "--size", size])
+    assert done.exit_code == 2
+    assert "must be 240 to 1920 each way" in done.stderr
+
+
+def test_an_id_that_was_typed_is_named_in_the_refusal() -> None:
+    words = ("adopt", "foo/bar", "--app", "demo", "--storage", "demo", "--uid", "1", "--resource-id", "x")
+    with serving({"POST /v1/recordings/foo%2Fbar/adopt": problem(422, recording="is not an id")}) as service:
+        done = service.typed(*words)
+    assert (done.exit_code, done.stderr) == (2, "pagereel: foo/bar: is not an id\n")
+
+
+@pytest.mark.parametrize("words", [("notices", "replay", "999999"), ("endpoints", "enable", "999999")], ids=" ".join)
+def test_what_does_not_exist_is_named_in_the_refusal(words: tuple[str, ...]) -> None:
+    with serving({}) as service:
+        done = service.typed(*words)
+    assert (done.exit_code, done.stderr) == (2, "pagereel: 999999: no such recording\n")  # the stand-in's own words
+
+
+def test_a_message_that_was_typed_is_named_in_the_refusal() -> None:
+    refused = problem(422, **{"messages/1": "must be the id of a message, msg_…"})
+    answers = {"GET /v1/messages": (200, {"items": [], "next": None}), "POST /v1/messages/redrive": refused}
+    with serving(answers) as service:
+        done = service.typed("messages", "redrive", "one", "two")
+    assert (done.exit_code, done.stderr) == (2, "pagereel: two: must be the id of a message, msg_…\n")
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 message is"), (2, "2 messages are")])
+def test_redriven_messages_are_counted_in_a_sentence(count: int, said: str) -> None:
+    with serving({"POST /v1/messages/redrive": (200, {"redriven": count})}) as service:
+        assert service.typed("messages", "redrive").stdout == f"{said} sent again\n"
+
+
+def test_an_endpoint_of_any_name_is_enabled_and_its_messages_are_counted() -> None:
+    with serving({"POST /v1/endpoints/a%2Fb/enable": (200, {"pending": 1})}) as service:
+        assert service.typed("endpoints", "enable", "a/b").stdout == "a/b: 1 message is being sent\n"
+
+
+def test_a_length_that_agora_cannot_record_is_refused_in_hours() -> None:
+    with serving({}) as service:
+        done = service.typed("record", "https://class.example.org/", "--for", "30d")
+    assert "'30d' must be longer than 0 and at most 719h" in done.stderr
+    assert service.asked == []
+
+
+def test_a_blank_in_a_label_is_visible() -> None:
+    with serving({}) as service:
+        done = service.typed("record", "https://class.example.org/", "--label", "a b=1")
+    assert done.stderr.endswith("'a b' has a blank\n")
+
+
+def test_a_recording_without_files_is_said() -> None:
+    with serving({f"GET /v1/recordings/{ID}/files": (200, {"items": [], "next": None})}) as service:
+        assert service.typed("files", ID).stderr == "No files.\n"
+
+
+def test_make_demo_with_a_page_names_the_variable_that_it_needs() -> None:
+    done = subprocess.run(["make", "-n", "demo", "URL=x"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "URL needs BROWSER=1" in done.stderr
+
+
+def test_a_recording_that_is_not_there_is_named() -> None:
+    with serving({}) as service:
+        done = service.typed("show", ID)
+    assert (done.exit_code, done.stderr) == (2, f"pagereel: {ID}: no such recording\n")
