@@ -1,7 +1,8 @@
 """A webhook is read only where it is Pagereel's. The public library of Standard Webhooks is the judge."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from tests.nasty import NASTY_VALUES
 
 SECRET = "whsec_" + "QUJD" * 8
 OTHER = "whsec_" + "WFla" * 8
-NOW = datetime.now(UTC)
 DATA: dict[str, Any] = {
     **{"recording": "rec_1", "number": 17, "state": "verified", "end_reason": "stopped", "blame": "caller"},
     **{"verdict": "verified", "level": "listing", "coverage": 1.0, "labels": {"ä": "b"}, "detail": {}},
@@ -23,8 +23,12 @@ BODY = json.dumps(
 ).encode()
 
 
-def signed(body: bytes = BODY, secret: str = SECRET, at: datetime = NOW) -> dict[str, str]:
-    """The headers, as the public library makes them."""
+def signed(body: bytes = BODY, secret: str = SECRET, later: int = 0) -> dict[str, str]:
+    """The headers, as the public library makes them now, or ``later`` seconds from now.
+
+    They are made when they are read: both sides refuse what is older than five minutes, and tests wait for each other.
+    """
+    at = datetime.now(UTC) + timedelta(seconds=later)
     return {
         "webhook-id": "msg_1_17",
         "webhook-timestamp": str(int(at.timestamp())),
@@ -51,19 +55,19 @@ def test_the_names_of_headers_have_no_case_and_two_secrets_overlap() -> None:
 @pytest.mark.parametrize(
     ("body", "change"),
     [
-        (BODY + b" ", {}),
-        (BODY.replace(b"17", b"18"), {}),
-        (BODY, {"webhook-id": "msg_1_18"}),
-        (BODY, {"webhook-timestamp": str(int(NOW.timestamp()) + 1)}),
-        (BODY, {"webhook-timestamp": "soon"}),
-        (BODY, {"webhook-signature": "v1,"}),
-        (BODY, {"webhook-signature": "v2," + "A" * 43 + "="}),
-        (BODY, {"webhook-signature": "ä"}),
-        (BODY, signed(secret=OTHER)),
+        (BODY + b" ", dict),
+        (BODY.replace(b"17", b"18"), dict),
+        (BODY, lambda: {"webhook-id": "msg_1_18"}),
+        (BODY, lambda: {"webhook-timestamp": signed(later=10)["webhook-timestamp"]}),
+        (BODY, lambda: {"webhook-timestamp": "soon"}),
+        (BODY, lambda: {"webhook-signature": "v1,"}),
+        (BODY, lambda: {"webhook-signature": "v2," + "A" * 43 + "="}),
+        (BODY, lambda: {"webhook-signature": "ä"}),
+        (BODY, lambda: signed(secret=OTHER)),
     ],
 )
-def test_what_the_public_library_refuses_is_refused(body: bytes, change: dict[str, str]) -> None:
-    headers = signed() | change
+def test_what_the_public_library_refuses_is_refused(body: bytes, change: Callable[[], dict[str, str]]) -> None:
+    headers = signed() | change()
     with pytest.raises((WebhookVerificationError, ValueError)):
         Webhook(SECRET).verify(body.decode(), headers)
     with pytest.raises(BadSignature):
@@ -79,10 +83,11 @@ def test_a_missing_header_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("away", [-301, 301])
 def test_an_old_or_future_one_is_refused(away: int) -> None:
-    at = int(NOW.timestamp())
-    assert read_webhook(BODY, signed(), SECRET, now=at)
+    headers = signed()
+    at = int(headers["webhook-timestamp"])
+    assert read_webhook(BODY, headers, SECRET, now=at)
     with pytest.raises(BadSignature, match="old"):
-        read_webhook(BODY, signed(), SECRET, now=at + away)
+        read_webhook(BODY, headers, SECRET, now=at + away)
 
 
 def test_well_signed_nonsense_is_no_message() -> None:
@@ -102,7 +107,15 @@ def test_nasty_headers_and_bodies_are_refused_and_break_nothing() -> None:
         for name in names:
             for text in (value, f"v1,{value}"):
                 with pytest.raises(BadSignature):
-                    read_webhook(BODY, {**signed(), name: text}, SECRET, now=NOW.timestamp())
+                    read_webhook(BODY, {**signed(), name: text}, SECRET)
         body = value.encode("utf-8", "replace")
         with pytest.raises(BadSignature):
-            read_webhook(body, signed(body), SECRET, now=NOW.timestamp())
+            read_webhook(body, signed(body), SECRET)
+
+
+def test_a_body_that_is_text_and_a_missing_secret_are_mistakes_of_the_receiver_and_no_forgery() -> None:
+    with pytest.raises(TypeError, match="body must be the bytes as they came, not str"):
+        read_webhook(BODY.decode(), signed(), SECRET)  # type: ignore[arg-type]
+    for none in ("", [], ()):
+        with pytest.raises(ValueError, match="no secret is given"):
+            read_webhook(BODY, signed(), none)
