@@ -107,8 +107,11 @@ class Traffic:
 
 @dataclass
 class Seen:
-    """Everything that was measured. `cpu` in cores, `busy` the main thread's share, both over the watched seconds;
-    `memory_bytes` 0: not known. `secure`: some answer came with TLS. `drawn`: what was seen at the end of them."""
+    """Everything that was measured.
+
+    `cpu` in cores, `busy` the share of time in which the main thread had a task, and `starved` in which it waited for a
+    core, all over the watched seconds; `memory_bytes` 0: not known. `secure`: some answer came with TLS. `drawn`: what
+    was seen at the end of them."""
 
     seconds: float
     first: Loaded = field(default_factory=Loaded)
@@ -122,6 +125,7 @@ class Seen:
     traffic: Traffic = field(default_factory=Traffic)
     cpu: float = 0.0
     busy: float = 0.0
+    starved: float = 0.0
     memory_bytes: int = 0
     failed_requests: list[str] = field(default_factory=list)
     certificates: list[str] = field(default_factory=list)

@@ -126,10 +126,13 @@ class _Visit:
     async def _watch(self) -> None:
         """Let the page live for the planned seconds; what it costs is measured over them."""
         began, cpu, busy = time.monotonic(), await self._cpu_seconds(), await self._busy_seconds()
+        delayed = await self._delays()
         watched = self._requests.traffic = Traffic()
         await self._wait(began + self._plan.seconds)
         took = time.monotonic() - began
         self._seen.busy = min(1.0, (await self._busy_seconds() - busy) / took)
+        delays = await self._delays()
+        self._seen.starved = min(1.0, max((delays[pid] - delayed.get(pid, 0.0) for pid in delays), default=0.0) / took)
         self._seen.cpu = (await self._cpu_seconds() - cpu) / took
         self._seen.memory_bytes = await self._memory()
         # What the second loading takes is not the page's appetite.
@@ -151,10 +154,18 @@ class _Visit:
     async def _cpu_seconds(self) -> float:
         return sum(float(process["cpuTime"]) for process in await self._processes())
 
+    async def _delays(self) -> dict[int, float]:
+        """How many seconds the main thread of each of the page's processes waited for a core, by process id."""
+        pids = await self._renderers()
+        return await asyncio.to_thread(lambda: {pid: _run_delay(pid) for pid in pids})
+
     async def _memory(self) -> int:
         """Bytes of the page's processes, what they share counted in part."""
-        pids = [int(process["id"]) for process in await self._processes() if process["type"] == "renderer"]
+        pids = await self._renderers()
         return await asyncio.to_thread(lambda: sum(map(_own_bytes, pids)))
+
+    async def _renderers(self) -> list[int]:
+        return [int(process["id"]) for process in await self._processes() if process["type"] == "renderer"]
 
     async def _take_screenshot(self) -> None:
         """Look at the page, and once more where it shows nothing: it may be between two pictures."""
@@ -219,6 +230,13 @@ class _Visit:
                 sent, received = self._rtc.get(context, (0.0, 0.0))
                 self._rtc[context] = told["sent"], told["received"]
                 self._requests.count(told["received"] - received, told["sent"] - sent)
+
+
+def _run_delay(pid: int) -> float:
+    """Seconds that a process's first thread waited for a core; 0 where the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 def _own_bytes(pid: int) -> int:

@@ -23,6 +23,7 @@ from service.media.mp4.keys import (
     reads,
     undecodable_by_keys,
     undecodable_by_sounds,
+    with_sounds_by_chance,
 )
 from service.media.pictures import Look, look_of
 from service.report import Level
@@ -192,7 +193,7 @@ class File:
                 lost[end:] |= bool(changed[-1])
             if self._decided(track, lost):
                 break
-        self.lose(SOUND, lost)
+        self.lose(SOUND, with_sounds_by_chance(lost, flags))
 
     async def _sounds(self, track: Track, indexes: Sequence[int]) -> dict[str, Any] | None:
         samples = await self.read_samples(track.samples, indexes)

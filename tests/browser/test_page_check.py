@@ -164,6 +164,26 @@ async def test_a_busy_main_thread_is_measured_by_itself(browser: Chromium, pages
     assert (await visit(browser, f"{pages}/clean.html", QUICK)).busy < Limits().busy
 
 
+@pytest.mark.parametrize(
+    ("busy", "starved", "cpu", "expected"),
+    [
+        (0.88, 0.0, 0.9, ("error", True)),
+        (0.88, 0.05, 0.9, ("error", True)),
+        (0.88, 0.7, 0.17, (None, False)),
+        (0.6, 0.5, 0.3, (None, True)),
+        (0.88, 0.7, 2.5, ("error", True)),
+    ],
+)
+def test_waiting_for_a_core_is_not_the_pages_work(
+    busy: float, starved: float, cpu: float, expected: tuple[str | None, bool]
+) -> None:
+    """Where it decides, the rule was not measured, and says why."""
+    seen = Seen(10, first=Loaded(status=200), busy=busy, starved=starved, cpu=cpu)
+    found = next(one for one in judge(seen, Limits()) if one.code == "cpu")
+    assert (found.severity, found.measured) == expected
+    assert found.measured or found.value == "this machine had no core free for 70% of the time"
+
+
 @ONE_LOOP
 async def test_bytes_are_counted_as_they_are(browser: Chromium, pages: str) -> None:
     seen = await visit(browser, f"{pages}/clean_downlink.html", QUICK)

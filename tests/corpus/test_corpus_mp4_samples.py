@@ -2,12 +2,13 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 from corpus_mp4 import GOOD, good, walked
 
 from service.decoder.mp4_samples import decode_group, decode_keys, decode_sound
 from service.media.mp4 import PICTURE, SOUND
-from service.media.mp4.keys import choose_keys, group_end, in_another_form
+from service.media.mp4.keys import choose_keys, group_end, in_another_form, with_sounds_by_chance
 
 SPOILS = {
     "zeros": lambda piece: bytes(len(piece)),
@@ -80,6 +81,17 @@ def test_the_form_that_a_spoilt_sound_has_set_is_lost_sound_to_the_end(seed: int
 def test_a_sound_that_says_its_form_again_ends_the_loss() -> None:
     forms = [(48000, 1), (48000, 2), None, (48000, 2), (48000, 1), None]
     assert in_another_form(forms, {(48000, 1)}).tolist() == [False, True, True, True, False, False]
+
+
+def test_sounds_between_lost_ones_decode_by_chance_only_where_their_place_is_doubtful() -> None:
+    lost = np.zeros(80, np.bool_)
+    lost[[10, 12, 24, 40, 70, 79]] = True
+    flagged = np.ones(80, np.bool_)
+    flagged[20] = False
+    found = np.flatnonzero(with_sounds_by_chance(lost, flagged)).tolist()
+    assert found == [10, 11, 12, *range(13, 20), *range(21, 25), 40, *range(70, 80)]
+    for few in (np.zeros(5, np.bool_), np.zeros(0, np.bool_), np.ones(1, np.bool_)):
+        assert with_sounds_by_chance(few, few).tolist() == few.tolist()
 
 
 def test_a_decoder_without_its_configuration_gives_nothing() -> None:

@@ -29,6 +29,7 @@ REGRESSIONS = {
     2245: "bytes of another moment took time from the next slice, and less at `full` than at `bytes`",
     2417: "foreign slices around a restart were compared with those of their own line alone",
     2455: "a counter that was not read was held to be another than that of a recorder that begins anew",
+    2733: "sounds that decode by chance, between others at wrong places that do not, were held to be there",
     7290: "a length that no player goes by condemned the file",
     7670: "lines that no player takes for a name condemned the playlist",
     8710: "noise set a decoder to 42 channels, in which nothing after it is heard",

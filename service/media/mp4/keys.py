@@ -13,6 +13,9 @@ from service.media.units import is_zeroed
 
 Form = tuple[int, int]
 
+# So many sounds in a row may decode by chance where the bytes are those of something else.
+_MOST_BY_CHANCE = 12
+
 
 def choose_keys(samples: Samples, seed: int, count: int) -> list[int]:
     """Return the indexes of at most `count` sync samples, one of each of as many equal stretches of time, the first and
@@ -101,6 +104,20 @@ def in_another_form(forms: Sequence[Form | None], usual: Container[Form]) -> Fla
     for index, form in enumerate(forms):
         before = before if form is None else form not in usual
         found[index] = before
+    return found
+
+
+def with_sounds_by_chance(lost: Flags, flagged: Flags) -> Flags:
+    """Return the lost sounds, and with them the flagged ones of each short row between two lost ones.
+
+    At a wrong place lie the bytes of other sounds. About half of them decode all the same, and none is the sound that
+    belongs there. A stretch that is damaged where it lies has no such rows: its losses follow one another."""
+    at = np.flatnonzero(lost)
+    near = np.flatnonzero(np.diff(at) <= _MOST_BY_CHANCE + 1)
+    steps = np.zeros(len(lost) + 1, np.int64)
+    steps[at[near]] += 1
+    steps[at[near + 1]] -= 1
+    found: Flags = lost | ((np.cumsum(steps[:-1]) > 0) & flagged)
     return found
 
 
