@@ -5,6 +5,7 @@ A wrong value is never shown in the error: it may be a URL with a secret. Nothin
 
 import asyncio
 import json
+import math
 import re
 from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable
@@ -25,6 +26,7 @@ from service.operations import Idempotency
 T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 60
+_LATE_READ_SECONDS = 2.0
 _MAX_ERRORS = 20
 _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -42,7 +44,7 @@ def refuse_oversize(request: web.Request) -> None:
 async def read_body(request: web.Request, kind: type[T], *, optional: bool = False, fixed: Collection[str] = ()) -> T:
     """The JSON body as a `kind`. `optional`: no body means `{}`. `fixed`: fields of the resource that this call cannot
     change. Raises `invalid`, or aiohttp's 408, 413 and 415."""
-    return _validate(kind, _plain(parse_json(await receive_body(request, optional=optional))), "/", fixed)
+    return _validate(kind, parse_json(await receive_body(request, optional=optional)), "/", fixed)
 
 
 async def receive_body(request: web.Request, *, optional: bool = False) -> bytes:
@@ -65,6 +67,23 @@ async def refuse_fields(request: web.Request, parameters: Iterable[str]) -> None
     value = parse_json(content)
     if not isinstance(value, dict):
         raise invalid("", "must be empty: this call takes no fields")
+    _refuse_names(value, parameters)
+
+
+async def refuse_named_fields(request: web.Request, parameters: Iterable[str]) -> None:
+    """`refuse_fields` for a call that must not be lost over its form, such as a stop: a JSON object with names is
+    refused, any other body says nothing, nor does one that never comes."""
+    if not request.can_read_body:
+        return
+    try:
+        value = parse_json(await _read_content(request, _LATE_READ_SECONDS))
+    except (ServiceError, web.HTTPRequestTimeout, web.HTTPRequestEntityTooLarge):
+        return
+    if isinstance(value, dict) and value:
+        _refuse_names(value, parameters)
+
+
+def _refuse_names(value: dict[str, object], parameters: Iterable[str]) -> None:
     known = set(parameters)
     _raise_all(
         FieldError(
@@ -80,10 +99,10 @@ def _refuse_other_types(request: web.Request) -> None:
         raise web.HTTPUnsupportedMediaType
 
 
-async def _read_content(request: web.Request) -> bytes:
+async def _read_content(request: web.Request, most_seconds: float = math.inf) -> bytes:
     refuse_oversize(request)
     try:
-        async with asyncio.timeout(request.app[LIMITS].read_seconds):
+        async with asyncio.timeout(min(most_seconds, request.app[LIMITS].read_seconds)):
             return await request.read()
     except (TimeoutError, ConnectionError):  # silent, or gone; aiohttp itself would log the latter with a traceback
         raise web.HTTPRequestTimeout from None
@@ -118,7 +137,7 @@ async def read_idempotency(request: web.Request) -> Idempotency | None:
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters, sent once")
     raw = await request.read()
-    return Idempotency(keys[0], orjson.dumps(_plain(orjson.loads(raw)), option=orjson.OPT_SORT_KEYS), raw)
+    return Idempotency(keys[0], orjson.dumps(parse_json(raw), option=orjson.OPT_SORT_KEYS), raw)
 
 
 def _plain(value: Any) -> Any:
@@ -142,11 +161,12 @@ def read_wait(request: web.Request) -> int:
 
 
 def parse_json(content: bytes) -> object:
-    """The value of a JSON text. Stricter than JSON: no NaN, no duplicate names, no lone surrogates, bounded depth."""
+    """The value of a JSON text, with every whole number as an `int`. Stricter than JSON: no NaN, no duplicate names, no
+    lone surrogates, bounded depth."""
     if (wrong := _wrong_text(content)) is not None:
         raise ServiceError(Code.INVALID, wrong, detail=UNREADABLE)
     try:
-        value = orjson.loads(content)
+        value = _plain(orjson.loads(content))
         json.loads(content, object_pairs_hook=_refuse_duplicates)
     except ServiceError:
         raise

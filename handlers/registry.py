@@ -74,9 +74,8 @@ class Route:
         """Every status other than success that the route can answer. (405 is a path's, not a route's.)"""
         statuses = {500, *self.errors}
         if self.scope is not None:
-            statuses |= {401, 403, 422, 429, 503}
+            # Also where it takes no body: one that says something is refused.
+            statuses |= {400, 401, 403, 408, 413, 415, 422, 429, 503}
         if self.variables:
             statuses |= {404}
-        if self.method != "GET":  # also where it takes no body: one that says something is refused
-            statuses |= {400, 408, 413, 415, 422}
         return tuple(sorted(statuses))

@@ -11,7 +11,7 @@ from aiohttp import web
 from handlers import actions, documents, health, messages, notifications, proofs, recordings, usage
 from handlers.answers import json_answer
 from handlers.console import build_console
-from handlers.decoding import receive_body, refuse_fields
+from handlers.decoding import receive_body, refuse_fields, refuse_named_fields
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
 from handlers.openapi import describe
@@ -307,13 +307,14 @@ def _admitting(route: Route) -> Handler:
         return route.handler
 
     parameters = () if route.query is None else tuple(route.query.__annotations__)
+    refuse = refuse_named_fields if route.however_late else refuse_fields
 
     async def admitted(request: web.Request) -> web.StreamResponse:
         await admit(request, scope)
         if route.query is None and request.query:
             raise invalid(f"?{next(iter(request.query))[:100]}", "is unknown: this call takes no parameters")
         if route.body is None:
-            await refuse_fields(request, parameters)
+            await refuse(request, parameters)
         else:
             await receive_body(request, optional=route.body_optional)
         if route.needs_caller:

@@ -55,6 +55,8 @@ _CALLS: dict[type, Call] = {
 }
 
 UNEXPECTED = "unexpected_error"
+# What fails before anything outside is asked.
+_OWN = (UNEXPECTED, "budget", "storage_not_configured")
 
 _log = structlog.get_logger(__name__)
 
@@ -183,7 +185,7 @@ def log_step(name: str, task: Task, observation: Observation, seconds: float) ->
         code=code,
         seconds=round(seconds, 4),
     )
-    if isinstance(observation, CallFailed | LookFailed):
+    if isinstance(observation, CallFailed | LookFailed) and code not in _OWN:
         _log.warning("outside_failed", step=name, recording_id=task.recording.id, outcome=outcome, code=code)
 
 

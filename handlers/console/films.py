@@ -3,8 +3,10 @@
 A film has no time for what was not recorded: a gap is the place where the picture jumps.
 """
 
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from handlers.console.words import span, time_of_day, words
@@ -29,10 +31,14 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What the page plays first: its only MP4, else all slices as one stream."""
+    """What the page plays first: its only MP4, else all slices as one stream.
 
-    slices: tuple[JudgedFile, ...]
+    `begins` and `ends` of the slices are Unix seconds, each in order."""
+
+    begins: Sequence[float]
+    ends: Sequence[float]
     mp4: str | None
+    _sums: tuple[Sequence[float], Sequence[float]]
 
     @property
     def element(self) -> str:
@@ -41,9 +47,12 @@ class Film:
 
     def place(self, at: float) -> float | None:
         """The second of the film that shows what was recorded shortly before the instant."""
-        if not self.slices:
+        if not self.begins:
             return None
-        recorded = sum(_before(one, at) for one in self.slices)
+        # What began before it lasts from its begin to its end, or to the instant.
+        begun, ended = bisect(self.begins, at), bisect(self.ends, at)
+        since = at - self.begins[0]
+        recorded = begun * since - self._sums[0][begun] - (ended * since - self._sums[1][ended])
         return round(max(0.0, recorded - _BEFORE_SECONDS), 1)
 
 
@@ -52,8 +61,14 @@ def film_of(files: Iterable[JudgedFile]) -> Film:
     files = list(files)
     mp4 = [one.key for one in files if one.kind is FileKind.MP4 and one.listed]
     only = mp4[0] if len(mp4) == 1 else None
-    slices = [one for one in files if one.kind is FileKind.SLICE and one.starts_at is not None and one.duration_seconds]
-    return Film(tuple(one for one in slices if only or one.listed), only)
+    played = [
+        (one.starts_at, one.starts_at + one.duration_seconds)
+        for one in files
+        if one.kind is FileKind.SLICE and one.starts_at is not None and one.duration_seconds and (only or one.listed)
+    ]
+    begins, ends = sorted(begin for begin, _ in played), sorted(end for _, end in played)
+    sums = [list(accumulate((at - begins[0] for at in instants), initial=0.0)) for instants in (begins, ends)]
+    return Film(begins, ends, only, (sums[0], sums[1]))
 
 
 def never_recorded(recording: Recording) -> bool:
@@ -78,12 +93,6 @@ def gaps(recording: Recording, files: Iterable[JudgedFile], film: Film) -> Seque
         if one.missing and one.kind is FileKind.SLICE and one.starts_at is not None and one.duration_seconds
     ]
     return [Gap(from_at, to_at, what, film.place(from_at)) for from_at, to_at, what in sorted(found)[:_MOST_GAPS]]
-
-
-def _before(slice_: JudgedFile, at: float) -> float:
-    if slice_.starts_at is None or slice_.duration_seconds is None:
-        return 0.0
-    return min(max(0.0, at - slice_.starts_at), slice_.duration_seconds)
 
 
 def explain_window(recording: Recording) -> str:

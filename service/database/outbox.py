@@ -4,7 +4,7 @@ A claimed delivery is hidden for a while instead of leased: if its sender dies i
 delivered at least once. Each endpoint is claimed alone, so a dead one holds up no other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -137,9 +137,10 @@ def save_endpoint(connection: sa.Connection, row: EndpointRow) -> None:
     connection.execute(endpoints.update().where(endpoints.c.name == row.name).values(row._asdict()))
 
 
-def count_failing(connection: sa.Connection) -> int:
-    """How many endpoints did not take the last message: they fail, refuse or are disabled."""
-    query = sa.select(sa.func.count()).select_from(endpoints).where(endpoints.c.last_error.is_not(None))
+def count_failing(connection: sa.Connection, names: Collection[str]) -> int:
+    """How many of these endpoints did not take the last message: they fail, refuse or are disabled."""
+    bad = endpoints.c.last_error.is_not(None) & endpoints.c.name.in_(names)
+    query = sa.select(sa.func.count()).select_from(endpoints).where(bad)
     return connection.execute(query).scalar_one()
 
 

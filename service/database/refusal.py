@@ -14,6 +14,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from service.database.outage import StartRefused
+from service.errors import OutsideError
 
 URL: Final = "database.url"
 _SQLITE: Final = {
@@ -43,14 +44,14 @@ _POSTGRES: Final = {
 @contextmanager
 def refusing(url: str) -> Iterator[None]:
     """Raise `StartRefused`, with the reason in words, where the database `url` cannot be used within. A mistake of ours
-    passes through."""
+    passes through, and what Agora or a bucket did."""
     sqlite = url.startswith("sqlite:///")
     path = url.removeprefix("sqlite:///")
     if sqlite:
         check_place(Path(path))
     try:
         yield
-    except StartRefused:
+    except (StartRefused, OutsideError):
         raise
     except Exception as error:
         for cause in _causes(error):

@@ -119,7 +119,8 @@ def _refuse_lost_key(connection: sa.Connection, key_file: Path | None) -> None:
     if connection.execute(sa.select(recordings.c.id).limit(1)).first() is not None:
         raise StartRefused(
             f"the sealing key {key_file} is missing, and only this key opens the page URLs of the recordings in the"
-            " database: put the file back. If it is lost for good,"
+            " database: put the file back. Until the service runs again, nobody stops recorders that run and"
+            " bill. If the file is lost for good,"
             f" `(umask 077; openssl rand -base64 32 > {key_file})` makes another one: recordings that have not started"
             " yet then fail, and stored notifications stay sealed"
         )

@@ -127,7 +127,7 @@ class Draft:
         if current is None or (codes and current.code not in codes):
             return
         still = None
-        if codes and watch.unreachable_since_at is not None:
+        if codes and watch.unreachable_since_at is not None and not self.recording.state.terminal:
             still = Attention("storage_unreachable", watch.unreachable, watch.unreachable_since_at, watch.next_list_at)
         self.set(attention=still)
 

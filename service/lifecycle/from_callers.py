@@ -8,7 +8,7 @@ from service.lifecycle.from_worker import never_started
 from service.lifecycle.instants import SHORTEST_SECONDS, hour_limit_at, hours_end_at, planned_start_at, task_limit_at
 from service.lifecycle.observations import LabelsChanged, RtmpRequested, StopAtChanged, StopRequested, VerifyRequested
 from service.messages import rfc3339
-from service.recording import BLAME, Blame, EndReason, Recording, State
+from service.recording import BLAME, Attempt, Blame, EndReason, Recording, State
 
 BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
@@ -96,17 +96,22 @@ def stop_at_changed(draft: Draft, request: StopAtChanged) -> None:
         raise _conflict(draft, "cannot change stop_at")
     if request.stop_at < planned_start_at(recording) + SHORTEST_SECONDS:
         raise invalid("/stop_at", "is not after the start")
-    last_at = hour_limit_at(recording)
-    if attempt is not None and attempt.may_be_alive:
-        last_at = min(last_at, task_limit_at(recording, attempt))
-    if request.stop_at > last_at:
-        hours = recording.parameters.max_recording_hour
-        because = (
-            f"max_recording_hour, which is {hours} and cannot be changed, ends the recording by {rfc3339(last_at)}"
-        )
+    if (because := _ended_before(recording, attempt, request.stop_at)) is not None:
         raise _conflict(draft, "cannot change stop_at", "hour_limit", because)
     draft.set(stop_at=request.stop_at)
     draft.note("stop_at_changed", stop_at=request.stop_at)
+
+
+def _ended_before(recording: Recording, attempt: Attempt | None, stop_at: float) -> str | None:
+    """What ends a recording before this `stop_at`, or None."""
+    asked, last_at = recording.parameters.max_recording_hour, hour_limit_at(recording)
+    what = f"max_recording_hour, which is {asked} and cannot be changed, ends the recording"
+    if attempt is not None and attempt.may_be_alive:
+        task_last_at = task_limit_at(recording, attempt)
+        if task_last_at < last_at:
+            last_at, hours = task_last_at, attempt.hours or asked
+            what = f"Agora was asked for {hours} hours, which cannot be changed while it runs, and ends the recording"
+    return f"{what} by {rfc3339(last_at)}" if stop_at > last_at else None
 
 
 def labels_changed(draft: Draft, request: LabelsChanged) -> None:

@@ -197,9 +197,9 @@ class _Run:
         same = max((firsts.count(value) for value in set(firsts)), default=0)
         return found if len(firsts) >= _LEAST_JOINTS and same < _SAME_SHARE * len(firsts) else {}
 
-    def _returned(self, of: Callable[[SliceFacts], object]) -> list[int]:
+    def _returned(self, of: Callable[[SliceFacts], object]) -> set[int]:
         """Slices in which something differs from before, and is as before after them, while time stamps go on."""
-        return sorted({index for line in (*self._lines, self._known) for index in self._left_and_back(line, of)})
+        return {index for line in (*self._lines, self._known) for index in self._left_and_back(line, of)}
 
     def _left_and_back(self, indexes: Sequence[int], of: Callable[[SliceFacts], object]) -> Iterator[int]:
         values = [(index, value) for index in indexes if (value := of(self._facts[index]))]
@@ -218,7 +218,7 @@ class _Run:
 
     def sizes(self) -> Iterator[Fault]:
         """Changes of the picture's size."""
-        returned = set(self._returned(_size))
+        returned = self._returned(_size)
         known = [(index, size) for index in self._known if (size := _size(self._facts[index])) is not None]
         for (_, before), (index, after) in pairwise(known):
             if before != after:

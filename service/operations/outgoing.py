@@ -334,7 +334,7 @@ class Sending:
 
         def transaction(connection: sa.Connection) -> tuple[dict[tuple[str, str], int], float | None, int]:
             counts, oldest = outbox.count_deliveries(connection), outbox.oldest_pending(connection)
-            return counts, oldest, outbox.count_failing(connection)
+            return counts, oldest, outbox.count_failing(connection, self._endpoints)
 
         counts, oldest_at, failing = await self._database.run(transaction)
         by_state = {

@@ -101,6 +101,18 @@ async def api(scripted: Scripted) -> AsyncIterator[Client]:
         yield opened
 
 
+async def test_a_stop_waits_for_no_other_call(scripted: Scripted) -> None:
+    """However many wait for their recordings: it needs no place among them."""
+    scripted.answers = ["hang"] * 130
+    async with Client(scripted.url, TOKEN, patience=Patience(first_pause_seconds=0.01)) as api:
+        waiting = [asyncio.create_task(api.read("rec_1")) for _ in range(130)]
+        while len(scripted.keys) < 130:
+            await asyncio.sleep(0.01)
+        assert (await asyncio.wait_for(api.stop("rec_1"), 4)).id
+        for one in waiting:
+            one.cancel()
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize("name", REPEATABLE)
 async def test_what_may_be_done_twice_is_repeated(scripted: Scripted, api: Client, name: str, broken: Answer) -> None:

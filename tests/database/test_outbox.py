@@ -128,4 +128,5 @@ async def test_how_an_endpoint_does_is_kept(stored: Database) -> None:
 
     await stored.run(note)
     assert await stored.run(lambda c: outbox.load_endpoint(c, "crm")) == failing
-    assert await stored.run(outbox.count_failing) == 1
+    assert await stored.run(lambda c: outbox.count_failing(c, {"crm": 1, "other": 2})) == 1
+    assert await stored.run(lambda c: outbox.count_failing(c, ["other"])) == 0, "it is gone from the settings"

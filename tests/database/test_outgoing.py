@@ -95,12 +95,12 @@ async def test_an_endpoint_that_refuses_is_shown_and_counted_until_it_takes_a_me
     await bench.answer(Response(Outcome.REFUSED, 401, DeliveryError.REFUSED))
     shown = await bench.endpoint()
     assert (shown.state, shown.last_error, shown.failing_since) == ("refusing", "refused", None)
-    assert await bench.database.run(outbox.count_failing) == 1
+    assert await bench.database.run(lambda c: outbox.count_failing(c, ["crm"])) == 1
     clock[0] = NOW + 60
     await bench.answer(Response(Outcome.DELIVERED, 200))
     shown = await bench.endpoint()
     assert (shown.state, shown.last_error) == ("ok", None)
-    assert await bench.database.run(outbox.count_failing) == 0
+    assert await bench.database.run(lambda c: outbox.count_failing(c, ["crm"])) == 0
 
 
 async def test_a_failing_endpoint_gets_its_next_message_when_that_is_due(bench: Bench, clock: list[float]) -> None:

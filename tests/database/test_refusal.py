@@ -1,5 +1,6 @@
 """Whatever is wrong with the database is said in words that name the setting, by every command alike."""
 
+import errno
 import socket
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from service.database.outage import StartRefused
 from service.database.refusal import refusing
 from service.database.run import Database
 from service.database.startup import migrate
+from service.errors import Unavailable
 from service.probes import probe
 from service.settings import Settings
 from tests.database.test_unexpected_errors import add, ended
@@ -147,6 +149,15 @@ def test_a_mistake_of_ours_stays_one(url: str) -> None:
     for mistake in (KeyError("x"), asyncpg.UndefinedTableError("x"), sqlite3.OperationalError("no such table")):
         with pytest.raises(type(mistake)), refusing(url):
             raise mistake
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql://u@db/x"])
+def test_what_a_bucket_did_is_not_the_databases_doing(url: str) -> None:
+    """A command that works with both, such as an audit."""
+    reset = Unavailable("transport", "not sent")
+    reset.__cause__ = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    with pytest.raises(Unavailable), refusing(url):
+        raise reset
 
 
 async def test_the_files_of_a_database_are_for_their_owner_alone(tmp_path: Path) -> None:

@@ -115,7 +115,8 @@ class Transport:
             raise RuntimeError("this client is closed: make a new one")
         loop = asyncio.get_running_loop()
         if self._own is None:
-            self._own, self._loop = aiohttp.ClientSession(), loop
+            # No limit of its own: a stop would wait for a place among calls that wait for their recordings.
+            self._own, self._loop = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)), loop
         if self._loop is not loop:
             raise RuntimeError(
                 "this client has been used in another event loop (another asyncio.run): make a client in each, or use "
@@ -152,7 +153,7 @@ class Transport:
                 **(headers or {}),
             },
             "timeout": aiohttp.ClientTimeout(
-                total=self.patience.call_seconds + wait_seconds, connect=self.patience.connect_seconds
+                total=self.patience.call_seconds + wait_seconds, sock_connect=self.patience.connect_seconds
             ),
         }
         pause = self.patience.first_pause_seconds
@@ -181,7 +182,7 @@ class Transport:
             async with http.request(method, self.url + path, allow_redirects=False, **sent) as response:
                 content = await response.read()
         except aiohttp.ConnectionTimeoutError as error:
-            seconds = sent["timeout"].connect
+            seconds = sent["timeout"].sock_connect
             raise Unreachable(f"{place} cannot be reached: no connection within {seconds:g} s") from error
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(f"{place} cannot be reached: {_cause(error)}") from error

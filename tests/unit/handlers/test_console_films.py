@@ -64,6 +64,22 @@ def test_without_slices_there_is_no_place_to_show() -> None:
     assert places(gapped(("gap", 0, 10)), [slice_(0, None), mp4()]) == [("gap", 0, 10, None)]
 
 
+def test_slices_that_overlap_and_lie_in_any_order_play_one_after_the_other() -> None:
+    film = film_of([slice_(40), slice_(0), slice_(5, 20), slice_(100, missing=True)])
+    played = [(40, 10), (0, 10), (5, 20)]
+    for after in (-5, 0, 3, 7, 12, 25, 41.5, 45, 60, 200):
+        recorded = sum(min(max(0, after - begin), seconds) for begin, seconds in played)
+        assert film.place(BEGAN + after) == pytest.approx(max(0, recorded - 3), abs=0.05)
+
+
+def test_a_place_in_a_film_of_many_slices_is_found_at_once() -> None:
+    """A page draws a bar for each missing slice; each of 40,000 places among 40,000 slices took 100 ms."""
+    film = film_of([slice_(10 * number) for number in range(40_000)])
+    assert [film.place(BEGAN + 10 * number + 4) for number in range(1, 40_000)] == [
+        pytest.approx(10 * number + 1) for number in range(1, 40_000)
+    ]
+
+
 WINDOW = Coverage(Interval(BEGAN + 30, BEGAN + 70), 40, 40, 0, 0, 0, 5, 1)
 
 

@@ -620,7 +620,7 @@ async def test_a_mistyped_path_is_no_missing_recording(api: Client) -> None:
 
 
 WITHOUT_A_BODY = [
-    *(f"{ONE}/{wish}" for wish in ("stop", "pause", "resume", "verify")),
+    *(f"{ONE}/{wish}" for wish in ("pause", "resume", "verify")),
     "/v1/notifications/5/replay",
     "/v1/endpoints/hook/enable",
 ]
@@ -651,6 +651,39 @@ async def test_what_a_call_without_a_body_does_not_know_is_refused(api: Client, 
     await problem_of(await api.post(path, json=["now"]), 422)
     await problem_of(await api.post(path, data=b"{", headers={"Content-Type": "application/json"}), 400)
     await problem_of(await api.post(path, data={"reason": "done"}), 415)
+    assert operations.calls == []
+
+
+async def test_a_stop_that_names_fields_is_refused(api: Client, operations: StandIn) -> None:
+    problem = await problem_of(await api.post(f"{ONE}/stop", json={"stop_at": "2027-01-15T09:00:00Z"}), 422)
+    assert problem["errors"] == [{"pointer": "/stop_at", "message": "is unknown: this call takes no fields"}]
+    assert operations.calls == []
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b'""', b"{", b"reason=done", b"x" * 300_000])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
+async def test_a_stop_is_not_lost_over_a_body_that_names_nothing(
+    api: Client, operations: StandIn, content: bytes, kind: str
+) -> None:
+    """What is not stopped is billed; `[]` is how some write an empty object."""
+    assert (await api.post(f"{ONE}/stop", data=content, headers={"Content-Type": kind})).status == 202
+    assert [name for name, _ in operations.calls] == ["stop"]
+
+
+async def test_a_stop_waits_shortly_for_a_body_that_never_comes(api: Client, operations: StandIn) -> None:
+    reader, writer = await asyncio.open_connection(api.host, api.port)
+    head = f"POST {ONE}/stop HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer all\r\nContent-Length: 9\r\n\r\n"
+    writer.write(head.encode())
+    assert (await asyncio.wait_for(reader.readline(), 20)).split()[1] == b"202"
+    assert [name for name, _ in operations.calls] == ["stop"]
+    writer.close()
+
+
+async def test_what_is_nested_too_deep_is_refused(api: Client, operations: StandIn) -> None:
+    for deep in (300, 600, 900, 5000, 30_000):
+        content = b'{"labels":' + b"[" * deep + b"]" * deep + b"}"
+        answer = await api.post("/v1/recordings", data=content, headers={"Content-Type": "application/json"})
+        assert answer.status in (400, 422)
     assert operations.calls == []
 
 

@@ -739,8 +739,18 @@ def test_stop_at_cannot_be_moved_beyond_the_running_tasks_hour_limit() -> None:
     driver.request(200, StopAtChanged(NOW + 900))
     recording = driver.run()
     assert [error.detail for error in driver.refused] == ["hour_limit"]
+    said = str(driver.refused[0])
+    assert "Agora was asked for 2 hours, which cannot be changed while it runs, and ends the recording by" in said
     assert recording.stop_at == NOW + 900
     assert driver.first(State.STOPPING) == 900
+
+
+def test_stop_at_cannot_be_moved_beyond_the_callers_own_hours() -> None:
+    driver = Driver(make(parameters=Parameters(max_recording_hour=2)))
+    driver.request(100, StopAtChanged(NOW + 3 * HOUR))
+    driver.request(200, StopAtChanged(NOW + 900))
+    driver.run()
+    assert "max_recording_hour, which is 2 and cannot be changed, ends the recording by" in str(driver.refused[0])
 
 
 # --- the bucket --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from service.errors import Code, ServiceError
 from service.explain import explain
 from service.lifecycle import apply
+from service.lifecycle.draft import Draft
 from service.lifecycle.instants import elapsed_seconds, hour_limit_at, planned_start_at, planned_stop_at
 from service.lifecycle.observations import (
     CallFailed,
@@ -148,6 +149,9 @@ def test_a_bucket_that_cannot_be_listed_shows_again_when_what_stood_before_it_is
     assert "The bucket could not be listed since 1970-01-01 00:16:40 UTC." in explain(answered, ()).summary
     again = apply(answered, LookFailed("transport", "no answer"), 1120.0).recording
     assert (again.attention and again.attention.since_at) == 1000.0
+    over = Draft(replace(asked, state=State.FAILED), 1020.0)
+    over.attended("agora_unavailable")
+    assert over.recording.attention is None, "nobody looks into the bucket of a recording that is over"
     seen = apply(again, Looked(1, 1, "pr/x/1/b.ts", 1125.0), 1130.0).recording
     assert seen.attention is None
     listed = "no problems so far. The bucket was last listed at 1970-01-01 00:18:50 UTC."

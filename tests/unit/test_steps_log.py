@@ -1,0 +1,29 @@
+"""What is logged of a step whose call failed."""
+
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.lifecycle.observations import CallFailed, Failure, LookFailed, Observation, Query
+from service.operations import Task
+from service.recording import State
+from service.steps import log_step
+from tests.database.samples import attempt, recording
+
+
+@pytest.mark.parametrize(
+    ("observation", "outside"),
+    [
+        (CallFailed(Query(), Failure.UNAVAILABLE, "http_503"), True),
+        (LookFailed("transport", "no answer"), True),
+        (CallFailed(Query(), Failure.UNAVAILABLE, "budget"), False),
+        (CallFailed(Query(), Failure.UNAVAILABLE, "storage_not_configured"), False),
+        (CallFailed(Query(), Failure.UNKNOWN, "unexpected_error"), False),
+    ],
+)
+def test_only_what_agora_or_a_bucket_did_is_called_so(observation: Observation, outside: bool) -> None:
+    running = replace(recording(), state=State.RECORDING, attempts=(attempt(1, "test-1", 7),))
+    with capture_logs() as lines:
+        log_step("query", Task(running, Query(), 1, None), observation, 0.1)
+    assert ["outside_failed" in line["event"] for line in lines] == [False, *([True] if outside else [])]
