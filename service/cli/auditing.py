@@ -9,7 +9,7 @@ import orjson
 
 from service.buckets import Usage
 from service.buckets.open import open_buckets, read_keys
-from service.cli.options import configured
+from service.cli.options import configured, option
 from service.cli.output import say
 from service.cli.running import profile_of, run, settings_of, with_database
 from service.database.filed import load_filed, load_state
@@ -20,9 +20,9 @@ from service.verifier.audit import Difference, Discrepancy, Filed, Holder, compa
 
 
 @click.command("audit")
-@click.option("--storage", required=True, help="Storage profile in the settings.")
-@click.option("--prefix", default="", help="Prefix of the object keys. Default: the profile's prefix.")
-@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
+@option("--storage", required=True, help="Storage profile in the settings.")
+@option("--prefix", default="", help="Prefix of the object keys. Default: the profile's prefix.")
+@option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 @configured
 def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool) -> None:
     """Compare a bucket with the database, in both directions. The output lists objects that belong to no recording or

@@ -5,12 +5,14 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
+from service.cli.options import argument
+
 SHELLS: Final = ("bash", "zsh", "fish")
 _VARIABLE: Final = "_PAGEREEL_COMPLETE"
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(SHELLS))
+@argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion_command(context: click.Context, shell: str) -> None:
     """Print a script that completes commands and options in SHELL.

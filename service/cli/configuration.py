@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from service.app import database_url
-from service.cli.options import configured
+from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import reachable, run, settings_of
 from service.probes import Probed, probe, source_addresses, unrecordable
@@ -20,7 +20,7 @@ from service.settings.load import ignored_variables
 
 
 @click.command("check-config")
-@click.option(
+@option(
     "--probe",
     "with_probe",
     is_flag=True,
@@ -50,8 +50,8 @@ async def _probed(settings: Settings) -> list[Probed]:
 
 
 @click.command("setup")
-@click.argument("app")
-@click.option(
+@argument("app")
+@option(
     "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the Check of Agora's console."
 )
 @configured
@@ -84,8 +84,8 @@ _FORMATS: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @click.command("ncs-ips")
-@click.option("--app", help="App whose credentials are used. Default: the first app in the settings.")
-@click.option("--format", "style", type=click.Choice(sorted(_FORMATS)), default="plain", show_default=True)
+@option("--app", help="App whose credentials are used. Default: the first app in the settings.")
+@option("--format", "style", type=click.Choice(sorted(_FORMATS)), default="plain", show_default=True)
 @json_option
 @configured
 def ncs_ips_command(config: Path | None, app: str | None, style: str, as_json: bool) -> None:

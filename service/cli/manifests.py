@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from service.app import signing_keys
-from service.cli.options import configured
+from service.cli.options import argument, configured, option
 from service.cli.output import fail, say
 from service.cli.running import settings_of
 from service.operations.statement import PAYLOAD_TYPES, NotAManifestError, read_manifest
@@ -38,12 +38,12 @@ def manifest_keys(config: Path | None) -> None:
 
 
 @manifest_group.command("check")
-@click.argument("file", type=_File)
-@click.option(
+@argument("file", type=_File)
+@option(
     "--key", "key_files", type=_File, multiple=True, required=True, help="File with public keys (PEM; repeatable)."
 )
-@click.option("--timestamp-ca", type=_File, help="Trusted certificates (PEM) for time stamps. Requires a time stamp.")
-@click.option("--json", "as_json", is_flag=True, help="Print only the manifest.")
+@option("--timestamp-ca", type=_File, help="Trusted certificates (PEM) for time stamps. Requires a time stamp.")
+@option("--json", "as_json", is_flag=True, help="Print only the manifest.")
 def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path | None, as_json: bool) -> None:
     """Check a manifest from `GET /v1/recordings/{id}/manifest`, without a service, a database or a network.
 

@@ -1,6 +1,8 @@
-"""Options that are understood before a command's name and behind it: which settings, which service."""
+"""What every option shares, and those that are understood before a command's name and behind it: which settings, which
+service."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,9 +14,31 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
+class _Filled(click.Parameter):
+    """Refuses an empty text: it mostly comes from a shell's variable that is not set, and means no default."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        typed = ctx.get_parameter_source(str(self.name)) is ParameterSource.COMMANDLINE
+        if typed and "" in (value if isinstance(value, list | tuple) else (value,)):
+            raise click.BadParameter("must not be empty", ctx, self)
+        return super().type_cast_value(ctx, value)
+
+
+class _FilledOption(_Filled, click.Option):
+    pass
+
+
+class _FilledArgument(_Filled, click.Argument):
+    pass
+
+
+option: Final = partial(click.option, cls=_FilledOption)
+argument: Final = partial(click.argument, cls=_FilledArgument)
+
+
 def config_option(command: Command) -> Command:
     """`--config`, kept as the context's object; the one nearest to the command's name counts."""
-    return click.option(
+    return option(
         "--config",
         "-c",
         type=_FILE,
@@ -36,7 +60,7 @@ def configured(command: Command) -> Callable[..., Any]:
 
 def service_options(command: Command) -> Command:
     """`--url` and `--token-file`: which running service, and with which token."""
-    url = click.option(
+    url = option(
         "--url",
         envvar="PAGEREEL_URL",
         default=DEFAULT_URL,
@@ -45,7 +69,7 @@ def service_options(command: Command) -> Command:
         callback=_own_or_before,
         help="URL of the service's API.",
     )
-    token_file = click.option(
+    token_file = option(
         "--token-file",
         envvar="PAGEREEL_TOKEN_FILE",
         type=_FILE,

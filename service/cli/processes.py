@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from service.app import database_url
-from service.cli.options import configured
+from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.durations import size_in_words
 from service.cli.running import reachable, run, settings_of
@@ -18,8 +18,8 @@ from service.serving import Roles, serve
 
 
 @click.command("serve")
-@click.option("--no-worker", is_flag=True, help="Run the listeners only; `pagereel work` runs the worker elsewhere.")
-@click.option(
+@option("--no-worker", is_flag=True, help="Run the listeners only; `pagereel work` runs the worker elsewhere.")
+@option(
     "--callbacks-only",
     is_flag=True,
     help="Receive notifications only. This needs no credentials except the NCS secrets.",
@@ -55,7 +55,7 @@ def migrate_command(config: Path | None, as_json: bool) -> None:
 
 
 @click.command("backup")
-@click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@argument("copy", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 @configured
 def backup_command(config: Path | None, copy: Path, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from service.cli.options import configured, service_options
+from service.cli.options import configured, option, service_options
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.session import Service, speak
 from service.cli.remote.shown import console, table
@@ -17,8 +17,8 @@ from service.operations.usage import Usage
 
 
 @click.command("usage")
-@click.option("--month", help="Month in UTC, for example 2026-11. Default: the current month.")
-@click.option("--all-owners", is_flag=True, help="Show all owners, from the database in the settings (--config).")
+@option("--month", help="Month in UTC, for example 2026-11. Default: the current month.")
+@option("--all-owners", is_flag=True, help="Show all owners, from the database in the settings (--config).")
 @json_option
 @service_options
 @configured

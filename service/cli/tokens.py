@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from service.cli.options import configured
+from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.shown import print_table
 from service.cli.running import run, settings_of, with_database
@@ -22,13 +22,13 @@ def token_group() -> None:
 
 
 @token_group.command("create")
-@click.option("--owner", required=True, help="Owner that the token acts for. Every recording belongs to an owner.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
-@click.option("--app", "apps", multiple=True, help="Allow only this app (repeatable). Default: all apps.")
-@click.option(
+@option("--owner", required=True, help="Owner that the token acts for. Every recording belongs to an owner.")
+@option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
+@option("--app", "apps", multiple=True, help="Allow only this app (repeatable). Default: all apps.")
+@option(
     "--storage", "storages", multiple=True, help="Allow only this storage profile (repeatable). Default: all."
 )
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Number of days until the token expires.")
+@option("--days", type=click.FloatRange(min=0, min_open=True), help="Number of days until the token expires.")
 @json_option
 @configured
 def token_create(
@@ -100,7 +100,7 @@ def _day(at: float | None) -> str | None:
 
 
 @token_group.command("revoke")
-@click.argument("token_id")
+@argument("token_id")
 @json_option
 @configured
 def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:

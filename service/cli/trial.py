@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from service.cli.options import option
 from service.cli.output import fail, make_folder
 from service.demo import (
     PREFIX,
@@ -34,12 +35,12 @@ API_PORT = 8080
 
 
 @click.command("demo")
-@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
-@click.option(
+@option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
+@option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), help="Directory for the MP4. Default: var/demo."
 )
-@click.option("--browser", is_flag=True, help="Record a real page in Chromium, with sound.")
-@click.option("--page", help="Page to record, with --browser. Default: the emulator's page.")
+@option("--browser", is_flag=True, help="Record a real page in Chromium, with sound.")
+@option("--page", help="Page to record, with --browser. Default: the emulator's page.")
 def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | None) -> None:
     """Record, pause, stop and verify on this machine, with the emulator and a real S3 server."""
     if page is not None and not browser:
@@ -58,27 +59,27 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | No
 
 
 @click.command("sandbox")
-@click.option(
+@option(
     "--port",
     default=API_PORT,
     show_default=True,
     type=click.IntRange(0, 65535),
     help="Port of the API; 0: a free port.",
 )
-@click.option("--browser", is_flag=True, help="Record real pages in Chromium, with sound. Default: a drawn picture.")
-@click.option(
+@option("--browser", is_flag=True, help="Record real pages in Chromium, with sound. Default: a drawn picture.")
+@option(
     "--page-host",
     "page_hosts",
     multiple=True,
     help="Host of pages that is not public, for example localhost (repeatable).",
 )
-@click.option("--receiver", help="URL that every recording tells what happens, for example http://127.0.0.1:9000/.")
-@click.option(
+@option("--receiver", help="URL that every recording tells what happens, for example http://127.0.0.1:9000/.")
+@option(
     "--token-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the token. Default: var/sandbox/token.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON with addresses, keys and token.")
+@option("--json", "as_json", is_flag=True, help="Print one line of JSON with addresses, keys and token.")
 def sandbox_command(
     port: int, browser: bool, page_hosts: tuple[str, ...], receiver: str | None, token_file: Path | None, as_json: bool
 ) -> None:

@@ -15,7 +15,7 @@ import orjson
 from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
 from service.cli.judged import exit_status, lines_of_sum, plain, table_of
-from service.cli.options import configured
+from service.cli.options import configured, option
 from service.cli.output import fail, say
 from service.cli.parameters import Instant, Seconds, Size, Span
 from service.cli.progress import progress_of
@@ -57,39 +57,39 @@ class _Result:
 def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say what was wanted."""
     options = [
-        click.option("--from", "from_at", type=Instant(), help="Planned start. Default: the first slice."),
-        click.option("--to", "to_at", type=Instant(), help="Planned end. Default: the last slice."),
-        click.option(
+        option("--from", "from_at", type=Instant(), help="Planned start. Default: the first slice."),
+        option("--to", "to_at", type=Instant(), help="Planned end. Default: the last slice."),
+        option(
             "--pause", "pauses", type=Span(), multiple=True, metavar="FROM/TO", help="A planned pause (repeatable)."
         ),
-        click.option("--mp4/--no-mp4", "mp4", default=None, help="Whether an MP4 is expected. Default: if one exists."),
-        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Expected size of the picture: 1280x720."),
-        click.option(
+        option("--mp4/--no-mp4", "mp4", default=None, help="Whether an MP4 is expected. Default: if one exists."),
+        option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Expected size of the picture: 1280x720."),
+        option(
             "--sound/--no-sound", "sound", default=None, help="Whether the page makes sound; if not, silence is fine."
         ),
-        click.option(
+        option(
             "--max-missing", "max_missing_seconds", type=Seconds(), metavar="SECONDS",
             help="Missing time to accept. Default: 5 s or 0.1 % of the wanted time, whichever is more.",
         ),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
 
 
 @click.command("verify")
-@click.option("--storage", required=True, help="Storage profile in the settings; only its `read` keys are used.")
-@click.option("--prefix", required=True, help="Prefix of the object keys.")
-@click.option("--sid", help="Only this Agora task.")
-@click.option("--cname", help="Only this channel name, as in the file names.")
-@click.option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
+@option("--storage", required=True, help="Storage profile in the settings; only its `read` keys are used.")
+@option("--prefix", required=True, cls=click.Option, help="Prefix of the object keys; empty: the whole bucket.")
+@option("--sid", help="Only this Agora task.")
+@option("--cname", help="Only this channel name, as in the file names.")
+@option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
 @_wanted_options
-@click.option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
-@click.option(
+@option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
+@option(
     "--at-once", type=click.IntRange(1, 256), default=_AT_ONCE, help="Number of recordings to verify at the same time."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
-@click.option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is verified.")
+@option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
+@option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is verified.")
 @configured
 def verify_command(
     config: Path | None,

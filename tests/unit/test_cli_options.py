@@ -187,3 +187,31 @@ def test_another_server_at_the_url_is_not_taken_for_the_service(status: int, ans
         2,
         f"pagereel: {service.url} does not answer as Pagereel does (HTTP {status})\n",
     )
+
+
+def _taking_texts() -> list[tuple[str, str]]:
+    """Every command with each of its options and arguments that takes a value."""
+    return [
+        (name, each.opts[0])
+        for name, command in commands()
+        for each in command.params
+        if not getattr(each, "is_flag", False) and (name, each.name) != ("verify", "prefix")
+    ]
+
+
+@pytest.mark.parametrize(("name", "taking"), _taking_texts())
+def test_an_empty_value_is_refused_in_words(name: str, taking: str) -> None:
+    command = dict(commands())[name]
+    words = [taking, ""] if taking.startswith("-") else [""]
+    with pytest.raises(click.BadParameter) as refused:
+        command.make_context(name, words)
+    assert (refused.value.message, taking in getattr(refused.value.param, "opts", ())) == ("must not be empty", True)
+
+
+def test_nothing_is_asked_with_an_empty_value_and_the_option_is_named() -> None:
+    with serving({}) as service:
+        done = service.typed("record", "https://example.org", "--idempotency-key", "")
+        before = service.typed("--url", "", "list")
+    assert (done.exit_code, before.exit_code, service.asked) == (2, 2, [])
+    assert done.stderr.endswith("Error: Invalid value for '--idempotency-key': must not be empty\n")
+    assert before.stderr.endswith("Error: Invalid value for '--url' (env var: 'PAGEREEL_URL'): must not be empty\n")

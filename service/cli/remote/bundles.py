@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from service.cli.options import service_options
+from service.cli.options import argument, option, service_options
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.remote.ids import recording_of
 from service.cli.remote.session import Service, speak
@@ -23,9 +23,9 @@ _File = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("support-bundle")
-@click.argument("recording", required=False, metavar="[ID]")
-@click.option("--output", "-o", type=_File, help="File for the archive. Default: the id with .zip, in this directory.")
-@click.option("--replay", "replayed", type=_File, help="Replay the decisions of this bundle, without the service.")
+@argument("recording", required=False, metavar="[ID]")
+@option("--output", "-o", type=_File, help="File for the archive. Default: the id with .zip, in this directory.")
+@option("--replay", "replayed", type=_File, help="Replay the decisions of this bundle, without the service.")
 @json_option
 @service_options
 def support_bundle_command(

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import click
 
+from service.cli.options import argument, option
 from service.cli.output import json_option, say, show_json
 from service.cli.remote.ids import message_of
 from service.cli.remote.session import CallError, Service, remote
@@ -27,8 +28,8 @@ def _named(typed: str) -> Iterator[None]:
 
 
 @click.command("events")
-@click.option("--after", help="The `next` of an earlier call. Default: the beginning of the feed.")
-@click.option("--follow", "-f", is_flag=True, help="Continue with new events until Ctrl-C.")
+@option("--after", help="The `next` of an earlier call. Default: the beginning of the feed.")
+@option("--follow", "-f", is_flag=True, help="Continue with new events until Ctrl-C.")
 @json_option
 @remote
 async def events_command(service: Service, after: str | None, follow: bool, as_json: bool) -> None:
@@ -54,7 +55,7 @@ async def events_command(service: Service, after: str | None, follow: bool, as_j
 
 
 @click.command("actions")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
 async def actions_command(service: Service, limit: int, as_json: bool) -> None:
@@ -73,9 +74,9 @@ def notices_group() -> None:
 
 
 @notices_group.command("list")
-@click.option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
-@click.option("--sid", help="Only notifications of this Agora task.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
+@option("--sid", help="Only notifications of this Agora task.")
+@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
 async def notices_list_command(
@@ -101,7 +102,7 @@ async def notices_list_command(
 
 
 @notices_group.command("replay")
-@click.argument("notices", metavar="NUMBER...", nargs=-1, required=True, type=int)
+@argument("notices", metavar="NUMBER...", nargs=-1, required=True, type=int)
 @json_option
 @remote
 async def notices_replay_command(service: Service, notices: tuple[int, ...], as_json: bool) -> None:
@@ -121,9 +122,9 @@ def messages_group() -> None:
 
 
 @messages_group.command("list")
-@click.option("--state", type=click.Choice(["pending", "delivered", "dead", "skipped"]))
-@click.option("--endpoint", help="Only deliveries to this endpoint.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--state", type=click.Choice(["pending", "delivered", "dead", "skipped"]))
+@option("--endpoint", help="Only deliveries to this endpoint.")
+@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
 async def messages_list_command(
@@ -150,8 +151,8 @@ async def messages_list_command(
 
 
 @messages_group.command("redrive")
-@click.option("--endpoint", help="Only messages to this endpoint.")
-@click.argument("messages", nargs=-1)
+@option("--endpoint", help="Only messages to this endpoint.")
+@argument("messages", nargs=-1)
 @json_option
 @remote
 async def messages_redrive_command(
@@ -200,7 +201,7 @@ async def endpoints_list_command(service: Service, as_json: bool) -> None:
 
 
 @endpoints_group.command("enable")
-@click.argument("name")
+@argument("name")
 @json_option
 @remote
 async def endpoints_enable_command(service: Service, name: str, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from service.cli.options import option
 from service.cli.output import json_option, make_folder, printable, say, show_json
 from service.cli.remote.durations import in_words, size_in_words
 from service.cli.remote.ids import remote_recording
@@ -23,13 +24,13 @@ SILENT_SECONDS = 60
 
 
 @click.command("files")
-@click.option(
+@option(
     "--download",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="Download the files into this directory.",
 )
-@click.option("--kind", type=click.Choice(["slice", "playlist", "mp4"]), help="Only files of this kind.")
+@option("--kind", type=click.Choice(["slice", "playlist", "mp4"]), help="Only files of this kind.")
 @json_option
 @remote_recording
 async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from service.cli.options import option
 from service.cli.output import json_option, printable, say, show_json
 from service.cli.remote.durations import in_words
 from service.cli.remote.ids import remote_recording
@@ -24,7 +25,7 @@ _FULL_HD_FROM_PIXELS: Final = 1280 * 720 + 1
 
 
 @click.command("watch")
-@click.option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
+@option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
 @json_option
 @remote_recording
 async def watch_command(service: Service, recording: str, strict: bool, as_json: bool) -> int:

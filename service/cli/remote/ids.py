@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from service.cli.options import argument
 from service.cli.parameters import rfc3339
 from service.cli.remote.session import CallError, Service, remote
 from service.ulids import LENGTH, read_part, span_of
@@ -95,4 +96,4 @@ def remote_recording(
                 raise
             raise CallError(f"{found}: {error}", error.status) from None
 
-    return click.argument("recording", metavar="ID")(remote(resolved))
+    return argument("recording", metavar="ID")(remote(resolved))

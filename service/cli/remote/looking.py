@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from service.cli.options import option
 from service.cli.output import json_option, say, show_json
 from service.cli.remote.durations import Duration, in_words
 from service.cli.remote.ids import remote_recording
@@ -18,7 +19,7 @@ _STATUS: Final = {"verified": _VERIFIED, "unreachable": _NOT_READ}
 
 
 @click.command("look")
-@click.option(
+@option(
     "--wait-for", "wait_seconds", default="10m", show_default=True, type=Duration(), help="How long to wait for it."
 )
 @json_option

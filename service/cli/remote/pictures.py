@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from service.cli.options import option
 from service.cli.output import fail, json_option, make_folder, say, show_json
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import Service
@@ -15,7 +16,7 @@ _PICTURES: Final = ("poster", "contact-sheet")
 
 
 @click.command("pictures")
-@click.option(
+@option(
     "--output",
     "-o",
     "folder",

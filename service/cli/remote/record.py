@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 import click
 
+from service.cli.options import argument, option
 from service.cli.output import json_option, say, show_json
 from service.cli.parameters import Instant, Size, rfc3339
 from service.cli.remote.durations import Duration
@@ -30,49 +31,49 @@ _OPTIONS: Final = {
 def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Everything that a start request may say, named as in the API but for the size and the files."""
     options = [
-        click.option("--for", "length", type=Duration(), metavar="LENGTH", help="How long to record: 90s, 10m, 1h30m."),
-        click.option("--stop-at", type=Instant(), help="Stop at this time: 2026-11-22T09:45:00Z."),
-        click.option("--start-at", type=Instant(), help="Start at this time."),
-        click.option("--start-within-seconds", type=float, help="Give up if it does not record within this time."),
-        click.option("--max-recording-hour", type=int, help="Agora ends it after this many hours, 1 to 719."),
-        click.option("--app", help="Agora app in the settings."),
-        click.option("--storage", help="Storage profile in the settings."),
-        click.option("--preset", help="Preset in the settings, which supplies the options that you omit."),
-        click.option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Size of the picture: 1280x720."),
-        click.option("--video-fps", type=int, help="Frames per second, 5 to 60."),
-        click.option("--video-bitrate", type=int, help="Video bit rate in kbit/s, 50 to 8000."),
-        click.option("--audio-profile", type=int, help="0: mono, 48 kbit/s; 1: mono, 128; 2: stereo, 192."),
-        click.option("--mobile/--no-mobile", default=None, help="Render the page as on a phone."),
-        click.option("--ready-timeout", type=int, help="Seconds that the page may take to load, 0 to 60; 0: no check."),
-        click.option(
+        option("--for", "length", type=Duration(), metavar="LENGTH", help="How long to record: 90s, 10m, 1h30m."),
+        option("--stop-at", type=Instant(), help="Stop at this time: 2026-11-22T09:45:00Z."),
+        option("--start-at", type=Instant(), help="Start at this time."),
+        option("--start-within-seconds", type=float, help="Give up if it does not record within this time."),
+        option("--max-recording-hour", type=int, help="Agora ends it after this many hours, 1 to 719."),
+        option("--app", help="Agora app in the settings."),
+        option("--storage", help="Storage profile in the settings."),
+        option("--preset", help="Preset in the settings, which supplies the options that you omit."),
+        option("--size", type=Size(), metavar="WIDTHxHEIGHT", help="Size of the picture: 1280x720."),
+        option("--video-fps", type=int, help="Frames per second, 5 to 60."),
+        option("--video-bitrate", type=int, help="Video bit rate in kbit/s, 50 to 8000."),
+        option("--audio-profile", type=int, help="0: mono, 48 kbit/s; 1: mono, 128; 2: stereo, 192."),
+        option("--mobile/--no-mobile", default=None, help="Render the page as on a phone."),
+        option("--ready-timeout", type=int, help="Seconds that the page may take to load, 0 to 60; 0: no check."),
+        option(
             "--sound/--no-sound", "sound", default=None, help="Whether the page makes sound; if not, silence is fine."
         ),
-        click.option("--onhold/--no-onhold", default=None, help="Open the page, but record only after `resume`."),
-        click.option("--mp4/--no-mp4", default=None, help="Whether to create an MP4 in addition to the HLS slices."),
-        click.option("--max-video-duration", type=int, help="Split the MP4 after this many minutes, 30 to 240."),
-        click.option("--rtmp-url", help="Also push the recording to this RTMP URL."),
-        click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable)."),
-        click.option("--notify", multiple=True, help="Endpoint that receives messages about it (repeatable)."),
-        click.option("--level", type=click.Choice([level.value for level in Level]), help="How deeply to verify it."),
-        click.option("--max-missing-seconds", type=float, help="Missing time to accept, in seconds."),
-        click.option(
+        option("--onhold/--no-onhold", default=None, help="Open the page, but record only after `resume`."),
+        option("--mp4/--no-mp4", default=None, help="Whether to create an MP4 in addition to the HLS slices."),
+        option("--max-video-duration", type=int, help="Split the MP4 after this many minutes, 30 to 240."),
+        option("--rtmp-url", help="Also push the recording to this RTMP URL."),
+        option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label (repeatable)."),
+        option("--notify", multiple=True, help="Endpoint that receives messages about it (repeatable)."),
+        option("--level", type=click.Choice([level.value for level in Level]), help="How deeply to verify it."),
+        option("--max-missing-seconds", type=float, help="Missing time to accept, in seconds."),
+        option(
             "--restart", type=click.Choice(get_args(RestartRule)), help="Whether to repeat a failed attempt."
         ),
-        click.option(
+        option(
             "--max-restarts", type=int, help="Maximum number of further attempts, 0 to 20. Needs --restart on_failure."
         ),
-        click.option("--idempotency-key", metavar="KEY", help="Repeating it with the same options starts nothing new."),
+        option("--idempotency-key", metavar="KEY", help="Repeating it with the same options starts nothing new."),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
 
 
 @click.command("record")
-@click.argument("page")
+@argument("page")
 @_start_options
-@click.option("--wait", is_flag=True, help="Follow it to its verdict. The exit status is 0 only for `verified`.")
-@click.option("--strict", is_flag=True, help="With --wait: the exit status is 1 also for warnings.")
+@option("--wait", is_flag=True, help="Follow it to its verdict. The exit status is 0 only for `verified`.")
+@option("--strict", is_flag=True, help="With --wait: the exit status is 1 also for warnings.")
 @json_option
 @remote
 async def record_command(

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import click
 
+from service.cli.options import argument, option
 from service.cli.output import json_option, say, show_json
 from service.cli.parameters import Instant, rfc3339
 from service.cli.remote.ids import remote_recording
@@ -27,22 +28,22 @@ from service.wording import detail_value
 
 
 @click.command("list")
-@click.option("--state", "states", multiple=True, help="Only recordings in this state (repeatable).")
-@click.option("--app", help="Only recordings of this app.")
-@click.option(
+@option("--state", "states", multiple=True, help="Only recordings in this state (repeatable).")
+@option("--app", help="Only recordings of this app.")
+@option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only recordings with this label (repeatable)."
 )
-@click.option(
+@option(
     "--planned/--not-planned",
     default=None,
     help="Only recordings that wait for their start, or no such recordings. The next start comes first.",
 )
-@click.option(
+@option(
     "--warned/--not-warned", default=None, help="Only recordings whose latest report has warnings, or has none."
 )
-@click.option("--from", "from_at", type=Instant(), help="Only recordings requested at this time or later.")
-@click.option("--to", "to_at", type=Instant(), help="Only recordings requested before this time.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--from", "from_at", type=Instant(), help="Only recordings requested at this time or later.")
+@option("--to", "to_at", type=Instant(), help="Only recordings requested before this time.")
+@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @remote
 async def list_command(
@@ -117,15 +118,15 @@ resume_command = _wish("resume", "resume", "Resume a recording that is paused or
 
 
 @click.command("adopt")
-@click.argument("recording")
-@click.option("--app", required=True, help="The app that started it.")
-@click.option("--storage", required=True, help="The storage profile that it uses.")
-@click.option("--uid", required=True, type=click.IntRange(1, 2**32 - 1))
-@click.option("--resource-id", required=True)
-@click.option("--sid", help="Agora's sid. By default, Pagereel searches the bucket and the notifications for it.")
-@click.option("--attempt", type=click.IntRange(1, 100), help="The number of the attempt. Default: 1.")
-@click.option("--hours", type=click.IntRange(1, 719), help="Its hour limit. Default: 3.")
-@click.option("--stop", is_flag=True, help="Stop it at once.")
+@argument("recording")
+@option("--app", required=True, help="The app that started it.")
+@option("--storage", required=True, help="The storage profile that it uses.")
+@option("--uid", required=True, type=click.IntRange(1, 2**32 - 1))
+@option("--resource-id", required=True)
+@option("--sid", help="Agora's sid. By default, Pagereel searches the bucket and the notifications for it.")
+@option("--attempt", type=click.IntRange(1, 100), help="The number of the attempt. Default: 1.")
+@option("--hours", type=click.IntRange(1, 719), help="Its hour limit. Default: 3.")
+@option("--stop", is_flag=True, help="Stop it at once.")
 @json_option
 @remote
 async def adopt_command(service: Service, recording: str, as_json: bool, **known: Any) -> None:
