@@ -244,6 +244,7 @@ def _anybody_new(runner: web.AppRunner) -> bool:
 
 async def listen_for_check(settings: Settings, app: str, seconds: float, say: Callable[[str], object]) -> list[int]:
     """Take in notifications until the console's Check has shown every event type, or for so long; which are missing.
+    What came before does not count: it says nothing of the way that Agora takes now.
 
     The callback listener alone runs: nothing is started and nothing but the Check is applied to anything."""
     public = settings.callbacks.public_url or f"https://<your host>:{settings.callbacks.port}"
@@ -251,12 +252,13 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
     if not settings.apps[app].ncs_secrets:
         say("No NCS secret is set yet: only the unsigned Check is accepted (setup = true).")
     async with open_house(settings) as house, AsyncExitStack() as listeners:
+        before = await house.operations.receiving.expect_check()
         say(await _listen_to_agora(house, listeners))
         say("Press Check in Agora's console now (Notifications, Cloud Recording) …")
         seen: set[int] = set()
         deadline = asyncio.get_running_loop().time() + seconds
         while (missing := events_missing(seen)) and asyncio.get_running_loop().time() < deadline:
-            for event in sorted(await house.operations.receiving.checked_events(app) - seen):
+            for event in sorted(await house.operations.receiving.checked_events(app, before) - seen):
                 say(f"  event {event} came")
                 seen.add(event)
             await asyncio.sleep(POLL_SECONDS)

@@ -62,7 +62,19 @@ def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
         fail(f"the settings have no app {app!r}; the known apps are: {', '.join(settings.apps) or 'none'}")
     missing = run(listen_for_check(settings, app, wait_seconds, say))
     good = run(_print_probes(settings))
-    sys.exit(0 if good and not missing else 1)
+    if missing or not good:
+        sys.exit(1)
+    say(f"Next: {_next_step(settings, app)}")
+
+
+def _next_step(settings: Settings, app: str) -> str:
+    """What is left to do after a Check that has shown every event type."""
+    if settings.apps[app].ncs_secrets:
+        return "press Save in Agora's console, then run `pagereel serve`."
+    return (
+        f"press Save in Agora's console, put the secret that it shows into a file, name the file in "
+        f"apps.{app}.ncs_secret_files, remove `setup = true`, then run `pagereel serve`."
+    )
 
 
 async def _print_probes(settings: Settings) -> bool:

@@ -39,9 +39,7 @@ def manifest_keys(config: Path | None) -> None:
 
 @manifest_group.command("check")
 @argument("file", type=_File)
-@option(
-    "--key", "key_files", type=_File, multiple=True, required=True, help="File with public keys (PEM; repeatable)."
-)
+@option("--key", "key_files", type=_File, multiple=True, required=True, help="File with public keys (PEM; repeatable).")
 @option("--timestamp-ca", type=_File, help="Trusted certificates (PEM) for time stamps. Requires a time stamp.")
 @option("--json", "as_json", is_flag=True, help="Print only the manifest.")
 def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path | None, as_json: bool) -> None:

@@ -25,9 +25,7 @@ def token_group() -> None:
 @option("--owner", required=True, help="Owner that the token acts for. Every recording belongs to an owner.")
 @option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
 @option("--app", "apps", multiple=True, help="Allow only this app (repeatable). Default: all apps.")
-@option(
-    "--storage", "storages", multiple=True, help="Allow only this storage profile (repeatable). Default: all."
-)
+@option("--storage", "storages", multiple=True, help="Allow only this storage profile (repeatable). Default: all.")
 @option("--days", type=click.FloatRange(min=0, min_open=True), help="Number of days until the token expires.")
 @json_option
 @configured

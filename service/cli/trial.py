@@ -36,9 +36,7 @@ API_PORT = 8080
 
 @click.command("demo")
 @option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
-@option(
-    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Directory for the MP4. Default: var/demo."
-)
+@option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Directory for the MP4. Default: var/demo.")
 @option("--browser", is_flag=True, help="Record a real page in Chromium, with sound.")
 @option("--page", help="Page to record, with --browser. Default: the emulator's page.")
 def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | None) -> None:

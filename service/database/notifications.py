@@ -233,9 +233,15 @@ def load_applied(connection: sa.Connection, recording_id: str, limit: int) -> li
     return [(row.received_at, row.body) for row in rows]
 
 
-def tested_events(connection: sa.Connection, app: str) -> set[int]:
-    """The event types of which the console's check has come (agora-reference §7.5)."""
-    query = sa.select(notifications.c.event_type).distinct().where(notifications.c.app == app, _IS_TEST)
+def newest_notice(connection: sa.Connection) -> int:
+    """The number of the newest notification, 0 without one."""
+    return connection.execute(sa.select(sa.func.max(notifications.c.id))).scalar_one() or 0
+
+
+def tested_events(connection: sa.Connection, app: str, after: int) -> set[int]:
+    """The event types of which the console's check has come since notification `after` (agora-reference §7.5)."""
+    newer = notifications.c.id > after
+    query = sa.select(notifications.c.event_type).distinct().where(notifications.c.app == app, _IS_TEST, newer)
     return {event for event in connection.execute(query).scalars() if event is not None}
 
 

@@ -56,7 +56,7 @@ HOT: dict[str, Statement] = {
     "notices that are new": lambda c: notifications.list_notices(c, limit=50, outcome="new"),
     "notices that are parked": lambda c: notifications.list_notices(c, limit=50, outcome="parked", before=9),
     "notices of a type": lambda c: notifications.list_notices(c, limit=50, event_type=12, before=9),
-    "checks of the console": lambda c: notifications.tested_events(c, "main"),
+    "checks of the console": lambda c: notifications.tested_events(c, "main", 9),
     "depth of the inbox": notifications.measure_inbox,
     "history": lambda c: evidence.load_history(c, "rec_1", after=3, limit=50),
     "files": lambda c: evidence.load_files(c, "rec_1", after="k", limit=50),

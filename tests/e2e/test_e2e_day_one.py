@@ -126,6 +126,7 @@ async def test_setup_hears_the_consoles_check_and_tries_the_rest(forge: Forge, t
     assert set(re.findall(r"(?m)^  event (\d+) came$", said)) == {str(event) for event in console.EVENTS}
     assert "Every event type arrived." in said
     assert re.findall(r"(?m)^ok {6}(.+)$", said) == TRIED
+    assert said.splitlines()[-1].startswith("Next: press Save in Agora's console, put the secret")
 
 
 async def test_setup_names_the_events_that_are_missing(
@@ -138,8 +139,12 @@ async def test_setup_names_the_events_that_are_missing(
         receiver = Receiver(f"http://127.0.0.1:{port}/agora/main/notifications", "demo-ncs-secret")
         assert [result.status async for result in console.check(receiver)] == [200] * 3
         code, said = await setup.over()
+        silent, again = await _ran(forge, config, "setup", "main", "--wait", "1")
     assert code == 1, said
     assert "Still missing: 4, 11, 12, 30, 32, 33, 71, 72, 73, 100" in said
+    assert silent == 1, again
+    assert "Still missing: 1, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100" in again, "the earlier Check is over"
+    assert "Next:" not in said + again
 
 
 async def test_setup_of_an_unknown_app_names_those_there_are(forge: Forge, tmp_path: Path, store: Store) -> None:

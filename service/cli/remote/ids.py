@@ -4,8 +4,6 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Final
 
-import click
-
 from service.cli.options import argument
 from service.cli.parameters import rfc3339
 from service.cli.remote.session import CallError, Service, remote

@@ -30,17 +30,13 @@ from service.wording import detail_value
 @click.command("list")
 @option("--state", "states", multiple=True, help="Only recordings in this state (repeatable).")
 @option("--app", help="Only recordings of this app.")
-@option(
-    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only recordings with this label (repeatable)."
-)
+@option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only recordings with this label (repeatable).")
 @option(
     "--planned/--not-planned",
     default=None,
     help="Only recordings that wait for their start, or no such recordings. The next start comes first.",
 )
-@option(
-    "--warned/--not-warned", default=None, help="Only recordings whose latest report has warnings, or has none."
-)
+@option("--warned/--not-warned", default=None, help="Only recordings whose latest report has warnings, or has none.")
 @option("--from", "from_at", type=Instant(), help="Only recordings requested at this time or later.")
 @option("--to", "to_at", type=Instant(), help="Only recordings requested before this time.")
 @option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
