@@ -67,7 +67,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     Raises `StartRefused` where the database may not or cannot be used.
     """
     async with AsyncExitStack() as stack:
-        with refusing(database_url(settings)):
+        with refusing(database_url(settings), settings.database.password_place):
             database = await stack.enter_async_context(await Database.open(partial(database_url, settings)))
             clock = await _clock(database)
             await prepare(database, settings.deployment, clock())

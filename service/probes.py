@@ -160,7 +160,7 @@ def _lacking_file(url: str) -> Probed | None:
 
 
 async def _database(settings: Settings, url: str) -> None:
-    with refusing(url):
+    with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
             await refuse_lost_key(database, settings.database.own_key_file)

@@ -47,7 +47,8 @@ def work_command(config: Path | None) -> None:
 def migrate_command(config: Path | None, as_json: bool) -> None:
     """Upgrade the database to the schema of this version. First stop every process and back up the database: there is
     no downgrade."""
-    before, after = run(migrate(database_url(settings_of(config))))
+    settings = settings_of(config)
+    before, after = run(migrate(database_url(settings), settings.database.password_place))
     if as_json:
         show_json({"before": before, "after": after})
     else:

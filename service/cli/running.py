@@ -79,7 +79,7 @@ async def with_database(settings: Settings, use: Callable[[Database], Awaitable[
     """Open the database of the settings, also beside a service that runs, refuse one that is not ours, and let `use`
     work with it."""
     url = database_url(settings)
-    with refusing(url):
+    with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
             return await use(database)

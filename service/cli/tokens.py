@@ -14,6 +14,7 @@ from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
 from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token
+from service.settings.shapes import check_owner
 
 
 @click.group("token")
@@ -39,6 +40,10 @@ def token_create(
     as_json: bool,
 ) -> None:
     """Create a token and print it. Pagereel stores only its hash and cannot show it again."""
+    try:
+        check_owner(owner)
+    except ValueError as error:
+        fail(f"--owner {owner!r}: {error}")
     settings, now = settings_of(config), time.time()
     token = run(
         with_database(

@@ -6,6 +6,7 @@ import sqlite3
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -31,9 +32,9 @@ _SQLITE: Final = {
 _POSTGRES: Final = {
     "25006": "it is a read-only standby: name the primary server",
     "3D000": "it has no database {name}: create it, or correct its name",
-    "28P01": "it refuses the password of {user}: check database.password",
-    "28": "it does not admit {user} from here: check the user, database.password and the server's pg_hba.conf",
-    "42704": "it does not know what the URL sets after `?`",
+    "28P01": "it refuses the password of {user}: check {password}",
+    "28": "it does not admit {user} from here: check the user, {password} and the server's pg_hba.conf",
+    "42704": "it does not know {unknown}",
     "42501": "{user} may not do this: grant it the rights to create and use tables in {name}",
     "53300": "it has no free connection: raise its max_connections",
     "53100": "its disk is full",
@@ -41,10 +42,14 @@ _POSTGRES: Final = {
 }
 
 
+# What of a URL is for asyncpg, and mostly misspelt.
+_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "passfile", "dbname")
+
+
 @contextmanager
-def refusing(url: str) -> Iterator[None]:
+def refusing(url: str, place: str = "database.password") -> Iterator[None]:
     """Raise `StartRefused`, with the reason in words, where the database `url` cannot be used within. A mistake of ours
-    passes through, and what Agora or a bucket did."""
+    passes through, and what Agora or a bucket did. `place`: where its password comes from, in words."""
     sqlite = url.startswith("sqlite:///")
     path = url.removeprefix("sqlite:///")
     if sqlite:
@@ -55,7 +60,7 @@ def refusing(url: str) -> Iterator[None]:
         raise
     except Exception as error:
         for cause in _causes(error):
-            reason = reason_of_sqlite(path, cause) if sqlite else _of_postgres(url, cause)
+            reason = reason_of_sqlite(path, cause) if sqlite else _of_postgres(url, place, cause)
             if reason is not None:
                 raise StartRefused(f"{URL}: {reason}") from error
         raise
@@ -91,15 +96,20 @@ def reason_of_sqlite(path: str, error: BaseException) -> str | None:
     return None
 
 
-def _of_postgres(url: str, error: BaseException) -> str | None:
+def _of_postgres(url: str, place: str, error: BaseException) -> str | None:
     parts = urlsplit(url)
     host, port = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0], parts.port or 5432
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     match error:
         case asyncpg.PostgresError():
             words = _by_state(str(error.sqlstate or ""))
-            user, name = unquote(parts.username or "the user"), unquote(parts.path.strip("/")) or "of the user's name"
-            return f"PostgreSQL at {shown}: {words.format(user=user, name=name)}" if words else None
+            told = {
+                "user": unquote(parts.username or "the user"),
+                "name": unquote(parts.path.strip("/")) or "of the user's name",
+                "password": place,
+                "unknown": _unknown(parts.query, error),
+            }
+            return f"PostgreSQL at {shown}: {words.format(**told)}" if words else None
         case TimeoutError():
             return f"{shown} does not answer: is it a PostgreSQL server, and does a firewall let it through?"
         case socket.gaierror():
@@ -117,6 +127,15 @@ def _of_postgres(url: str, error: BaseException) -> str | None:
         case OSError():
             return f"cannot connect to {shown}: {_strerror(error)}"
     return None
+
+
+def _unknown(query: str, error: asyncpg.PostgresError) -> str:
+    """The parameter of the URL that the server names; of the driver's text nothing else is shown."""
+    found = next((name for name in parse_qs(query, keep_blank_values=True) if f'"{name}"' in str(error)), None)
+    if found is None:
+        return "what the URL sets after `?`"
+    near = get_close_matches(found, _OPTIONS, 1)
+    return f"`{found}`, which the URL sets after `?`" + (f"; did you mean `{near[0]}`?" if near else "")
 
 
 def _by_state(state: str) -> str | None:

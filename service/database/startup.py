@@ -26,12 +26,12 @@ async def prepare(database: Database, deployment_name: str, now: float) -> None:
     await database.run(lambda connection: _prepare(connection, deployment_name, now))
 
 
-async def migrate(url: str) -> tuple[str | None, str]:
+async def migrate(url: str, place: str = "database.password") -> tuple[str | None, str]:
     """Bring the database to the newest schema in one transaction; the revisions before (None: empty) and after.
 
-    Raises `StartRefused` if it is in use (SQLite), newer than this program, or cannot be used.
+    Raises `StartRefused` if it is in use (SQLite), newer than this program, or cannot be used. `place`: for `refusing`.
     """
-    with refusing(url):
+    with refusing(url, place):
         async with await Database.open(url) as database:
             return await database.run(upgrade)
 

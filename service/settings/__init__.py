@@ -2,12 +2,12 @@
 is read again when the file changes. Reads nothing else, and knows no client, no database and no Agora call.
 """
 
+from service.settings.database import Database
 from service.settings.load import Settings, SettingsError
 from service.settings.model import (
     Api,
     App,
     Callbacks,
-    Database,
     Endpoint,
     Keys,
     Limits,

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from service.settings.section import Section, annotation_at, is_table, keys_of, plain_type
+from service.settings.shapes import OWNER
 
 Place = tuple[str | int, ...]
 
@@ -89,6 +90,8 @@ def _words(root: type[Section], error: ErrorDetails) -> str:
         return f"should be {context['expected']}"
     if kind in ("too_short", "too_long", "string_too_short", "string_too_long"):
         return _length(kind, context)
+    if kind == "int_quoted":
+        return f"should be {_number(root, place)}, without quotes"
     if kind.startswith("bool_"):
         return "should be true or false"
     if kind.startswith(("int_", "float_", "finite_", "greater_", "less_")):
@@ -97,7 +100,7 @@ def _words(root: type[Section], error: ErrorDetails) -> str:
 
 
 def _name_rule(place: Place) -> str:
-    return "1 to 100 characters" if place[0] == "owners" else PATTERNS[r"^[a-z0-9][a-z0-9_-]{0,30}$"]
+    return OWNER if place[0] == "owners" else PATTERNS[r"^[a-z0-9][a-z0-9_-]{0,30}$"]
 
 
 def _table(root: type[Section], place: Place) -> str:

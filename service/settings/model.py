@@ -13,55 +13,26 @@ from service.page_url import parse_endpoint_url
 from service.recording import Location, Policy, RestartRule
 from service.report import Level
 from service.settings.addresses import check_agora_url, check_callback_url, check_listed_host, check_url
+from service.settings.database import Database
 from service.settings.faults import at, at_each
 from service.settings.presets import Preset, Timing
 from service.settings.secret import Credentials, CredentialsFile, Secret
 from service.settings.section import Section
-from service.settings.shapes import MAKE_KEY, check_access_key, check_bootstrap_token, check_host, check_key
+from service.settings.shapes import check_access_key, check_bootstrap_token, check_host, check_owner
 from service.settings.signing import Signing
 from service.settings.spending import OwnerLimits, Prices
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
-OwnerName = Annotated[str, Field(min_length=1, max_length=100)]
+OwnerName = Annotated[str, AfterValidator(check_owner)]
 Host = Annotated[str, AfterValidator(check_host)]
 ListedHost = Annotated[str, AfterValidator(check_listed_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ABSENT: Final = Secret("")
 S3_REGIONS: Final = 26
+VENDORS: Final = (1, 2, 3, 5, 6, 7, 8, 11)
 LEGACY_VENDORS: Final = (0, 4)
 STS_VENDORS: Final = (1, 2, 3)
 MAX_PREFIX: Final = 90  # Agora allows 128 (agora-reference §3.4); a ULID, an attempt's part and their slashes follow
-
-
-class Database(Section):
-    """`url` may hold a password, so it is in no repr and no dump. `sealing_keys`: the newest first."""
-
-    url: str = Field("sqlite:///pagereel.db", repr=False, exclude=True, pattern=r"^(sqlite:///.+|postgresql://.+)$")
-    password: Secret | None = None
-    sealing_keys: tuple[Secret, ...] | None = Field(None, min_length=1, max_length=2, validate_default=True)
-
-    @field_validator("sealing_keys")
-    @classmethod
-    def _shared_keys(cls, keys: tuple[Secret, ...] | None, others: ValidationInfo) -> tuple[Secret, ...] | None:
-        if keys is None and others.data.get("url", "").startswith("postgresql:"):
-            raise ValueError(f"is required with PostgreSQL: all replicas must share it; `{MAKE_KEY}` creates one")
-        for key in keys or ():
-            check_key(key.get())
-        return keys
-
-    @field_validator("url")
-    @classmethod
-    def _readable(cls, url: str) -> str:
-        try:
-            urlsplit(url).port  # noqa: B018 - raises where the port is no number
-        except ValueError:
-            raise ValueError("should be postgresql://user@host:port/name; its port is not a number") from None
-        return url
-
-    @property
-    def own_key_file(self) -> Path | None:
-        """Where SQLite keeps its own sealing key; None where the settings hold the keys."""
-        return None if self.sealing_keys is not None else Path(self.url.removeprefix("sqlite:///") + ".key")
 
 
 class Api(Section):
@@ -144,11 +115,15 @@ class StorageProfile(Section):
     tag: str | None = Field(None, min_length=1, max_length=500)
     level: Level = Level.CONTENT
 
-    @field_validator("vendor")
+    @field_validator("vendor", mode="before")
     @classmethod
-    def _listed_vendor(cls, vendor: int, others: ValidationInfo) -> int:
-        if vendor in LEGACY_VENDORS and not others.data.get("legacy_vendor"):
+    def _listed_vendor(cls, vendor: object, others: ValidationInfo) -> object:
+        if others.data.get("legacy_vendor"):
+            return vendor
+        if vendor in LEGACY_VENDORS:
             raise ValueError("is no longer in Agora's documents (`legacy_vendor` allows it)")
+        if vendor not in VENDORS:
+            raise ValueError(f"should be {', '.join(map(str, VENDORS[:-1]))} or {VENDORS[-1]}")
         return vendor
 
     @field_validator("endpoint")
@@ -232,7 +207,7 @@ class Endpoint(Section):
 
     url: Secret
     secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
-    owners: tuple[str, ...] | None = Field(None, min_length=1)
+    owners: tuple[OwnerName, ...] | None = Field(None, min_length=1)
     types: tuple[MessageType, ...] | None = Field(None, min_length=1)
     timeout_seconds: float = Field(15, ge=1, le=30)
     concurrency: int = Field(4, ge=1, le=64)

@@ -36,12 +36,26 @@ class Section(BaseModel):
     def _filled(cls, given: Any, info: ValidationInfo) -> Any:
         if isinstance(given, FromFile) and given.clash:
             raise ValueError(f"and `{given.clash}` are both set: keep one of them")
-        if isinstance(given, bool) and plain_type(cls.model_fields[info.field_name or ""].annotation) in (int, float):
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kind = item_type(annotation) if isinstance(given, list) else plain_type(annotation)
+        if isinstance(given, bool) and kind in (int, float):
             raise PydanticCustomError("int_type", "should be a number, not true or false")
         for text in given if isinstance(given, list) else (given,):
             if isinstance(text, str):
                 check_filled(text)
+                if kind in (int, float) and not isinstance(number_of(text), str):
+                    raise PydanticCustomError("int_quoted", "should be a number without quotes")
         return given
+
+
+def number_of(text: str) -> int | float | str:
+    """The number that the text writes; the text itself where it writes none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def file_keys(section: type[Section]) -> dict[str, tuple[str, bool]]:

@@ -1,5 +1,5 @@
-"""The shapes of secrets that Pagereel itself makes sense of. An error here says what makes a right one, and nothing of
-the value. Pure."""
+"""The shapes of secrets, hosts and owners that Pagereel itself makes sense of. An error here says what makes a right
+one, and nothing of the value. Pure."""
 
 import base64
 import ipaddress
@@ -16,6 +16,8 @@ _ACCESS_KEY = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 _LONGEST_HOST: Final = 253
+_LONGEST_OWNER: Final = 100
+OWNER: Final = f"1 to {_LONGEST_OWNER} printable characters, without a blank at either end"
 
 
 def check_filled(text: str) -> None:
@@ -44,6 +46,13 @@ def check_access_key(text: str) -> None:
     """The name of a pair of storage keys, which is sent in a header. Raises `ValueError`."""
     if not _ACCESS_KEY.fullmatch(text):
         raise ValueError("should be printable ASCII without blanks, as the store's console shows it")
+
+
+def check_owner(text: str) -> str:
+    """The name of an owner. Raises `ValueError`."""
+    if not 1 <= len(text) <= _LONGEST_OWNER or not text.isprintable() or text != text.strip():
+        raise ValueError(f"should be {OWNER}")
+    return text
 
 
 def check_host(text: str) -> str:

@@ -63,7 +63,7 @@ async def reasons(url: str) -> set[str]:
         async with open_house(settings):
             pass
     with pytest.raises(StartRefused) as migrated:
-        await migrate(url)
+        await migrate(url, settings.database.password_place)
     return said | {str(served.value), str(migrated.value)}
 
 
@@ -109,7 +109,8 @@ async def test_a_server_that_cannot_be_used_is_named(postgres: Postgres) -> None
         postgres.url().replace("postgres@", "blocked@"): f"{at}it has no free connection",
         postgres.url() + "?sslmode=require": f"127.0.0.1:{postgres.port} does not offer TLS",
         postgres.url() + "?sslmode=bogus": f"127.0.0.1:{postgres.port} cannot be used as it is written",
-        postgres.url() + "?nonsense=1": f"{at}it does not know what the URL sets",
+        postgres.url() + "?nonsense=CANARY": f"{at}it does not know `nonsense`, which the URL sets after `?`",
+        postgres.url() + "?ssl_mode=require": f"{at}it does not know `ssl_mode`, which the URL sets after `?`; did you",
         postgres.url() + "?sslmode=verify-full&sslrootcert=/nofile": "the file that sslrootcert names does not exist",
         "postgresql://u:CANARY@127.0.0.1:1/x": "cannot connect to 127.0.0.1:1: Connection refused",
         "postgresql://u:CANARY@no.such.invalid/x": "cannot resolve no.such.invalid",
@@ -142,6 +143,28 @@ def test_a_wrong_password_names_the_setting_and_is_not_shown() -> None:
         raise wrong
     assert "refuses the password of anna: check database.password" in str(raised.value)
     assert "CANARY" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://anna@db/x", "database.password"),
+        ("postgresql://anna:CANARY@db/x", "the password in database.url"),
+        ("postgresql://anna@db/x?password=CANARY", "the password in database.url"),
+    ],
+    ids=["setting", "url", "query"],
+)
+@pytest.mark.parametrize("state", ["28P01", "28000"])
+async def test_a_refused_password_is_looked_for_where_it_stands(
+    monkeypatch: pytest.MonkeyPatch, url: str, place: str, state: str
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise asyncpg.PostgresError.new({"C": state, "M": "CANARY"})
+
+    monkeypatch.setattr(room.Pool, "open", refuse)
+    (said,) = await reasons(url)
+    assert place in said
+    assert "CANARY" not in said
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql://u@db/x"])

@@ -93,13 +93,17 @@ def _settings(root: Path, store: Store, agora: str, ports: tuple[int, int], url:
         "api": {"port": ports[1]},
         "log": {"level": "debug"},
         "apps": {"main": {"customer_secret": SECRETS["customer"], "ncs_secrets": [SECRETS["ncs"]]}},
-        "database": {"sealing_keys": [b64encode(SEALING).decode()], "password": SECRETS["database"]},
+        "database": {"sealing_keys": [b64encode(SEALING).decode()]} | _password(url),
         "storage": {"broken": broken},
         "endpoints": {"crm": {"url": HOOK, "secrets": [SECRETS["endpoint"]]}},
         "presets": {"default": {"notify": ["crm"]}},
         "timing": {"lead_seconds": 0, "give_up_seconds": 5},
     }
     return merge(values, over)
+
+
+def _password(url: str) -> dict[str, str]:
+    return {} if url.startswith("sqlite") else {"password": SECRETS["database"]}
 
 
 @asynccontextmanager

@@ -50,6 +50,12 @@ def test_who_asks_a_running_service_waits_for_none_of_its_modules() -> None:
         (["notices", "replay", "x", "--token-file", "{token}"], "not a valid integer"),
         (["--config", "/nowhere.toml", "token", "list"], "/nowhere.toml"),
         (["--config", "/nowhere.toml", "usage", "--all-owners"], "/nowhere.toml"),
+        (
+            ["token", "create", "--owner", " ", "--scope", "read"],
+            "--owner ' ': should be 1 to 100 printable characters",
+        ),
+        (["token", "create", "--owner", "a\x07", "--scope", "read"], "--owner 'a\\x07': should be 1 to 100 printable"),
+        (["token", "create", "--owner", "a" * 101, "--scope", "read"], "should be 1 to 100 printable characters"),
         (["tokn"], "No such command 'tokn'. Did you mean token?"),
         (["recrod", "https://example.org"], "Did you mean record?"),
         (["wholly-else"], "No such command 'wholly-else'."),

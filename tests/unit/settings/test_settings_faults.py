@@ -13,6 +13,8 @@ KEYS = '{ access_key = "a", secret_key = "b" }'
 APP = '[apps.main]\napp_id = "a"\ncustomer_id = "c"\ncustomer_secret = "s"\nsetup = true\n'
 STORE = f'[storage.own]\nvendor = 1\nregion = 7\nbucket = "b-1"\nread = {KEYS}\nwrite = {KEYS}\n'
 HOOK = '[endpoints.crm]\nurl = "https://a.example.org/"\nsecrets = ["whsec_QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"]\n'
+POSTGRES = f'url = "postgresql://u@h/x"\nsealing_keys = ["{"A" * 43}="]'
+BOTH = "and a password in `database.url` are both set: keep one of them"
 LIBRARYS = re.compile(r"tuple|dictionary|instance|pattern|valid string|parse|Tuple|pydantic|<class|\^|Errno|validation")
 
 # Of each bad value the setting and the message.
@@ -49,7 +51,20 @@ VALUES = {
     "[timing]\nmissing_share = 1": "timing.missing_share: should be a number, at least 0 and less than 1",
     HOOK + 'types = ["recording.done"]': "endpoints.crm.types.0: should be 'recording.started'",
     HOOK.replace("https", "http"): "endpoints.crm.url: should begin with https://",
-    f'[owners."{"x" * 101}"]\nmax_concurrent = 1': f"owners.{'x' * 101}: is not a valid name: use 1 to 100 characters",
+    f'[owners."{"x" * 101}"]\nmax_concurrent = 1': f"owners.{'x' * 101}: is not a valid name: use 1 to 100 printable",
+    '[owners."a "]\nmax_concurrent = 1': "owners.a : is not a valid name: use 1 to 100 printable",
+    HOOK
+    + 'owners = ["\\u0007"]': "endpoints.crm.owners.0: should be 1 to 100 printable characters, without a blank at",
+    STORE.replace("vendor = 1", "vendor = 9"): "storage.own.vendor: should be 1, 2, 3, 5, 6, 7, 8 or 11",
+    STORE.replace("vendor = 1", 'vendor = "s3"'): "storage.own.vendor: should be 1, 2, 3, 5, 6, 7, 8 or 11",
+    STORE.replace("vendor = 1", "legacy_vendor = true\nvendor = 9"): "storage.own.vendor: should be 0, 1, 2, 3, 4, 5",
+    '[api]\nport = "18080"': "api.port: should be a whole number from 0 to 65535, without quotes",
+    APP + 'max_concurrent = "5"': "apps.main.max_concurrent: should be a whole number, at least 0, without quotes",
+    '[timing]\nretry_seconds = [1, "2.5"]': "timing.retry_seconds: should be a number from 0 to 2592000, without",
+    f"[database]\n{POSTGRES.replace('u@', 'u:CANARY@')}\npassword = 'CANARY'": f"database.password: {BOTH}",
+    f"[database]\n{POSTGRES.replace('/x', '/x?password=CANARY')}\npassword = 'CANARY'": f"database.password: {BOTH}",
+    f"[database]\n{POSTGRES.replace('u@', '')}\npassword = 'CANARY'": "database.password: is for a user that `database",
+    "[database]\npassword = 'CANARY'": "database.password: is for a user that `database.url` names: postgresql://user@",
     '[prices]\ncurrency = "usd"': "prices.currency: should be three capital letters, such as USD",
     "bootstrap_token_file = 5": "bootstrap_token_file: should be the path of a file, in quotes",
     '[signing]\ntimestamp_ca = "/nofile"': "signing.timestamp_ca: file /nofile cannot be read (No such file",
