@@ -1,22 +1,25 @@
 """The commands of `pagereel manifest`: what a third party needs to check a manifest, and how it is checked."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+from cryptography.x509 import Certificate
 
 from service.app import signing_keys
 from service.cli.options import argument, configured, option
-from service.cli.output import fail, say
+from service.cli.output import fail, json_option, say, show_json
 from service.cli.running import settings_of
 from service.operations.statement import PAYLOAD_TYPES, NotAManifestError, read_manifest
+from service.settings.shapes import MAKE_KEY
 from service.signing import Opened, SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
 from service.timestamps import Stamp, TimestampError, read_certificates, verify_answer
 from service.wording import size
 
+T = TypeVar("T")
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -26,14 +29,20 @@ def manifest_group() -> None:
 
 
 @manifest_group.command("keys")
+@json_option
 @configured
-def manifest_keys(config: Path | None) -> None:
+def manifest_keys(config: Path | None, as_json: bool) -> None:
     """Print the public keys as PEM, newest first. Give them to everyone who checks manifests, and keep the old keys."""
-    for text in signing_keys(settings_of(config)):
-        try:
-            key = SigningKey(text).public
-        except SignatureError as error:
-            fail(f"signing.keys: {error}")
+    try:
+        keys = [SigningKey(text).public for text in signing_keys(settings_of(config))]
+    except SignatureError as error:
+        fail(f"signing.keys: {error}")
+    if not keys:
+        fail(f"signing.keys: there is no key, so manifests are not signed: set one (`{MAKE_KEY}` makes it)")
+    if as_json:
+        show_json([{"keyid": key_id(key), "pem": public_text(key)} for key in keys])
+        return
+    for key in keys:
         click.echo(f"# {key_id(key)}\n{public_text(key)}", nl=False)
 
 
@@ -45,17 +54,20 @@ def manifest_keys(config: Path | None) -> None:
 def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path | None, as_json: bool) -> None:
     """Check a manifest from `GET /v1/recordings/{id}/manifest`, without a service, a database or a network.
 
-    The exit status is 0 if one of the keys signed it, otherwise 2. With --timestamp-ca, a trusted authority must also
-    have stamped the signature.
+    The exit status is 0 if one of the keys signed it, 1 if not, and 2 if a file could not be read. With
+    --timestamp-ca, a trusted authority must also have stamped the signature.
     """
+    content = _read(file, bytes)
+    keys = [key for path in key_files for key in _read(path, lambda read: read_public(read.decode()))]
+    trusted = None if timestamp_ca is None else _read(timestamp_ca, lambda read: read_certificates(read.decode()))
     try:
-        keys = [key for path in key_files for key in read_public(path.read_text())]
-        opened = open_envelope(file.read_bytes(), PAYLOAD_TYPES, keys)
+        opened = open_envelope(content, PAYLOAD_TYPES, keys)
         envelope = opened.envelope
         said = read_manifest(envelope.payload, envelope.payload_type)
-        stamp = None if timestamp_ca is None else _proven_stamp(opened, timestamp_ca)
-    except (SignatureError, NotAManifestError, TimestampError, UnicodeDecodeError, OSError) as error:
-        fail(f"not proven: {error}")
+        stamp = None if trusted is None else _proven_stamp(opened, trusted)
+    except (SignatureError, NotAManifestError, TimestampError) as error:
+        say(f"pagereel: not proven: {error}", err=True)
+        sys.exit(1)
     if as_json:
         sys.stdout.buffer.write(envelope.payload + b"\n")
         return
@@ -68,9 +80,21 @@ def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path |
         say(line)
 
 
-def _proven_stamp(opened: Opened, authority: Path) -> Stamp:
+def _read(file: Path, parse: Callable[[bytes], T]) -> T:
+    """What `parse` makes of the file's content. Ends with status 2 and the file's name where that is impossible."""
+    try:
+        return parse(file.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be read ({error.strerror})")
+    except UnicodeDecodeError:
+        fail(f"{file} is not text")
+    except (SignatureError, TimestampError) as error:
+        fail(f"{file}: {error}")
+
+
+def _proven_stamp(opened: Opened, trusted: Sequence[Certificate]) -> Stamp:
     """The earliest time stamp that is proven. Raises `TimestampError` where none is."""
-    trusted, proven, refused = read_certificates(authority.read_text()), [], "it has no time stamp"
+    proven, refused = [], "it has no time stamp"
     for answer in opened.stamps:
         try:
             proven.append(verify_answer(answer, opened.envelope.signature, trusted))

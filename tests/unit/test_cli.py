@@ -16,7 +16,7 @@ from service.cli import main
 from service.cli.examples import EXAMPLES
 
 # They answer nothing: they run, wait for a person, or print what goes into a file as it is.
-WITHOUT_JSON = {"serve", "work", "setup", "manifest keys", "completion"}
+WITHOUT_JSON = {"serve", "work", "setup", "completion"}
 
 
 COMMANDS = dict(commands())

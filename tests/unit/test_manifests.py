@@ -22,7 +22,7 @@ from service.operations.statement import (
     write_statement,
 )
 from service.report import JudgedFile
-from service.signing import public_text
+from service.signing import SigningKey, key_id, public_text
 from tests.manifests import CONTENT, GONE, HASHED, KEY, PLAIN, PROVEN, REPORT, sealed
 
 
@@ -83,6 +83,7 @@ def test_the_predicate_says_which_level_was_reached_and_wanted_and_which_rules_j
     assert (said["report"], said["level"], said["wanted_level"], said["rules_version"]) == (3, "content", "bytes", 2)
 
 
+SEALING = "A" * 43 + "="
 OLD = {
     "version": 1, "deployment": "test", "recording": PROVEN.id, "state": "verified", "report": 1,
     "verdict": "verified", "level": "content", "judged_at": "2026-01-01T00:00:00.000Z", "coverage": 1.0,
@@ -135,10 +136,49 @@ def test_what_was_signed_and_is_no_manifest_is_refused_without_a_crash(tmp_path:
     with pytest.raises(NotAManifestError):
         read_manifest(payload, PAYLOAD_TYPE)
     done = check(tmp_path, KEY.sign(payload, PAYLOAD_TYPE).encode())
-    assert (done.exit_code, "not proven: the signed content is" in done.output) == (2, True), done.output
+    assert (done.exit_code, "not proven: the signed content is" in done.output) == (1, True), done.output
     assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
 def test_an_envelope_of_something_else_is_refused(tmp_path: Path) -> None:
     done = check(tmp_path, KEY.sign(json.dumps(OLD).encode(), "application/x").encode())
-    assert (done.exit_code, "contains something else" in done.output) == (2, True)
+    assert (done.exit_code, "contains something else" in done.output) == (1, True)
+
+
+def test_what_is_forged_is_invalid_and_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    good = sealed(*HASHED)
+    forged = good.replace(b'"payload":"ey', b'"payload":"eX')
+    for envelope in (forged, b"{}", b"\xff"):
+        done = check(tmp_path, envelope)
+        assert (done.exit_code, done.stdout, done.stderr.startswith("pagereel: not proven: ")) == (1, "", True)
+    (tmp_path / "other.pem").write_text(public_text(SigningKey("B" * 43 + "=").public))
+    nothing, odd_text = tmp_path / "nothing.pem", tmp_path / "odd.pem"
+    nothing.touch()
+    odd_text.write_bytes(b"\xff")
+    said = {"--key": "the text must contain only Ed25519", "--timestamp-ca": "the text contains no certificates"}
+    for option, reason in said.items():
+        done = check(tmp_path, good, option, str(nothing))
+        assert (done.exit_code, f"{nothing}: {reason}" in done.stderr) == (2, True), done.stderr
+        done = check(tmp_path, forged, option, str(odd_text))
+        assert (done.exit_code, done.stderr) == (2, f"pagereel: {odd_text} is not text\n")
+    assert check(tmp_path, good, "--key", str(tmp_path / "absent")).exit_code == 2
+
+
+def test_the_keys_are_shown_and_without_any_it_is_said(tmp_path: Path) -> None:
+    settings = f'deployment = "test"\n[database]\nurl = "postgresql://u@h/x"\nsealing_keys = ["{SEALING}"]\n'
+    config = tmp_path / "pagereel.toml"
+
+    def keys(more: str, *words: str) -> Result:
+        config.write_text(settings + more)
+        return CliRunner().invoke(main, ["manifest", "keys", "--config", str(config), *words])
+
+    own = f'[signing]\nkeys = ["{SEALING}"]\n'
+    public = SigningKey(SEALING).public
+    assert keys(own).stdout == f"# {key_id(public)}\n{public_text(public)}"
+    assert json.loads(keys(own, "--json").stdout) == [{"keyid": key_id(public), "pem": public_text(public)}]
+    none = keys("")
+    assert (none.exit_code, none.stdout, none.stderr.startswith("pagereel: signing.keys: there is no key")) == (
+        2,
+        "",
+        True,
+    )
