@@ -13,6 +13,7 @@ def test_every_series_is_exported_as_zero_before_anything_happened() -> None:
     for reason in ("full", "late", "database"):
         assert f'pagereel_intake_failures_total{{reason="{reason}"}}' in exported
     assert 'pagereel_notice_delay_seconds_bucket{le="+Inf"}' in exported
+    assert "_created" not in exported, "only what docs/metrics.md describes"
 
 
 def test_unknown_types_are_counted_together() -> None:
