@@ -71,16 +71,43 @@ class Size(click.ParamType[tuple[int, int]]):
         return int(found[1]), int(found[2])
 
 
+class Whole(click.IntRange):
+    """A whole number of a range that has both ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r}: write a whole number from {self.min} to {self.max}", param, ctx)
+
+
+class Days(click.ParamType[float]):
+    """A number of days, more than 0."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        days = _number(value)
+        if not 0 < days < math.inf:
+            self.fail(f"{value!r}: write a number of days, more than 0", param, ctx)
+        return days
+
+
 class Seconds(click.ParamType[float]):
     """A number of seconds, 0 or more."""
 
     name = "seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
+        seconds = _number(value)
         if not 0 <= seconds < math.inf:
             self.fail(f"{value!r}: write a number of seconds, 0 or more", param, ctx)
         return seconds
+
+
+def _number(value: Any) -> float:
+    """The number that was typed; not a number where it is none."""
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan

@@ -9,6 +9,7 @@ import click
 
 from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
+from service.cli.parameters import Days
 from service.cli.remote.shown import print_table
 from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
@@ -27,7 +28,7 @@ def token_group() -> None:
 @option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
 @option("--app", "apps", multiple=True, help="Allow only this app (repeatable). Default: all apps.")
 @option("--storage", "storages", multiple=True, help="Allow only this storage profile (repeatable). Default: all.")
-@option("--days", type=click.FloatRange(min=0, min_open=True), help="Number of days until the token expires.")
+@option("--days", type=Days(), help="Number of days until the token expires.")
 @json_option
 @configured
 def token_create(

@@ -16,6 +16,7 @@ import click
 
 from service.cli.options import option
 from service.cli.output import fail, make_folder
+from service.cli.parameters import Whole
 from service.demo import (
     PREFIX,
     STORAGE,
@@ -61,7 +62,7 @@ def demo_command(as_json: bool, keep: Path | None, browser: bool, page: str | No
     "--port",
     default=API_PORT,
     show_default=True,
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     help="Port of the API; 0: a free port.",
 )
 @option("--browser", is_flag=True, help="Record real pages in Chromium, with sound. Default: a drawn picture.")

@@ -17,7 +17,7 @@ from service.buckets.open import open_buckets, read_keys
 from service.cli.judged import exit_status, lines_of_sum, plain, table_of
 from service.cli.options import configured, option
 from service.cli.output import fail, say
-from service.cli.parameters import Instant, Seconds, Size, Span
+from service.cli.parameters import Instant, Seconds, Size, Span, Whole
 from service.cli.progress import progress_of
 from service.cli.remote.shown import console
 from service.cli.running import profile_of, run, settings_of
@@ -85,9 +85,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
 @option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
 @_wanted_options
 @option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
-@option(
-    "--at-once", type=click.IntRange(1, 256), default=_AT_ONCE, help="Number of recordings to verify at the same time."
-)
+@option("--at-once", type=Whole(1, 256), default=_AT_ONCE, help="Number of recordings to verify at the same time.")
 @option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 @option("--json-lines", is_flag=True, help="Print one JSON object for each recording as soon as it is verified.")
 @configured

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from emulator.cli import main as emulator
 from service.cli import main
+from service.cli.remote.bundles import counted
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,3 +109,13 @@ def test_a_recording_that_is_not_there_is_named() -> None:
     with serving({}) as service:
         done = service.typed("show", ID)
     assert (done.exit_code, done.stderr) == (2, f"pagereel: {ID}: no such recording\n")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [((7, 0), "7 decisions"), ((1, 1), "1 decision; 1 line (!) taken over as stored"),
+     ((7, 2), "7 decisions; 2 lines (!) taken over as stored")],
+    ids=["none", "one", "several"],
+)  # fmt: skip
+def test_a_replay_counts_what_it_took_over_only_where_there_is_some(counts: tuple[int, int], said: str) -> None:
+    assert counted(*counts) == said

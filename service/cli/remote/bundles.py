@@ -71,9 +71,19 @@ def _replay(file: Path, as_json: bool) -> None:
     else:
         console().print(table(("when", "observation", "result", "next"), map(_row, decisions)))
         told = sum(one.observation is None for one in decisions)
-        say(f"{len(decisions)} decisions; {told} lines (!) were taken over as stored")
+        say(counted(len(decisions), told))
         say(f"{kept.id} is stored as {_words(kept)}; the replay gives {_words(arrived)}")
     raise SystemExit(0 if same else 1)
+
+
+def counted(decisions: int, told: int) -> str:
+    """The number of decisions, and of the lines that are not decided but `told`, where there are any."""
+    taken_over = f"; {_count(told, 'line')} (!) taken over as stored" if told else ""
+    return f"{_count(decisions, 'decision')}{taken_over}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _row(one: Decision) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import click
 
 from service.cli.options import argument, option
 from service.cli.output import json_option, say, show_json
+from service.cli.parameters import Whole
 from service.cli.remote.ids import message_of
 from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import console, print_table, when
@@ -55,7 +56,7 @@ async def events_command(service: Service, after: str | None, follow: bool, as_j
 
 
 @click.command("actions")
-@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--limit", default=50, show_default=True, type=Whole(1, 100_000))
 @json_option
 @remote
 async def actions_command(service: Service, limit: int, as_json: bool) -> None:
@@ -76,7 +77,7 @@ def notices_group() -> None:
 @notices_group.command("list")
 @option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
 @option("--sid", help="Only notifications of this Agora task.")
-@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--limit", default=50, show_default=True, type=Whole(1, 100_000))
 @json_option
 @remote
 async def notices_list_command(
@@ -124,7 +125,7 @@ def messages_group() -> None:
 @messages_group.command("list")
 @option("--state", type=click.Choice(["pending", "delivered", "dead", "skipped"]))
 @option("--endpoint", help="Only deliveries to this endpoint.")
-@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--limit", default=50, show_default=True, type=Whole(1, 100_000))
 @json_option
 @remote
 async def messages_list_command(

@@ -21,8 +21,8 @@ _LABEL_KEY: Final = re.compile(r"[a-z0-9_.-]{1,32}")
 _OPTIONS: Final = {
     "url": "PAGE",
     "record_for_seconds": "--for",
-    "video_width": "--size",
-    "video_height": "--size",
+    "video_width": "--size (width)",
+    "video_height": "--size (height)",
     "av_file_type": "--mp4",
     "labels": "--label",
 }

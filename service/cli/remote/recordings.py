@@ -7,7 +7,7 @@ import click
 
 from service.cli.options import argument, option
 from service.cli.output import json_option, say, show_json
-from service.cli.parameters import Instant, rfc3339
+from service.cli.parameters import Instant, Whole, rfc3339
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.record import pair
 from service.cli.remote.session import Service, remote
@@ -39,7 +39,7 @@ from service.wording import detail_value
 @option("--warned/--not-warned", default=None, help="Only recordings whose latest report has warnings, or has none.")
 @option("--from", "from_at", type=Instant(), help="Only recordings requested at this time or later.")
 @option("--to", "to_at", type=Instant(), help="Only recordings requested before this time.")
-@option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@option("--limit", default=50, show_default=True, type=Whole(1, 100_000))
 @json_option
 @remote
 async def list_command(
@@ -117,11 +117,11 @@ resume_command = _wish("resume", "resume", "Resume a recording that is paused or
 @argument("recording")
 @option("--app", required=True, help="The app that started it.")
 @option("--storage", required=True, help="The storage profile that it uses.")
-@option("--uid", required=True, type=click.IntRange(1, 2**32 - 1))
+@option("--uid", required=True, type=Whole(1, 2**32 - 1))
 @option("--resource-id", required=True)
 @option("--sid", help="Agora's sid. By default, Pagereel searches the bucket and the notifications for it.")
-@option("--attempt", type=click.IntRange(1, 100), help="The number of the attempt. Default: 1.")
-@option("--hours", type=click.IntRange(1, 719), help="Its hour limit. Default: 3.")
+@option("--attempt", type=Whole(1, 100), help="The number of the attempt. Default: 1.")
+@option("--hours", type=Whole(1, 719), help="Its hour limit. Default: 3.")
 @option("--stop", is_flag=True, help="Stop it at once.")
 @json_option
 @remote
