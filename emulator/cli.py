@@ -103,6 +103,8 @@ def check_command(url: str, secret: str | None, unsigned: bool, rtc: bool) -> No
     """Send the Check of Agora's console to URL: one test event of each type."""
     if (secret is None) != unsigned:
         raise click.UsageError("give either --secret or --unsigned")
+    if secret == "":
+        raise click.UsageError("the secret is empty")
     if not asyncio.run(_check(Receiver(url, secret), rtc)):
         sys.exit(1)
 

@@ -12,6 +12,7 @@ import click
 from service.app import database_url
 from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
+from service.cli.parameters import Seconds
 from service.cli.running import reachable, run, settings_of
 from service.probes import Probed, probe, source_addresses, unrecordable
 from service.serving import listen_for_check
@@ -52,7 +53,12 @@ async def _probed(settings: Settings) -> list[Probed]:
 @click.command("setup")
 @argument("app")
 @option(
-    "--wait", "wait_seconds", default=600.0, show_default=True, help="Seconds to wait for the Check of Agora's console."
+    "--wait",
+    "wait_seconds",
+    default=600.0,
+    show_default=True,
+    type=Seconds(),
+    help="Seconds to wait for the Check of Agora's console.",
 )
 @configured
 def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:

@@ -59,6 +59,7 @@ def test_who_asks_a_running_service_waits_for_none_of_its_modules() -> None:
         (["token", "create", "--owner", "a", "--scope", "read", "--days", "nan"], "'nan': write a number of days"),
         (["adopt", "x", "--uid", "abc"], "'--uid': 'abc': write a whole number from 1 to 4294967295"),
         (["list", "--limit", "0"], "'--limit': '0': write a whole number from 1 to 100000"),
+        (["setup", "main", "--wait", "nan"], "'--wait': 'nan': write a number of seconds, 0 or more"),
         (["tokn"], "No such command 'tokn'. Did you mean token?"),
         (["recrod", "https://example.org"], "Did you mean record?"),
         (["wholly-else"], "No such command 'wholly-else'."),

@@ -41,6 +41,12 @@ def test_a_name_that_is_no_bucket_is_refused_before_a_server_starts(name: str) -
     assert f"{name!r}: a bucket has 3 to 63 characters" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "check-receiver"])
+def test_an_empty_secret_is_refused_before_anything_is_sent(command: str) -> None:
+    done = CliRunner().invoke(emulator, [command, "http://127.0.0.1:1/", "--secret", ""])
+    assert (done.exit_code, "the secret is empty" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("size", ["99999x720", "10x10", "1921x100"])
 def test_a_size_of_the_right_form_is_refused_for_its_numbers(size: str) -> None:
     done = CliRunner().invoke(emulator, ["check-page", "http://127.0.0.1:1/", "--size", size])
