@@ -262,7 +262,6 @@ def test_every_command_about_a_recording_takes_a_part_of_its_id() -> None:
         ("rec_nobody", "rec_nobody: no such recording"),
         ("../usage", "../usage: no such recording"),
         ("7ZZZZZ", "no such recording"),
-        ("", "no such recording"),
     ],
 )
 def test_a_part_that_fits_none_or_several_stops_nothing(text: str, said: str) -> None:

@@ -180,7 +180,7 @@ def test_what_was_wanted_is_demanded(runs: Runs, puts: Puts, prefix: str) -> Non
         (["--max-missing", "inf"], "write a number of seconds, 0 or more"),
         (["--level", "all"], "'listing', 'structure', 'content', 'bytes', 'full'"),
         (["--from", "yesterday"], "write a time with its offset"),
-        (["--at-once", "0"], "is not in the range"),
+        (["--at-once", "0"], "write a whole number from 1 to 256"),
         (["--to", "2026-11-22T09:00:00Z", "--from", "2026-11-22T09:00:00Z"], "must be later than --from"),
     ],
 )
