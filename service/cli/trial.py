@@ -100,7 +100,7 @@ def sandbox_command(
 async def _sandbox(how: dict[str, Any], file: Path | None, as_json: bool) -> None:
     """`how`: what `open_sandbox` is told."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ExitStack() as stack:
         keep = None if file is None else stack.enter_context(token_file(file))
