@@ -6,7 +6,6 @@ URL rules, width × height, instants against now and each other) is judged by th
 stored under an idempotency key first, so a repeated request is not refused because its `start_at` has passed meanwhile.
 """
 
-import re
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal, NotRequired, Required
 
@@ -18,6 +17,7 @@ from service.errors import invalid
 from service.operations import RecordingFilter, Wish
 from service.recording import Parameters, RestartRule, State
 from service.report import Level
+from service.wording import label_pair
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
@@ -233,18 +233,12 @@ def _states(given: object) -> list[str]:
     return names
 
 
-def label_pair(text: str) -> tuple[str, str] | None:
-    """Key and value of `key=value` or `key:value`; None where it is neither. A key has neither sign in it."""
-    parts = re.split("[=:]", text, maxsplit=1)
-    return (parts[0], parts[1]) if len(parts) == 2 else None
-
-
 def _label_pairs(given: object) -> dict[str, str]:
     texts = given if isinstance(given, list) else [given]
     pairs = [label_pair(str(text)) for text in texts]
     found = dict(pair for pair in pairs if pair is not None)
     if len(found) != len(pairs):
-        raise ValueError("must be key=value, each key once")
+        raise ValueError("must be key=value or key:value, each key once")
     return found
 
 

@@ -130,7 +130,7 @@ def _is_free(port: int) -> bool:
 
 def welcome(sandbox: Sandbox, file: Path | None, *, browser: bool, receiver: str | None = None) -> str:
     """What a person reads who has started a sandbox."""
-    told = f"\nreceiver  {receiver}   (secret {sandbox.receiver_secret})" if receiver else ""
+    told = f"\nreceiver  {receiver}   secret {sandbox.receiver_secret}" if receiver else ""
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
     # Whole paths: the other terminal may be in another directory.
     program = shlex.quote(str(Path(sys.argv[0]).absolute())) if Path(sys.argv[0]).name == "pagereel" else "pagereel"

@@ -79,7 +79,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("verify")
 @click.option("--storage", required=True, help="Storage profile in the settings; only its `read` keys are used.")
-@click.option("--prefix", required=True, help="Prefix of the object keys.")
+@click.option("--prefix", help="Prefix of the object keys.  [required]")
 @click.option("--sid", help="Only this Agora task.")
 @click.option("--cname", help="Only this channel name, as in the file names.")
 @click.option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
@@ -95,7 +95,7 @@ def verify_command(
     config: Path | None,
     /,
     storage: str,
-    prefix: str,
+    prefix: str | None,
     sid: str | None,
     cname: str | None,
     level: str,
@@ -114,6 +114,9 @@ def verify_command(
     if as_json and json_lines:
         raise click.UsageError("--json and --json-lines exclude each other")
     settings = settings_of(config)
+    profile_of(settings, storage)
+    if prefix is None:  # not `required`: what is wrong with settings and storage comes first
+        raise click.UsageError("Missing option '--prefix'.")
     request = _Request(storage, prefix, sid, cname, Level(level), at_once, _wanted(given))
     result = _Result()
     show: Callable[[Judged], None] = _print_line if json_lines else lambda _: None

@@ -251,3 +251,16 @@ def test_what_a_sandbox_prints_works_in_another_directory(tmp_path: Path, monkey
     verify = "--config '/tmp/a sandbox/verify.toml' verify --storage demo --prefix demo/"
     assert f"  {tmp_path}/.venv/bin/pagereel {verify}\n" in told
     assert "It knows nothing of pauses, and counts them as missing" in told
+
+
+def test_the_secret_of_a_receiver_is_a_word_of_its_own_to_copy() -> None:
+    opened = SimpleNamespace(
+        api="",
+        emulator="",
+        token="prl_x",
+        store={"endpoint": ""},
+        verify_settings=Path("v"),
+        receiver_secret="whsec_a=",
+    )
+    told = welcome(cast(Sandbox, opened), None, browser=False, receiver="http://127.0.0.1:9000/")
+    assert "whsec_a=" in told.split()
