@@ -21,6 +21,9 @@ from service.wording import label_pair
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
+# Far ahead: generators of requests take them, and a past one is refused as such.
+_START_EXAMPLE: Final = "2031-01-31T09:30:00.000Z"
+_STOP_EXAMPLE: Final = "2031-01-31T10:30:00.000Z"
 _PARAMETERS: Final = frozenset(field.name for field in fields(Parameters))
 
 _CLOSED_STRICT = ConfigDict(extra="forbid", strict=True)
@@ -116,8 +119,10 @@ class StartBody(TypedDict, total=False):
             description="At most so many more attempts, within the hours left. Needs `restart` `on_failure`",
         ),
     ]
-    start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
-    stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
+    start_at: Annotated[
+        InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once", examples=[_START_EXAMPLE])
+    ]
+    stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now", examples=[_STOP_EXAMPLE])]
     record_for_seconds: Annotated[
         float,
         Field(
@@ -147,7 +152,10 @@ class ChangeBody(TypedDict, total=False):
 
     stop_at: Annotated[
         InstantIn,
-        Field(description="After now and the start, within `max_recording_hour`; it can be moved, not removed"),
+        Field(
+            description="After now and the start, within `max_recording_hour`; it can be moved, not removed",
+            examples=[_STOP_EXAMPLE],
+        ),
     ]
     labels: Annotated[Labels, Field(description="Replaces all labels; `{}` removes them")]
 
