@@ -8,6 +8,8 @@ _RECORDING: Final = "rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE"
 _SID: Final = "0123456789abcdef0123456789abcdef"
 _PREFIX: Final = "archive/01jz8q4s9xh2m7c5v0t3kbwdne/"
 _INSTANT: Final = "2026-01-31T09:41:02.113Z"
+_END: Final = "2026-01-31T10:41:02.113Z"
+_JUDGED: Final = "2026-01-31T10:43:12.480Z"
 
 EXAMPLES_OF_FIELDS: Final[dict[str, Any]] = {
     "RecordingView.id": _RECORDING,
@@ -49,7 +51,17 @@ EXAMPLES_OF_FIELDS: Final[dict[str, Any]] = {
     "pauses": [],
     "start_at": None,
     "stop_at": None,
-    "InstantsView.stop_wished_at": _INSTANT,
+    **dict.fromkeys(("InstantsView.stop_wished_at", "stop_sent_at", "stop_accepted_at", "ended_at", "to_at"), _END),
+    **dict.fromkeys(("planned_stop_at", "last_slice_at"), _END),
+    **dict.fromkeys(("uploaded_at", "judged_at", "listed_at", "InstantsView.state_since_at", "timestamp"), _JUDGED),
+    **dict.fromkeys(("DeliveryView.at", "EventView.at"), _JUDGED),
+    "DeliveryView.ended_at": "2026-01-31T10:43:12.913Z",
+    "DeliveryView.next_try_at": None,
+    "hour_limit_at": "2026-01-31T12:41:02.113Z",
+    "next_verification_at": None,
+    "give_up_at": None,
+    "UsageView.from_at": "2026-01-01T00:00:00.000Z",
+    "UsageView.to_at": "2026-02-01T00:00:00.000Z",
     "slices": 241,
     "bytes": 903412736,
     "age_seconds": 12.5,
@@ -168,12 +180,12 @@ BODIES: Final[dict[str, Any]] = {
         "record_for_seconds": 2700,
         "labels": {"lesson": "42"},
     },
-    "ChangeBody": {"stop_at": "2026-01-31T11:30:00Z"},
+    "ChangeBody": {"labels": {"lesson": "42", "part": "1"}},
     "RtmpBody": {"rtmp_url": "rtmp://live.example.org/app/key"},
     "AdoptBody": {"app": "main", "storage": "archive", "uid": 527841, "resource_id": "JyvK8nXHuV1BE64G", "stop": True},
     "RedriveBody": {"endpoint": "crm"},
 }
-"""A request body of each kind."""
+"""A request body of each kind. No instant is in one: it would be past, or beyond the hours of the recording."""
 
 
 def example(schema: dict[str, Any], schemas: dict[str, dict[str, Any]], model: str = "", field: str = "") -> Any:

@@ -6,7 +6,6 @@ URL rules, width × height, instants against now and each other) is judged by th
 stored under an idempotency key first, so a repeated request is not refused because its `start_at` has passed meanwhile.
 """
 
-import re
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal, NotRequired, Required
 
@@ -18,9 +17,13 @@ from service.errors import invalid
 from service.operations import RecordingFilter, Wish
 from service.recording import Parameters, RestartRule, State
 from service.report import Level
+from service.wording import label_pair
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
+# Far ahead: generators of requests take them, and a past one is refused as such.
+_START_EXAMPLE: Final = "2031-01-31T09:30:00.000Z"
+_STOP_EXAMPLE: Final = "2031-01-31T10:30:00.000Z"
 _PARAMETERS: Final = frozenset(field.name for field in fields(Parameters))
 
 _CLOSED_STRICT = ConfigDict(extra="forbid", strict=True)
@@ -116,8 +119,10 @@ class StartBody(TypedDict, total=False):
             description="At most so many more attempts, within the hours left. Needs `restart` `on_failure`",
         ),
     ]
-    start_at: Annotated[InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once")]
-    stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now")]
+    start_at: Annotated[
+        InstantIn, Field(description="Not past, at most 30 days ahead. Without it: at once", examples=[_START_EXAMPLE])
+    ]
+    stop_at: Annotated[InstantIn, Field(description="After `start_at` and after now", examples=[_STOP_EXAMPLE])]
     record_for_seconds: Annotated[
         float,
         Field(
@@ -147,7 +152,10 @@ class ChangeBody(TypedDict, total=False):
 
     stop_at: Annotated[
         InstantIn,
-        Field(description="After now and the start, within `max_recording_hour`; it can be moved, not removed"),
+        Field(
+            description="After now and the start, within `max_recording_hour`; it can be moved, not removed",
+            examples=[_STOP_EXAMPLE],
+        ),
     ]
     labels: Annotated[Labels, Field(description="Replaces all labels; `{}` removes them")]
 
@@ -233,18 +241,12 @@ def _states(given: object) -> list[str]:
     return names
 
 
-def label_pair(text: str) -> tuple[str, str] | None:
-    """Key and value of `key=value` or `key:value`; None where it is neither. A key has neither sign in it."""
-    parts = re.split("[=:]", text, maxsplit=1)
-    return (parts[0], parts[1]) if len(parts) == 2 else None
-
-
 def _label_pairs(given: object) -> dict[str, str]:
     texts = given if isinstance(given, list) else [given]
     pairs = [label_pair(str(text)) for text in texts]
     found = dict(pair for pair in pairs if pair is not None)
     if len(found) != len(pairs):
-        raise ValueError("must be key=value, each key once")
+        raise ValueError("must be key=value or key:value, each key once")
     return found
 
 

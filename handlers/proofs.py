@@ -36,7 +36,7 @@ async def manifest(request: web.Request) -> web.Response:
 async def report(request: web.Request) -> web.Response:
     """Gives one look at the bucket as a whole: every finding, the timeline of all parts, what the look cost.
 
-    404 where there is no such report.
+    404 with the reason `not_judged`: there is no such report.
     """
     asked = read_query(request, ReportQuery).get("number")
     number, found = await request.app[OPERATIONS].evidence.report(request[CALLER], recording_id(request), asked)
@@ -57,7 +57,7 @@ async def support_bundle(request: web.Request) -> web.Response:
 async def poster(request: web.Request) -> web.Response:
     """Gives one picture of the recording as JPEG, at most 640 pixels wide: the liveliest that was sampled.
 
-    404 where no picture was looked at yet; a look from level `content` on makes one.
+    404 with the reason `no_pictures`: no picture was looked at; a look from level `content` on makes one.
     """
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.poster, content_type=PICTURE_TYPE, headers=_PRIVATE)
@@ -66,7 +66,7 @@ async def poster(request: web.Request) -> web.Response:
 async def contact_sheet(request: web.Request) -> web.Response:
     """Gives up to 24 small pictures, evenly spread over the recording, side by side as one JPEG.
 
-    404 where no picture was looked at yet; a look from level `content` on makes one.
+    404 with the reason `no_pictures`: no picture was looked at; a look from level `content` on makes one.
     """
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)
@@ -76,7 +76,7 @@ async def playlist(request: web.Request) -> web.Response:
     """Gives one playlist over all attempts and failovers, with DISCONTINUITY where one recorder ends.
 
     Its slices are presigned links: secrets, which soon expire. A recording of more than 3000 is
-    asked for in spans.
+    asked for in spans. 404 with the reason `no_slices`: there is none, or none of that time.
     """
     from_at, to_at = span_of(read_query(request, SpanQuery))
     text = await request.app[OPERATIONS].evidence.playlist(request[CALLER], recording_id(request), from_at, to_at)

@@ -105,7 +105,10 @@ async def resume(request: web.Request) -> web.Response:
 
 
 async def set_rtmp(request: web.Request) -> web.Response:
-    """Pushes to another RTMP target from now on."""
+    """Pushes to another RTMP target from now on.
+
+    409 with the reason `no_push`: it was started without `rtmp_url`.
+    """
     identity = recording_id(request)
     body = await read_body(request, RtmpBody)
     recording = await request.app[OPERATIONS].set_rtmp(request[CALLER], identity, body["rtmp_url"])

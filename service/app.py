@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import structlog
+
 from metrics import worker as worker_meter
 from service.agora.client import AgoraClient
 from service.agora.pace import Rate
@@ -33,6 +35,7 @@ from service.operations.budget import SharedBudget
 from service.operations.ids import Entropy
 from service.operations.outgoing import Sending
 from service.operations.restoring import Restoring
+from service.operations.secrets import count_unreadable, sealing_keys
 from service.reconciler import Reconciler
 from service.recording import Recording
 from service.settings import Settings
@@ -41,6 +44,8 @@ from service.verifier import Verifier
 from service.worker import Worker
 
 LINK_SECONDS = 900
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             await ensure_bootstrap_token(database, settings, clock())
             await refuse_lost_key(database, settings.database.own_key_file)
             seals = Seals(*sealing_keys(settings))
+            await tell_unreadable(database, seals)
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
@@ -192,13 +198,11 @@ def database_url(settings: Settings) -> str:
     return f"{before}:{quote(password.get(), safe='')}@{host}"
 
 
-def sealing_keys(settings: Settings) -> list[str]:
-    """The keys of the settings, or the embedded database's own, made at the first start."""
-    own = settings.database.own_key_file
-    if own is not None:
-        return [make_key_file(own)]
-    # In the middle of a rotation both files hold the same one.
-    return list(dict.fromkeys(key.get() for key in settings.database.sealing_keys or ()))
+async def tell_unreadable(database: Database, seals: Seals) -> None:
+    """Another key is no reason to stay away: what runs is stopped without one."""
+    unreadable = await database.run(lambda connection: count_unreadable(connection, seals))
+    if unreadable:
+        _log.error("pages_not_readable", recordings=unreadable)
 
 
 def signing_keys(settings: Settings) -> list[str]:

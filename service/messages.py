@@ -96,7 +96,7 @@ def message_of(recording: Recording, number: int, at: float, kind: str, detail: 
         "state": recording.state,
         "end_reason": recording.end_reason,
         "blame": recording.blame,
-        "verdict": report and report.verdict,
+        "verdict": recording.verdict,
         "level": report and report.level,
         "wanted_level": report and report.wanted_level,
         "rules_version": report and rules_of(report),

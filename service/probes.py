@@ -1,5 +1,6 @@
 """Tries what the settings name, without a billed start: for `pagereel check-config --probe` and `pagereel setup`."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable
@@ -18,12 +19,14 @@ from service.connections import connection_reason, exchange_reason
 from service.database.outage import StartRefused
 from service.database.refusal import check_place, refusing
 from service.database.run import Database
+from service.database.sealing import Seals
 from service.database.startup import check_writable, prepare, refuse_lost_key
 from service.delivery.wire import error_of, send_head
 from service.errors import OutsideError, ServiceError, Unavailable
 from service.listeners import ListenerRefused, try_listener
 from service.messages import DeliveryError
 from service.operations.ids import new_uid
+from service.operations.secrets import count_unreadable, sealing_keys
 from service.page_url import parse_endpoint_url
 from service.recording import Location
 from service.report import Level
@@ -31,6 +34,8 @@ from service.settings import Api, Callbacks, Endpoint, Settings, StorageProfile,
 from service.verifier.decoder import can_decode
 
 PROBE = "pagereelprobe"
+# For each thing tried: a person waits for the answer.
+TRY_SECONDS = 20.0
 _NOBODY_BEHIND = frozenset({502, 503, 504})
 
 
@@ -117,8 +122,11 @@ def unrecordable(settings: Settings) -> list[str]:
 async def _try(what: str, trying: Awaitable[None]) -> Probed:
     """One thing tried; whatever it meets is its problem, and no other's."""
     try:
-        await trying
+        async with asyncio.timeout(TRY_SECONDS) as limit:
+            await trying
     except Exception as error:
+        if limit.expired():
+            return Probed(what, f"no result within {TRY_SECONDS:g} s: it does not answer, or very slowly")
         return Probed(what, reason_of(error))
     return Probed(what)
 
@@ -165,6 +173,20 @@ async def _database(settings: Settings, url: str) -> None:
             await prepare(database, settings.deployment, time.time())
             await refuse_lost_key(database, settings.database.own_key_file)
             await database.run(check_writable)
+            await _refuse_other_keys(database, settings)
+
+
+async def _refuse_other_keys(database: Database, settings: Settings) -> None:
+    own = settings.database.own_key_file
+    if own is not None and not own.exists():
+        return  # it is made at the first start
+    seals = Seals(*sealing_keys(settings))
+    unreadable = await database.run(lambda connection: count_unreadable(connection, seals))
+    if unreadable:
+        raise StartRefused(
+            f"no sealing key opens the URL of the page of {unreadable} recording(s) that have not ended, so they cannot"
+            " start: put the key that sealed them back"
+        )
 
 
 async def _acquire(client: AgoraClient, deployment: str) -> None:

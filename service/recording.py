@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from service.report import Interval, Level, ReportSummary
+from service.report import Interval, Level, ReportSummary, Verdict
 
 
 class State(StrEnum):
@@ -361,6 +361,13 @@ class Recording:
         if length is None or stop_at is None:
             return length
         return length if begin is not None and stop_at == begin + length else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the newest report says of its files; None where nothing was recorded, since no file will come."""
+        if self.latest_report is None or self.state in (State.FAILED, State.CANCELLED):
+            return None
+        return self.latest_report.verdict
 
     @property
     def attempt(self) -> Attempt | None:

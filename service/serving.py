@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -19,13 +20,14 @@ from handlers.drips import DripRunner
 from handlers.keys import Limits
 from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import worker as worker_meter
-from service.app import House, open_house, sealing_keys
+from service.app import House, open_house, tell_unreadable
 from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
 from service.isolation import isolate
 from service.listeners import address, refused
 from service.operations.access import ensure_bootstrap_token
+from service.operations.secrets import sealing_keys
 from service.probes import events_missing
 from service.settings import Api, Callbacks, Secret, Settings
 
@@ -58,14 +60,15 @@ class Roles:
 
 
 async def serve(settings: Settings, roles: Roles) -> None:
-    """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done."""
+    """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done, or
+    until a second signal."""
     worker_meter.built(version("pagereel"))
     worker_meter.works(settings.worker.concurrency if roles.work else 0)
     _allow_connections()
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, lambda: hurry.set() if stop.is_set() else stop.set())
     async with open_house(settings) as house, AsyncExitStack() as listeners, asyncio.TaskGroup() as group:
         await house.buckets.warm_up()
         calm_interpreter()
@@ -94,12 +97,27 @@ async def serve(settings: Settings, roles: Roles) -> None:
             if roles.work
         ]
         await stop.wait()
-        _log.info("stopping")
+        seconds = settings.worker.drain_seconds if working else 0
+        _log.info("stopping", most_seconds=seconds, sooner="by a second signal")
         if working:
-            seconds = settings.worker.drain_seconds
-            await asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
+            await _drain(house, seconds, hurry)
         for task in (*working, *following):
             task.cancel()
+
+
+async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
+    """Let what is under way end within so many seconds; what is left is given back, at once when there is a hurry."""
+
+    def drained(seconds: float) -> asyncio.Future[Any]:
+        return asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
+
+    ending, hurrying = drained(seconds), asyncio.ensure_future(hurry.wait())
+    await asyncio.wait((ending, hurrying), return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    if not ending.done():
+        ending.cancel()
+        ending = drained(0)
+    await ending
 
 
 def _allow_connections() -> None:
@@ -152,6 +170,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
+    await tell_unreadable(house.database, house.seals)
     return now
 
 

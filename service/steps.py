@@ -38,11 +38,12 @@ from service.lifecycle.observations import (
     UpdateStorage,
     Verify,
 )
+from service.media.findings import RULES, Effect
 from service.media.verdict import judge_blind
 from service.operations import Task
 from service.operations.secrets import PageSecrets
 from service.recording import Attempt, Recording
-from service.report import JudgedFile
+from service.report import JudgedFile, Verdict
 from service.settings import Settings
 from service.verifier import Verifier
 
@@ -57,6 +58,8 @@ _CALLS: dict[type, Call] = {
 UNEXPECTED = "unexpected_error"
 # What fails before anything outside is asked.
 _OWN = (UNEXPECTED, "budget", "storage_not_configured")
+# Why a verification could read nothing, or not everything, by the bucket's doing.
+_UNREAD = ("storage_refused", "storage_unreachable", "object_unread")
 
 _log = structlog.get_logger(__name__)
 
@@ -185,7 +188,8 @@ def log_step(name: str, task: Task, observation: Observation, seconds: float) ->
         code=code,
         seconds=round(seconds, 4),
     )
-    if isinstance(observation, CallFailed | LookFailed) and code not in _OWN:
+    failed = isinstance(observation, CallFailed | LookFailed) and code not in _OWN
+    if failed or (isinstance(observation, Judged) and code in _UNREAD):
         _log.warning("outside_failed", step=name, recording_id=task.recording.id, outcome=outcome, code=code)
 
 
@@ -198,7 +202,8 @@ def _came_of(observation: Observation) -> tuple[str, str | None]:
         case LookFailed(code=code):
             return "unavailable", code
         case Judged(report=report):
-            return report.verdict, None
+            blind = (one.code for one in report.findings if RULES[one.code].effect is Effect.BLIND)
+            return report.verdict, next(blind, None) if report.verdict is Verdict.UNREACHABLE else None
     return "ok", None
 
 

@@ -1,5 +1,6 @@
 """Numbers as people read them, the same in the command line and the console. Pure, and imports nothing large."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -50,6 +51,12 @@ def nothing_wanted(paused_seconds: float) -> str:
 def labels(given: dict[str, str]) -> str:
     """Labels as they are typed: `key=value`, with commas."""
     return ", ".join(f"{name}={value}" for name, value in given.items())
+
+
+def label_pair(text: str) -> tuple[str, str] | None:
+    """Key and value of `key=value` or `key:value`; None where it is neither. A key has neither sign in it."""
+    parts = re.split("[=:]", text, maxsplit=1)
+    return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
 def end_reason(reason: str, blame: str | None, record_for: float | None, recorded: float | None) -> str:

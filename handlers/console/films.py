@@ -16,6 +16,8 @@ from service.report import FileKind, JudgedFile, MissingClass
 # So much of the film before the place is shown first.
 _BEFORE_SECONDS: Final = 3.0
 _MOST_GAPS: Final = 100
+# Both sides round: the report by time stamps, the listing by the playlist's lengths.
+_EDGE_SECONDS: Final = 0.5
 _MISSING: Final = frozenset(MissingClass)
 
 
@@ -78,7 +80,7 @@ def never_recorded(recording: Recording) -> bool:
 
 
 def gaps(recording: Recording, files: Iterable[JudgedFile], film: Film) -> Sequence[Gap]:
-    """Missing time in order: what the newest report found, and slices that the bucket does not hold."""
+    """Missing time in order: what the newest report found, and slices outside of it that the bucket does not hold."""
     if never_recorded(recording):
         return []
     report = recording.latest_report
@@ -87,12 +89,31 @@ def gaps(recording: Recording, files: Iterable[JudgedFile], film: Film) -> Seque
         for one in (report.findings if report else ())
         if one.code in _MISSING and one.interval is not None and one.interval.to_at is not None
     ]
+    told = _union((from_at, to_at) for from_at, to_at, _ in found)
     found += [
         (one.starts_at, one.starts_at + one.duration_seconds, "slice missing")
         for one in files
         if one.missing and one.kind is FileKind.SLICE and one.starts_at is not None and one.duration_seconds
+        if not _lies_in(told, one.starts_at, one.starts_at + one.duration_seconds)
     ]
     return [Gap(from_at, to_at, what, film.place(from_at)) for from_at, to_at, what in sorted(found)[:_MOST_GAPS]]
+
+
+def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The spans in order, those that touch each other as one."""
+    joined: list[tuple[float, float]] = []
+    for from_at, to_at in sorted(spans):
+        if joined and from_at <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], to_at))
+        else:
+            joined.append((from_at, to_at))
+    return joined
+
+
+def _lies_in(spans: Sequence[tuple[float, float]], from_at: float, to_at: float) -> bool:
+    """Whether one of these spans, which are in order, holds all of this one but for a moment at its edges."""
+    place = bisect(spans, (from_at + _EDGE_SECONDS, float("inf")))
+    return place > 0 and to_at <= spans[place - 1][1] + _EDGE_SECONDS
 
 
 def explain_window(recording: Recording) -> str:

@@ -35,7 +35,7 @@ _TABS: Final = {
     "under_way": ("In progress", {"state": ",".join(sorted(UNDER_WAY)), "planned": "false"}),
     "planned": ("Planned", {"planned": "true"}),
     "needs_review": ("Needs review", {"state": ",".join(sorted(NEEDS_REVIEW))}),
-    "warned": ("With warnings", {"state": State.VERIFIED.value, "warned": "true"}),
+    "warned": ("Verified with warnings", {"state": State.VERIFIED.value, "warned": "true"}),
 }
 _TAB_QUERY: Final = ("state", "planned", "warned")
 

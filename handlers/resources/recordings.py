@@ -215,7 +215,9 @@ class RecordingView(View):
     schedule: ScheduleView
     files: FilesView
     coverage: CoverageView | None
-    verdict: Verdict | None
+    verdict: Annotated[
+        Verdict | None, Field(description="What the newest report says of its files; null where nothing was recorded")
+    ]
     level: Annotated[Level | None, Field(description="How deep the proof goes: the level that was reached")]
     wanted_level: WantedLevel
     latest_report: ReportView | None
@@ -240,7 +242,7 @@ class CountsView(View):
     planned: Annotated[int, Field(description="They wait for their `start_at`")]
     under_way: Annotated[int, Field(description="Not over, and neither `planned` nor `incomplete`")]
     needs_review: Annotated[int, Field(description="`incomplete`, `defective`, `unproven` or `failed`")]
-    warned: Annotated[int, Field(description="`verified`, with warnings")]
+    warned: Annotated[int, Field(description="`verified`, with warnings: `state=verified&warned=true`")]
 
 
 _SAME = (
@@ -286,7 +288,7 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
             "schedule": _schedule(recording, now),
             "files": _files(recording, now),
             "coverage": report and report.coverage,
-            "verdict": report and report.verdict,
+            "verdict": recording.verdict,
             "level": report and report.level,
             "wanted_level": report and report.wanted_level,
             "latest_report": report and _report(report, now),

@@ -35,7 +35,7 @@ class PastEnd(OutsideError):
 
 
 def read_refusal(
-    status: int, headers: Mapping[str, str], body: bytes, now: float, *, object_asked: bool
+    status: int, headers: Mapping[str, str], body: bytes, now: float, *, object_asked: bool, bucket: str = ""
 ) -> OutsideError:
     """What an answer of 300 or more means. `body` is its beginning, `now` our Unix time."""
     found = _CODE.search(body)
@@ -62,4 +62,6 @@ def read_refusal(
         return Unavailable("storage_unreachable", f"{told} without S3's word for a missing object")
     if code == "RequestTimeTooSkewed":
         return Refused("storage_refused", f"our clock differs too much from the store's ({told})")
+    if code in _NO_BUCKET:
+        return Refused("storage_refused", f"there is no bucket {bucket!r} ({told})")
     return Refused("storage_refused", told)

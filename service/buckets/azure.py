@@ -50,7 +50,7 @@ class AzureBucket:
         self._keys = keys
         self._url = container_url(location, keys)
         self._clock = clock
-        self._wire = Wire(http, clock, deadline_seconds, concurrency)
+        self._wire = Wire(location.bucket, http, clock, deadline_seconds, concurrency)
 
     def __repr__(self) -> str:
         return f"AzureBucket({self._container!r})"

@@ -67,7 +67,7 @@ class S3Bucket:
         self._dialect = dialect
         self._clock = clock
         self._encoded = False
-        self._wire = Wire(http, clock, deadline_seconds, concurrency)
+        self._wire = Wire(location.bucket, http, clock, deadline_seconds, concurrency)
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._opened: _Opened | None = None

@@ -35,8 +35,14 @@ class Wire:
     them are under way at once: others wait for their turn, and the wait is not part of the deadline."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, clock: Callable[[], float], deadline_seconds: float, concurrency: int
+        self,
+        bucket: str,
+        http: aiohttp.ClientSession,
+        clock: Callable[[], float],
+        deadline_seconds: float,
+        concurrency: int,
     ) -> None:
+        self._bucket = bucket
         self._http = http
         self._clock = clock
         self._deadline_seconds = deadline_seconds
@@ -83,7 +89,9 @@ class Wire:
             refusal = await response.content.read(_REFUSAL_BYTES)
         finally:
             response.close()
-        raise read_refusal(response.status, response.headers, refusal, self._clock(), object_asked=object_asked)
+        raise read_refusal(
+            *(response.status, response.headers, refusal, self._clock()), object_asked=object_asked, bucket=self._bucket
+        )
 
     async def read_page(self, response: aiohttp.ClientResponse, page: Reader, usage: Usage) -> Reader:
         """Feed the answer to `page`."""

@@ -7,7 +7,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "sandbox": ("pagereel sandbox", "pagereel sandbox --browser --page-host class.test --port 0"),
     "record": (
         "pagereel record https://class.example.org/room/42 --for 45m --label lesson=42 --wait",
-        "pagereel record https://class.example.org/room/42 --start-at 2026-12-01T09:00:00+01:00 --for 1h30m",
+        "pagereel record https://class.example.org/room/42 --for 1h30m --mp4 --wait --wait-for 3h --strict",
     ),
     "list": (
         "pagereel list --state recording",
@@ -15,11 +15,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "pagereel list --from 2026-11-30T00:00:00+01:00 --to 2026-12-01T00:00:00+01:00",
     ),
     "show": ("pagereel show last", "pagereel show rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE --json"),
-    "watch": ("pagereel watch last",),
+    "watch": ("pagereel watch last", "pagereel watch last --wait-for 20m"),
     "stop": ("pagereel stop last", "pagereel stop 01JZ8Q4S9"),
     "pause": ("pagereel pause last",),
     "resume": ("pagereel resume last",),
-    "look": ("pagereel look last", "pagereel look last --wait-for 1h"),
+    "look": ("pagereel look last", "pagereel look last --level bytes --wait-for 1h"),
     "explain": ("pagereel explain last",),
     "timeline": ("pagereel timeline last",),
     "files": ("pagereel files last", "pagereel files last --kind mp4 --download lesson-42"),

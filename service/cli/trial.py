@@ -100,7 +100,7 @@ def sandbox_command(
 async def _sandbox(how: dict[str, Any], file: Path | None, as_json: bool) -> None:
     """`how`: what `open_sandbox` is told."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ExitStack() as stack:
         keep = None if file is None else stack.enter_context(token_file(file))
@@ -130,7 +130,7 @@ def _is_free(port: int) -> bool:
 
 def welcome(sandbox: Sandbox, file: Path | None, *, browser: bool, receiver: str | None = None) -> str:
     """What a person reads who has started a sandbox."""
-    told = f"\nreceiver  {receiver}   (secret {sandbox.receiver_secret})" if receiver else ""
+    told = f"\nreceiver  {receiver}   secret {sandbox.receiver_secret}" if receiver else ""
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
     # Whole paths: the other terminal may be in another directory.
     program = shlex.quote(str(Path(sys.argv[0]).absolute())) if Path(sys.argv[0]).name == "pagereel" else "pagereel"

@@ -79,7 +79,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("verify")
 @option("--storage", required=True, help="Storage profile in the settings; only its `read` keys are used.")
-@option("--prefix", required=True, cls=click.Option, help="Prefix of the object keys; empty: the whole bucket.")
+@option("--prefix", cls=click.Option, help="Prefix of the object keys; empty: the whole bucket.  [required]")
 @option("--sid", help="Only this Agora task.")
 @option("--cname", help="Only this channel name, as in the file names.")
 @option("--level", type=click.Choice(_LEVELS), default=Level.CONTENT.value, show_default=True)
@@ -93,7 +93,7 @@ def verify_command(
     config: Path | None,
     /,
     storage: str,
-    prefix: str,
+    prefix: str | None,
     sid: str | None,
     cname: str | None,
     level: str,
@@ -112,6 +112,9 @@ def verify_command(
     if as_json and json_lines:
         raise click.UsageError("--json and --json-lines exclude each other")
     settings = settings_of(config)
+    profile_of(settings, storage)
+    if prefix is None:  # not `required`: what is wrong with settings and storage comes first
+        raise click.UsageError("Missing option '--prefix'.")
     request = _Request(storage, prefix, sid, cname, Level(level), at_once, _wanted(given))
     result = _Result()
     show: Callable[[Judged], None] = _print_line if json_lines else lambda _: None

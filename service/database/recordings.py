@@ -336,6 +336,12 @@ def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def load_all_sealed(connection: sa.Connection, states: Iterable[State]) -> list[bytes]:
+    """What is stored as `sealed` of all recordings in these states."""
+    query = sa.select(recordings.c.sealed).where(recordings.c.state.in_([state.value for state in states]))
+    return [sealed for sealed in connection.execute(query).scalars() if sealed is not None]
+
+
 def find_by_sid(connection: sa.Connection, owner: str, sid: str) -> str | None:
     """The owner's recording of which this is a task."""
     query = sa.select(recordings.c.id).join(attempts, attempts.c.recording_id == recordings.c.id)

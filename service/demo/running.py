@@ -1,9 +1,12 @@
 """Processes of a sandbox: each says in a line that it is ready, and its end before that of the sandbox is an error."""
 
 import asyncio
+import ctypes
 import os
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +20,8 @@ _END_SECONDS: Final = 30
 # A call fails a moment before the end of the process that it called is noticed.
 _NOTICE_SECONDS: Final = 1
 _LAST_LINES: Final = 20
+_LIBC: Final = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _LAST_BYTES: Final = 4000
 
 
@@ -58,6 +63,11 @@ async def while_all_run(processes: Sequence[Running], work: Coroutine[Any, Any, 
         await asyncio.gather(working, *ends, return_exceptions=True)
 
 
+def _end_with_parent() -> None:
+    """Have the system end this process when its parent is gone, however that ended: nobody else would."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @asynccontextmanager
 async def running(root: Path, name: str, command: Sequence[str], ready: str) -> AsyncIterator[Running]:
     """A process of its own, in its own group, that has said it is ready; `said` is what `ready` captures."""
@@ -65,7 +75,12 @@ async def running(root: Path, name: str, command: Sequence[str], ready: str) -> 
     log = path.open("wb")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PAGEREEL_")}
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=subprocess.PIPE, stderr=log, start_new_session=True, env=environment
+        *command,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+        env=environment,
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
     drain: asyncio.Task[None] | None = None
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from service.explain.waits import NOT_MADE
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, end_lines, lines, nobody_knows, seen
 from service.recording import Blame, EndReason, Recording, State
 from service.wording import length, ran_its_length
@@ -133,6 +134,9 @@ def by_reason(
 ) -> Explanation:
     """The explanation that an end reason gives; `sentence` has a place for what the reason means."""
     text, advice = why_ended(recording, reason), SENTENCES[reason][1]
+    if reason is EndReason.MISSED and recording.last_failure in NOT_MADE:
+        lacking, advice = NOT_MADE[recording.last_failure]
+        text = f"Pagereel could not start it in time, because {lacking}"
     certainty = _certainty(reason, history)
     cause, blame = (UNKNOWN, None) if certainty is Certainty.UNKNOWN else (reason.value, recording.blame)
     return Explanation(sentence.format(text), cause, certainty, blame, proof, advice)

@@ -81,7 +81,8 @@ def _files_gone(recording: Recording, history: Sequence[Line], gone: Set[str], p
             Certainty.LIKELY,
             Blame.STORAGE,
             (*proof, *lines(history, ("notice_uploaded",))),
-            "Check the bucket's lifecycle rules and who can delete its objects.",
+            "Check the bucket's lifecycle rules and who can delete its objects. If nobody deleted them, they never "
+            "arrived: contact Agora with the sid.",
         )
     waits = replace(
         nobody_knows(recording, proof), summary="Files are missing, and Agora has not reported a complete upload."

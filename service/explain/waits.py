@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from service.explain.words import Certainty, Explanation, Line, Proof, lines
-from service.recording import Attention, State
+from service.recording import Attention, Blame, State
 
 # In braces: the attention's detail, where it says more than the code.
 WAITS: dict[str, tuple[str, str]] = {
     "agora_unavailable": (
         "a call to Agora failed or got no answer ({})",
         "Nothing at first: Pagereel retries. If it persists, see docs/operations.md#agora-does-not-answer.",
+    ),
+    "call_not_made": (
+        "Pagereel could not make a call to Agora ({})",
+        "Pagereel retries. See docs/operations.md#a-recording-was-missed for the code.",
     ),
     "ending_unconfirmed": (
         "Agora does not find the task, which can be wrong during a failover",
@@ -69,6 +73,32 @@ WAITS: dict[str, tuple[str, str]] = {
 }
 
 
+# Why a call to Agora was never made: what it lacked, and what to do.
+NOT_MADE: dict[str, tuple[str, str]] = {
+    "page_not_readable": (
+        "no sealing key of the settings opens the URL of its page",
+        "Put the key that sealed it back into `database.sealing_keys`, or its file beside the database. "
+        "Recordings that have not started yet need it too.",
+    ),
+    "app_not_configured": ("the settings no longer have its app", "Put the app back into the settings."),
+    "storage_not_configured": (
+        "the settings no longer have its storage profile",
+        "Put the storage profile back into the settings.",
+    ),
+    "budget": (
+        "the requests that Agora allows were used up",
+        "Spread the starts, or ask Agora for a higher limit: docs/operations.md#the-request-budget-is-short.",
+    ),
+    "database_unavailable": (
+        "the database was not available",
+        "See docs/operations.md#the-database-cannot-be-used.",
+    ),
+    "unexpected_error": (
+        "of an internal error in Pagereel",
+        "Report it with the log line `step_failed`: docs/operations.md#a-step-fails-unexpectedly.",
+    ),
+}
+
 # Agora's code of a call whose customer ID or secret it does not take: the same remedy, whatever waits for it.
 UNAUTHORIZED = ": unauthorized"
 CREDENTIALS = (
@@ -82,11 +112,14 @@ def explain_wait(state: State, attention: Attention, history: Sequence[Line]) ->
     why, advice = WAITS.get(attention.code, ("{}", "See docs/states.md: it says what to do for each attention."))
     if attention.detail.endswith(UNAUTHORIZED):
         advice = CREDENTIALS
+    own = NOT_MADE.get(attention.detail.rpartition(": ")[2]) if attention.code == "call_not_made" else None
+    if own is not None:
+        why, advice = f"{why}, because {own[0]}", own[1]
     return Explanation(
         f"It is {state.value} and needs attention: {why.format(attention.detail or attention.code)}.",
         attention.code,
         Certainty.CERTAIN,
-        None,
+        Blame.US if attention.code == "call_not_made" else None,
         (Proof(attention.since_at, "worker", f"attention: {attention.code}"), *lines(history, ("call_failed",))),
         advice,
     )

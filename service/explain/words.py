@@ -91,6 +91,8 @@ def end_lines(history: Sequence[Line]) -> tuple[Proof, ...]:
 def _told(line: Line) -> str:
     detail = ", ".join(f"{name} {value}" for name, value in line.detail.items() if value is not None)
     said = _SHOWS.get(line.kind, line.kind)
+    if line.kind == "notice_web_recorder_stopped" and not line.detail.get("code"):
+        said = "Agora's event 71 reports the end"  # its code 0 gives no reason
     return f"{said} ({detail})" if detail else said
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
-from service.lifecycle.reasons import waited_for
+from service.lifecycle.reasons import OUR_FAILURES, waited_for
 from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
@@ -120,6 +120,14 @@ class Draft:
         if not same:
             self.note("attention", code=code, detail=detail)
 
+    def attend_failed(self, call: str, code: str, next_try_at: float | None) -> None:
+        """A call to Agora waits to be tried again, because Agora did not answer or because it could not be made."""
+        self.attend("call_not_made" if code in OUR_FAILURES else "agora_unavailable", f"{call}: {code}", next_try_at)
+
+    def agora_answered(self) -> None:
+        """Agora answered a call: nothing waits for one."""
+        self.attended("agora_unavailable", "call_not_made")
+
     def attended(self, *codes: str) -> None:
         """The wait with one of these codes (or any) is over. A bucket that still cannot be listed shows again when what
         stood before it is over."""
@@ -189,6 +197,7 @@ class Draft:
             "picture_blank",
             "picture_error_page",
             "agora_unavailable",
+            "call_not_made",
             "stop_refused",
             "recorder_alive",
         )

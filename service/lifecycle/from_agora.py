@@ -54,7 +54,7 @@ def task_seen(draft: Draft, seen: TaskSeen) -> None:
     names = tuple(dict.fromkeys((*attempt.announced, *seen.files)))
     draft.set_attempt(checks=attempt.checks + 1, announced=names, seen_at=draft.now, undecided=False)
     _contradict_end(draft, attempt)
-    draft.attended("agora_unavailable")
+    draft.agora_answered()
     draft.set(failures=0)
     if seen.status in RECORDS and not draft.leftover:
         _records(draft, attempt, seen)
@@ -221,7 +221,7 @@ def updated(draft: Draft, answer: Updated) -> None:
     if attempt is None or not attempt.may_be_alive:
         return
     draft.succeeded()
-    draft.attended("agora_unavailable")
+    draft.agora_answered()
     match answer.step:
         case UpdateOnhold(onhold=onhold):
             onhold_seen(draft, onhold, attempt.update_sent_at)
@@ -240,7 +240,7 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     if attempt is None or not attempt.may_be_alive or attempt.stop_sent_at is None:
         return
     draft.succeeded()
-    draft.attended("stop_refused", "agora_unavailable")
+    draft.attended("stop_refused", "agora_unavailable", "call_not_made")
     if attempt.stop_accepted_at is None:
         draft.note("stop_accepted", attempt=attempt.number)
     draft.set_attempt(seen_at=draft.now)
@@ -288,7 +288,7 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
             _stop_failed(draft, attempt, failed)
         case _:
             draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
-            draft.attend("agora_unavailable", f"{call}: {failed.code}", draft.recording.retry_at)
+            draft.attend_failed(call, failed.code, draft.recording.retry_at)
 
 
 def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
@@ -300,7 +300,10 @@ def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     else:
         again_at = draft.now + max(stop_wait(attempt), failed.retry_after_seconds or 0)
     draft.set_attempt(stop_again_at=again_at)
-    draft.attend("stop_refused" if refused else "agora_unavailable", f"stop: {failed.code}", again_at)
+    if refused:
+        draft.attend("stop_refused", f"stop: {failed.code}", again_at)
+    else:
+        draft.attend_failed("stop", failed.code, again_at)
 
 
 def _runs_calmly(draft: Draft, attempt: Attempt) -> bool:
@@ -329,7 +332,7 @@ def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     draft.set_attempt(next_query_at=next_query_at)
     waits = draft.recording.attention
     if waits is None or waits.code != "stop_refused":  # that one bills, and a query that fails does not change it
-        draft.attend("agora_unavailable", f"query: {failed.code}", next_query_at)
+        draft.attend_failed("query", failed.code, next_query_at)
 
 
 def _update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:

@@ -87,7 +87,7 @@ def _runs(draft: Draft, attempt: Attempt, sid: str | None, sent_at: float | None
     if attempt.number == len(draft.recording.attempts):
         draft.delayed()
     draft.succeeded()
-    draft.attended("agora_unavailable")
+    draft.agora_answered()
     draft.note("started", attempt=attempt.number, sid=sid)
     if sid is None:
         draft.attend("sid_unknown", "Agora runs the task but did not return its sid; Pagereel is looking for it")
@@ -187,12 +187,12 @@ def _repeat(draft: Draft, failed: CallFailed, *, first: bool) -> None:
     waits = (*repeats, 0, *repeats[-1:], policy.retry_seconds[-1])
     wait = waits[min(failures, len(waits) - 1)] * jitter(draft.recording, failures)
     draft.set(failures=failures + 1, last_failure=failed.code, retry_at=draft.now + wait)
-    draft.attend("agora_unavailable", f"start: {failed.code}", draft.recording.retry_at)
+    draft.attend_failed("start", failed.code, draft.recording.retry_at)
 
 
 def _try_again(draft: Draft, call: str, failed: CallFailed) -> None:
     draft.set(retry_at=draft.back_off(failed.code, failed.retry_after_seconds))
-    draft.attend("agora_unavailable", f"{call}: {failed.code}", draft.recording.retry_at)
+    draft.attend_failed(call, failed.code, draft.recording.retry_at)
 
 
 def _refused_again(draft: Draft, failed: CallFailed) -> None:

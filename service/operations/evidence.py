@@ -18,7 +18,7 @@ from service.media.merged import write_playlist
 from service.operations.cursors import cut_page, decode_cursor
 from service.operations.owned import load_owned
 from service.operations.playback import Fetch, Playback
-from service.operations.proofs import merged_slices, signed_manifest, whole_report
+from service.operations.proofs import merged_slices, not_there, signed_manifest, whole_report
 from service.operations.words import Caller, FileEntry, HistoryEntry, Page
 from service.recording import Recording
 from service.report import JudgedFile, Pictures, Report
@@ -140,13 +140,13 @@ class Evidence:
     async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
         """Poster and contact sheet of the newest look that saw any; `not_found` where none did."""
 
-        def transaction(connection: sa.Connection) -> Pictures | None:
-            load_owned(connection, caller, recording_id)
-            return evidence.load_pictures(connection, recording_id)
+        def transaction(connection: sa.Connection) -> tuple[Recording, Pictures | None]:
+            recording = load_owned(connection, caller, recording_id)
+            return recording, evidence.load_pictures(connection, recording_id)
 
-        found = await self._database.run(transaction)
+        recording, found = await self._database.run(transaction)
         if found is None:
-            raise ServiceError(Code.NOT_FOUND, "this recording has no pictures yet")
+            raise not_there(Code.NOT_FOUND, recording, "has no pictures", "no_pictures")
         return found
 
     async def manifest(self, caller: Caller, recording_id: str, *, timestamp: bool = False) -> bytes:
@@ -175,7 +175,8 @@ class Evidence:
         recording = await self._read(caller, recording_id)
         entries = await merged_slices(self._database, recording_id, from_at, to_at)
         if not entries:
-            raise ServiceError(Code.NOT_FOUND, "this recording has no slices yet", detail="no_slices")
+            text = "has no slices" if from_at is None and to_at is None else "has no slices of that time"
+            raise not_there(Code.NOT_FOUND, recording, text, "no_slices")
         if address is None:
             address = (await self._links(recording, [one.key for one in entries])).__getitem__
         return write_playlist(entries, address)

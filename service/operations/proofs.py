@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from service.database import evidence
 from service.database.run import Database
 from service.errors import Code, ServiceError, invalid
+from service.lifecycle.instants import reaudit_at
 from service.media.merged import Entry, merge_slices
 from service.operations.statement import PAYLOAD_TYPE, write_statement
 from service.recording import Recording
@@ -35,6 +36,12 @@ async def load_all_files(database: Database, recording_id: str) -> list[JudgedFi
             return found
 
 
+def not_there(code: Code, recording: Recording, text: str, reason: str) -> ServiceError:
+    """The error for what this recording `text`, "yet" where a look at its bucket is to come."""
+    is_last = recording.state.terminal and not recording.look_wished and reaudit_at(recording) is None
+    return ServiceError(code, f"this recording {text}{'' if is_last else ' yet'}", detail=reason)
+
+
 async def whole_report(database: Database, recording: Recording, number: int | None) -> tuple[int, Report]:
     """A report and its number; `number` None: the newest. Raises `not_found` where there is none."""
     wanted = recording.reports if number is None else number
@@ -54,7 +61,7 @@ async def signed_manifest(
         raise ServiceError(Code.CONFLICT, "no signing key is configured", detail="signing_not_configured")
     judged = await database.run(lambda connection: evidence.load_seen_report(connection, recording.id))
     if judged is None:
-        raise ServiceError(Code.CONFLICT, "the recording has not been verified yet", detail="not_judged")
+        raise not_there(Code.CONFLICT, recording, "has not been verified", "not_judged")
     files = await load_all_files(database, recording.id)
     return await asyncio.to_thread(_sign, recording, judged, files, deployment, text)
 

@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field
 
 import orjson
+import sqlalchemy as sa
 
-from service.database.sealing import Seals
+from service.database.recordings import load_all_sealed
+from service.database.sealing import SealError, Seals, make_key_file
+from service.recording import State
+from service.settings import Settings
 
 PURPOSE = "recordings.sealed"
 
@@ -22,9 +26,29 @@ class PageSecrets:
         return self.rtmp_urls.get(str(version))
 
 
+def sealing_keys(settings: Settings) -> list[str]:
+    """The keys of the settings, or the embedded database's own, made at the first start."""
+    own = settings.database.own_key_file
+    if own is not None:
+        return [make_key_file(own)]
+    # In the middle of a rotation both files hold the same one.
+    return list(dict.fromkeys(key.get() for key in settings.database.sealing_keys or ()))
+
+
 def seal_page(seals: Seals, page: PageSecrets) -> bytes:
     return seals.seal(orjson.dumps({"url": page.url, "rtmp_urls": page.rtmp_urls}), PURPOSE)
 
 
 def open_page(seals: Seals, sealed: bytes) -> PageSecrets:
     return PageSecrets(**orjson.loads(seals.open(sealed, PURPOSE)))
+
+
+def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
+    """How many recordings that are still to start, or may start again, have a page whose URL no live key opens."""
+    unreadable = 0
+    for sealed in load_all_sealed(connection, (State.REQUESTED, State.STARTING, State.RECORDING)):
+        try:
+            seals.open(sealed, PURPOSE)
+        except SealError:
+            unreadable += 1
+    return unreadable

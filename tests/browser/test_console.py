@@ -227,7 +227,7 @@ async def test_a_recording_with_warnings_has_a_word_and_a_colour_of_its_own_and_
     mark('["picture_blank", "sound_silent"]', True)
     try:
         async with console.page(console.token) as page:
-            await page.get_by_role("link", name="With warnings 1").click()
+            await page.get_by_role("link", name="Verified with warnings 1").click()
             row = page.locator("tbody tr")
             await expect(row).to_have_count(1)
             await expect(row).to_contain_text("verified, with warnings")
@@ -243,7 +243,7 @@ async def test_a_recording_with_warnings_has_a_word_and_a_colour_of_its_own_and_
     finally:
         mark("[]", False)
     async with console.page(console.token) as page:
-        await expect(page.get_by_role("link", name="With warnings 0")).to_be_visible()
+        await expect(page.get_by_role("link", name="Verified with warnings 0")).to_be_visible()
         for name in ("room/42", "room/13"):
             colours.add(await _colour(page.locator("tbody tr").filter(has_text=name).locator(".chip").first))
     assert len(colours) == 3

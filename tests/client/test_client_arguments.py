@@ -91,7 +91,7 @@ async def test_the_url_may_end_in_the_apis_own_path(url: str, ending: str) -> No
         assert (await api.read("rec_1")).id == "rec_1"
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "binary"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "binary", "text"])
 @pytest.mark.parametrize("client", [Client, SyncClient])
 def test_a_token_file_that_gives_no_token_is_named_with_its_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, client: type[Client] | type[SyncClient]
@@ -100,7 +100,7 @@ def test_a_token_file_that_gives_no_token_is_named_with_its_variable(
     if kind == "folder":
         file.mkdir()
     elif kind != "missing":
-        file.write_bytes(b"\n" if kind == "empty" else b"\xff\xfe")
+        file.write_bytes({"empty": b"\n", "binary": b"\xff\xfe", "text": b"# A README\n"}[kind])
     monkeypatch.setenv("PAGEREEL_TOKEN_FILE", str(file))
     monkeypatch.setenv("PAGEREEL_TOKEN", "prl_of_the_variable")
     with pytest.raises(ConfigurationError) as refused:
@@ -108,6 +108,22 @@ def test_a_token_file_that_gives_no_token_is_named_with_its_variable(
     assert str(refused.value).startswith(f"PAGEREEL_TOKEN_FILE: {file} ")
     assert isinstance(refused.value, PagereelError)
     assert isinstance(refused.value, ValueError)
+
+
+@pytest.mark.parametrize("client", [Client, SyncClient])
+def test_a_variable_that_gives_no_token_or_no_url_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, client: type[Client] | type[SyncClient]
+) -> None:
+    monkeypatch.delenv("PAGEREEL_TOKEN_FILE", raising=False)
+    monkeypatch.setenv("PAGEREEL_TOKEN", "CANARY")
+    with pytest.raises(ConfigurationError, match=r"^PAGEREEL_TOKEN is no API token: a token looks like prl_…$"):
+        client.from_environment()
+    with pytest.raises(ConfigurationError, match=r"^the token is no API token: a token looks like prl_…$"):
+        client("http://127.0.0.1", "CANARY")
+    monkeypatch.setenv("PAGEREEL_TOKEN", TOKEN)
+    monkeypatch.setenv("PAGEREEL_URL", "CANARY")
+    with pytest.raises(ConfigurationError, match=r"^PAGEREEL_URL needs http:// or https:// and a host$"):
+        client.from_environment()
 
 
 async def test_a_client_can_be_made_before_its_loop_runs(url: str) -> None:

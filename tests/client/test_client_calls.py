@@ -346,7 +346,7 @@ def test_a_token_file_counts_before_a_token_in_a_variable(tmp_path: Path, monkey
     assert Client.read_environment()[1] == "prl_of_the_variable"
 
 
-@pytest.mark.parametrize("token", ["", "two\nlines", "schlüssel"])
+@pytest.mark.parametrize("token", ["", "prl_two\nlines", "prl_schlüssel", "word"])
 async def test_what_can_be_no_token_is_refused_at_once(token: str) -> None:
     with pytest.raises(ValueError, match=r"^the token "):
         Client("http://127.0.0.1", token)

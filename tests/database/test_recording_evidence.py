@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,10 @@ from service.database.evidence import FileRow, HistoryRow
 from service.database.idempotency import KeptAnswer
 from service.database.recordings import insert_recording
 from service.database.run import Database
+from service.errors import ServiceError
+from service.operations import Caller, Scope
+from service.operations.evidence import Evidence
+from service.recording import State
 from service.report import FileKind, Finding, JudgedFile, Level, Pictures, Report, Severity, Verdict
 from tests.database.samples import recording
 
@@ -125,3 +130,31 @@ async def test_a_budget_is_never_taken_twice(database: Database) -> None:
     assert sorted(taken) == list(range(20))
     assert await database.run(lambda c: budgets.take(c, "g", lambda tat: (tat, "refused"))) == "refused"
     assert await database.run(lambda c: budgets.take(c, "h", next_one)) == 0
+
+
+@pytest.mark.parametrize(("state", "end"), [(State.FAILED, ""), (State.UPLOADING, " yet")], ids=["over", "not over"])
+async def test_what_is_missing_has_a_reason_and_is_awaited_only_while_a_look_is_to_come(
+    database: Database, state: State, end: str
+) -> None:
+    made = recording(state=state)
+    await database.run(lambda c: insert_recording(c, made, due_at=None))
+    asked = Evidence(database, "test", links=_nothing, fetch=_nothing, signing_key=lambda: "a key")
+    caller = Caller("token", made.owner, frozenset({Scope.READ}))
+    refused = []
+    for answer in (
+        asked.pictures(caller, ID), asked.playlist(caller, ID), asked.playlist(caller, ID, 1.0, 2.0),
+        asked.manifest(caller, ID),
+    ):  # fmt: skip
+        with pytest.raises(ServiceError) as error:
+            await answer
+        refused.append((error.value.detail, error.value.message))
+    assert refused == [
+        ("no_pictures", f"this recording has no pictures{end}"),
+        ("no_slices", f"this recording has no slices{end}"),
+        ("no_slices", f"this recording has no slices of that time{end}"),
+        ("not_judged", f"this recording has not been verified{end}"),
+    ]
+
+
+async def _nothing(*_: object) -> Any:
+    raise AssertionError

@@ -7,20 +7,26 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from service.app import open_house
 from service.database import postgres as room
 from service.database.backup import backup_sqlite
 from service.database.outage import StartRefused
+from service.database.recordings import insert_recording
 from service.database.refusal import refusing
 from service.database.run import Database
+from service.database.sealing import make_key
 from service.database.startup import migrate
 from service.errors import Unavailable
+from service.operations.secrets import PageSecrets, seal_page
 from service.probes import probe
+from service.recording import State
 from service.settings import Settings
 from tests.database.test_unexpected_errors import add, ended
 from tests.postgres import Postgres
@@ -223,3 +229,33 @@ async def test_recordings_without_their_sealing_key_are_refused_and_no_new_key_i
     key.write_text(kept)
     async with open_house(settings):
         pass
+
+
+async def test_another_sealing_key_is_told_at_the_start_and_by_the_probe(database_url: str) -> None:
+    """It keeps nothing from being stopped, so the service starts; what is still to start cannot be."""
+
+    def settings(*keys: str) -> Settings:
+        database = {"url": database_url, "sealing_keys": list(keys)}
+        return Settings.model_validate({"deployment": "test", "database": database})
+
+    async def said(*keys: str) -> tuple[list[int], list[str | None]]:
+        with capture_logs() as lines:
+            async with open_house(settings(*keys)):
+                pass
+        logged = [line["recordings"] for line in lines if line["event"] == "pages_not_readable"]
+        probed = [one.problem async for one in probe(settings(*keys), database_url) if one.what == "database"]
+        return logged, probed
+
+    old, new = make_key(), make_key()
+    async with open_house(settings(old)) as house:
+        await add(house.database, ended(1))
+        sealed = seal_page(house.seals, PageSecrets("https://class.example.org/"))
+        waiting = replace(ended(2), state=State.REQUESTED)
+        await house.database.run(lambda connection: insert_recording(connection, waiting, due_at=None, sealed=sealed))
+    assert await said(old) == await said(new, old) == ([], [None])
+    logged, probed = await said(new)
+    assert logged == [1]
+    assert probed == [
+        "no sealing key opens the URL of the page of 1 recording(s) that have not ended, so they cannot start: put the "
+        "key that sealed them back"
+    ]

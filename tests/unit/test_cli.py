@@ -19,6 +19,7 @@ from service.cli.examples import EXAMPLES
 WITHOUT_JSON = {"serve", "work", "setup", "completion"}
 
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = dict(commands())
 
 
@@ -69,6 +70,7 @@ def test_who_asks_a_running_service_waits_for_none_of_its_modules() -> None:
             "no settings: use `pagereel token create --config FILE`",
         ),
         (["verify", "--storage", "a", "--prefix", "b"], "no settings: use"),
+        (["verify", "--storage", "a"], "no settings: use"),
         (["setup", "main"], "no settings: use"),
         (["serve", "--config", "/nowhere.toml"], "/nowhere.toml: cannot be read"),
         (["token", "list", "-c", "/nowhere.toml"], "/nowhere.toml: cannot be read"),
@@ -88,6 +90,16 @@ def test_a_mistake_is_said_in_a_line(words: list[str], said: str, tmp_path: Path
     assert said in done.output
     assert isinstance(done.exception, SystemExit), "no traceback"
     assert done.output.count("\n") <= 6
+
+
+def test_verify_names_the_storages_before_it_asks_for_a_prefix(tmp_path: Path) -> None:
+    file = tmp_path / "pagereel.toml"
+    file.write_text((ROOT / "pagereel.example.toml").read_text().replace("put-yours-here", "filled-in"))
+    runner = CliRunner(env={"PAGEREEL_SETTINGS": str(file)})
+    unknown, without = (runner.invoke(main, ["verify", "--storage", name]) for name in ("nope", "archive"))
+    assert (unknown.exit_code, without.exit_code) == (2, 2)
+    assert unknown.stderr == "pagereel: the settings have no storage 'nope'; the known ones are: archive\n"
+    assert "Missing option '--prefix'." in without.stderr
 
 
 def test_the_help_has_every_command_once_in_sections_with_a_whole_sentence() -> None:

@@ -1,5 +1,6 @@
 """Following a recording: what a log keeps of it, and what Ctrl-C leaves behind."""
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cli_rig import ID, SCHEDULE, Service, recording, serving
+from cli_rig import ID, REPORT, SCHEDULE, Service, recording, serving
 
 from service.cli.remote.following import Log
 from service.cli.remote.shown import facts_of
@@ -147,6 +148,50 @@ def test_strict_says_nothing_about_a_recording_that_nobody_waits_for() -> None:
         done = service.typed("record", "https://class.example.org", "--strict")
         assert service.asked == []
     assert (done.exit_code, "--strict needs --wait" in done.output) == (2, True)
+
+
+LATE = recording(
+    state="incomplete",
+    schedule=SCHEDULE | {"next_verification_at": "2026-11-29T05:00:00Z", "give_up_at": "2026-12-06T03:50:00Z"},
+    latest_report=REPORT | {"findings": [{"code": "slice_missing", "severity": "error", "text": "", "object": None}]},
+)
+
+
+@pytest.mark.parametrize(
+    "words", [("watch", ID), ("record", "https://x.example.org", "--wait")], ids=["watch", "record"]
+)
+def test_a_wait_that_is_over_says_what_is_missing_when_it_is_looked_at_and_how_to_go_on(words: tuple[str, ...]) -> None:
+    known = {f"GET /v1/recordings/{ID}": (200, LATE), "POST /v1/recordings": (202, LATE)}
+    with serving(known) as service:
+        done = service.typed(*words, "--wait-for", "0.2s")
+        as_json = service.typed(*words, "--wait-for", "0.2s", "--json")
+    assert (done.exit_code, as_json.exit_code) == (2, 2)
+    assert done.stderr.splitlines()[-1] == (
+        f"pagereel: {ID}: no verdict after 0.2 s: incomplete · missing so far: slice_missing · next verification: "
+        "2026-11-29T05:00:00Z, until 2026-12-06T03:50:00Z. It continues without this command; follow it again with: "
+        f"pagereel watch {ID}"
+    )
+    assert json.loads(as_json.stdout)["state"] == "incomplete"
+
+
+def test_a_verdict_within_the_wait_is_the_answer_and_the_id_is_printed_once() -> None:
+    with serving({"POST /v1/recordings": (202, recording()), f"GET /v1/recordings/{ID}": lesson(1)}) as service:
+        done = service.typed("record", "https://x.example.org", "--wait", "--wait-for", "1m")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{ID}\n")
+    assert done.stdout.count(ID) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [(("--wait-for", "5m"), "--wait-for needs --wait"), (("--wait", "--wait-for", "5"), "5 has no unit")],
+    ids=["without --wait", "without a unit"],
+)
+def test_a_wait_that_cannot_be_starts_nothing(option: tuple[str, ...], said: str) -> None:
+    with serving({}) as service:
+        done = service.typed("record", "https://class.example.org", *option)
+        assert service.asked == []
+    assert (done.exit_code, said in done.output) == (2, True)
 
 
 def test_a_list_asks_for_the_planned_and_the_warned_and_shows_when_and_how_long() -> None:

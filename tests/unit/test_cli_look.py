@@ -44,6 +44,16 @@ def test_a_look_that_saw_nothing_names_the_older_verdict_as_older() -> None:
     assert "It stays verified. The verdict before that, of 2026-11-28T10:00:00.000Z: verified." in done.stdout
 
 
+def test_a_look_asks_for_the_level_that_was_typed_and_for_none_otherwise() -> None:
+    with serving(answers(OLD, REPORT)) as service:
+        assert service.typed("look", ID, "--level", "bytes").exit_code == 0
+        assert service.typed("look", ID).exit_code == 0
+        wrong = service.typed("look", ID, "--level", "deep")
+    assert [query for method, _, query, _ in service.asked if method == "POST"] == [{"level": ["bytes"]}, {}]
+    assert wrong.exit_code == 2
+    assert "'listing', 'structure', 'content', 'bytes', 'full'" in " ".join(wrong.stderr.split())
+
+
 @pytest.mark.parametrize("known", [None, OLD], ids=["no verdict", "an older verdict"])
 def test_an_older_verdict_is_no_result(known: dict[str, Any] | None) -> None:
     with serving(answers(known, known)) as service:

@@ -128,7 +128,7 @@ def test_each_wrong_option_is_named() -> None:
         ("lessonId=1", "a key has 1 to 32 characters of a to z, 0 to 9, _ . and -; 'lessonId' has I"),
         ("Größe=1", "'Größe' has G ß ö"),
         ("=1", "'' is empty or too long"),
-        ("lesson", "write KEY=VALUE"),
+        ("lesson", "write KEY=VALUE or KEY:VALUE"),
     ],
 )
 def test_a_wrong_label_says_what_is_wrong_with_it(label: str, said: str) -> None:
@@ -137,6 +137,21 @@ def test_a_wrong_label_says_what_is_wrong_with_it(label: str, said: str) -> None
         assert service.asked == []
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("label", "pair"),
+    [("lesson:42", ("lesson", "42")), ("at=9:30", ("at", "9:30")), ("sum:1=1", ("sum", "1=1"))],
+    ids=["colon", "colon in the value", "equals sign in the value"],
+)
+def test_a_label_has_an_equals_sign_or_a_colon(label: str, pair: tuple[str, str]) -> None:
+    known = {"POST /v1/recordings": started, "GET /v1/recordings": (200, {"items": [], "next": None})}
+    with serving(known) as service:
+        assert service.typed("record", "https://class.example.org", "--label", label).exit_code == 0
+        assert service.typed("list", "--label", label).exit_code == 0
+        (_, _, _, body), (_, _, query, _) = service.asked
+    assert body["labels"] == dict([pair])
+    assert query["label"] == ["=".join(pair)]
 
 
 def test_a_length_and_an_instant_of_the_stop_exclude_each_other() -> None:

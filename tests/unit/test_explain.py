@@ -11,9 +11,13 @@ import pytest
 from emulator.faults import Fault, kinds
 from metrics import recordings
 from service.explain import UNKNOWN, Certainty, explain
+from service.explain.waits import NOT_MADE
 from service.explain.warned import ABOUT_THE_PAGE, ADVICE, advice_of
+from service.lifecycle import apply
+from service.lifecycle.observations import Acquire, CallFailed, Failure
+from service.lifecycle.reasons import OUR_FAILURES
 from service.media.findings import RULES
-from service.recording import BLAME, Attention, Blame, EndReason, Recording, State, Watch
+from service.recording import BLAME, AttemptState, Attention, Blame, EndReason, Recording, State, Watch
 from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
 from tests.database.samples import attempt, recording
 
@@ -179,6 +183,22 @@ def test_what_is_well_and_what_waits_is_said_too() -> None:
     assert (unproven.cause, unproven.blame) == ("storage_refused", Blame.STORAGE)
     cancelled = replace(recording(), state=State.CANCELLED, end_reason=EndReason.STOPPED)
     assert explain(cancelled, [Line("stop_requested", source="caller")]).proof[0].source == "caller"
+
+
+@pytest.mark.parametrize("code", sorted(OUR_FAILURES))
+def test_what_pagereel_lacks_is_not_laid_at_agoras_door(code: str) -> None:
+    planned = attempt(1, "test-1", 7, state=AttemptState.PLANNED)
+    asked = replace(recording(), state=State.STARTING, attempts=(planned,))
+    away = apply(asked, CallFailed(Acquire(new=False), Failure.UNAVAILABLE, code), 1700.0).recording
+    told = explain(away, [])
+    assert (told.cause, told.blame) == ("call_not_made", Blame.US)
+    lacking, advice = NOT_MADE[code]
+    assert f"Pagereel could not make a call to Agora (acquire: {code}), because {lacking}." in told.summary
+    assert told.advice == advice
+    late = replace(away, state=State.FAILED, end_reason=EndReason.MISSED, blame=Blame.US, attention=None)
+    told = explain(late, [])
+    assert (told.cause, told.blame, told.advice) == ("missed", Blame.US, advice)
+    assert told.summary == f"Nothing was recorded because Pagereel could not start it in time, because {lacking}."
 
 
 @pytest.mark.parametrize("code", ["agora_unavailable", "stop_refused", "refused"])

@@ -120,6 +120,33 @@ async def test_a_process_that_ends_before_its_sandbox_is_an_error_with_the_end_o
             await while_all_run([process], asyncio.sleep(600))
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP, signal.SIGALRM])
+async def test_processes_end_with_their_sandbox_however_it_ends(tmp_path: Path, how: signal.Signals) -> None:
+    """Nobody else would end them: they listen, and one of them records pages."""
+    program = """
+import asyncio, sys
+from pathlib import Path
+from service.demo.running import running
+async def main():
+    command = [sys.executable, "-c", "import os, time; print('ready', os.getpid(), flush=True); time.sleep(600)"]
+    async with running(Path(sys.argv[1]), "service", command, "ready (.+)") as process:
+        print(process.said, flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+    sandbox = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert sandbox.stdout is not None
+    child = Path("/proc") / (await asyncio.wait_for(sandbox.stdout.readline(), 60)).decode().strip()
+    assert child.exists()
+    sandbox.send_signal(how)
+    assert await sandbox.wait() == -how
+    async with asyncio.timeout(20):
+        while child.exists() and b"State:\tZ" not in (child / "status").read_bytes():
+            await asyncio.sleep(0.05)
+
+
 async def test_a_process_that_is_killed_is_named_with_its_signal(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"]
     async with running(tmp_path, "s3", command, "(ready)") as process:
@@ -223,3 +250,16 @@ def test_what_a_sandbox_prints_works_in_another_directory(tmp_path: Path, monkey
     verify = "--config '/tmp/a sandbox/verify.toml' verify --storage demo --prefix demo/"
     assert f"  {tmp_path}/.venv/bin/pagereel {verify}\n" in told
     assert "It knows nothing of pauses, and counts them as missing" in told
+
+
+def test_the_secret_of_a_receiver_is_a_word_of_its_own_to_copy() -> None:
+    opened = SimpleNamespace(
+        api="",
+        emulator="",
+        token="prl_x",
+        store={"endpoint": ""},
+        verify_settings=Path("v"),
+        receiver_secret="whsec_a=",
+    )
+    told = welcome(cast(Sandbox, opened), None, browser=False, receiver="http://127.0.0.1:9000/")
+    assert "whsec_a=" in told.split()

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from service.lifecycle.observations import CallFailed, Failure, LookFailed, Observation, Query
+from service.lifecycle.observations import CallFailed, Failure, Judged, LookFailed, Observation, Query
+from service.media.verdict import judge_blind
 from service.operations import Task
 from service.recording import State
+from service.report import Level, Report, Verdict
 from service.steps import log_step
 from tests.database.samples import attempt, recording
 
@@ -17,6 +19,9 @@ from tests.database.samples import attempt, recording
     [
         (CallFailed(Query(), Failure.UNAVAILABLE, "http_503"), True),
         (LookFailed("transport", "no answer"), True),
+        (Judged(judge_blind("storage_unreachable", "The bucket does not answer.", 5.0)), True),
+        (Judged(judge_blind("verifier_failed", "The verification failed.", 5.0)), False),
+        (Judged(Report(Verdict.VERIFIED, judged_at=5.0, level=Level.LISTING, files=(), findings=())), False),
         (CallFailed(Query(), Failure.UNAVAILABLE, "budget"), False),
         (CallFailed(Query(), Failure.UNAVAILABLE, "storage_not_configured"), False),
         (CallFailed(Query(), Failure.UNKNOWN, "unexpected_error"), False),

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from service import probes
 from service.buckets.s3 import S3Bucket
 from service.errors import Unavailable
 from service.probes import probe, reason_of
@@ -51,6 +52,21 @@ async def test_whatever_is_away_is_named_and_the_rest_is_tried(tmp_path: Path) -
         assert problem is not None, what
         assert problem.startswith("cannot connect to 127.0.0.1:"), problem
         assert problem.endswith(": Connection refused"), problem
+
+
+async def test_what_takes_an_answer_and_gives_none_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "TRY_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = {"vendor": 11, "endpoint": f"http://127.0.0.1:{silent.getsockname()[1]}", "bucket": "b-1"}
+        store |= {"write": KEYS, "read": KEYS, "level": "structure", "path_style": True}
+        found = await asyncio.wait_for(tried(tmp_path, settings(apps={}, storage={"hung": store})), 20)
+    said = "no result within 0.3 s: it does not answer, or very slowly"
+    assert [found[f"storage hung: {what}"] for what in ("write keys may write", "read keys may list and read")] == [
+        said,
+        said,
+    ]
 
 
 @pytest.mark.parametrize(("place", "said"), [("none/x.db", "does not exist: create it"), ("", "is a folder")])

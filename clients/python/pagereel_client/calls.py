@@ -35,12 +35,14 @@ class Calls:
 
     @staticmethod
     def read_environment() -> tuple[str, str]:
-        """URL and token, as `from_environment` takes them. Raises `ConfigurationError` where there is no token."""
+        """URL and token, as `from_environment` takes them. Raises `ConfigurationError`, which names the variable, for
+        what can be none."""
         file = os.environ.get("PAGEREEL_TOKEN_FILE")
         if not file and not os.environ.get("PAGEREEL_TOKEN"):
             raise ConfigurationError("a token is needed: set PAGEREEL_TOKEN or PAGEREEL_TOKEN_FILE")
-        token = _token_of(Path(file)) if file else os.environ.get("PAGEREEL_TOKEN", "").strip()
-        return os.environ.get("PAGEREEL_URL") or DEFAULT_URL, token
+        given = os.environ.get("PAGEREEL_TOKEN", "").strip()
+        token = _token_of(Path(file)) if file else checked_token(given, "PAGEREEL_TOKEN")
+        return checked_url(os.environ.get("PAGEREEL_URL") or DEFAULT_URL, "PAGEREEL_URL"), token
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,7 +103,5 @@ def _token_of(file: Path) -> str:
     except OSError as error:
         raise ConfigurationError(f"{place} cannot be read ({error.strerror})") from None
     except ValueError:
-        raise ConfigurationError(f"{place} contains no token") from None
-    if not token:
-        raise ConfigurationError(f"{place} is empty")
-    return token
+        raise ConfigurationError(f"{place} is no API token: it is no text") from None
+    return checked_token(token, place)

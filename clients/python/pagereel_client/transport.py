@@ -36,6 +36,7 @@ from pagereel_client.errors import (
 REDIRECTS: Final = range(300, 400)
 ERRORS: Final = 400
 API_PATH: Final = "/v1"
+TOKEN_BEGINNING: Final = "prl_"  # noqa: S105 - of every token
 
 Query = Mapping[str, str | int | bool | datetime | list[str] | None]
 
@@ -65,29 +66,32 @@ class Patience:
             number(each.name, getattr(self, each.name))
 
 
-def checked_url(url: str) -> str:
+def checked_url(url: str, place: str = "the service's URL") -> str:
     """The service's URL without its last slash, and without the `/v1` that the paths of the API begin with. Raises
-    `ConfigurationError`, which does not repeat the URL, for none."""
+    `ConfigurationError`, which names the `place` and does not repeat the URL, for none."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except (ValueError, AttributeError, TypeError):
         usable = False
     if not usable:
-        raise ConfigurationError("the service's URL needs http:// or https:// and a host")
+        raise ConfigurationError(f"{place} needs http:// or https:// and a host")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError("the service's URL takes neither a user nor a query: the token says who calls")
+        raise ConfigurationError(f"{place} takes neither a user nor a query: the token says who calls")
     return url.rstrip("/").removesuffix(API_PATH).rstrip("/")
 
 
-def checked_token(token: str) -> str:
-    """The token. Raises `ConfigurationError`, which does not repeat it, for what can be none."""
+def checked_token(token: str, place: str = "the token") -> str:
+    """The token. Raises `ConfigurationError`, which names the `place` and does not repeat the token, for what can be
+    none."""
     if not token:
-        raise ConfigurationError("the token is empty")
+        raise ConfigurationError(f"{place} is empty")
     if not isinstance(token, str):
-        raise ConfigurationError(f"the token must be a string, not {type(token).__name__}")
+        raise ConfigurationError(f"{place} must be a string, not {type(token).__name__}")
+    if not token.startswith(TOKEN_BEGINNING):
+        raise ConfigurationError(f"{place} is no API token: a token looks like {TOKEN_BEGINNING}…")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigurationError("the token has a line break, a blank or another character that no token has")
+        raise ConfigurationError(f"{place} has a line break, a blank or another character that no token has")
     return token
 
 

@@ -1,6 +1,7 @@
 """The command `pagereel watch`, and following a recording to its verdict."""
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,10 +12,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from service.cli.options import option
 from service.cli.output import json_option, printable, say, show_json
-from service.cli.remote.durations import in_words
+from service.cli.remote.durations import Duration, in_words
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import CallError, Service
-from service.cli.remote.shown import OVER, console, end_of, line_of, print_recording
+from service.cli.remote.shown import OVER, console, end_of, line_of, print_recording, waits_of
 
 POLL_SECONDS: Final = 1.0
 # Where nobody looks, a line comes when something other than its slices has changed, or after so long.
@@ -22,15 +23,22 @@ LINE_SECONDS: Final = 60.0
 _COST_SECONDS: Final = 5.0
 _NOTHING_RUNS: Final = OVER | {"uploading", "verifying", "incomplete"}
 _FULL_HD_FROM_PIXELS: Final = 1280 * 720 + 1
+_VERIFIED, _NOT_VERIFIED, _NO_VERDICT = range(3)
 
 
 @click.command("watch")
 @option("--strict", is_flag=True, help="The exit status is 1 also for warnings.")
+@option(
+    "--wait-for", "wait_seconds", type=Duration(), metavar="LENGTH", help="How long to follow it. Default: to its end."
+)
 @json_option
 @remote_recording
-async def watch_command(service: Service, recording: str, strict: bool, as_json: bool) -> int:
-    """Follow a recording to its verdict. The exit status is 0 only for `verified`. Ctrl-C does not stop recording."""
-    return await follow(service, recording, as_json, strict=strict)
+async def watch_command(
+    service: Service, recording: str, strict: bool, wait_seconds: float | None, as_json: bool
+) -> int:
+    """Follow a recording to its verdict. The exit status is 0 only for `verified`, and 2 if there is no verdict within
+    --wait-for. Neither that nor Ctrl-C stops the recording."""
+    return await follow(service, recording, as_json, strict=strict, wait_seconds=wait_seconds)
 
 
 async def follow(
@@ -40,10 +48,13 @@ async def follow(
     shown: dict[str, Any] | None = None,
     *,
     strict: bool = False,
+    wait_seconds: float | None = None,
 ) -> int:
     """Show how a recording goes until it is over; the exit status. Ctrl-C says what goes on without us.
 
-    `shown`: the recording as the caller has it. `strict`: one with warnings is not good enough."""
+    `shown`: the recording as the caller has it, whose id is printed then. `strict`: one with warnings is not good
+    enough. `wait_seconds`: how long to wait for the end; None: however long it takes."""
+    named, until = shown is not None, time.monotonic() + (math.inf if wait_seconds is None else wait_seconds)
     screen = console(stderr=True)
     log = Log(recording)
     with Progress(
@@ -53,23 +64,35 @@ async def follow(
         bar = progress.add_task(printable(recording), total=None)
         try:
             shown = shown or await service.call("GET", f"/v1/recordings/{recording}")
-            while shown["state"] not in OVER:
+            while shown["state"] not in OVER and time.monotonic() < until:
                 done, total = _progress(shown)
                 line = printable(f"{recording}  {line_of(shown)}")
                 progress.update(bar, description=line, completed=done, total=total)
                 if not as_json and not screen.is_terminal and (news := log.line(shown, time.time())):
                     say(news, err=True)
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
                 shown = await service.call("GET", f"/v1/recordings/{recording}")
         except asyncio.CancelledError:
             progress.stop()
             await _say_what_goes_on(service, recording, shown)
             raise
+    is_over = shown["state"] in OVER
     if as_json:
         show_json(shown)
+    elif is_over:
+        print_recording(shown, named=named)
     else:
-        print_recording(shown)
-    return 0 if shown["state"] == "verified" and not (strict and shown["warned"]) else 1
+        say(_no_verdict(shown, wait_seconds), err=True)
+    if not is_over:
+        return _NO_VERDICT
+    return _VERIFIED if shown["state"] == "verified" and not (strict and shown["warned"]) else _NOT_VERIFIED
+
+
+def _no_verdict(shown: dict[str, Any], wait_seconds: float | None) -> str:
+    return (
+        f"pagereel: {shown['id']}: no verdict after {in_words(wait_seconds)}: {waits_of(shown)}. "
+        f"It continues without this command; follow it again with: pagereel watch {shown['id']}"
+    )
 
 
 class Log:

@@ -12,6 +12,7 @@ from service.cli.remote.durations import Duration, in_words
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import Service
 from service.cli.remote.shown import state_of
+from service.report import Level
 
 POLL_SECONDS: Final = 1.0
 _VERIFIED, _NOT_VERIFIED, _NOT_READ = range(3)
@@ -22,14 +23,18 @@ _STATUS: Final = {"verified": _VERIFIED, "unreachable": _NOT_READ}
 @option(
     "--wait-for", "wait_seconds", default="10m", show_default=True, type=Duration(), help="How long to wait for it."
 )
+@option(
+    "--level", type=click.Choice([level.value for level in Level]), help="How deeply. Default: the recording's level."
+)
 @json_option
 @remote_recording
-async def look_command(service: Service, recording: str, wait_seconds: float, as_json: bool) -> int:
+async def look_command(service: Service, recording: str, wait_seconds: float, level: str | None, as_json: bool) -> int:
     """Verify a recording again now, and wait for the result. Ctrl-C does not stop the verification.
 
     The exit status is 0 if the result is `verified`, 1 if it is not, and 2 if the bucket could not be read or there is
     no result yet."""
-    before = await service.call("POST", f"/v1/recordings/{recording}/verify")
+    query = {} if level is None else {"level": level}
+    before = await service.call("POST", f"/v1/recordings/{recording}/verify", params=query)
     until = time.monotonic() + wait_seconds
     shown = before
     try:

@@ -15,6 +15,7 @@ from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import end_of
 from service.recording import RestartRule
 from service.report import Level
+from service.wording import label_pair
 
 _LABEL_KEY: Final = re.compile(r"[a-z0-9_.-]{1,32}")
 # Fields of the request that have another name here.
@@ -74,10 +75,24 @@ def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_start_options
 @option("--wait", is_flag=True, help="Follow it to its verdict. The exit status is 0 only for `verified`.")
 @option("--strict", is_flag=True, help="With --wait: the exit status is 1 also for warnings.")
+@option(
+    "--wait-for",
+    "wait_seconds",
+    type=Duration(),
+    metavar="LENGTH",
+    help="With --wait: how long to follow it, the recording included. Default: to its verdict.",
+)
 @json_option
 @remote
 async def record_command(
-    service: Service, page: str, idempotency_key: str | None, wait: bool, strict: bool, as_json: bool, **given: Any
+    service: Service,
+    page: str,
+    idempotency_key: str | None,
+    wait: bool,
+    strict: bool,
+    wait_seconds: float | None,
+    as_json: bool,
+    **given: Any,
 ) -> int:
     """Record PAGE, a URL. Without --for, it records, and Agora bills it, until you stop it or until its hour limit.
 
@@ -88,6 +103,8 @@ async def record_command(
     a log-in form or a video that waits for a click."""
     if strict and not wait:
         raise click.UsageError("--strict needs --wait")
+    if wait_seconds is not None and not wait:
+        raise click.UsageError("--wait-for needs --wait")
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     try:
         recording = await service.call("POST", "/v1/recordings", body=_body(page, **given), headers=headers)
@@ -97,7 +114,7 @@ async def record_command(
         click.echo(recording["id"])
         say(end_of(recording), err=True)
     if wait:
-        return await follow(service, recording["id"], as_json, recording, strict=strict)
+        return await follow(service, recording["id"], as_json, recording, strict=strict, wait_seconds=wait_seconds)
     if as_json:
         show_json(recording)
     return 0
@@ -134,9 +151,10 @@ def _body(
 
 def pair(label: str) -> tuple[str, str]:
     """Key and value of a label. Raises `CallError` for what can be none."""
-    name, equals, value = label.partition("=")
-    if not equals:
-        raise CallError(f"--label {label}: write KEY=VALUE")
+    found = label_pair(label)
+    if found is None:
+        raise CallError(f"--label {label}: write KEY=VALUE or KEY:VALUE")
+    name, value = found
     if not _LABEL_KEY.fullmatch(name):
         odd = sorted({letter for letter in name if not _LABEL_KEY.fullmatch(letter)})
         why = (

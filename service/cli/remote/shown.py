@@ -313,6 +313,11 @@ def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
     ]
 
 
+def waits_of(recording: dict[str, Any]) -> str:
+    """What a recording that is not over does and waits for, in one line."""
+    return " · ".join([line_of(recording), *(f"{name}: {value}" for name, value in _schedule(recording) if value)])
+
+
 def level_of(report: dict[str, Any]) -> str:
     """The level that a report reached, and the wanted one where that is another."""
     wanted = report.get("wanted_level")
@@ -329,10 +334,11 @@ def findings_of(recording: dict[str, Any]) -> Table | None:
     return table(("severity", "finding", "text", "object"), rows, coloured=0)
 
 
-def print_recording(recording: dict[str, Any]) -> None:
-    """Print what is known of a recording, and what the newest report found."""
+def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
+    """Print what is known of a recording, and what the newest report found. `named`: its id is printed already."""
     screen = console()
-    screen.print(printable(recording["id"]), style="bold")
+    if not named:
+        screen.print(printable(recording["id"]), style="bold")
     screen.print(table(("", ""), facts_of(recording)))
     findings = findings_of(recording)
     if findings is not None:

@@ -51,6 +51,15 @@ def test_a_lost_slice_is_in_the_mp4_and_not_in_the_stream() -> None:
     assert [place for *_, place in places(gapped(), lost)] == [7.0, 17.0]
 
 
+def test_time_that_the_report_found_missing_is_not_listed_once_more_for_its_slices() -> None:
+    files = [slice_(0), slice_(10, missing=True), slice_(20, missing=True), slice_(30), slice_(40, missing=True)]
+    found = places(gapped(("gap", 10.2, 29.9)), files)
+    assert [(what, from_at, to_at) for what, from_at, to_at, _ in found] == [
+        ("gap", pytest.approx(10.2), pytest.approx(29.9)),
+        ("slice missing", 40, 50),
+    ]
+
+
 def test_with_several_mp4_files_the_place_is_in_the_stream() -> None:
     assert film_of([slice_(0), mp4(0), mp4(1)]).element == "film-hls"
     assert film_of([slice_(0), mp4(0)]).element == "film-1"

@@ -69,6 +69,30 @@ def test_a_start_can_be_sent_as_its_example_shows_it() -> None:
     assert set(BODIES["StartBody"]) == {"url", "record_for_seconds", "labels"}
 
 
+def test_no_body_shows_an_instant_that_is_past() -> None:
+    """An instant of a fixed year is past one day, or beyond the hours of the recording that it is sent for."""
+    assert [name for body in BODIES.values() for name in body if name.endswith("_at")] == []
+    shown = [(name, SCHEMAS[kind]["properties"][name]["examples"]) for kind, name in fields() if kind in BODIES
+             and SCHEMAS[kind]["properties"][name].get("format") == "date-time"]  # fmt: skip
+    assert len(shown) == 3
+    assert {name: samples[0][:16] for name, samples in shown} == {
+        "start_at": "2031-01-31T09:30", "stop_at": "2031-01-31T10:30",
+    }  # fmt: skip
+
+
+def test_the_instants_of_an_example_are_in_their_order() -> None:
+    shown = example({"$ref": "#/components/schemas/RecordingView"}, SCHEMAS)
+    instants, schedule, attempt, report = (
+        shown["instants"], shown["schedule"], shown["attempts"][0], shown["latest_report"]
+    )  # fmt: skip
+    assert instants["recording_at"] < instants["stop_wished_at"] <= instants["ended_at"] < report["judged_at"]
+    assert schedule["planned_start_at"] < schedule["planned_stop_at"] < schedule["hour_limit_at"]
+    assert attempt["recording_at"] < attempt["stop_sent_at"] <= attempt["ended_at"] < attempt["uploaded_at"]
+    assert shown["coverage"]["window"]["from_at"] < shown["coverage"]["window"]["to_at"]
+    usage = example({"$ref": "#/components/schemas/UsageView"}, SCHEMAS)
+    assert usage["from_at"] < usage["to_at"]
+
+
 def test_no_operation_has_the_name_of_another() -> None:
     names = [route.name for route in ROUTES]
     assert len(set(names)) == len(names)

@@ -95,7 +95,9 @@ async def test_only_the_stores_own_word_makes_an_object_missing(opens: Opens, sc
     gone = opens(await scripted(always(404, error("NoSuchBucket"))), KEYS)
     assert await missing.fetch("k", 1) is None
     assert type(await failure_of(proxy.fetch("k", 1))) is Unavailable
-    assert type(await failure_of(gone.fetch("k", 1))) is Refused
+    refused = await failure_of(gone.fetch("k", 1))
+    assert type(refused) is Refused
+    assert "there is no bucket 'wire-bucket' (status 404 NoSuchBucket)" in refused.detail
 
 
 async def test_a_part_behind_the_last_byte_is_empty_and_says_how_long_the_object_is(
