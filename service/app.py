@@ -33,6 +33,7 @@ from service.operations import Operations, Work
 from service.operations.access import ensure_bootstrap_token
 from service.operations.budget import SharedBudget
 from service.operations.ids import Entropy
+from service.operations.lacking import find_lacking
 from service.operations.outgoing import Sending
 from service.operations.restoring import Restoring
 from service.operations.secrets import count_unreadable, sealing_keys
@@ -79,7 +80,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             await ensure_bootstrap_token(database, settings, clock())
             await refuse_lost_key(database, settings.database.own_key_file)
             seals = Seals(*sealing_keys(settings))
-            await tell_unreadable(database, seals)
+            await tell_lacking(settings, database, seals)
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
@@ -198,8 +199,11 @@ def database_url(settings: Settings) -> str:
     return f"{before}:{quote(password.get(), safe='')}@{host}"
 
 
-async def tell_unreadable(database: Database, seals: Seals) -> None:
-    """Another key is no reason to stay away: what runs is stopped without one."""
+async def tell_lacking(settings: Settings, database: Database, seals: Seals) -> None:
+    """Log what recordings need and do not find. It is no reason to stay away: the others are stopped without it."""
+    lacking = await database.run(lambda connection: find_lacking(connection, settings))
+    for setting, count in lacking:
+        _log.error("setting_lacking", setting=setting, recordings=count)
     unreadable = await database.run(lambda connection: count_unreadable(connection, seals))
     if unreadable:
         _log.error("pages_not_readable", recordings=unreadable)

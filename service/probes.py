@@ -26,7 +26,8 @@ from service.errors import OutsideError, ServiceError, Unavailable
 from service.listeners import ListenerRefused, try_listener
 from service.messages import DeliveryError
 from service.operations.ids import new_uid
-from service.operations.secrets import count_unreadable, sealing_keys
+from service.operations.lacking import problems
+from service.operations.secrets import sealing_keys
 from service.page_url import parse_endpoint_url
 from service.recording import Location
 from service.report import Level
@@ -173,20 +174,17 @@ async def _database(settings: Settings, url: str) -> None:
             await prepare(database, settings.deployment, time.time())
             await refuse_lost_key(database, settings.database.own_key_file)
             await database.run(check_writable)
-            await _refuse_other_keys(database, settings)
+            await _refuse_lacking(database, settings)
 
 
-async def _refuse_other_keys(database: Database, settings: Settings) -> None:
+async def _refuse_lacking(database: Database, settings: Settings) -> None:
     own = settings.database.own_key_file
     if own is not None and not own.exists():
         return  # it is made at the first start
     seals = Seals(*sealing_keys(settings))
-    unreadable = await database.run(lambda connection: count_unreadable(connection, seals))
-    if unreadable:
-        raise StartRefused(
-            f"no sealing key opens the URL of the page of {unreadable} recording(s) that have not ended, so they cannot"
-            " start: put the key that sealed them back"
-        )
+    found = await database.run(lambda connection: problems(connection, settings, seals))
+    if found:
+        raise StartRefused("; ".join(found))
 
 
 async def _acquire(client: AgoraClient, deployment: str) -> None:

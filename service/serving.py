@@ -20,7 +20,7 @@ from handlers.drips import DripRunner
 from handlers.keys import Limits
 from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import worker as worker_meter
-from service.app import House, open_house, tell_unreadable
+from service.app import House, open_house, tell_lacking
 from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
@@ -116,6 +116,7 @@ async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
     hurrying.cancel()
     if not ending.done():
         ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)  # else it complains that nobody took its cancellation
         ending = drained(0)
     await ending
 
@@ -170,7 +171,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
-    await tell_unreadable(house.database, house.seals)
+    await tell_lacking(house.settings, house.database, house.seals)
     return now
 
 

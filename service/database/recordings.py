@@ -6,7 +6,7 @@ The document is the recording; the columns are copies to search by, written with
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -334,6 +334,16 @@ def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
     """What `insert_recording` or `save_recording` stored as `sealed`."""
     query = sa.select(recordings.c.sealed).where(recordings.c.id == recording_id)
     return connection.execute(query).scalar_one_or_none()
+
+
+def count_open_by(
+    connection: sa.Connection, column: Literal["app", "storage"], states: Iterable[State]
+) -> dict[str, int]:
+    """How many recordings in these states name each app, or each storage profile."""
+    query = sa.select(recordings.c[column], sa.func.count()).where(
+        recordings.c.state.in_([state.value for state in states])
+    )
+    return {row[0]: row[1] for row in connection.execute(query.group_by(recordings.c[column])).all()}
 
 
 def load_all_sealed(connection: sa.Connection, states: Iterable[State]) -> list[bytes]:

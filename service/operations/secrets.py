@@ -44,9 +44,9 @@ def open_page(seals: Seals, sealed: bytes) -> PageSecrets:
 
 
 def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
-    """How many recordings that are still to start, or may start again, have a page whose URL no live key opens."""
+    """How many recordings that are still to start have a page whose URL no live key opens."""
     unreadable = 0
-    for sealed in load_all_sealed(connection, (State.REQUESTED, State.STARTING, State.RECORDING)):
+    for sealed in load_all_sealed(connection, (State.REQUESTED, State.STARTING)):
         try:
             seals.open(sealed, PURPOSE)
         except SealError:

@@ -21,6 +21,7 @@ Use = Callable[[Any], Any]
 WRONG: dict[str, tuple[Use, str, type[Exception]]] = {
     "states of a list": (lambda api: api.recordings(states="verified"), "states", TypeError),
     "states of a wait": (lambda api: api.wait("rec_1", "verified"), "states", TypeError),
+    "an unknown state of a wait": (lambda api: api.wait("rec_1", ["recordng"]), "states", ValueError),
     "states as bytes": (lambda api: api.recordings(states=b"verified"), "states", TypeError),
     "states as number": (lambda api: api.recordings(states=5), "states", TypeError),
     "states with a number": (lambda api: api.recordings(states=["verified", 5]), "states", TypeError),

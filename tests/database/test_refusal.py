@@ -231,6 +231,26 @@ async def test_recordings_without_their_sealing_key_are_refused_and_no_new_key_i
         pass
 
 
+async def test_an_app_or_a_storage_that_recordings_need_is_told_where_the_settings_lack_it(database_url: str) -> None:
+    database = {"url": database_url, "sealing_keys": [make_key()]}
+    settings = Settings.model_validate({"deployment": "test", "database": database})
+    async with open_house(settings) as house:
+        await add(house.database, ended(1))
+        await add(house.database, replace(ended(2), state=State.RECORDING))
+        await add(house.database, replace(ended(3), state=State.UPLOADING))
+    with capture_logs() as lines:
+        async with open_house(settings):
+            pass
+    app, storage = ended(1).app, ended(1).storage
+    told = [(line["setting"], line["recordings"]) for line in lines if line["event"] == "setting_lacking"]
+    assert told == [(f"apps.{app}", 3), (f"storage.{storage}", 3)]
+    (problem,) = [one.problem async for one in probe(settings, database_url) if one.what == "database"]
+    assert problem == (
+        f"apps.{app} is not in the settings, and 3 recording(s) that have not ended need it: put it back; "
+        f"storage.{storage} is not in the settings, and 3 recording(s) that have not ended need it: put it back"
+    )
+
+
 async def test_another_sealing_key_is_told_at_the_start_and_by_the_probe(database_url: str) -> None:
     """It keeps nothing from being stopped, so the service starts; what is still to start cannot be."""
 
@@ -238,13 +258,13 @@ async def test_another_sealing_key_is_told_at_the_start_and_by_the_probe(databas
         database = {"url": database_url, "sealing_keys": list(keys)}
         return Settings.model_validate({"deployment": "test", "database": database})
 
-    async def said(*keys: str) -> tuple[list[int], list[str | None]]:
+    async def said(*keys: str) -> tuple[list[int], list[str]]:
         with capture_logs() as lines:
             async with open_house(settings(*keys)):
                 pass
         logged = [line["recordings"] for line in lines if line["event"] == "pages_not_readable"]
-        probed = [one.problem async for one in probe(settings(*keys), database_url) if one.what == "database"]
-        return logged, probed
+        (problem,) = [one.problem async for one in probe(settings(*keys), database_url) if one.what == "database"]
+        return logged, [each for each in (problem or "").split("; ") if "sealing key" in each]
 
     old, new = make_key(), make_key()
     async with open_house(settings(old)) as house:
@@ -252,10 +272,10 @@ async def test_another_sealing_key_is_told_at_the_start_and_by_the_probe(databas
         sealed = seal_page(house.seals, PageSecrets("https://class.example.org/"))
         waiting = replace(ended(2), state=State.REQUESTED)
         await house.database.run(lambda connection: insert_recording(connection, waiting, due_at=None, sealed=sealed))
-    assert await said(old) == await said(new, old) == ([], [None])
+    assert await said(old) == await said(new, old) == ([], [])
     logged, probed = await said(new)
     assert logged == [1]
     assert probed == [
-        "no sealing key opens the URL of the page of 1 recording(s) that have not ended, so they cannot start: put the "
-        "key that sealed them back"
+        "no sealing key opens the URL of the page of 1 recording(s) that have not started, so they cannot start: put "
+        "the key that sealed them back"
     ]

@@ -39,6 +39,20 @@ def test_a_store_that_refuses_is_one_line_and_a_single_file_is_named(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize(("kind", "size", "fine"), [("playlist", 1, 1), ("playlist", 999, 0), ("slice", 1, 0)])
+def test_a_playlist_that_has_grown_meanwhile_is_downloaded(kind: str, size: int, fine: int, tmp_path: Path) -> None:
+    with serving({}) as store:
+        store.answers["GET /.*"] = (200, {"long": "enough"})
+        answers = files(store.url)
+        (_, page) = answers[f"GET /v1/recordings/{ID}/files"]
+        page["items"] = [{**page["items"][0], "kind": kind, "size_bytes": size}]
+        with serving(answers) as service:
+            done = service.typed("files", ID, "--download", str(tmp_path))
+    assert done.exit_code == 1 - fine
+    assert len([one for one in tmp_path.iterdir() if one.suffix != ".part"]) == fine
+    assert ("received only" in done.stderr) is not bool(fine)
+
+
 @pytest.mark.parametrize("link", ["http://user:CANARY@nowhere.invalid", "http://[::1", "nonsense"])
 def test_an_odd_link_is_no_traceback_and_is_not_repeated(link: str, tmp_path: Path) -> None:
     with serving(files(link)) as service:

@@ -16,6 +16,13 @@ def listed(name: str, value: Collection[str]) -> list[str]:
     return words
 
 
+def among(name: str, words: list[str], known: Collection[str]) -> list[str]:
+    """The words, each of which is known. Raises `ValueError` for another."""
+    if wrong := next((word for word in words if word not in known), None):
+        raise ValueError(f"{name} must be among {', '.join(known)}, not {wrong!r}")
+    return words
+
+
 def labelled(name: str, value: Mapping[str, str]) -> dict[str, str]:
     """Labels by name. Raises `TypeError` for what has no names."""
     if not isinstance(value, Mapping):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
-from pagereel_client.arguments import checked_wishes, labelled, listed, moment, number, text
+from pagereel_client.arguments import among, checked_wishes, labelled, listed, moment, number, text
 from pagereel_client.calls import PAGE, Calls
 from pagereel_client.errors import WaitedTooLong
 from pagereel_client.models import (
@@ -31,7 +31,7 @@ from pagereel_client.models import (
     WholeReport,
 )
 from pagereel_client.transport import Query
-from pagereel_client.words import TERMINAL, Level, State
+from pagereel_client.words import STATES, TERMINAL, Level, State
 
 LONGEST_WAIT_SECONDS: Final = 60
 
@@ -126,7 +126,7 @@ class Client(Calls):
         every_seconds: float = 2,
     ) -> Recording:
         """The recording once it is in one of `states`, or in a state that never changes. Raises `WaitedTooLong`."""
-        wanted = listed("states", states)
+        wanted = among("states", listed("states", states), STATES)
         number("every_seconds", every_seconds)
         if seconds is not None:
             number("seconds", seconds)

@@ -116,7 +116,13 @@ class SyncClient:
     @classmethod
     def from_environment(cls, *, patience: Patience | None = None) -> Self:
         """As the command line: `PAGEREEL_URL`, and `PAGEREEL_TOKEN_FILE` or `PAGEREEL_TOKEN`."""
-        return cls(*Client.read_environment(), patience=patience)
+        return cls(*cls.read_environment(), patience=patience)
+
+    @staticmethod
+    def read_environment() -> tuple[str, str]:
+        """URL and token, as `from_environment` takes them. Raises `ConfigurationError`, which names the variable, for
+        what can be none."""
+        return Client.read_environment()
 
     def __enter__(self) -> Self:
         return self

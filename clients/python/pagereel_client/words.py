@@ -1,6 +1,6 @@
 """The words that answers use. A newer service may know more of them; they are passed on as they come."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 AttemptState = Literal["planned", "acquired", "start_sent", "unknown", "running", "stopping", "ended"]
 """Where one Agora task is. From `start_sent` until `ended` it may be alive and billed."""
@@ -86,5 +86,6 @@ MessageType = Literal[
 """What a message tells."""
 
 
+STATES: Final[tuple[State, ...]] = get_args(State)
 TERMINAL: Final[frozenset[State]] = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
 """States that never change."""

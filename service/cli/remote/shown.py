@@ -267,7 +267,10 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("page", recording["page"]),
         ("end reason", recording["end_reason"] and _end_reason(recording)),
         ("attention", attention and f"{attention['code']}: {attention['detail']}, since {attention['since_at']}"),
-        ("verdict", report and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}"),
+        (
+            "verdict",
+            report and recording["verdict"] and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}",
+        ),
         (
             "coverage",
             coverage and _coverage(coverage),
