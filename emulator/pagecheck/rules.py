@@ -284,8 +284,10 @@ def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
 
 def _cpu(seen: Seen, limits: Limits) -> Judged:
     rule = f"CPU: main thread below {limits.busy:.0%}, at most {limits.cpu:g} cores (our limits)"
-    # A task also lasts while it waits for a core, which tells of this machine and not of the page.
-    if seen.cpu <= limits.cpu and limits.busy < seen.busy <= limits.busy + seen.starved:
+    # A task also lasts while it waits for a core, which tells of this machine and not of the page: what counts is how
+    # much of the time in which it had one it was busy.
+    own = max(0.0, seen.busy - seen.starved) / max(0.01, 1.0 - seen.starved)
+    if seen.cpu <= limits.cpu and seen.busy > limits.busy >= own:
         return _unmeasured("cpu", rule, f"this machine had no core free for {seen.starved:.0%} of the time")
     return _judged(
         "cpu",

@@ -170,6 +170,9 @@ async def test_a_busy_main_thread_is_measured_by_itself(browser: Chromium, pages
         (0.88, 0.0, 0.9, ("error", True)),
         (0.88, 0.05, 0.9, ("error", True)),
         (0.88, 0.7, 0.17, (None, False)),
+        (1.0, 0.6, 0.4, ("error", True)),
+        (0.97, 0.3, 0.6, ("error", True)),
+        (0.9, 1.0, 0.1, (None, False)),
         (0.6, 0.5, 0.3, (None, True)),
         (0.88, 0.7, 2.5, ("error", True)),
     ],
@@ -181,7 +184,7 @@ def test_waiting_for_a_core_is_not_the_pages_work(
     seen = Seen(10, first=Loaded(status=200), busy=busy, starved=starved, cpu=cpu)
     found = next(one for one in judge(seen, Limits()) if one.code == "cpu")
     assert (found.severity, found.measured) == expected
-    assert found.measured or found.value == "this machine had no core free for 70% of the time"
+    assert found.measured or found.value == f"this machine had no core free for {starved:.0%} of the time"
 
 
 @ONE_LOOP
