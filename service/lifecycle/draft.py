@@ -224,8 +224,10 @@ class Draft:
         attempt = self.attempt
         assert attempt is not None
         waits, ended_at = self.recording.policy.recheck_seconds, attempt.ended_at or self.now
-        due = [ended_at + wait for wait in waits[attempt.rechecks :]] if attempt.ended_proof == "404" else []
-        self.set_attempt(next_query_at=max(due[0], self.now) if due else None)
+        due = [ended_at + wait for wait in waits if ended_at + wait > self.now]
+        if waits and not due and not attempt.rechecks:  # nobody worked meanwhile
+            due = [self.now + waits[0]]
+        self.set_attempt(next_query_at=due[0] if due and attempt.ended_proof == "404" else None)
 
     def _leftover_over(self) -> None:
         """Whatever waited for it goes on."""

@@ -68,6 +68,8 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
         _RULES[notice.event_type](draft, found, notice)
     if notice.event_type in SIGNS_OF_LIFE and notice.sent_at is not None:
         _lives(draft, notice)
+        if found is not None:
+            _ask_after(draft, found, notice)
 
 
 def kept_details(notice: Notice) -> dict[str, str | int | float]:
@@ -125,6 +127,15 @@ def _lives(draft: Draft, notice: Notice) -> None:
     uploads = notice.event_type == UPLOADING_PROGRESS
     if attempt is not None and not (uploads and attempt.stop_accepted_at is not None):
         outlived(draft, _sent_at(draft, notice))
+
+
+def _ask_after(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    """A task that Agora did not find, and that was therefore held to be over, says something: Agora is asked now. It
+    need not live, because uploads go on after an end."""
+    ended_at = attempt.ended_at
+    unfound = attempt.state is AttemptState.ENDED and attempt.ended_proof == "404" and attempt.sid is not None
+    if unfound and ended_at is not None and _sent_at(draft, notice) > ended_at:
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
 
 
 def _recorder_start_at(notice: Notice) -> float | None:

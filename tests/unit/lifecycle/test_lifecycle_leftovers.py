@@ -1,14 +1,26 @@
 """A recorder that was believed over and is not: it is found, and stopped, and nothing new is started beside it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
-from service.lifecycle import next_step
-from service.lifecycle.observations import Start, Stop, StopRequested, Wait
-from service.recording import EndReason, Policy, State
+from service.lifecycle import apply, next_step
+from service.lifecycle.observations import (
+    Call,
+    NoticeReceived,
+    Query,
+    Start,
+    Stop,
+    StopRequested,
+    TaskMissing,
+    TaskSeen,
+    Wait,
+)
+from service.recording import AttemptState, EndReason, Notice, Policy, Recording, State
+from tests.database.samples import attempt, recording
 
 HOUR = 3600
 RESTART = Policy(restart=True, start_within_seconds=900)
@@ -106,6 +118,39 @@ def test_an_end_by_404_alone_is_asked_after_three_times_and_then_no_more() -> No
     asked = [at - NOW - over for at, call in driver.agora.calls if call == "query" and at - NOW > over + 1]
     ended_at = (driver.recording.attempts[0].ended_at or 0) - NOW - over
     assert asked == pytest.approx([ended_at + wait for wait in Policy().recheck_seconds], abs=1)
+
+
+@pytest.mark.parametrize("state", [State.UPLOADING, State.VERIFIED])
+def test_what_a_task_says_after_its_end_by_404_alone_has_agora_asked_at_once(state: State) -> None:
+    """Its uploads go on after a true end, so it is asked and not believed; the later questions stay as they were."""
+    ended_at = 1000.0
+    tried = attempt(1, "test-1", 7, state=AttemptState.ENDED, sid="sid-1", started_at=900.0, ended_at=ended_at)
+    tried = replace(tried, resource_id="r", ended_proof="404", next_query_at=ended_at + 180)
+    over = replace(recording(), state=state, attempts=(tried,), policy=Policy(), next_look_at=5000.0)
+
+    def told(sent_at: float, now: float, event_type: int = 33) -> Recording:
+        notice = Notice("n", event_type, sent_at, sent_at, "test-1", "7", "sid-1", None, 6)
+        return apply(over, NoticeReceived(notice), now).recording
+
+    assert next_step(told(990.0, 1010.0), 1010.0) == Wait(ended_at + 180), "it was sent before"
+    assert next_step(told(1005.0, 1010.0, 2), 1010.0) == Wait(ended_at + 180), "it says nothing of the task"
+    asked = told(1005.0, 1010.0)
+    assert next_step(asked, 1010.0) == Query(1)
+    still = apply(asked, TaskMissing(Call.QUERY, leftover=1), 1011.0).recording
+    assert next_step(still, 1011.0) == Wait(ended_at + 180)
+    alive = apply(asked, TaskSeen(5, leftover=1), 1011.0).recording
+    assert isinstance(next_step(alive, 1011.0), Stop)
+
+
+def test_an_end_by_404_that_is_believed_after_a_long_absence_is_asked_after_once() -> None:
+    late = 1000.0 + 2 * HOUR
+    tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, recording_at=905.0)
+    seen = replace(recording(), state=State.RECORDING, attempts=(replace(tried, missing_since_at=1000.0),))
+    over = apply(replace(seen, policy=Policy()), TaskMissing(Call.QUERY), late).recording
+    assert over.attempts[0].ended_proof == "404"
+    assert over.attempts[0].next_query_at == late + Policy().recheck_seconds[0]
+    again = apply(over, TaskMissing(Call.QUERY, leftover=1), late + 200).recording
+    assert again.attempts[0].next_query_at is None
 
 
 def test_an_end_that_a_notice_told_is_not_asked_after() -> None:
