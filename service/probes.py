@@ -26,7 +26,7 @@ from service.errors import OutsideError, ServiceError, Unavailable
 from service.listeners import ListenerRefused, try_listener
 from service.messages import DeliveryError
 from service.operations.ids import new_uid
-from service.operations.lacking import problems
+from service.operations.lacking import describe_lacking
 from service.operations.secrets import sealing_keys
 from service.page_url import parse_endpoint_url
 from service.recording import Location
@@ -182,7 +182,7 @@ async def _refuse_lacking(database: Database, settings: Settings) -> None:
     if own is not None and not own.exists():
         return  # it is made at the first start
     seals = Seals(*sealing_keys(settings))
-    found = await database.run(lambda connection: problems(connection, settings, seals))
+    found = await database.run(lambda connection: describe_lacking(connection, settings, seals))
     if found:
         raise StartRefused("; ".join(found))
 

@@ -365,9 +365,8 @@ class Recording:
     @property
     def verdict(self) -> Verdict | None:
         """What the newest report says of its files; None where nothing was recorded, since no file will come."""
-        if self.latest_report is None or self.state in (State.FAILED, State.CANCELLED):
-            return None
-        return self.latest_report.verdict
+        report = self.latest_report
+        return None if report is None or self.state in (State.FAILED, State.CANCELLED) else report.verdict
 
     @property
     def attempt(self) -> Attempt | None:

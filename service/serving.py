@@ -98,7 +98,7 @@ async def serve(settings: Settings, roles: Roles) -> None:
         ]
         await stop.wait()
         seconds = settings.worker.drain_seconds if working else 0
-        _log.info("stopping", most_seconds=seconds, sooner="by a second signal")
+        _log.info("stopping", drain_seconds=seconds)
         if working:
             await _drain(house, seconds, hurry)
         for task in (*working, *following):

@@ -30,8 +30,8 @@ def find_lacking(connection: sa.Connection, settings: Settings) -> list[Lacking]
     return found
 
 
-def problems(connection: sa.Connection, settings: Settings, seals: Seals) -> list[str]:
-    """All that recordings lack, each in words."""
+def describe_lacking(connection: sa.Connection, settings: Settings, seals: Seals) -> list[str]:
+    """All that recordings lack, sealing keys included, each in words."""
     found = [
         f"{setting} is not in the settings, and {count} recording(s) that have not ended need it: put it back"
         for setting, count in find_lacking(connection, settings)
