@@ -60,6 +60,25 @@ def near_keys(chosen: Sequence[int], pieces: Sequence[Piece], facts: Mapping[int
     return list(found)
 
 
+def inheriting(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[list[int]]:
+    """The rows of slices whose pictures need changed parameter sets: they bring none of their own, and the last
+    slice of their run that does brings others than the slices before it."""
+    rows: list[list[int]] = []
+    run, sets, changed = -1, "", False
+    for index in sorted(facts):
+        one = facts[index]
+        if pieces[index].run != run:
+            run, sets, changed = pieces[index].run, "", False
+        if one.sets:
+            if sets not in ("", one.sets):
+                changed = True
+                rows.append([])
+            sets = one.sets
+        elif changed and one.has_video:
+            rows[-1].append(index)
+    return [row for row in rows if row]
+
+
 def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:
     """The two slices before and the two after, of the same run."""
     near = (index - 1, index + 1, index - 2, index + 2)

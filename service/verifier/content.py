@@ -3,14 +3,14 @@
 The budget of an hour of media is fixed: where pictures need more bytes, fewer slices are sampled.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from service.media.content import blank_seconds, blank_stretches
 from service.media.pictures import Look, Sample, read_sample
-from service.media.sampling import choose_samples, near_keys, neighbours, to_bisect
+from service.media.sampling import choose_samples, inheriting, near_keys, neighbours, to_bisect
 from service.report import Level
 from service.verifier.collected import Collected
-from service.verifier.decoder import Decoder, DecoderFailed
+from service.verifier.decoder import Decoder, DecoderFailed, Decoders, can_decode
 from service.verifier.decoding import Row
 from service.verifier.gallery import Gallery, Shown
 from service.verifier.ranges import each
@@ -41,9 +41,33 @@ async def read_content(collected: Collected, seed: int, decoder: Decoder) -> Sho
     return Shown(len(collected.samples), await sampler.gallery.hang(decoder))
 
 
+async def read_inherited(collected: Collected, decoders: Decoders) -> None:
+    """Decode the slices that follow a change of parameter sets and bring none of their own, up to the first of each row
+    that decodes: a recorder may change its parameter sets, but those of a foreign slice spoil all that comes after it.
+    Raises `OutsideError`."""
+    rows = inheriting(collected.listed.pieces, collected.slices)
+    if not rows:
+        return
+    if not can_decode():
+        text = "The parameter sets change, and without PyAV the slices that follow cannot be decoded with the new ones."
+        collected.miss(Level.STRUCTURE, "decoder_absent", text)
+        return
+    async with decoders.one() as decoder:
+        try:
+            sampler = _Sampler(collected, decoder, 1.0, Level.STRUCTURE)
+            for row in rows:
+                await sampler.decode_until_fine(row)
+        finally:
+            collected.usage.cpu_seconds += decoder.cpu_seconds
+    # A deeper level takes its own samples of what is fine.
+    for index in [index for index, one in collected.samples.items() if not one.doubtful]:
+        del collected.samples[index]
+
+
 class _Sampler:
-    def __init__(self, collected: Collected, decoder: Decoder, hours: float) -> None:
+    def __init__(self, collected: Collected, decoder: Decoder, hours: float, level: Level = Level.CONTENT) -> None:
         self.gallery = Gallery()
+        self._level = level
         self._collected = collected
         self._samples = collected.samples
         self._pieces = collected.listed.pieces
@@ -97,19 +121,29 @@ class _Sampler:
     async def decode_doubtful(self) -> None:
         """Decode whole the slices whose beginning is damaged or shows nothing, until the time lost decides."""
         for index in sorted(self._samples):
-            facts = self._collected.slices.get(index)
-            if not self._samples[index].doubtful:
-                continue
-            if await self._collected.is_decided():
+            if self._samples[index].doubtful:
+                if await self._collected.is_decided():
+                    return
+                await self._decode_whole(index)
+
+    async def decode_until_fine(self, row: Sequence[int]) -> None:
+        """Decode the slices of a row, up to the first that is not damaged, or until the time lost decides."""
+        for index in row:
+            await self.take([index], promised=True)
+            if index not in self._samples or not self._samples[index].doubtful or await self._collected.is_decided():
                 return
-            if facts is None or not facts.whole:
-                await read_slice(self._collected, index, Level.CONTENT)
-            row = Row(self._collected, self._decoder, self.gallery, Level.CONTENT, self._read_whole)
-            await row.decode([index])
+            await self._decode_whole(index)
+
+    async def _decode_whole(self, index: int) -> None:
+        facts = self._collected.slices.get(index)
+        if facts is None or not facts.whole:
+            await read_slice(self._collected, index, self._level)
+        row = Row(self._collected, self._decoder, self.gallery, self._level, self._read_whole)
+        await row.decode([index])
 
     async def _read_whole(self, index: int) -> bytes | None:
         piece = self._pieces[index]
-        return await self._collected.read(piece.key, 0, min(piece.size_bytes, MOST_SLICE_BYTES), Level.CONTENT)
+        return await self._collected.read(piece.key, 0, min(piece.size_bytes, MOST_SLICE_BYTES), self._level)
 
     async def _take(self, index: int, *, promised: bool = False) -> None:
         piece = self._pieces[index]
@@ -120,7 +154,7 @@ class _Sampler:
                 break
             self._requests -= 1
             self._bytes -= length
-            more = await self._collected.read(piece.key, len(content), length, Level.CONTENT)
+            more = await self._collected.read(piece.key, len(content), length, self._level)
             if more is None:
                 return
             content += more
@@ -142,5 +176,5 @@ class _Sampler:
             self.gallery.show(index, self._samples[index], small, content, sets)
             return True
         text = f"The decoder gave up on {key}: {reason}."
-        self._collected.miss(Level.CONTENT, "decoder_gave_up", text, key)
+        self._collected.miss(self._level, "decoder_gave_up", text, key)
         return False

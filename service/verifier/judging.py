@@ -14,7 +14,7 @@ from service.media.listing import Listed, judge_listing
 from service.media.verdict import judge, judge_blind
 from service.report import Level, Report
 from service.verifier.collected import Collected
-from service.verifier.content import read_content
+from service.verifier.content import read_content, read_inherited
 from service.verifier.decoder import Decoders, can_decode
 from service.verifier.everything import read_bytes, read_everything
 from service.verifier.gallery import Shown
@@ -96,6 +96,7 @@ class _Verification:
 
     async def _go_deeper(self, collected: Collected) -> Shown:
         await read_structure(collected)
+        await read_inherited(collected, self.decoders)
         await read_tables(collected)
         await read_doubtful(collected, self.decoders)
         await compare_stretches(collected, self.decoders)

@@ -2,7 +2,7 @@
 
 import pytest
 from corpus_bench import Bench
-from corpus_strangers import FPS, KEYS, SECONDS, Stranger, plays_whole, recorded, with_last
+from corpus_strangers import FPS, KEYS, SECONDS, Stranger, laid, plays_whole, recorded, slices_of, with_last
 
 from service.report import Level, Severity, Verdict
 
@@ -152,6 +152,40 @@ async def test_what_ffmpeg_plays_whole_is_verified_whoever_wrote_it(bench: Bench
         assert (errors, report.verdict, report.level) == ([], Verdict.VERIFIED, level)
         assert report.coverage is not None
         assert report.coverage.unexplained_seconds < 0.5
+
+
+# Parameter sets that are sent once, in front of the first picture.
+ONCE = ("-flags", "+global_header", "-bsf:v", "remove_extra=freq=k")
+SENT_ONCE = Stranger(ENDLESS, picture=ONCE, slicer=BY_TIME)
+OTHERS_SENT_ONCE = Stranger(ENDLESS + ":cabac=0:ref=2:weightp=0", picture=ONCE, slicer=BY_TIME)
+
+
+async def test_a_recorder_that_begins_anew_with_other_parameter_sets_sent_once_is_verified(bench: Bench) -> None:
+    made = laid([*slices_of(SENT_ONCE), *slices_of(OTHERS_SENT_ONCE)])
+    for level in (Level.STRUCTURE, Level.CONTENT, Level.FULL):
+        report = await bench.judge(made, level)
+        errors = [(one.code, one.text) for one in report.findings if one.severity is Severity.ERROR]
+        assert (errors, report.verdict, report.level) == ([], Verdict.VERIFIED, level)
+
+
+async def test_the_parameter_sets_of_a_foreign_slice_spoil_the_slices_after_it_that_bring_none(bench: Bench) -> None:
+    # Each slice counts anew, so that nothing but its parameter sets betrays the foreign one.
+    rows = slices_of(Stranger(ENDLESS, picture=ONCE, cut="segment", slicer=ANYWHERE))
+    others = slices_of(Stranger(KEYS + ":cabac=0:ref=2:weightp=0", cut="segment"))
+    made = laid([rows[0], others[1], *rows[2:]])
+    for level in (Level.STRUCTURE, Level.CONTENT, Level.FULL):
+        report = await bench.judge(made, level)
+        assert (report.verdict, report.level) == (Verdict.DEFECTIVE, level)
+
+
+async def test_slices_after_other_parameter_sets_are_not_verified_where_nothing_decodes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.verifier.content.can_decode", lambda: False)
+    made = laid([*slices_of(SENT_ONCE), *slices_of(OTHERS_SENT_ONCE)])
+    report = await bench.judge(made, Level.STRUCTURE)
+    assert report.level is Level.LISTING
+    assert "decoder_absent" in [one.code for one in report.findings]
 
 
 # Case 24: seconds of picture and of sound in the last slice; the shorter one is what a viewer lacks.

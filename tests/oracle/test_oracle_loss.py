@@ -1,6 +1,7 @@
 """The oracle itself: what FFmpeg sees of damages whose size is known, and that its bounds tell noise from loss."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tests.oracle.bases import RECIPES, base, encode
 from tests.oracle.draft import Draft
 from tests.oracle.loss import (
+    CODED_FRAME,
     PICTURE_BOUND,
     SOUND_BOUND,
     Line,
@@ -119,6 +121,20 @@ def test_another_instant_always_exceeds_the_bound(number: int) -> None:
     heard = slice(60, 3100)
     for shift in (1, 2, 5, 50, 400, 800):
         assert np.min(sound_difference(line, line, shift=shift)[heard]) > SOUND_BOUND, shift
+
+
+@pytest.mark.parametrize(("moved", "lost_seconds"), [(0, 0), (CODED_FRAME, 0), (-CODED_FRAME, 0), (2048, 64)])
+def test_sound_that_is_one_coded_frame_early_or_late_as_a_whole_loses_nothing(moved: int, lost_seconds: float) -> None:
+    line = watched(PLAIN).line
+    assert lost_sound(line, replace(line, sound=np.roll(line.sound, moved))) == pytest.approx(lost_seconds, abs=1)
+
+
+def test_sound_that_is_one_coded_frame_late_for_a_while_is_lost_for_that_while() -> None:
+    line = watched(PLAIN).line
+    sound = line.sound.copy()
+    while_late = slice(10 * line.rate, 20 * line.rate)
+    sound[while_late] = np.roll(line.sound, CODED_FRAME)[while_late]
+    assert lost_sound(line, replace(line, sound=sound)) == pytest.approx(10, abs=0.5)
 
 
 def test_a_draft_leaves_the_untouched_recording_as_it_is() -> None:

@@ -30,6 +30,8 @@ REGRESSIONS = {
     2417: "foreign slices around a restart were compared with those of their own line alone",
     2455: "a counter that was not read was held to be another than that of a recorder that begins anew",
     2733: "sounds that decode by chance, between others at wrong places that do not, were held to be there",
+    3122: "the parameter sets of a foreign slice spoiled the slices after it, which bring none",
+    3152: "the same of several foreign slices in a row",
     7290: "a length that no player goes by condemned the file",
     7670: "lines that no player takes for a name condemned the playlist",
     8710: "noise set a decoder to 42 channels, in which nothing after it is heard",
