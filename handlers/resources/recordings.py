@@ -8,7 +8,7 @@ from handlers.instants import InstantOut
 from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
 from service.lifecycle.instants import (
     elapsed_seconds,
-    hour_limit_at,
+    latest_end_at,
     planned_seconds,
     planned_start_at,
     planned_stop_at,
@@ -110,7 +110,11 @@ class ScheduleView(View):
         float, Field(description="`record_for_seconds`, or from the planned start to the planned stop if that is less")
     ]
     hour_limit_at: Annotated[
-        InstantOut, Field(description="When `max_recording_hour` is used up; it counts from the first start")
+        InstantOut,
+        Field(
+            description="When it ends at the latest: `max_recording_hour`, counted from the first start, is used up, "
+            "or the fewer hours that Agora was asked for because of `stop_at`. No later `stop_at` is accepted"
+        ),
     ]
     elapsed_seconds: Annotated[
         float | None, Field(description="How long it has recorded, pauses included; null: nothing was recorded")
@@ -321,7 +325,7 @@ def _schedule(recording: Recording, now: float) -> dict[str, object]:
         "planned_start_at": planned_start_at(recording),
         "planned_stop_at": planned_stop_at(recording),
         "planned_seconds": round(planned_seconds(recording), 3),
-        "hour_limit_at": hour_limit_at(recording),
+        "hour_limit_at": latest_end_at(recording),
         "elapsed_seconds": elapsed and round(elapsed, 3),
         "next_verification_at": recording.next_look_at if awaited else None,
         "give_up_at": recording.give_up_at if awaited else None,

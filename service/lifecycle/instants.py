@@ -89,6 +89,15 @@ def hour_limit_at(recording: Recording) -> float:
     return hours_end_at(recording, planned_start_at(recording))
 
 
+def latest_end_at(recording: Recording) -> float:
+    """When it ends at the latest: its hour limit is used up, or that of the task that runs, which was asked for fewer
+    hours where a `stop_at` was known."""
+    attempt, limit = recording.attempt, hour_limit_at(recording)
+    if attempt is None or not attempt.may_be_alive:
+        return limit
+    return min(limit, task_limit_at(recording, attempt))
+
+
 def planned_stop_at(recording: Recording) -> float:
     """When it is to end, as far as is known now: by a caller's stop, its `stop_at` or its hour limit. Until it records,
     `record_for_seconds` counts from the planned start."""

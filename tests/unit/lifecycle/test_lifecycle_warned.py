@@ -9,7 +9,14 @@ from service.errors import Code, ServiceError
 from service.explain import explain
 from service.lifecycle import apply
 from service.lifecycle.draft import Draft
-from service.lifecycle.instants import elapsed_seconds, hour_limit_at, planned_start_at, planned_stop_at
+from service.lifecycle.instants import (
+    elapsed_seconds,
+    hour_limit_at,
+    latest_end_at,
+    planned_start_at,
+    planned_stop_at,
+    task_limit_at,
+)
 from service.lifecycle.observations import (
     CallFailed,
     Failure,
@@ -119,6 +126,15 @@ def test_when_it_starts_and_ends_and_how_long_it_runs() -> None:
     assert (planned_stop_at(runs), elapsed_seconds(runs, NOW)) == (1005 + 3 * 3600, 990)
     assert planned_stop_at(replace(runs, stop_wished_at=1950.0)) == 1950
     assert elapsed_seconds(ENDED, NOW) == 890
+
+
+def test_the_hours_that_agora_was_asked_for_end_a_task_that_runs() -> None:
+    runs = replace(ENDED, state=State.RECORDING, ended_at=None, stop_at=None, end_reason=None)
+    (attempt,) = runs.attempts
+    asked = replace(runs, attempts=(replace(attempt, state=AttemptState.RUNNING, hours=2),))
+    assert latest_end_at(asked) == task_limit_at(asked, asked.attempts[0]) < hour_limit_at(asked)
+    over = replace(runs, attempts=(replace(attempt, state=AttemptState.ENDED, hours=2),))
+    assert latest_end_at(over) == hour_limit_at(over)
 
 
 @pytest.mark.parametrize(
