@@ -1,9 +1,14 @@
 """The beginning of `pagereel-emulator`, and of `python -m emulator`."""
 
+import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import Final, NoReturn
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
 def run() -> None:
@@ -15,18 +20,34 @@ def run() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         command.main(prog_name="pagereel-emulator")
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _end_without_room(error)
     finally:
         _flush_quietly()
 
 
 def _flush_quietly() -> None:
-    """Write out what is still to be printed, or drop it where its reader has gone: Python would complain at its end."""
+    """Write out what is still to be printed, or drop it where its reader has gone or the disk is full: Python would
+    complain at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if error.errno in _NO_ROOM:
+                _end_without_room(error)
+
+
+def _end_without_room(error: OSError) -> NoReturn:
+    """End the process with one line, and with 2: 1 is a verdict."""
+    place = f" to {error.filename}" if error.filename else ""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be printed has no room either
+        os.write(2, f"Error: nothing can be written{place}: {error.strerror}\n".encode())
+    sys.exit(2)
 
 
 def _end(*_: object) -> None:

@@ -16,7 +16,7 @@ import click
 
 from service.cli.examples import EXAMPLES
 from service.cli.options import config_option, service_options
-from service.interrupts import BROKEN_PIPE, INTERRUPTED, ending_at_once
+from service.interrupts import BROKEN_PIPE, INTERRUPTED, ending_at_once, no_room
 
 # Where each command is, in the sections and the order of the help.
 _SECTIONS: Final = {
@@ -87,7 +87,9 @@ class _Commands(click.Group):
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             sys.exit(BROKEN_PIPE)
-        except Exception:
+        except Exception as error:
+            if no_room(error):
+                raise  # said in one line where the process began
             traceback.print_exc()
             sys.exit(OUR_MISTAKE)
 

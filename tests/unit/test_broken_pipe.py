@@ -43,6 +43,15 @@ def into_a_closed_pipe(module: str, *words: str, url: str = "") -> tuple[int, st
     """Exit status and stderr of a command whose output nobody reads."""
     reader, writer = os.pipe()
     os.close(reader)
+    return printing_into(writer, module, *words, url=url)
+
+
+def onto_a_full_disk(module: str, *words: str, url: str = "") -> tuple[int, str]:
+    """Exit status and stderr of a command whose output has no room."""
+    return printing_into(os.open("/dev/full", os.O_WRONLY), module, *words, url=url)
+
+
+def printing_into(writer: int, module: str, *words: str, url: str) -> tuple[int, str]:
     variables = {"PAGEREEL_URL": url, "PAGEREEL_TOKEN": "prl_a_token", "PAGEREEL_TOKEN_FILE": ""}
     try:
         done = subprocess.run(
@@ -68,6 +77,21 @@ def test_the_emulator_ends_without_a_word(name: str) -> None:
     status, said = into_a_closed_pipe("emulator", *EMULATOR[name])
     assert said == ""
     assert status in (1, 141)
+
+
+@pytest.mark.parametrize("name", PAGEREEL)
+def test_pagereel_says_in_a_line_that_the_disk_is_full(name: str) -> None:
+    with serving(ANSWERS) as service:
+        done = onto_a_full_disk("service", *PAGEREEL[name], url=service.url)
+    assert done == (2, "Error: nothing can be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("name", EMULATOR)
+def test_the_emulator_says_in_a_line_that_the_disk_is_full(name: str) -> None:
+    assert onto_a_full_disk("emulator", *EMULATOR[name]) == (
+        2,
+        "Error: nothing can be written: No space left on device\n",
+    )
 
 
 def test_what_is_still_to_be_written_is_dropped_quietly() -> None:
