@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from emulator.pagecheck.seen import show_url
 from emulator.pagecheck.visit import Plan, Tell, visit
 
 _VERDICTS = {"fit": "can be recorded", "risky": "can be recorded, with risks", "unfit": "cannot be recorded"}
+_LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
 # The kinds of results in the order in which they are printed, each with its word and colour.
 _KINDS = {
     "failed": ("FAIL", "red"),
@@ -90,11 +92,20 @@ def check_page_command(
     verdict = verdict_of(results)
     if as_json:
         checks = [asdict(result) for result in results]
-        shown = {"url": show_url(url), "verdict": verdict, "seconds": seconds, "size": list(size), "rules": checks}
+        shown = {
+            "url": show_url(url),
+            "verdict": verdict,
+            "public": is_public(url),
+            "seconds": seconds,
+            "size": list(size),
+            "rules": checks,
+        }
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
         print_all(results)
         click.echo(f"{_VERDICTS[verdict]}: {show_url(url)}")
+        if verdict != "unfit" and not is_public(url):
+            click.echo(f"Only the emulator can record it: Agora's recorder cannot reach {urlsplit(url).hostname}.")
     sys.exit(1 if verdict == "unfit" else 0)
 
 
@@ -122,6 +133,16 @@ def verdict_of(results: list[Judged]) -> str:
     """`unfit` with an error, `risky` with a warning, otherwise `fit`."""
     severities = {result.severity for result in results}
     return "unfit" if "error" in severities else "risky" if "warning" in severities else "fit"
+
+
+def is_public(url: str) -> bool:
+    """Whether the host can be one that Agora's recorder reaches from the internet: no private address, and no name of a
+    local network. Nothing is resolved."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_LOCAL_NAMES)
 
 
 def print_all(results: list[Judged]) -> None:

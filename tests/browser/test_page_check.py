@@ -223,6 +223,22 @@ async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_ve
         assert run(*wrong)[0] == 2
 
 
+PUBLIC = ("https://app.example.com/room", "https://8.8.8.8/", "https://[2606:4700:4700::1111]/")
+LOCAL = ("http://127.0.0.1/", "http://localhost:3000/", "http://10.1.2.3/", "http://[::1]/", "http://box.local/")
+
+
+@pytest.mark.parametrize("url", [*PUBLIC, *LOCAL])
+def test_a_page_that_agora_cannot_reach_is_told_from_others(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def checked(*_: object) -> list[Judged]:
+        return [Judged("ready", "", "")]
+
+    monkeypatch.setattr("emulator.pagecheck.command.check_page", checked)
+    done = CliRunner().invoke(main, ["check-page", url])
+    assert (done.exit_code, "Agora's recorder cannot reach" in done.output) == (0, url in LOCAL)
+    found = json.loads(CliRunner().invoke(main, ["check-page", url, "--json"]).output)
+    assert found["public"] is (url in PUBLIC)
+
+
 def test_the_timeout_of_the_recording_is_both_waited_for_and_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float | None] = []
 
