@@ -1,5 +1,6 @@
 """A consistent copy of a SQLite database that somebody else is writing to."""
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -15,7 +16,7 @@ def backup_sqlite(source: Path, copy: Path) -> int:
     """Copy the database as it is at one instant; its size in bytes. The writer is not held up: it goes on in its log.
 
     The copy gets its name when it is whole and on the disk. Raises `StartRefused` where there is no database, or
-    something is in the copy's place.
+    something is in the copy's place, and `OSError` where the copy cannot be written.
     """
     if not source.is_file():
         raise StartRefused(f"there is no database at {source}")
@@ -36,6 +37,10 @@ def backup_sqlite(source: Path, copy: Path) -> int:
         _sync(partial)
         partial.rename(copy)
         _sync(copy.parent)
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # of the copy: the source is only read
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(copy)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return copy.stat().st_size

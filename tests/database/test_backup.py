@@ -55,6 +55,28 @@ def test_nothing_is_overwritten_and_nothing_half_done_stays(tmp_path: Path) -> N
     assert (tmp_path / "copy.db").read_text() == "precious"
 
 
+def test_a_full_disk_is_that_of_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, copy, config = tmp_path / "pagereel.db", tmp_path / "copy.db", tmp_path / "pagereel.toml"
+    config.write_text(f'deployment = "test"\n[database]\nurl = "sqlite:///{source}"\n')
+    with closing(sqlite3.connect(source)) as opened:
+        opened.execute("CREATE TABLE large (text TEXT)")
+        opened.executemany("INSERT INTO large VALUES (?)", [("x" * 1000,)] * 100)
+        opened.commit()
+    connect = sqlite3.connect
+
+    def small(place: str | Path, **options: bool | float) -> sqlite3.Connection:
+        found = connect(place, **options)  # type: ignore[arg-type]
+        if not options:
+            found.execute("PRAGMA max_page_count = 2")
+        return found
+
+    monkeypatch.setattr("service.database.backup.sqlite3.connect", small)
+    done = CliRunner().invoke(main, ["backup", "--config", str(config), str(copy)])
+    assert f"{copy} cannot be written (No space left on device)" in done.output
+    assert done.exit_code != 0
+    assert not list(tmp_path.glob("copy*"))
+
+
 async def test_the_command_copies_what_is_being_served_and_names_the_key(tmp_path: Path) -> None:
     source, config = tmp_path / "pagereel.db", tmp_path / "pagereel.toml"
     config.write_text(f'deployment = "test"\n[database]\nurl = "sqlite:///{source}"\n')
