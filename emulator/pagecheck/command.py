@@ -81,6 +81,8 @@ def check_page_command(
         raise click.UsageError("URL must begin with http:// or https:// and contain a host")
     if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
         raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
+    if screenshot is not None:
+        screenshot.unlink(missing_ok=True)  # one of an earlier check must not be taken for this one's
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     limits = Limits(ready_seconds=ready_timeout)
     try:
@@ -89,6 +91,8 @@ def check_page_command(
     except (BrowserError, CdpError) as error:
         click.echo(f"{show_url(url)}: {error}", err=True)
         sys.exit(2)
+    if screenshot is not None and not screenshot.exists():
+        click.echo(f"no screenshot was taken: {screenshot} does not exist", err=True)
     verdict = verdict_of(results)
     if as_json:
         checks = [asdict(result) for result in results]

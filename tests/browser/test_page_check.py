@@ -223,6 +223,19 @@ async def test_the_command_says_every_rule_writes_the_picture_and_ends_by_its_ve
         assert run(*wrong)[0] == 2
 
 
+def test_a_screenshot_of_an_earlier_check_is_not_left_as_if_it_were_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def checked(*_: object) -> list[Judged]:
+        return [Judged("opens", "", "", "error")]
+
+    monkeypatch.setattr("emulator.pagecheck.command.check_page", checked)
+    (tmp_path / "page.png").write_bytes(b"an earlier one")
+    done = CliRunner().invoke(main, ["check-page", "http://x.example/", "--screenshot", str(tmp_path / "page.png")])
+    assert "no screenshot was taken" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 PUBLIC = ("https://app.example.com/room", "https://8.8.8.8/", "https://[2606:4700:4700::1111]/")
 LOCAL = ("http://127.0.0.1/", "http://localhost:3000/", "http://10.1.2.3/", "http://[::1]/", "http://box.local/")
 
