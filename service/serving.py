@@ -25,6 +25,7 @@ from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
 from service.isolation import isolate
+from service.lifecycle.from_notices import event_name
 from service.listeners import address, refused
 from service.operations.access import ensure_bootstrap_token
 from service.operations.secrets import sealing_keys
@@ -279,8 +280,8 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
         deadline = asyncio.get_running_loop().time() + seconds
         while (missing := events_missing(seen)) and asyncio.get_running_loop().time() < deadline:
             for event in sorted(await house.operations.receiving.checked_events(app, before) - seen):
-                say(f"  event {event} came")
+                say(f"  event {event_name(event)} came")
                 seen.add(event)
             await asyncio.sleep(POLL_SECONDS)
-    say(f"Still missing: {', '.join(map(str, missing))}" if missing else "Every event type arrived.")
+    say(f"Still missing: {', '.join(map(event_name, missing))}" if missing else "Every event type arrived.")
     return missing

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from handlers.instants import format_instant
 from handlers.resources.recordings import RecordingView
-from service.lifecycle.from_notices import EVENTS
+from service.lifecycle.from_notices import event_name
 from service.operations import HistoryEntry
 from service.repeats import runs
 from service.wording import detail_value, length, nothing_wanted, percent, ran_its_length
@@ -203,9 +203,9 @@ def _name(name: str) -> str:
     return "by token" if name == "by" else words(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).lower()
 
 
-def event_name(number: int | None) -> str:
+def named_event(number: int | None) -> str:
     """Agora's event with its name."""
-    return "–" if number is None else f"{number} {words(EVENTS.get(number, 'unknown'))}"
+    return "–" if number is None else event_name(number)
 
 
 def pretty(document: dict[str, Any]) -> str:
@@ -237,7 +237,7 @@ FILTERS: Final = {
     "tail": tail,
     "prose": prose,
     "events": events,
-    "event_name": event_name,
+    "event_name": named_event,
     "pretty": pretty,
     "tone": lambda code: TONES.get(str(code), "calm"),
 }

@@ -36,6 +36,13 @@ EVENTS = {
     73: "web_recorder_reload",
     100: "rtmp_publish_status",
 }
+
+
+def event_name(number: int) -> str:
+    """An event type of Agora as a person reads it, for example `33 uploading progress`."""
+    return f"{number} {EVENTS.get(number, 'unknown')}".replace("_", " ")
+
+
 # A task that says one of these is alive.
 UPLOADING_PROGRESS = 33
 SIGNS_OF_LIFE = (UPLOADING_PROGRESS, 70)

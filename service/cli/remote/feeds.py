@@ -12,6 +12,7 @@ from service.cli.parameters import Whole
 from service.cli.remote.ids import message_of
 from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import console, print_table, when
+from service.lifecycle.from_notices import event_name
 
 WAIT_SECONDS = 30
 _NOT_FOUND = 404
@@ -74,6 +75,10 @@ def notices_group() -> None:
     """Stored notifications from Agora."""
 
 
+def _event(number: int | None) -> str | None:
+    return None if number is None else event_name(number)
+
+
 @notices_group.command("list")
 @option("--outcome", type=click.Choice(["new", "applied", "foreign", "unmatched", "test", "broken", "parked"]))
 @option("--sid", help="Only notifications of this Agora task.")
@@ -90,7 +95,14 @@ async def notices_list_command(
         show_json(found)
         return
     rows = (
-        (each["id"], when(each["received_at"]), each["event_type"], each["outcome"], each["recording_id"], each["sid"])
+        (
+            each["id"],
+            when(each["received_at"]),
+            _event(each["event_type"]),
+            each["outcome"],
+            each["recording_id"],
+            each["sid"],
+        )
         for each in found
     )
     print_table(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.console.films import film_of, gaps
 from handlers.console.timeline import WIDTH, Drawing, draw
-from handlers.console.words import ago, event_name, events, percent, prose, size, span, tail
+from handlers.console.words import ago, events, named_event, percent, prose, size, span, tail
 from service.operations import HistoryEntry
 from service.recording import Recording, State
 from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Severity
@@ -233,7 +233,7 @@ def test_the_history_is_in_words_and_not_in_codes() -> None:
         ("Agora: web recorder started", "recorder start time 2026-11-28 20:31:52 UTC", 1),
         ("stop at changed", "stop at 2027-01-15 08:00:00 UTC", 1),
     ]
-    assert [event_name(number) for number in (31, 4711, None)] == ["31 uploaded", "4711 unknown", "–"]
+    assert [named_event(number) for number in (31, 4711, None)] == ["31 uploaded", "4711 unknown", "–"]
 
 
 def test_reports_that_say_the_same_are_one_line() -> None:
