@@ -183,6 +183,7 @@ class AdoptBody(TypedDict, total=False):
     attempt: Annotated[int, Field(ge=1, le=100, description="Which attempt it was. Default 1")]
     hours: Annotated[int, Field(ge=1, le=719, description="Its hour limit. Default 3")]
     stop: Annotated[bool, Field(description="Stop it at once. Default false")]
+    unchecked: Annotated[bool, Field(description="Adopt it although Agora does not confirm the task. Default false")]
 
 
 @with_config(_CLOSED)

@@ -126,7 +126,10 @@ async def adopt(request: web.Request) -> web.Response:
     """Takes over one of Agora's tasks that the database has lost; it becomes the caller's recording, under its old id.
 
     Everything that is needed stands in the log line `acquired`. From then on it is watched, stopped and verified like
-    any other; its page and parameters are not known any more. 409: nothing is lost.
+    any other; its page and parameters are not known any more. Agora is asked for the task first: 422 names the value
+    that is wrong, and 503 with the reason `agora_unavailable` says that Agora cannot be asked; `unchecked` adopts the
+    task in both cases. A second request corrects the first, as long as Agora has not shown another task. 409: nothing
+    is lost.
     """
     identity = recording_id(request)
     body = await read_body(request, AdoptBody)
