@@ -83,7 +83,8 @@ async def change(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more.
 
-    409 with the reason `nothing_runs`: it has ended already; `state` says whether it is still being verified.
+    409 with the reason `nothing_runs`: it has ended already; `state` says whether it is still being verified. Where
+    nothing but Agora's 404 says so, it is 202 with the attention `ending_unconfirmed`: Agora is asked again at once.
     """
     recording = await request.app[OPERATIONS].stop(request[CALLER], recording_id(request))
     return recording_answer(request, recording)
