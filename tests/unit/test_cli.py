@@ -225,3 +225,15 @@ def test_a_token_for_a_name_that_the_settings_lack_is_made_with_a_warning(tmp_pa
         "pagereel: warning: --storage 'owm' is not in the settings; available: own",
     ]
     assert "warning" not in CliRunner().invoke(main, [*make, "--app", "main", "--storage", "own"]).stderr
+
+
+def test_apps_that_share_a_project_are_warned_of(tmp_path: Path) -> None:
+    app = ('customer_id = "c"', 'customer_secret = "s"', "setup = true")
+    one = CliRunner().invoke(
+        main, ["--config", _settings(tmp_path, "[apps.two]", 'app_id = "b"', *app), "check-config"]
+    )
+    assert (one.exit_code, "app_id" in one.stderr) == (0, False), one.output
+    config = _settings(tmp_path, "[apps.two]", 'app_id = "a"', *app)
+    both = CliRunner().invoke(main, ["--config", config, "check-config"])
+    assert both.exit_code == 0
+    assert "warning: apps.main and apps.two have the same app_id" in both.stderr
