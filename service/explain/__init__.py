@@ -22,6 +22,10 @@ from service.wording import length, nothing_wanted, percent
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
 
+# Less than this between an end as Pagereel saw it and as Agora tells it may lie in two clocks.
+CLOCKS_SECONDS = 5
+
+
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
     explained = _ran_on(_awaited(_explain(recording, history), recording), recording)
@@ -48,7 +52,7 @@ def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
         for one in recording.attempts
         if one.ended_at is not None and one.counted_until is not None and one.ended_at > one.counted_until
     ]
-    if not later:
+    if sum(later) < CLOCKS_SECONDS:
         return explained
     ran = "Agora did not find its recorder, which ran on for"
     return replace(explained, summary=f"{explained.summary} {ran} {length(sum(later))}. Agora bills that time.")
