@@ -56,6 +56,6 @@ async def endpoints(request: web.Request) -> web.Response:
 
 
 async def enable(request: web.Request) -> web.Response:
-    """Forgets that an endpoint was gone or failing, and sends what waits for it."""
+    """Forgets that an endpoint was gone or failing, and sends what waits for it, from the start of the schedule."""
     state = await request.app[OPERATIONS].outgoing.enable(request[CALLER], endpoint_name(request))
     return view_answer(EndpointView.model_validate(state), status=202)

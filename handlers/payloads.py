@@ -176,13 +176,12 @@ class AdoptBody(TypedDict, total=False):
     uid: Required[Annotated[int, Field(ge=1, le=2**32 - 1)]]
     resource_id: Required[Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]]
     sid: Annotated[
-        str,
-        StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$"),
-        Field(description="Otherwise it is looked for in the bucket and in notifications"),
+        str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$"), Field(description="By default it is searched for")
     ]
     attempt: Annotated[int, Field(ge=1, le=100, description="Which attempt it was. Default 1")]
     hours: Annotated[int, Field(ge=1, le=719, description="Its hour limit. Default 3")]
     stop: Annotated[bool, Field(description="Stop it at once. Default false")]
+    unchecked: Annotated[bool, Field(description="Adopt it although Agora does not confirm the task. Default false")]
 
 
 @with_config(_CLOSED)

@@ -83,7 +83,8 @@ async def change(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more.
 
-    409 with the reason `nothing_runs`: it has ended already; `state` says whether it is still being verified.
+    409 with the reason `nothing_runs`: it has ended already; `state` says whether it is still being verified. Where
+    nothing but Agora's 404 says so, it is 202 with the attention `ending_unconfirmed`: Agora is asked again at once.
     """
     recording = await request.app[OPERATIONS].stop(request[CALLER], recording_id(request))
     return recording_answer(request, recording)
@@ -126,7 +127,10 @@ async def adopt(request: web.Request) -> web.Response:
     """Takes over one of Agora's tasks that the database has lost; it becomes the caller's recording, under its old id.
 
     Everything that is needed stands in the log line `acquired`. From then on it is watched, stopped and verified like
-    any other; its page and parameters are not known any more. 409: nothing is lost.
+    any other; its page and parameters are not known any more. Agora is asked for the task first: 422 names the value
+    that is wrong, and 503 with the reason `agora_unavailable` says that Agora cannot be asked; `unchecked` adopts the
+    task in both cases. A second request corrects the first, as long as Agora has not shown another task. 409: nothing
+    is lost.
     """
     identity = recording_id(request)
     body = await read_body(request, AdoptBody)

@@ -31,6 +31,7 @@ from service.deliverer import Deliverer
 from service.delivery.wire import SendPost, send_post
 from service.operations import Operations, Work
 from service.operations.access import ensure_bootstrap_token
+from service.operations.adoption import Tasks
 from service.operations.budget import SharedBudget
 from service.operations.ids import Entropy
 from service.operations.lacking import find_lacking
@@ -158,6 +159,7 @@ def wire(
         inbox,
         links=lambda recording, keys: _links(buckets, recording, keys),
         fetch=lambda recording, key, most: _fetch(buckets, recording, key, most),
+        tasks=Tasks(lambda app, task: clients[app].query(task, overdue=True), verifier.find_sid),
         signing_key=lambda: next(iter(signing_keys(settings)), None),
         stamp=stamper.stamp if stamper.configured else None,
         room=room,

@@ -206,11 +206,11 @@ class Attempt:
     effect, `start_resent_at` the last, `hours` the longest hour limit among them. `probed`: one was sent under a
     further resource id, so another task may begin as soon as one is over; `past_sids`: those that are.
     `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
-    the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says.
-    `rechecks`: how often Agora was asked again about a task whose end rests on a 404 alone. `delayed_by`: the failure
-    that kept its start waiting. `stops`: how many stops were sent; `stop_again_at`: when the next one is due although
-    the last was answered, or not. `update_sent_at`: the first pause or resume sent that Agora has not confirmed.
-    `rtmp`, `rtmp_version`: the push target that it has.
+    the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says;
+    `expired`: starts in a row whose resource id was too old; `delayed_by`: the failure that kept its start waiting.
+    `rechecks`: how often a task was asked after whose end rests on a 404 alone. `stops`: how many were sent;
+    `stop_again_at`: when the next is due although the last was answered, or not. `update_sent_at`: the first pause or
+    resume that Agora has not confirmed. `rtmp`, `rtmp_version`: the push target that it has.
     """
 
     number: int
@@ -230,6 +230,7 @@ class Attempt:
     probed: bool = False
     past_sids: tuple[str, ...] = ()
     refused_at: float | None = None
+    expired: int = 0
     sid: str | None = None
     started_at: float | None = None
     recording_at: float | None = None
@@ -386,8 +387,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notification from Agora, parsed (agora-reference §7.4, §8). What is unknown is None or empty, never an
-    error."""
+    """One notification from Agora, parsed (agora-reference §7.4, §8). What is unknown is None or empty."""
 
     notice_id: str
     event_type: int

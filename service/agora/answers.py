@@ -42,13 +42,16 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What query says. `status` as in §4 (4, 5: recording); a live recorder may name no files at all (§4)."""
+    """What query says. `status` as in §4 (4, 5: recording); a live recorder may name no files at all (§4). `cname` and
+    `uid` as the task was made with, where the answer has them."""
 
     status: int | None
     onhold: bool | None = None
     recorder_state: str | None = None
     files: tuple[NamedFile, ...] = ()
     pushes: tuple[Push, ...] = ()
+    cname: str | None = None
+    uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def parse_task_state(body: dict[str, Any]) -> TaskState:
         recorder_state=_word(recorder.get("state")),
         files=tuple(_files(recorder.get("fileList"))),
         pushes=pushes,
+        cname=_identifier(body.get("cname")),
+        uid=_identifier(str(body["uid"])) if isinstance(body.get("uid"), str | int) else None,
     )
 
 

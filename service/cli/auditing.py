@@ -10,13 +10,14 @@ import orjson
 from service.buckets import Usage
 from service.buckets.open import open_buckets, read_keys
 from service.cli.options import configured, option
-from service.cli.output import say
+from service.cli.output import fail, say
 from service.cli.running import profile_of, run, settings_of, with_database
 from service.database.filed import load_filed, load_state
 from service.database.run import Database
 from service.probes import PROBE
 from service.settings import Settings, location
-from service.verifier.audit import Difference, Discrepancy, Filed, Holder, compare
+from service.verifier.audit import Compared, Difference, Discrepancy, Filed, Holder, compare
+from service.wording import size
 
 
 @click.command("audit")
@@ -31,12 +32,14 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
 
     Objects of a recording that is not over are no difference: its next verification files them.
 
-    The exit status is 0 without a difference, 1 with a difference, and 2 if the comparison failed.
+    The exit status is 0 without a difference, 1 with a difference, and 2 if the comparison failed or there was nothing
+    to compare.
     """
     settings = settings_of(config)
     profile = profile_of(settings, storage)
     prefix = prefix or "".join(f"{part}/" for part in profile.prefix)
-    found = run(with_database(settings, lambda database: _audit(settings, database, storage, prefix)))
+    compared = Compared()
+    found = run(with_database(settings, lambda database: _audit(settings, database, storage, prefix, compared)))
     awaited = Counter((one.recording_id, one.detail) for one in found if one.kind is Difference.NOT_OVER)
     found = [one for one in found if one.kind is not Difference.NOT_OVER]
     if as_json:
@@ -44,23 +47,39 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
             {"kind": one.kind, "key": one.key, "recording": one.recording_id, "detail": one.detail} for one in found
         ]
         not_over = [{"recording": name, "state": state, "objects": count} for (name, state), count in awaited.items()]
-        click.echo(
-            orjson.dumps({"storage": storage, "prefix": prefix, "differences": differences, "not_over": not_over})
-        )
+        counts = {
+            "objects": compared.objects,
+            "bytes": compared.size_bytes,
+            "filed": compared.filed,
+            "recordings": compared.recordings,
+        }
+        shown = {"storage": storage, "prefix": prefix, "compared": counts}
+        click.echo(orjson.dumps({**shown, "differences": differences, "not_over": not_over}))
     else:
         for (name, state), count in awaited.items():
-            objects = "1 object" if count == 1 else f"{count} objects"
-            say(f"{name} is {state}: {objects} that no verification has filed yet")
+            say(f"{name} is {state}: {_count(count, 'object')} that no verification has filed yet")
         for one in found:
             say(f"{one.kind:<9} {one.key}  {one.recording_id or '-'}  {one.detail}")
         say(
-            ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(one.kind.value for one in found).items()))
-            or "no differences"
+            f"compared: in the bucket {_count(compared.objects, 'object')} ({size(compared.size_bytes)}), in the"
+            f" database {_count(compared.filed, 'object')} of {_count(compared.recordings, 'verified recording')}"
         )
+        if not compared.nothing:
+            kinds = sorted(Counter(one.kind.value for one in found).items())
+            say(", ".join(f"{count} {kind}" for kind, count in kinds) or "no differences")
+    if compared.nothing:
+        below = f"below {prefix!r}" if prefix else "in the bucket"
+        fail(f"nothing was compared: there is no object {below}, and none of a verified recording was filed there")
     sys.exit(1 if found else 0)
 
 
-async def _audit(settings: Settings, database: Database, storage: str, prefix: str) -> list[Discrepancy]:
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+async def _audit(
+    settings: Settings, database: Database, storage: str, prefix: str, compared: Compared
+) -> list[Discrepancy]:
     profile = settings.storage[storage]
     depth = len(profile.prefix)
 
@@ -83,4 +102,4 @@ async def _audit(settings: Settings, database: Database, storage: str, prefix: s
         bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
         # What `check-config --probe` has written is of this service.
         own = "/".join([*profile.prefix, PROBE])
-        return [one async for one in compare(bucket, prefix, pages, owner, Usage()) if one.key != own]
+        return [one async for one in compare(bucket, prefix, pages, owner, Usage(), compared, own)]

@@ -34,6 +34,8 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
     settings = reachable(settings_of(config))
     for variable in ignored_variables(os.environ):
         say(f"pagereel: warning: {variable} is no setting and is ignored", err=True)
+    for text in shared_projects(settings):
+        say(f"pagereel: warning: {text}", err=True)
     if lacking := unrecordable(settings):
         fail("; ".join(lacking))
     if as_json:
@@ -44,6 +46,20 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
     say(f"the settings are valid: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
     if with_probe and not run(_print_probes(settings)):
         sys.exit(1)
+
+
+def shared_projects(settings: Settings) -> list[str]:
+    """Apps with the same App ID, in words. Agora sends the notifications of a project to one address, and those of the
+    other app's recordings come to the wrong app."""
+    apps: dict[str, list[str]] = {}
+    for name, app in settings.apps.items():
+        apps.setdefault(app.app_id, []).append(f"apps.{name}")
+    return [
+        f"{' and '.join(names)} have the same app_id: Agora sends the notifications of a project to one of them alone, "
+        "and those of the others' recordings are unmatched; make them one app"
+        for names in apps.values()
+        if len(names) > 1
+    ]
 
 
 async def _probed(settings: Settings) -> list[Probed]:

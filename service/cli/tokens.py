@@ -1,6 +1,7 @@
 """The commands of `pagereel token`."""
 
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
 from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token
+from service.operations.admission import there_is
 from service.settings.shapes import check_owner
 
 
@@ -46,6 +48,8 @@ def token_create(
     except ValueError as error:
         fail(f"--owner {owner!r}: {error}")
     settings, now = settings_of(config), time.time()
+    _warn_unknown("--app", apps, settings.apps)
+    _warn_unknown("--storage", storages, settings.storage)
     token = run(
         with_database(
             settings,
@@ -64,6 +68,13 @@ def token_create(
         show_json({"token": token, "owner": owner, "scopes": sorted(scopes)})
     else:
         click.echo(token)
+
+
+def _warn_unknown(name: str, given: Collection[str], known: Collection[str]) -> None:
+    """A token may be made before its app is; a name that is only misspelt would allow nothing."""
+    for each in given:
+        if each not in known:
+            say(f"pagereel: warning: {name} {each!r} is not in the settings; {there_is(known)}", err=True)
 
 
 @token_group.command("list")

@@ -48,7 +48,7 @@ def write_ledger(connection: sa.Connection, rows: Iterable[LedgerRow]) -> None:
     values = [row._asdict() for row in rows]
     if values:
         query = upsert(connection, ledger)
-        new = {name: query.excluded[name] for name in ("started_at", "ended_at", "limit_at")}
+        new = {name: query.excluded[name] for name in ("app", "started_at", "ended_at", "limit_at")}
         connection.execute(query.on_conflict_do_update(index_elements=["recording_id", "number"], set_=new), values)
 
 

@@ -213,6 +213,14 @@ def hasten_deliveries(connection: sa.Connection, endpoint: str, now: float, hide
     connection.execute(query.values(next_try_at=now))
 
 
+def restart_deliveries(connection: sa.Connection, endpoint: str, now: float, hide_seconds: float) -> None:
+    """Somebody says that the endpoint is back: what waits for it is due as in `hasten_deliveries`, and begins its
+    schedule anew, so that what was tried in vain before is no reason to give it up."""
+    hasten_deliveries(connection, endpoint, now, hide_seconds)
+    query = deliveries.update().where(_PENDING, deliveries.c.endpoint == endpoint)
+    connection.execute(query.values(tries=0, at=now))
+
+
 def bury_deliveries(connection: sa.Connection, before_at: float, now: float, limit: int) -> int:
     """Give up what has waited since before `before_at`, at most `limit` of it; how many."""
     old = sa.select(deliveries.c.message_id, deliveries.c.endpoint).where(_PENDING, deliveries.c.at < before_at)

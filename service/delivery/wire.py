@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from standardwebhooks import Webhook
@@ -24,6 +25,7 @@ from service.resolver import ForbiddenAddressError, check_peer, connector_to
 
 MOST_ANSWER_BYTES: Final = 1024
 """So much of an answer's body is kept."""
+MOST_LOCATION_CHARACTERS: Final = 200
 
 # An answer whose body does not come is an answer all the same.
 _ANSWER_SECONDS: Final = 2.0
@@ -90,7 +92,10 @@ async def send_post(post: Post) -> Response:
             async with response:
                 check_peer(post.target, response)
                 judged = judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
-                return replace(judged, body=await _read_beginning(response))
+                led = (
+                    shown_location(response.headers.get("Location")) if judged.error is DeliveryError.REDIRECT else b""
+                )
+                return replace(judged, body=(led + await _read_beginning(response))[:MOST_ANSWER_BYTES])
     except Exception as error:  # a library fails at what it was sent with more than its own errors
         return Response(Outcome.FAILING, error=error_of(error))
 
@@ -142,6 +147,18 @@ async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
             while len(body) < MOST_ANSWER_BYTES and (piece := await response.content.read(MOST_ANSWER_BYTES)):
                 body += piece
     return bytes(body[:MOST_ANSWER_BYTES])
+
+
+def shown_location(given: str | None) -> bytes:
+    """Where a redirect leads, as the first line of what is kept of its answer: without what may be a secret."""
+    try:
+        parts = urlsplit(given or "")
+        port = "" if parts.port is None else f":{parts.port}"
+        host = f"//{parts.hostname}{port}" if parts.hostname else ""
+    except ValueError:
+        return b""
+    shown = f"{parts.scheme}:{host}{parts.path}" if parts.scheme else f"{host}{parts.path}"
+    return f"Location: {shown[:MOST_LOCATION_CHARACTERS]}\n".encode("utf-8", "replace") if shown else b""
 
 
 def judge(status: int, retry_after: str | None, now: datetime) -> Response:

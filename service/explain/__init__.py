@@ -22,9 +22,13 @@ from service.wording import length, nothing_wanted, percent
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
 
+# Less than this between an end as Pagereel saw it and as Agora tells it may lie in two clocks.
+CLOCKS_SECONDS = 5
+
+
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
-    explained = _awaited(_explain(recording, history), recording)
+    explained = _ran_on(_awaited(_explain(recording, history), recording), recording)
     other_rules = [each for each in findings_of(recording) if each.code == "rules_changed"]
     if not other_rules:
         return explained
@@ -39,6 +43,19 @@ def _awaited(explained: Explanation, recording: Recording) -> Explanation:
         return explained
     when = f"Pagereel verifies it again at {_utc(next_at)}, and gives up at {_utc(until_at)}."
     return replace(explained, summary=f"{explained.summary} {when}")
+
+
+def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
+    """How long a task ran that Agora did not find, and that was taken to be over."""
+    later = [
+        one.ended_at - one.counted_until
+        for one in recording.attempts
+        if one.ended_at is not None and one.counted_until is not None and one.ended_at > one.counted_until
+    ]
+    if sum(later) < CLOCKS_SECONDS:
+        return explained
+    ran = "Agora did not find its recorder, which ran on for"
+    return replace(explained, summary=f"{explained.summary} {ran} {length(sum(later))}. Agora bills that time.")
 
 
 def _utc(at: float) -> str:

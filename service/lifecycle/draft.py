@@ -185,6 +185,7 @@ class Draft:
         """The attempt is surely over. `nothing`: and surely wrote no file."""
         attempt = self.attempt
         assert attempt is not None
+        at = max(at, attempt.recording_at or at)  # a first 404 may be older than the proof that it records
         self.set_attempt(
             state=AttemptState.ENDED, ended_at=at, ended_proof=proof, missing_since_at=None, told_ended=None
         )
@@ -218,6 +219,15 @@ class Draft:
             )
         elif self.recording.state in OPEN:
             self._finish(reason, at, nothing)
+        else:
+            self.ended_later(at)
+
+    def ended_later(self, at: float) -> None:
+        """The newest task ran until `at`, although the recording was taken to be over. Where its end ended the wanted
+        window too, that stays."""
+        ended_at = self.recording.ended_at
+        if ended_at is not None and self.recording.end_reason is not EndReason.PAUSED_TOO_LONG:
+            self.set(ended_at=max(ended_at, at))
 
     def recheck(self) -> None:
         """An end that rests on 404 alone is asked after again, some times: should the task live after all, it bills."""

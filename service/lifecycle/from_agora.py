@@ -76,6 +76,7 @@ def _rechecked(draft: Draft, attempt: Attempt, *, alive: bool) -> None:
     else:
         draft.set_attempt(rechecks=attempt.rechecks + 1)
         draft.recheck()
+        draft.attended("ending_unconfirmed")
 
 
 def _contradict_end(draft: Draft, attempt: Attempt) -> None:
@@ -318,6 +319,8 @@ def _recheck_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     if isinstance(failed.step, Query):
         worth = failed.failure is not Failure.REFUSED and draft.now < (attempt.ended_at or 0) + DAY
         draft.set_attempt(next_query_at=draft.now + draft.recording.policy.watch_seconds if worth else None)
+        if not worth:
+            draft.attended("ending_unconfirmed")
 
 
 def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:

@@ -5,10 +5,17 @@ import math
 from service.errors import Code, ServiceError, invalid
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_worker import never_started
-from service.lifecycle.instants import SHORTEST_SECONDS, hour_limit_at, hours_end_at, planned_start_at, task_limit_at
+from service.lifecycle.instants import (
+    SHORTEST_SECONDS,
+    hour_limit_at,
+    hours_end_at,
+    planned_start_at,
+    task_end_at,
+    task_limit_at,
+)
 from service.lifecycle.observations import LabelsChanged, RtmpRequested, StopAtChanged, StopRequested, VerifyRequested
 from service.messages import rfc3339
-from service.recording import BLAME, Attempt, Blame, EndReason, Recording, State
+from service.recording import BLAME, Attempt, AttemptState, Blame, EndReason, Recording, State
 
 BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
@@ -23,23 +30,47 @@ def _conflict(draft: Draft, what: str, reason: str | None = None, because: str |
 
 def stop_requested(draft: Draft, _: StopRequested) -> None:
     recording, attempt = draft.recording, draft.attempt
-    if recording.state.terminal:
-        raise _conflict(draft, "cannot stop", "nothing_runs")
+    if recording.state.terminal or recording.state in LOOKED_AT:
+        _stop_of_ended(draft)
+        return
     if recording.stop_wished_at is not None:
         return
-    if recording.state in LOOKED_AT and not _window_is_open(recording, draft.now):
-        raise _conflict(draft, "cannot stop", "nothing_runs", "no recorder runs any more")
     draft.set(stop_wished_at=draft.now)
     draft.note("stop_requested")
-    if recording.state in LOOKED_AT:
-        draft.set(look_wished=True)  # the wanted window has become shorter
-        return
     draft.end_with(EndReason.STOPPED)
     draft.succeeded()
     if attempt is None or not attempt.may_be_alive:
         never_started(draft)
     else:
         draft.enter(State.STOPPING)
+
+
+def _stop_of_ended(draft: Draft) -> None:
+    """Nothing runs as far as is known. Where that rests on Agora's 404 alone, Agora is asked again at once: a task that
+    shows itself is stopped. Where it ended by itself and is still wanted, the wanted window becomes shorter."""
+    recording = draft.recording
+    doubted = _doubted(recording, draft.now)
+    shortens = recording.state in LOOKED_AT and _window_is_open(recording, draft.now)
+    if recording.state in LOOKED_AT and recording.stop_wished_at is not None:
+        shortens = False
+    elif not shortens and not doubted:
+        because = None if recording.state.terminal else "no recorder runs any more"
+        raise _conflict(draft, "cannot stop", "nothing_runs", because)
+    if shortens or doubted:
+        draft.note("stop_requested")
+    if shortens:
+        draft.set(stop_wished_at=draft.now, look_wished=True)
+    for attempt in doubted:
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
+    if doubted:
+        what = "Nothing runs as far as is known; Agora, which did not find the task, is asked again"
+        draft.attend("ending_unconfirmed", what, draft.now)
+
+
+def _doubted(recording: Recording, now: float) -> tuple[Attempt, ...]:
+    """The attempts whose end nobody but Agora's 404 has told, and which would run until their hour limit."""
+    ended = (attempt for attempt in recording.attempts if attempt.state is AttemptState.ENDED and attempt.sid)
+    return tuple(attempt for attempt in ended if attempt.ended_proof == "404" and now < task_end_at(recording, attempt))
 
 
 def _window_is_open(recording: Recording, now: float) -> bool:

@@ -174,8 +174,26 @@ def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     newest = attempt.number == len(draft.recording.attempts)
     if attempt.state is not AttemptState.ENDED:
         _end_told(draft, notice, "web_recorder_stopped")
-    elif newest and code in STOP_REASONS:
+        return
+    _ran_until(draft, attempt, notice)
+    if newest and code in STOP_REASONS:
         _say_why(draft, STOP_REASONS[code])
+
+
+def _ran_until(draft: Draft, attempt: Attempt, notice: Notice) -> None:
+    """A task that Agora did not find says when its recorder stopped: it ran, and was billed, until then. Only event 71
+    tells that, for uploads go on. One from before tells of the recorder that a failover replaced, so an end never
+    becomes earlier; and Agora is asked now, since another recorder may have taken over."""
+    at, ended_at = _sent_at(draft, notice), attempt.ended_at
+    if attempt.ended_proof != "404" or ended_at is None or at <= ended_at:
+        return
+    draft.set_attempt(attempt.number, ended_at=at, counted_until=ended_at, next_query_at=draft.now)
+    draft.note("end_corrected", attempt=attempt.number, seconds=round(at - ended_at, 3))
+    if draft.leftover:
+        return
+    draft.ended_later(at)
+    if draft.recording.state in LOOKED_AT:
+        draft.look_from(at + draft.recording.policy.upload_wait_seconds)
 
 
 def _say_why(draft: Draft, reason: EndReason) -> None:

@@ -16,6 +16,8 @@ UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
 LATE_START_SECONDS = 30
 # Only a fresh resource id helps (agora-reference §1.6).
 NEEDS_RESOURCE = ("resource_expired", "capacity")
+# A resource id whose life was over is replaced at once, so many times in a row.
+MOST_EXPIRED = 2
 # A request that says the same is refused for the same (agora-reference §1.6).
 REFUSED_FOR_WHAT_IT_SAYS = ("bad_parameter", "bad_request", "invalid_app", "invalid_cname", "refused")
 
@@ -131,10 +133,14 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
         reason = draft.recording.end_reason or EndReason.STOPPED
         draft.end_attempt(reason, "not_started", draft.now, nothing=True)
     elif failed.code in NEEDS_RESOURCE:
-        draft.set_attempt(state=AttemptState.PLANNED, acquired_at=None)
-        _try_again(draft, "start", failed)
+        expired = attempt.expired + 1 if failed.code == "resource_expired" else 0
+        draft.set_attempt(state=AttemptState.PLANNED, acquired_at=None, expired=expired)
+        if 0 < expired <= MOST_EXPIRED:  # no failure of anybody's: what kept it waiting before stays the reason
+            draft.set(retry_at=None)
+        else:
+            _try_again(draft, "start", failed)
     elif failed.failure is Failure.UNAVAILABLE:
-        draft.set_attempt(state=AttemptState.ACQUIRED)
+        draft.set_attempt(state=AttemptState.ACQUIRED, expired=0)
         _try_again(draft, "start", failed)
     else:
         _refused(draft, failed)

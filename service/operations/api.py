@@ -29,7 +29,7 @@ from service.lifecycle.observations import (
 )
 from service.operations.access import Access
 from service.operations.admission import Choices, admit, choices_of, refuse_unknown
-from service.operations.adoption import Adoption
+from service.operations.adoption import NO_TASKS, Adoption, Tasks
 from service.operations.bundles import Bundles
 from service.operations.cursors import cut_page, decode_cursor
 from service.operations.evidence import Evidence, Links, Stamp
@@ -90,6 +90,7 @@ class Operations:
         fetch: Fetch,
         signing_key: Callable[[], str | None] = lambda: None,
         stamp: Stamp | None = None,
+        tasks: Tasks = NO_TASKS,
         room: Callable[[], bool] = lambda: True,
         wake: Callable[[], None] = lambda: None,
         wake_notices: Callable[[], None] = lambda: None,
@@ -113,7 +114,7 @@ class Operations:
         self.usage = Usage(settings, database, clock)
         self.bundles = Bundles(settings, database, seals, clock)
         self.trail = Trail(database, clock)
-        self.adoption = Adoption(settings, database, seals, wake, clock)
+        self.adoption = Adoption(settings, database, seals, tasks, wake, clock)
 
     def choices(self, caller: Caller) -> Choices:
         """The names that the caller's start request may use."""

@@ -27,6 +27,8 @@ def count_change(before: Recording, after: Recording, observation: Observation, 
     for was, now in zip(before.attempts, after.attempts, strict=False):
         if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
             _count_task(before, now, max(now.started_at, was.counted_until or 0), now.ended_at)
+        elif was.ended_at is not None and now.ended_at is not None and now.ended_at > was.ended_at:
+            _count_task(before, now, was.ended_at, now.ended_at)
     if after.state is not before.state:
         _count_state(before, after, at)
 

@@ -141,7 +141,7 @@ class Outgoing:
         return await self._database.run(transaction)
 
     async def enable(self, caller: Caller, name: str) -> EndpointState:
-        """Forget that an endpoint was gone or failing, and send what waits for it."""
+        """Forget that an endpoint was gone or failing, and send what waits for it, from the start of the schedule."""
         own = self._own(caller)
         if name not in own:
             raise ServiceError(Code.NOT_FOUND, f"no such endpoint; {there_is(own)}")
@@ -151,7 +151,7 @@ class Outgoing:
             row = EndpointRow(outbox.load_endpoint(connection, name, lock=True).name)
             now = self._clock()
             outbox.save_endpoint(connection, row)
-            outbox.hasten_deliveries(connection, name, now, _hide_seconds(endpoint))
+            outbox.restart_deliveries(connection, name, now, _hide_seconds(endpoint))
             note_action(connection, caller, ActionKind.ENABLE, name, now)
             return _shown(endpoint, row, outbox.count_deliveries(connection, caller.owner), now)
 

@@ -93,7 +93,7 @@ def _words(root: type[Section], error: ErrorDetails) -> str:
     if kind == "int_quoted":
         return f"should be {_number(root, place)}, without quotes"
     if kind.startswith("bool_"):
-        return "should be true or false"
+        return "should be true or false" + (", without quotes" if kind == "bool_quoted" else "")
     if kind.startswith(("int_", "float_", "finite_", "greater_", "less_")):
         return f"should be {_number(root, place)}"
     return error["msg"].removeprefix("Value error, ")

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from service.settings.faults import Place, faults_of, not_toml, not_utf8
 from service.settings.model import Api, Callbacks, Urls, Whole, port_taken, wrong_place
 from service.settings.secret import Secret
-from service.settings.section import Section, annotation_at, file_keys, keys_of, number_of, plain_type
+from service.settings.section import Section, annotation_at, bool_of, file_keys, keys_of, number_of, plain_type
 from service.settings.variables import CALLERS_VARIABLES, PATH_VARIABLE, PREFIX, is_platforms, variable_meant
 
 S = TypeVar("S", bound=Section)
@@ -115,7 +115,7 @@ def _parse(text: str, annotation: Any) -> Any:
         except ValueError as error:
             raise ValueError('should be JSON, such as ["a", "b"] for a list') from error
     if plain is bool:
-        return {"true": True, "false": False}.get(text.lower(), text)
+        return bool_of(text)
     if plain in (int, float):
         return number_of(text)
     return int(text) if text.isdigit() and int(text) in get_args(plain) else text

@@ -45,6 +45,8 @@ class Section(BaseModel):
                 check_filled(text)
                 if kind in (int, float) and not isinstance(number_of(text), str):
                     raise PydanticCustomError("int_quoted", "should be a number without quotes")
+                if kind is bool and isinstance(bool_of(text), bool):
+                    raise PydanticCustomError("bool_quoted", "should be true or false, without quotes")
         return given
 
 
@@ -56,6 +58,14 @@ def number_of(text: str) -> int | float | str:
         except ValueError:
             continue
     return text
+
+
+def bool_of(text: str) -> bool | str:
+    """What the text says, as pydantic reads it; the text itself where it says neither."""
+    said = text.strip().lower()
+    if said in ("1", "true", "t", "yes", "y", "on"):
+        return True
+    return False if said in ("0", "false", "f", "no", "n", "off") else text
 
 
 def file_keys(section: type[Section]) -> dict[str, tuple[str, bool]]:

@@ -48,6 +48,28 @@ class Discrepancy:
     detail: str
 
 
+@dataclass(slots=True)
+class Compared:
+    """What has been compared so far: objects of the bucket, and of verified recordings as they were filed."""
+
+    objects: int = 0
+    size_bytes: int = 0
+    filed: int = 0
+    recordings: int = 0
+    _last: str = ""
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.objects or self.filed)
+
+    def count_filed(self, one: Filed) -> None:
+        """Those of a recording follow each other, as their keys do."""
+        if one.verified and one.listed:
+            self.filed += 1
+            self.recordings += one.recording_id != self._last
+            self._last = one.recording_id
+
+
 Pages = Callable[[str], Awaitable[list[Filed]]]
 """The next filed objects below the prefix whose keys come after the given one, in order; an empty list at the end."""
 
@@ -64,10 +86,12 @@ Owner = Callable[[str], Awaitable[Holder | None]]
 """The recording whose prefix a key lies below."""
 
 
-async def compare(bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage) -> AsyncIterator[Discrepancy]:
-    """Every difference below `prefix`. Raises `OutsideError`: a bucket that cannot be read, or does not list in the
-    order of its keys, shows no differences."""
-    filed = _filed(pages)
+async def compare(
+    bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage, compared: Compared, own: str = ""
+) -> AsyncIterator[Discrepancy]:
+    """Every difference below `prefix`; counts into `compared`, and passes over the object `own`. Raises `OutsideError`:
+    a bucket that cannot be read, or does not list in the order of its keys, shows no differences."""
+    filed = _filed(pages, compared)
     one = await anext(filed, None)
     last = ""
     async for page in bucket.list_objects(prefix, usage=usage):
@@ -75,6 +99,10 @@ async def compare(bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage
             if listed.key <= last:
                 raise Unavailable("storage_unreachable", "the listing is not in the order of its keys")
             last = listed.key
+            if listed.key == own:
+                continue
+            compared.objects += 1
+            compared.size_bytes += listed.size_bytes
             while one is not None and one.key < listed.key:
                 if found := _vanished(one):
                     yield found
@@ -91,10 +119,11 @@ async def compare(bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage
         one = await anext(filed, None)
 
 
-async def _filed(pages: Pages) -> AsyncIterator[Filed]:
+async def _filed(pages: Pages, compared: Compared) -> AsyncIterator[Filed]:
     after = ""
     while page := await pages(after):
         for one in page:
+            compared.count_filed(one)
             yield one
         after = page[-1].key
 

@@ -60,6 +60,15 @@ async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict
     return found
 
 
+async def find_sid(bucket: Bucket, recording: Recording, usage: Usage) -> str | None:
+    """The sid that objects of the newest attempt carry, if they carry one alone. Raises `Refused` or `Unavailable`."""
+    attempt = recording.attempt
+    assert attempt is not None
+    async for page in bucket.list_objects(attempt.prefix, "", usage=usage):
+        return _living(attempt, sids_from_names((one.key for one in page), recording.cname))
+    return None
+
+
 def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
     """Prefixes to list, each with the key to go on after.
 

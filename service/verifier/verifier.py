@@ -15,7 +15,7 @@ from service.report import Level, Report
 from service.verifier.decoder import Decoder, Decoders
 from service.verifier.judging import judge_recording, judge_shut
 from service.verifier.live import sample_newest
-from service.verifier.looking import Look, find_tasks, look
+from service.verifier.looking import Look, find_sid, find_tasks, look
 from service.verifier.pace import Pace
 
 
@@ -71,6 +71,14 @@ class Verifier:
             seen = await look(bucket, recording, usage)
             sample = await sample_newest(bucket, recording, seen, self._live, usage)
             return seen if sample is None else replace(seen, picture=sample.look, silent=sample.proven_silent)
+        finally:
+            meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
+
+    async def find_sid(self, recording: Recording) -> str | None:
+        """See `looking.find_sid`."""
+        usage = Usage()
+        try:
+            return await find_sid(self._open_bucket(recording), recording, usage)
         finally:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
 

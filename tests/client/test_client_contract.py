@@ -62,7 +62,16 @@ CALLS: dict[str, Call] = {
     "recordings_set_rtmp": lambda c: c.set_rtmp(ID, "rtmp://live.example.org/key"),
     "recordings_verify": lambda c: c.verify(ID, level="full"),
     "recordings_adopt": lambda c: c.adopt(
-        ID, app="main", storage="archive", uid=7, resource_id="r", sid="a", attempt=1, hours=3, stop=True
+        ID,
+        app="main",
+        storage="archive",
+        uid=7,
+        resource_id="r",
+        sid="a",
+        attempt=1,
+        hours=3,
+        stop=True,
+        unchecked=True,
     ),
     "recordings_timeline": lambda c: all_of(c.timeline(ID)),
     "recordings_explanation": lambda c: c.explain(ID),

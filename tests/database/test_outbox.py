@@ -10,11 +10,19 @@ from service.database import outbox
 from service.database.outbox import EndpointRow
 from service.database.recordings import insert_recording
 from service.database.run import Database
-from service.messages import Message
+from service.database.sealing import Seals
+from service.database.tables import deliveries
+from service.delivery.schedule import GIVE_UP_SECONDS, STEPS_SECONDS
+from service.delivery.wire import Outcome, Response
+from service.messages import DeliveryError, Message
+from service.operations import Caller, Scope
+from service.operations.outgoing import Outgoing, Sending
 from service.recording import Recording
+from service.settings import Settings
 from tests.database.samples import recording
 
 ONE, OTHER = recording(1, notify=("crm", "log")), recording(2, owner="other", notify=("crm",))
+OPERATOR = Caller("token", "school", frozenset(Scope))
 
 
 def message(number: int, of: Recording = ONE, at: float = 0.0) -> Message:
@@ -105,6 +113,30 @@ async def test_an_ended_delivery_stays_ended_and_dead_ones_are_tried_again_on_de
         assert await stored.run(again) == count
     claims = await stored.run(lambda c: outbox.claim_deliveries(c, "crm", 400.0, 9, 60.0))
     assert [(claim.message_id, claim.tries) for claim in claims] == [(message(2).id, 1)]
+
+
+async def test_enabling_an_endpoint_begins_the_schedule_of_what_waits_anew(stored: Database, seals: Seals) -> None:
+    """At its last try, and a week old: neither the next failure nor its age gives it up."""
+    await tell(stored, message(1), message(2))
+    last = len(STEPS_SECONDS)
+    week = 101.0 + GIVE_UP_SECONDS
+    values = deliveries.update().where(deliveries.c.message_id == message(1).id)
+    await stored.run(lambda c: c.execute(values.values(tries=last, next_try_at=week + 40_000)))
+    await stored.run(lambda c: c.execute(deliveries.update().where(deliveries.c.endpoint == "log").values(tries=5)))
+    hook = {"url": "https://example.org/hook", "secrets": ["whsec_" + "QUJD" * 8]}
+    settings = Settings.model_validate({"deployment": "test", "endpoints": {"crm": hook}})
+    now = [week]
+    await Outgoing(settings, stored, seals, lambda: now[0]).enable(OPERATOR, "crm")
+    sending = Sending(settings, stored, seals, lambda: now[0])
+    claims = {claim.message_id: claim for claim in await sending.claim("crm")}
+    assert claims[message(1).id].tries == 1
+    await sending.report("crm", claims[message(1).id], Response(Outcome.FAILING, error=DeliveryError.TIMEOUT))
+    now[0] += 60
+    await stored.run(lambda c: outbox.bury_deliveries(c, now[0] - GIVE_UP_SECONDS, now[0], 99))
+    states = await stored.run(lambda c: c.execute(sa.select(deliveries.c.endpoint, deliveries.c.state)).all())
+    assert {state for name, state in states if name == "crm"} == {"pending"}
+    others = sa.select(deliveries.c.tries).where(deliveries.c.endpoint == "log")
+    assert set(await stored.run(lambda c: c.execute(others).scalars().all())) == {5}, "no other endpoint's"
 
 
 async def test_what_waited_too_long_is_given_up_and_old_messages_go_unless_waited_for(stored: Database) -> None:

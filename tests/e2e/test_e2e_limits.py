@@ -132,6 +132,8 @@ async def test_a_task_that_the_database_has_lost_is_adopted_stopped_and_verified
         typed = _Terminal(forge, tmp_path, house)
         known = ("--app", "main", "--storage", "archive", "--uid", str(said["uid"]))
         known += ("--resource-id", said["resource_id"], "--stop")
+        code, told = await typed("adopt", recording, *known, "--uid", "9")
+        assert (code, "--uid" in told, str(said["uid"]) in told) == (2, True, True), told
         assert await typed("adopt", recording, *known) == (0, ANY)
         code, told = await typed("adopt", recording, *known)
         assert (code, "is already in the database" in told) == (2, True), told

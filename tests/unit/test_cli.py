@@ -199,3 +199,41 @@ def test_a_command_whose_reader_has_gone_ends_without_a_word(tmp_path: Path, com
     finally:
         os.close(writing)
     assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def _settings(tmp_path: Path, *more: str) -> str:
+    keys = '{ access_key = "a", secret_key = "b" }'
+    lines = [
+        'deployment = "test"',
+        *("[apps.main]", 'app_id = "a"', 'customer_id = "c"', 'customer_secret = "s"', "setup = true"),
+        *("[storage.own]", "vendor = 11", 'bucket = "b-1"', 'endpoint = "http://127.0.0.1:9"'),
+        *(f"read = {keys}", f"write = {keys}", 'level = "structure"'),
+        *("[database]", f'url = "sqlite:///{tmp_path}/x.db"', *more),
+    ]
+    (tmp_path / "pagereel.toml").write_text("\n".join(lines))
+    return str(tmp_path / "pagereel.toml")
+
+
+def test_a_token_for_a_name_that_the_settings_lack_is_made_with_a_warning(tmp_path: Path) -> None:
+    words = ("--config", _settings(tmp_path))
+    assert CliRunner().invoke(main, [*words, "migrate"]).exit_code == 0
+    make = [*words, "token", "create", "--owner", "a", "--scope", "read"]
+    done = CliRunner().invoke(main, [*make, "--app", "mian", "--app", "main", "--storage", "owm"])
+    assert (done.exit_code, done.stdout.startswith("prl_")) == (0, True), done.output
+    assert [line for line in done.stderr.splitlines() if "warning" in line] == [
+        "pagereel: warning: --app 'mian' is not in the settings; available: main",
+        "pagereel: warning: --storage 'owm' is not in the settings; available: own",
+    ]
+    assert "warning" not in CliRunner().invoke(main, [*make, "--app", "main", "--storage", "own"]).stderr
+
+
+def test_apps_that_share_a_project_are_warned_of(tmp_path: Path) -> None:
+    app = ('customer_id = "c"', 'customer_secret = "s"', "setup = true")
+    one = CliRunner().invoke(
+        main, ["--config", _settings(tmp_path, "[apps.two]", 'app_id = "b"', *app), "check-config"]
+    )
+    assert (one.exit_code, "app_id" in one.stderr) == (0, False), one.output
+    config = _settings(tmp_path, "[apps.two]", 'app_id = "a"', *app)
+    both = CliRunner().invoke(main, ["--config", config, "check-config"])
+    assert both.exit_code == 0
+    assert "warning: apps.main and apps.two have the same app_id" in both.stderr

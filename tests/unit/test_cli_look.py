@@ -63,6 +63,16 @@ def test_an_older_verdict_is_no_result(known: dict[str, Any] | None) -> None:
     assert f"pagereel show {ID}" in done.stderr
 
 
+def test_a_look_says_that_the_bucket_does_not_answer_while_it_waits() -> None:
+    away = {"code": "storage_unreachable", "detail": "timeout", "since_at": "A", "next_try_at": None}
+    shown = {**recording(state="incomplete", latest_report=OLD), "attention": away}
+    with serving({**answers(OLD, OLD), f"GET {PATH}": (200, shown)}) as service:
+        done = service.typed("look", ID, "--wait-for", "2.5s")
+    assert done.exit_code == 2
+    assert done.stderr.count("the bucket cannot be read (timeout); still waiting") == 1
+    assert "no result after 2.5 s, since the bucket cannot be read (timeout); the verification goes on" in done.stderr
+
+
 def test_a_list_is_bounded_by_the_times_that_are_given() -> None:
     with serving({"GET /v1/recordings": (200, {"items": [], "next": None})}) as service:
         words = ("list", "--from", "2026-11-30T01:00:00+01:00", "--to", "2026-11-30T12:00:00.5Z")

@@ -43,7 +43,7 @@ def spoken() -> dict[str, set[str]]:
                     name = _called(call)
                     if isinstance(call, ast.Call) and name in SPEAKERS and call.args:
                         words[SPEAKERS[name]] |= set(_texts(call.args[0], function))
-    words["kinds"] |= {f"notice_{name}" for name in (*EVENTS.values(), "other")} | {"requested"}
+    words["kinds"] |= {f"notice_{name}" for name in (*EVENTS.values(), "other")} | {"requested", "adoption_corrected"}
     return words
 
 

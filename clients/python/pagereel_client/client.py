@@ -302,12 +302,14 @@ class Client(Calls):
         attempt: int | None = None,
         hours: int | None = None,
         stop: bool | None = None,
+        unchecked: bool | None = None,
     ) -> Recording:
-        """Take over a task that the service's database has lost; its log line `acquired` has what is needed. Scope
-        `operate`."""
+        """Take over a task that the service's database has lost; its log line `acquired` has what is needed. Agora is
+        asked for it first; `unchecked` adopts it whatever Agora says. Scope `operate`."""
         given = {
             **{"app": app, "storage": storage, "uid": uid, "resource_id": resource_id},
             **{"sid": sid, "attempt": attempt, "hours": hours, "stop": stop},
+            "unchecked": unchecked,
         }
         body = {name: value for name, value in given.items() if value is not None}
         return await self._json(Recording, "POST", f"{_one(recording_id)}/adopt", body=body, repeatable=False)

@@ -36,11 +36,15 @@ async def look_command(service: Service, recording: str, wait_seconds: float, le
     query = {} if level is None else {"level": level}
     before = await service.call("POST", f"/v1/recordings/{recording}/verify", params=query)
     until = time.monotonic() + wait_seconds
-    shown = before
+    shown, said = before, ""
     try:
         while _number(shown) <= _number(before) and time.monotonic() < until:
             await asyncio.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
             shown = await service.call("GET", f"/v1/recordings/{recording}")
+            if (now := _unread(shown)) != said:
+                said = now
+                if said:
+                    say(f"pagereel: {recording}: {said}; still waiting", err=True)
     except asyncio.CancelledError:
         say(f"the verification of {recording} goes on; its result: pagereel show {recording}", err=True)
         raise
@@ -48,7 +52,7 @@ async def look_command(service: Service, recording: str, wait_seconds: float, le
     if as_json:
         show_json(shown)
     else:
-        say(result_of(before, shown) if is_new else _no_result(recording, wait_seconds), err=not is_new)
+        say(result_of(before, shown) if is_new else _no_result(recording, wait_seconds, said), err=not is_new)
     return _STATUS.get(shown["latest_report"]["verdict"], _NOT_VERIFIED) if is_new else _NOT_READ
 
 
@@ -58,9 +62,18 @@ def _number(recording: dict[str, Any]) -> int:
     return 0 if report is None else int(report["number"])
 
 
-def _no_result(recording: str, wait_seconds: float) -> str:
+def _unread(recording: dict[str, Any]) -> str:
+    """That the bucket does not answer, and how; empty where it does, as far as is known."""
+    attention = recording["attention"]
+    if attention is None or attention["code"] != "storage_unreachable":
+        return ""
+    return f"the bucket cannot be read ({attention['detail'] or attention['code']})"
+
+
+def _no_result(recording: str, wait_seconds: float, unread: str) -> str:
+    why = f", since {unread}" if unread else ""
     return (
-        f"pagereel: {recording}: no result after {in_words(wait_seconds)}; the verification goes on. "
+        f"pagereel: {recording}: no result after {in_words(wait_seconds)}{why}; the verification goes on. "
         f"Its result will be in: pagereel show {recording}"
     )
 

@@ -123,13 +123,15 @@ resume_command = _wish("resume", "resume", "Resume a recording that is paused or
 @option("--attempt", type=Whole(1, 100), help="The number of the attempt. Default: 1.")
 @option("--hours", type=Whole(1, 719), help="Its hour limit. Default: 3.")
 @option("--stop", is_flag=True, help="Stop it at once.")
+@option("--unchecked", is_flag=True, help="Adopt it although Agora does not confirm the task.")
 @json_option
 @remote
 async def adopt_command(service: Service, recording: str, as_json: bool, **known: Any) -> None:
     """Take over an Agora task that is missing from the database. The recording then belongs to the token's owner.
 
-    RECORDING, uid and resource id are in the log line `acquired`. Pagereel then watches, stops and verifies it like any
-    other recording. Its page and parameters remain unknown."""
+    RECORDING, uid and resource id are in the log line `acquired`. Pagereel asks Agora for the task, and refuses values
+    that do not fit. Then it watches, stops and verifies it like any other recording. Its page and parameters remain
+    unknown. A second `adopt` with other values corrects the first."""
     body = {name: value for name, value in known.items() if value not in (None, False)}
     path = f"/v1/recordings/{quote(recording, safe='')}/adopt"
     shown = await service.call("POST", path, body=body, arguments={"recording": recording})

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
+from service.errors import ServiceError
+from service.explain import explain
 from service.lifecycle import apply, next_step
 from service.lifecycle.observations import (
     Call,
+    CallFailed,
+    Failure,
     NoticeReceived,
     Query,
     Start,
@@ -17,8 +23,11 @@ from service.lifecycle.observations import (
     StopRequested,
     TaskMissing,
     TaskSeen,
+    VerifyRequested,
     Wait,
 )
+from service.operations.counting import count_change
+from service.operations.writing import ledger_rows
 from service.recording import AttemptState, EndReason, Notice, Policy, Recording, State
 from tests.database.samples import attempt, recording
 
@@ -140,6 +149,82 @@ def test_what_a_task_says_after_its_end_by_404_alone_has_agora_asked_at_once(sta
     assert next_step(still, 1011.0) == Wait(ended_at + 180)
     alive = apply(asked, TaskSeen(5, leftover=1), 1011.0).recording
     assert isinstance(next_step(alive, 1011.0), Stop)
+
+
+def _ended_by_404(state: State, **changes: Any) -> Recording:
+    tried = attempt(1, "test-1", 7, state=AttemptState.ENDED, sid="sid-1", started_at=900.0, ended_at=1000.0, hours=1)
+    tried = replace(tried, resource_id="r", ended_proof="404", start_sent_at=900.0, next_query_at=1180.0)
+    known = replace(recording(), state=state, attempts=(tried,), policy=Policy(), next_look_at=5000.0, ended_at=1000.0)
+    return replace(known, **{"end_reason": EndReason.STOP_AT, "stop_at": 1001.0, **changes})
+
+
+@pytest.mark.parametrize("state", [State.UPLOADING, State.INCOMPLETE, State.VERIFIED, State.FAILED])
+@pytest.mark.parametrize("wished_at", [None, 990.0])
+def test_a_stop_after_an_end_by_404_alone_has_agora_asked_at_once(state: State, wished_at: float | None) -> None:
+    over = _ended_by_404(state, stop_wished_at=wished_at)
+    change = apply(over, StopRequested(), 1010.0)
+    asked = change.recording
+    assert change.history[0].kind == "stop_requested"
+    assert (asked.state, asked.stop_wished_at) == (state, wished_at)
+    assert asked.attention is not None
+    assert asked.attention.code == "ending_unconfirmed"
+    assert next_step(asked, 1010.0) == Query(1)
+    still = apply(asked, TaskMissing(Call.QUERY, leftover=1), 1011.0).recording
+    assert (still.attention, still.state) == (None, state)
+    assert next_step(still, 1011.0) == Wait(1180.0)
+    alive = apply(asked, TaskSeen(5, leftover=1), 1011.0).recording
+    assert isinstance(next_step(alive, 1011.0), Stop)
+    refused = CallFailed(Query(1), Failure.REFUSED, "resource_expired")
+    assert apply(asked, refused, 1011.0).recording.attention is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "now"),
+    [({"ended_proof": "query"}, 1010.0), ({"sid": None}, 1010.0), ({}, 900.0 + HOUR + 121)],
+    ids=["Agora said it", "it cannot be asked", "its hours are over"],
+)
+def test_a_stop_is_refused_where_nothing_can_run(changes: dict[str, Any], now: float) -> None:
+    over = _ended_by_404(State.INCOMPLETE)
+    over = replace(over, attempts=(replace(over.attempts[0], **changes),))
+    with pytest.raises(ServiceError) as refused:
+        apply(over, StopRequested(), now)
+    assert refused.value.detail == "nothing_runs"
+
+
+def _told_71(over: Recording, sent_at: float, now: float) -> Recording:
+    notice = Notice("n", 71, sent_at, sent_at, "test-1", "7", "sid-1", None, 6, {"code": 6})
+    return apply(over, NoticeReceived(notice), now).recording
+
+
+@pytest.mark.parametrize("state", [State.UPLOADING, State.VERIFIED])
+def test_event_71_corrects_an_end_by_404_that_was_too_early(state: State) -> None:
+    over = _ended_by_404(state)
+    later = _told_71(over, 1090.0, 1100.0)
+    assert (later.ended_at, later.attempts[0].ended_at, later.state) == (1090.0, 1090.0, state)
+    assert next_step(later, 1100.0) == Query(1), "another recorder may have taken over"
+    assert _told_71(over, 990.0, 1100.0).attempts[0].ended_at == 1000.0, "that of a recorder before a failover"
+    assert _told_71(later, 1050.0, 1110.0).attempts[0].ended_at == 1090.0
+    paused = replace(over, end_reason=EndReason.PAUSED_TOO_LONG)
+    assert _told_71(paused, 1090.0, 1100.0).ended_at == 1000.0, "it ended the wanted window"
+    certain = replace(over, attempts=(replace(over.attempts[0], ended_proof="query"),))
+    assert _told_71(certain, 1090.0, 1100.0).ended_at == 1000.0
+    (line,) = ledger_rows(later)
+    assert line.ended_at == 1090.0
+    with patch("service.operations.counting.meter") as meter:
+        count_change(over, later, VerifyRequested(), 1100.0)
+    meter.task_ended.assert_called_once_with(90.0, 1280 * 720)
+    meter.ran_on.assert_called_once_with(90.0)
+    assert "ran on for 1 min 30 s. Agora bills that time." in explain(later, []).summary
+    for barely in (over, _told_71(over, 1004.0, 1100.0)):
+        assert "ran on" not in explain(barely, []).summary
+
+
+def test_an_end_is_never_before_the_proof_that_it_recorded() -> None:
+    tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, missing_since_at=1000.0)
+    tried = replace(tried, recording_at=1004.0)
+    seen = replace(recording(), state=State.RECORDING, attempts=(tried,), policy=Policy())
+    over = apply(seen, TaskMissing(Call.QUERY), 1000.0 + Policy().failover_window_seconds).recording
+    assert (over.state, over.ended_at, over.attempts[0].ended_at) == (State.UPLOADING, 1004.0, 1004.0)
 
 
 def test_an_end_by_404_that_is_believed_after_a_long_absence_is_asked_after_once() -> None:

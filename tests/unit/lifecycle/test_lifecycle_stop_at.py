@@ -2,6 +2,7 @@
 failed. One that has something ended as its caller wanted."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from lifecycle_agora import Answer
@@ -39,6 +40,33 @@ def test_capacity_that_is_not_there_until_shortly_before_is_named(call: str, ref
     driver = driver_to(14, ready=False)
     driver.agora.faults[call] = [Answer(400, 406)] * refused
     assert ends_as(driver.run()) == (State.FAILED, EndReason.CAPACITY, Blame.AGORA)
+    driver.check_over()
+
+
+@pytest.mark.parametrize(("expired", "waits"), [(1, False), (2, False), (3, True)])
+def test_a_resource_id_that_expired_is_replaced_at_once_twice_in_a_row(expired: int, waits: bool) -> None:
+    """Also where the back-off has grown."""
+    driver = Driver(make())
+    driver.agora.faults["start"] = [Answer(400, 406)] * 3 + [Answer(400, 433)] * expired
+    recording = driver.run()
+    sent = [at for at, name in driver.agora.calls if name == "start"]
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert len(sent) == 4 + expired
+    assert gaps[2] >= 4, "the back-off has grown"
+    assert all(gap < 1 for gap in gaps[3 : 3 + min(expired, 2)])
+    assert (gaps[-1] >= 4) is waits
+    assert recording.state is State.VERIFIED
+    driver.check_over()
+
+
+def test_a_resource_id_that_expired_is_not_what_it_waited_for() -> None:
+    driver = driver_to(14, ready=False)
+    driver.agora.faults["start"] = [Answer(400, 406), Answer(400, 433), *[Answer(400, 406)] * 100]
+    assert ends_as(driver.run()) == (State.FAILED, EndReason.CAPACITY, Blame.AGORA)
+    driver = Driver(make())
+    driver.agora.faults["start"] = [Answer(400, 433)] * 100
+    assert ends_as(driver.run()) == (State.FAILED, EndReason.AGORA_UNAVAILABLE, Blame.AGORA), "it never holds"
+    assert len(driver.agora.faults["start"]) > 80
     driver.check_over()
 
 

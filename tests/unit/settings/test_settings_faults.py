@@ -29,6 +29,8 @@ VALUES = {
     APP.replace('"s"', "5"): "apps.main.customer_secret: should be text in quotes",
     APP + 'ncs_secrets = "x"': "apps.main.ncs_secrets: should be a list in brackets: […]",
     APP + 'ncs_secrets = ["x", "y", "z"]': "apps.main.ncs_secrets: should have at most 2 entries",
+    APP.replace("true", '"true"'): "apps.main.setup: should be true or false, without quotes",
+    APP.replace("true", '"perhaps"') + 'ncs_secrets = ["x"]': "apps.main.setup: should be true or false",
     APP.replace("true", "3") + 'ncs_secrets = ["x"]': "apps.main.setup: should be true or false",
     APP + 'region = "eu"': "apps.main.region: should be 'CN', 'AP', 'EU' or 'NA'",
     APP + "base_urls = []": "apps.main.base_urls: should have at least 1 entry",

@@ -20,7 +20,7 @@ from service.buckets.vendors import Dialect
 from service.errors import Unavailable
 from service.media.discovery import find_recordings
 from service.report import ListedObject
-from service.verifier.audit import Filed, Holder, compare
+from service.verifier.audit import Compared, Filed, Holder, compare
 
 KEYS = Keys("AKIDEXAMPLE", "wire-secret")
 OURS = [f"p/{'c' * 32}_room_2026112510{number:02d}00000.ts" for number in range(30)]
@@ -295,10 +295,10 @@ async def test_the_audit_compares_no_listing_that_is_out_of_order(opens: Opens, 
         return None
 
     good = opens(await scripted(Store(OURS, page=7).answer), KEYS)
-    assert len([one async for one in compare(good, "p/", pages, owner, Usage())]) == len(OURS)
+    assert len([one async for one in compare(good, "p/", pages, owner, Usage(), Compared())]) == len(OURS)
     other = opens(await scripted(Store(OURS[::-1], page=7).answer), KEYS)
     with pytest.raises(Unavailable, match="order"):
-        _ = [one async for one in compare(other, "p/", pages, owner, Usage())]
+        _ = [one async for one in compare(other, "p/", pages, owner, Usage(), Compared())]
 
 
 BITS = st.sampled_from(["<Contents>", "</Contents>", "<Key>", "</Key>", "&#x1;", "&", "&amp;", "&#xd800;", "\x01", "k"])

@@ -258,10 +258,29 @@ def test_an_audit_finds_what_each_side_lacks(
         ("unfiled", f"{base}a1/unfiled", f"rec_{ulid}"),
         ("foreign", "01zz/a1/strange", None),
     }
-    assert (
-        runs("audit", "--storage", "old", "--prefix", f"{base}a1/same", PAGEREEL_DATABASE__URL=database_url).exit_code
-        == 0
+    assert json.loads(ended.stdout)["compared"] == {"objects": 4, "bytes": 18, "filed": 3, "recordings": 1}
+    ended = runs("audit", "--storage", "old", "--prefix", f"{base}a1/same", PAGEREEL_DATABASE__URL=database_url)
+    assert (ended.exit_code, ended.stdout.splitlines()) == (
+        0,
+        ["compared: in the bucket 1 object (5 B), in the database 1 object of 1 verified recording", "no differences"],
     )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_audit_that_has_nothing_to_compare_says_so_and_is_no_success(
+    runs: Runs, puts: Puts, prefix: str, database_url: str
+) -> None:
+    """The own probe is nothing, and neither is a recording of which nothing is verified."""
+    ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    filed(database_url, [(f"rec_{ulid}", "defective", f"{prefix}{ulid.lower()}/a1/gone", 5, "etag")])
+    puts(prefix, {"pagereelprobe": b"of check-config --probe"})
+    profile = {"PAGEREEL_STORAGE__OLD__PREFIX": json.dumps([prefix.rstrip("/")])}
+    ended = runs("audit", "--storage", "old", PAGEREEL_DATABASE__URL=database_url, **profile)
+    assert ended.exit_code == 2, ended.output
+    assert "nothing was compared" in ended.stderr
+    assert "no differences" not in ended.output
+    ended = runs("audit", "--storage", "old", "--json", PAGEREEL_DATABASE__URL=database_url, **profile)
+    assert (ended.exit_code, json.loads(ended.stdout)["compared"]["objects"]) == (2, 0)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from emulator.app import close
-from service.delivery.wire import MOST_ANSWER_BYTES, Outcome, Post, Response, send_post
+from service.delivery.wire import MOST_ANSWER_BYTES, Outcome, Post, Response, send_post, shown_location
 from service.messages import DeliveryError
 from service.page_url import parse_endpoint_url
 from service.settings import Urls
@@ -73,8 +73,26 @@ async def test_no_redirect_is_followed() -> None:
             await writer.drain()
 
         async with talking(lead) as outer:
-            assert await post(outer) == Response(Outcome.REFUSED, 307, "redirect")
+            body = f"Location: {inner}/\n".encode()
+            assert await post(outer) == Response(Outcome.REFUSED, 307, "redirect", body=body)
     assert not reached.is_set()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://me:secret@example.org:8443/new?key=secret#secret", "https://example.org:8443/new"),
+        ("/new?key=secret", "/new"),
+        ("//example.org/new", "//example.org/new"),
+        ("https://example.org/" + "a" * 300, "https://example.org/" + "a" * 180),
+        ("mailto:me@example.org", "mailto:me@example.org"),
+        ("http://[", None),
+        ("?key=secret", None),
+        (None, None),
+    ],
+)
+def test_where_a_redirect_leads_is_kept_without_its_secrets(given: str | None, kept: str | None) -> None:
+    assert shown_location(given) == (b"" if kept is None else f"Location: {kept}\n".encode())
 
 
 async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
