@@ -12,7 +12,7 @@ import click
 import structlog
 
 from service.app import database_url
-from service.cli.output import fail, reader_gone
+from service.cli.output import fail, reader_gone, say
 from service.database.outage import StartRefused
 from service.database.refusal import refusing
 from service.database.run import Database
@@ -75,14 +75,25 @@ def profile_of(settings: Settings, storage: str) -> StorageProfile:
     return settings.storage[storage]
 
 
-async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
     """Open the database of the settings, also beside a service that runs, refuse one that is not ours, and let `use`
-    work with it."""
+    work with it. `make`: where there is none, make it and say so; else it is refused, since a relative path may lead
+    elsewhere in this working directory."""
     url = database_url(settings)
+    if (lacking := _no_file(settings.database.url)) is not None:
+        if not make:
+            raise StartRefused(f"there is no database at {lacking}")
+        say(f"pagereel: made a new database: {lacking}", err=True)
     with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
             return await use(database)
+
+
+def _no_file(url: str) -> Path | None:
+    """Where the file of SQLite should be, if there is none."""
+    path = Path(url.removeprefix("sqlite:///")).absolute()
+    return None if not url.startswith("sqlite:///") or path.exists() else path
 
 
 def run(working: Coroutine[Any, Any, T]) -> T:

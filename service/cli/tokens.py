@@ -14,6 +14,7 @@ from service.cli.parameters import Days
 from service.cli.remote.shown import print_table
 from service.cli.running import run, settings_of, with_database
 from service.database.tokens import Token
+from service.messages import rfc3339
 from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token
 from service.operations.admission import there_is
@@ -62,6 +63,7 @@ def token_create(
                 storages=frozenset(storages) or None,
                 expires_at=None if days is None else now + days * 86400,
             ),
+            make=True,
         )
     )
     if as_json:
@@ -86,11 +88,30 @@ def token_list(config: Path | None, as_json: bool) -> None:
     if as_json:
         show_json([_plain(token, now) for token in found])
         return
+    heads = ("token", "owner", "scopes", "for", "state", "expires", "last used")
     rows = (
-        (token.id, token.owner, ", ".join(sorted(token.scopes)), _state(token, now), _day(token.last_used_at))
+        (
+            token.id,
+            token.owner,
+            ", ".join(sorted(token.scopes)),
+            _restriction(token),
+            _state(token, now),
+            _day(token.expires_at),
+            _day(token.last_used_at),
+        )
         for token in found
     )
-    print_table(("token", "owner", "scopes", "state", "last used"), rows, cut=(1,))
+    print_table(heads, rows, cut=(1,), empty="No tokens. `pagereel token create` makes one.")
+
+
+def _restriction(token: Token) -> str:
+    """The apps and storage profiles that it may name."""
+    named = [
+        f"{what} {', '.join(sorted(names))}"
+        for what, names in (("app", token.apps), ("storage", token.storages))
+        if names is not None
+    ]
+    return "; ".join(named) or "all"
 
 
 def _plain(token: Token, now: float) -> dict[str, Any]:
@@ -101,6 +122,8 @@ def _plain(token: Token, now: float) -> dict[str, Any]:
         "apps": None if token.apps is None else sorted(token.apps),
         "storages": None if token.storages is None else sorted(token.storages),
         "state": _state(token, now),
+        "expires_at": None if token.expires_at is None else rfc3339(token.expires_at),
+        "last_used_at": None if token.last_used_at is None else rfc3339(token.last_used_at),
     }
 
 

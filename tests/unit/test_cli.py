@@ -1,5 +1,6 @@
 """The command line as a whole: what every command has, and that a mistake of its user is one line and no traceback."""
 
+import json
 import os
 import re
 import shlex
@@ -225,6 +226,30 @@ def test_a_token_for_a_name_that_the_settings_lack_is_made_with_a_warning(tmp_pa
         "pagereel: warning: --storage 'owm' is not in the settings; available: own",
     ]
     assert "warning" not in CliRunner().invoke(main, [*make, "--app", "main", "--storage", "own"]).stderr
+
+
+@pytest.mark.parametrize("words", [("token", "list"), ("token", "revoke", "abc"), ("usage", "--all-owners")])
+def test_a_database_is_not_made_by_a_command_that_reads_one(words: tuple[str, ...], tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    done = CliRunner().invoke(main, ["--config", _settings(tmp_path), *words])
+    assert (done.exit_code, f"there is no database at {database}" in done.stderr) == (2, True), done.output
+    assert not database.exists()
+
+
+def test_a_database_that_token_create_makes_is_named_and_the_token_is_shown_with_its_bounds(tmp_path: Path) -> None:
+    words, database = ["--config", _settings(tmp_path), "token"], tmp_path / "x.db"
+    make = [*words, "create", "--owner", "a", "--scope", "read"]
+    first = CliRunner().invoke(main, [*make, "--app", "main", "--storage", "own", "--days", "3"])
+    assert f"pagereel: made a new database: {database}" in first.stderr
+    assert "database" not in CliRunner().invoke(main, make).stderr
+    bounded, free = json.loads(CliRunner().invoke(main, [*words, "list", "--json"]).output)
+    if bounded["apps"] is None:
+        bounded, free = free, bounded
+    assert (bounded["apps"], bounded["storages"], free["expires_at"]) == (["main"], ["own"], None)
+    assert bounded["expires_at"] is not None
+    told = CliRunner().invoke(main, [*words, "list"], env={"COLUMNS": "200"}).output
+    assert "app main; storage own" in told
+    assert bounded["expires_at"][:10] in told
 
 
 def test_apps_that_share_a_project_are_warned_of(tmp_path: Path) -> None:
