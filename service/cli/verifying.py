@@ -58,7 +58,7 @@ def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say what was wanted."""
     options = [
         option("--from", "from_at", type=Instant(), help="Planned start. Default: the first slice."),
-        option("--to", "to_at", type=Instant(), help="Planned end. Default: the last slice."),
+        option("--to", "to_at", type=Instant(), help="Planned end. Default: the end of the last slice."),
         option(
             "--pause", "pauses", type=Span(), multiple=True, metavar="FROM/TO", help="A planned pause (repeatable)."
         ),

@@ -1,7 +1,7 @@
 """Finds the recordings among the objects of a listing by their names alone: for buckets that no database describes.
 
 What the caller does not say was wanted is not demanded: without a window it reaches from the first slice to the
-beginning of the last one, so time before and after the files is not judged.
+end of the last one, so time before and after the files is not judged.
 """
 
 import math
@@ -78,6 +78,7 @@ class FoundRecording:
             policy=replace(Policy(), max_missing_seconds=wanted.max_missing_seconds),
             size=wanted.size,
             sound=wanted.sound,
+            open_ended=wanted.to_at is None,
         )
 
 

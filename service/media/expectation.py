@@ -28,7 +28,8 @@ class ExpectedAttempt:
 class Expectation:
     """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance;
     `end_proven`: no task may still be alive. `size` (width, height), `channels` and `sound` are what was asked for;
-    None: not known. `sound` False: silence and a missing sound track are fine."""
+    None: not known. `sound` False: silence and a missing sound track are fine. `open_ended`: nobody said when the
+    window ends, so it reaches to the end of the last slice."""
 
     key_prefix: str
     attempts: tuple[ExpectedAttempt, ...]
@@ -42,6 +43,7 @@ class Expectation:
     size: tuple[int, int] | None = None
     channels: int | None = None
     sound: bool | None = None
+    open_ended: bool = False
 
     def allowed_seconds(self, expected_seconds: float) -> float:
         """How much unexplained missing time `verified` bears (docs/verification.md)."""

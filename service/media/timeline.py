@@ -56,10 +56,12 @@ def build_timeline(slices: Iterable[Slice], expected: Expectation, unnamed: Sequ
     `unnamed` are the instants at which slices begin that lie in the bucket but in no playlist: a hole that holds one is
     no failover's, for something was recorded in it.
     """
+    ordered = sorted(slices, key=lambda one: (one.starts_at, one.ends_at))
     begin, end = expected.wanted.from_at, expected.wanted.to_at
     assert end is not None
+    if expected.open_ended:
+        end = max([end, *(one.ends_at for one in ordered)])
     window = [(begin, end)] if end > begin else []
-    ordered = sorted(slices, key=lambda one: (one.starts_at, one.ends_at))
     held, holes, doubled, joined = _sweep(ordered, begin, end)
     holes = [_recorded(hole, sorted(unnamed)) for hole in holes] if unnamed else holes
     damaged = _damaged(ordered) if any(one.lost for one in ordered) else []
@@ -75,7 +77,7 @@ def build_timeline(slices: Iterable[Slice], expected: Expectation, unnamed: Sequ
     drift = max(0.0, joined - DRIFT_SECONDS_PER_HOUR * max(1.0, (end - begin) / 3600))
     expected_seconds, covered_seconds = measure(wanted), measure(overlap(covered, wanted))
     coverage = Coverage(
-        window=expected.wanted,
+        window=Interval(begin, end),
         expected_seconds=_round(expected_seconds),
         covered_seconds=_round(covered_seconds),
         paused_seconds=_round(measure(paused)),

@@ -11,7 +11,9 @@ from corpus_bench import Bench
 from corpus_media import Part, Shape, Slice
 from corpus_recordings import BEGIN, Made, straight
 
-from service.report import Level, Severity, Verdict
+from service.media.discovery import find_recordings
+from service.media.expectation import Expectation
+from service.report import Level, ListedObject, Severity, Verdict
 
 
 def made_by_ffmpeg(folder: Path) -> Made:
@@ -51,3 +53,28 @@ async def test_2400_slices_have_no_error(bench: Bench) -> None:
         report = await bench.judge(made, level)
         errors = [(one.code, one.text) for one in report.findings if one.severity is Severity.ERROR]
         assert (errors, report.verdict, report.level) == ([], Verdict.VERIFIED, level)
+
+
+def found(objects: dict[str, bytes]) -> Expectation:
+    """What may be demanded of a recording that no database describes, long after its end."""
+    listed = [ListedObject(key, len(content), "e", BEGIN) for key, content in objects.items()]
+    (recording,), strangers = find_recordings(listed)
+    assert strangers == 0
+    return recording.expectation(BEGIN + 86_400)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_without_a_planned_end_the_window_reaches_to_the_end_of_the_last_slice(bench: Bench, count: int) -> None:
+    made = straight(count)
+    report = await bench.judge_objects(made.objects(), found(made.objects()), Level.STRUCTURE, 1)
+    assert report.coverage is not None
+    assert (report.verdict, report.coverage.share) == (Verdict.VERIFIED, 1)
+    assert report.coverage.expected_seconds == count * made.shape.seconds
+
+
+async def test_without_a_planned_end_the_damage_of_the_last_slice_counts(bench: Bench) -> None:
+    made = straight(3, mp4=False)
+    last = made.parts[0].slices[-1]
+    last.content = last.content[: 188 * 40] + bytes(len(last.content) - 188 * 40)
+    report = await bench.judge_objects(made.objects(), found(made.objects()), Level.STRUCTURE, 1)
+    assert report.verdict is Verdict.DEFECTIVE
