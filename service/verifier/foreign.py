@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.buckets import Bucket, Fetched, Headed, Usage
 from service.buckets.walking import Walk
 from service.media.discovery import FoundRecording, Wanted, find_recordings
+from service.media.names import NameReader
 from service.report import Level, ListedObject, Report
 from service.verifier.decoder import Decoders
 from service.verifier.judging import judge_recording
@@ -46,8 +47,9 @@ async def judge_found(
 ) -> None:
     """Judge the recordings, `at_once` of them side by side, and give each to `show` when it is ready.
 
-    Use the listing that found them. An error of ours in one recording does not touch the others. Cancelling ends the
-    verifications that run, with the decoders' processes; what is judged by then has been shown.
+    Use the listing that found them, and list a recording again whose playlist has changed since. An error of ours in
+    one recording does not touch the others. Cancelling ends the verifications that run, with the decoders' processes;
+    what is judged by then has been shown.
     """
     decoders = Decoders()
 
@@ -66,7 +68,7 @@ async def _judge(
     pace: Pace | None,
     now_fn: Callable[[], float],
 ) -> Judged:
-    listed = _Listed(bucket, recording.objects)
+    listed = _Listed(bucket, recording)
     try:
         expected = recording.expectation(now_fn(), wanted)
         report = await judge_recording(listed, expected, level, now_fn=now_fn, decoders=decoders, pace=pace)
@@ -76,19 +78,26 @@ async def _judge(
 
 
 class _Listed:
-    """A bucket whose listing is known already. It shows one recording alone, as others may lie in the same folder."""
+    """A bucket whose first listing is known already. It shows one recording alone: others may lie in the same folder. A
+    second listing, because a playlist has changed since the first, is a new one."""
 
-    def __init__(self, bucket: Bucket, objects: list[ListedObject]) -> None:
+    def __init__(self, bucket: Bucket, recording: FoundRecording) -> None:
         self._bucket = bucket
-        self._objects = objects
+        self._known: list[ListedObject] | None = recording.objects
+        self._reader = NameReader(recording.sid, recording.cname)
 
     async def list_objects(
         self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        shown = [one for one in self._objects if one.key.startswith(prefix) and one.key > after]
-        if usage is not None:
-            usage.objects += len(shown)
-        yield shown
+        if self._known is not None:
+            shown = [one for one in self._known if one.key.startswith(prefix) and one.key > after]
+            self._known = None
+            if usage is not None:
+                usage.objects += len(shown)
+            yield shown
+            return
+        async for page in self._bucket.list_objects(prefix, after, usage=usage, walk=walk):
+            yield [one for one in page if self._reader.read(one.key.removeprefix(prefix)) is not None]
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from corpus_bench import Bench
 from corpus_media import Part, Shape, Slice
-from corpus_recordings import BEGIN, Made, straight
+from corpus_recordings import BEGIN, PREFIX, Made, straight
 
-from service.media.discovery import find_recordings
+from service.buckets import Usage
+from service.media.discovery import Wanted, find_recordings
 from service.media.expectation import Expectation
 from service.report import Level, ListedObject, Severity, Verdict
+from service.verifier.foreign import Judged, discover, judge_found
 
 
 def made_by_ffmpeg(folder: Path) -> Made:
@@ -78,3 +80,21 @@ async def test_without_a_planned_end_the_damage_of_the_last_slice_counts(bench: 
     last.content = last.content[: 188 * 40] + bytes(len(last.content) - 188 * 40)
     report = await bench.judge_objects(made.objects(), found(made.objects()), Level.STRUCTURE, 1)
     assert report.verdict is Verdict.DEFECTIVE
+
+
+async def test_a_recording_that_grows_between_its_listing_and_its_playlist_misses_nothing(bench: Bench) -> None:
+    made = straight(4, mp4=False, ended=False)
+    whole, last = made.objects(), made.key(3)
+    made.parts[0].slices.pop()
+    bench.store.hold(made.objects() | {PREFIX + "stranger.txt": b""}, {})
+    recordings, _ = await discover(bench.bucket, PREFIX, Usage())
+    bench.store.hold(whole | {PREFIX + "stranger.txt": b""}, {})
+    judged: list[Judged] = []
+    await judge_found(
+        bench.bucket, recordings, Level.LISTING, Wanted(), judged.append, at_once=1, now_fn=lambda: BEGIN + 30
+    )
+    (report,) = [one.report for one in judged]
+    assert report is not None
+    assert "slice_missing" not in [finding.code for finding in report.findings]
+    assert last in [file.key for file in report.files]
+    assert not [file.key for file in report.files if "stranger" in file.key]
