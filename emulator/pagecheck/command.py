@@ -81,8 +81,8 @@ def check_page_command(
         raise click.UsageError("URL must begin with http:// or https:// and contain a host")
     if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
         raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
-    if screenshot is not None:
-        screenshot.unlink(missing_ok=True)  # one of an earlier check must not be taken for this one's
+    if screenshot is not None and screenshot.is_file():
+        screenshot.unlink()  # one of an earlier check must not be taken for this one's
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     limits = Limits(ready_seconds=ready_timeout)
     try:
