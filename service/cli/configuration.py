@@ -13,10 +13,10 @@ from service.app import database_url
 from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.parameters import Seconds
-from service.cli.running import reachable, run, settings_of
+from service.cli.running import reachable, run, settings_of, storage_faults
 from service.probes import Probed, probe, source_addresses, unrecordable
 from service.serving import listen_for_check
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 from service.settings.load import ignored_variables
 
 
@@ -31,6 +31,9 @@ from service.settings.load import ignored_variables
 @configured
 def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -> None:
     """Report all errors in the settings at once. This starts nothing that Agora bills."""
+    if as_json and (errors := errors_of(config)):
+        show_json({"errors": errors})
+        sys.exit(2)
     settings = reachable(settings_of(config))
     for variable in ignored_variables(os.environ):
         say(f"pagereel: warning: {variable} is no setting and is ignored", err=True)
@@ -41,11 +44,21 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
     if as_json:
         probed = run(_probed(settings)) if with_probe else []
         tried = [{"what": one.what, "problem": one.problem} for one in probed]
-        show_json({"apps": list(settings.apps), "storage": list(settings.storage), "probes": tried})
+        shown = {"errors": [], "apps": list(settings.apps), "storage": list(settings.storage), "probes": tried}
+        show_json(shown)
         sys.exit(1 if any(one.problem for one in probed) else 0)
     say(f"the settings are valid: {len(settings.apps)} app(s), {len(settings.storage)} storage profile(s)")
     if with_probe and not run(_print_probes(settings)):
         sys.exit(1)
+
+
+def errors_of(config: Path | None) -> list[str]:
+    """Everything for which the settings are refused, each with the setting's name."""
+    try:
+        settings = Settings.load(config)
+    except SettingsError as error:
+        return list(error.problems)
+    return [*storage_faults(settings), *unrecordable(settings)]
 
 
 def shared_projects(settings: Settings) -> list[str]:

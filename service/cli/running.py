@@ -62,10 +62,15 @@ def _command() -> str:
 def reachable(settings: Settings, *, works: bool = True) -> Settings:
     """The settings; ends the process where a storage profile leads nowhere, or where this process `works` and cannot
     verify at the profile's level, before anything is recorded into it."""
-    lost = [*unreachable(settings).items(), *(undecodable(settings).items() if works else ())]
-    if lost:
-        fail("; ".join(f"storage.{name}: {problem}" for name, problem in lost))
+    if faults := storage_faults(settings, works=works):
+        fail("; ".join(faults))
     return settings
+
+
+def storage_faults(settings: Settings, *, works: bool = True) -> list[str]:
+    """Why storage profiles cannot be used, each with the setting's name."""
+    lost = [*unreachable(settings).items(), *(undecodable(settings).items() if works else ())]
+    return [f"storage.{name}: {problem}" for name, problem in lost]
 
 
 def profile_of(settings: Settings, storage: str) -> StorageProfile:

@@ -1,5 +1,6 @@
 """A level that this process cannot reach is refused before anything is recorded, with what to do."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -89,8 +90,8 @@ def _checked(folder: Path, text: str, *options: str) -> Result:
 def test_settings_with_which_nothing_can_be_recorded_are_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
     ended = _checked(tmp_path, 'deployment = "test"', *options)
     assert ended.exit_code == 2, ended.output
-    assert "apps: there is none, so nothing can be recorded: add an [apps.<name>] table" in ended.stderr
-    assert "storage: no profile can be written to" in ended.stderr
+    assert "apps: there is none, so nothing can be recorded: add an [apps.<name>] table" in ended.output
+    assert "storage: no profile can be written to" in ended.output
     assert "valid" not in ended.stdout
 
 
@@ -114,3 +115,13 @@ def _with_level(folder: Path, level: str | None, *command: str, extra: str = "")
         return CliRunner().invoke(main, ["--config", str(folder / "pagereel.toml"), *command])
     finally:
         configure_logs(Log())
+
+
+def test_all_errors_are_told_as_json_too(tmp_path: Path) -> None:
+    config = tmp_path / "wrong.toml"
+    config.write_text("[worker]\nconcurency = 3\n")
+    done = CliRunner().invoke(main, ["--config", str(config), "check-config", "--json"])
+    errors = json.loads(done.stdout)["errors"]
+    assert (done.exit_code, done.stderr, len(errors)) == (2, "", 2)
+    assert errors[0] == "deployment: is missing"
+    assert errors[1].startswith("worker.concurency: is not a setting")
