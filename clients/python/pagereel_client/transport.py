@@ -212,7 +212,9 @@ def _cause(error: aiohttp.ClientConnectorError) -> str:
     """Why there is no connection, as the system says it."""
     inner = error.os_error
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return inner.verify_message
+        return f"its certificate is not trusted: {inner.verify_message}"
+    if isinstance(inner, ssl.SSLError):  # its number is one of OpenSSL, not of the system
+        return "it does not speak valid TLS"
     if isinstance(inner, socket.gaierror) or not inner.errno or inner.errno < 0:
         return inner.strerror or str(inner) or type(inner).__name__
     return os.strerror(inner.errno)
