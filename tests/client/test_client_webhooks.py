@@ -119,3 +119,15 @@ def test_a_body_that_is_text_and_a_missing_secret_are_mistakes_of_the_receiver_a
     for none in ("", [], ()):
         with pytest.raises(ValueError, match="no secret is given"):
             read_webhook(BODY, signed(), none)
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [[SECRET, None], [None], b"whsec_", [b"whsec_"], 5, {SECRET: SECRET}],
+    ids=lambda each: type(each).__name__,
+)
+def test_secrets_that_are_no_text_are_named(secrets: Any) -> None:
+    with pytest.raises(TypeError, match=r"^secrets must be a list of strings"):
+        read_webhook(BODY, signed(), secrets)
+    with pytest.raises(TypeError, match=r"^secrets must be a list of strings"):
+        read_webhook(BODY, {}, secrets)

@@ -95,6 +95,16 @@ def checked_token(token: str, place: str = "the token") -> str:
     return token
 
 
+def checked_patience(patience: Patience | None) -> Patience:
+    """The patience, or for None that of the defaults. Raises `TypeError` for anything else, such as a number."""
+    if patience is None:
+        return Patience()
+    if not isinstance(patience, Patience):
+        kind = type(patience).__name__
+        raise TypeError(f"patience must be a Patience, such as Patience(first_seconds=3), not {kind}")
+    return patience
+
+
 @dataclass(slots=True)
 class Transport:
     """Calls one service with one token, which is in no repr and no error. `answered`: whether it ever has.
