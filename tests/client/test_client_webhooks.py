@@ -1,5 +1,7 @@
 """A webhook is read only where it is Pagereel's. The public library of Standard Webhooks is the judge."""
 
+import base64
+import hmac
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -98,6 +100,16 @@ def test_well_signed_nonsense_is_no_message() -> None:
 def test_a_secret_that_is_none_is_the_receivers_mistake() -> None:
     with pytest.raises(ValueError, match="whsec_"):
         read_webhook(BODY, signed(), "not base64!")
+
+
+@pytest.mark.parametrize("empty", ["", "whsec_"])
+def test_an_empty_secret_among_others_signs_nothing(empty: str) -> None:
+    """A variable that is not set makes one. What it signs, anybody can sign."""
+    signature = hmac.digest(b"", b"msg_1_17." + signed()["webhook-timestamp"].encode() + b"." + BODY, "sha256")
+    forged = {**signed(), "webhook-signature": f"v1,{base64.b64encode(signature).decode()}"}
+    for headers in (forged, signed()):
+        with pytest.raises(ValueError, match="a secret is whsec_ and base64"):
+            read_webhook(BODY, headers, [SECRET, empty])
 
 
 def test_nasty_headers_and_bodies_are_refused_and_break_nothing() -> None:
