@@ -38,6 +38,8 @@ ERRORS: Final = 400
 API_PATH: Final = "/v1"
 TOKEN_BEGINNING: Final = "prl_"  # noqa: S105 - of every token
 
+CLOSED: Final = "this client is closed: make a new one"
+
 Query = Mapping[str, str | int | bool | datetime | list[str] | None]
 
 
@@ -126,7 +128,7 @@ class Transport:
         if self.given is not None:
             return self.given
         if self.closed:
-            raise RuntimeError("this client is closed: make a new one")
+            raise RuntimeError(CLOSED)
         loop = asyncio.get_running_loop()
         if self._own is None:
             # No limit of its own: a stop would wait for a place among calls that wait for their recordings.
