@@ -1,6 +1,7 @@
 """The beginning of `pagereel-emulator`, and of `python -m emulator`."""
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROF
 
 def run() -> None:
     """Run the command that was typed. Imports come last: a Ctrl-C meanwhile is one line and the status 130."""
+    _escape_what_is_not_encodable()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     command = import_module("emulator.cli")
@@ -26,6 +28,12 @@ def run() -> None:
         _end_without_room(error)
     finally:
         _flush_quietly()
+
+
+def _escape_what_is_not_encodable() -> None:
+    """Print `\\u2026` in place of "…" where the encoding of the output has none, as ASCII. It would be a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so already
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flush_quietly() -> None:

@@ -51,7 +51,6 @@ MEANINGS_OF_FIELDS: Final[dict[str, str]] = {
     "AttemptView.state": "How far this task is",
     "cname": "The channel name that the task's files carry",
     "AttemptView.uid": "Agora's uid of the task",
-    "AdoptBody.uid": "Agora's uid of the task",
     "sid": "Agora's id of the task, which begins the names of its files",
     "resource_id": "Agora's resource id of the task",
     "planned_at": "When the service wrote down that it will make it",

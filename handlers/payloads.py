@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from typing_extensions import TypedDict
 
 from handlers.instants import InstantIn
+from handlers.uids import UidIn
 from service.errors import invalid
 from service.operations import RecordingFilter, Wish
 from service.recording import Parameters, RestartRule, State
@@ -173,7 +174,7 @@ class AdoptBody(TypedDict, total=False):
 
     app: Required[Annotated[Name, Field(description="The app it was made with")]]
     storage: Required[Annotated[Name, Field(description="The storage profile it was made with")]]
-    uid: Required[Annotated[int, Field(ge=1, le=2**32 - 1)]]
+    uid: Required[UidIn]
     resource_id: Required[Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]]
     sid: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$"), Field(description="By default it is searched for")
@@ -241,8 +242,7 @@ def _states(given: object) -> list[str]:
 
 
 def _label_pairs(given: object) -> dict[str, str]:
-    texts = given if isinstance(given, list) else [given]
-    pairs = [label_pair(str(text)) for text in texts]
+    pairs = [label_pair(str(text)) for text in (given if isinstance(given, list) else [given])]
     found = dict(pair for pair in pairs if pair is not None)
     if len(found) != len(pairs):
         raise ValueError("must be key=value or key:value, each key once")

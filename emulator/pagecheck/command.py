@@ -104,7 +104,8 @@ def check_page_command(
             "size": list(size),
             "rules": checks,
         }
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=not utf8))  # other text's escapes are none of JSON
     else:
         print_all(results)
         click.echo(f"{_VERDICTS[verdict]}: {show_url(url)}")

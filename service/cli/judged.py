@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
 from service.cli import OUR_MISTAKE
+from service.cli.output import printable
 from service.cli.remote.durations import size_in_words
 from service.cli.remote.shown import WARNED, table
+from service.media.discovery import FoundRecording
 from service.report import Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged
 from service.wording import percent
@@ -17,6 +19,8 @@ from service.wording import percent
 VERIFIED, NOT_VERIFIED, NOT_READ = range(3)
 _HEADS = ("recording", "from (UTC)", "slices", "size", "coverage", "level", "verdict", "findings")
 NO_REPORT = "error"
+TEXTS: Final = 5
+"""How many texts of findings a person reads of each recording."""
 
 
 def exit_status(judged: Sequence[Judged], level: Level, *, strict: bool = False) -> int:
@@ -44,7 +48,7 @@ def table_of(judged: Sequence[Judged]) -> Table:
 def _row(judged: Judged) -> tuple[str, ...]:
     one, report = judged.recording, judged.report
     began = "" if one.first_at is None else f"{datetime.fromtimestamp(one.first_at, UTC):%Y-%m-%d %H:%M:%S}"
-    facts = (f"{one.folder}{one.sid}_{one.cname}", began, str(one.slices), size_in_words(one.size_bytes))
+    facts = (_name(one), began, str(one.slices), size_in_words(one.size_bytes))
     if report is None:
         return *facts, "", "", NO_REPORT, f"internal error: {judged.error!r}"
     share = "" if report.coverage is None else percent(report.coverage.share)
@@ -55,6 +59,28 @@ def _row(judged: Judged) -> tuple[str, ...]:
 
 def _verdict(report: Report) -> str:
     return WARNED if report.verdict is Verdict.VERIFIED and report.warnings else report.verdict.value
+
+
+def lines_of_findings(judged: Sequence[Judged]) -> list[str]:
+    """What is wrong with each recording: the first text of each code, errors first, at most `TEXTS` of them."""
+    lines: list[str] = []
+    for one in judged:
+        findings = () if one.report is None else one.report.findings
+        graver = [
+            each for severity in (Severity.ERROR, Severity.WARNING) for each in findings if each.severity is severity
+        ]
+        texts = {each.code: each.text for each in reversed(graver)}
+        codes = list(dict.fromkeys(each.code for each in graver))
+        if codes:
+            lines.append(f"{printable(_name(one.recording))}:")
+        lines += [f"  {code}: {printable(texts[code])}" for code in codes[:TEXTS]]
+        if len(codes) > TEXTS:
+            lines.append(f"  and {', '.join(codes[TEXTS:])}: --json has every text")
+    return lines
+
+
+def _name(recording: FoundRecording) -> str:
+    return f"{recording.folder}{recording.sid}_{recording.cname}"
 
 
 def lines_of_sum(judged: Sequence[Judged]) -> str:

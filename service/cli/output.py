@@ -12,8 +12,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print only J
 
 
 def show_json(value: Any) -> None:
-    """Machine-readable output: one JSON document, or one line of a stream."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """Machine-readable output: one JSON document, or one line of a stream. Where the output has no UTF-8, all of it is
+    ASCII: the escapes of other text (`\\xe9`) are none of JSON."""
+    click.echo(json.dumps(value, ensure_ascii=not _takes_utf8()))
+
+
+def _takes_utf8() -> bool:
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -28,7 +28,14 @@ def token_group() -> None:
 
 @token_group.command("create")
 @option("--owner", required=True, help="Owner that the token acts for. Every recording belongs to an owner.")
-@option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
+@option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    required=True,
+    help="What the token may do (repeatable). No scope includes another.",
+)
 @option("--app", "apps", multiple=True, help="Allow only this app (repeatable). Default: all apps.")
 @option("--storage", "storages", multiple=True, help="Allow only this storage profile (repeatable). Default: all.")
 @option("--days", type=Days(), help="Number of days until the token expires.")

@@ -14,7 +14,7 @@ import orjson
 
 from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys
-from service.cli.judged import exit_status, lines_of_sum, plain, table_of
+from service.cli.judged import exit_status, lines_of_findings, lines_of_sum, plain, table_of
 from service.cli.options import configured, option
 from service.cli.output import fail, say
 from service.cli.parameters import Instant, Seconds, Size, Span, Whole
@@ -207,6 +207,8 @@ def _print(request: _Request, result: _Result, *, as_json: bool, json_lines: boo
         )
     elif judged and not json_lines:
         console().print(table_of(judged))
+        for line in lines_of_findings(judged):
+            say(line)
         say(lines_of_sum(judged))
     elif not result.found and not result.interrupted:
         told = {"prefix": request.prefix, "sid": request.sid, "cname": request.cname}

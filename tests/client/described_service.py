@@ -1,6 +1,7 @@
 """A service that is nothing but its OpenAPI document: it judges requests by it and answers with examples made of it."""
 
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -98,14 +99,14 @@ def _operation_of(request: web.Request) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def listening(handler: Any) -> AsyncIterator[str]:
+async def listening(handler: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """The URL of a server that answers everything with `handler`."""
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await close(runner)

@@ -25,6 +25,7 @@ WRONG: dict[str, tuple[Use, str, type[Exception]]] = {
     "states as bytes": (lambda api: api.recordings(states=b"verified"), "states", TypeError),
     "states as number": (lambda api: api.recordings(states=5), "states", TypeError),
     "states with a number": (lambda api: api.recordings(states=["verified", 5]), "states", TypeError),
+    "states with None": (lambda api: api.recordings(states=[None]), "states", TypeError),
     "messages": (lambda api: api.redrive(messages="msg_1"), "messages", TypeError),
     "notify": (lambda api: api.start("https://x.test/", notify="crm"), "notify", TypeError),
     "notify of record": (lambda api: api.record("https://x.test/", 5, notify="crm"), "notify", TypeError),
@@ -84,6 +85,18 @@ def test_the_synchronous_client_names_it_too(case: str) -> None:
 def test_a_patience_that_is_no_number_is_named() -> None:
     with pytest.raises(TypeError, match=r"^total_seconds must be a number"):
         Patience(total_seconds="90")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("client", [Client, SyncClient])
+@pytest.mark.parametrize("patience", [5, 0, "5", {}], ids=repr)
+def test_what_is_no_patience_is_named_when_the_client_is_made(
+    monkeypatch: pytest.MonkeyPatch, client: type[Client] | type[SyncClient], patience: Any
+) -> None:
+    monkeypatch.setenv("PAGEREEL_TOKEN", TOKEN)
+    with pytest.raises(TypeError, match=r"^patience must be a Patience, such as Patience\(first_seconds=3\), not "):
+        client(NOWHERE, TOKEN, patience=patience)
+    with pytest.raises(TypeError, match=r"^patience must be"):
+        client.from_environment(patience=patience)
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "//v1//"])

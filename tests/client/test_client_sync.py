@@ -77,13 +77,18 @@ async def test_threads_share_one_client_and_closing_ends_its_thread(url: str) ->
     assert [thread.name for thread in threading.enumerate() if thread.name == "pagereel-client"] == []
 
 
-async def test_a_closed_client_starts_anew_and_may_be_closed_twice(url: str) -> None:
-    def use(api: SyncClient) -> str:
+async def test_a_closed_client_stays_closed_and_may_be_closed_twice(url: str) -> None:
+    def use(api: SyncClient) -> None:
+        begun = api.recordings()
+        assert next(begun).id == "rec_1"
         api.close()
         api.close()
-        return api.read("rec_1").id
+        for call in (lambda: api.read("rec_1"), api.recordings, lambda: list(begun)):
+            with pytest.raises(RuntimeError, match=r"^this client is closed: make a new one$"):
+                call()
 
-    assert await using(url, use) == "rec_1"
+    await using(url, use)
+    assert [thread.name for thread in threading.enumerate() if thread.name == "pagereel-client"] == []
 
 
 @pytest.mark.parametrize("token", ["", "zwölf", "a\nb"], ids=["empty", "not ascii", "two lines"])

@@ -1,5 +1,7 @@
 """A webhook is read only where it is Pagereel's. The public library of Standard Webhooks is the judge."""
 
+import base64
+import hmac
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -100,6 +102,16 @@ def test_a_secret_that_is_none_is_the_receivers_mistake() -> None:
         read_webhook(BODY, signed(), "not base64!")
 
 
+@pytest.mark.parametrize("empty", ["", "whsec_"])
+def test_an_empty_secret_among_others_signs_nothing(empty: str) -> None:
+    """A variable that is not set makes one. What it signs, anybody can sign."""
+    signature = hmac.digest(b"", b"msg_1_17." + signed()["webhook-timestamp"].encode() + b"." + BODY, "sha256")
+    forged = {**signed(), "webhook-signature": f"v1,{base64.b64encode(signature).decode()}"}
+    for headers in (forged, signed()):
+        with pytest.raises(ValueError, match="a secret is whsec_ and base64"):
+            read_webhook(BODY, headers, [SECRET, empty])
+
+
 def test_nasty_headers_and_bodies_are_refused_and_break_nothing() -> None:
     """They come from anybody who knows the address."""
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
@@ -119,3 +131,15 @@ def test_a_body_that_is_text_and_a_missing_secret_are_mistakes_of_the_receiver_a
     for none in ("", [], ()):
         with pytest.raises(ValueError, match="no secret is given"):
             read_webhook(BODY, signed(), none)
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [[SECRET, None], [None], b"whsec_", [b"whsec_"], 5, {SECRET: SECRET}],
+    ids=lambda each: type(each).__name__,
+)
+def test_secrets_that_are_no_text_are_named(secrets: Any) -> None:
+    with pytest.raises(TypeError, match=r"^secrets must be a list of strings"):
+        read_webhook(BODY, signed(), secrets)
+    with pytest.raises(TypeError, match=r"^secrets must be a list of strings"):
+        read_webhook(BODY, {}, secrets)

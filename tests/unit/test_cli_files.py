@@ -1,11 +1,14 @@
 """`pagereel files --download`: what cannot be had is told once for each reason, with the store's host."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_rig import ID, serving
 
+FULL = os.strerror(errno.ENOSPC)
 NAMES = [f"{number:03}.ts" for number in range(30)]
 
 
@@ -49,8 +52,27 @@ def test_a_playlist_that_has_grown_meanwhile_is_downloaded(kind: str, size: int,
         with serving(answers) as service:
             done = service.typed("files", ID, "--download", str(tmp_path))
     assert done.exit_code == 1 - fine
-    assert len([one for one in tmp_path.iterdir() if one.suffix != ".part"]) == fine
+    assert len(list(tmp_path.iterdir())) == fine, "nothing half is left"
     assert ("received only" in done.stderr) is not bool(fine)
+
+
+def test_a_full_disk_is_one_line_and_no_verdict_and_leaves_nothing_half(tmp_path: Path) -> None:
+    for name in NAMES[:4]:  # as many as are under way at once; the others are not begun
+        (tmp_path / f"{name}.part").symlink_to("/dev/full")
+    with serving({"GET /.*": (200, {})}) as store, serving(files(store.url)) as service:
+        done = service.typed("files", ID, "--download", str(tmp_path))
+    assert done.stderr == f"pagereel: 30 files were not downloaded: {tmp_path} cannot be written ({FULL})\n"
+    assert (done.exit_code, done.stdout) == (2, f"0 files are in {tmp_path}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_taken_by_a_directory_stops_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / NAMES[0]).mkdir()
+    with serving({"GET /.*": (200, {"a": "b" * 179})}) as store, serving(files(store.url)) as service:
+        done = service.typed("files", ID, "--download", str(tmp_path))
+    assert done.stderr == f"pagereel: {NAMES[0]}: {tmp_path} cannot be written (Is a directory)\n"
+    assert (done.exit_code, done.stdout) == (2, f"29 files are in {tmp_path}\n")
+    assert sorted(one.name for one in tmp_path.iterdir()) == NAMES
 
 
 @pytest.mark.parametrize("link", ["http://user:CANARY@nowhere.invalid", "http://[::1", "nonsense"])

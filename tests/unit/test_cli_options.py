@@ -189,6 +189,17 @@ def test_another_server_at_the_url_is_not_taken_for_the_service(status: int, ans
     )
 
 
+def test_an_option_that_may_be_given_again_says_so() -> None:
+    again = [
+        (name, each)
+        for name, command in commands()
+        for each in command.params
+        if isinstance(each, click.Option) and each.multiple
+    ]
+    assert ("token create", "scopes") in [(name, each.name) for name, each in again]
+    assert [(name, each.name) for name, each in again if "repeatable" not in (each.help or "")] == []
+
+
 def _taking_texts() -> list[tuple[str, str]]:
     """Every command with each of its options and arguments that takes a value."""
     return [

@@ -1,6 +1,7 @@
 """`pagereel record`: what it asks for, and what it says before it leaves a recorder running."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,6 +35,25 @@ def test_an_instant_of_the_stop_is_printed() -> None:
         (_, _, _, body), *_ = service.asked
     assert "record_for_seconds" not in body
     assert f"{ID} stops at 2099-01-01 10:00:00 UTC" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        (("--for", "45m"), "and stops 45 min after it begins to record, at about 2099-01-01 10:45:00 UTC"),
+        (("--stop-at", "2099-01-01T11:00:00Z"), "and stops at 2099-01-01 11:00:00 UTC, in "),
+        ((), f"and records, and is billed, until `pagereel stop {ID}`, for at most 3 h"),
+    ],
+    ids=["length", "stop", "neither"],
+)
+def test_a_start_that_is_to_come_is_told_before_the_end(words: tuple[str, ...], then: str) -> None:
+    with serving({"POST /v1/recordings": started}) as service:
+        done = service.typed("record", "https://class.example.org", "--start-at", "2099-01-01T10:00:00Z", *words)
+        past = service.typed("record", "https://class.example.org", "--start-at", "2020-01-01T10:00:00Z", *words)
+    assert re.match(rf"{ID} starts at 2099-01-01 10:00:00 UTC, in \d+ d[^,]*, {re.escape(then)}", done.stderr), (
+        done.stderr
+    )
+    assert "starts at" not in past.stderr
 
 
 def test_without_a_length_it_says_what_ends_it_and_that_it_is_billed() -> None:

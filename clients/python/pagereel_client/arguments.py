@@ -11,8 +11,8 @@ def listed(name: str, value: Collection[str]) -> list[str]:
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Collection):
         raise TypeError(f"{name} must be a list of strings, not {_kind(value)}{_example(value)}")
     words = list(value)
-    if wrong := next((word for word in words if not isinstance(word, str)), None):
-        raise TypeError(f"{name} must be a list of strings, and one of them is {_kind(wrong)}")
+    if wrong := [word for word in words if not isinstance(word, str)]:
+        raise TypeError(f"{name} must be a list of strings, and one of them is {_kind(wrong[0])}")
     return words
 
 

@@ -12,7 +12,7 @@ import aiohttp
 from pagereel_client.arguments import count
 from pagereel_client.decoding import decode
 from pagereel_client.errors import BadAnswer, ConfigurationError
-from pagereel_client.transport import Patience, Query, Transport, checked_token, checked_url
+from pagereel_client.transport import Patience, Query, Transport, checked_patience, checked_token, checked_url
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Calls:
     def __init__(
         self, url: str, token: str, *, http: aiohttp.ClientSession | None = None, patience: Patience | None = None
     ) -> None:
-        self._transport = Transport(checked_url(url), checked_token(token), http, patience or Patience())
+        self._transport = Transport(checked_url(url), checked_token(token), http, checked_patience(patience))
 
     @classmethod
     def from_environment(cls, *, patience: Patience | None = None) -> Self:

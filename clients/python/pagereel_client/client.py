@@ -296,7 +296,7 @@ class Client(Calls):
         *,
         app: str,
         storage: str,
-        uid: int,
+        uid: int | str,
         resource_id: str,
         sid: str | None = None,
         attempt: int | None = None,

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from pagereel_client.client import Client
-from pagereel_client.transport import Patience
+from pagereel_client.transport import CLOSED, Patience
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +63,7 @@ class _Runner:
 
     def __init__(self, make: Callable[[], Client]) -> None:
         self.process = os.getpid()
+        self._ended = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="pagereel-client", daemon=True)
         self._thread.start()
@@ -73,7 +74,11 @@ class _Runner:
             raise
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Give the loop some work and wait for its result. What interrupts the wait, as Ctrl-C does, cancels it."""
+        """Give the loop some work and wait for its result. What interrupts the wait, as Ctrl-C does, cancels it.
+        Raises `RuntimeError` once it is closed, as an iterator may outlive its client."""
+        if self._ended:
+            work.close()
+            raise RuntimeError(CLOSED)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -91,6 +96,7 @@ class _Runner:
         self._loop.close()
 
     def _end(self) -> None:
+        self._ended = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -111,6 +117,7 @@ class SyncClient:
         self._make = functools.partial(Client, url, token, patience=patience)
         self._lock = threading.Lock()
         self._running: _Runner | None = None
+        self._closed = False
         self._runner()
 
     @classmethod
@@ -133,15 +140,18 @@ class SyncClient:
         self.close()
 
     def close(self) -> None:
-        """End the thread. A closed client that is called again starts anew."""
+        """End the thread, for good: a later call is a `RuntimeError`, as with `Client`."""
         with self._lock:
-            running, self._running = self._running, None
+            running, self._running, self._closed = self._running, None, True
         if running is not None and running.process == os.getpid():
             running.close()
 
     def _runner(self) -> _Runner:
-        """The thread; a new one in a forked process, which has none of its parent's threads."""
+        """The thread; a new one in a forked process, which has none of its parent's threads. Raises `RuntimeError`
+        once the client is closed."""
         with self._lock:
+            if self._closed:
+                raise RuntimeError(CLOSED)
             if self._running is None or self._running.process != os.getpid():
                 self._running = _Runner(self._make)
             return self._running

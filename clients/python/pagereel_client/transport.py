@@ -38,6 +38,8 @@ ERRORS: Final = 400
 API_PATH: Final = "/v1"
 TOKEN_BEGINNING: Final = "prl_"  # noqa: S105 - of every token
 
+CLOSED: Final = "this client is closed: make a new one"
+
 Query = Mapping[str, str | int | bool | datetime | list[str] | None]
 
 
@@ -95,6 +97,16 @@ def checked_token(token: str, place: str = "the token") -> str:
     return token
 
 
+def checked_patience(patience: Patience | None) -> Patience:
+    """The patience, or for None that of the defaults. Raises `TypeError` for anything else, such as a number."""
+    if patience is None:
+        return Patience()
+    if not isinstance(patience, Patience):
+        kind = type(patience).__name__
+        raise TypeError(f"patience must be a Patience, such as Patience(first_seconds=3), not {kind}")
+    return patience
+
+
 @dataclass(slots=True)
 class Transport:
     """Calls one service with one token, which is in no repr and no error. `answered`: whether it ever has.
@@ -116,7 +128,7 @@ class Transport:
         if self.given is not None:
             return self.given
         if self.closed:
-            raise RuntimeError("this client is closed: make a new one")
+            raise RuntimeError(CLOSED)
         loop = asyncio.get_running_loop()
         if self._own is None:
             # No limit of its own: a stop would wait for a place among calls that wait for their recordings.
@@ -212,7 +224,9 @@ def _cause(error: aiohttp.ClientConnectorError) -> str:
     """Why there is no connection, as the system says it."""
     inner = error.os_error
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return inner.verify_message
+        return f"its certificate is not trusted: {inner.verify_message}"
+    if isinstance(inner, ssl.SSLError):  # its number is one of OpenSSL, not of the system
+        return "it does not speak valid TLS"
     if isinstance(inner, socket.gaierror) or not inner.errno or inner.errno < 0:
         return inner.strerror or str(inner) or type(inner).__name__
     return os.strerror(inner.errno)

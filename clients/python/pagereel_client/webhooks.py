@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from pagereel_client.arguments import listed
 from pagereel_client.decoding import decode
 from pagereel_client.errors import BadSignature
 from pagereel_client.words import Blame, EndReason, Level, MessageType, State, Verdict
@@ -62,18 +63,20 @@ def read_webhook(
     """Id and message of a webhook that is Pagereel's. `body`: the bytes as they came, before anybody parses them.
 
     `secrets`: `whsec_…`, or several while one is being changed. `now`: Unix seconds. Raises `BadSignature`,
-    `ValueError` for a secret that is none or where none is given, and `TypeError` for a body that is not bytes.
+    `ValueError` for a secret that is none or where none is given, and `TypeError` for a body that is not bytes and for
+    secrets that are not text.
     """
     if not isinstance(body, bytes | bytearray | memoryview):
         raise TypeError(f"body must be the bytes as they came, not {type(body).__name__}")
     if not secrets:
         raise ValueError("no secret is given, so no signature can be checked")
+    told = [secrets] if isinstance(secrets, str) else listed("secrets", secrets)
     given = {name.lower(): value for name, value in headers.items()}
     try:
         identity, stamp, signatures = (given[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
     except KeyError as error:
         raise BadSignature(f"the header {error.args[0]} is missing") from None
-    keys = [_key(each) for each in ([secrets] if isinstance(secrets, str) else secrets)]
+    keys = [_key(each) for each in told]
     _check_age(stamp, time.time() if now is None else now, tolerance_seconds)
     signed = f"{identity}.{stamp}.".encode("utf-8", "surrogatepass") + bytes(body)
     offered = [each.removeprefix("v1,") for each in signatures.split() if each.startswith("v1,")]
@@ -90,9 +93,12 @@ def read_webhook(
 
 def _key(secret: str) -> bytes:
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
+        key = b""
+    if not key:  # with an empty key anybody can sign
         raise ValueError("a secret is whsec_ and base64") from None
+    return key
 
 
 def _check_age(stamp: str, now: float, tolerance_seconds: float) -> None:

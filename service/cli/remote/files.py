@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,9 +19,22 @@ from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import CallError, Service
 from service.cli.remote.shown import console, name_of, print_table
 from service.connections import connection_reason
+from service.interrupts import UNWRITABLE, no_room
 
 AT_ONCE = 4
 SILENT_SECONDS = 60
+
+
+class _Unwritable(Exception):
+    """The directory does not take a file. `full`: it takes no other either."""
+
+    def __init__(self, text: str, *, full: bool) -> None:
+        super().__init__(text)
+        self.full = full
+
+
+_Failure = tuple[str, Exception, str]
+"""A file that could not be had: its name, the error and the reason for a person."""
 
 
 @click.command("files")
@@ -36,7 +50,8 @@ SILENT_SECONDS = 60
 async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:
     """List the files of a recording and where each was seen, or download them.
 
-    A file that is already there with the right size is not downloaded again. The exit status is 1 if a download failed.
+    A file that is already there with the right size is not downloaded again. The exit status is 1 if a download failed,
+    and 2 if the directory cannot be written.
     """
     params = {"links": "true"} if folder is not None else {}
     found = [
@@ -53,13 +68,15 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
         say(f"{len(found) - len(failed)} files are in {folder}")
     for line in _failures(failed):
         say(f"pagereel: {line}", err=True)
+    if any(isinstance(error, _Unwritable) for _, error, _ in failed):
+        return UNWRITABLE
     return 1 if failed else 0
 
 
-def _failures(failed: list[tuple[str, str]]) -> Iterator[str]:
+def _failures(failed: list[_Failure]) -> Iterator[str]:
     """A line for each reason, not for each file: a store that is away has the same one for all."""
     names: dict[str, list[str]] = {}
-    for name, reason in failed:
+    for name, _, reason in failed:
         names.setdefault(reason, []).append(name)
     for reason, of in names.items():
         yield f"{of[0]}: {reason}" if len(of) == 1 else f"{len(of)} files were not downloaded: {reason}"
@@ -81,10 +98,11 @@ def _name(file: dict[str, Any]) -> str:
     return PurePosixPath(file["key"]).name
 
 
-async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) -> list[tuple[str, str]]:
+async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) -> list[_Failure]:
     """Fetch what has a link; each that could not be had, with the reason."""
     await asyncio.to_thread(make_folder, folder)
-    failed = [(_name(file), "is not in the bucket") for file in found if file["link"] is None]
+    absent = CallError("is not in the bucket")
+    failed: list[_Failure] = [(_name(file), absent, str(absent)) for file in found if file["link"] is None]
     wanted = [file for file in found if file["link"] is not None]
     turns = asyncio.Semaphore(AT_ONCE)
     screen = console(stderr=True)
@@ -96,28 +114,36 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENT_SECONDS)
         # The links are the bucket's own: our token is not for them.
         async with aiohttp.ClientSession(timeout=timeout) as http:
-            away: list[str] = []
+            away: list[tuple[Exception, str]] = []
 
             async def fetch(file: dict[str, Any]) -> None:
                 async with turns:
                     if away:  # the others wait for nothing
-                        failed.append((_name(file), away[0]))
+                        failed.append((_name(file), *away[0]))
                         return
                     try:
                         await _fetch(http, file, folder / _name(file), lambda size: progress.advance(bar, size))
-                    except (CallError, aiohttp.ClientError, OSError, TimeoutError) as error:
-                        failed.append((_name(file), _reason(error, file["link"])))
-                        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-                            away.append(failed[-1][1])
+                    except (CallError, _Unwritable, aiohttp.ClientError, OSError, TimeoutError) as error:
+                        reason = _reason(error, file["link"])
+                        failed.append((_name(file), error, reason))
+                        if _concerns_all(error):
+                            away.append((error, reason))
 
             await asyncio.gather(*map(fetch, wanted))
     return failed
 
 
+def _concerns_all(error: Exception) -> bool:
+    """Whether no other file could be had either."""
+    if isinstance(error, _Unwritable):
+        return error.full
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+
+
 def _reason(error: Exception, link: str) -> str:
     """Why a file could not be had, with the store's host. A link is a secret, and so is an error that repeats it."""
     host = _host(link)
-    if isinstance(error, CallError | OSError) and not isinstance(error, aiohttp.ClientError | TimeoutError):
+    if isinstance(error, CallError | _Unwritable):
         return str(error)
     reason = connection_reason(error) or ("no answer in time" if isinstance(error, TimeoutError) else "")
     reason = reason or f"the connection broke ({type(error).__name__})"
@@ -132,29 +158,52 @@ def _host(link: str) -> str:
 
 
 async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path, progressed: Any) -> None:
-    """One object; it gets its name when all of it is there."""
+    """One object; it gets its name when all of it is there, and leaves nothing where it is not."""
     size = file["size_bytes"]
     if size is not None and await asyncio.to_thread(_size, target) == size:
         progressed(size)
         return
     partial = target.with_name(f"{target.name}.part")
+    try:
+        await _fetch_into(http, file, partial, progressed)
+        with _writing(target.parent):
+            await asyncio.to_thread(os.replace, partial, target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+async def _fetch_into(http: aiohttp.ClientSession, file: dict[str, Any], partial: Path, progressed: Any) -> None:
+    size = file["size_bytes"]
     async with http.get(file["link"]) as response:
         if response.status != 200:
             raise CallError(f"{_host(file['link'])} answered HTTP {response.status}")
         written = 0
-        opened = await asyncio.to_thread(partial.open, "wb")
+        with _writing(partial.parent):
+            opened = await asyncio.to_thread(partial.open, "wb")
         try:
             async for piece in response.content.iter_chunked(1 << 18):
-                await asyncio.to_thread(opened.write, piece)
+                with _writing(partial.parent):
+                    await asyncio.to_thread(opened.write, piece)
                 written += len(piece)
                 progressed(len(piece))
         finally:
-            await asyncio.to_thread(opened.close)
+            with _writing(partial.parent):
+                await asyncio.to_thread(opened.close)
     # A playlist grows during the recording: there may be more of it by now than was listed.
     grown = file["kind"] == "playlist" and size is not None and written > size
     if size is not None and written != size and not grown:
         raise CallError(f"received only {size_in_words(written)} of {size_in_words(size)}")
-    await asyncio.to_thread(os.replace, partial, target)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Tell what the directory refuses from what the connection does."""
+    try:
+        yield
+    except OSError as error:
+        raise _Unwritable(f"{folder} cannot be written ({error.strerror})", full=no_room(error)) from error
 
 
 def _size(path: Path) -> int | None:

@@ -212,20 +212,24 @@ def line_of(recording: dict[str, Any]) -> str:
 
 
 def end_of(recording: dict[str, Any]) -> str:
-    """When a recording ends: the instant that was asked for, or what ends it otherwise."""
-    stop_at, name = recording["instants"]["stop_at"], recording["id"]
-    if stop_at is not None:
-        instant = datetime.fromisoformat(stop_at)
-        left = max((instant - datetime.now(UTC)).total_seconds(), 0)
-        return f"{name} stops at {instant.astimezone():%Y-%m-%d %H:%M:%S %Z}, in {in_words(left)}"
+    """When a recording starts, where that is still to come, and when it ends: the instant that was asked for, or what
+    ends it otherwise."""
+    now, instants, name = datetime.now(UTC), recording["instants"], recording["id"]
+    begin = now if instants["start_at"] is None else max(datetime.fromisoformat(instants["start_at"]), now)
+    told = f"{name} starts {_on_the_clock(begin, now)}, and" if begin > now else name
+    if instants["stop_at"] is not None:
+        return f"{told} stops {_on_the_clock(datetime.fromisoformat(instants['stop_at']), now)}"
     length = recording.get("record_for_seconds")
     if length is not None:
-        start_at = recording["instants"]["start_at"]
-        begin = datetime.now(UTC) if start_at is None else max(datetime.fromisoformat(start_at), datetime.now(UTC))
         about = (begin + timedelta(seconds=length)).astimezone()
-        return f"{name} stops {in_words(length)} after it begins to record, at about {about:%Y-%m-%d %H:%M:%S %Z}"
+        return f"{told} stops {in_words(length)} after it begins to record, at about {about:%Y-%m-%d %H:%M:%S %Z}"
     hours = recording["parameters"]["max_recording_hour"]
-    return f"{name} records, and is billed, until `pagereel stop {name}`, for at most {hours} h"
+    return f"{told} records, and is billed, until `pagereel stop {name}`, for at most {hours} h"
+
+
+def _on_the_clock(instant: datetime, now: datetime) -> str:
+    left = max((instant - now).total_seconds(), 0)
+    return f"at {instant.astimezone():%Y-%m-%d %H:%M:%S %Z}, in {in_words(left)}"
 
 
 def _window(recording: dict[str, Any]) -> str:

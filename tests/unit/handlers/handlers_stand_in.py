@@ -181,7 +181,11 @@ class StandIn:
         """All groups of use cases are one here."""
         return self
 
-    access = evidence = receiving = incoming = outgoing = itself
+    access = adoption = evidence = receiving = incoming = outgoing = itself
+
+    async def adopt(self, caller: Any, lost: Any) -> Recording:
+        self._note("adopt", lost)
+        return RECORDING
 
     async def redrive(self, caller: Any, **named: Any) -> int:
         self._note("redrive", named)

@@ -13,6 +13,7 @@ from handlers.instants import format_instant, parse_instant
 from handlers.resources.recordings import view_recording
 from metrics import REGISTRY
 from service.operations import Idempotency, RecordingFilter, Wish
+from service.operations.adoption import Lost
 from service.recording import State
 from service.report import Level
 
@@ -333,3 +334,13 @@ async def test_a_report_shows_its_timeline_and_what_it_cost(api: Client, operati
     assert parse_instant(missing["from_at"]) == NOW + 5
     assert operations.calls == [("report", (ID, 2))]
     assert (await api.get(f"{ONE}/report?number=0")).status == 422
+
+
+@pytest.mark.parametrize("uid", [904237875, "904237875", 2**32 - 1, str(2**32 - 1)])
+async def test_a_uid_is_taken_as_a_number_and_as_the_api_shows_it(
+    api: Client, operations: StandIn, uid: int | str
+) -> None:
+    body = {"app": "main", "storage": "archive", "uid": uid, "resource_id": "r"}
+    assert (await api.post(f"{ONE}/adopt", json=body)).status == 202
+    ((_, (lost,)),) = operations.calls
+    assert lost == Lost(recording=ID, app="main", storage="archive", uid=int(uid), resource_id="r")

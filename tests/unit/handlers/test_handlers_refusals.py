@@ -166,6 +166,35 @@ async def test_a_wrong_label_is_named_by_its_own_pointer(
     assert operations.calls == []
 
 
+@pytest.mark.parametrize(
+    "uid",
+    [
+        "",
+        "0",
+        "01",
+        "+1",
+        "-1",
+        "1\n",
+        "1_0",
+        "1.0",
+        "\u0661",
+        "4294967296",
+        "1" * 5000,
+        "abc",
+        0,
+        2**32,
+        1.5,
+        True,
+        None,
+    ],
+)
+async def test_what_is_no_uid_is_refused(api: Client, operations: StandIn, uid: Any) -> None:
+    body = {"app": "main", "storage": "archive", "uid": uid, "resource_id": "r"}
+    problem = await problem_of(await api.post(f"{ONE}/adopt", json=body), 422)
+    assert pointers(problem) == ["/uid"]
+    assert operations.calls == []
+
+
 async def test_all_wrong_fields_are_named_at_once(api: Client) -> None:
     problem = await problem_of(await api.post("/v1/recordings", json={"video_fps": 1, "mobile": 1, "more": 0}), 422)
     assert set(pointers(problem)) == {"/url", "/video_fps", "/mobile", "/more"}

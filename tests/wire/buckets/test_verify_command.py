@@ -114,6 +114,20 @@ def test_a_person_gets_a_table_and_a_sum(runs: Runs, puts: Puts, prefix: str) ->
     assert ended.stdout.endswith("1 verified\n")
 
 
+def test_a_person_reads_what_is_wrong_below_the_table(runs: Runs, puts: Puts, prefix: str) -> None:
+    files = recording(ONE, "room-1", slices=6)
+    gone = sorted(files)[3]
+    del files[gone]
+    puts(prefix, files)
+    ended = runs("verify", "--storage", "old", "--prefix", prefix, "--level", "listing")
+    table, told = ended.stdout.split(f"\n{prefix}{ONE}_room-1:\n")
+    assert "slice_missing" in table
+    first, *_, total = told.splitlines()
+    assert first.startswith("  slice_missing: ")
+    assert gone in first
+    assert total == "1 incomplete"
+
+
 FOLDERS = [
     "r [/old]",
     "[bold]",

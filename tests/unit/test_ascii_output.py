@@ -1,0 +1,36 @@
+"""A standard output that is ASCII takes every text and every JSON: what it lacks is escaped. Nothing is a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_rig import recording, serving
+
+ROOT = Path(__file__).parents[2]
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+LABELS = {"lesson": "Größe … \U0001f393"}
+
+
+def printed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], env=os.environ | ASCII | env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("program", ["service", "emulator"])
+def test_text_that_is_not_in_ascii_is_escaped(tmp_path: Path, program: str) -> None:
+    # It stands before the real module, which both programs import after they have set up their output.
+    (tmp_path / "click.py").write_text("print('so far \\u2026 \\U0001f393')\nraise SystemExit(0)\n")
+    done = printed("-m", program, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "so far \\u2026 \\U0001f393\n", "")
+
+
+def test_json_is_json_in_ascii_too() -> None:
+    shown = recording(labels=LABELS)
+    with serving({"GET /v1/recordings": (200, {"items": [shown], "next": None})}) as service:
+        done = printed("-m", "service", "list", "--json", PAGEREEL_URL=service.url, PAGEREEL_TOKEN="prl_a_token")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)[0]["labels"] == LABELS
