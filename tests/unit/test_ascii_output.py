@@ -1,4 +1,4 @@
-"""A standard output that is ASCII takes every text and every JSON: what it lacks is escaped. Nothing is a traceback."""
+"""An output that is not in UTF-8 takes every text and every JSON: what it lacks is escaped. Nothing is a traceback."""
 
 import json
 import os
@@ -28,9 +28,21 @@ def test_text_that_is_not_in_ascii_is_escaped(tmp_path: Path, program: str) -> N
     assert (done.returncode, done.stdout, done.stderr) == (0, "so far \\u2026 \\U0001f393\n", "")
 
 
-def test_json_is_json_in_ascii_too() -> None:
-    shown = recording(labels=LABELS)
+def listed(encoding: str, *words: str) -> str:
+    shown = recording(labels=LABELS, page="https://class.example.org/?\u2026")
     with serving({"GET /v1/recordings": (200, {"items": [shown], "next": None})}) as service:
-        done = printed("-m", "service", "list", "--json", PAGEREEL_URL=service.url, PAGEREEL_TOKEN="prl_a_token")
+        where = {"PAGEREEL_URL": service.url, "PAGEREEL_TOKEN": "prl_a_token"}
+        done = printed("-m", "service", "list", *words, **where, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)[0]["labels"] == LABELS
+    assert done.stdout.isascii()
+    return done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_table_has_escapes(encoding: str) -> None:
+    assert "https://class.example.org/?\\u2026" in listed(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_json_stays_json(encoding: str) -> None:
+    assert json.loads(listed(encoding, "--json"))[0]["labels"] == LABELS
