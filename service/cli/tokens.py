@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -19,6 +19,9 @@ from service.operations import Scope
 from service.operations.access import create_token, list_tokens, revoke_token
 from service.operations.admission import there_is
 from service.settings.shapes import check_owner
+
+LEAST_CHARACTERS: Final = 6
+"""So much of an id is given at least: a slip of the finger revokes nothing."""
 
 
 @click.group("token")
@@ -74,7 +77,10 @@ def token_create(
         )
     )
     if as_json:
-        show_json({"token": token, "owner": owner, "scopes": sorted(scopes)})
+        made = {name: sorted(given) or None for name, given in (("apps", apps), ("storages", storages))}
+        expires_at = None if days is None else rfc3339(now + days * 86400)
+        shown = {"token": token, "id": token.split("_")[1], "owner": owner, "scopes": sorted(scopes), **made}
+        show_json({**shown, "expires_at": expires_at})
     else:
         click.echo(token)
 
@@ -149,10 +155,12 @@ def _day(at: float | None) -> str | None:
 @json_option
 @configured
 def token_revoke(config: Path | None, token_id: str, as_json: bool) -> None:
-    """Make a token useless from now on. TOKEN_ID is its middle part, as `token list` shows it, or its beginning."""
+    """Make a token useless from now on. TOKEN_ID is its middle part, as `token list` shows it, or its beginning of at
+    least six characters."""
     settings, now = settings_of(config), time.time()
     live = [token.id for token in run(with_database(settings, list_tokens)) if _state(token, now) == "live"]
-    found = [name for name in live if name == token_id] or [name for name in live if name.startswith(token_id)]
+    begun = [name for name in live if name.startswith(token_id) and len(token_id) >= LEAST_CHARACTERS]
+    found = [name for name in live if name == token_id] or begun
     if len(found) > 1:
         fail(f"{token_id} matches several valid tokens: {', '.join(found)}")
     if not found or not run(with_database(settings, lambda database: revoke_token(database, found[0], now))):

@@ -252,6 +252,17 @@ def test_a_database_that_token_create_makes_is_named_and_the_token_is_shown_with
     assert bounded["expires_at"][:10] in told
 
 
+def test_a_token_is_revoked_by_enough_of_its_id(tmp_path: Path) -> None:
+    words = ["--config", _settings(tmp_path), "token"]
+    make = [*words, "create", "--owner", "a", "--scope", "read", "--app", "main", "--json"]
+    made = json.loads(CliRunner().invoke(main, make).stdout)
+    assert made["token"].startswith(f"prl_{made['id']}_")
+    assert (made["apps"], made["storages"], made["expires_at"]) == (["main"], None, None)
+    few = CliRunner().invoke(main, [*words, "revoke", made["id"][:5]])
+    assert (few.exit_code, f"the valid tokens are: {made['id']}" in few.stderr) == (2, True)
+    assert CliRunner().invoke(main, [*words, "revoke", made["id"][:6]]).exit_code == 0
+
+
 def test_apps_that_share_a_project_are_warned_of(tmp_path: Path) -> None:
     app = ('customer_id = "c"', 'customer_secret = "s"', "setup = true")
     one = CliRunner().invoke(

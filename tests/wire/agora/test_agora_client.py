@@ -80,7 +80,7 @@ async def test_a_recording_is_acquired_started_asked_about_changed_and_stopped(a
     agora.says(body={**IDS, "serverResponse": {"extensionServiceState": []}})
     assert (await client.acquire("r-x", 42, 3)).resource_id == "RID"
     assert await client.start("r-x", 42, "RID", ORDER) == Started(SID)
-    assert await client.query(TASK) == TaskState(5)
+    assert await client.query(TASK) == TaskState(5, cname="r-x", uid="42")
     assert await client.update_onhold(TASK, True) == Updated()
     assert await client.update_rtmp(TASK, RTMP) == Updated()
     assert await client.update_storage(TASK, STORAGE) == Updated()
