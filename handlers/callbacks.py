@@ -43,7 +43,11 @@ async def receive(request: web.Request) -> web.Response:
     try:
         body = await _read(request)
         await request.app[OPERATIONS].receiving.receive(
-            request.match_info["app"], body, headers.get("Agora-Signature-V2"), headers.get("Agora-Signature")
+            request.match_info["app"],
+            body,
+            headers.get("Agora-Signature-V2"),
+            headers.get("Agora-Signature"),
+            request.remote,
         )
         response = web.Response(body=b"{}", headers=_HEADERS)
     except Exception as error:

@@ -11,10 +11,12 @@ import structlog
 
 from metrics import worker as meter
 from service.errors import Code, ServiceError
+from service.seldom import Seldom
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
+_away = Seldom()
 
 
 async def isolate(loop: str, working: Awaitable[T], otherwise: T) -> T:
@@ -30,7 +32,8 @@ async def isolate(loop: str, working: Awaitable[T], otherwise: T) -> T:
 def note_error(loop: str, error: Exception, *, recording_id: str | None = None, message_id: str | None = None) -> None:
     """Log and count an error that a loop goes on after. A database that is away is waited for, and is no mistake."""
     if isinstance(error, ServiceError) and error.code is Code.UNAVAILABLE:
-        _log.warning("database_away", error=error.message)
+        if (held_back := _away.due()) is not None:
+            _log.warning("database_away", error=error.message, held_back=held_back)
         return
     meter.loop_failed(loop)
     _log.error("loop_error", loop=loop, recording_id=recording_id, message_id=message_id, exc_info=error)

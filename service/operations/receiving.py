@@ -5,13 +5,18 @@ Nothing is understood here; the worker does that afterwards.
 
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from metrics import intake
 from service.database import notifications as rows
 from service.database.inbox import Inbox, incoming
 from service.database.run import Database
 from service.errors import Code, ServiceError
 from service.notices import TEST_CNAME, parse_notice, verify_signature
+from service.seldom import Seldom
 from service.settings import App
+
+_log = structlog.get_logger(__name__)
 
 
 class Receiving:
@@ -31,9 +36,13 @@ class Receiving:
         self._wake = wake
         self._clock = clock
         self._repeated: set[tuple[str, int]] | None = None
+        self._rejected = Seldom()
 
-    async def receive(self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None) -> None:
-        """Keep one notification; returns when it is durable. Nothing is understood here (agora-reference §7).
+    async def receive(
+        self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None, peer: str | None = None
+    ) -> None:
+        """Keep one notification; returns when it is durable. Nothing is understood here (agora-reference §7). `peer` is
+        the address that it came from, for the log.
 
         Raises `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable)."""
         settings = self._apps.get(app)
@@ -41,6 +50,8 @@ class Receiving:
             raise ServiceError(Code.NOT_FOUND, "no such app")
         if not self._signed(settings, body, signature_v2, signature_v1):
             intake.counted(None, "rejected")
+            if (held_back := self._rejected.due(app)) is not None:
+                _log.warning("notice_rejected", app=app, peer=peer, held_back=held_back)
             raise ServiceError(Code.UNAUTHORIZED, "the signature is not valid")
         notice = incoming(app, body, self._clock())
         stored = await self._inbox.put(notice)

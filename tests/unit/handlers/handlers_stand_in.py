@@ -195,7 +195,7 @@ class StandIn:
         self._note("replay", notice_id)
         return NOTICE
 
-    async def receive(self, app: str, body: bytes, v2: str | None, v1: str | None) -> None:
+    async def receive(self, app: str, body: bytes, v2: str | None, v1: str | None, peer: str | None) -> None:
         self._note("receive", app, body, v2, v1)
 
     async def ready(self) -> None:

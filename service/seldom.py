@@ -1,0 +1,23 @@
+"""Writes a line of the log once in a while, however often there is a reason for it."""
+
+import time
+from collections.abc import Callable
+
+
+class Seldom:
+    """Decides whether a line is due: once in `seconds` for each key. The keys must be few."""
+
+    def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._written: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    def due(self, key: str = "") -> int | None:
+        """How many lines were held back since the last one; None where this one is held back too."""
+        now, last = self._clock(), self._written.get(key)
+        if last is not None and now - last < self._seconds:
+            self._held[key] = self._held.get(key, 0) + 1
+            return None
+        self._written[key] = now
+        return self._held.pop(key, 0)
