@@ -22,7 +22,7 @@ from service.media.slices import SliceFacts, held_seconds, sound_delay
 from service.media.spans import Span
 from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
 from service.report import Coverage, Interval, Level, MissingClass, Report, Severity, Verdict
-from service.wording import nothing_wanted
+from service.wording import length, nothing_wanted
 
 _MISSING_KEPT = 1000
 
@@ -286,16 +286,8 @@ def _add_nothing_wanted(findings: Findings, account: Coverage) -> None:
 
 def _missing_text(kind: MissingClass, seconds: float) -> str:
     if kind is MissingClass.DAMAGED:
-        return f"{_length(seconds)} of the wanted time is in the bucket, but no player can play it."
-    return f"{_length(seconds)} of the wanted time is missing ({kind.value.replace('_', ' ')})."
-
-
-def _length(seconds: float) -> str:
-    """In seconds as long as people count in them."""
-    minutes = round(seconds / 60)
-    if seconds < 600:
-        return f"{seconds:.1f} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+        return f"{length(seconds)} of the wanted time is in the bucket, but no player can play it."
+    return f"{length(seconds)} of the wanted time is missing ({kind.value.replace('_', ' ')})."
 
 
 def _verdict(effects: set[Effect]) -> Verdict:

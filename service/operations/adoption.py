@@ -37,7 +37,7 @@ LOST_PAGE = "https://lost.invalid/"
 ADOPTED = "lost: adopted"
 # So many of the newest notifications without a recording are looked through.
 _NOTICES = 500
-_UNCHECKED = "with `unchecked` it is adopted all the same"
+_UNCHECKED = "`unchecked` (`--unchecked`) adopts it all the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,8 @@ class Adoption:
             sid, why = None, f" (its bucket cannot be listed: {error.code})"
         sid = sid or next((each.sid for each in told if each.cname == found.cname and each.sid), None)
         if sid is None:
-            said = f"is needed: no object in the storage {found.storage}{why} and no notification has it; {_UNCHECKED}"
+            below = f"no object below {found.key_prefix} in the storage {found.storage}{why} and no notification has it"
+            said = f"is needed: {below}; is the recording's id right? {_UNCHECKED}"
             raise invalid("/sid", said)
         return sid
 

@@ -64,6 +64,8 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
         show_json([{name: value for name, value in item.items() if name != "link"} for item in found])
     elif folder is None:
         print_table(("name", "kind", "size", "length", "seen in"), map(_row, found), empty="No files.")
+    elif not found:
+        say("No files.", err=True)
     else:
         say(f"{len(found) - len(failed)} files are in {folder}")
     for line in _failures(failed):
