@@ -82,16 +82,16 @@ def profile_of(settings: Settings, storage: str) -> StorageProfile:
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
     """Open the database of the settings, also beside a service that runs, refuse one that is not ours, and let `use`
-    work with it. `make`: where there is none, make it and say so; else it is refused, since a relative path may lead
-    elsewhere in this working directory."""
-    url = database_url(settings)
-    if (lacking := _no_file(settings.database.url)) is not None:
-        if not make:
-            raise StartRefused(f"there is no database at {lacking}")
-        say(f"pagereel: made a new database: {lacking}", err=True)
+    work with it. Where there is no file of SQLite, `make` it and say so, or raise `StartRefused`: a relative path
+    may lead elsewhere in this working directory."""
+    url, lacking = database_url(settings), _no_file(settings.database.url)
+    if lacking is not None and not make:
+        raise StartRefused(f"there is no database at {lacking}")
     with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
+            if lacking is not None:
+                say(f"pagereel: made a new database: {lacking}", err=True)
             return await use(database)
 
 

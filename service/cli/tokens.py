@@ -21,7 +21,7 @@ from service.operations.admission import there_is
 from service.settings.shapes import check_owner
 
 LEAST_CHARACTERS: Final = 6
-"""So much of an id is given at least: a slip of the finger revokes nothing."""
+"""The shortest beginning of an id that is accepted: a typing mistake must not revoke a token."""
 
 
 @click.group("token")

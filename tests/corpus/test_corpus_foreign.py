@@ -80,6 +80,8 @@ async def test_without_a_planned_end_the_damage_of_the_last_slice_counts(bench: 
     last.content = last.content[: 188 * 40] + bytes(len(last.content) - 188 * 40)
     report = await bench.judge_objects(made.objects(), found(made.objects()), Level.STRUCTURE, 1)
     assert report.verdict is Verdict.DEFECTIVE
+    assert report.coverage is not None
+    assert report.coverage.missing_seconds > 5
 
 
 async def test_a_recording_that_grows_between_its_listing_and_its_playlist_misses_nothing(bench: Bench) -> None:

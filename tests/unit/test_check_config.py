@@ -89,9 +89,10 @@ def _checked(folder: Path, text: str, *options: str) -> Result:
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
 def test_settings_with_which_nothing_can_be_recorded_are_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
     ended = _checked(tmp_path, 'deployment = "test"', *options)
+    told = ended.stdout if options else ended.stderr
     assert ended.exit_code == 2, ended.output
-    assert "apps: there is none, so nothing can be recorded: add an [apps.<name>] table" in ended.output
-    assert "storage: no profile can be written to" in ended.output
+    assert "apps: there is none, so nothing can be recorded: add an [apps.<name>] table" in told
+    assert "storage: no profile can be written to" in told
     assert "valid" not in ended.stdout
 
 
