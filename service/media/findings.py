@@ -8,7 +8,7 @@ from service.report import Finding, Interval, Severity
 Evidence = dict[str, str | int | float | bool | None]
 
 _KEPT = 10
-RULES_VERSION = 4
+RULES_VERSION = 5
 """The number of the rules that judge. It grows with every change that can give the same bytes another verdict or other
 findings; every report carries it."""
 

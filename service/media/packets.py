@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.media.adts import count_frames
+from service.media.adts import SAMPLES, count_frames
 from service.media.rows import PACKET, Flags, Rows, Ticks, align
 from service.media.tables import Stream, maps_of, programs_of
 
@@ -75,6 +75,11 @@ class Units:
     closed: bool
     frames: NDArray[np.int64] | None = None
     rate: int | None = None
+
+    @property
+    def frame_seconds(self) -> float:
+        """How long a sound frame lasts; 0 where it is not known."""
+        return SAMPLES / self.rate if self.frames is not None and self.rate else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

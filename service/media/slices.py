@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.media.adts import SAMPLES
 from service.media.h264 import ParameterSet, read_beginning
 from service.media.packets import TICKS, WRAP, Packets, Units
 from service.media.spans import Span, merge
@@ -30,10 +29,10 @@ Seconds = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a slice holds of one stream. `first_at` is its first decoding time in ticks, `begins` and `ends` where it
-    begins and ends; None: not within what was read. `step` is how far apart its units are. `counters` are the
-    continuity counters of its first and last packet, `closed`: the last one ends a picture or sound. `lost` are
-    stretches that no player can play; `unfinished`: the last of them goes on until the first key picture of a later
-    slice. `first_key`: when the first key picture shows."""
+    begins and ends; None: not within what was read. `step` is how far apart its units are, `frame_seconds` how long a
+    coded frame of sound lasts (0: not known). `counters` are the continuity counters of its first and last packet,
+    `closed`: the last one ends a picture or sound. `lost` are stretches that no player can play; `unfinished`: the last
+    of them goes on until the first key picture of a later slice. `first_key`: when the first key picture shows."""
 
     first_at: int | None
     begins: float | None
@@ -44,6 +43,7 @@ class Held:
     unfinished: bool = False
     first_key: float | None = None
     closed: bool = False
+    frame_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +289,9 @@ def _sounds(units: Units, origin: int) -> Held | None:
         return None
     times = _seconds(units.shown, origin)
     step = _usual(times)
-    if units.frames is not None and units.rate:
-        lasts = units.frames * (SAMPLES / units.rate)
-        noticed = _NOTICED_SECONDS
-    else:
-        lasts = np.full(len(times), step)
-        noticed = 2 * step
+    lasts, noticed = np.full(len(times), step), 2 * step
+    if units.frames is not None and units.frame_seconds:
+        lasts, noticed = units.frames * units.frame_seconds, _NOTICED_SECONDS
     ends = np.where(units.broken, times, times + lasts)
     gaps = times[1:] - ends[:-1]
     lost = [(float(ends[gap]), float(times[gap + 1])) for gap in np.flatnonzero(gaps > noticed)]
@@ -310,6 +307,7 @@ def _sounds(units: Units, origin: int) -> Held | None:
         counters=units.counters,
         lost=tuple(merge(lost)),
         closed=units.closed,
+        frame_seconds=units.frame_seconds,
     )
 
 
@@ -338,6 +336,7 @@ def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -
         lost=lost,
         first_key=first_key,
         closed=tail is not None and bool(last) and tail.closed,
+        frame_seconds=max(units.frame_seconds for units in (head, tail) if units is not None),
     )
 
 
@@ -365,8 +364,8 @@ def _end(tail: Units, times: list[float], step: float, *, sound: bool) -> tuple[
         holes = [(before + step, after) for before, after in pairwise(times) if after - before > far]
         return max(times) + step, tuple(merge([*holes, *_again(times, far, step)]))
     lasts, noticed = [step] * len(times), 2 * step
-    if tail.frames is not None and tail.rate:
-        lasts, noticed = [count * (SAMPLES / tail.rate) for count in tail.frames.tolist()], _NOTICED_SECONDS
+    if tail.frames is not None and tail.frame_seconds:
+        lasts, noticed = [count * tail.frame_seconds for count in tail.frames.tolist()], _NOTICED_SECONDS
     ends = [at + (0.0 if broken else last) for at, last, broken in zip(times, lasts, tail.broken.tolist(), strict=True)]
     holes = [(end, after) for end, after in zip(ends, times[1:], strict=False) if after - end > noticed]
     holes += _again(times, _FAR_SECONDS, step)

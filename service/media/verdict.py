@@ -5,8 +5,9 @@ a deeper level never says better of the same bytes.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 from service.media.content import judge_looks, judge_samples
 from service.media.continuity import Continuity, Fault, judge_continuity
@@ -161,7 +162,14 @@ def _held(snapshot: Snapshot, index: int) -> SlicesHeld | None:
         seconds_by_playlist=sum(one.seconds for _, one in pieces),
         spanned_seconds=last.starts_at + last.seconds - pieces[0][1].starts_at,
         sound_delay_seconds=None if first is None else sound_delay(first),
+        picture_step_seconds=_middle(one.video.step for one in facts if one.video is not None),
+        sound_step_seconds=_middle(one.audio.frame_seconds for one in facts if one.audio is not None),
     )
+
+
+def _middle(steps: Iterable[float]) -> float | None:
+    known = [step for step in steps if step]
+    return median(known) if known else None
 
 
 def _media(snapshot: Snapshot, continuity: Continuity) -> list[Slice]:

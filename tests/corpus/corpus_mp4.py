@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -233,9 +233,16 @@ def look(content: bytes, level: Level, *, whole: bytes | None = None, held: Slic
                     doubt |= track.samples.sync
                 undecodable[handler] = decoded(content, facts, track, doubt, level)
     asked = Asked(ALLOWED, (192, 108))
-    length = held or SlicesHeld(SECONDS, SECONDS, SECONDS, SECONDS, 0.0)
+    length = held or SlicesHeld(SECONDS, SECONDS, SECONDS, SECONDS, 0.0, *_steps(whole))
     seconds = judge_mp4s(findings, {"file.mp4": facts}, length, asked, {"file.mp4": undecodable})
     return Looked(findings.all(), seconds)
+
+
+def _steps(whole: bytes | None) -> Iterator[float | None]:
+    """How long one picture and one coded frame of sound last in the untouched file, as they do in the slices."""
+    for handler in (PICTURE, SOUND):
+        track = walked(whole)[0].track(handler) if whole else None
+        yield None if track is None else float(np.median(track.samples.duration)) / track.timescale
 
 
 def decoded(content: bytes, facts: Mp4, track: Track, doubt: Flags, level: Level) -> Flags:

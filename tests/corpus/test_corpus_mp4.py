@@ -130,7 +130,7 @@ DAMAGED: dict[str, Case] = {
     **{
         f"time scale of {what} times {factor}": ("plain", time_scale(what, factor), S, {"mp4_duration", "mp4_damaged"})
         for what in (PICTURE, SOUND)
-        for factor in (0.5, 2, 0.1, 10)
+        for factor in (0.5, 2, 0.1, 10, 0.9, 1.1)
     },
     **{
         f"steps of {what} times {factor}": (

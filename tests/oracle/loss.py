@@ -29,6 +29,7 @@ SOUND_BOUND = 0.6
 WINDOW_SECONDS = 0.02
 # AAC: 1,024 samples.
 CODED_FRAME = 1024
+SHIFT_SECONDS = 0.09
 _BLOCK = 4
 _CANDIDATES = 4
 _WRAP = 2**33 / 90_000
@@ -106,7 +107,20 @@ def first_pts(played: Played, begin: int, end: int) -> float:
 
 def lost_pictures(untouched: Line, damaged: Line) -> float:
     """Seconds of pictures that the damaged recording does not show at their instants."""
-    period = float(np.median(np.diff(untouched.at)))
+    at_its_instant = _lost_pictures(untouched, damaged)
+    if at_its_instant < untouched.seconds * _MOST_OF_IT:
+        return at_its_instant
+    most = int(SHIFT_SECONDS / _period(untouched))
+    moved = (replace(damaged, at=damaged.at + shift * _period(untouched)) for shift in range(-most, most + 1))
+    return min(_lost_pictures(untouched, one) for one in moved)
+
+
+def _period(line: Line) -> float:
+    return float(np.median(np.diff(line.at)))
+
+
+def _lost_pictures(untouched: Line, damaged: Line) -> float:
+    period = _period(untouched)
     first = np.searchsorted(damaged.at, untouched.at - period * 0.499)
     last = np.searchsorted(damaged.at, untouched.at + period * 0.499, side="right")
     kept = np.zeros(len(untouched.at), bool)
@@ -119,7 +133,7 @@ def lost_pictures(untouched: Line, damaged: Line) -> float:
 
 def shown_again(untouched: Line, damaged: Line) -> float:
     """Seconds of pictures that the damaged recording shows beside others of the same instant."""
-    period = float(np.median(np.diff(untouched.at)))
+    period = _period(untouched)
     return float(np.count_nonzero(np.diff(damaged.at) < period * 0.499)) * period
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -21,12 +22,16 @@ async def _run_seeds(seeds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 async def _run_seed(seed: int, judge: Judge) -> dict[str, Any]:
-    async with asyncio.timeout(_LIMIT_SECONDS):
-        return (await judge_case(make_case(seed), judge)).line()
+    try:
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            return (await judge_case(make_case(seed), judge)).line()
+    except Exception:
+        return {"seed": seed, "failed": traceback.format_exc()}
 
 
 def run_in_processes(seeds: Sequence[int], processes: int) -> Iterator[dict[str, Any]]:
-    """The results of many, as they come."""
+    """Yield the results of many seeds as they come. Raises `RuntimeError` at the end for those that have none."""
+    failed = []
     # Seeds of one recording lie together: each process decodes few untouched ones.
     by_recording = sorted(seeds, key=lambda seed: (seed % len(RECIPES), seed))
     chunks = [by_recording[begin : begin + _AT_ONCE] for begin in range(0, len(seeds), _AT_ONCE)]
@@ -34,7 +39,13 @@ def run_in_processes(seeds: Sequence[int], processes: int) -> Iterator[dict[str,
         # Before the first of them is asked for by two processes at once.
         list(pool.map(_make, {seed % len(RECIPES) for seed in seeds}))
         for done in as_completed([pool.submit(_run_chunk, chunk) for chunk in chunks]):
-            yield from done.result()
+            for result in done.result():
+                if "failed" in result:
+                    failed.append(f"seed {result['seed']}: {result['failed']}")
+                else:
+                    yield result
+    if failed:
+        raise RuntimeError("\n".join(failed))
 
 
 def run_to_file(seeds: range, path: Path, processes: int) -> int:

@@ -24,7 +24,7 @@ from tests.oracle.loss import (
 from tests.oracle.player import play_bytes
 from tests.oracle.watching import lost, places, watched
 
-PLAIN = 0
+PLAIN, SCROLL = 0, 1
 SECONDS = 8
 SHIFTS = (1, 2, 3, 5, 7, 11, 13, 35, 55, 77, 91, 143)
 
@@ -135,6 +135,21 @@ def test_sound_that_is_one_coded_frame_late_for_a_while_is_lost_for_that_while()
     while_late = slice(10 * line.rate, 20 * line.rate)
     sound[while_late] = np.roll(line.sound, CODED_FRAME)[while_late]
     assert lost_sound(line, replace(line, sound=sound)) == pytest.approx(10, abs=0.5)
+
+
+@pytest.mark.parametrize(("moved_seconds", "lost_seconds"), [(0.08, 0), (-0.08, 0), (0.12, 64)])
+def test_pictures_that_a_viewer_accepts_early_or_late_as_a_whole_are_kept(
+    moved_seconds: float, lost_seconds: float
+) -> None:
+    line = watched(SCROLL).line
+    moved = replace(line, at=line.at + moved_seconds)
+    assert lost_pictures(line, moved) == pytest.approx(lost_seconds, abs=1)
+
+
+def test_pictures_that_are_late_for_a_while_are_lost_for_that_while() -> None:
+    line = watched(SCROLL).line
+    at = line.at + np.where((line.at > 10) & (line.at < 20), 0.08, 0)
+    assert lost_pictures(line, replace(line, at=at)) == pytest.approx(10, abs=0.5)
 
 
 def test_a_draft_leaves_the_untouched_recording_as_it_is() -> None:

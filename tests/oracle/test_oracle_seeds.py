@@ -32,6 +32,8 @@ REGRESSIONS = {
     2733: "sounds that decode by chance, between others at wrong places that do not, were held to be there",
     3122: "the parameter sets of a foreign slice spoiled the slices after it, which bring none",
     3152: "the same of several foreign slices in a row",
+    6121: "the time scale of pictures was three parts in a hundred too fast, and each was shown at another instant",
+    7261: "the same of sound",
     7290: "a length that no player goes by condemned the file",
     7670: "lines that no player takes for a name condemned the playlist",
     8710: "noise set a decoder to 42 channels, in which nothing after it is heard",

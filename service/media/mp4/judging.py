@@ -37,13 +37,16 @@ _WORDS = {PICTURE: "picture", SOUND: "sound"}
 @dataclass(frozen=True, slots=True)
 class SlicesHeld:
     """What the slices of the same recorder hold. `spanned_seconds` counts the pauses between them. The seconds of
-    picture and sound, and by how much the sound begins after the picture, are None where they are not known."""
+    picture and sound, by how much the sound begins after the picture, and how long one picture and one coded frame of
+    sound last, are None where they are not known."""
 
     seconds_by_playlist: float
     spanned_seconds: float
     picture_seconds: float | None = None
     sound_seconds: float | None = None
     sound_delay_seconds: float | None = None
+    picture_step_seconds: float | None = None
+    sound_step_seconds: float | None = None
 
     def nearest(self, seconds: float) -> float:
         """The right length that these seconds come closest to: nobody knows whether pauses are cut out of MP4 files."""
@@ -51,6 +54,9 @@ class SlicesHeld:
 
     def of(self, handler: str) -> float | None:
         return self.picture_seconds if handler == PICTURE else self.sound_seconds
+
+    def step(self, handler: str) -> float | None:
+        return self.picture_step_seconds if handler == PICTURE else self.sound_step_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +201,8 @@ def _late(track: Track, tracks: Mapping[str, Track], held: SlicesHeld) -> Flags:
     """Tell which samples are out of time beside the slices and beside the other track."""
     wanted = held.nearest(track.seconds)
     others = [one.seconds for one in tracks.values() if one is not track]
-    return out_of_time(track, max([wanted, *others]) if track.seconds > wanted else wanted)
+    longest = max([wanted, *others]) if track.seconds > wanted else wanted
+    return out_of_time(track, longest, held.step(track.handler))
 
 
 def _begun_late(tracks: Mapping[str, Track], ends: Mapping[str, float], held: SlicesHeld) -> list[Range]:

@@ -13,6 +13,8 @@ Range = tuple[float, float]
 _LONGEST_PICTURE_SECONDS = 10.0
 _LONGEST_SOUND_SECONDS = 1.0
 _DISPLACED_SECONDS = 1.0
+# Time stamps of 90 kHz round a step by less.
+_SAME_STEP_SHARE = 0.001
 # Sound and picture that are further apart are out of step for everybody.
 IN_STEP_SECONDS = 0.5
 
@@ -99,22 +101,36 @@ def holes(track: Track) -> list[Range]:
     ]
 
 
-def out_of_time(track: Track, wanted_seconds: float) -> Flags:
+def out_of_time(track: Track, wanted_seconds: float, step_seconds: float | None = None) -> Flags:
     """Tell which samples come too late or too early because an earlier one lasts too long or too short: where the track
-    is longer than `wanted_seconds`, or shorter though it has samples enough. Nothing where it is not so."""
+    is longer than `wanted_seconds`, or shorter though it has samples enough. Nothing where it is not so. `step_seconds`
+    is how far apart they are in the slices: an even track with another step has the wrong time scale."""
     found = np.zeros(len(track.samples), np.bool_)
     length = track.samples.duration
     if not len(length) or not track.timescale:
         return found
-    usual = float(np.median(length))
-    total, even = int(length.sum()) / track.timescale, usual * len(length) / track.timescale
-    squeezed = total < wanted_seconds - _DISPLACED_SECONDS and abs(even - wanted_seconds) <= _DISPLACED_SECONDS
-    if not squeezed and total <= wanted_seconds + _DISPLACED_SECONDS:
-        return found
+    usual, total = float(np.median(length)), track.seconds
+    if total <= wanted_seconds + _DISPLACED_SECONDS:
+        if total >= wanted_seconds - _DISPLACED_SECONDS:
+            return found
+        steps = [usual, *_other_step(usual, step_seconds, track.timescale)]
+        fitting = (
+            step for step in steps if abs(step * len(length) / track.timescale - wanted_seconds) <= _DISPLACED_SECONDS
+        )
+        if (step := next(fitting, None)) is None:
+            return found
+        usual = step
     drift = np.abs(np.cumsum(length - usual)) > IN_STEP_SECONDS * track.timescale
     # An even track that is too long has the wrong time scale: all of it is out of time.
     found[int(np.argmax(drift)) if drift.any() else 0 :] = True
     return found
+
+
+def _other_step(usual: float, step_seconds: float | None, timescale: int) -> list[float]:
+    """Return the slices' step in ticks of the track, unless it is the track's own: then its samples are as uneven as
+    those of the slices."""
+    step = (step_seconds or 0.0) * timescale
+    return [step] if abs(step - usual) > _SAME_STEP_SHARE * usual else []
 
 
 def spoilt(track: Track, bad: Flags) -> Flags:
