@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ RECORDING = {**example(SCHEMAS["RecordingView"]), "state": "verified"}
 
 
 async def answer(request: web.Request) -> web.Response:
+    if request.path.endswith("/silent"):
+        await asyncio.sleep(60)
     if request.path.endswith("/missing"):
         problem = {**example(SCHEMAS["Problem"]), "status": 404, "code": "not_found"}
         return web.json_response(problem, status=404)
@@ -89,6 +92,18 @@ async def test_a_closed_client_stays_closed_and_may_be_closed_twice(url: str) ->
 
     await using(url, use)
     assert [thread.name for thread in threading.enumerate() if thread.name == "pagereel-client"] == []
+
+
+async def test_closing_ends_the_calls_of_other_threads(url: str) -> None:
+    def use(api: SyncClient) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(api.read, "silent")
+            time.sleep(0.2)  # the call is on its way
+            api.close()
+            with pytest.raises(RuntimeError, match=r"^this client is closed: make a new one$"):
+                reading.result(timeout=2)
+
+    await using(url, use)
 
 
 @pytest.mark.parametrize("token", ["", "zwölf", "a\nb"], ids=["empty", "not ascii", "two lines"])

@@ -4,6 +4,7 @@ A thread of its own runs the asynchronous client. Calls may come from any thread
 """
 
 import asyncio
+import concurrent.futures
 import functools
 import os
 import threading
@@ -63,6 +64,7 @@ class _Runner:
 
     def __init__(self, make: Callable[[], Client]) -> None:
         self.process = os.getpid()
+        self._lock = threading.Lock()
         self._ended = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="pagereel-client", daemon=True)
@@ -75,13 +77,17 @@ class _Runner:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Give the loop some work and wait for its result. What interrupts the wait, as Ctrl-C does, cancels it.
-        Raises `RuntimeError` once it is closed, as an iterator may outlive its client."""
-        if self._ended:
-            work.close()
-            raise RuntimeError(CLOSED)
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        Raises `RuntimeError` once it is closed, as an iterator may outlive its client, and another thread may close it
+        during a call."""
+        with self._lock:
+            if self._ended:
+                work.close()
+                raise RuntimeError(CLOSED)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            raise RuntimeError(CLOSED) from None
         except BaseException:
             future.cancel()
             raise
@@ -92,12 +98,18 @@ class _Runner:
 
     def _serve(self) -> None:
         self._loop.run_forever()
+        # Another thread may still wait for a call: it learns that the client is closed.
+        if calls := asyncio.all_tasks(self._loop):
+            for call in calls:
+                call.cancel()
+            self._loop.run_until_complete(asyncio.wait(calls))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
     def _end(self) -> None:
-        self._ended = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._lock:
+            self._ended = True
+            self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
 
