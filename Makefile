@@ -14,7 +14,7 @@ TEST_WORKERS ?= 3
 
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
-YAML := deploy
+YAML := deploy .github .pre-commit-config.yaml mkdocs.yml
 YAMLLINT_RULES := {extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}
 
 # Tests start some hundred processes; without its bytecode each would compile the house anew.
@@ -138,6 +138,9 @@ lint: $(STAMP) docs
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate.json
 	$(BIN)/shellcheck .ci/run
 	$(call with,systemd-analyze,systemd,$(VERIFY_UNIT))
 	$(call with,yamllint,yamllint,yamllint --strict -d '$(YAMLLINT_RULES)' $(YAML))

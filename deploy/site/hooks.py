@@ -14,7 +14,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT: Final = Path(__file__).parents[2]
-PAGES: Final = {"index.md": "README.md", "changelog.md": "CHANGELOG.md", "client.md": "clients/python/README.md"}
+PAGES: Final = {
+    "index.md": "README.md",
+    "changelog.md": "CHANGELOG.md",
+    "client.md": "clients/python/README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+    "code-of-conduct.md": "CODE_OF_CONDUCT.md",
+}
 COPIES: Final = "files"
 _HOME: Final = {source: page for page, source in PAGES.items()}
 _LINK: Final = re.compile(r"\[([^\]]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")

@@ -25,7 +25,7 @@ DOCS = ROOT / "docs"
 STATES = DOCS / "states.md"
 METRICS = DOCS / "metrics.md"
 CLIENT = ROOT / "clients/python"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", CLIENT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), CLIENT / "README.md", *sorted(DOCS.glob("*.md"))]
 METRIC = re.compile(r"^### `(\w+)`\n\n\*(\w+)\*(?: · labels: (.*))?$", re.MULTILINE)
 PROMQL = re.compile(r"```promql\n(.*?)\n```", re.DOTALL)
 
@@ -239,3 +239,11 @@ def test_every_test_that_shows_a_promise_exists() -> None:
 def test_every_fault_of_the_catalogue_has_its_row() -> None:
     rows = re.findall(r"^\| (\d+) \| [^|]+ \| `test_", section(DOCS / "reliability.md", "Faults"), re.MULTILINE)
     assert rows == [str(number) for number in range(1, 32)]
+
+
+def test_every_path_of_the_contributors_guide_exists() -> None:
+    """A path with a `*` names at least one file. What a reader makes (`dist/`, `var/`) is no path of the tree."""
+    text = without_code((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    paths = {path for path in re.findall(r"`([\w.*/-]+)`", text) if "/" in path or path.endswith(".md")}
+    assert len(paths) > 30
+    assert [path for path in sorted(paths) if not [*ROOT.glob(path.rstrip("/"))]] == []
