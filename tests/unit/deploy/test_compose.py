@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_the_settings_hold_the_token_that_is_documented(settings: Settings) -> None:
     token = (COMPOSE / "token").read_text(encoding="utf-8").strip()
     assert re.fullmatch(rf"prl_{BOOTSTRAP_ID}_[^_]+", token)
-    assert token in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert token in (ROOT / "docs/getting-started.md").read_text(encoding="utf-8")
 
 
 def test_service_and_emulator_agree(settings: Settings) -> None:
