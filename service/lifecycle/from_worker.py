@@ -10,6 +10,7 @@ from service.lifecycle.observations import (
     Acquire,
     GiveUp,
     Limited,
+    PageTried,
     Start,
     StepTaken,
     Stop,
@@ -67,6 +68,18 @@ def limited(draft: Draft, reached: Limited) -> None:
     if draft.recording.state in (State.REQUESTED, State.STARTING) and over:
         draft.set(retry_at=draft.back_off("limited"))
         draft.attend("limited", f"the limit {reached.limit} is reached", draft.recording.retry_at)
+
+
+def page_tried(draft: Draft, tried: PageTried) -> None:
+    """Said while there is time to put the key back. A start that has failed for it says so by itself."""
+    recording, attempt = draft.recording, draft.attempt
+    if tried.readable:
+        draft.attended("page_not_readable")
+        return
+    needed = recording.state in (State.REQUESTED, State.STARTING) and (attempt is None or not attempt.may_be_alive)
+    if needed and (recording.attention is None or recording.attention.code != "call_not_made"):
+        what = "no sealing key of the settings opens the URL of its page, so it cannot start"
+        draft.attend("page_not_readable", what, recording.planned_at)
 
 
 def task_found(draft: Draft, found: TaskFound) -> None:

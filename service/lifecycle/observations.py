@@ -172,6 +172,13 @@ class Limited:
 
 
 @dataclass(frozen=True, slots=True)
+class PageTried:
+    """Whether a live sealing key opens the URL of the page, tried before the start needs it."""
+
+    readable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFound:
     """The bucket holds files of an attempt that the row does not know, or believes not started: the database was put
     back to before its start. `uid` is one that no attempt of ours has, since the true one is lost."""
@@ -295,8 +302,8 @@ def subject(observation: "Observation") -> int | None:
 
 Observation = (
     StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
-    | StepTaken | Limited | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
-    | Looked | LookFailed | Judged | NoticeReceived
+    | StepTaken | Limited | PageTried | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped
+    | CallFailed | Looked | LookFailed | Judged | NoticeReceived
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from service.lifecycle.observations import (
     LookFailed,
     NoticeReceived,
     Observation,
+    PageTried,
     PauseRequested,
     ResumeRequested,
     RtmpRequested,
@@ -118,11 +119,11 @@ def observe(
     sealed: bytes | None = None,
     by: str | None = None,
 ) -> Written:
-    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. A step that
-    changes nothing when it is taken is not written down. Raises `ServiceError` (conflict) and `LostRace`; then the
+    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. A step taken or a
+    page tried that changes nothing is not written down. Raises `ServiceError` (conflict) and `LostRace`; then the
     transaction must not be committed."""
     change = apply(recording, observation, now)
-    if isinstance(observation, StepTaken) and change.recording is recording:
+    if isinstance(observation, StepTaken | PageTried) and change.recording is recording:
         return Written(recording, recording, now, observation)
     history = change.history
     if by is not None and history:
@@ -200,4 +201,4 @@ def source_of(observation: Observation) -> str:
         return "notice"
     if isinstance(observation, Looked | LookFailed | Judged | TaskFound):
         return "bucket"
-    return "worker" if isinstance(observation, StepTaken) else "agora"
+    return "worker" if isinstance(observation, StepTaken | PageTried) else "agora"
