@@ -158,10 +158,13 @@ class VerifyRequested:
 class StepTaken:
     """Committed before the step's call is sent, so that a process killed anywhere finds out what it may have done.
 
-    `uid` is fresh and random, for the case that the step plans a new attempt."""
+    `uid` is fresh and random, for the case that the step plans a new attempt. `due_at`: since when the row was due, and
+    `working_from_at`: since when the worker works that takes the step; None where nobody knows."""
 
     step: Step
     uid: int
+    due_at: float | None = None
+    working_from_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
