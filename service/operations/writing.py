@@ -19,7 +19,7 @@ from service.database.evidence import (
 from service.database.ledger import LedgerRow, write_ledger
 from service.database.outbox import insert_messages
 from service.database.recordings import insert_recording, replace_labels, save_recording
-from service.lifecycle import apply, next_step, task_limit_at
+from service.lifecycle import apply, next_step, ran_until, task_limit_at
 from service.lifecycle.observations import (
     Entry,
     Judged,
@@ -164,7 +164,7 @@ def ledger_rows(recording: Recording) -> list[LedgerRow]:
             app=recording.app,
             resolution=meter.resolution_of(pixels),
             started_at=attempt.started_at,
-            ended_at=attempt.ended_at,
+            ended_at=ran_until(recording, attempt),
             limit_at=min(task_limit_at(recording, attempt), recording.stop_at or math.inf),
         )
         for attempt in recording.attempts

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lifecycle_agora import Agora, Answer, Clock, Task
+from lifecycle_agora import SLICE_SECONDS, UPLOAD_SECONDS, Agora, Answer, Clock, Task
 
 from metrics.agora import Operation
 from service.agora.refusals import Fault, refusal, unclear
@@ -273,7 +273,13 @@ class Driver:
         if not self.agora.bucket_answers():
             return Report(Verdict.UNREACHABLE, Level.LISTING, self.clock.now)
         files = tuple(
-            JudgedFile(f"{attempt.prefix}{sid}_{at}.ts", FileKind.SLICE, listed=True)
+            JudgedFile(
+                f"{attempt.prefix}{sid}_{at}.ts",
+                FileKind.SLICE,
+                starts_at=at - UPLOAD_SECONDS - SLICE_SECONDS,
+                duration_seconds=SLICE_SECONDS,
+                listed=True,
+            )
             for attempt in recording.attempts
             for sid, at in self.agora.listed(attempt.prefix)
         )
