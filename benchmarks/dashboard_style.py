@@ -72,7 +72,13 @@ SERIES: Final = {
     **{"verified": GOOD, "covered": CALM, "lost": BAD, "duplicate": CALM, "overdue": LOOK, "running": CALM},
     **{"requested": GONE, "no database": BAD, "endpoints failing": BAD, "missed": BAD, "restarts": LOOK},
     **{"5 min": BAD, "1 h": LOOK, "6 h": CALM, "missing": LOOK, "out of order": CALM, "other host": LOOK},
-    **{"beyond the wanted end": BAD, "rejected a second": BAD, "answered 503 a second": BAD, "tasks": BAD},
+    **{
+        "beyond the wanted end": BAD,
+        "rejected a second": BAD,
+        "answered 503 a second": BAD,
+        "tasks": BAD,
+        "not readable": BAD,
+    },
     **{"endpoint, p95": "purple", "delay, p95 (right)": LOOK},
 }
 """Series whose legend is fixed."""

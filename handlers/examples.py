@@ -48,6 +48,7 @@ EXAMPLES_OF_FIELDS: Final[dict[str, Any]] = {
     "billed_seconds": 3641.2,
     "wished": False,
     "confirmed": False,
+    "end_inferred": False,
     "pauses": [],
     "start_at": None,
     "stop_at": None,

@@ -16,12 +16,14 @@ END_REASONS = (
 RESOLUTIONS = ("hd", "full_hd")
 WARNINGS = (
     "stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "rtmp_refused",
-    "recorder_alive_after_end", "picture_blank", "picture_error_page", "sound_silent", "other",
+    "recorder_alive_after_end", "stop_late", "length_late", "picture_blank", "picture_error_page", "sound_silent",
+    "other",
 )  # fmt: skip
 ATTENTION = (
     "agora_unavailable", "call_not_made", "credentials_not_refreshed", "ending_unconfirmed", "limited",
-    "picture_blank", "picture_error_page", "recorder_alive", "refused", "sid_unknown", "sound_silent", "stalled",
-    "stop_refused", "storage_refused", "storage_unreachable", "task_lost", "verification_incomplete", "other",
+    "page_not_readable", "picture_blank", "picture_error_page", "recorder_alive", "refused", "sid_unknown",
+    "sound_silent", "stalled", "stop_refused", "storage_refused", "storage_unreachable", "task_lost",
+    "verification_incomplete", "other",
 )  # fmt: skip
 # agora-reference §10.8: above this many pixels a recording is billed as Full HD.
 HD_PIXELS = 1280 * 720
@@ -96,6 +98,11 @@ _runaway = Counter(
 _overrunning = Gauge(
     "pagereel_recorders_overrunning",
     "Agora tasks that still run five minutes after their stop_at or hour limit, read from the database.",
+    registry=REGISTRY,
+)
+_unreadable = Gauge(
+    "pagereel_pages_not_readable",
+    "Recordings still to start whose page's URL no live sealing key opens, read from the database.",
     registry=REGISTRY,
 )
 _coverage = Histogram(
@@ -223,3 +230,8 @@ def measured(states: dict[str, int], overrunning: int) -> None:
     _overrunning.set(overrunning)
     for state, count in states.items():
         _current.labels(state).set(count)
+
+
+def unreadable(recordings: int) -> None:
+    """How many recordings that are still to start have a page whose URL no live sealing key opens."""
+    _unreadable.set(recordings)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import structlog
 
+from metrics import recordings as recording_meter
 from metrics import worker as worker_meter
 from service.agora.client import AgoraClient
 from service.agora.pace import Rate
@@ -37,7 +38,8 @@ from service.operations.ids import Entropy
 from service.operations.lacking import find_lacking
 from service.operations.outgoing import Sending
 from service.operations.restoring import Restoring
-from service.operations.secrets import count_unreadable, sealing_keys
+from service.operations.secrets import sealing_keys
+from service.operations.unreadable import tell_unreadable
 from service.reconciler import Reconciler
 from service.recording import Recording
 from service.settings import Settings
@@ -81,7 +83,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             await ensure_bootstrap_token(database, settings, clock())
             await refuse_lost_key(database, settings.database.own_key_file)
             seals = Seals(*sealing_keys(settings))
-            await tell_lacking(settings, database, seals)
+            await tell_lacking(settings, database, seals, clock)
         inbox = await stack.enter_async_context(Inbox(database, seals))
         buckets = await stack.enter_async_context(open_buckets(settings))
         send = await stack.enter_async_context(open_sender())
@@ -201,12 +203,14 @@ def database_url(settings: Settings) -> str:
     return f"{before}:{quote(password.get(), safe='')}@{host}"
 
 
-async def tell_lacking(settings: Settings, database: Database, seals: Seals) -> None:
-    """Log what recordings need and do not find. It is no reason to stay away: the others are stopped without it."""
+async def tell_lacking(settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
+    """Log what recordings need and do not find, and tell it on those whose page cannot be read. It is no reason to stay
+    away: the others are stopped without it."""
     lacking = await database.run(lambda connection: find_lacking(connection, settings))
     for setting, count in lacking:
         _log.error("setting_lacking", setting=setting, recordings=count)
-    unreadable = await database.run(lambda connection: count_unreadable(connection, seals))
+    unreadable = await tell_unreadable(database, seals, clock)
+    recording_meter.unreadable(unreadable)
     if unreadable:
         _log.error("pages_not_readable", recordings=unreadable)
 

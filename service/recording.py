@@ -208,9 +208,11 @@ class Attempt:
     `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
     the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says;
     `expired`: starts in a row whose resource id was too old; `delayed_by`: the failure that kept its start waiting.
-    `rechecks`: how often a task was asked after whose end rests on a 404 alone. `stops`: how many were sent;
-    `stop_again_at`: when the next is due although the last was answered, or not. `update_sent_at`: the first pause or
-    resume that Agora has not confirmed. `rtmp`, `rtmp_version`: the push target that it has.
+    `rechecks`: how often a task was asked after whose end rests on a 404 alone. `shown_until`: until when notices of
+    its life and its files show that it ran. `stops`: how many were sent; `stop_again_at`: when the next is due although
+    the last was answered, or not. `update_sent_at`: the first pause or resume that Agora has not confirmed.
+    `rtmp`, `rtmp_version`: the push target that it has. `counted_until`: it was believed over then, and its time is in
+    the metrics up to there.
     """
 
     number: int
@@ -258,7 +260,8 @@ class Attempt:
     uploaded_at: float | None = None
     announced: tuple[str, ...] = ()
     last_sequence: int | None = None
-    counted_until: float | None = None  # it was believed over then, and its time is in the metrics up to there
+    counted_until: float | None = None
+    shown_until: float | None = None
 
     @property
     def may_be_alive(self) -> bool:

@@ -19,6 +19,7 @@ from handlers.callbacks import build_callbacks
 from handlers.drips import DripRunner
 from handlers.keys import Limits
 from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
+from metrics import recordings as recording_meter
 from metrics import worker as worker_meter
 from service.app import House, open_house, tell_lacking
 from service.database.clock import DatabaseClock
@@ -29,6 +30,7 @@ from service.lifecycle.from_notices import event_name
 from service.listeners import address, refused
 from service.operations.access import ensure_bootstrap_token
 from service.operations.secrets import sealing_keys
+from service.operations.unreadable import count_unreadable
 from service.probes import events_missing
 from service.settings import Api, Callbacks, Secret, Settings
 
@@ -36,6 +38,7 @@ from service.settings import Api, Callbacks, Secret, Settings
 KEEPALIVE_SECONDS = 15
 SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
+PAGES_SECONDS = 300
 CLOCK_SECONDS = 10
 RESERVE_SECONDS = 5
 # At the end: how long somebody who has connected has to ask, and how often that is looked at.
@@ -80,7 +83,10 @@ async def serve(settings: Settings, roles: Roles) -> None:
         if roles.callbacks:
             print(await _listen_to_agora(house, listeners), flush=True)
         _log.info("started", version=version("pagereel"), worker=roles.work)
-        following = [group.create_task(_follow_keys(house), name="keys")]
+        following = [
+            group.create_task(_follow_keys(house), name="keys"),
+            group.create_task(_follow_pages(house), name="pages"),
+        ]
         if not roles.work:  # those that work measure by themselves
             following += [group.create_task(each.measure(), name="gauges") for each in (house.worker, house.deliverer)]
         if house.wakeups is not None:
@@ -172,8 +178,18 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
-    await tell_lacking(house.settings, house.database, house.seals)
+    await tell_lacking(house.settings, house.database, house.seals, house.clock)
     return now
+
+
+async def _follow_pages(house: House) -> None:
+    """Count anew the pages that no key opens: recordings end that cannot start, and another process may store more."""
+    while True:
+        await asyncio.sleep(PAGES_SECONDS)
+        counting = house.database.run(lambda connection: count_unreadable(connection, house.seals))
+        unreadable = await isolate("gauges", counting, None)
+        if unreadable is not None:
+            recording_meter.unreadable(unreadable)
 
 
 async def _follow_reserve(reserve: Reserve) -> None:

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Final
 
 from handlers.console.words import span, time_of_day, words
+from service.lifecycle.instants import end_inferred, over_at
 from service.recording import Recording, State
 from service.report import FileKind, JudgedFile, MissingClass
 
@@ -136,9 +137,11 @@ def _recorded(recording: Recording) -> str:
     began = [one.recording_at for one in recording.attempts if one.recording_at is not None]
     if not began:
         return ""
-    if recording.ended_at is None:
+    ended_at = over_at(recording)
+    if ended_at is None:
         return f"recording since {time_of_day(min(began))}" if recording.state is State.RECORDING else ""
-    return f"recorded from {time_of_day(min(began))} to {time_of_day(recording.ended_at)}"
+    about = "about " if end_inferred(recording) else ""
+    return f"recorded from {time_of_day(min(began))} to {about}{time_of_day(ended_at)}"
 
 
 def _counted(recording: Recording) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from handlers.console.films import never_recorded
 from handlers.console.words import SOURCES, line, span, time_of_day, words
+from service.lifecycle.instants import over_at
 from service.operations import HistoryEntry
 from service.recording import Recording
 from service.report import FileKind, Interval, JudgedFile, MissingClass
@@ -125,7 +126,7 @@ def _whole_window(recording: Recording) -> Interval | None:
     ends = [at for at in (recording.stop_wished_at, recording.stop_at) if at is not None]
     if not ends and recording.record_for_seconds is not None:
         ends = [from_at + recording.record_for_seconds]
-    return Interval(from_at, min(ends, default=recording.ended_at))
+    return Interval(from_at, min(ends, default=over_at(recording)))
 
 
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:
@@ -137,8 +138,8 @@ def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) ->
     if window is not None:
         from_at = max(from_at, window.from_at - _margin((wanted_to or window.from_at) - window.from_at))
     ends = [entry.at for entry in history] + ([] if recording.state.terminal else [now])
-    if recording.ended_at is not None:
-        end = max(recording.ended_at, wanted_to or recording.ended_at)
+    if (ended_at := over_at(recording)) is not None:
+        end = max(ended_at, wanted_to or ended_at)
         ends = [*(min(at, end + _margin(end - from_at)) for at in ends), end]
     return _Scale(from_at, max([*ends, wanted_to or from_at, from_at + _LEAST_SECONDS]))
 

@@ -8,10 +8,13 @@ from handlers.instants import InstantOut
 from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
 from service.lifecycle.instants import (
     elapsed_seconds,
+    end_inferred,
     latest_end_at,
+    over_at,
     planned_seconds,
     planned_start_at,
     planned_stop_at,
+    ran_until,
 )
 from service.operations import Listed, Page
 from service.recording import AWAITED, Attempt, AttemptState, Blame, EndReason, Recording, State
@@ -96,6 +99,13 @@ class InstantsView(View):
     recording_at: InstantOut | None
     stop_wished_at: InstantOut | None
     ended_at: InstantOut | None
+    end_inferred: Annotated[
+        bool,
+        Field(
+            description="Nobody told when a task ended, and it was found over later: `ended_at` and the lengths reach "
+            "to the last sign of it, and are about right"
+        ),
+    ]
     state_since_at: InstantOut
 
 
@@ -263,7 +273,6 @@ _SAME = (
     "labels",
     "notify",
     "sound",
-    "attempts",
     "pauses",
     "warnings",
     "warned",
@@ -278,7 +287,10 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
         | {
             "record_for_seconds": recording.length_seconds,
             "location": pick(recording.location, LocationView, prefix=recording.key_prefix),
-            "billed_seconds": round(sum(_ran(attempt, now) for attempt in recording.attempts), 3),
+            "attempts": [
+                pick(attempt, AttemptView, ended_at=ran_until(recording, attempt)) for attempt in recording.attempts
+            ],
+            "billed_seconds": round(sum(_ran(recording, attempt, now) for attempt in recording.attempts), 3),
             "paused": {
                 "wished": recording.pause_wished,
                 "confirmed": recording.attempt is not None and recording.attempt.onhold,
@@ -288,6 +300,8 @@ def view_recording(recording: Recording, now: float) -> RecordingView:
                 InstantsView,
                 started_at=_first(attempt.started_at for attempt in recording.attempts),
                 recording_at=_first(attempt.recording_at for attempt in recording.attempts),
+                ended_at=over_at(recording),
+                end_inferred=end_inferred(recording),
             ),
             "schedule": _schedule(recording, now),
             "files": _files(recording, now),
@@ -315,8 +329,10 @@ def _first(instants: Any) -> float | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def _ran(attempt: Attempt, now: float) -> float:
-    return 0 if attempt.started_at is None else (attempt.ended_at or now) - attempt.started_at
+def _ran(recording: Recording, attempt: Attempt, now: float) -> float:
+    if attempt.started_at is None:
+        return 0
+    return max(0.0, (ran_until(recording, attempt) or now) - attempt.started_at)
 
 
 def _schedule(recording: Recording, now: float) -> dict[str, object]:

@@ -35,6 +35,14 @@ class AttemptRow(NamedTuple):
     sid: str | None
 
 
+class SealedRow(NamedTuple):
+    """The sealed part of a recording. `said`: its document holds the word that was asked for."""
+
+    recording_id: str
+    sealed: bytes
+    said: bool
+
+
 class Listed(NamedTuple):
     """A recording as its row holds it: decoding a page of them takes longer than a transaction should."""
 
@@ -358,10 +366,11 @@ def count_open_by(
     return {row[0]: row[1] for row in connection.execute(query.group_by(recordings.c[column])).all()}
 
 
-def load_all_sealed(connection: sa.Connection, states: Iterable[State]) -> list[bytes]:
-    """What is stored as `sealed` of all recordings in these states."""
-    query = sa.select(recordings.c.sealed).where(recordings.c.state.in_([state.value for state in states]))
-    return [sealed for sealed in connection.execute(query).scalars() if sealed is not None]
+def load_all_sealed(connection: sa.Connection, states: Iterable[State], word: str) -> list[SealedRow]:
+    """What is stored as `sealed` of all recordings in these states; `word` as in `SealedRow`."""
+    columns = (recordings.c.id, recordings.c.sealed, recordings.c.document.contains(word, autoescape=True))
+    query = sa.select(*columns).where(recordings.c.state.in_([state.value for state in states]))
+    return [SealedRow(*row) for row in connection.execute(query.where(recordings.c.sealed.is_not(None)))]
 
 
 def find_by_sid(connection: sa.Connection, owner: str, sid: str) -> str | None:

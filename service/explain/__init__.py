@@ -2,8 +2,8 @@
 
 It reads what is stored of a recording and nothing else. Every sentence rests on a line of the history, a finding or a
 field; where they do not say why, the answer is that nobody knows, and what to look at. `words` has the answer's form,
-`ends` what end reasons mean, `waits` what something waits for, `findings` what is behind findings, `warned` what to do
-about warnings.
+`ends` what end reasons mean, `waits` what something waits for, `findings` what is behind findings, `lateness` what was
+done late, `warned` what to do about warnings.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from service.explain.ends import SENTENCES, asked_length, explain_end
 from service.explain.findings import explain_findings
+from service.explain.lateness import add_lateness
 from service.explain.waits import explain_wait
 from service.explain.warned import advice_of
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
@@ -28,7 +29,7 @@ CLOCKS_SECONDS = 5
 
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
-    explained = _ran_on(_awaited(_explain(recording, history), recording), recording)
+    explained = add_lateness(_ran_on(_awaited(_explain(recording, history), recording), recording), history)
     other_rules = [each for each in findings_of(recording) if each.code == "rules_changed"]
     if not other_rules:
         return explained

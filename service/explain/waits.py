@@ -27,6 +27,11 @@ WAITS: dict[str, tuple[str, str]] = {
         "the database was restored, and the bucket holds files of a task that started after the backup",
         "Find the resource_id in the log line `acquired` of that time. With it, Agora's support can stop the task.",
     ),
+    "page_not_readable": (
+        "no sealing key of the settings opens the URL of its page, so it cannot start",
+        "Put the key that sealed it back as the second one of `database.sealing_keys`, or its file beside the "
+        "database, before the start: docs/operations.md#the-url-of-a-page-cannot-be-read.",
+    ),
     "stalled": (
         "it should be recording, but no new slice has arrived",
         "Check the page, and the storage keys that Agora uses.",
@@ -119,7 +124,7 @@ def explain_wait(state: State, attention: Attention, history: Sequence[Line]) ->
         f"It is {state.value} and needs attention: {why.format(attention.detail or attention.code)}.",
         attention.code,
         Certainty.CERTAIN,
-        Blame.US if attention.code == "call_not_made" else None,
+        Blame.US if attention.code in ("call_not_made", "page_not_readable") else None,
         (Proof(attention.since_at, "worker", f"attention: {attention.code}"), *lines(history, ("call_failed",))),
         advice,
     )

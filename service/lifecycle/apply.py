@@ -16,7 +16,7 @@ from service.lifecycle.from_callers import (
 )
 from service.lifecycle.from_notices import notice_received
 from service.lifecycle.from_start import acquired, start_answered
-from service.lifecycle.from_worker import limited, step_taken, task_found
+from service.lifecycle.from_worker import limited, page_tried, step_taken, task_found
 from service.lifecycle.observations import (
     Acquired,
     CallFailed,
@@ -28,6 +28,7 @@ from service.lifecycle.observations import (
     LookFailed,
     NoticeReceived,
     Observation,
+    PageTried,
     PauseRequested,
     ResumeRequested,
     RtmpRequested,
@@ -64,6 +65,7 @@ _RULES: dict[type, Callable[[Draft, Any], None]] = {
     VerifyRequested: verify_requested,
     StepTaken: step_taken,
     Limited: limited,
+    PageTried: page_tried,
     TaskFound: task_found,
     Acquired: acquired,
     Started: start_answered,

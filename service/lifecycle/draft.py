@@ -125,8 +125,8 @@ class Draft:
         self.attend("call_not_made" if code in OUR_FAILURES else "agora_unavailable", f"{call}: {code}", next_try_at)
 
     def agora_answered(self) -> None:
-        """Agora answered a call: nothing waits for one."""
-        self.attended("agora_unavailable", "call_not_made")
+        """Agora answered a call about a task: nothing waits for one, nor for the page's URL."""
+        self.attended("agora_unavailable", "call_not_made", "page_not_readable")
 
     def attended(self, *codes: str) -> None:
         """The wait with one of these codes (or any) is over. A bucket that still cannot be listed shows again when what

@@ -30,6 +30,8 @@ from service.recording import Attempt, AttemptState, EndReason, State
 STOP_IGNORED_SECONDS = 0.8
 # Where there is no place in the budget for a query, the watch period is stretched by so much of it at a time.
 STRETCH = 0.25
+# A query that is answered so much later than it was due was not only slow: nobody asked.
+ASKED_LATE_SECONDS = 30
 RECORDS = (4, 5)
 STOPS = (6, 7)
 EXITED = (8, 20)
@@ -64,7 +66,11 @@ def task_seen(draft: Draft, seen: TaskSeen) -> None:
 
 
 def _records(draft: Draft, attempt: Attempt, seen: TaskSeen) -> None:
+    ends = draft.recording.stop_at is not None
     started(draft, draft.now)
+    late = draft.now - (attempt.next_query_at or draft.now)
+    if not ends and draft.recording.recorded_from_at == draft.now and late >= ASKED_LATE_SECONDS:
+        draft.warn("length_late", late_seconds=round(late, 1))
     if seen.onhold is not None:
         onhold_seen(draft, seen.onhold, attempt.update_sent_at if seen.onhold else None)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from service.lifecycle.draft import LOOKED_AT, Draft
 from service.lifecycle.from_start import sid_found
-from service.lifecycle.instants import find_wait, watch_period
+from service.lifecycle.instants import ENDS_FOUND, find_wait, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed
 from service.recording import Attempt, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
@@ -122,11 +122,22 @@ def judged(draft: Draft, judged: Judged) -> None:
         watch=_counted(before, report),
         **_warned(before, report),
     )
+    _show_until(draft, report)
     draft.note("judged", report=number, verdict=report.verdict, findings=len(report.findings), **_levels(report))
     if before.state.terminal:
         _note_change(draft, before, judged)
     elif before.state in LOOKED_AT:
         _conclude(draft, report)
+
+
+def _show_until(draft: Draft, report: Report) -> None:
+    """Until when the files show that tasks ran whose end was only found; one that is missing was named by a witness."""
+    for attempt in draft.recording.attempts:
+        if attempt.ended_proof in ENDS_FOUND:
+            own = (file for file in report.files if file.key.startswith(attempt.prefix) and file.starts_at is not None)
+            ends = [(file.starts_at or 0) + (file.duration_seconds or 0) for file in own]
+            if ends:
+                draft.set_attempt(attempt.number, shown_until=max(attempt.shown_until or 0, *ends))
 
 
 def _warned(before: Recording, report: Report) -> dict[str, object]:

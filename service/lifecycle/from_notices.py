@@ -76,6 +76,8 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
     if notice.event_type in SIGNS_OF_LIFE and notice.sent_at is not None:
         _lives(draft, notice)
         if found is not None:
+            shown = max(found.shown_until or 0, _sent_at(draft, notice))
+            draft.set_attempt(found.number, shown_until=shown)
             _ask_after(draft, found, notice)
 
 

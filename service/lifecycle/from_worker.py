@@ -10,6 +10,7 @@ from service.lifecycle.observations import (
     Acquire,
     GiveUp,
     Limited,
+    PageTried,
     Start,
     StepTaken,
     Stop,
@@ -19,7 +20,11 @@ from service.lifecycle.observations import (
     Verify,
     Warn,
 )
+from service.lifecycle.schedule import due_since
 from service.recording import Attempt, AttemptState, EndReason, State
+
+# A stop that is taken so much later than it was due is late; less may be a restart, or a moment's load.
+LATE_SECONDS = 10
 
 
 def never_started(draft: Draft) -> None:
@@ -40,6 +45,7 @@ def never_started(draft: Draft) -> None:
 def step_taken(draft: Draft, taken: StepTaken) -> None:
     attempt, step = draft.attempt, taken.step
     alive = attempt is not None and attempt.may_be_alive
+    late = _lateness(draft, taken) if alive and not draft.leftover else None
     if isinstance(step, Acquire) and step.new:
         _plan_attempt(draft, taken.uid)
     elif isinstance(step, Start) and attempt is not None:
@@ -59,6 +65,28 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
         draft.warn(step.code)
     elif isinstance(step, Verify) and draft.recording.state is State.UPLOADING:
         draft.enter(State.VERIFYING)
+    if late is not None:
+        draft.warn("stop_late", **late)
+
+
+def _lateness(draft: Draft, taken: StepTaken) -> dict[str, str | float] | None:
+    """How late the first stop of a task that may be alive is taken, or the decision that leads to one, and why.
+
+    Before a start is given up Agora is asked once more, which makes the row due anew: then only that nobody worked when
+    it was due is held against us."""
+    recording, attempt, step = draft.recording, draft.attempt, taken.step
+    due_at = taken.due_at
+    if attempt is None or attempt.stop_sent_at is not None or not isinstance(step, Stop | GiveUp) or due_at is None:
+        return None
+    wanted_at, working_from_at = due_since(recording, step, draft.now), taken.working_from_at or 0
+    if wanted_at is None or (isinstance(step, GiveUp) and recording.state is not State.STARTING):
+        return None
+    asked_first = isinstance(step, GiveUp) and wanted_at < working_from_at
+    since_at = wanted_at if asked_first else max(wanted_at, due_at)
+    if draft.now - since_at < LATE_SECONDS:
+        return None
+    because = "not_running" if since_at < working_from_at else "not_taken"
+    return {"late_seconds": round(draft.now - since_at, 1), "because": because}
 
 
 def limited(draft: Draft, reached: Limited) -> None:
@@ -67,6 +95,18 @@ def limited(draft: Draft, reached: Limited) -> None:
     if draft.recording.state in (State.REQUESTED, State.STARTING) and over:
         draft.set(retry_at=draft.back_off("limited"))
         draft.attend("limited", f"the limit {reached.limit} is reached", draft.recording.retry_at)
+
+
+def page_tried(draft: Draft, tried: PageTried) -> None:
+    """Said while there is time to put the key back. A start that has failed for it says so by itself."""
+    recording, attempt = draft.recording, draft.attempt
+    if tried.readable:
+        draft.attended("page_not_readable")
+        return
+    needed = recording.state in (State.REQUESTED, State.STARTING) and (attempt is None or not attempt.may_be_alive)
+    if needed and (recording.attention is None or recording.attention.code != "call_not_made"):
+        what = "no sealing key of the settings opens the URL of its page, so it cannot start"
+        draft.attend("page_not_readable", what, recording.planned_at)
 
 
 def task_found(draft: Draft, found: TaskFound) -> None:

@@ -15,6 +15,10 @@ SHORTEST_SECONDS = 1
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
 # Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
 FIND_SOON_SECONDS = 2
+# Ends that nobody told: somebody asked, or waited for the hour limit.
+ENDS_FOUND = ("404", "query", "hour_limit")
+# An end that was found so soon after the last sign of life is taken as it was found.
+FOUND_SOON_SECONDS = 60
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
 
@@ -123,10 +127,42 @@ def elapsed_seconds(recording: Recording, now: float) -> float | None:
     began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]
     if not began:
         return None
-    until = recording.ended_at
+    until = over_at(recording)
     if until is None:
         until = recording.state_since_at if recording.state.terminal else now
     return max(0.0, until - min(began))
+
+
+def ran_until(recording: Recording, attempt: Attempt) -> float | None:
+    """Until when a task ran as far as anything shows, and was billed; None while it may run.
+
+    Where nobody told its end, it was found over, perhaps long after. Once the bucket was read, it ran to the last sign
+    of it: an answer of Agora, a notice, or the end of its last slice. While it was paused there are no slices, so they
+    say nothing of its end. In any case it ended with its hour limit."""
+    ended_at = attempt.ended_at
+    if ended_at is None or attempt.ended_proof not in ENDS_FOUND:
+        return ended_at
+    signs = (attempt.started_at, attempt.recording_at, attempt.seen_at, attempt.shown_until)
+    last = max((at for at in signs if at is not None), default=ended_at)
+    until = min(ended_at, max(last, task_limit_at(recording, attempt) + FOUND_SOON_SECONDS))
+    began_at = attempt.recording_at or attempt.started_at or ended_at
+    shown = attempt.shown_until is not None and attempt.shown_until >= began_at
+    read = recording.warned_level is not None  # a look has read the bucket
+    if not shown or not read or attempt.onhold or ended_at - last <= FOUND_SOON_SECONDS:
+        return until
+    return min(last, until)
+
+
+def end_inferred(recording: Recording) -> bool:
+    """Whether a task ended before it was found over, so that its length is about right and not exact."""
+    return any(ran_until(recording, attempt) != attempt.ended_at for attempt in recording.attempts)
+
+
+def over_at(recording: Recording) -> float | None:
+    """When no recorder ran any more, as `ran_until` of the newest task; None while one may run."""
+    attempt, ended_at = recording.attempt, recording.ended_at
+    until = None if attempt is None or ended_at is None else ran_until(recording, attempt)
+    return ended_at if until is None or ended_at is None else min(ended_at, until)
 
 
 def task_limit_at(recording: Recording, attempt: Attempt) -> float:

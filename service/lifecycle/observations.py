@@ -158,10 +158,13 @@ class VerifyRequested:
 class StepTaken:
     """Committed before the step's call is sent, so that a process killed anywhere finds out what it may have done.
 
-    `uid` is fresh and random, for the case that the step plans a new attempt."""
+    `uid` is fresh and random, for the case that the step plans a new attempt. `due_at`: since when the row was due, and
+    `working_from_at`: since when the worker works that takes the step; None where nobody knows."""
 
     step: Step
     uid: int
+    due_at: float | None = None
+    working_from_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,13 @@ class Limited:
     """A task was to be made, and a limit of the settings forbids it for now; its name."""
 
     limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageTried:
+    """Whether a live sealing key opens the URL of the page, tried before the start needs it."""
+
+    readable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +305,8 @@ def subject(observation: "Observation") -> int | None:
 
 Observation = (
     StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
-    | StepTaken | Limited | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
-    | Looked | LookFailed | Judged | NoticeReceived
+    | StepTaken | Limited | PageTried | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped
+    | CallFailed | Looked | LookFailed | Judged | NoticeReceived
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from service.lifecycle.observations import (
     LookFailed,
     NoticeReceived,
     Observation,
+    PageTried,
     PauseRequested,
     Query,
     ResumeRequested,
@@ -262,6 +263,8 @@ class _Replay:
             return TaskMissing(Call.QUERY)
         if code == "storage_unreachable":
             return LookFailed(detail, "")
+        if code == "page_not_readable":
+            return PageTried(readable=False)
         if code == "limited":
             return Limited(detail.removeprefix("the limit ").removesuffix(" is reached"))
         return None

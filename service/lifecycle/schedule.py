@@ -44,6 +44,12 @@ def next_step(recording: Recording, now: float) -> Step | Wait:
     return _first(now, *_due(recording, now))
 
 
+def due_since(recording: Recording, step: Step, now: float) -> float | None:
+    """Since when such a step is due by the row's rules; None where it is not."""
+    kind = type(step)
+    return min((at for at, due in _due(recording, now) if at is not None and isinstance(due, kind)), default=None)
+
+
 def overtaken_at(recording: Recording, under_way: Step, now: float) -> float | None:
     """From when on the step that is under way would hold up a stop, or what leads to one; None: it does not.
 

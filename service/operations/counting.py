@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from metrics import intake
 from metrics import recordings as meter
-from service.lifecycle import hours_end_at
+from service.lifecycle import hours_end_at, ran_until
 from service.lifecycle.observations import Entry, NoticeReceived, Observation
 from service.recording import Attempt, EndReason, Recording, State
 
@@ -26,7 +26,8 @@ def count_change(before: Recording, after: Recording, observation: Observation, 
         meter.ended(after.end_reason)
     for was, now in zip(before.attempts, after.attempts, strict=False):
         if was.ended_at is None and now.ended_at is not None and now.started_at is not None:
-            _count_task(before, now, max(now.started_at, was.counted_until or 0), now.ended_at)
+            over_at = ran_until(after, now) or now.ended_at
+            _count_task(before, now, max(now.started_at, was.counted_until or 0), over_at)
         elif was.ended_at is not None and now.ended_at is not None and now.ended_at > was.ended_at:
             _count_task(before, now, was.ended_at, now.ended_at)
     if after.state is not before.state:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from service.database.recordings import count_open_by
 from service.database.sealing import Seals
-from service.operations.secrets import count_unreadable
+from service.operations.unreadable import count_unreadable
 from service.recording import TERMINAL, State
 from service.settings import Settings
 

@@ -3,11 +3,8 @@
 from dataclasses import dataclass, field
 
 import orjson
-import sqlalchemy as sa
 
-from service.database.recordings import load_all_sealed
-from service.database.sealing import SealError, Seals, make_key_file
-from service.recording import State
+from service.database.sealing import Seals, make_key_file
 from service.settings import Settings
 
 PURPOSE = "recordings.sealed"
@@ -41,14 +38,3 @@ def seal_page(seals: Seals, page: PageSecrets) -> bytes:
 
 def open_page(seals: Seals, sealed: bytes) -> PageSecrets:
     return PageSecrets(**orjson.loads(seals.open(sealed, PURPOSE)))
-
-
-def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
-    """How many recordings that are still to start have a page whose URL no live key opens."""
-    unreadable = 0
-    for sealed in load_all_sealed(connection, (State.REQUESTED, State.STARTING)):
-        try:
-            seals.open(sealed, PURPOSE)
-        except SealError:
-            unreadable += 1
-    return unreadable

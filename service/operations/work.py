@@ -102,6 +102,7 @@ class Work:
         self._seals = seals
         self._worker_id = worker_id
         self._clock = clock
+        self._working_from_at = clock()
         self._entropy = entropy
         self._failures: Counter[str] = Counter()
         self._notices_looked_to = 0
@@ -178,7 +179,7 @@ class Work:
     def _take(
         self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
     ) -> Task | None:
-        recording, fence, _ = claim
+        recording, fence = claim.recording, claim.fence
         while True:
             step = next_step(recording, now)
             if isinstance(step, Wait):
@@ -189,7 +190,9 @@ class Work:
             ):
                 save_recording(connection, recording, due_at=now + HOLD_SECONDS, fence=fence, release=True)
                 return None
-            taken = self._limited(connection, recording, step, now) or StepTaken(step, new_uid(self._entropy))
+            taken = self._limited(connection, recording, step, now) or StepTaken(
+                step, new_uid(self._entropy), claim.due_at, self._working_from_at
+            )
             change = observe(connection, recording, taken, now, fence=fence)
             written.append(change)
             recording = change.after

@@ -19,7 +19,7 @@ from service.database.evidence import (
 from service.database.ledger import LedgerRow, write_ledger
 from service.database.outbox import insert_messages
 from service.database.recordings import insert_recording, replace_labels, save_recording
-from service.lifecycle import apply, next_step, task_limit_at
+from service.lifecycle import apply, next_step, ran_until, task_limit_at
 from service.lifecycle.observations import (
     Entry,
     Judged,
@@ -28,6 +28,7 @@ from service.lifecycle.observations import (
     LookFailed,
     NoticeReceived,
     Observation,
+    PageTried,
     PauseRequested,
     ResumeRequested,
     RtmpRequested,
@@ -118,11 +119,11 @@ def observe(
     sealed: bytes | None = None,
     by: str | None = None,
 ) -> Written:
-    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. A step that
-    changes nothing when it is taken is not written down. Raises `ServiceError` (conflict) and `LostRace`; then the
+    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. A step taken or a
+    page tried that changes nothing is not written down. Raises `ServiceError` (conflict) and `LostRace`; then the
     transaction must not be committed."""
     change = apply(recording, observation, now)
-    if isinstance(observation, StepTaken) and change.recording is recording:
+    if isinstance(observation, StepTaken | PageTried) and change.recording is recording:
         return Written(recording, recording, now, observation)
     history = change.history
     if by is not None and history:
@@ -163,7 +164,7 @@ def ledger_rows(recording: Recording) -> list[LedgerRow]:
             app=recording.app,
             resolution=meter.resolution_of(pixels),
             started_at=attempt.started_at,
-            ended_at=attempt.ended_at,
+            ended_at=ran_until(recording, attempt),
             limit_at=min(task_limit_at(recording, attempt), recording.stop_at or math.inf),
         )
         for attempt in recording.attempts
@@ -200,4 +201,4 @@ def source_of(observation: Observation) -> str:
         return "notice"
     if isinstance(observation, Looked | LookFailed | Judged | TaskFound):
         return "bucket"
-    return "worker" if isinstance(observation, StepTaken) else "agora"
+    return "worker" if isinstance(observation, StepTaken | PageTried) else "agora"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 import sqlalchemy as sa
-from samples import recording
+from samples import attempt, recording
 
 from service.database.ledger import (
     LedgerRow,
@@ -17,9 +17,12 @@ from service.database.ledger import (
     sum_used,
     write_ledger,
 )
-from service.database.recordings import insert_recording
+from service.database.recordings import insert_recording, load_recording
 from service.database.run import Database
-from service.recording import State
+from service.lifecycle.observations import Judged
+from service.operations.writing import ledger_rows, observe
+from service.recording import AttemptState, State
+from service.report import FileKind, JudgedFile, Level, Report, Verdict
 
 HOUR = 3600.0
 NOW = 1_700_000_000.0
@@ -53,6 +56,33 @@ async def test_use_is_summed_by_app_and_class_within_the_time_and_what_runs_coun
     ]
     all_owners = await used.run(lambda connection: sum_used(connection, NOW, NOW + HOUR, NOW + 400))
     assert [one.owner for one in all_owners] == ["other", "school", "school"]
+
+
+async def test_a_task_that_was_found_gone_late_is_billed_to_its_last_slice_once_the_bucket_was_read(
+    database: Database,
+) -> None:
+    known = {"sid": "s1", "hours": 3, "started_at": NOW, "recording_at": NOW, "seen_at": NOW + 60}
+    gone = attempt(1, "test-1", 7, state=AttemptState.ENDED, ended_at=NOW + 9000, ended_proof="404", **known)
+    over = recording(state=State.VERIFYING, ended_at=NOW + 9000, attempts=(gone,))
+    file = JudgedFile(f"{gone.prefix}1.ts", FileKind.SLICE, starts_at=NOW + 585, duration_seconds=15.0, listed=True)
+
+    def seconds(connection: sa.Connection) -> list[float]:
+        return [one.seconds for one in sum_used(connection, NOW, NOW + 3 * HOUR, NOW + 9999)]
+
+    def begin(connection: sa.Connection) -> list[float]:
+        insert_recording(connection, over, due_at=None)
+        write_ledger(connection, ledger_rows(over))
+        return seconds(connection)
+
+    def look(connection: sa.Connection, verdict: Verdict, *files: JudgedFile) -> list[float]:
+        kept = load_recording(connection, over.id, lock=True)
+        assert kept is not None
+        observe(connection, kept, Judged(Report(verdict, Level.CONTENT, NOW + 9500, files=files)), NOW + 9500)
+        return seconds(connection)
+
+    assert await database.run(begin) == [9000]
+    assert await database.run(lambda connection: look(connection, Verdict.UNREACHABLE)) == [9000]
+    assert await database.run(lambda connection: look(connection, Verdict.INCOMPLETE, file)) == [600]
 
 
 async def test_a_task_that_runs_beyond_its_limit_is_counted_until_it_has_ended(used: Database) -> None:

@@ -8,21 +8,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from service.app import open_house
+from metrics import REGISTRY
+from service.app import House, open_house
 from service.database import postgres as room
 from service.database.backup import backup_sqlite
+from service.database.evidence import load_history
 from service.database.outage import StartRefused
-from service.database.recordings import insert_recording
+from service.database.recordings import insert_recording, load_recording
 from service.database.refusal import refusing
 from service.database.run import Database
 from service.database.sealing import make_key
 from service.database.startup import migrate
+from service.database.tables import recordings
 from service.errors import Unavailable
 from service.operations.secrets import PageSecrets, seal_page
 from service.probes import probe
@@ -279,3 +283,39 @@ async def test_another_sealing_key_is_told_at_the_start_and_by_the_probe(databas
         "no sealing key opens the URL of the page of 1 recording(s) that have not started, so they cannot start: put "
         "the key that sealed them back"
     ]
+
+
+async def test_another_sealing_key_is_told_on_the_recordings_that_wait_and_taken_back_with_the_old_one(
+    database_url: str,
+) -> None:
+    def settings(*keys: str) -> Settings:
+        database = {"url": database_url, "sealing_keys": list(keys)}
+        return Settings.model_validate({"deployment": "test", "database": database})
+
+    async def seen(house: House) -> tuple[dict[str, str | None], float | None]:
+        found = [await house.database.run(partial(load_recording, recording_id=one.id)) for one in (waits, began)]
+        codes = {one.id: one.attention and one.attention.code for one in found if one is not None}
+        return codes, REGISTRY.get_sample_value("pagereel_pages_not_readable")
+
+    old, new = make_key(), make_key()
+    waits = replace(ended(1), state=State.REQUESTED, start_at=4e9)
+    began = replace(ended(2), state=State.RECORDING)
+    async with open_house(settings(old)) as house:
+        sealed = seal_page(house.seals, PageSecrets("https://class.example.org/"))
+        for one in (waits, began):
+            put = partial(insert_recording, recording=one, due_at=None, sealed=sealed)
+            await house.database.run(put)
+        assert await seen(house) == ({waits.id: None, began.id: None}, 0)
+        spoilt = replace(ended(3), state=State.REQUESTED)
+        put = partial(insert_recording, recording=spoilt, due_at=None, sealed=sealed)
+        await house.database.run(put)
+        spoil = recordings.update().where(recordings.c.id == spoilt.id).values(document="{}")
+        await house.database.run(lambda connection: connection.execute(spoil))
+    for _ in range(2):  # it is said once, and a row that cannot be read keeps it from no other
+        async with open_house(settings(new)) as house:
+            assert await seen(house) == ({waits.id: "page_not_readable", began.id: None}, 2)
+    async with open_house(settings(new, old)) as house:
+        assert await seen(house) == ({waits.id: None, began.id: None}, 0)
+        lines = await house.database.run(partial(load_history, recording_id=waits.id, after=0, limit=9))
+    told = [(line.kind, line.source, line.detail["code"]) for line in lines if line.kind == "attention"]
+    assert told == [("attention", "worker", "page_not_readable")]

@@ -76,7 +76,7 @@ def running(number: int, **changes: Any) -> Recording:
         acquired_at=1000.0, start_sent_at=1001.0, started_at=1001.0, recording_at=1002.0, next_query_at=None,
     )  # fmt: skip
     wanted = {"state": State.STOPPING, "stop_wished_at": 1900.0, "end_reason": EndReason.STOPPED}
-    return recording(number, attempts=(alive,), window_from_at=1000.0, **wanted, **changes)
+    return recording(number, attempts=(alive,), window_from_at=1000.0, **wanted | changes)
 
 
 async def add(database: Database, *made: Recording) -> None:

@@ -47,7 +47,7 @@ def recording(name: str = ID, state: str = "recording", **more: Any) -> dict[str
     """A recording as the API shows it."""
     instants = {
         "requested_at": "2026-11-29T02:17:57.693Z", "start_at": None, "stop_at": None, "recording_at": None,
-        "stop_wished_at": None, "ended_at": None,
+        "stop_wished_at": None, "ended_at": None, "end_inferred": False,
     }  # fmt: skip
     shown = {
         "id": name, "state": state, "attention": None, "end_reason": None, "blame": None,

@@ -14,7 +14,7 @@ import pytest
 from cli_rig import ID, REPORT, SCHEDULE, Service, recording, serving
 
 from service.cli.remote.following import Log
-from service.cli.remote.shown import facts_of
+from service.cli.remote.shown import facts_of, length_of
 
 # The first look is answered when the second one comes.
 LOOKS = 2
@@ -214,5 +214,15 @@ def test_what_runs_and_what_is_awaited_say_until_when() -> None:
     awaited = SCHEDULE | {"elapsed_seconds": 5400.0, "next_verification_at": "A", "give_up_at": "B"}
     facts = dict(facts_of(recording(state="incomplete", schedule=awaited)))
     assert (facts["recorded"], facts["next verification"]) == ("1 h 30 min", "A, until B")
+    about = {"ended_at": "2026-11-29T03:47:57.693Z", "end_inferred": True}
+    inferred = recording(state="defective", schedule=awaited, instants=about)
+    facts = dict(facts_of(inferred))
+    assert facts["recorded"] == length_of(inferred) == "about 1 h 30 min"
+    assert (
+        facts["ended"] == "about 2026-11-29T03:47:57.693Z: nobody told its end, and this is the last sign of its task"
+    )
+    older = recording(state="defective", schedule=awaited, instants={"ended_at": "2026-11-29T03:47:57.693Z"})
+    del older["instants"]["end_inferred"]
+    assert dict(facts_of(older))["ended"] == "2026-11-29T03:47:57.693Z"
     facts = dict(facts_of(recording(state="requested")))
     assert facts["starts"] == "2026-11-29T02:17:57.693Z"

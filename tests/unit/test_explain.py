@@ -14,7 +14,7 @@ from service.explain import UNKNOWN, Certainty, explain
 from service.explain.waits import NOT_MADE
 from service.explain.warned import ABOUT_THE_PAGE, ADVICE, advice_of
 from service.lifecycle import apply
-from service.lifecycle.observations import Acquire, CallFailed, Failure
+from service.lifecycle.observations import Acquire, CallFailed, Failure, PageTried
 from service.lifecycle.reasons import OUR_FAILURES
 from service.media.findings import RULES
 from service.recording import BLAME, AttemptState, Attention, Blame, EndReason, Recording, State, Watch
@@ -199,6 +199,31 @@ def test_what_pagereel_lacks_is_not_laid_at_agoras_door(code: str) -> None:
     told = explain(late, [])
     assert (told.cause, told.blame, told.advice) == ("missed", Blame.US, advice)
     assert told.summary == f"Nothing was recorded because Pagereel could not start it in time, because {lacking}."
+
+
+def test_a_planned_recording_whose_page_no_key_opens_says_so_and_what_to_put_back() -> None:
+    planned = replace(recording(), start_at=9000.0)
+    lacking = apply(planned, PageTried(readable=False), 1700.0).recording
+    told = explain(lacking, [])
+    assert (told.cause, told.blame) == ("page_not_readable", Blame.US)
+    assert told.summary == (
+        "It is requested and needs attention: no sealing key of the settings opens the URL of its page, so it cannot "
+        "start."
+    )
+    assert told.advice.startswith("Put the key that sealed it back as the second one of `database.sealing_keys`")
+    assert explain(apply(lacking, PageTried(readable=True), 1800.0).recording, []).cause == "under_way"
+
+
+def test_a_start_that_failed_for_its_page_keeps_saying_so() -> None:
+    planned = attempt(1, "test-1", 7, state=AttemptState.PLANNED)
+    asked = replace(recording(), state=State.STARTING, attempts=(planned,))
+    away = apply(asked, CallFailed(Acquire(new=False), Failure.UNAVAILABLE, "page_not_readable"), 1700.0).recording
+    for readable in (False, True):
+        assert apply(away, PageTried(readable), 1800.0).recording is away
+    running = replace(
+        recording(), state=State.STARTING, attempts=(attempt(1, "test-1", 7, state=AttemptState.RUNNING),)
+    )
+    assert apply(running, PageTried(readable=False), 1700.0).recording is running
 
 
 @pytest.mark.parametrize("code", ["agora_unavailable", "stop_refused", "refused"])

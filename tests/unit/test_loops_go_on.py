@@ -21,7 +21,7 @@ from service.settings import Settings
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module, name in (
-        (serving, "KEYS_SECONDS"), (serving, "CLOCK_SECONDS"), (serving, "RESERVE_SECONDS"),
+        (serving, "KEYS_SECONDS"), (serving, "PAGES_SECONDS"), (serving, "CLOCK_SECONDS"), (serving, "RESERVE_SECONDS"),
         (reconciling, "BEAT_SECONDS"), (wakeups, "AGAIN_SECONDS"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, 0.001)
@@ -66,6 +66,7 @@ LOOPS: dict[str, Callable[[pytest.MonkeyPatch], Coroutine[Any, Any, None]]] = {
     "keys": _keys,
     "clock": lambda _: serving._follow_clock(SimpleNamespace(sync=_fail)),  # type: ignore[arg-type]
     "reserve": lambda _: serving._follow_reserve(Failing()),  # type: ignore[arg-type]
+    "gauges": lambda _: serving._follow_pages(SimpleNamespace(database=SimpleNamespace(run=lambda _: _fail()))),  # type: ignore[arg-type]
     "heartbeat": lambda _: _reconciler().run(),
     "reconciling": lambda _: _reconciler().run(),
     "wakeups": lambda _: wakeups.Wakeups(Failing(), {}).run(),  # type: ignore[arg-type]

@@ -175,7 +175,17 @@ def length_of(recording: dict[str, Any]) -> str:
     schedule = recording["schedule"]
     if schedule["elapsed_seconds"] is None and recording["state"] in ("requested", "starting"):
         return in_words(schedule["planned_seconds"])
-    return in_words(schedule["elapsed_seconds"])
+    return _elapsed(recording)
+
+
+def _elapsed(recording: dict[str, Any]) -> str:
+    """How long it recorded; where nobody told its end, that is about right."""
+    elapsed = in_words(recording["schedule"]["elapsed_seconds"])
+    return f"about {elapsed}" if elapsed != "-" and _inferred(recording) else elapsed
+
+
+def _inferred(recording: dict[str, Any]) -> bool:
+    return bool(recording["instants"].get("end_inferred"))  # a service of an earlier version does not say
 
 
 def page_of(recording: dict[str, Any]) -> str:
@@ -285,13 +295,19 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("requested", instants["requested_at"]),
         *_schedule(recording),
         ("recording since", instants["recording_at"]),
-        ("ended", instants["ended_at"]),
+        ("ended", instants["ended_at"] and _ended(recording)),
         ("bucket", f"{recording['location']['bucket']}/{recording['location']['prefix']}"),
         ("attempts", ", ".join(f"{each['sid'] or 'no sid'} ({each['state']})" for each in recording["attempts"])),
         ("labels", labels(recording["labels"])),
         ("live warnings", ", ".join(recording["warnings"])),
     ]
     return [(name, str(value)) for name, value in facts if value]
+
+
+def _ended(recording: dict[str, Any]) -> str:
+    ended_at = recording["instants"]["ended_at"]
+    told = "about {}: nobody told its end, and this is the last sign of its task"
+    return told.format(ended_at) if _inferred(recording) else str(ended_at)
 
 
 def _end_reason(recording: dict[str, Any]) -> str:
@@ -305,7 +321,7 @@ def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
     """When it starts, ends and is verified next, and how long it runs."""
     schedule, state = recording["schedule"], recording["state"]
     start, stop, limit = schedule["planned_start_at"], schedule["planned_stop_at"], schedule["hour_limit_at"]
-    elapsed = in_words(schedule["elapsed_seconds"])
+    elapsed = _elapsed(recording)
     next_at, until = schedule["next_verification_at"], schedule["give_up_at"]
     if state in ("requested", "starting", "recording"):
         began = [] if state == "recording" else [("starts", start)]

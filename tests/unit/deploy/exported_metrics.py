@@ -28,6 +28,7 @@ DATABASE_GAUGES = frozenset(
         "pagereel_inbox_depth",
         "pagereel_inbox_oldest_timestamp_seconds",
         "pagereel_worker_overdue",
+        "pagereel_pages_not_readable",
         "pagereel_recorders_overrunning",
         "pagereel_recorders_unknown",
         "pagereel_spend_month",

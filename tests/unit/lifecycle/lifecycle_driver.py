@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lifecycle_agora import Agora, Answer, Clock, Task
+from lifecycle_agora import SLICE_SECONDS, UPLOAD_SECONDS, Agora, Answer, Clock, Task
 
 from metrics.agora import Operation
 from service.agora.refusals import Fault, refusal, unclear
@@ -112,6 +112,7 @@ class Driver:
         self._busy = False
         self._life = 0
         self._down_until = -math.inf
+        self._due_at: float | None = None
         self._uids = iter(range(1, 10_000))
         self._save_due()
 
@@ -145,7 +146,7 @@ class Driver:
         self._life += 1
         self._busy = False
         self._down_until = self.clock.now + down_seconds
-        self._save_due()
+        self._claim_due()
 
     @property
     def task(self) -> Task:
@@ -181,6 +182,13 @@ class Driver:
         if due_at is None:
             assert self.recording.state.terminal, f"nothing will ever happen to {self.recording}"
             return
+        self._due_at = due_at
+        self._claim_due()
+
+    def _claim_due(self) -> None:
+        due_at = self._due_at
+        if due_at is None:
+            return
         due_at = max(due_at, self._down_until)
         if self._poll_seconds:
             due_at = math.ceil(due_at / self._poll_seconds) * self._poll_seconds
@@ -197,7 +205,7 @@ class Driver:
                 return
             self.steps.append((self.clock.now, step))
             assert len(self.steps) < MOST_STEPS, f"{self.steps[-10:]}"
-            self.observe(StepTaken(step, next(self._uids)))
+            self.observe(StepTaken(step, next(self._uids), self._due_at, max(NOW, self._down_until)))
             if not isinstance(step, GiveUp | Warn):
                 break
         else:
@@ -265,7 +273,13 @@ class Driver:
         if not self.agora.bucket_answers():
             return Report(Verdict.UNREACHABLE, Level.LISTING, self.clock.now)
         files = tuple(
-            JudgedFile(f"{attempt.prefix}{sid}_{at}.ts", FileKind.SLICE, listed=True)
+            JudgedFile(
+                f"{attempt.prefix}{sid}_{at}.ts",
+                FileKind.SLICE,
+                starts_at=at - UPLOAD_SECONDS - SLICE_SECONDS,
+                duration_seconds=SLICE_SECONDS,
+                listed=True,
+            )
             for attempt in recording.attempts
             for sid, at in self.agora.listed(attempt.prefix)
         )

@@ -24,6 +24,7 @@ from service.lifecycle.observations import (
     LookFailed,
     NoticeReceived,
     Observation,
+    PageTried,
     PauseRequested,
     Query,
     ResumeRequested,
@@ -93,6 +94,8 @@ def _observations() -> list[Observation]:
     found += [StepTaken(step, 8) for step in STEPS]
     found += [
         Limited("app_max_concurrent"),
+        PageTried(readable=True),
+        PageTried(readable=False),
         *(TaskFound(number, "9" * 32, -number) for number in (1, 2, 3)),
         Acquired("resource-9"),
         Started(SID),

@@ -50,6 +50,7 @@ class Instants:
     recording_at: datetime | None
     stop_wished_at: datetime | None
     ended_at: datetime | None
+    end_inferred: bool
     state_since_at: datetime
 
 
