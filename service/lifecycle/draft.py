@@ -29,6 +29,8 @@ _BEHIND_A_STOP = frozenset(
     }
 )
 LOOKED_AT = AWAITED
+# A notice or a slice this much younger than the end it contradicts is believed; the difference covers two clocks.
+CLOCK_SLACK_SECONDS = 30
 DAY = 86400
 # Event 71 says with these that there was no page to record (agora-reference §8.5). Only the bucket knows.
 NEVER_RECORDED_CODES = (3, 4, 5)
@@ -230,13 +232,17 @@ class Draft:
             self.set(ended_at=max(ended_at, at))
 
     def recheck(self) -> None:
-        """An end that rests on 404 alone is asked after again, some times: should the task live after all, it bills."""
+        """An end that rests on 404 alone is asked after again, some times, and often for a failover window after the
+        task has said something: should it live after all, it bills."""
         attempt = self.attempt
         assert attempt is not None
         waits, ended_at = self.recording.policy.recheck_seconds, attempt.ended_at or self.now
         due = [ended_at + wait for wait in waits if ended_at + wait > self.now]
         if waits and not due and not attempt.rechecks:  # nobody worked meanwhile
             due = [self.now + waits[0]]
+        said_at, policy = attempt.seen_at or 0.0, self.recording.policy
+        if ended_at < said_at and self.now < said_at + policy.failover_window_seconds:
+            due = [min(self.now + policy.stop_check_seconds, *due)]
         self.set_attempt(next_query_at=due[0] if due and attempt.ended_proof == "404" else None)
 
     def _leftover_over(self) -> None:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from service.lifecycle.draft import LOOKED_AT, Draft
+from service.lifecycle.draft import CLOCK_SLACK_SECONDS, LOOKED_AT, Draft
+from service.lifecycle.from_agora import lived
 from service.lifecycle.from_start import sid_found
-from service.lifecycle.instants import find_wait, watch_period
+from service.lifecycle.instants import FIRST_SLICES, find_wait, task_end_at, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed
-from service.recording import Attempt, EndReason, Recording, State, Watch
+from service.recording import Attempt, AttemptState, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
 
 # So many findings stay with the recording; a report may have thousands.
@@ -40,6 +41,8 @@ def looked(draft: Draft, look: Looked) -> None:
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
         draft.set_attempt(next_query_at=draft.now + find_wait(recording, draft.now))
         _never_took_effect(draft, attempt)
+    if look.began_at is not None:
+        lived(draft, look.began_at, "bucket", recorded=True)
     _judge_progress(draft)
     _judge_picture(draft, look)
 
@@ -89,8 +92,8 @@ def _judge_progress(draft: Draft) -> None:
 
 
 def look_failed(draft: Draft, failed: LookFailed) -> None:
-    watch, policy = draft.recording.watch, draft.recording.policy
-    next_try_at = draft.now + policy.watch_seconds
+    watch = draft.recording.watch
+    next_try_at = draft.now + watch_period(draft.recording, FIRST_SLICES)
     since_at = draft.now if watch.unreachable_since_at is None else watch.unreachable_since_at
     told = _told_unreachable(failed.code, failed.detail)
     draft.set(watch=replace(watch, next_list_at=next_try_at, unreachable_since_at=since_at, unreachable=told))
@@ -123,10 +126,29 @@ def judged(draft: Draft, judged: Judged) -> None:
         **_warned(before, report),
     )
     draft.note("judged", report=number, verdict=report.verdict, findings=len(report.findings), **_levels(report))
+    for attempt in before.attempts:
+        _wrote_after_its_end(draft, attempt, report)
     if before.state.terminal:
         _note_change(draft, before, judged)
-    elif before.state in LOOKED_AT:
+    elif draft.recording.state in LOOKED_AT:
         _conclude(draft, report)
+
+
+def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None:
+    """A slice that begins after an end that rests on Agora's 404 alone shows that the recorder went on: Agora is asked
+    now, and where no two clocks differ by so much, the recorder is stopped at once."""
+    ended_at, sid = attempt.ended_at, attempt.sid
+    if ended_at is None or sid is None or attempt.state is not AttemptState.ENDED or attempt.ended_proof != "404":
+        return
+    if draft.now >= task_end_at(draft.recording, attempt):
+        return
+    slices = (file for file in report.files if file.listed and file.kind is FileKind.SLICE)
+    own = (file for file in slices if file.key.startswith(attempt.prefix) and sid in file.key.rpartition("/")[2])
+    newest = max((file.starts_at for file in own if file.starts_at is not None), default=0.0)
+    if newest >= ended_at + CLOCK_SLACK_SECONDS:
+        draft.revive(attempt, sid)
+    elif newest > ended_at:
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
 
 
 def _warned(before: Recording, report: Report) -> dict[str, object]:

@@ -21,8 +21,11 @@ RESOURCE_MARGIN_SECONDS = 15
 
 def watch_period(recording: Recording, slices: int) -> float:
     """How long until the bucket is looked at again while it is written. Until the first two slices are there, and can
-    show whether there is a picture at all, that is sooner where pictures are looked at."""
+    show whether there is a picture at all, that is sooner where pictures are looked at; and where a stop is wanted, for
+    a task that Agora does not find."""
     policy = recording.policy
+    if recording.state is State.STOPPING:
+        return min(policy.watch_seconds, policy.stop_check_seconds)
     soon = slices < FIRST_SLICES and policy.level.reaches(Level.CONTENT)
     return min(policy.watch_seconds, policy.first_watch_seconds) if soon else policy.watch_seconds
 

@@ -249,7 +249,7 @@ class Looked:
 
     `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
     `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at, or
-    too little heard to say."""
+    too little heard to say. `began_at`: when the newest of them begins, by the clock of its recorder."""
 
     slices: int
     size_bytes: int
@@ -258,6 +258,7 @@ class Looked:
     sids: dict[int, str] = field(default_factory=dict)
     picture: str | None = None
     silent: bool | None = None
+    began_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

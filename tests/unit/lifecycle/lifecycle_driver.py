@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lifecycle_agora import Agora, Answer, Clock, Task
+from lifecycle_agora import SLICE_SECONDS, UPLOAD_SECONDS, Agora, Answer, Clock, Task
 
 from metrics.agora import Operation
 from service.agora.refusals import Fault, refusal, unclear
@@ -255,17 +255,24 @@ class Driver:
         attempt = recording.attempt
         assert attempt is not None
         listed = self.agora.listed(attempt.prefix)
-        known = int(recording.watch.after_key or 0)
-        new = listed[known:]
+        known = float(recording.watch.after_key.rpartition("_")[2].removesuffix(".ts") or 0)
+        new = [one for one in listed if one[1] > known]
         alive = [sid for sid, _ in listed if sid not in attempt.past_sids]
         sids = {attempt.number: attempt.sid or alive[-1]} if alive else {}
-        return Looked(len(new), 1000 * len(new), str(known + len(new)), max((at for _, at in new), default=None), sids)
+        newest = max((at for _, at in new), default=None)
+        began_at = None if newest is None else newest - UPLOAD_SECONDS - SLICE_SECONDS
+        return Looked(len(new), 1000 * len(new), str(newest or known), newest, sids, began_at=began_at)
 
     def _judge(self, recording: Recording) -> Report:
         if not self.agora.bucket_answers():
             return Report(Verdict.UNREACHABLE, Level.LISTING, self.clock.now)
         files = tuple(
-            JudgedFile(f"{attempt.prefix}{sid}_{at}.ts", FileKind.SLICE, listed=True)
+            JudgedFile(
+                f"{attempt.prefix}{sid}_{at}.ts",
+                FileKind.SLICE,
+                starts_at=at - UPLOAD_SECONDS - SLICE_SECONDS,
+                listed=True,
+            )
             for attempt in recording.attempts
             for sid, at in self.agora.listed(attempt.prefix)
         )
