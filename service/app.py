@@ -17,6 +17,7 @@ from service.agora.client import AgoraClient
 from service.agora.pace import Rate
 from service.agora.wire import Send, open_sender
 from service.buckets.open import Buckets, open_buckets
+from service.buckets.troubles import Troubles
 from service.clock import SteadyClock
 from service.database.clock import DatabaseClock
 from service.database.inbox import Inbox
@@ -145,10 +146,11 @@ def wire(
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"
     clients = {name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()}
     paces = {name: profile.read_bytes_per_second for name, profile in settings.storage.items()}
-    verifier = Verifier(buckets.bucket_of, paces)
+    troubles = Troubles()
+    verifier = Verifier(lambda recording: troubles.watch(recording.id, buckets.bucket_of(recording)), paces)
     room = partial(_has_room, reserve)
     work = Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy, room=room)
-    worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock)
+    worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock, troubles=troubles)
     reconciler = Reconciler(Restoring(database, clock), clients=clients, verifier=verifier)
     stamper = Stamper(settings.signing, send, clock)
     wakeups = None if pool is None else Wakeups(pool, {"steps": worker.wake, "notices": worker.wake_notices})

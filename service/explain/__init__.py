@@ -27,7 +27,9 @@ CLOCKS_SECONDS = 5
 
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
-    explained = _unfound(_ran_on(_awaited(_explain(recording, history), recording), recording), recording)
+    explained = _explain(recording, history)
+    for add in (_awaited, _away, _ran_on, _unfound):
+        explained = add(explained, recording)
     other_rules = [each for each in findings_of(recording) if each.code == "rules_changed"]
     if not other_rules:
         return explained
@@ -42,6 +44,17 @@ def _awaited(explained: Explanation, recording: Recording) -> Explanation:
         return explained
     when = f"Pagereel verifies it again at {clock(next_at)}, and gives up at {clock(until_at)}."
     return replace(explained, summary=f"{explained.summary} {when}")
+
+
+def _away(explained: Explanation, recording: Recording) -> Explanation:
+    """That the bucket does not answer, where the state has another explanation."""
+    attention = recording.attention
+    if attention is None or attention.code != "storage_unreachable":
+        return explained
+    if recording.state is not State.INCOMPLETE and not recording.state.terminal:
+        return explained
+    away = f"Pagereel cannot read the bucket since {clock(attention.since_at)} ({attention.detail})."
+    return replace(explained, summary=f"{explained.summary} {away}")
 
 
 def _ran_on(explained: Explanation, recording: Recording) -> Explanation:

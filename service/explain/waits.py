@@ -130,7 +130,8 @@ def explain_wait(recording: Recording, attention: Attention, history: Sequence[L
 def _next_try(recording: Recording, attention: Attention) -> str:
     """When Pagereel tries again, where that is known; for the files, until when too."""
     if attention.next_try_at is None:
-        return ""
+        under_way = attention.code == "storage_unreachable" and recording.state in AWAITED
+        return " The verification is under way and goes on asking." if under_way else ""
     gives_up_at = recording.give_up_at if recording.state in AWAITED else None
     until = "" if gives_up_at is None else f", and gives up at {clock(gives_up_at)}"
     return f" Pagereel tries again at {clock(attention.next_try_at)}{until}."

@@ -118,8 +118,9 @@ class Draft:
             return
         same = current is not None and current.code == code
         since = current.since_at if current is not None and same else self.now
+        quiet = current is not None and code == "storage_unreachable" and current.next_try_at is None
         self.set(attention=Attention(code, detail, since, next_try_at))
-        if not same:
+        if not same or quiet:  # a look that was held up has failed now
             self.note("attention", code=code, detail=detail)
 
     def attend_failed(self, call: str, code: str, next_try_at: float | None) -> None:

@@ -1,13 +1,14 @@
 """What a look at the bucket showed, and what its judgement means for the recording. Pure."""
 
+import re
 from dataclasses import replace
 
 from service.lifecycle.draft import CLOCK_SLACK_SECONDS, LOOKED_AT, Draft
 from service.lifecycle.from_agora import lived
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.instants import FIRST_SLICES, find_wait, task_end_at, watch_period
-from service.lifecycle.observations import Judged, Looked, LookFailed
-from service.recording import Attempt, AttemptState, EndReason, Recording, State, Watch
+from service.lifecycle.observations import Judged, Looked, LookFailed, LookHeldUp
+from service.recording import Attempt, AttemptState, Attention, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
 
 # So many findings stay with the recording; a report may have thousands.
@@ -17,6 +18,7 @@ TOUCHED = ("object_vanished", "object_changed")
 RULES_CHANGED = "rules_changed"
 # Findings that say that the bucket as a whole cannot be read.
 BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
+_UNREAD = re.compile(r"Pagereel could not read the bucket \((.+)\)\.", re.DOTALL)
 BLANK = ("black", "white", "blank")
 
 
@@ -103,8 +105,25 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
     draft.attend("storage_unreachable", told, next_try_at)
 
 
+def look_held_up(draft: Draft, held: LookHeldUp) -> None:
+    """Say it at once, and quietly: most buckets answer again before the verification gives up."""
+    waits, state = draft.recording.attention, draft.recording.state
+    if state not in LOOKED_AT and not state.terminal:
+        return
+    if not held.code:
+        if waits is not None and waits.code == "storage_unreachable":
+            draft.set(attention=None)
+        return
+    if waits is None or waits.code in ("storage_unreachable", "verification_incomplete"):
+        since_at = draft.now if waits is None or waits.code != "storage_unreachable" else waits.since_at
+        told = _told_unreachable(held.code, held.detail)
+        draft.set(attention=Attention("storage_unreachable", told, since_at))
+
+
 def judged(draft: Draft, judged: Judged) -> None:
     report, before = judged.report, draft.recording
+    if before.state.terminal:
+        draft.attended("storage_unreachable")
     number = before.reports + 1
     draft.set(
         reports=number,
@@ -220,13 +239,19 @@ def _told_unreachable(code: str, detail: str | None) -> str:
     return ": ".join(filter(None, words))
 
 
+def _reason(finding: Finding) -> str:
+    """What a finding says of a bucket that cannot be read, without the words that an attention has itself."""
+    inner = _UNREAD.fullmatch(finding.text)
+    return finding.text.removesuffix(".") if inner is None else inner[1]
+
+
 def _attend_unread(draft: Draft, report: Report) -> None:
     """Say what waits: the bucket as a whole cannot be read, or something in it cannot."""
     first = next((one for one in report.findings if one.severity is Severity.ERROR), None)
     code = "storage_unreachable" if first is None else first.code
     next_try_at = draft.recording.next_look_at
     if code in BLIND:
-        told = _told_unreachable(code, "" if first is None else first.text.removesuffix("."))
+        told = _told_unreachable(code, "" if first is None else _reason(first))
         draft.attend("storage_unreachable", told, next_try_at)
     else:
         draft.attend("verification_incomplete", code, next_try_at)

@@ -268,6 +268,14 @@ class LookFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookHeldUp:
+    """The bucket does not answer a verification that is under way and goes on asking; `code` empty: it does again."""
+
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A look at the bucket was judged. `because`: why its report differs from the one before, if compared."""
 
@@ -297,7 +305,7 @@ def subject(observation: "Observation") -> int | None:
 Observation = (
     StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
     | StepTaken | Limited | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped | CallFailed
-    | Looked | LookFailed | Judged | NoticeReceived
+    | Looked | LookFailed | LookHeldUp | Judged | NoticeReceived
 )  # fmt: skip
 
 
