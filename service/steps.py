@@ -104,6 +104,7 @@ class Steps:
                     cname=attempt.cname,
                     uid=attempt.uid,
                     resource_id=answer.resource_id,
+                    hours=recording.parameters.max_recording_hour,
                 )
                 return Acquired(answer.resource_id)
             case Start(hours=hours):

@@ -52,6 +52,7 @@ def apply(recording: Recording, observation: Observation, now: float) -> Change:
     makes no sense in the present state; then nothing is changed. An observation that comes too late changes nothing."""
     draft = Draft(recording, now, subject(observation))
     _RULES[type(observation)](draft, observation)
+    draft.doubt_adoption()
     return draft.done()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
-from service.lifecycle.reasons import OUR_FAILURES, waited_for
+from service.lifecycle.reasons import NEVER_FOUND, OUR_FAILURES, never_found, waited_for
 from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
@@ -141,6 +141,12 @@ class Draft:
         if codes and watch.unreachable_since_at is not None and not self.recording.state.terminal:
             still = Attention("storage_unreachable", watch.unreachable, watch.unreachable_since_at, watch.next_list_at)
         self.set(attention=still)
+
+    def doubt_adoption(self) -> None:
+        """Say of an adopted recording that Agora has never shown its task, also after that is held to be over."""
+        recording = self.recording
+        if recording.attention is None and not recording.state.terminal and never_found(recording):
+            self.attend("ending_unconfirmed", NEVER_FOUND)
 
     def warn(self, code: str, **detail: str | int | float | bool | None) -> None:
         """Said once a recording."""

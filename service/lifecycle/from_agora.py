@@ -22,7 +22,7 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
-from service.lifecycle.reasons import STOP_REASONS
+from service.lifecycle.reasons import NEVER_FOUND, STOP_REASONS, never_found
 from service.recording import Attempt, AttemptState, EndReason, State
 
 # A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
@@ -177,7 +177,8 @@ def _attend_unfound(draft: Draft) -> None:
     again_at = min((at for at in (attempt.next_query_at, attempt.stop_again_at) if at is not None), default=None)
     stopping = draft.recording.state is State.STOPPING and not draft.leftover
     alive = stopping and attempt.seen_at is not None and attempt.seen_at > draft.recording.state_since_at
-    draft.attend("ending_unconfirmed", LIVED_UNFOUND if alive else UNFOUND, again_at)
+    told = LIVED_UNFOUND if alive else UNFOUND
+    draft.attend("ending_unconfirmed", NEVER_FOUND if never_found(draft.recording) else told, again_at)
 
 
 # --- the end -----------------------------------------------------------------------------------------------------
