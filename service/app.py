@@ -208,6 +208,11 @@ async def tell_lacking(settings: Settings, database: Database, seals: Seals) -> 
     lacking = await database.run(lambda connection: find_lacking(connection, settings))
     for setting, count in lacking:
         _log.error("setting_lacking", setting=setting, recordings=count)
+    await tell_unreadable(database, seals)
+
+
+async def tell_unreadable(database: Database, seals: Seals) -> None:
+    """Log how many recordings that are still to start have a page whose URL no live key opens."""
     unreadable = await database.run(lambda connection: count_unreadable(connection, seals))
     if unreadable:
         _log.error("pages_not_readable", recordings=unreadable)

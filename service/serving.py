@@ -20,7 +20,7 @@ from handlers.drips import DripRunner
 from handlers.keys import Limits
 from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import worker as worker_meter
-from service.app import House, open_house, tell_lacking
+from service.app import House, open_house, tell_unreadable
 from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
@@ -172,7 +172,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
-    await tell_lacking(house.settings, house.database, house.seals)
+    await tell_unreadable(house.database, house.seals)
     return now
 
 

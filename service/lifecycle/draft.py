@@ -59,6 +59,8 @@ class Draft:
         if state is self.recording.state:
             return
         self.set(state=state, state_since_at=self.now)
+        if state in (State.FAILED, State.CANCELLED):
+            self.set(warned=(), warned_level=None)  # nothing is there that a warning could be about
         if state is State.STOPPING:
             self._find_soon()
         detail: dict[str, str] = {"state": state}

@@ -122,11 +122,14 @@ def planned_seconds(recording: Recording) -> float:
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:
-    """How long it has recorded, or did record until it ended, pauses included; None where nothing was recorded."""
+    """How long it has recorded, or did record until it ended or its stop was accepted, pauses included; None where
+    nothing was recorded."""
     began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]
     if not began:
         return None
-    until = recording.ended_at
+    until, last = recording.ended_at, recording.attempts[-1]
+    if until is None and recording.state is State.STOPPING:
+        until = last.stop_accepted_at
     if until is None:
         until = recording.state_since_at if recording.state.terminal else now
     return max(0.0, until - min(began))

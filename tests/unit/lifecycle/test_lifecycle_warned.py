@@ -220,3 +220,21 @@ def test_a_bucket_that_does_not_answer_stands_behind_what_is_worse() -> None:
     assert apply(over, LookHeldUp(), 1000.0).recording.attention == alive
     running = replace(recording(), state=State.RECORDING)
     assert apply(running, LookHeldUp("storage_unreachable", "no answer"), 1000.0).recording == running
+
+
+def test_the_length_of_a_recording_stands_still_when_its_stop_was_accepted() -> None:
+    tried = attempt(1, "test-1", 7, state=AttemptState.STOPPING, recording_at=1010.0, stop_accepted_at=1100.0)
+    stopping = replace(recording(), state=State.STOPPING, attempts=(tried,))
+    assert elapsed_seconds(stopping, 1200.0) == 90
+    ignored = replace(stopping, attempts=(replace(tried, stop_accepted_at=None),))
+    assert elapsed_seconds(ignored, 1200.0) == 190, "Agora ignored it"
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [(EndReason.PAGE_UNREACHABLE, State.FAILED), (EndReason.STOPPED, State.CANCELLED)]
+)
+def test_what_was_never_recorded_has_no_warnings(reason: EndReason, state: State) -> None:
+    early = Finding("ended_early", Severity.WARNING, "It ended early.")
+    over = replace(recording(), state=State.VERIFYING, end_reason=reason)
+    found = judge(over, early, verdict=Verdict.DEFECTIVE, files=())
+    assert (found.state, found.warned) == (state, ())
