@@ -18,6 +18,7 @@ from service.agora.client import AgoraClient
 from service.agora.pace import Rate
 from service.agora.wire import Send, open_sender
 from service.buckets.open import Buckets, open_buckets
+from service.buckets.troubles import Troubles
 from service.clock import SteadyClock
 from service.database.clock import DatabaseClock
 from service.database.inbox import Inbox
@@ -147,10 +148,11 @@ def wire(
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{entropy(3).hex()}"
     clients = {name: AgoraClient(app, send, budget.take, clock) for name, app in settings.apps.items()}
     paces = {name: profile.read_bytes_per_second for name, profile in settings.storage.items()}
-    verifier = Verifier(buckets.bucket_of, paces)
+    troubles = Troubles()
+    verifier = Verifier(lambda recording: troubles.watch(recording.id, buckets.bucket_of(recording)), paces)
     room = partial(_has_room, reserve)
     work = Work(settings, database, seals, worker_id=worker_id, clock=clock, entropy=entropy, room=room)
-    worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock)
+    worker = Worker(settings, work, clients=clients, verifier=verifier, clock=clock, troubles=troubles)
     reconciler = Reconciler(Restoring(database, clock), clients=clients, verifier=verifier)
     stamper = Stamper(settings.signing, send, clock)
     wakeups = None if pool is None else Wakeups(pool, {"steps": worker.wake, "notices": worker.wake_notices})
@@ -209,6 +211,11 @@ async def tell_lacking(settings: Settings, database: Database, seals: Seals, clo
     lacking = await database.run(lambda connection: find_lacking(connection, settings))
     for setting, count in lacking:
         _log.error("setting_lacking", setting=setting, recordings=count)
+    await report_unreadable(database, seals, clock)
+
+
+async def report_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> None:
+    """Count and log the recordings whose page no live key opens, and tell it on each."""
     unreadable = await tell_unreadable(database, seals, clock)
     recording_meter.unreadable(unreadable)
     if unreadable:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from service.agora.budget import LocalBudget
@@ -17,6 +18,7 @@ from service.buckets.open import Buckets, dialect_of, open_buckets, read_keys
 from service.buckets.vendors import AZURE, Dialect, resolve
 from service.connections import connection_reason, exchange_reason
 from service.database.outage import StartRefused
+from service.database.outbox import load_endpoint
 from service.database.refusal import check_place, refusing
 from service.database.run import Database
 from service.database.sealing import Seals
@@ -37,15 +39,17 @@ from service.verifier.decoder import can_decode
 PROBE = "pagereelprobe"
 # For each thing tried: a person waits for the answer.
 TRY_SECONDS = 20.0
+_DISABLED = "it is disabled, so it was not tried, and gets no messages until you enable it:"
 _NOBODY_BEHIND = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """One thing that was tried. `problem` None: it works."""
+    """One thing that was tried. `problem` None: it works, or was not tried because it is off (`tried` False)."""
 
     what: str
     problem: str | None = None
+    tried: bool = True
 
 
 async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
@@ -53,10 +57,11 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
     another.
 
     The write probe leaves one tiny object, `pagereelprobe`, below the profile's prefix: nothing here deletes."""
+    disabled: list[str] = []
     if lacking := _lacking_file(database_url):
         yield lacking
     else:
-        yield await _try("database", _database(settings, database_url))
+        yield await _try("database", _database(settings, database_url, disabled))
     for name, where in (("api", settings.api), ("callbacks", settings.callbacks)):
         yield await _listener(name, where)
     async with open_sender() as send:
@@ -69,6 +74,9 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
                 yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
             yield await _try(f"storage {name}: read keys may list and read", _read(buckets, profile))
     for name, endpoint in settings.endpoints.items():
+        if name in disabled:
+            yield Probed(f"endpoint {name}: {_DISABLED} `pagereel endpoints enable {name}`", tried=False)
+            continue
         yield await _try(f"endpoint {name}: answers a HEAD request", _reach(endpoint, settings.urls))
 
 
@@ -168,12 +176,16 @@ def _lacking_file(url: str) -> Probed | None:
     return Probed(f"database ({file} does not exist yet: `pagereel serve` creates it)")
 
 
-async def _database(settings: Settings, url: str) -> None:
+async def _database(settings: Settings, url: str, disabled: list[str]) -> None:
+    """Try the database, and add the endpoints of the settings that are disabled there."""
     with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
             await refuse_lost_key(database, settings.database.own_key_file)
             await database.run(check_writable)
+            for name in settings.endpoints:
+                row = await database.run(partial(load_endpoint, name=name))
+                disabled += [name] if row.disabled_at is not None else []
             await _refuse_lacking(database, settings)
 
 

@@ -34,10 +34,10 @@ class State(StrEnum):
 
 
 TERMINAL = frozenset({State.VERIFIED, State.DEFECTIVE, State.UNPROVEN, State.FAILED, State.CANCELLED})
-
-
 AWAITED = frozenset({State.UPLOADING, State.VERIFYING, State.INCOMPLETE})
 """Nothing runs any more, and files may still come."""
+ADOPTED = "lost: adopted"
+"""What stands for the page of an adopted recording, which nobody knows."""
 
 
 class AttemptState(StrEnum):

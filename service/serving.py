@@ -21,7 +21,7 @@ from handlers.keys import Limits
 from handlers.routes import ROUTES, SERVICE_ROUTES, build_api
 from metrics import recordings as recording_meter
 from metrics import worker as worker_meter
-from service.app import House, open_house, tell_lacking
+from service.app import House, open_house, report_unreadable
 from service.database.clock import DatabaseClock
 from service.database.reserve import Reserve
 from service.database.sealing import SealError
@@ -178,7 +178,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
-    await tell_lacking(house.settings, house.database, house.seals, house.clock)
+    await report_unreadable(house.database, house.seals, house.clock)
     return now
 
 

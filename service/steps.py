@@ -43,7 +43,7 @@ from service.media.verdict import judge_blind
 from service.operations import Task
 from service.operations.secrets import PageSecrets
 from service.recording import Attempt, Recording
-from service.report import JudgedFile, Verdict
+from service.report import FileKind, JudgedFile, Verdict
 from service.settings import Settings
 from service.verifier import Verifier
 
@@ -104,6 +104,7 @@ class Steps:
                     cname=attempt.cname,
                     uid=attempt.uid,
                     resource_id=answer.resource_id,
+                    hours=recording.parameters.max_recording_hour,
                 )
                 return Acquired(answer.resource_id)
             case Start(hours=hours):
@@ -151,8 +152,16 @@ class Steps:
             look = await self._verifier.look(recording)
         except OutsideError as error:
             return LookFailed(error.code, error.detail), ()
+        began = (file.starts_at for file in look.files if file.kind is FileKind.SLICE and file.starts_at is not None)
         seen = Looked(
-            look.slices, look.size_bytes, look.after_key, look.last_slice_at, look.sids, look.picture, look.silent
+            look.slices,
+            look.size_bytes,
+            look.after_key,
+            look.last_slice_at,
+            look.sids,
+            look.picture,
+            look.silent,
+            max(began, default=None),
         )
         return seen, look.files
 

@@ -15,13 +15,15 @@ from metrics import intake
 from metrics import recordings as recording_meter
 from metrics import worker as meter
 from service.agora.client import AgoraClient
+from service.buckets.troubles import Troubles
 from service.database.retention import BATCH
-from service.errors import ServiceError
+from service.errors import OutsideError, ServiceError
 from service.isolation import isolate
 from service.lifecycle import next_step
-from service.lifecycle.observations import Wait
+from service.lifecycle.observations import LookHeldUp, Observation, Verify, Wait
 from service.operations import NoticeClaim, Sorted, Task, Work
 from service.recording import Recording
+from service.report import JudgedFile
 from service.settings import Settings
 from service.steps import Steps, log_step, unexpected
 from service.verifier import Verifier
@@ -58,11 +60,13 @@ class Worker:
         clients: Mapping[str, AgoraClient],
         verifier: Verifier,
         clock: Callable[[], float] = time.time,
+        troubles: Troubles | None = None,
     ) -> None:
         self._settings = settings
         self._work = work
         self._verifier = verifier
         self._clock = clock
+        self._troubles = troubles or Troubles()
         self._steps = Steps(settings, clients, verifier, clock)
         self._steps_wake = asyncio.Event()
         self._notices_wake = asyncio.Event()
@@ -229,7 +233,7 @@ class Worker:
         cannot be, the recording is set back."""
         began = time.perf_counter()
         try:
-            observation, files = await self._steps.observe(task)
+            observation, files = await self._observe(task)
             log_step(name, task, observation, time.perf_counter() - began)
             return await self._work.report(task, observation, files)
         except ServiceError:
@@ -244,6 +248,25 @@ class Worker:
             self._failed(name, task)
             return task.recording if await self._work.set_back(task.recording.id, task.fence) else None
 
+    async def _observe(self, task: Task) -> tuple[Observation, tuple[JudgedFile, ...]]:
+        """Do it. A verification whose bucket does not answer says so while it goes on; never after its outcome."""
+        if not isinstance(task.step, Verify):
+            return await self._steps.observe(task)
+        said: asyncio.Queue[LookHeldUp] = asyncio.Queue()
+        with self._troubles.telling(task.recording.id, lambda error: said.put_nowait(_held_up(error))):
+            saying = asyncio.create_task(self._say_held_up(task, said))
+            try:
+                return await self._steps.observe(task)
+            finally:
+                await said.join()
+                saying.cancel()
+
+    async def _say_held_up(self, task: Task, said: asyncio.Queue[LookHeldUp]) -> None:
+        while True:
+            held = await said.get()
+            await isolate("claims", self._work.hold_up(task, held), None)
+            said.task_done()
+
     def _failed(self, name: str, task: Task) -> None:
         meter.step_crashed(name)
         _log.exception("step_failed", step=name, recording_id=task.recording.id)
@@ -253,6 +276,10 @@ class Worker:
         step = next_step(recording, now)
         if isinstance(step, Wait) and step.until_at is not None and step.until_at - now < SOON_SECONDS:
             asyncio.get_running_loop().call_later(step.until_at - now, self.wake)
+
+
+def _held_up(error: OutsideError | None) -> LookHeldUp:
+    return LookHeldUp() if error is None else LookHeldUp(error.code, error.detail)
 
 
 def rest_seconds(sorting: float, understanding: float) -> float:

@@ -4,6 +4,7 @@ Knows HTTP and aiohttp, nothing of what is said. Never follows a redirect, never
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from service.connections import exchange_reason
+from service.outcalls import log_call
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 CONNECT_SECONDS: Final = 5.0
@@ -87,9 +89,12 @@ class _Sender:
 
     async def __call__(self, request: Request) -> Answer:
         progress = SimpleNamespace(connected=False)
+        began, status = time.monotonic(), None
         try:
             async with asyncio.timeout(request.timeout_seconds):
-                return await self._exchange(request, progress)
+                answer = await self._exchange(request, progress)
+            status = answer.status
+            return answer
         except aiohttp.ClientResponseError as error:  # holds the request's headers, so it is not chained
             raise NoAnswerError(_words(error)) from None
         except NoAnswerError:
@@ -97,6 +102,8 @@ class _Sender:
         except Exception as error:  # a library fails at what it was sent with more than its own errors
             kind = NoAnswerError if progress.connected else NotSentError
             raise kind(_words(error)) from error
+        finally:
+            log_call(request.method, request.url, status, time.monotonic() - began)
 
     async def _exchange(self, request: Request, progress: SimpleNamespace) -> Answer:
         connecting = min(CONNECT_SECONDS, request.timeout_seconds)

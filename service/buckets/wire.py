@@ -1,6 +1,7 @@
 """One request to a store: bounded, counted, taken in turns, and with the errors of this room. Knows no vendor."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from service.buckets.values import parse_checksum
 from service.connections import exchange_reason
 from service.errors import OutsideError, Refused, Unavailable
 from service.headers import parse_content_range, parse_count, parse_encoding, parse_etag
+from service.outcalls import log_call
 
 _CHUNK = 65_536
 _REFUSAL_BYTES = 4096
@@ -69,7 +71,7 @@ class Wire:
         of 300 or more, and aiohttp's own errors. `unpacked`: a Content-Encoding of the answer is undone."""
         target = URL(url, encoded=True)
         self.place = f"{target.host_subcomponent}:{target.port}"
-        response = await self._http.request(
+        response = await self._request(
             method,
             target,
             headers={**headers, "Accept-Encoding": "identity"},
@@ -92,6 +94,15 @@ class Wire:
         raise read_refusal(
             *(response.status, response.headers, refusal, self._clock()), object_asked=object_asked, bucket=self._bucket
         )
+
+    async def _request(self, method: str, target: URL, **how: Any) -> aiohttp.ClientResponse:
+        began, status = time.monotonic(), None
+        try:
+            response = await self._http.request(method, target, **how)
+            status = response.status
+        finally:
+            log_call(method, str(target), status, time.monotonic() - began)
+        return response
 
     async def read_page(self, response: aiohttp.ClientResponse, page: Reader, usage: Usage) -> Reader:
         """Feed the answer to `page`."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -58,8 +59,8 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
     else:
         for (name, state), count in awaited.items():
             say(f"{name} is {state}: {_count(count, 'object')} that no verification has filed yet")
-        for one in found:
-            say(f"{one.kind:<9} {one.key}  {one.recording_id or '-'}  {one.detail}")
+        for line in lines_of(found, prefix):
+            say(line)
         say(
             f"compared: in the bucket {_count(compared.objects, 'object')} ({size(compared.size_bytes)}), in the"
             f" database {_count(compared.filed, 'object')} of {_count(compared.recordings, 'verified recording')}"
@@ -71,6 +72,21 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
         below = f"below {prefix!r}" if prefix else "in the bucket"
         fail(f"nothing was compared: there is no object {below}, and none of a verified recording was filed there")
     sys.exit(1 if found else 0)
+
+
+def lines_of(found: Sequence[Discrepancy], prefix: str) -> list[str]:
+    """A line for each difference; one for all foreign objects below a folder of `prefix`, which may be thousands."""
+    foreign = Counter(_folder(one.key, prefix) for one in found if one.kind is Difference.FOREIGN)
+    lines = [f"{Difference.FOREIGN:<9} {folder}  -  {_count(count, 'object')}" for folder, count in foreign.items()]
+    others = (one for one in found if one.kind is not Difference.FOREIGN)
+    return lines + [f"{one.kind:<9} {one.key}  {one.recording_id}  {one.detail}" for one in others]
+
+
+def _folder(key: str, prefix: str) -> str:
+    """The first folder of a key below the prefix, or the key itself where it lies in none."""
+    start = prefix.rfind("/") + 1
+    name, slash, _ = key[start:].partition("/")
+    return f"{key[:start]}{name}{slash}"
 
 
 def _count(number: int, what: str) -> str:

@@ -6,6 +6,7 @@ the message, and is interpreted by nobody.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from yarl import URL
 
 from service.headers import parse_retry_after
 from service.messages import DeliveryError
+from service.outcalls import log_call
 from service.page_url import ParsedUrl
 from service.resolver import ForbiddenAddressError, check_peer, connector_to
 
@@ -83,6 +85,13 @@ def signed_headers(message_id: str, body: str, secrets: Sequence[str], now: floa
 
 async def send_post(post: Post) -> Response:
     """Send over a connection of its own to an address that was checked."""
+    began = time.monotonic()
+    response = await _send_post(post)
+    log_call("POST", post.target.text, response.status, time.monotonic() - began, path=False)  # its path may be a key
+    return response
+
+
+async def _send_post(post: Post) -> Response:
     try:
         async with _session(post.target) as http:
             async with asyncio.timeout(post.timeout_seconds):

@@ -8,7 +8,6 @@ done late, `warned` what to do about warnings.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from service.explain.ends import SENTENCES, asked_length, explain_end
 from service.explain.findings import explain_findings
@@ -16,9 +15,9 @@ from service.explain.lateness import add_lateness
 from service.explain.waits import explain_wait
 from service.explain.warned import advice_of
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
-from service.recording import Blame, EndReason, Recording, State
+from service.recording import AttemptState, Blame, EndReason, Recording, State
 from service.report import Coverage, Severity
-from service.wording import length, nothing_wanted, percent
+from service.wording import clock, length, nothing_wanted, percent
 
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
@@ -29,7 +28,10 @@ CLOCKS_SECONDS = 5
 
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     """Why it is as it is. `history` is all of it, oldest first."""
-    explained = add_lateness(_ran_on(_awaited(_explain(recording, history), recording), recording), history)
+    explained = _explain(recording, history)
+    for add in (_awaited, _away, _ran_on, _unfound):
+        explained = add(explained, recording)
+    explained = add_lateness(explained, history)
     other_rules = [each for each in findings_of(recording) if each.code == "rules_changed"]
     if not other_rules:
         return explained
@@ -42,8 +44,19 @@ def _awaited(explained: Explanation, recording: Recording) -> Explanation:
     next_at, until_at = recording.next_look_at, recording.give_up_at
     if recording.state is not State.INCOMPLETE or next_at is None or until_at is None:
         return explained
-    when = f"Pagereel verifies it again at {_utc(next_at)}, and gives up at {_utc(until_at)}."
+    when = f"Pagereel verifies it again at {clock(next_at)}, and gives up at {clock(until_at)}."
     return replace(explained, summary=f"{explained.summary} {when}")
+
+
+def _away(explained: Explanation, recording: Recording) -> Explanation:
+    """That the bucket does not answer, where the state has another explanation."""
+    attention = recording.attention
+    if attention is None or attention.code != "storage_unreachable":
+        return explained
+    if recording.state is not State.INCOMPLETE and not recording.state.terminal:
+        return explained
+    away = f"Pagereel cannot read the bucket since {clock(attention.since_at)} ({attention.detail})."
+    return replace(explained, summary=f"{explained.summary} {away}")
 
 
 def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
@@ -59,8 +72,19 @@ def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
     return replace(explained, summary=f"{explained.summary} {ran} {length(sum(later))}. Agora bills that time.")
 
 
-def _utc(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _unfound(explained: Explanation, recording: Recording) -> Explanation:
+    """That an end rests on Agora's 404 alone, while Agora is still asked after the task."""
+    asked_at = [
+        one.next_query_at
+        for one in recording.attempts
+        if one.ended_proof == "404" and one.next_query_at is not None and one.state is AttemptState.ENDED
+    ]
+    if not asked_at:
+        return explained
+    known = "Agora does not find its recorder, and nothing else shows that it has ended."
+    return replace(
+        explained, summary=f"{explained.summary} {known} Pagereel asks Agora again at {clock(min(asked_at))}."
+    )
 
 
 def _explain(recording: Recording, history: Sequence[Line]) -> Explanation:
@@ -167,7 +191,7 @@ def _unproven(recording: Recording, history: Sequence[Line]) -> Explanation:
 def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
     attention = recording.attention
     if attention is not None:
-        explained = explain_wait(recording.state, attention, history)
+        explained = explain_wait(recording, attention, history)
         return replace(explained, summary=f"{explained.summary}{_unlisted(recording)}")
     if recording.state is State.RECORDING and recording.attempt is not None and recording.attempt.onhold:
         summary, advice = (
@@ -178,13 +202,13 @@ def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
     planned_at = recording.planned_at
     summary = f"It is {recording.state.value}; no problems so far.{_listed(recording)}"
     if planned_at is not None:
-        summary = f"It is planned and starts at {_utc(planned_at)}; no problems so far."
+        summary = f"It is planned and starts at {clock(planned_at)}; no problems so far."
     return Explanation(summary, "under_way", Certainty.CERTAIN, None, lines(history, ("state",)), "Nothing.")
 
 
 def _unlisted(recording: Recording) -> str:
     since_at = recording.watch.unreachable_since_at
-    return "" if since_at is None else f" The bucket could not be listed since {_utc(since_at)}."
+    return "" if since_at is None else f" The bucket could not be listed since {clock(since_at)}."
 
 
 def _listed(recording: Recording) -> str:
@@ -192,5 +216,5 @@ def _listed(recording: Recording) -> str:
     if recording.state is not State.RECORDING:
         return ""
     listed_at = recording.watch.listed_at
-    seen = "has not been listed yet" if listed_at is None else f"was last listed at {_utc(listed_at)}"
+    seen = "has not been listed yet" if listed_at is None else f"was last listed at {clock(listed_at)}"
     return f" The bucket {seen}."

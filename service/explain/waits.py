@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from service.explain.words import Certainty, Explanation, Line, Proof, lines
-from service.recording import Attention, Blame, State
+from service.recording import AWAITED, Attention, Blame, Recording
+from service.wording import clock
 
 # In braces: the attention's detail, where it says more than the code.
 WAITS: dict[str, tuple[str, str]] = {
@@ -16,7 +17,7 @@ WAITS: dict[str, tuple[str, str]] = {
         "Pagereel retries. See docs/operations.md#a-recording-was-missed for the code.",
     ),
     "ending_unconfirmed": (
-        "Agora does not find the task, which can be wrong during a failover",
+        "{}",
         "Nothing: within minutes Pagereel knows whether the task has ended.",
     ),
     "sid_unknown": (
@@ -112,7 +113,7 @@ CREDENTIALS = (
 )
 
 
-def explain_wait(state: State, attention: Attention, history: Sequence[Line]) -> Explanation:
+def explain_wait(recording: Recording, attention: Attention, history: Sequence[Line]) -> Explanation:
     """Something waits for the outside world or for a person."""
     why, advice = WAITS.get(attention.code, ("{}", "See docs/states.md: it says what to do for each attention."))
     if attention.detail.endswith(UNAUTHORIZED):
@@ -121,10 +122,21 @@ def explain_wait(state: State, attention: Attention, history: Sequence[Line]) ->
     if own is not None:
         why, advice = f"{why}, because {own[0]}", own[1]
     return Explanation(
-        f"It is {state.value} and needs attention: {why.format(attention.detail or attention.code)}.",
+        f"It is {recording.state.value} and needs attention: {why.format(attention.detail or attention.code)}."
+        f"{_next_try(recording, attention)}",
         attention.code,
         Certainty.CERTAIN,
         Blame.US if attention.code in ("call_not_made", "page_not_readable") else None,
         (Proof(attention.since_at, "worker", f"attention: {attention.code}"), *lines(history, ("call_failed",))),
         advice,
     )
+
+
+def _next_try(recording: Recording, attention: Attention) -> str:
+    """When Pagereel tries again, where that is known; for the files, until when too."""
+    if attention.next_try_at is None:
+        under_way = attention.code == "storage_unreachable" and recording.state in AWAITED
+        return " The verification is under way and goes on asking." if under_way else ""
+    gives_up_at = recording.give_up_at if recording.state in AWAITED else None
+    until = "" if gives_up_at is None else f", and gives up at {clock(gives_up_at)}"
+    return f" Pagereel tries again at {clock(attention.next_try_at)}{until}."

@@ -68,6 +68,7 @@ _SHOWS = {
     "attempt_ended": "The task has ended",
     "gave_up": "It did not start to record in time",
     "call_failed": "A call to Agora failed",
+    "lived_unfound": "The task, which Agora did not find, still ran",
     "restart": "Pagereel started another attempt",
 }
 _ENDS = ("notice_web_recorder_stopped", "notice_error", "stop_requested", "gave_up", "call_failed", "attempt_ended")

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.lifecycle.draft import Draft
 from service.lifecycle.from_agora import call_failed, stopped, task_missing, task_seen, updated
-from service.lifecycle.from_bucket import judged, look_failed, looked
+from service.lifecycle.from_bucket import judged, look_failed, look_held_up, looked
 from service.lifecycle.from_callers import (
     labels_changed,
     onhold_requested,
@@ -26,6 +26,7 @@ from service.lifecycle.observations import (
     Limited,
     Looked,
     LookFailed,
+    LookHeldUp,
     NoticeReceived,
     Observation,
     PageTried,
@@ -52,6 +53,7 @@ def apply(recording: Recording, observation: Observation, now: float) -> Change:
     makes no sense in the present state; then nothing is changed. An observation that comes too late changes nothing."""
     draft = Draft(recording, now, subject(observation))
     _RULES[type(observation)](draft, observation)
+    draft.doubt_adoption()
     return draft.done()
 
 
@@ -76,6 +78,7 @@ _RULES: dict[type, Callable[[Draft, Any], None]] = {
     CallFailed: call_failed,
     Looked: looked,
     LookFailed: look_failed,
+    LookHeldUp: look_held_up,
     Judged: judged,
     NoticeReceived: notice_received,
 }

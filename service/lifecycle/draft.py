@@ -5,7 +5,7 @@ from typing import Any
 
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
-from service.lifecycle.reasons import OUR_FAILURES, waited_for
+from service.lifecycle.reasons import NEVER_FOUND, OUR_FAILURES, never_found, waited_for
 from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
@@ -29,6 +29,8 @@ _BEHIND_A_STOP = frozenset(
     }
 )
 LOOKED_AT = AWAITED
+# A notice or a slice this much younger than the end it contradicts is believed; the difference covers two clocks.
+CLOCK_SLACK_SECONDS = 30
 DAY = 86400
 # Event 71 says with these that there was no page to record (agora-reference §8.5). Only the bucket knows.
 NEVER_RECORDED_CODES = (3, 4, 5)
@@ -57,6 +59,8 @@ class Draft:
         if state is self.recording.state:
             return
         self.set(state=state, state_since_at=self.now)
+        if state in (State.FAILED, State.CANCELLED):
+            self.set(warned=(), warned_level=None)  # nothing is there that a warning could be about
         if state is State.STOPPING:
             self._find_soon()
         detail: dict[str, str] = {"state": state}
@@ -116,8 +120,9 @@ class Draft:
             return
         same = current is not None and current.code == code
         since = current.since_at if current is not None and same else self.now
+        quiet = current is not None and code == "storage_unreachable" and current.next_try_at is None
         self.set(attention=Attention(code, detail, since, next_try_at))
-        if not same:
+        if not same or quiet:  # a look that was held up has failed now
             self.note("attention", code=code, detail=detail)
 
     def attend_failed(self, call: str, code: str, next_try_at: float | None) -> None:
@@ -138,6 +143,12 @@ class Draft:
         if codes and watch.unreachable_since_at is not None and not self.recording.state.terminal:
             still = Attention("storage_unreachable", watch.unreachable, watch.unreachable_since_at, watch.next_list_at)
         self.set(attention=still)
+
+    def doubt_adoption(self) -> None:
+        """Say of an adopted recording that Agora has never shown its task, also after that is held to be over."""
+        recording = self.recording
+        if recording.attention is None and not recording.state.terminal and never_found(recording):
+            self.attend("ending_unconfirmed", NEVER_FOUND)
 
     def warn(self, code: str, **detail: str | int | float | bool | None) -> None:
         """Said once a recording."""
@@ -230,13 +241,17 @@ class Draft:
             self.set(ended_at=max(ended_at, at))
 
     def recheck(self) -> None:
-        """An end that rests on 404 alone is asked after again, some times: should the task live after all, it bills."""
+        """An end that rests on 404 alone is asked after again, some times, and often for a failover window after the
+        task has said something: should it live after all, it bills."""
         attempt = self.attempt
         assert attempt is not None
         waits, ended_at = self.recording.policy.recheck_seconds, attempt.ended_at or self.now
         due = [ended_at + wait for wait in waits if ended_at + wait > self.now]
         if waits and not due and not attempt.rechecks:  # nobody worked meanwhile
             due = [self.now + waits[0]]
+        said_at, policy = attempt.seen_at or 0.0, self.recording.policy
+        if ended_at < said_at and self.now < said_at + policy.failover_window_seconds:
+            due = [min(self.now + policy.stop_check_seconds, *due)]
         self.set_attempt(next_query_at=due[0] if due and attempt.ended_proof == "404" else None)
 
     def _leftover_over(self) -> None:

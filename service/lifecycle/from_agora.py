@@ -22,7 +22,7 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
-from service.lifecycle.reasons import STOP_REASONS
+from service.lifecycle.reasons import NEVER_FOUND, STOP_REASONS, never_found
 from service.recording import Attempt, AttemptState, EndReason, State
 
 # A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
@@ -36,6 +36,10 @@ RECORDS = (4, 5)
 STOPS = (6, 7)
 EXITED = (8, 20)
 ALIVE = range(1, 6)
+# So much two clocks may differ: that of a recorder, or of Agora, and ours.
+CLOCKS_SECONDS = 5
+UNFOUND = "Agora does not find the task; Pagereel asks again, in case of a failover"
+LIVED_UNFOUND = "Agora does not find the task, which still ran after the stop; Pagereel sends the stop again"
 
 
 # --- query -------------------------------------------------------------------------------------------------------
@@ -154,6 +158,35 @@ def outlived(draft: Draft, at: float) -> None:
     draft.set_attempt(stop_again_at=draft.now)
 
 
+def lived(draft: Draft, at: float, witness: str, *, recorded: bool) -> None:
+    """Something of the task is younger than Agora's 404 to it: the end is doubted from then on, and the stop is sent
+    again at once. `recorded`: its recorder wrote then; otherwise its uploads may only go on after an end."""
+    attempt = draft.attempt
+    if attempt is None or not attempt.may_be_alive or attempt.stop_accepted_at is not None:
+        return
+    since = attempt.missing_since_at
+    if since is None or attempt.told_ended is not None or at <= since + CLOCKS_SECONDS:
+        return
+    if at <= (attempt.seen_at or 0):
+        return
+    draft.set_attempt(seen_at=at, missing_since_at=None if recorded else since)
+    draft.note("lived_unfound", attempt=attempt.number, witness=witness, lived_at=at)
+    if attempt.stop_sent_at is not None:
+        draft.set_attempt(stop_again_at=draft.now)
+    _attend_unfound(draft)
+
+
+def _attend_unfound(draft: Draft) -> None:
+    """Say that Agora does not find the task, when it is asked again, and whether the task has shown itself since."""
+    attempt = draft.attempt
+    assert attempt is not None
+    again_at = min((at for at in (attempt.next_query_at, attempt.stop_again_at) if at is not None), default=None)
+    stopping = draft.recording.state is State.STOPPING and not draft.leftover
+    alive = stopping and attempt.seen_at is not None and attempt.seen_at > draft.recording.state_since_at
+    told = LIVED_UNFOUND if alive else UNFOUND
+    draft.attend("ending_unconfirmed", NEVER_FOUND if never_found(draft.recording) else told, again_at)
+
+
 # --- the end -----------------------------------------------------------------------------------------------------
 
 
@@ -168,7 +201,7 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
         return
     policy = draft.recording.policy
     since = attempt.missing_since_at if attempt.missing_since_at is not None else draft.now
-    believed_at = since + policy.failover_window_seconds
+    believed_at = max(since, attempt.seen_at or 0) + policy.failover_window_seconds
     if attempt.told_ended is not None or draft.now >= believed_at:
         draft.set_attempt(missing_since_at=since)
         believe_end(draft, "404")
@@ -181,9 +214,16 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
         draft.set_attempt(stop_again_at=None if accepted else draft.now + stop_wait(attempt))
     if missing.call is Call.UPDATE:
         draft.set(retry_at=next_query_at)
-    draft.attend(
-        "ending_unconfirmed", "Agora does not find the task; Pagereel waits in case of a failover", believed_at
-    )
+    _look_for_slices(draft)
+    _attend_unfound(draft)
+
+
+def _look_for_slices(draft: Draft) -> None:
+    """Where a stop is wanted, look at the bucket soon: a slice that begins after the 404 shows that the task lives."""
+    watch = draft.recording.watch
+    if draft.recording.state is State.STOPPING and not draft.leftover:
+        soon_at = draft.now + draft.recording.policy.stop_check_seconds
+        draft.set(watch=replace(watch, next_list_at=min(watch.next_list_at or soon_at, soon_at)))
 
 
 def try_next_resource(draft: Draft) -> None:
@@ -251,6 +291,7 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     if attempt.stop_accepted_at is None:
         draft.note("stop_accepted", attempt=attempt.number)
     draft.set_attempt(seen_at=draft.now)
+    _contradict_end(draft, attempt)  # it was found, so a 404 before this was no end
     attempt = replace(attempt, seen_at=draft.now)
     if answer.nothing_recorded and not another_may_live(draft, attempt):
         draft.end_attempt(_end_reason(draft, attempt, draft.now), "no_recorded_data", draft.now, nothing=True)

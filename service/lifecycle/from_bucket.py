@@ -1,12 +1,14 @@
 """What a look at the bucket showed, and what its judgement means for the recording. Pure."""
 
+import re
 from dataclasses import replace
 
-from service.lifecycle.draft import LOOKED_AT, Draft
+from service.lifecycle.draft import CLOCK_SLACK_SECONDS, LOOKED_AT, Draft
+from service.lifecycle.from_agora import lived
 from service.lifecycle.from_start import sid_found
-from service.lifecycle.instants import ENDS_FOUND, find_wait, watch_period
-from service.lifecycle.observations import Judged, Looked, LookFailed
-from service.recording import Attempt, EndReason, Recording, State, Watch
+from service.lifecycle.instants import ENDS_FOUND, FIRST_SLICES, find_wait, task_end_at, watch_period
+from service.lifecycle.observations import Judged, Looked, LookFailed, LookHeldUp
+from service.recording import Attempt, AttemptState, Attention, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
 
 # So many findings stay with the recording; a report may have thousands.
@@ -16,6 +18,7 @@ TOUCHED = ("object_vanished", "object_changed")
 RULES_CHANGED = "rules_changed"
 # Findings that say that the bucket as a whole cannot be read.
 BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
+_UNREAD = re.compile(r"Pagereel could not read the bucket \((.+)\)\.", re.DOTALL)
 BLANK = ("black", "white", "blank")
 
 
@@ -40,6 +43,8 @@ def looked(draft: Draft, look: Looked) -> None:
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
         draft.set_attempt(next_query_at=draft.now + find_wait(recording, draft.now))
         _never_took_effect(draft, attempt)
+    if look.began_at is not None:
+        lived(draft, look.began_at, "bucket", recorded=True)
     _judge_progress(draft)
     _judge_picture(draft, look)
 
@@ -89,8 +94,8 @@ def _judge_progress(draft: Draft) -> None:
 
 
 def look_failed(draft: Draft, failed: LookFailed) -> None:
-    watch, policy = draft.recording.watch, draft.recording.policy
-    next_try_at = draft.now + policy.watch_seconds
+    watch = draft.recording.watch
+    next_try_at = draft.now + watch_period(draft.recording, FIRST_SLICES)
     since_at = draft.now if watch.unreachable_since_at is None else watch.unreachable_since_at
     told = _told_unreachable(failed.code, failed.detail)
     draft.set(watch=replace(watch, next_list_at=next_try_at, unreachable_since_at=since_at, unreachable=told))
@@ -100,8 +105,25 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
     draft.attend("storage_unreachable", told, next_try_at)
 
 
+def look_held_up(draft: Draft, held: LookHeldUp) -> None:
+    """Say it at once, and quietly: most buckets answer again before the verification gives up."""
+    waits, state = draft.recording.attention, draft.recording.state
+    if state not in LOOKED_AT and not state.terminal:
+        return
+    if not held.code:
+        if waits is not None and waits.code == "storage_unreachable":
+            draft.set(attention=None)
+        return
+    if waits is None or waits.code in ("storage_unreachable", "verification_incomplete"):
+        since_at = draft.now if waits is None or waits.code != "storage_unreachable" else waits.since_at
+        told = _told_unreachable(held.code, held.detail)
+        draft.set(attention=Attention("storage_unreachable", told, since_at))
+
+
 def judged(draft: Draft, judged: Judged) -> None:
     report, before = judged.report, draft.recording
+    if before.state.terminal:
+        draft.attended("storage_unreachable")
     number = before.reports + 1
     draft.set(
         reports=number,
@@ -124,9 +146,11 @@ def judged(draft: Draft, judged: Judged) -> None:
     )
     _show_until(draft, report)
     draft.note("judged", report=number, verdict=report.verdict, findings=len(report.findings), **_levels(report))
+    for attempt in before.attempts:
+        _wrote_after_its_end(draft, attempt, report)
     if before.state.terminal:
         _note_change(draft, before, judged)
-    elif before.state in LOOKED_AT:
+    elif draft.recording.state in LOOKED_AT:
         _conclude(draft, report)
 
 
@@ -138,6 +162,23 @@ def _show_until(draft: Draft, report: Report) -> None:
             ends = [(file.starts_at or 0) + (file.duration_seconds or 0) for file in own]
             if ends:
                 draft.set_attempt(attempt.number, shown_until=max(attempt.shown_until or 0, *ends))
+
+
+def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None:
+    """A slice that begins after an end that rests on Agora's 404 alone shows that the recorder went on: Agora is asked
+    now, and where no two clocks differ by so much, the recorder is stopped at once."""
+    ended_at, sid = attempt.ended_at, attempt.sid
+    if ended_at is None or sid is None or attempt.state is not AttemptState.ENDED or attempt.ended_proof != "404":
+        return
+    if draft.now >= task_end_at(draft.recording, attempt):
+        return
+    slices = (file for file in report.files if file.listed and file.kind is FileKind.SLICE)
+    own = (file for file in slices if file.key.startswith(attempt.prefix) and sid in file.key.rpartition("/")[2])
+    newest = max((file.starts_at for file in own if file.starts_at is not None), default=0.0)
+    if newest >= ended_at + CLOCK_SLACK_SECONDS:
+        draft.revive(attempt, sid)
+    elif newest > ended_at:
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
 
 
 def _warned(before: Recording, report: Report) -> dict[str, object]:
@@ -209,13 +250,19 @@ def _told_unreachable(code: str, detail: str | None) -> str:
     return ": ".join(filter(None, words))
 
 
+def _reason(finding: Finding) -> str:
+    """What a finding says of a bucket that cannot be read, without the words that an attention has itself."""
+    inner = _UNREAD.fullmatch(finding.text)
+    return finding.text.removesuffix(".") if inner is None else inner[1]
+
+
 def _attend_unread(draft: Draft, report: Report) -> None:
     """Say what waits: the bucket as a whole cannot be read, or something in it cannot."""
     first = next((one for one in report.findings if one.severity is Severity.ERROR), None)
     code = "storage_unreachable" if first is None else first.code
     next_try_at = draft.recording.next_look_at
     if code in BLIND:
-        told = _told_unreachable(code, "" if first is None else first.text.removesuffix("."))
+        told = _told_unreachable(code, "" if first is None else _reason(first))
         draft.attend("storage_unreachable", told, next_try_at)
     else:
         draft.attend("verification_incomplete", code, next_try_at)

@@ -7,8 +7,8 @@ once, does not contradict it. (In a failover the recorder that is replaced may s
 
 from collections.abc import Callable
 
-from service.lifecycle.draft import LOOKED_AT, Draft
-from service.lifecycle.from_agora import believe_end, outlived, started
+from service.lifecycle.draft import CLOCK_SLACK_SECONDS, LOOKED_AT, Draft
+from service.lifecycle.from_agora import believe_end, lived, outlived, started
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.observations import NoticeReceived
 from service.lifecycle.reasons import STOP_REASONS
@@ -16,8 +16,6 @@ from service.recording import Attempt, AttemptState, EndReason, Notice
 
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5
-# A notice this much younger than the end it contradicts is believed; the difference covers two clocks.
-CLOCK_SLACK_SECONDS = 30
 # Word of the history for every event of agora-reference §8.1 that web mode may send.
 EVENTS = {
     1: "error",
@@ -132,19 +130,25 @@ def _sent_at(draft: Draft, notice: Notice) -> float:
 
 def _lives(draft: Draft, notice: Notice) -> None:
     """A task lives that Agora did not find, or that was told to stop. Its uploads go on after an accepted stop."""
-    attempt = draft.attempt
+    attempt, sent_at = draft.attempt, _sent_at(draft, notice)
     uploads = notice.event_type == UPLOADING_PROGRESS
-    if attempt is not None and not (uploads and attempt.stop_accepted_at is not None):
-        outlived(draft, _sent_at(draft, notice))
+    if attempt is None or (uploads and attempt.stop_accepted_at is not None):
+        return
+    outlived(draft, sent_at)
+    if attempt.stop_sent_at is not None:
+        began_at = None if uploads else _recorder_start_at(notice)
+        lived(draft, sent_at if began_at is None else min(began_at, sent_at), "notice", recorded=not uploads)
 
 
 def _ask_after(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """A task that Agora did not find, and that was therefore held to be over, says something: Agora is asked now. It
-    need not live, because uploads go on after an end."""
+    """A task that Agora did not find, and that was therefore held to be over, says something: Agora is asked now, and
+    soon again where it says so well after the end. It need not live, because uploads go on after an end."""
     ended_at = attempt.ended_at
     unfound = attempt.state is AttemptState.ENDED and attempt.ended_proof == "404" and attempt.sid is not None
     if unfound and ended_at is not None and _sent_at(draft, notice) > ended_at:
         draft.set_attempt(attempt.number, next_query_at=draft.now)
+        if _sent_at(draft, notice) >= ended_at + CLOCK_SLACK_SECONDS:
+            draft.set_attempt(attempt.number, seen_at=_sent_at(draft, notice))
 
 
 def _recorder_start_at(notice: Notice) -> float | None:

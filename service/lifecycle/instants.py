@@ -25,8 +25,11 @@ RESOURCE_MARGIN_SECONDS = 15
 
 def watch_period(recording: Recording, slices: int) -> float:
     """How long until the bucket is looked at again while it is written. Until the first two slices are there, and can
-    show whether there is a picture at all, that is sooner where pictures are looked at."""
+    show whether there is a picture at all, that is sooner where pictures are looked at; and where a stop is wanted, for
+    a task that Agora does not find."""
     policy = recording.policy
+    if recording.state is State.STOPPING:
+        return min(policy.watch_seconds, policy.stop_check_seconds)
     soon = slices < FIRST_SLICES and policy.level.reaches(Level.CONTENT)
     return min(policy.watch_seconds, policy.first_watch_seconds) if soon else policy.watch_seconds
 
@@ -123,11 +126,14 @@ def planned_seconds(recording: Recording) -> float:
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:
-    """How long it has recorded, or did record until it ended, pauses included; None where nothing was recorded."""
+    """How long it has recorded, or did record until it ended or its stop was accepted, pauses included; None where
+    nothing was recorded."""
     began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]
     if not began:
         return None
     until = over_at(recording)
+    if until is None and recording.state is State.STOPPING:
+        until = recording.attempts[-1].stop_accepted_at
     if until is None:
         until = recording.state_since_at if recording.state.terminal else now
     return max(0.0, until - min(began))

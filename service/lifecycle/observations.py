@@ -259,7 +259,7 @@ class Looked:
 
     `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
     `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at, or
-    too little heard to say."""
+    too little heard to say. `began_at`: when the newest of them begins, by the clock of its recorder."""
 
     slices: int
     size_bytes: int
@@ -268,12 +268,21 @@ class Looked:
     sids: dict[int, str] = field(default_factory=dict)
     picture: str | None = None
     silent: bool | None = None
+    began_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LookFailed:
     code: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookHeldUp:
+    """The bucket does not answer a verification that is under way and goes on asking; `code` empty: it does again."""
+
+    code: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +315,7 @@ def subject(observation: "Observation") -> int | None:
 Observation = (
     StopRequested | PauseRequested | ResumeRequested | RtmpRequested | StopAtChanged | LabelsChanged | VerifyRequested
     | StepTaken | Limited | PageTried | TaskFound | Acquired | Started | TaskSeen | TaskMissing | Updated | Stopped
-    | CallFailed | Looked | LookFailed | Judged | NoticeReceived
+    | CallFailed | Looked | LookFailed | LookHeldUp | Judged | NoticeReceived
 )  # fmt: skip
 
 

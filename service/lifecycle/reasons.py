@@ -1,6 +1,6 @@
 """What a recording was waiting for that never recorded. Pure."""
 
-from service.recording import EndReason, Recording
+from service.recording import ADOPTED, EndReason, Recording
 
 # Calls that were never made, for want of something of our own.
 OUR_FAILURES = frozenset(
@@ -22,6 +22,7 @@ STOP_REASONS = {
     5: EndReason.PAGE_UNREACHABLE,
     6: EndReason.RECORDER_ERROR,
 }
+NEVER_FOUND = "Agora finds no task by the values of its adoption; if they are mistaken, adopt it again"
 # A recorder that was started this much before it had to stop would record, if its page were ready.
 READY_SECONDS = 10
 
@@ -60,3 +61,11 @@ def waited_for(recording: Recording) -> EndReason:
     if delay is not None and (starting >= loading or not attempt.checks):
         return delay
     return EndReason.PAGE_LOAD_TIMEOUT if loading >= READY_SECONDS else delay or EndReason.STOP_AT
+
+
+def never_found(recording: Recording) -> bool:
+    """Whether it was adopted by values under which Agora has shown no task, and does not find one."""
+    attempt = recording.attempt
+    if recording.page != ADOPTED or attempt is None or attempt.seen_at is not None or attempt.recording_at is not None:
+        return False
+    return attempt.missing_since_at is not None or attempt.ended_proof == "404"

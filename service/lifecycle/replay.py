@@ -294,6 +294,11 @@ class _Replay:
         sids = {int(line.detail["attempt"]): str(line.detail["sid"])}
         return Looked(0, 0, "", None, sids) if line.detail.get("witness") == "bucket" else None
 
+    def _lived(self, line: Line, following: Sequence[Line]) -> Observation | None:
+        """A slice that is younger than Agora's 404; a notice has a line of its own before this one."""
+        bucket = line.detail.get("witness") == "bucket"
+        return Looked(0, 0, "", None, began_at=float(line.detail["lived_at"])) if bucket else None
+
     def _judged(self, line: Line, following: Sequence[Line]) -> Observation | None:
         report = (self._kept.reports or {}).get(int(line.detail.get("report", 0)))
         if report is None:
@@ -329,6 +334,7 @@ _CAUSES: dict[str, Callable[[_Replay, Line, Sequence[Line]], Observation | None]
     "attention": _Replay._attended,
     "warning": _Replay._warned,
     "recorder_alive": lambda replay, line, _: TaskSeen(5, leftover=int(line.detail["attempt"])),
+    "lived_unfound": _Replay._lived,
     "judged": _Replay._judged,
     "state": _Replay._entered,
 }

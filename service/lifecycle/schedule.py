@@ -168,10 +168,12 @@ def _ending(recording: Recording, attempt: Attempt, leftover: int | None = None)
     again = attempt.stop_again_at
     if again is None and attempt.state is not AttemptState.STOPPING:
         again = recording.stop_wished_at or 0
+    unfound = leftover is None and recording.state is State.STOPPING and attempt.missing_since_at is not None
     return [
         (again if _addressable(attempt) else None, Stop(recording.end_reason or EndReason.STOPPED, leftover)),
         (attempt.next_query_at if _addressable(attempt) else None, Query(leftover)),
         (task_end_at(recording, attempt), GiveUp(recording.end_reason or EndReason.HOUR_LIMIT, leftover)),
+        (recording.watch.next_list_at if unfound and attempt.stop_accepted_at is None else None, Look()),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.recording import BLAME, Attempt, Blame, EndReason, Policy, Recording
+from service.recording import ADOPTED, BLAME, Attempt, Blame, EndReason, Policy, Recording
 from service.report import Interval
 
 _HOUR = 3600.0
@@ -85,6 +85,12 @@ def _wanted(recording: Recording) -> Interval:
     if recording.end_reason is EndReason.PAUSED_TOO_LONG and recording.ended_at is not None:
         # Nobody resumed: what was wanted ended with the pause that the caller left standing.
         ends.append(recording.ended_at)
+    if recording.page == ADOPTED and recording.ended_at is not None:
+        # Nobody knows how long it was wanted: its hours are a limit. An end that was only asked for came before that.
+        one = recording.attempts[-1]
+        ends.append(recording.ended_at)
+        if one.seen_at is not None and one.ended_proof in ("query", "404"):
+            ends.append(one.seen_at)
     begin = recording.recorded_from_at
     if begin is None and recording.window_from_at is not None:
         begin = recording.window_from_at + recording.policy.start_allowance_seconds

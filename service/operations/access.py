@@ -41,8 +41,10 @@ class Access:
         def transaction(connection: sa.Connection) -> tokens.Token:
             now = self._clock()
             stored = tokens.load_token(connection, shape[1])
-            if stored is None or not compare_digest(stored.sha256, digest) or not _live(stored, now):
+            if stored is None or not compare_digest(stored.sha256, digest):
                 raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
+            if (over := _why_over(stored, now)) is not None:
+                raise ServiceError(Code.UNAUTHORIZED, over)
             tokens.note_token_use(connection, stored.id, now)
             return stored
 
@@ -61,8 +63,11 @@ class Access:
         return await self.authenticate(session.token), session.form_key
 
 
-def _live(token: tokens.Token, now: float) -> bool:
-    return token.revoked_at is None and (token.expires_at is None or now < token.expires_at)
+def _why_over(token: tokens.Token, now: float) -> str | None:
+    """Why a token is not live any more, for whoever holds it; None: it is."""
+    if token.revoked_at is not None:
+        return "the token was revoked"
+    return "the token has expired" if token.expires_at is not None and now >= token.expires_at else None
 
 
 async def create_token(

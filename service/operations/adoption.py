@@ -28,13 +28,12 @@ from service.operations.secrets import PageSecrets, seal_page
 from service.operations.trail import ActionKind, note_action
 from service.operations.words import Caller, Wish
 from service.operations.writing import Written, create, due_at, ledger_rows, log_state, observe
-from service.recording import Attempt, AttemptState, Attention, Recording, State
+from service.recording import ADOPTED, Attempt, AttemptState, Attention, Recording, State
 from service.settings import Settings
 
 _ID = re.compile(r"rec_[0-9A-HJKMNP-TV-Z]{26}")
 # Nobody knows the page any more; it is never started again, so nothing ever opens this one.
 LOST_PAGE = "https://lost.invalid/"
-ADOPTED = "lost: adopted"
 # So many of the newest notifications without a recording are looked through.
 _NOTICES = 500
 _UNCHECKED = "`unchecked` (`--unchecked`) adopts it all the same"

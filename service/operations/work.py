@@ -19,7 +19,7 @@ from metrics import intake
 from metrics.verification import objects_touched
 from metrics.worker import claimed, parked
 from service.database import notifications as inbox_rows
-from service.database.claims import Claim, PoisonedRow, claim_due, release_left, renew, set_back
+from service.database.claims import Claim, PoisonedRow, claim_due, release_left, renew, set_back, versions_held
 from service.database.claims import release_all as release_all_claims
 from service.database.evidence import load_seen_report, upsert_files
 from service.database.heartbeat import is_restored
@@ -36,6 +36,7 @@ from service.lifecycle.observations import (
     Judged,
     Limited,
     Look,
+    LookHeldUp,
     NoticeReceived,
     Observation,
     Start,
@@ -253,6 +254,17 @@ class Work:
         written.tell()
         objects_touched(vanished, changed)
         return written.after
+
+    async def hold_up(self, task: Task, held: LookHeldUp) -> None:
+        """Write down that the bucket does not answer a verification under way, or does again; its claim stays. One
+        whose claim is lost has nothing to say."""
+
+        def transaction(connection: sa.Connection) -> None:
+            current = load_recording(connection, task.recording.id, lock=True)
+            if current is not None and task.claim in versions_held(connection, self._worker_id, {current.id}):
+                observe(connection, current, held, self._clock())
+
+        await self._database.run(transaction)
 
     async def _compare(self, recording: Recording, report: Report) -> Comparison:
         """The report of a recording that is over, compared with what was filed of it before."""

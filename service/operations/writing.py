@@ -26,6 +26,7 @@ from service.lifecycle.observations import (
     LabelsChanged,
     Looked,
     LookFailed,
+    LookHeldUp,
     NoticeReceived,
     Observation,
     PageTried,
@@ -199,6 +200,6 @@ def source_of(observation: Observation) -> str:
         return "caller"
     if isinstance(observation, NoticeReceived):
         return "notice"
-    if isinstance(observation, Looked | LookFailed | Judged | TaskFound):
+    if isinstance(observation, Looked | LookFailed | LookHeldUp | Judged | TaskFound):
         return "bucket"
     return "worker" if isinstance(observation, StepTaken | PageTried) else "agora"

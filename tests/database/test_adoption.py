@@ -19,9 +19,15 @@ from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.tables import ledger, recordings
 from service.errors import Code, OutsideError, Refused, ServiceError, Unavailable
+from service.explain import explain
+from service.lifecycle import apply
+from service.lifecycle.observations import Call, Judged, TaskSeen
+from service.lifecycle.observations import TaskMissing as NotFound
+from service.media.expectation import expectation
 from service.operations import Caller, Lost, Scope
 from service.operations.adoption import Adoption, Tasks
-from service.recording import Recording, State
+from service.recording import EndReason, Recording, State
+from service.report import FileKind, JudgedFile, Level, Report, Verdict
 from service.settings import Settings
 from tests.database.samples import notice
 from tests.database.test_held_up_requests import STARTING
@@ -30,6 +36,8 @@ CALLER = Caller("token", "school", frozenset(Scope))
 ULID = "01JZ8Q4S9XH2M7C5V0T3KBWDNE"
 CNAME = f"test-{ULID.lower()}"
 SID = "a" * 32
+NOW = 2_000_000_000.0
+SLICE = JudgedFile("slice.ts", FileKind.SLICE, listed=True)
 LOST = Lost(f"rec_{ULID}", app="main", storage="archive", uid=7, resource_id="rid")
 SETTINGS = Settings.model_validate(
     {
@@ -191,3 +199,44 @@ async def test_the_uid_of_a_task_that_was_seen_is_corrected(database: Database, 
     adopted = await adoption.adopt(CALLER, replace(LOST, uid=9, sid=SID, unchecked=True))
     await database.run(lambda c: save_recording(c, _seen(adopted, seen_at=2e9), due_at=None))
     assert (await adoption.adopt(CALLER, LOST)).attempts[0].uid == 7
+
+
+async def test_a_task_that_agora_never_shows_is_doubted_until_the_verdict(adoption: Adoption) -> None:
+    adopted = await adoption.adopt(CALLER, replace(LOST, uid=9, sid=SID, unchecked=True))
+    for seconds in (0, 60, 120, 180):
+        adopted = apply(adopted, NotFound(Call.QUERY, leftover=1), NOW + seconds).recording
+        assert adopted.attention is not None
+        assert adopted.attention.detail.startswith("Agora finds no task by the values of its adoption")
+        assert "if they are mistaken, adopt it again." in explain(adopted, []).summary
+    assert adopted.state is State.UPLOADING
+    looked = apply(adopted, Judged(Report(Verdict.INCOMPLETE, Level.LISTING, NOW + 200, files=(SLICE,))), NOW + 200)
+    assert (looked.recording.state, looked.recording.attention is None) == (State.INCOMPLETE, False)
+    seen = apply(adopted, TaskSeen(5, leftover=1), NOW + 210).recording
+    assert (seen.attention and seen.attention.code) == "recorder_alive"
+
+
+@pytest.mark.parametrize(
+    ("ended", "until"),
+    [
+        ({"ended_proof": "web_recorder_stopped", "seen_at": NOW - 300}, NOW - 200),
+        ({"ended_proof": "query", "seen_at": NOW - 300}, NOW - 300),
+        ({"ended_proof": "404", "seen_at": NOW - 300}, NOW - 300),
+        ({"ended_proof": "404", "seen_at": NOW - 100}, NOW - 200),
+        ({"ended_proof": "404"}, NOW - 200),
+    ],
+    ids=["Agora told it", "a query", "a 404", "uploads went on", "never seen"],
+)
+async def test_the_hours_of_an_adopted_recording_are_a_limit_and_not_what_was_wanted(
+    adoption: Adoption, ended: dict[str, Any], until: float
+) -> None:
+    adopted = await adoption.adopt(CALLER, replace(LOST, hours=719))
+    over = _seen(
+        replace(adopted, ended_at=NOW - 200, end_reason=EndReason.HOUR_LIMIT, window_from_at=NOW - 5000),
+        started_at=NOW - 5000,
+        **ended,
+    )
+    assert expectation(over).wanted.to_at == until
+    stopped = replace(over, stop_wished_at=NOW - 400)
+    assert expectation(stopped).wanted.to_at == NOW - 400
+    own = replace(over, page="https://example.org", stop_at=NOW)
+    assert expectation(own).wanted.to_at == NOW

@@ -31,6 +31,7 @@ from service.errors import Unavailable
 from service.operations.secrets import PageSecrets, seal_page
 from service.probes import probe
 from service.recording import State
+from service.serving import _follow_sealing_keys
 from service.settings import Settings
 from tests.database.test_unexpected_errors import add, ended
 from tests.postgres import Postgres
@@ -248,6 +249,10 @@ async def test_an_app_or_a_storage_that_recordings_need_is_told_where_the_settin
     app, storage = ended(1).app, ended(1).storage
     told = [(line["setting"], line["recordings"]) for line in lines if line["event"] == "setting_lacking"]
     assert told == [(f"apps.{app}", 3), (f"storage.{storage}", 3)]
+    with capture_logs() as lines:
+        async with open_house(settings) as house:
+            await _follow_sealing_keys(house, [])
+    assert [line["event"] for line in lines].count("setting_lacking") == 2, "other keys change nothing of that"
     (problem,) = [one.problem async for one in probe(settings, database_url) if one.what == "database"]
     assert problem == (
         f"apps.{app} is not in the settings, and 3 recording(s) that have not ended need it: put it back; "

@@ -45,7 +45,9 @@ def test_every_block_says_what_it_is_and_what_is_not_run_says_why(page: Path) ->
 
 
 def test_the_guides_are_found() -> None:
-    assert {"getting-started.md", "api-guide.md", "migration.md", "messages.md", "emulator.md"} <= {page.name for page in GUIDES}
+    assert {"getting-started.md", "api-guide.md", "migration.md", "messages.md", "emulator.md"} <= {
+        page.name for page in GUIDES
+    }
 
 
 def free_port() -> int:

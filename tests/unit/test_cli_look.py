@@ -73,6 +73,34 @@ def test_a_look_says_that_the_bucket_does_not_answer_while_it_waits() -> None:
     assert "no result after 2.5 s, since the bucket cannot be read (timeout); the verification goes on" in done.stderr
 
 
+def test_a_look_that_ends_without_a_result_names_the_last_known_reason() -> None:
+    unread = OLD | {"verdict": "unreachable", "findings": [BLIND]}
+    waits = {"code": "verification_incomplete", "detail": "object_unread", "since_at": "A", "next_try_at": None}
+    for known, attention, why in (
+        (
+            unread,
+            None,
+            "The look before, of 2026-11-28T10:00:00.000Z, could not read the bucket: the bucket refuses: Ac",
+        ),
+        (OLD, waits, "no result after 0.2 s (verification_incomplete: object_unread); the verification goes on"),
+    ):
+        shown = {**recording(state="incomplete", latest_report=known), "attention": attention}
+        with serving({**answers(known, known), f"GET {PATH}": (200, shown)}) as service:
+            done = service.typed("look", ID, "--wait-for", "0.2s")
+        assert done.exit_code == 2
+        assert why in done.stderr
+
+
+def test_watching_that_ends_without_a_verdict_names_the_reason_of_the_attention() -> None:
+    away = {"code": "storage_unreachable", "detail": "timeout", "since_at": "A", "next_try_at": "B"}
+    shown = {**recording(state="verifying", latest_report=None), "attention": away}
+    with serving({f"GET {PATH}": (200, shown)}) as service:
+        done = service.typed("watch", ID, "--wait-for", "0.2s")
+        full = service.typed("show", ID)
+    assert "verifying · attention: storage_unreachable · reason: timeout" in done.stderr
+    assert "storage_unreachable: timeout, since A, next try at B" in full.stdout
+
+
 def test_a_list_is_bounded_by_the_times_that_are_given() -> None:
     with serving({"GET /v1/recordings": (200, {"items": [], "next": None})}) as service:
         words = ("list", "--from", "2026-11-30T01:00:00+01:00", "--to", "2026-11-30T12:00:00.5Z")

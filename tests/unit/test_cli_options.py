@@ -7,6 +7,8 @@ import click
 import pytest
 from cli_rig import commands, serving
 
+from service.cli.remote.session import _remedy
+
 LIST = {"GET /v1/recordings": (200, {"items": [], "next": None})}
 REMOTE = [name for name, command in commands() if any(each.name == "url" for each in command.params)]
 TOKEN = "prl_of_the_file"
@@ -123,9 +125,9 @@ def test_a_token_that_is_refused_is_named_by_its_place(token: str) -> None:
     with serving({"GET /v1/recordings": refused}) as service:
         by_file = service.typed("list", "--token-file", token)
         by_variable = service.typed("list")
-    assert (
-        by_file.stderr
-        == f"pagereel: {token}: The token is not valid. The token of a sandbox is valid only while the sandbox runs\n"
+    assert by_file.stderr == (
+        f"pagereel: {token}: The token is not valid. It is mistyped, or of another service: `pagereel token list` "
+        "names those of this one. The token of a sandbox is valid only while the sandbox runs\n"
     )
     assert by_variable.stderr.startswith("pagereel: PAGEREEL_TOKEN: The token is not valid.")
 
@@ -134,7 +136,19 @@ def test_a_refusal_without_a_full_stop_is_a_sentence_of_its_own() -> None:
     refused = (401, {"title": "Unauthorized", "detail": "the token is not valid", "errors": []})
     with serving({"GET /v1/recordings": refused}) as service:
         done = service.typed("list")
-    assert "the token is not valid. The token of a sandbox is valid" in done.stderr
+    assert "the token is not valid. It is mistyped, or of another service" in done.stderr
+
+
+@pytest.mark.parametrize("reason", ["the token was revoked", "the token has expired"])
+def test_a_token_that_is_over_is_not_said_to_be_of_a_sandbox(reason: str) -> None:
+    with serving({"GET /v1/recordings": (401, {"title": "Unauthorized", "detail": reason, "errors": []})}) as service:
+        done = service.typed("list")
+    assert done.stderr == f"pagereel: PAGEREEL_TOKEN: {reason}. `pagereel token create` makes another\n"
+
+
+def test_a_sandbox_is_named_for_a_service_on_this_machine_alone() -> None:
+    assert "sandbox" in _remedy("the token is not valid", "http://localhost:8080")
+    assert "sandbox" not in _remedy("the token is not valid", "https://pagereel.example.org")
 
 
 def test_a_token_file_that_cannot_be_read_is_named_by_its_variable(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """What is logged of a step whose call failed."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import pytest
 from structlog.testing import capture_logs
 
-from service.lifecycle.observations import CallFailed, Failure, Judged, LookFailed, Observation, Query
+from service.lifecycle.observations import Acquire, CallFailed, Failure, Judged, LookFailed, Observation, Query
 from service.media.verdict import judge_blind
 from service.operations import Task
-from service.recording import State
+from service.recording import Parameters, State
 from service.report import Level, Report, Verdict
-from service.steps import log_step
+from service.steps import Steps, log_step
 from tests.database.samples import attempt, recording
 
 
@@ -32,3 +34,17 @@ def test_only_what_agora_or_a_bucket_did_is_called_so(observation: Observation, 
     with capture_logs() as lines:
         log_step("query", Task(running, Query(), 1, None), observation, 0.1)
     assert ["outside_failed" in line["event"] for line in lines] == [False, *([True] if outside else [])]
+
+
+async def test_the_line_of_a_resource_has_all_that_adopts_its_task() -> None:
+    client = AsyncMock()
+    client.acquire.return_value = SimpleNamespace(resource_id="rid")
+    begun = replace(recording(parameters=Parameters(max_recording_hour=7)), attempts=(attempt(1, "test-1", 9),))
+    steps = Steps(None, {"main": client}, None, lambda: 0.0)  # type: ignore[arg-type]
+    with capture_logs() as lines:
+        await steps.observe(Task(begun, Acquire(new=True), 1, None))
+    (line,) = lines
+    assert {**line, "log_level": ""} == {
+        "event": "acquired", "recording_id": begun.id, "cname": "test-1", "uid": 9, "resource_id": "rid", "hours": 7,
+        "log_level": "",
+    }  # fmt: skip

@@ -12,6 +12,9 @@ from aiohttp import web
 
 from service import probes
 from service.buckets.s3 import S3Bucket
+from service.database.outbox import load_endpoint, save_endpoint
+from service.database.run import Database
+from service.database.startup import prepare
 from service.errors import Unavailable
 from service.probes import probe, reason_of
 from service.settings import Settings
@@ -172,6 +175,19 @@ async def endpoint_tried(tmp_path: Path, url: str) -> str | None:
     problem = found["endpoint crm: answers a HEAD request"]
     assert "CANARY" not in (problem or "")
     return problem
+
+
+async def test_an_endpoint_that_is_disabled_is_not_tried_and_said_to_be_off(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    async with await Database.open(url) as database:
+        await prepare(database, "test", 1000.0)
+        await database.run(lambda c: save_endpoint(c, load_endpoint(c, "crm", lock=True)._replace(disabled_at=1000.0)))
+    hook = {"url": f"http://127.0.0.1:{closed_port()}/", "secrets": ["whsec_" + "AAAA" * 8]}
+    rules = {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]}
+    given = settings(apps={}, storage={}, endpoints={"crm": hook}, urls=rules)
+    (found,) = [one async for one in probe(given, url) if one.what.startswith("endpoint")]
+    assert (found.problem, found.tried) == (None, False)
+    assert found.what.endswith("gets no messages until you enable it: `pagereel endpoints enable crm`")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ async def look_command(service: Service, recording: str, wait_seconds: float, le
     if as_json:
         show_json(shown)
     else:
-        say(result_of(before, shown) if is_new else _no_result(recording, wait_seconds, said), err=not is_new)
+        say(result_of(before, shown) if is_new else _no_result(shown, wait_seconds), err=not is_new)
     return _STATUS.get(shown["latest_report"]["verdict"], _NOT_VERIFIED) if is_new else _NOT_READ
 
 
@@ -70,23 +70,35 @@ def _unread(recording: dict[str, Any]) -> str:
     return f"the bucket cannot be read ({attention['detail'] or attention['code']})"
 
 
-def _no_result(recording: str, wait_seconds: float, unread: str) -> str:
-    why = f", since {unread}" if unread else ""
+def _no_result(shown: dict[str, Any], wait_seconds: float) -> str:
+    """That there is no result yet, and the last known reason for it."""
+    name, report, attention = shown["id"], shown["latest_report"], shown["attention"]
+    why = ""
+    if unread := _unread(shown):
+        why = f", since {unread}"
+    elif attention is not None:
+        why = f" ({attention['code']}: {attention['detail']})"
+    elif report is not None and report["verdict"] == "unreachable":
+        why = f". The look before, of {report['judged_at']}, could not read the bucket: {_error(report)}"
     return (
-        f"pagereel: {recording}: no result after {in_words(wait_seconds)}{why}; the verification goes on. "
-        f"Its result will be in: pagereel show {recording}"
+        f"pagereel: {name}: no result after {in_words(wait_seconds)}{why}; the verification goes on. "
+        f"Its result will be in: pagereel show {name}"
     )
+
+
+def _error(report: dict[str, Any]) -> str:
+    """The gravest finding of a report, without its full stop."""
+    errors = [each["text"].removesuffix(".") for each in report["findings"] if each["severity"] == "error"]
+    return errors[0] if errors else "the bucket cannot be read"
 
 
 def result_of(before: dict[str, Any], after: dict[str, Any]) -> str:
     """What the newest report of `after` says; where it could not look, since when what was known is known."""
     report, name = after["latest_report"], after["id"]
-    errors = [each for each in report["findings"] if each["severity"] == "error"]
     if report["verdict"] == "unreachable":
-        why = errors[0]["text"].removesuffix(".") if errors else "the bucket cannot be read"
         known = before["latest_report"]
         last = "" if known is None else f" The verdict before that, of {known['judged_at']}: {known['verdict']}."
-        return f"{name}: could not look: {why}. It stays {after['state']}.{last}"
+        return f"{name}: could not look: {_error(report)}. It stays {after['state']}.{last}"
     codes = dict.fromkeys(each["code"] for each in report["findings"] if each["severity"] != "note")
     found = f" · {', '.join(codes)}" if codes else ""
     stays = "" if report["verdict"] == after["state"] else f" · the recording is {state_of(after)}"

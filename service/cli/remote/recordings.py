@@ -121,7 +121,7 @@ resume_command = _wish("resume", "resume", "Resume a recording that is paused or
 @option("--resource-id", required=True)
 @option("--sid", help="Agora's sid. By default, Pagereel searches the bucket and the notifications for it.")
 @option("--attempt", type=Whole(1, 100), help="The number of the attempt. Default: 1.")
-@option("--hours", type=Whole(1, 719), help="Its hour limit. Default: 3.")
+@option("--hours", type=Whole(1, 719), help="Its hour limit, when Pagereel stops it. Default: 3.")
 @option("--stop", is_flag=True, help="Stop it at once.")
 @option("--unchecked", is_flag=True, help="Adopt it although Agora does not confirm the task.")
 @json_option

@@ -184,10 +184,19 @@ def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
         if error.status != _UNAUTHORIZED:
             fail(str(error))
         reason = str(error).removesuffix(".")
-        fail(f"{_place(token_file)}: {reason}. The token of a sandbox is valid only while the sandbox runs")
+        fail(f"{_place(token_file)}: {reason}. {_remedy(reason, url)}")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     sys.exit(status or 0)
+
+
+def _remedy(reason: str, url: str) -> str:
+    """What to do about a token that the service refuses. A sandbox runs on this machine and makes a token each time."""
+    if not reason.endswith("is not valid"):
+        return "`pagereel token create` makes another"
+    local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    sandbox = ". The token of a sandbox is valid only while the sandbox runs" if local else ""
+    return f"It is mistyped, or of another service: `pagereel token list` names those of this one{sandbox}"
 
 
 async def _with_service(url: str, token: str, run: Run) -> int | None:

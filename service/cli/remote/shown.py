@@ -280,7 +280,7 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ("what to do", recording["state"] == "verified" and recording["warned"] and advice_of(recording["warned"])),
         ("page", recording["page"]),
         ("end reason", recording["end_reason"] and _end_reason(recording)),
-        ("attention", attention and f"{attention['code']}: {attention['detail']}, since {attention['since_at']}"),
+        ("attention", attention and _attention(attention)),
         (
             "verdict",
             report and recording["verdict"] and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}",
@@ -308,6 +308,12 @@ def _ended(recording: dict[str, Any]) -> str:
     ended_at = recording["instants"]["ended_at"]
     told = "about {}: nobody told its end, and this is the last sign of its task"
     return told.format(ended_at) if _inferred(recording) else str(ended_at)
+
+
+def _attention(attention: dict[str, Any]) -> str:
+    """What it waits for, since when, and when Pagereel tries again."""
+    again = f", next try at {attention['next_try_at']}" if attention.get("next_try_at") else ""
+    return f"{attention['code']}: {attention['detail']}, since {attention['since_at']}{again}"
 
 
 def _end_reason(recording: dict[str, Any]) -> str:
@@ -338,7 +344,11 @@ def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def waits_of(recording: dict[str, Any]) -> str:
     """What a recording that is not over does and waits for, in one line."""
-    return " · ".join([line_of(recording), *(f"{name}: {value}" for name, value in _schedule(recording) if value)])
+    attention = recording["attention"]
+    why = [("reason", attention["detail"])] if attention else []
+    return " · ".join(
+        [line_of(recording), *(f"{name}: {value}" for name, value in [*why, *_schedule(recording)] if value)]
+    )
 
 
 def level_of(report: dict[str, Any]) -> str:

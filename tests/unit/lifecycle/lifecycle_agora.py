@@ -63,6 +63,7 @@ class Task:
     gone_at: float | None = None
     stop_at: float | None = None
     away: tuple[float, float] = (0, 0)  # failover: 404, and nothing is recorded
+    hidden: tuple[float, float] = (0, 0)  # 404 although it records
     slices: list[float] = field(default_factory=list)  # when each arrives in the bucket
     held: list[tuple[float, bool]] = field(default_factory=list)
 
@@ -134,7 +135,8 @@ class Agora:
         now = self.clock.now
         for task in self.tasks:
             gone = task.gone_at is not None and now >= task.gone_at
-            if task.sid == sid and task.rid == rid and not gone and not task.away[0] <= now < task.away[1]:
+            unfound = any(begin <= now < end for begin, end in (task.away, task.hidden))
+            if task.sid == sid and task.rid == rid and not gone and not unfound:
                 return task
         return None
 

@@ -263,11 +263,13 @@ class Driver:
         attempt = recording.attempt
         assert attempt is not None
         listed = self.agora.listed(attempt.prefix)
-        known = int(recording.watch.after_key or 0)
-        new = listed[known:]
+        known = float(recording.watch.after_key.rpartition("_")[2].removesuffix(".ts") or 0)
+        new = [one for one in listed if one[1] > known]
         alive = [sid for sid, _ in listed if sid not in attempt.past_sids]
         sids = {attempt.number: attempt.sid or alive[-1]} if alive else {}
-        return Looked(len(new), 1000 * len(new), str(known + len(new)), max((at for _, at in new), default=None), sids)
+        newest = max((at for _, at in new), default=None)
+        began_at = None if newest is None else newest - UPLOAD_SECONDS - SLICE_SECONDS
+        return Looked(len(new), 1000 * len(new), str(newest or known), newest, sids, began_at=began_at)
 
     def _judge(self, recording: Recording) -> Report:
         if not self.agora.bucket_answers():

@@ -16,6 +16,7 @@ from service.lifecycle.observations import (
     Call,
     CallFailed,
     Failure,
+    Judged,
     NoticeReceived,
     Query,
     Start,
@@ -29,6 +30,7 @@ from service.lifecycle.observations import (
 from service.operations.counting import count_change
 from service.operations.writing import ledger_rows
 from service.recording import AttemptState, EndReason, Notice, Policy, Recording, State
+from service.report import FileKind, JudgedFile, Level, Report, Verdict
 from tests.database.samples import attempt, recording
 
 HOUR = 3600
@@ -189,6 +191,36 @@ def test_a_stop_is_refused_where_nothing_can_run(changes: dict[str, Any], now: f
     with pytest.raises(ServiceError) as refused:
         apply(over, StopRequested(), now)
     assert refused.value.detail == "nothing_runs"
+
+
+def _saw(over: Recording, began_at: float, sid: str = "sid-1", now: float = 1100.0) -> Recording:
+    """After a look at a bucket whose newest slice begins then."""
+    slices = (JudgedFile(f"{over.attempts[0].prefix}{sid}_x.ts", FileKind.SLICE, starts_at=began_at, listed=True),)
+    return apply(over, Judged(Report(Verdict.INCOMPLETE, Level.LISTING, now, files=slices)), now).recording
+
+
+@pytest.mark.parametrize("state", [State.VERIFYING, State.INCOMPLETE, State.VERIFIED])
+def test_a_slice_that_begins_after_an_end_by_404_alone_shows_that_the_recorder_lives(state: State) -> None:
+    over = _ended_by_404(state)
+    alive = _saw(over, 1031.0)
+    assert isinstance(next_step(alive, 1100.0), Stop)
+    assert (alive.attention and alive.attention.code) == "recorder_alive"
+    assert next_step(_saw(over, 1002.0), 1100.0) == Query(1), "two clocks may differ so much: Agora is asked"
+    for nothing in (_saw(over, 999.0), _saw(over, 1031.0, sid="other"), _saw(over, 1031.0, now=900.0 + HOUR + 121)):
+        assert nothing.attempts[0].state is AttemptState.ENDED
+        assert nothing.attempts[0].next_query_at == 1180.0
+
+
+def test_after_a_notice_well_after_an_end_by_404_alone_agora_is_asked_again_soon() -> None:
+    over = _ended_by_404(State.UPLOADING)
+    notice = Notice("n", 33, 1035.0, 1035.0, "test-1", "7", "sid-1", None, 6)
+    asked = apply(over, NoticeReceived(notice), 1036.0).recording
+    still = apply(asked, TaskMissing(Call.QUERY, leftover=1), 1037.0).recording
+    assert next_step(still, 1037.0) == Wait(1052.0)
+    told = "Agora does not find its recorder, and nothing else shows that it has ended."
+    assert explain(still, []).summary.endswith(f"{told} Pagereel asks Agora again at 1970-01-01 00:17:32 UTC.")
+    later = apply(still, TaskMissing(Call.QUERY, leftover=1), 1160.0).recording
+    assert next_step(later, 1160.0) == Wait(1180.0)
 
 
 def _told_71(over: Recording, sent_at: float, now: float) -> Recording:

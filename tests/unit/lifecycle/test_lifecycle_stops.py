@@ -1,11 +1,13 @@
 """A wanted stop is sent again until Agora obeys it, and what is under way does not hold it up."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from lifecycle_agora import NO_WORKER, Answer
 from lifecycle_driver import NOW, Driver, make
 
+from service.explain import explain
 from service.lifecycle import apply, next_step, overtaken_at
 from service.lifecycle.observations import (
     Acquire,
@@ -102,6 +104,55 @@ def test_a_stop_that_was_not_found_is_due_at_once_when_something_shows_the_task(
 def test_a_notice_sent_before_the_stop_shows_nothing() -> None:
     recording = told(stopping(), StepTaken(STOP, 1), TaskMissing(Call.STOP), notice(33, NOW + 20.9), at=NOW + 21)
     assert isinstance(next_step(recording, NOW + 21.1), Wait)
+
+
+@pytest.mark.parametrize("deliver", [silent, lambda event_type, number: [0.3]], ids=["no notices", "notices"])
+@pytest.mark.parametrize("seconds", [60, 300, 900])
+def test_a_recorder_that_agora_does_not_find_but_that_writes_is_never_held_to_be_over(
+    seconds: float, deliver: Callable[[int, int], list[float]]
+) -> None:
+    driver = Driver(deliver=deliver)
+    driver.at(ASKED - 1, lambda: setattr(driver.task, "hidden", (NOW + ASKED, NOW + ASKED + seconds)))
+    over_while_it_ran: list[State] = []
+
+    def watch() -> None:
+        if driver.task.live and driver.recording.state not in (State.RECORDING, State.STOPPING):
+            over_while_it_ran.append(driver.recording.state)
+
+    for second in range(round(ASKED), round(ASKED + seconds + 10)):
+        driver.at(second, watch)
+    assert stopped_after(driver) < seconds + 7, driver.story()
+    assert not over_while_it_ran
+    assert driver.recording.state is State.VERIFIED
+
+
+def not_found() -> Recording:
+    return told(stopping(), StepTaken(STOP, 1), TaskMissing(Call.STOP), at=NOW + 21)
+
+
+def test_a_slice_that_begins_after_the_404_has_the_stop_sent_again_at_once_and_the_end_doubted_anew() -> None:
+    missed = told(not_found(), *[StepTaken(STOP, 1)] * 9, TaskMissing(Call.STOP), at=NOW + 40)
+    assert next_step(missed, NOW + 40) == Look(), "the bucket is looked at for such slices"
+    late = told(missed, Looked(1, 10, "k", NOW + 40, began_at=NOW + 20), at=NOW + 40)
+    assert next_step(late, NOW + 41) == Wait(NOW + 46), "it arrived late for a moment before the stop"
+    assert late.attempts[0].missing_since_at == NOW + 21
+    alive = told(missed, Looked(1, 10, "k", NOW + 44, began_at=NOW + 27), at=NOW + 44)
+    assert next_step(alive, NOW + 44) == STOP
+    again = told(alive, StepTaken(STOP, 1), TaskMissing(Call.STOP), at=NOW + 45)
+    assert again.attention is not None
+    assert again.attention.detail.startswith("Agora does not find the task, which still ran after the stop")
+    assert "Pagereel tries again at 2023-11-14 22:14:11 UTC." in explain(again, []).summary
+    assert told(again, TaskMissing(Call.STOP), at=NOW + 142).state is State.STOPPING
+    assert told(again, TaskMissing(Call.STOP), at=NOW + 166).state is State.UPLOADING
+
+
+@pytest.mark.parametrize(("event_type", "sent_at"), [(33, 40.0), (70, 40.0)])
+def test_a_notice_that_is_younger_than_the_404_has_the_end_doubted_longer(event_type: int, sent_at: float) -> None:
+    doubted = told(not_found(), notice(event_type, NOW + sent_at), at=NOW + 41)
+    assert next_step(doubted, NOW + 41) == STOP
+    assert told(doubted, TaskMissing(Call.STOP), at=NOW + 142).state is State.STOPPING
+    older = told(not_found(), notice(event_type, NOW + 20.5), at=NOW + 41)
+    assert told(older, TaskMissing(Call.STOP), at=NOW + 142).state is State.UPLOADING
 
 
 def test_a_stop_that_is_being_carried_out_is_not_repeated() -> None:

@@ -22,6 +22,7 @@ from service.lifecycle.observations import (
     Look,
     Looked,
     LookFailed,
+    LookHeldUp,
     NoticeReceived,
     Observation,
     PageTried,
@@ -115,6 +116,7 @@ def _observations() -> list[Observation]:
     found += [StepTaken(step, 8) for step in LEFTOVER_STEPS] + [Started(SID, attempt=1)]
     found += [CallFailed(step, failure, "transport") for step in LEFTOVER_STEPS[:2] for failure in Failure]
     found += [Looked(1, 10, "k", NOW, {1: SID, 2: SID, 7: "x"}), Looked(0, 0, "", None), LookFailed("transport", "")]
+    found += [Looked(1, 10, "k", NOW, began_at=NOW + 90), LookHeldUp("storage_unreachable", "no answer"), LookHeldUp()]
     found += [Judged(Report(verdict, Level.LISTING, NOW)) for verdict in Verdict]
     found += [NoticeReceived(notice) for notice in _notices()]
     return found

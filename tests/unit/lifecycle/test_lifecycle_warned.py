@@ -23,15 +23,18 @@ from service.lifecycle.observations import (
     Judged,
     Looked,
     LookFailed,
+    LookHeldUp,
     Query,
     Stop,
     Stopped,
     StopRequested,
     TaskSeen,
 )
+from service.media.verdict import judge_blind
 from service.messages import message_of
-from service.recording import AttemptState, EndReason, Recording, State
+from service.recording import AttemptState, Attention, EndReason, Recording, State
 from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
+from service.wording import clock
 from tests.database.samples import attempt, recording
 
 NOW = 2000.0
@@ -184,3 +187,54 @@ def test_a_refused_stop_stays_before_a_bucket_that_cannot_be_read() -> None:
     assert (away.attention and away.attention.code) == "stop_refused"
     accepted = apply(away, Stopped(), 1020.0).recording
     assert (accepted.attention and accepted.attention.code) == "storage_unreachable"
+
+
+def _unreachable(text: str, at: float) -> Judged:
+    return Judged(judge_blind("storage_unreachable", text, at, {}))
+
+
+def test_a_look_that_failed_is_told_with_the_reason_once_and_with_the_next_look() -> None:
+    over = replace(recording(), state=State.VERIFYING, looks_from_at=1000.0, give_up_at=9000.0)
+    held = apply(over, LookHeldUp("storage_unreachable", "s:1: no answer"), 1000.0)
+    assert held.history == (), "it may answer again"
+    failed = apply(held.recording, _unreachable("Pagereel could not read the bucket (s:1: no answer).", 1060.0), 1060.0)
+    waits = failed.recording.attention
+    assert waits is not None
+    assert (waits.detail, waits.since_at) == ("s:1: no answer", 1000.0)
+    assert [entry.kind for entry in failed.history] == ["judged", "attention"]
+    told = explain(failed.recording, ()).summary
+    assert told.startswith(
+        "It is verifying and needs attention: Pagereel cannot list or read the bucket (s:1: no answer). "
+        f"Pagereel tries again at {clock(waits.next_try_at or 0)}, and gives up at 1970-01-01 02:30:00 UTC."
+    )
+    again = apply(
+        failed.recording, _unreachable("Pagereel could not read the bucket (s:1: no answer).", 1200.0), 1200.0
+    )
+    assert [entry.kind for entry in again.history] == ["judged"], "it is one wait"
+
+
+def test_a_bucket_that_does_not_answer_stands_behind_what_is_worse() -> None:
+    alive = Attention("recorder_alive", "it runs", 990.0)
+    over = replace(recording(), state=State.VERIFYING, attention=alive)
+    assert apply(over, LookHeldUp("storage_unreachable", "no answer"), 1000.0).recording.attention == alive
+    assert apply(over, LookHeldUp(), 1000.0).recording.attention == alive
+    running = replace(recording(), state=State.RECORDING)
+    assert apply(running, LookHeldUp("storage_unreachable", "no answer"), 1000.0).recording == running
+
+
+def test_the_length_of_a_recording_stands_still_when_its_stop_was_accepted() -> None:
+    tried = attempt(1, "test-1", 7, state=AttemptState.STOPPING, recording_at=1010.0, stop_accepted_at=1100.0)
+    stopping = replace(recording(), state=State.STOPPING, attempts=(tried,))
+    assert elapsed_seconds(stopping, 1200.0) == 90
+    ignored = replace(stopping, attempts=(replace(tried, stop_accepted_at=None),))
+    assert elapsed_seconds(ignored, 1200.0) == 190, "Agora ignored it"
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [(EndReason.PAGE_UNREACHABLE, State.FAILED), (EndReason.STOPPED, State.CANCELLED)]
+)
+def test_what_was_never_recorded_has_no_warnings(reason: EndReason, state: State) -> None:
+    early = Finding("ended_early", Severity.WARNING, "It ended early.")
+    over = replace(recording(), state=State.VERIFYING, end_reason=reason)
+    found = judge(over, early, verdict=Verdict.DEFECTIVE, files=())
+    assert (found.state, found.warned) == (state, ())
