@@ -208,7 +208,7 @@ def test_a_planned_recording_whose_page_no_key_opens_says_so_and_what_to_put_bac
     assert (told.cause, told.blame) == ("page_not_readable", Blame.US)
     assert told.summary == (
         "It is requested and needs attention: no sealing key of the settings opens the URL of its page, so it cannot "
-        "start."
+        "start. Pagereel tries again at 1970-01-01 02:30:00 UTC."
     )
     assert told.advice.startswith("Put the key that sealed it back as the second one of `database.sealing_keys`")
     assert explain(apply(lacking, PageTried(readable=True), 1800.0).recording, []).cause == "under_way"
