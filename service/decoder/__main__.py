@@ -18,6 +18,7 @@ from service.decoder.pictures import apart, layout, measure, sheet, shrunk, smal
 from service.decoder.sounds import likeness, wave
 from service.decoder.streams import Player, first_picture, sample, sounds_of
 from service.media.packets import Packets, elementary, read_packets
+from service.media.rows import PACKET
 from service.media.slices import SliceFacts, read_whole
 from service.media.tables import Stream
 from service.media.units import aac_unit, adts_units, annexb_units, avcc_units, is_zeroed
@@ -26,6 +27,7 @@ Answer = tuple[dict[str, Any], bytes]
 
 _SPARE_BYTES = 16 * 1024 * 1024
 _PLAYER = Player()
+_ZEROS = bytes(PACKET - 4)
 
 
 def limit(memory_bytes: int, cpu_seconds: int) -> None:
@@ -45,9 +47,11 @@ def sample_beginning(content: bytes, cut: bool, sets: str) -> Answer:
 
 
 def scan(content: bytes, known: list[list[int]], units: bool) -> Answer:
-    """Every packet of a slice, without decoding it. `units`: and the digests of its coded pictures and sounds."""
+    """Every packet of a slice, without decoding it. `units`: and the digests of its coded pictures and sounds.
+    `zeroed`: a packet may hold nothing but zeros, which a coded picture never does; between two they are padding."""
     _, facts = _read(content, known)
-    return {"slice": asdict(facts), **(_units(content, facts) if units else {})}, b""
+    zeroed = {"zeroed": _ZEROS in content}
+    return {"slice": asdict(facts), **zeroed, **(_units(content, facts) if units else {})}, b""
 
 
 def whole(

@@ -32,6 +32,8 @@ _HABIT_MOST = 1 / 3
 _LAG_SECONDS = 0.15
 _STEP_MOST = 0.2
 
+Of = Callable[[SliceFacts], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -151,7 +153,7 @@ class _Run:
         reasons: dict[int, list[str]] = {}
         for index in self._odd_counters():
             reasons.setdefault(index, []).append("counters")
-        for what, of in (("parameter sets", _parameters), ("streams", _streams)):
+        for what, of in (("parameter sets", _parameters), ("streams", lambda facts: frozenset(facts.streams or ()))):
             returned = self._returned(of)
             # A recorder that changes them as a habit changes them often.
             once = sum(index - 1 not in returned for index in returned) < _LEAST_JOINTS
@@ -197,11 +199,13 @@ class _Run:
         same = max((firsts.count(value) for value in set(firsts)), default=0)
         return found if len(firsts) >= _LEAST_JOINTS and same < _SAME_SHARE * len(firsts) else {}
 
-    def _returned(self, of: Callable[[SliceFacts], object]) -> set[int]:
-        """Slices in which something differs from before, and is as before after them, while time stamps go on."""
-        return {index for line in (*self._lines, self._known) for index in self._left_and_back(line, of)}
+    def _returned(self, of: Of, *, anywhere: bool = False) -> set[int]:
+        """Slices in which something differs from before and is as before after them; while time stamps go on, unless
+        `anywhere`."""
+        lines = (*self._lines, self._known)
+        return {index for line in lines for index in self._left_and_back(line, of, anywhere=anywhere)}
 
-    def _left_and_back(self, indexes: Sequence[int], of: Callable[[SliceFacts], object]) -> Iterator[int]:
+    def _left_and_back(self, indexes: Sequence[int], of: Of, *, anywhere: bool) -> Iterator[int]:
         values = [(index, value) for index in indexes if (value := of(self._facts[index]))]
         last = {value: place for place, (_, value) in enumerate(values)}
         at = 0
@@ -211,14 +215,14 @@ class _Run:
                 if value != usual:
                     others.append(index)
                 else:
-                    if others and self._goes_on.get(others[0], False) and self._goes_on.get(index, False):
+                    if anywhere or (others and all(self._goes_on.get(joint, False) for joint in (others[0], index))):
                         yield from others
                     others = []
             at = until + 1
 
     def sizes(self) -> Iterator[Fault]:
         """Changes of the picture's size."""
-        returned = self._returned(_size)
+        returned = self._returned(_size, anywhere=True)
         known = [(index, size) for index in self._known if (size := _size(self._facts[index])) is not None]
         for (_, before), (index, after) in pairwise(known):
             if before != after:
@@ -365,17 +369,12 @@ def _missing_fault(index: int, piece: Piece, name: str, span: Span) -> Fault:
 
 def _less_usual(seconds: Mapping[int, float]) -> dict[int, float]:
     """Each value less the usual one. A habit of more than the tolerance would hide a loss in every slice."""
-    usual = median(seconds.values()) if seconds else 0.0
-    usual = min(max(usual, -JOINED_SECONDS), JOINED_SECONDS)
+    usual = min(max(median(seconds.values()) if seconds else 0.0, -JOINED_SECONDS), JOINED_SECONDS)
     return {index: value - usual for index, value in seconds.items()}
 
 
 def _parameters(facts: SliceFacts) -> object:
     return facts.parameters[:1]
-
-
-def _streams(facts: SliceFacts) -> object:
-    return frozenset(facts.streams or ())
 
 
 def _size(facts: SliceFacts) -> tuple[int, int] | None:

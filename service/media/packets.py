@@ -23,6 +23,11 @@ WRAP = 1 << 33
 _NULL = 0x1FFF
 # Counters have 16 values: a hole of 16 packets of one stream leaves them as they were.
 _COUNTER = 16
+# The content of a packet that was overwritten. No encoder writes so many ones: it spends them on macroblocks that one
+# number would skip. A filler unit holds nothing else.
+_ONES = b"\xff" * (PACKET - 4)
+_START_CODE = b"\0\0\1"
+_FILLER = 12
 _SPS_BYTES = 1024
 _SPS_PACKETS = 7
 
@@ -45,6 +50,7 @@ _BEGINS = _begin(*np.divmod(np.arange(1 << 14), 256))
 # The beginning of a unit as three numbers: what begins it and its length; its flags, the length of its header and when
 # it is shown; when it is decoded.
 _HEAD = np.dtype({"names": ["begin", "shown", "decoded"], "formats": [">u8"] * 3, "offsets": [0, 6, 11]})
+_BEGIN_BYTES = 3
 _HEADER_PLACES = np.arange(_HEAD.itemsize)
 _SHOWN = 0x80 << 48
 _DECODED = 0xC0 << 48
@@ -187,7 +193,10 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
     starts = (words & _STARTED).nonzero()[0]
     heads = _heads(rows.content, places[starts], begins[starts])
     begun = _begun(heads)
+    bad = words & (_MARKED | _SCRAMBLED) != 0
     if not begun.all():
+        # Other bytes lie where a unit is to begin. (The beginning itself may go on in the next packet.)
+        bad[starts[~begun & (begins[starts] <= PACKET - _BEGIN_BYTES)]] = True
         starts, heads = starts[begun], heads[begun]
     ends = edges[edges.searchsorted(starts, "right")]
     ends[:-1] = np.minimum(ends[:-1], starts[1:])
@@ -196,9 +205,9 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
     # A unit that says its length and holds it is whole, whatever is missing after it.
     bounded = (declared > 6) & exact
     missing = _missing_after(rows, places, words, edges)
-    bad = words & (_MARKED | _SCRAMBLED) != 0
     damaged = (_any_in(missing, starts, ends) & ~bounded) | _any_in(bad, starts, ends)
     broken, cut = ~exact | damaged, missing[ends - 1]
+    ones = _any_in(_all_ones(rows.content, places, begins), starts, ends)
     shown, decoded = _times(heads)
     keys, at = _marks(words[starts], _KEY), rows.at[places[starts]]
     bodies = before[starts] + _head_sizes(heads)
@@ -214,6 +223,9 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
             within = (bodies[own] - before[begin]).tolist(), (before[ends[own]] - before[begin]).tolist()
             frames, rate = _sound_frames(sound, *within, broken[own].tolist())
         if stream.video:
+            for unit in (first + ones[own].nonzero()[0]).tolist():
+                some = slice(starts[unit], ends[unit])
+                broken[unit] |= _is_overwritten(_joined(rows.content, places[some], begins[some]))
             for key in keys[own].nonzero()[0].tolist():
                 some = slice(starts[first + key], min(ends[first + key], starts[first + key] + _SPS_PACKETS))
                 beginnings[key] = _es_begin(_joined(rows.content, places[some], begins[some]))
@@ -265,6 +277,28 @@ def _any_in(flags: Flags, starts: Ticks, ends: Ticks) -> Flags:
     sums = np.zeros(len(flags) + 1, np.int64)
     np.cumsum(flags, out=sums[1:])
     return np.asarray(sums[ends] > sums[starts], bool)
+
+
+def _all_ones(content: bytes, places: Ticks, begins: Ticks) -> Flags:
+    """Which packets hold nothing but ones."""
+    found = np.zeros(len(places), bool)
+    if _ONES in content:
+        full = (begins == 4).nonzero()[0]
+        packets = np.frombuffer(content, np.uint8)[: len(content) // PACKET * PACKET].reshape(-1, PACKET)
+        found[full] = (packets[places[full], 4:] == 0xFF).all(axis=1)
+    return found
+
+
+def _is_overwritten(unit: bytes) -> bool:
+    """Whether a unit of pictures holds ones for the length of a packet outside of a filler unit."""
+    at = unit.find(_ONES)
+    while at >= 0:
+        begin = unit.rfind(_START_CODE, 0, at)
+        if begin < 0 or unit[begin + 3] & 0x1F != _FILLER:
+            return True
+        following = unit.find(_START_CODE, at)
+        at = -1 if following < 0 else unit.find(_ONES, following)
+    return False
 
 
 def _heads(content: bytes, places: Ticks, begins: Ticks) -> NDArray[np.void]:

@@ -131,7 +131,7 @@ class _Reader:
         if text is not None:
             for number, line in enumerate(lines_of(text), 1):
                 self._read_line(line, number)
-            self._judge_header()
+            self._judge_header(text)
             self._judge_form(text, content)
             self._judge_rest()
         entries = tuple(_with_seconds(self._entries, self._longest_allowed()))
@@ -254,12 +254,15 @@ class _Reader:
         longest = max((entry.seconds for entry in self._entries), default=0.0)
         return max(longest, _FORCED_SECONDS if target is None else target) + 0.5
 
-    def _judge_header(self) -> None:
+    def _judge_header(self, text: str) -> None:
         target = read_seconds(self._tags.get("#EXT-X-TARGETDURATION", ""))
         longest = max((entry.seconds for entry in self._entries), default=0.0)
-        if "#EXT-X-TARGETDURATION" not in self._tags and "#EXT-X-MEDIA-SEQUENCE" not in self._tags:
-            text = "has neither TARGETDURATION nor MEDIA-SEQUENCE, so players do not recognise it."
-            self._fault("playlist_broken", text)
+        # ffmpeg looks for one of them in what comes before a zero byte.
+        begin, zero, _ = text.partition("\0")
+        if not any(tag in self._tags and tag in begin for tag in ("#EXT-X-TARGETDURATION", "#EXT-X-MEDIA-SEQUENCE")):
+            where = " before its first zero byte" if zero else ""
+            fault = f"has neither TARGETDURATION nor MEDIA-SEQUENCE{where}, so players do not recognise it."
+            self._fault("playlist_broken", fault)
         elif target is None:
             self._fault("playlist_target_duration", "declares no target duration.")
         elif math.floor(longest + 0.5) > target:

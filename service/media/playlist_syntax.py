@@ -16,6 +16,7 @@ _END_OF_LINE = BLANKS + "\n"
 _ENDED = re.compile(rb"#EXT-X-ENDLIST[ \t\x0b\x0c\x00]*(?=:|[\r\n]|\Z)")
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r") | {0x7F})
 _CONTROL_BEYOND_ASCII = re.compile(r"[\x80-\x9f]")
+_ZEROS = re.compile(r"\0++")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 # Possessive, so that a million digits take no time that grows with their square.
 _DIGITS = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)"
@@ -28,7 +29,7 @@ _LONGEST_SECONDS = 86_400.0
 
 def says_ended(content: bytes) -> bool:
     """Whether a line of `content` is ENDLIST. The line may stand anywhere (RFC 8216, section 4.3.3.4)."""
-    return any(found.start() == 0 or content[found.start() - 1] in b"\r\n" for found in _ENDED.finditer(content))
+    return any(found.start() == 0 or content[found.start() - 1] in b"\r\n\0" for found in _ENDED.finditer(content))
 
 
 def count_lines(content: bytes) -> int:
@@ -37,13 +38,14 @@ def count_lines(content: bytes) -> int:
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """The lines, one at a time, without the blanks at their ends. A line ends with LF, CR or both."""
-    return (line.rstrip(_END_OF_LINE) for line in StringIO(text, newline=None))
+    """The lines, one at a time, without the blanks at their ends. A line ends with LF, CR or both, and as for
+    ffmpeg at zero bytes."""
+    return (line.rstrip(_END_OF_LINE) for line in StringIO(_ZEROS.sub("\n", text), newline=None))
 
 
 def first_line(text: str) -> str:
     """The first line as `lines_of` gives it; empty where there is none."""
-    return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip(BLANKS)
+    return re.split(r"[\r\n\0]", text, maxsplit=1)[0].rstrip(BLANKS)
 
 
 def read_seconds(text: str) -> float | None:

@@ -26,6 +26,9 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
     indexes = [index for index, piece in enumerate(collected.listed.pieces) if piece.size_bytes]
     rows = [indexes[start : start + _SCANNED_AT_ONCE] for start in range(0, len(indexes), _SCANNED_AT_ONCE)]
 
+    async def read(index: int) -> bytes | None:
+        return await read_object(collected, index, Level.BYTES)
+
     async def scan(rows: list[list[int]], decoder: Decoder) -> None:
         while rows:
             await decoder.rest(collected.pace.due_seconds())
@@ -43,6 +46,9 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
                 take_units(collected, index, facts)
                 before = collected.slices.get(index)
                 collected.slices[index] = from_plain(facts["slice"]).with_losses_of(before)
+                if facts["zeroed"]:
+                    # Only a decoder tells zeros in the place of a picture from padding after it.
+                    await Row(collected, decoder, Gallery(), Level.BYTES, read).decode([index])
 
     own = iter([decoder])
 

@@ -106,6 +106,8 @@ def _offsets(tables: _Tables, size: Ints) -> Ints:
     if _jumbled(runs).any():
         tables.damage.append("its table stsc does not count its chunks upwards from the first")
         runs = _mended(runs)
+    if runs[0, -1] > len(chunks):
+        raise TableFault(f"its table stsc goes on to chunk {runs[0, -1]} of {len(chunks)}, which players refuse")
     first, each = np.minimum(runs[0] - 1, len(chunks)), np.minimum(runs[1], count + 1)
     first[0] = 0
     repeats = np.diff(first, append=len(chunks))
