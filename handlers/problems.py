@@ -52,7 +52,7 @@ MEANINGS: Final = {
     415: Meaning("unsupported_media_type", "Unsupported media type", "Send `application/json`, not compressed."),
     422: Meaning("invalid", "Invalid request", "`errors` names each wrong field; nothing changed."),
     429: Meaning("limited", "Too much", "Try again after `Retry-After` seconds."),
-    500: Meaning("internal", "Internal error", "Pagereel has an internal error. Report it with the `request_id`."),
+    500: Meaning("internal", "Internal error", "Pagereel has an internal error. Report it with the id of the request."),
     503: Meaning("unavailable", "Unavailable", "Nothing changed; try again after `Retry-After` seconds."),
 }
 

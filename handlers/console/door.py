@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from handlers import problems
 from handlers.console.pages import redirect, render
 from handlers.decoding import refuse_oversize
-from handlers.keys import CALLER, FORM_KEY, LIMITS, OPERATIONS
+from handlers.keys import CALLER, FORM_KEY, LIMITS, OPERATIONS, REQUEST_ID
 from handlers.waiting import refuse_the_gone
 from service.errors import Code, ServiceError
 from service.operations import Scope
@@ -94,7 +94,7 @@ def _to_login() -> web.Response:
 
 async def _problem(request: web.Request, status: int, text: str) -> web.Response:
     meaning = problems.MEANINGS[status]
-    known = {"title": meaning.title, "text": text or meaning.remedy}
+    known = {"title": meaning.title, "text": text or meaning.remedy, "request_id": request.get(REQUEST_ID)}
     response = await render(request, "problem.html", lambda: known, status=status)
     if not request.content.is_eof():
         response.force_close()  # what is left of the body is not worth reading

@@ -55,8 +55,10 @@ _CALLER = (
     LabelsChanged,
     VerifyRequested,
 )
-# A run of these is one line of the history: a long recording sends one a minute.
+# A run of these is one line of the history: a long recording sends one a minute. While Agora is away a query and a stop
+# fail by turns, so one of the last two lines may grow.
 FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
+_LINES_THAT_GROW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def observe(
     if by is not None and history:
         history = (replace(history[0], detail={**history[0].detail, "by": by}), *history[1:])
     rows = _history(connection, recording, history, source_of(observation), now)
-    numbered = replace(change.recording, history=max((row.number for row in rows), default=recording.history))
+    numbered = replace(change.recording, history=max([recording.history, *(row.number for row in rows)]))
     due = due_at(numbered, now)
     saved = save_recording(
         connection, numbered, due_at=due, fence=fence, release=release, sealed=sealed, before=recording
@@ -180,13 +182,21 @@ def _history(
     number = recording.history
     for entry in entries:
         if entry.kind in FOLDED and not rows:
-            last = next(iter(load_history(connection, recording.id, after=recording.history - 1, limit=1)), None)
-            if last is not None and last.kind == entry.kind:
-                rows.append(HistoryRow(last.number, now, entry.kind, source, entry.detail, last.count + 1))
+            after = recording.history - _LINES_THAT_GROW
+            lines = load_history(connection, recording.id, after=max(0, after), limit=_LINES_THAT_GROW)
+            run = next((line for line in reversed(lines) if _are_equal(line, entry)), None)
+            if run is not None:
+                rows.append(HistoryRow(run.number, now, entry.kind, source, entry.detail, run.count + 1))
                 continue
         number += 1
         rows.append(HistoryRow(number, now, entry.kind, source, entry.detail))
     return rows
+
+
+def _are_equal(line: HistoryRow, entry: Entry) -> bool:
+    """Whether both tell the same: of failed calls, the same call that failed in the same way."""
+    same = (line.detail.get(name) == entry.detail.get(name) for name in ("call", "code"))
+    return line.kind == entry.kind and all(same)
 
 
 def _messages(recording: Recording, rows: list[HistoryRow]) -> list[Message]:

@@ -249,6 +249,26 @@ async def test_a_recording_with_warnings_has_a_word_and_a_colour_of_its_own_and_
     assert len(colours) == 3
 
 
+async def test_a_recording_of_which_nothing_was_recorded_has_a_page(console: Console) -> None:
+    def be(state: str) -> None:
+        path = console.house.database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=30)) as database, database:
+            change = "UPDATE recordings SET state = ?, document = json_set(document, '$.state', ?) WHERE id = ?"
+            database.execute(change, (state, state, console.verified))
+
+    try:
+        for state in ("failed", "cancelled"):
+            be(state)
+            async with console.page(console.token) as page:
+                answer = await page.goto(f"{console.url}/recordings/{console.verified}")
+                assert answer is not None
+                assert answer.status == 200
+                await expect(page.locator("h1")).to_contain_text(state)
+                await expect(page.get_by_text("Latest verification", exact=True)).to_be_visible()
+    finally:
+        be("verified")
+
+
 async def _colour(chip: Locator) -> str:
     return str(await chip.evaluate("(chip) => getComputedStyle(chip).backgroundColor"))
 

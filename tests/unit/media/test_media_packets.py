@@ -157,6 +157,29 @@ def test_a_zeroed_region_costs_the_units_in_it_and_no_others() -> None:
     assert int(units.broken.sum()) == 1
 
 
+def test_ones_in_the_place_of_pictures_cost_the_units_they_lie_in() -> None:
+    rows = rows_of(slice_of(size="320x240"))
+    whole = read_packets(rows.tobytes()).units[VIDEO_PID]
+    inside = [place for place in places_of(rows, VIDEO_PID) if 400 <= place < 600]
+    plain = [place for place in inside if rows[place, 3] & 0x30 == 0x10]
+    rows[plain, 4:] = 0xFF
+    units = read_packets(rows.tobytes()).units[VIDEO_PID]
+    hit = {int(np.searchsorted(whole.at, place * PACKET, side="right")) - 1 for place in plain}
+    broken = {int(np.searchsorted(whole.at, at, side="right")) - 1 for at in units.at[units.broken].tolist()}
+    assert broken
+    # Of a unit whose beginning is gone, the one before it is broken.
+    assert broken <= {*hit, *(unit - 1 for unit in hit)}
+    known = {*np.searchsorted(whole.at, units.at).tolist()}
+    assert hit & known <= broken
+
+
+def test_a_filler_unit_of_ones_is_no_damage() -> None:
+    bits = "keyint=25:scenecut=0:bframes=0:nal-hrd=cbr:filler=1:bitrate=2000:vbv-maxrate=2000:vbv-bufsize=2000"
+    content = slice_of(x264=bits)
+    assert b"\xff" * 184 in content
+    assert faults(read_packets(content)) == 0
+
+
 @pytest.mark.parametrize(
     ("byte", "mask", "counted"), [(1, 0x80, "marked"), (3, 0x80, "scrambled"), (3, 0xC0, "scrambled")]
 )
