@@ -298,7 +298,7 @@ class _Run:
     def _beyond(self, kind: str) -> dict[int, float]:
         """Seconds by which a stream ends earlier in a slice than is the recorder's habit, by slice; where this can be
         seen."""
-        found = _less_usual(dict(self._steps(kind)))
+        found = self._less_usual(dict(self._steps(kind)))
         if kind == "audio":
             # The first sound of the next slice may lie beyond what was read of it: then its pictures are the measure.
             lags = {}
@@ -306,13 +306,19 @@ class _Run:
                 video, audio = self._facts[index].video, self._facts[index].audio
                 if video is not None and audio is not None and video.ends is not None and audio.ends is not None:
                     lags[index] = video.ends - audio.ends
-            lags = _less_usual(lags)
+            lags = self._less_usual(lags)
             found |= {
                 index: 0.0 if lag <= _LAG_SECONDS else lag
                 for index, lag in lags.items()
                 if index not in found and self._goes_on.get(index + 1, False)
             }
         return found
+
+    def _less_usual(self, seconds: Mapping[int, float]) -> dict[int, float]:
+        """Each value less the usual one of whole slices. A habit of more than the tolerance would hide losses."""
+        whole = [value for index, value in seconds.items() if not self._facts[index].damage]
+        usual = min(max(median(whole) if whole else 0.0, -JOINED_SECONDS), JOINED_SECONDS)
+        return {index: value - usual for index, value in seconds.items()}
 
     def _steps(self, kind: str) -> Iterator[tuple[int, float]]:
         """Seconds between the end of a stream in a slice and its beginning in the next, where time stamps go on."""
@@ -365,12 +371,6 @@ def _missing_fault(index: int, piece: Piece, name: str, span: Span) -> Fault:
     seconds = span[1] - span[0]
     text = f"{seconds:.3f} s of {name} are missing in {piece.key} or between it and the next slice."
     return Fault(index, "media_lost", text, evidence={"seconds": round(seconds, 3), "stream": name})
-
-
-def _less_usual(seconds: Mapping[int, float]) -> dict[int, float]:
-    """Each value less the usual one. A habit of more than the tolerance would hide a loss in every slice."""
-    usual = min(max(median(seconds.values()) if seconds else 0.0, -JOINED_SECONDS), JOINED_SECONDS)
-    return {index: value - usual for index, value in seconds.items()}
 
 
 def _parameters(facts: SliceFacts) -> object:

@@ -211,12 +211,16 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
     shown, decoded = _times(heads)
     keys, at = _marks(words[starts], _KEY), rows.at[places[starts]]
     bodies = before[starts] + _head_sizes(heads)
-    units = {}
+    lost_after = rows.unsynced - np.cumsum(rows.lost_before)[places[edges - 1]]
+    units: dict[int, Units] = {}
     first = begin = 0
     for (stream, _), edge, last in zip(found, edges.tolist(), starts.searchsorted(edges).tolist(), strict=True):
         own = slice(first, last)
-        if partial and last > first:
-            broken[last - 1] = damaged[last - 1]
+        closed = _is_stuffed(int(words[edge - 1])) or (last > first and bool(bounded[last - 1]))
+        if last > first:
+            # What is lost after it may be its end.
+            cut_off = bool(lost_after[len(units)]) and not closed
+            broken[last - 1] = cut_off or bool((damaged if partial else broken)[last - 1])
         frames, rate, beginnings = None, None, {}
         if stream.adts:
             sound = _joined(rows.content, places[begin:edge], begins[begin:edge])
@@ -232,8 +236,7 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
         units[stream.pid] = Units(
             shown[own], decoded[own], keys[own], broken[own], cut[own], at[own], beginnings,
             (int(words[begin]) >> 32 & 0x0F, int(words[edge - 1]) >> 32 & 0x0F),
-            last == first or bool(starts[first] > begin),
-            _is_stuffed(int(words[edge - 1])) or (last > first and bool(bounded[last - 1])), frames, rate,
+            last == first or bool(starts[first] > begin), closed, frames, rate,
         )  # fmt: skip
         first, begin = last, edge
     return units

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 BLANKS = " \t\x0b\x0c\x00"
 """What ffmpeg drops at the end of a line: white space, and the NUL that ends a line of C."""
 _END_OF_LINE = BLANKS + "\n"
-_ENDED = re.compile(rb"#EXT-X-ENDLIST[ \t\x0b\x0c\x00]*(?=:|[\r\n]|\Z)")
+_ENDED = re.compile(rb"#EXT-X-ENDLIST[ \t\x0b\x0c]*(?=:|[\r\n\x00]|\Z)")
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r") | {0x7F})
 _CONTROL_BEYOND_ASCII = re.compile(r"[\x80-\x9f]")
 _ZEROS = re.compile(r"\0++")

@@ -43,6 +43,7 @@ REGRESSIONS = {
     7483: "zeros took the place of a key picture whose packets began as before",
     7607: "the size of the picture changed and came back where each slice begins a line of its own",
     7670: "lines that no player takes for a name condemned the playlist",
+    9154: "what most slices lacked at their ends was taken for a habit, and so was not missed",
     8710: "noise set a decoder to 42 channels, in which nothing after it is heard",
 }
 
