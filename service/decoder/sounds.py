@@ -1,6 +1,8 @@
 """Compares sounds as a listener hears them, whatever their coding."""
 
 from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
 
 import av
 import numpy as np
@@ -16,14 +18,20 @@ Wave = NDArray[np.float64]
 
 
 def wave(frames: Iterable[av.AudioFrame]) -> Wave:
-    """The sound of frames that follow one another, as one channel of `RATE` samples a second."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-    made = []
-    for frame in frames:
-        frame.pts = None
-        made += [one.to_ndarray().ravel() for one in resampler.resample(frame)]
-    made += [one.to_ndarray().ravel() for one in resampler.resample(None)]
+    """The sound of frames that follow one another, as one channel of `RATE` samples a second. Damaged frames may have
+    other forms than those around them."""
+    made: list[NDArray[Any]] = []
+    for _, alike in groupby(frames, key=_form):
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        for frame in alike:
+            frame.pts = None
+            made += [one.to_ndarray().ravel() for one in resampler.resample(frame)]
+        made += [one.to_ndarray().ravel() for one in resampler.resample(None)]
     return np.concatenate(made).astype(np.float64) if made else np.zeros(0)
+
+
+def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def likeness(one: Wave, other: Wave) -> float | None:

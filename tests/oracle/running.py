@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -41,11 +42,12 @@ def run_in_processes(seeds: Sequence[int], processes: int) -> Iterator[dict[str,
         for done in as_completed([pool.submit(_run_chunk, chunk) for chunk in chunks]):
             for result in done.result():
                 if "failed" in result:
-                    failed.append(f"seed {result['seed']}: {result['failed']}")
+                    failed.append(result["seed"])
+                    print(f"seed {result['seed']}: {result['failed']}", file=sys.stderr, flush=True)
                 else:
                     yield result
     if failed:
-        raise RuntimeError("\n".join(failed))
+        raise RuntimeError(f"these seeds have no result: {failed}")
 
 
 def run_to_file(seeds: range, path: Path, processes: int) -> int:
