@@ -26,7 +26,8 @@ WAITS: dict[str, tuple[str, str]] = {
     ),
     "task_lost": (
         "the database was restored, and the bucket holds files of a task that started after the backup",
-        "Find the resource_id in the log line `acquired` of that time. With it, Agora's support can stop the task.",
+        "Find the log line `acquired` of that time, and give its values to `pagereel adopt`, which can also stop the "
+        "task. Without them only Agora ends it, at its hour limit.",
     ),
     "page_not_readable": (
         "no sealing key of the settings opens the URL of its page, so it cannot start",

@@ -97,8 +97,9 @@ class Adoption:
 
     async def adopt(self, caller: Caller, lost: Lost) -> Recording:
         """Store the task as a recording of its old id; it is the caller's. One that was adopted by mistaken values is
-        corrected. Raises `ServiceError`: invalid, also where Agora knows no such task; unavailable where it cannot be
-        asked; conflict where the recording is known; not_found where it is, or was by the ledger, another's."""
+        corrected, and one whose task was found in the bucket alone gets its uid and resource id. Raises `ServiceError`:
+        invalid, also where Agora knows no such task; unavailable where it cannot be asked; conflict where the recording
+        is known; not_found where it is, or was by the ledger, another's."""
         if not _ID.fullmatch(lost.recording):
             raise invalid("/recording", "is not an id; ids look like rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE")
         if not lost.unchecked:
@@ -154,7 +155,7 @@ class Adoption:
         if known is None and find_by_cname(connection, _cname(self._settings, lost)):
             raise _in_database(lost)
         found = _found(self._settings, caller, lost, self._clock())
-        if known is not None and not may_correct(known, found):
+        if known is not None and not lacks_task(known, found) and not may_correct(known, found):
             raise _in_database(lost)
         return known, found
 
@@ -165,7 +166,8 @@ class Adoption:
             sealed = seal_page(self._seals, PageSecrets(LOST_PAGE))
             recording = create(connection, found, sealed, now, by=caller.token_id)
         else:
-            recording = _correct(connection, known, found, now, by=caller.token_id)
+            right = _completed(known, found, now) if lacks_task(known, found) else _corrected(known, found)
+            recording = _correct(connection, right, now, by=caller.token_id)
         write_ledger(connection, ledger_rows(recording))
         note_action(connection, caller, ActionKind.ADOPT, recording.id, now)
         if not lost.stop and (known is None or known.stop_wished_at is None):
@@ -209,19 +211,47 @@ def may_correct(known: Recording, found: Recording) -> bool:
     return same or (was.seen_at is None and was.recording_at is None)
 
 
-def _correct(connection: sa.Connection, known: Recording, found: Recording, now: float, *, by: str) -> Recording:
+def lacks_task(known: Recording, found: Recording) -> bool:
+    """Whether it is a recording that was put back from a backup, and whose task may run though only its files and its
+    sid are known. `found` must name the same app, storage and attempt. Pure."""
+    (*_, was), (now,) = known.attempts or (None,), found.attempts
+    if was is None or was.uid >= 0 or not was.may_be_alive or (was.sid and now.sid not in (None, was.sid)):
+        return False
+    return (known.app, known.storage, was.prefix) == (found.app, found.storage, now.prefix)
+
+
+def _completed(known: Recording, found: Recording, now: float) -> Recording:
+    """The recording that was put back, with what Agora needs to be asked for its task."""
+    (*before, was), (right,) = known.attempts, found.attempts
+    attempt = replace(
+        was,
+        uid=right.uid,
+        resource_id=right.resource_id,
+        resource_ids=right.resource_ids,
+        acquired_at=was.acquired_at or right.acquired_at,
+        sid=right.sid or was.sid,
+        next_query_at=now,
+    )
+    return replace(known, attempts=(*before, attempt), attention=None)
+
+
+def _corrected(known: Recording, found: Recording) -> Recording:
     """Begin anew with what is right; the number of its lines and reports goes on."""
-    recording = replace(
+    return replace(
         found,
         labels=known.labels,
         reports=known.reports,
         latest_report=known.latest_report,
-        history=known.history + 1,
+        history=known.history,
         version=known.version,
     )
-    (attempt,) = recording.attempts
-    detail = {"app": found.app, "storage": found.storage, "uid": attempt.uid, "attempt": attempt.prefix, "by": by}
-    insert_history(connection, found.id, [HistoryRow(recording.history, now, "adoption_corrected", "caller", detail)])
+
+
+def _correct(connection: sa.Connection, right: Recording, now: float, *, by: str) -> Recording:
+    recording = replace(right, history=right.history + 1)
+    attempt = recording.attempts[-1]
+    detail = {"app": right.app, "storage": right.storage, "uid": attempt.uid, "attempt": attempt.prefix, "by": by}
+    insert_history(connection, right.id, [HistoryRow(recording.history, now, "adoption_corrected", "caller", detail)])
     return correct_recording(connection, recording, due_at=due_at(recording, now))
 
 

@@ -20,13 +20,13 @@ from service.database.sealing import Seals
 from service.database.tables import ledger, recordings
 from service.errors import Code, OutsideError, Refused, ServiceError, Unavailable
 from service.explain import explain
-from service.lifecycle import apply
-from service.lifecycle.observations import Call, Judged, TaskSeen
+from service.lifecycle import apply, next_step
+from service.lifecycle.observations import Call, Judged, Stop, TaskSeen
 from service.lifecycle.observations import TaskMissing as NotFound
 from service.media.expectation import expectation
 from service.operations import Caller, Lost, Scope
 from service.operations.adoption import Adoption, Tasks
-from service.recording import EndReason, Recording, State
+from service.recording import Attention, EndReason, Recording, State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
 from service.settings import Settings
 from tests.database.samples import notice
@@ -240,3 +240,30 @@ async def test_the_hours_of_an_adopted_recording_are_a_limit_and_not_what_was_wa
     assert expectation(stopped).wanted.to_at == NOW - 400
     own = replace(over, page="https://example.org", stop_at=NOW)
     assert expectation(own).wanted.to_at == NOW
+
+
+def _put_back(adopted: Recording) -> Recording:
+    """As it is after a restore: its task is known by its files alone."""
+    lost = replace(adopted.attempts[0], uid=-1, resource_id=None, resource_ids=(), sid=SID)
+    attention = Attention("task_lost", "it was started before this database was restored", NOW)
+    return replace(adopted, attempts=(lost,), page="https://class.example.org/", attention=attention)
+
+
+async def test_a_task_that_only_the_bucket_knows_gets_its_ids_and_can_be_stopped(
+    database: Database, adoption: Adoption, outside: Outside
+) -> None:
+    restored = _put_back(await adoption.adopt(CALLER, replace(LOST, unchecked=True)))
+    restored = await database.run(lambda c: save_recording(c, restored, due_at=NOW))
+    for wrong, pointer in (({"uid": 8}, "/uid"), ({"resource_id": "another"}, "/resource_id")):
+        assert (await _refused(adoption, replace(LOST, **wrong)))[1] == [pointer]
+    code, _, said = await _refused(adoption, replace(LOST, attempt=2))
+    assert (code, said) == (Code.CONFLICT, f"{LOST.recording} is already in the database")
+    await adoption.adopt(CALLER, replace(LOST, stop=True))
+    found = await database.run(lambda c: load_recording(c, LOST.recording))
+    assert found is not None
+    (attempt,) = found.attempts
+    assert (attempt.uid, attempt.resource_id, attempt.sid) == (7, "rid", SID)
+    assert (found.page, found.stop_wished_at, found.state) == (restored.page, NOW, State.STOPPING)
+    assert isinstance(next_step(found, NOW), Stop)
+    kinds = [line.kind for line in await database.run(lambda c: load_history(c, found.id, after=0, limit=50))]
+    assert kinds.count("adoption_corrected") == 1
