@@ -69,18 +69,23 @@ def _read(page: str) -> tuple[str, set[str]]:
         text, path, anchor = link.groups(default="")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
         if target in _HOME:
-            return f"[{text}]({_HOME[target]}{anchor})"
+            return f"[{text}]({_from(page, _HOME[target])}{anchor})"
         if target.startswith("docs/"):
-            return f"[{text}]({target.removeprefix('docs/')}{anchor})"
+            return f"[{text}]({_from(page, target.removeprefix('docs/'))}{anchor})"
         if (ROOT / target).is_dir():
             return text  # a site has no page for a folder of the tree
         if not (ROOT / target).is_file():
             return link[0]  # a mistake, which the strict build names
         copies.add(target)
-        return f"[{text}]({COPIES}/{target})"
+        return f"[{text}]({_from(page, f'{COPIES}/{target}')})"
 
     parts = _FENCE.split((ROOT / source).read_text(encoding="utf-8"))
     return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts), copies
+
+
+def _from(page: str, target: str) -> str:
+    """The way from one page of the site to another."""
+    return posixpath.relpath(target, posixpath.dirname(page) or ".")
 
 
 def _slug(title: str, separator: str) -> str:

@@ -25,7 +25,7 @@ DOCS = ROOT / "docs"
 STATES = DOCS / "states.md"
 METRICS = DOCS / "metrics.md"
 CLIENT = ROOT / "clients/python"
-PAGES = [*sorted(ROOT.glob("*.md")), CLIENT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), CLIENT / "README.md", *sorted(DOCS.glob("**/*.md"))]
 METRIC = re.compile(r"^### `(\w+)`\n\n\*(\w+)\*(?: · labels: (.*))?$", re.MULTILINE)
 PROMQL = re.compile(r"```promql\n(.*?)\n```", re.DOTALL)
 
@@ -247,3 +247,13 @@ def test_every_path_of_the_contributors_guide_exists() -> None:
     paths = {path for path in re.findall(r"`([\w.*/-]+)`", text) if "/" in path or path.endswith(".md")}
     assert len(paths) > 30
     assert [path for path in sorted(paths) if not [*ROOT.glob(path.rstrip("/"))]] == []
+
+
+def test_every_decision_has_the_next_number_and_its_line() -> None:
+    folder = DOCS / "decisions"
+    names = sorted(page.name for page in folder.glob("0*.md"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    rows = re.findall(r"^\| \[(\d+)\]\(([^)]+)\) \| (\S+) \| (.+) \|$", (folder / "index.md").read_text("utf-8"), re.M)
+    assert [name for _, name, _, _ in rows] == names
+    for number, name, date, title in rows:
+        assert (folder / name).read_text("utf-8").startswith(f"# {number}. {title}\n\nDecided on {date}.\n\n"), name
