@@ -1,7 +1,5 @@
 """The line of one call outside, at the level `debug`: where it went and what came back, and nothing that is secret."""
 
-import logging
-
 import structlog
 from yarl import URL
 
@@ -11,8 +9,6 @@ _log = structlog.get_logger(__name__)
 def log_call(method: str, url: str, status: int | None, seconds: float, *, path: bool = True) -> None:
     """Log a call; `status` None: it has no answer. User, password and query are left out; and the path too where it may
     be secret (`path` False)."""
-    if not _log.is_enabled_for(logging.DEBUG):
-        return
     parts = URL(url, encoded=True)
     _log.debug(
         "call",
