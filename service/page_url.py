@@ -61,6 +61,13 @@ _ENCODED_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r
 _LABEL: Final = re.compile(rf"(?!xn--){_ENCODED_LABEL.pattern}", re.ASCII)
 _LONGEST_NAME: Final = 253
 _NUMBER: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
+_SANDBOX: Final = (
+    "; in a sandbox, name the host at its start: `pagereel sandbox --page-host HOST` or `make sandbox PAGE_HOST=HOST`"
+)
+
+
+class _NotListed(ValueError):
+    """A list of hosts in the settings would have to name this one."""
 
 
 class UrlRules(Protocol):
@@ -155,7 +162,9 @@ def _parse(text: str, pointer: str, schemes: tuple[str, ...], rules: UrlRules, m
     try:
         return _parse_checked(text, schemes, rules, max_bytes)
     except ValueError as error:
-        raise invalid(pointer, str(error)) from None  # the cause may repeat the URL
+        # Its settings are not the caller's to change: who calls a sandbox names hosts at its start.
+        remedy = _SANDBOX if isinstance(error, _NotListed) else ""
+        raise invalid(pointer, f"{error}{remedy}") from None  # the cause may repeat the URL
 
 
 def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_bytes: int) -> ParsedUrl:
@@ -164,7 +173,7 @@ def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_byt
         raise ValueError(f"should begin with {schemes[0]}://")
     host, port, address = _parse_authority(authority, scheme)
     if scheme == "http" and not _listed(host, port, rules.allow_http_hosts):
-        raise ValueError(
+        raise _NotListed(
             "should begin with https:// (http is allowed only for hosts in the setting urls.allow_http_hosts)"
         )
     private_allowed = _listed(host, port, rules.allow_private_hosts)
@@ -271,9 +280,9 @@ def _listed(host: str, port: int, hosts: Collection[str]) -> bool:
 def _check_public(host: str, address: IPAddress | None) -> None:
     if address is not None:
         if not is_public_address(address):
-            raise ValueError("should name a public address, or a host in urls.allow_private_hosts")
+            raise _NotListed("should name a public address, or a host in urls.allow_private_hosts")
     elif "." not in host or any(host == suffix or host.endswith(f".{suffix}") for suffix in _PRIVATE_SUFFIXES):
-        raise ValueError("should name a public host, or one in urls.allow_private_hosts")
+        raise _NotListed("should name a public host, or one in urls.allow_private_hosts")
 
 
 def _unwrap(address: IPAddress) -> IPAddress:
