@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 import pytest
-from cli_rig import ID, problem, serving
+from cli_rig import ID, REPORT, problem, recording, serving
 from click.testing import CliRunner
 
 from emulator.cli import main as emulator
@@ -103,6 +103,29 @@ def test_a_blank_in_a_label_is_visible() -> None:
 def test_a_recording_without_files_is_said() -> None:
     with serving({f"GET /v1/recordings/{ID}/files": (200, {"items": [], "next": None})}) as service:
         assert service.typed("files", ID).stderr == "No files.\n"
+
+
+def test_what_a_pipe_gets_is_not_wrapped_and_has_no_blanks_at_the_end_of_a_line() -> None:
+    """Texts, cells of a table and the lines beside a long one."""
+    long = " ".join(["word"] * 400)
+    proof = [{"at": "2026-11-29T02:17:57.693Z", "source": source, "text": text} for source, text in
+             (("worker", long), ("bucket", "short"))]  # fmt: skip
+    told = {"summary": long, "cause": "unknown", "certainty": "unknown", "blame": None, "proof": proof, "advice": long}
+    finding = {"severity": "error", "code": "gap", "text": long, "object": None}
+    shown = recording(state="defective", latest_report=REPORT | {"findings": [finding]})
+    history = [{"at": "2026-11-29T02:17:57.693Z", "source": "worker", "kind": "judged", "count": 1, "detail": detail}
+               for detail in ({"text": long}, {})]  # fmt: skip
+    answers = {
+        f"GET /v1/recordings/{ID}/explanation": (200, told),
+        f"GET /v1/recordings/{ID}/timeline": (200, {"items": history, "next": None}),
+        f"GET /v1/recordings/{ID}": (200, shown),
+    }
+    for command, times in (("explain", 3), ("timeline", 1), ("show", 1)):
+        with serving(answers) as service:
+            done = service.typed(command, ID)
+        lines = done.stdout.splitlines()
+        assert sum(long in line for line in lines) == times, done.output
+        assert lines == [line.rstrip() for line in lines], f"{command}: blanks at the end"
 
 
 def test_make_demo_with_a_page_names_the_variable_that_it_needs() -> None:
