@@ -100,9 +100,30 @@ def test_a_blank_in_a_label_is_visible() -> None:
     assert done.stderr.endswith("'a b' has a blank\n")
 
 
-def test_a_recording_without_files_is_said() -> None:
-    with serving({f"GET /v1/recordings/{ID}/files": (200, {"items": [], "next": None})}) as service:
-        assert service.typed("files", ID).stderr == "No files.\n"
+NO_FILES = {
+    "recording": "No file has been seen in the bucket yet: the recording is recording.\n",
+    "incomplete": "No file has been seen in the bucket yet: the recording is incomplete.\n",
+    "failed": "No file is known: the recording is failed.\n",
+}
+
+
+@pytest.mark.parametrize("state", NO_FILES)
+def test_a_recording_without_files_says_whether_they_may_still_come_and_a_download_of_none_fails(
+    state: str, tmp_path: Path
+) -> None:
+    answers = {
+        f"GET /v1/recordings/{ID}/files": (200, {"items": [], "next": None}),
+        f"GET /v1/recordings/{ID}": (200, recording(state=state)),
+    }
+    with serving(answers) as service:
+        listed = service.typed("files", ID)
+        mp4 = service.typed("files", ID, "--kind", "mp4")
+        fetched = service.typed("files", ID, "--download", str(tmp_path))
+        as_json = service.typed("files", ID, "--download", str(tmp_path), "--json")
+    assert (listed.exit_code, listed.stdout, listed.stderr) == (0, "", NO_FILES[state])
+    assert mp4.stderr == NO_FILES[state].replace("No file", "No mp4 file")
+    assert (fetched.exit_code, fetched.stdout, fetched.stderr) == (1, "", NO_FILES[state])
+    assert (as_json.exit_code, as_json.stdout) == (1, "[]\n")
 
 
 def test_what_a_pipe_gets_is_not_wrapped_and_has_no_blanks_at_the_end_of_a_line() -> None:
