@@ -264,7 +264,7 @@ def test_a_host_that_no_list_names_is_refused_with_the_setting_and_the_way_of_a_
     message = refused.value.errors[0].message
     assert "urls.allow_" in message
     assert message.endswith("`pagereel sandbox --page-host HOST` or `make sandbox PAGE_HOST=HOST`")
-    with pytest.raises(ValueError, match="urls.allow_") as in_settings:
+    with pytest.raises(ValueError, match=r"urls\.allow_") as in_settings:
         parse_endpoint_url(text, NONE)
     assert "sandbox" not in str(in_settings.value), "settings have no --page-host"
 
