@@ -61,6 +61,7 @@ _ENCODED_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r
 _LABEL: Final = re.compile(rf"(?!xn--){_ENCODED_LABEL.pattern}", re.ASCII)
 _LONGEST_NAME: Final = 253
 _NUMBER: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
+_EXAMPLES: Final = {"https": "https://class.example.org/room/42", "rtmp": "rtmp://live.example.org/app/key"}
 _SANDBOX: Final = (
     "; in a sandbox, name the host at its start: `pagereel sandbox --page-host HOST` or `make sandbox PAGE_HOST=HOST`"
 )
@@ -168,7 +169,7 @@ def _parse(text: str, pointer: str, schemes: tuple[str, ...], rules: UrlRules, m
 
 
 def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_bytes: int) -> ParsedUrl:
-    scheme, authority, rest = _split(text, max_bytes)
+    scheme, authority, rest = _split(text, max_bytes, _EXAMPLES[schemes[0]])
     if scheme not in schemes:
         raise ValueError(f"should begin with {schemes[0]}://")
     host, port, address = _parse_authority(authority, scheme)
@@ -188,7 +189,7 @@ def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_byt
     return ParsedUrl(normalised, scheme, host, port, address, private_allowed)
 
 
-def _split(text: str, max_bytes: int) -> tuple[str, str, str]:
+def _split(text: str, max_bytes: int, example: str) -> tuple[str, str, str]:
     """Scheme in lower case, authority, and the rest as ASCII. Browsers and Python read odd characters differently
     (backslash, tab, newline), so those are refused, not cleaned."""
     if len(text) > max_bytes or len(text.encode("utf-8", "replace")) > max_bytes:
@@ -199,7 +200,7 @@ def _split(text: str, max_bytes: int) -> tuple[str, str, str]:
         )
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#]*)(.*)\Z", text, re.DOTALL)
     if match is None:
-        raise ValueError("should be an absolute URL with a host")
+        raise ValueError(f"should be an absolute URL with a host, for example {example}")
     rest = match[3] if match[3][:1] in ("", "/") else "/" + match[3]
     try:
         return match[1].lower(), match[2], quote(rest, safe="%/?#[]@!$&'()*+,;=:-._~")

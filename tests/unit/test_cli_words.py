@@ -1,13 +1,15 @@
 """What commands say of wrong input: in the words that were typed, whole, and without a traceback."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
 import click
 import pytest
-from cli_rig import ID, REPORT, problem, recording, serving
+from cli_rig import ID, REPORT, commands, problem, recording, serving
 from click.testing import CliRunner
 
+from emulator.cli import EXAMPLES
 from emulator.cli import main as emulator
 from service.cli import main
 from service.cli.remote.bundles import counted
@@ -27,6 +29,31 @@ def test_no_line_of_a_help_is_cut(program: click.Group) -> None:
     for group in groups(program):
         shown = CliRunner().invoke(group, ["--help"]).stdout
         assert "..." not in shown.replace("[ARGS]...", ""), shown
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands(emulator)])
+def test_every_command_of_the_emulator_has_an_example_that_it_understands_and_options_with_their_defaults(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("emulator.toml", "faults.toml", "ncs-secret"):
+        (tmp_path / file).touch()
+    command = dict(commands(emulator))[name]
+    shown = CliRunner().invoke(emulator, [*name.split(), "--help"], terminal_width=200).output
+    for example in EXAMPLES[name]:
+        assert f"  {example}\n" in shown
+        words = shlex.split(example)
+        assert words[: 1 + len(name.split())] == ["pagereel-emulator", *name.split()]
+        assert command.make_context(name, words[1 + len(name.split()) :])
+    for each in command.params:
+        if isinstance(each, click.Option):
+            assert each.help, each.name
+            told = each.show_default or "Default: " in each.help
+            assert told or not isinstance(each.default, str | int | float | tuple) or each.is_flag, each.name
+
+
+def test_no_example_of_the_emulator_is_of_a_command_that_is_gone() -> None:
+    assert set(EXAMPLES) == {name for name, _ in commands(emulator)}
 
 
 @pytest.mark.parametrize("words", [["-h"], ["check-page", "-h"], ["faults", "list", "-h"]], ids=" ".join)

@@ -269,6 +269,15 @@ def test_a_host_that_no_list_names_is_refused_with_the_setting_and_the_way_of_a_
     assert "sandbox" not in str(in_settings.value), "settings have no --page-host"
 
 
+def test_what_is_no_url_is_told_with_an_example_of_one():
+    with pytest.raises(ServiceError) as page:
+        parse_page_url("notaurl", NONE)
+    with pytest.raises(ServiceError) as push:
+        parse_rtmp_url("notaurl", NONE)
+    assert page.value.errors[0].message.endswith("with a host, for example https://class.example.org/room/42")
+    assert push.value.errors[0].message.endswith("with a host, for example rtmp://live.example.org/app/key")
+
+
 def test_user_information_is_named_as_the_fault():
     with pytest.raises(ServiceError, match="user information"):
         parse_page_url("https://me@example.com/", NONE)
