@@ -23,7 +23,28 @@ from emulator.pagecheck.command import check_page_command
 from emulator.s3_server import S3Server
 from emulator.settings import load, with_script
 
+_AS_IN_FILE: Final = "Default: as in the settings file, or {}."
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+
+
+# Of every command, shown below its help. A test parses each of them.
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "serve": (
+        "pagereel-emulator serve --config emulator.toml --port 8090",
+        "pagereel-emulator serve --config emulator.toml --engine browser --faults faults.toml",
+    ),
+    "check": (
+        "pagereel-emulator check https://hooks.example.org/agora --secret s3cret",
+        "pagereel-emulator check http://127.0.0.1:9000/agora --unsigned",
+    ),
+    "faults list": ("pagereel-emulator faults list",),
+    "s3": ("pagereel-emulator s3 --bucket recordings --port 9001",),
+    "check-receiver": ("pagereel-emulator check-receiver https://hooks.example.org/agora --secret-file ncs-secret",),
+    "check-page": (
+        "pagereel-emulator check-page https://class.example.org/room/42 --screenshot page.png",
+        "pagereel-emulator check-page https://class.example.org/room/42 --seconds 60 --size 1920x1080 --json",
+    ),
+}
 
 
 class _Commands(click.Group):
@@ -41,8 +62,14 @@ class _Commands(click.Group):
         return result
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add it with the whole first sentence of its help: click cuts what is longer than a line."""
+        """Add it with its examples, and with the whole first sentence of its help: click cuts what is longer than a
+        line."""
         cmd.short_help = " ".join((cmd.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+        called = next((each for each in EXAMPLES if each.split()[-1] == cmd.name), "")
+        if called:
+            examples = EXAMPLES[called]
+            title = "Examples:" if len(examples) > 1 else "Example:"
+            cmd.epilog = "\n".join(("\b", title, *(f"  {each}" for each in examples)))
         super().add_command(cmd, name)
 
 
@@ -60,14 +87,31 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-@click.option("--port", type=click.IntRange(0, 65535), help="0 chooses a free port.")
-@click.option("--compression", type=float, help="Divide Agora's waiting times by this number.")
-@click.option("--engine", type=click.Choice(["live", "loop", "browser"]))
 @click.option(
-    "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with a fault script."
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Settings file of the emulator (TOML).",
 )
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.option("--port", type=click.IntRange(0, 65535), help=f"0 chooses a free port. {_AS_IN_FILE.format('0')}")
+@click.option("--compression", type=float, help=f"Divide Agora's waiting times by this. {_AS_IN_FILE.format('1')}")
+@click.option(
+    "--engine",
+    type=click.Choice(["live", "loop", "browser"]),
+    help=f"What makes the picture; `browser` opens the page in Chromium. {_AS_IN_FILE.format('live')}",
+)
+@click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with a fault script, whose faults are added to those of the settings file. Default: none.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="The least grave lines to log.",
+)
 def serve(
     config: Path, port: int | None, compression: float | None, engine: str | None, faults: Path | None, log_level: str
 ) -> None:
@@ -109,7 +153,7 @@ def check_command(url: str, secret: str | None, unsigned: bool, rtc: bool) -> No
         sys.exit(1)
 
 
-@main.group(name="faults")
+@main.group(name="faults", cls=_Commands)
 def faults_group() -> None:
     """Faults that the emulator can inject."""
 
@@ -123,7 +167,7 @@ def faults_list() -> None:
 
 @main.command(name="s3")
 @click.option("--bucket", "buckets", multiple=True, callback=_bucket_names, help="Create this bucket (repeatable).")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 chooses a free port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 chooses a free port.")
 def s3_command(buckets: tuple[str, ...], port: int) -> None:
     """Run a real S3 server with temporary data, and print its endpoint and keys as one line of JSON."""
     asyncio.run(_s3(buckets, port))

@@ -61,6 +61,14 @@ _ENCODED_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r
 _LABEL: Final = re.compile(rf"(?!xn--){_ENCODED_LABEL.pattern}", re.ASCII)
 _LONGEST_NAME: Final = 253
 _NUMBER: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
+_EXAMPLES: Final = {"https": "https://class.example.org/room/42", "rtmp": "rtmp://live.example.org/app/key"}
+_SANDBOX: Final = (
+    "; in a sandbox, name the host at its start: `pagereel sandbox --page-host HOST` or `make sandbox PAGE_HOST=HOST`"
+)
+
+
+class _NotListed(ValueError):
+    """A list of hosts in the settings would have to name this one."""
 
 
 class UrlRules(Protocol):
@@ -155,16 +163,18 @@ def _parse(text: str, pointer: str, schemes: tuple[str, ...], rules: UrlRules, m
     try:
         return _parse_checked(text, schemes, rules, max_bytes)
     except ValueError as error:
-        raise invalid(pointer, str(error)) from None  # the cause may repeat the URL
+        # Its settings are not the caller's to change: who calls a sandbox names hosts at its start.
+        remedy = _SANDBOX if isinstance(error, _NotListed) else ""
+        raise invalid(pointer, f"{error}{remedy}") from None  # the cause may repeat the URL
 
 
 def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_bytes: int) -> ParsedUrl:
-    scheme, authority, rest = _split(text, max_bytes)
+    scheme, authority, rest = _split(text, max_bytes, _EXAMPLES[schemes[0]])
     if scheme not in schemes:
         raise ValueError(f"should begin with {schemes[0]}://")
     host, port, address = _parse_authority(authority, scheme)
     if scheme == "http" and not _listed(host, port, rules.allow_http_hosts):
-        raise ValueError(
+        raise _NotListed(
             "should begin with https:// (http is allowed only for hosts in the setting urls.allow_http_hosts)"
         )
     private_allowed = _listed(host, port, rules.allow_private_hosts)
@@ -179,7 +189,7 @@ def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_byt
     return ParsedUrl(normalised, scheme, host, port, address, private_allowed)
 
 
-def _split(text: str, max_bytes: int) -> tuple[str, str, str]:
+def _split(text: str, max_bytes: int, example: str) -> tuple[str, str, str]:
     """Scheme in lower case, authority, and the rest as ASCII. Browsers and Python read odd characters differently
     (backslash, tab, newline), so those are refused, not cleaned."""
     if len(text) > max_bytes or len(text.encode("utf-8", "replace")) > max_bytes:
@@ -190,7 +200,7 @@ def _split(text: str, max_bytes: int) -> tuple[str, str, str]:
         )
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#]*)(.*)\Z", text, re.DOTALL)
     if match is None:
-        raise ValueError("should be an absolute URL with a host")
+        raise ValueError(f"should be an absolute URL with a host, for example {example}")
     rest = match[3] if match[3][:1] in ("", "/") else "/" + match[3]
     try:
         return match[1].lower(), match[2], quote(rest, safe="%/?#[]@!$&'()*+,;=:-._~")
@@ -271,9 +281,9 @@ def _listed(host: str, port: int, hosts: Collection[str]) -> bool:
 def _check_public(host: str, address: IPAddress | None) -> None:
     if address is not None:
         if not is_public_address(address):
-            raise ValueError("should name a public address, or a host in urls.allow_private_hosts")
+            raise _NotListed("should name a public address, or a host in urls.allow_private_hosts")
     elif "." not in host or any(host == suffix or host.endswith(f".{suffix}") for suffix in _PRIVATE_SUFFIXES):
-        raise ValueError("should name a public host, or one in urls.allow_private_hosts")
+        raise _NotListed("should name a public host, or one in urls.allow_private_hosts")
 
 
 def _unwrap(address: IPAddress) -> IPAddress:

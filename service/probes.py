@@ -42,6 +42,12 @@ TRY_SECONDS = 20.0
 _DISABLED = "it is disabled, so it was not tried, and gets no messages until you enable it:"
 _NOBODY_BEHIND = frozenset({502, 503, 504})
 
+LACKING = {
+    "apps": "apps: there is none, so nothing can be recorded: add an [apps.<name>] table",
+    "storage": "storage: no profile can be written to, so nothing can be recorded: add a [storage.<name>] table",
+}
+"""What is said of a table of the settings without which nothing can be recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:
@@ -122,9 +128,9 @@ def unrecordable(settings: Settings) -> list[str]:
     """Why no recording at all can be made with these settings: whoever asks for one is refused."""
     found = []
     if not settings.apps:
-        found.append("apps: there is none, so nothing can be recorded: add an [apps.<name>] table")
+        found.append(LACKING["apps"])
     if all(profile.read_only for profile in settings.storage.values()):
-        found.append("storage: no profile can be written to, so nothing can be recorded: add a [storage.<name>] table")
+        found.append(LACKING["storage"])
     return found
 
 

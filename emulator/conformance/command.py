@@ -17,7 +17,11 @@ from emulator.conformance.run import Result, UnreachableError, check_receiver
 @click.command(name="check-receiver")
 @click.argument("url")
 @click.option("--secret", help="Notification secret of the app. --secret-file hides it from other users.")
-@click.option("--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the notification secret of the app.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def check_receiver_command(url: str, secret: str | None, secret_file: Path | None, as_json: bool) -> None:
     """Test the notification receiver at URL with valid, forged, unusual and repeated notifications, and score it.
@@ -31,7 +35,9 @@ def check_receiver_command(url: str, secret: str | None, secret_file: Path | Non
         raise click.UsageError("the secret is empty")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.UsageError("URL must begin with http:// or https:// and contain a host")
+        raise click.UsageError(
+            "URL must begin with http:// or https:// and contain a host, for example https://hooks.example.org/agora"
+        )
     shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
     try:
         results = asyncio.run(check_receiver(url, key or "", say=(lambda _: None) if as_json else print_result))

@@ -78,7 +78,9 @@ def check_page_command(
     The exit status is 0 if it can be recorded (also with warnings), 1 if it breaks a rule, and 2 without a browser.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise click.UsageError("URL must begin with http:// or https:// and contain a host")
+        raise click.UsageError(
+            "URL must begin with http:// or https:// and contain a host, for example https://class.example.org/room/42"
+        )
     if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
         raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
     if screenshot is not None and screenshot.is_file():

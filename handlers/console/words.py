@@ -1,7 +1,7 @@
 """Facts as people read them: instants, lengths, sizes, states. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -213,6 +213,12 @@ def pretty(document: dict[str, Any]) -> str:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
+def none_of(query: Mapping[str, object], what: str) -> str:
+    """What stands in place of an empty list: nothing fits what was asked for, or there is nothing at all."""
+    asked = any(value for name, value in query.items() if name != "limit")
+    return f"No matching {what}." if asked else f"No {what} yet."
+
+
 def ending(one: RecordingView) -> str:
     """Why a recording ended."""
     began, stop = one.instants.recording_at, one.instants.stop_at
@@ -230,6 +236,7 @@ FILTERS: Final = {
     "percent": percent,
     "nothing_wanted": nothing_wanted,
     "ending": ending,
+    "none_of": none_of,
     "words": words,
     "reason": reason,
     "party": lambda blame: PARTIES.get(str(blame), str(blame)),

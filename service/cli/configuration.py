@@ -4,7 +4,8 @@ import ipaddress
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import click
@@ -13,10 +14,10 @@ from service.app import database_url
 from service.cli.options import argument, configured, option
 from service.cli.output import fail, json_option, say, show_json
 from service.cli.parameters import Seconds
-from service.cli.running import reachable, run, settings_of, storage_faults
-from service.probes import Probed, probe, source_addresses, unrecordable
+from service.cli.running import none_given, reachable, run, settings_of, storage_faults
+from service.probes import LACKING, Probed, probe, source_addresses, unrecordable
 from service.serving import listen_for_check
-from service.settings import Settings, SettingsError
+from service.settings import Secret, Settings, SettingsError
 from service.settings.load import ignored_variables
 
 
@@ -34,13 +35,13 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
     if as_json and (errors := errors_of(config)):
         show_json({"errors": errors})
         sys.exit(2)
-    settings = reachable(settings_of(config))
+    settings = reachable(_settings(config))
     for variable in ignored_variables(os.environ):
         say(f"pagereel: warning: {variable} is no setting and is ignored", err=True)
     for text in shared_projects(settings):
         say(f"pagereel: warning: {text}", err=True)
-    if lacking := unrecordable(settings):
-        fail("; ".join(lacking))
+    if refused := [*unrecordable(settings), *given_twice(settings)]:
+        fail("; ".join(refused))
     if as_json:
         probed = run(_probed(settings)) if with_probe else []
         tried = [{"what": one.what, "problem": one.problem, "tried": one.tried} for one in probed]
@@ -52,13 +53,42 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
         sys.exit(1)
 
 
+def _settings(config: Path | None) -> Settings:
+    """The settings; where they are invalid, the end says too what else they lack to record anything."""
+    try:
+        Settings.load(config)
+    except SettingsError as error:
+        if error.absent and not none_given(config):
+            fail(str(SettingsError(_all_of(error))))
+    return settings_of(config)
+
+
+def _all_of(error: SettingsError) -> list[str]:
+    return [*error.problems, *(LACKING[name] for name in error.absent)]
+
+
 def errors_of(config: Path | None) -> list[str]:
     """Everything for which the settings are refused, each with the setting's name."""
     try:
         settings = Settings.load(config)
     except SettingsError as error:
-        return list(error.problems)
-    return [*storage_faults(settings), *unrecordable(settings)]
+        return _all_of(error)
+    return [*storage_faults(settings), *unrecordable(settings), *given_twice(settings)]
+
+
+def given_twice(settings: Settings) -> list[str]:
+    """Lists of secrets in which one stands twice, in words: the older secret, which should stand there, is missing."""
+    lists: dict[str, Sequence[Secret]] = {
+        "database.sealing_keys": settings.database.sealing_keys or (),
+        "signing.keys": settings.signing.keys or (),
+        **{f"apps.{name}.ncs_secrets": app.ncs_secrets for name, app in settings.apps.items()},
+        **{f"endpoints.{name}.secrets": endpoint.secrets for name, endpoint in settings.endpoints.items()},
+    }
+    return [
+        f"{place}: the same file or the same secret stands there twice: give the new one and the old one, or one alone"
+        for place, secrets in lists.items()
+        if any(one.is_given_as(other) for one, other in combinations(secrets, 2))
+    ]
 
 
 def shared_projects(settings: Settings) -> list[str]:

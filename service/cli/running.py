@@ -37,7 +37,7 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
     try:
         settings = Settings.load(config, callbacks_only=callbacks_only)
     except SettingsError as error:
-        fail(_NO_SETTINGS.format(command=_command()) if _none_given(config) else str(error))
+        fail(_NO_SETTINGS.format(command=_command()) if none_given(config) else str(error))
     configure_logs(Log(level="warning", format="console") if quiet else settings.log)
     if not quiet:
         for variable in ignored_variables(os.environ):
@@ -45,7 +45,7 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
     return settings
 
 
-def _none_given(config: Path | None) -> bool:
+def none_given(config: Path | None) -> bool:
     """Whether neither a file nor a variable with a setting was given."""
     if config is not None:
         return False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from service.explain.words import Certainty, Explanation, Line, Proof, lines
-from service.recording import AWAITED, Attention, Blame, Recording
+from service.recording import AWAITED, Attention, Blame, Recording, State
 from service.wording import clock
 
 # In braces: the attention's detail, where it says more than the code.
@@ -124,12 +124,26 @@ def explain_wait(recording: Recording, attention: Attention, history: Sequence[L
         why, advice = f"{why}, because {own[0]}", own[1]
     return Explanation(
         f"It is {recording.state.value} and needs attention: {why.format(attention.detail or attention.code)}."
-        f"{_next_try(recording, attention)}",
+        f"{_overdue(recording, attention)}{_next_try(recording, attention)}",
         attention.code,
         Certainty.CERTAIN,
         Blame.US if attention.code in ("call_not_made", "page_not_readable") else None,
         (Proof(attention.since_at, "worker", f"attention: {attention.code}"), *lines(history, ("call_failed",))),
         advice,
+    )
+
+
+def _overdue(recording: Recording, attention: Attention) -> str:
+    """Since when its stop is due, where Agora has not been told of it: what runs meanwhile is billed."""
+    attempt = recording.attempt
+    unheard = recording.state is State.STOPPING and attempt is not None and attempt.stop_accepted_at is None
+    if attention.code not in ("agora_unavailable", "call_not_made") or not unheard:
+        return ""
+    wished = (recording.stop_wished_at, recording.stop_at, recording.state_since_at)
+    due_at = min(at for at in wished if at is not None)
+    return (
+        f" Its stop is due since {clock(due_at)}, and Agora has not accepted it: "
+        "the recorder may still run, and Agora bills that time."
     )
 
 

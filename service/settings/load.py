@@ -7,7 +7,7 @@ import difflib
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args, get_origin
 
@@ -23,11 +23,13 @@ S = TypeVar("S", bound=Section)
 
 
 class SettingsError(Exception):
-    """Everything that is wrong with the settings, one line a key."""
+    """Everything that is wrong with the settings, one line a key. `absent`: tables that are not given at all, though
+    they are needed to record anything."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: Sequence[str], absent: Sequence[str] = ()) -> None:
         super().__init__("the settings are invalid:\n" + "\n".join(f"  {problem}" for problem in problems))
         self.problems = tuple(problems)
+        self.absent = tuple(absent)
 
 
 class Settings(Whole):
@@ -44,15 +46,17 @@ class Settings(Whole):
         if path is None and env.get(PATH_VARIABLE):
             path = Path(env[PATH_VARIABLE])
         given = _read(path)
-        problems = [_line(place, text) for place, text in _overlay(given, env)]
+        found = list(_overlay(given, env))
         settings = None
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
-            problems += [_line(place, text) for place, text in _faults(error)]
-        problems += [_line(place, text) for place, text in _cross_checks(given, callbacks_only)]
-        if settings is None or problems:
-            raise SettingsError(sorted(set(problems)))
+            found += _faults(error)
+        found += _cross_checks(given, callbacks_only)
+        if settings is None or found:
+            by_place = {_secret_at(place): variable for variable, place in _variables(env)}
+            problems = {_line(place, text, by_place) for place, text in found}
+            raise SettingsError(sorted(problems), [name for name in ("apps", "storage") if not given.get(name)])
         return settings
 
 
@@ -76,14 +80,14 @@ def _overlay(given: dict[str, Any], env: Mapping[str, str]) -> Iterator[tuple[Pl
     for variable, place in _variables(env):
         if len(place) == 1 and place[0] not in keys_of(Whole):
             if meant := variable_meant(place[0]):
-                yield place, f"is not a setting; did you mean {meant}? (from {variable})"
+                yield place, f"is not a setting; did you mean {meant}?"
             continue
         if (other := taken.setdefault(_secret_at(place), variable)) != variable:
             yield place, f"{other} and {variable} are both set: keep one of them"
         try:
             _put(given, place, _parse(env[variable], annotation_at(Whole, place)))
         except ValueError as error:
-            yield place, f"{error} (from {variable})"
+            yield place, str(error)
 
 
 def _variables(env: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -221,5 +225,9 @@ def _did_you_mean(near: list[str]) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-def _line(place: Place, text: str) -> str:
-    return f"{'.'.join(map(str, place))}: {text}"
+def _line(place: Place, text: str, by_place: Mapping[Place, str]) -> str:
+    """A fault of a setting, with the variable that gave the value or the table around it. `by_place`: all of them."""
+    places = (place[:size] for size in range(len(place), 0, -1))
+    variable = next((by_place[each] for each in places if each in by_place), None)
+    origin = f" (from {variable})" if variable is not None and variable not in text else ""
+    return f"{'.'.join(map(str, place))}{origin}: {text}"

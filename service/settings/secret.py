@@ -28,7 +28,7 @@ class _Reread(Generic[T]):
     """The parsed content of a file, parsed again when the file changes."""
 
     def __init__(self, path: Path, parse: Callable[[str], T], monotonic: Callable[[], float]) -> None:
-        self._path = path
+        self.path = path
         self._parse = parse
         self._monotonic = monotonic
         self._looked_at = monotonic()
@@ -52,14 +52,14 @@ class _Reread(Generic[T]):
             return  # half a rotation: the last good value stays, and the next look tries again
 
     def _mark(self) -> tuple[int, int, int]:
-        status = os.stat(self._path)
+        status = os.stat(self.path)
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> T:
         try:
-            text = self._path.read_text(encoding="utf-8")
+            text = self.path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"file {self._path} is not UTF-8") from error
+            raise ValueError(f"file {self.path} is not UTF-8") from error
         return self._parse(text)
 
 
@@ -106,6 +106,13 @@ class Secret:
 
     def get(self) -> str:
         return self._source if isinstance(self._source, str) else self._source.get()
+
+    def is_given_as(self, other: "Secret") -> bool:
+        """Whether both are the same file, or the same inline text. Two files may hold the same in a rotation."""
+        mine, theirs = self._source, other._source
+        if isinstance(mine, str) or isinstance(theirs, str):
+            return mine == theirs
+        return mine.path.resolve() == theirs.path.resolve()
 
     def __repr__(self) -> str:
         return f"Secret({MASK!r})"

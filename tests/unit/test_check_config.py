@@ -96,6 +96,46 @@ def test_settings_with_which_nothing_can_be_recorded_are_refused(tmp_path: Path,
     assert "valid" not in ended.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_an_empty_file_lacks_apps_and_storage_too(tmp_path: Path, options: tuple[str, ...]) -> None:
+    ended = _checked(tmp_path, "", *options)
+    told = ended.stdout if options else ended.stderr
+    assert ended.exit_code == 2, ended.output
+    for lacking in ("deployment: is missing", "add an [apps.<name>] table", "add a [storage.<name>] table"):
+        assert lacking in told
+
+
+KEY = "A" * 43 + "="
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        (f'sealing_keys = ["{KEY}", "{KEY}"]', True),
+        (f'sealing_keys = ["{KEY}", "{"B" * 43}="]', False),
+        ('sealing_key_files = ["FOLDER/one", "FOLDER/one"]', True),
+        ('sealing_key_files = ["FOLDER/one", "FOLDER/./one"]', True),
+        ('sealing_key_files = ["FOLDER/one", "FOLDER/same"]', False),
+    ],
+    ids=["key", "keys", "file", "spelling", "rotation"],
+)
+def test_a_key_or_its_file_given_twice_is_refused_and_two_files_with_one_key_are_not(
+    tmp_path: Path, given: str, refused: bool, options: tuple[str, ...]
+) -> None:
+    """A rotation begins with the old key in both files."""
+    for name in ("one", "same"):
+        (tmp_path / name).write_text(KEY)
+    example = (Path(__file__).parents[2] / "pagereel.example.toml").read_text().replace("put-yours-here", "filled-in")
+    text = example.replace("[database]", f"[database]\n{given.replace('FOLDER', str(tmp_path))}", 1)
+    assert given[:10] in text
+    ended = _checked(tmp_path, text, *options)
+    told = ended.stdout if options else ended.stderr
+    assert ended.exit_code == (2 if refused else 0), ended.output
+    assert ("database.sealing_keys: the same file or the same secret stands there twice" in told) is refused
+    assert KEY not in ended.output
+
+
 def test_the_unchanged_example_is_refused_with_what_is_still_to_be_filled_in(tmp_path: Path) -> None:
     example = (Path(__file__).parents[2] / "pagereel.example.toml").read_text()
     ended = _checked(tmp_path, example)
@@ -123,6 +163,7 @@ def test_all_errors_are_told_as_json_too(tmp_path: Path) -> None:
     config.write_text("[worker]\nconcurency = 3\n")
     done = CliRunner().invoke(main, ["--config", str(config), "check-config", "--json"])
     errors = json.loads(done.stdout)["errors"]
-    assert (done.exit_code, done.stderr, len(errors)) == (2, "", 2)
+    assert (done.exit_code, done.stderr, len(errors)) == (2, "", 4)
     assert errors[0] == "deployment: is missing"
     assert errors[1].startswith("worker.concurency: is not a setting")
+    assert [error.partition(": ")[0] for error in errors[2:]] == ["apps", "storage"]

@@ -161,6 +161,31 @@ def test_a_token_file_that_cannot_be_read_is_named_by_its_variable(tmp_path: Pat
     assert by_option.stderr == f"pagereel: {reason}\n"
 
 
+def test_the_missing_token_of_a_sandbox_is_told_with_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its usual file, relative and whole, and another one with the lock that a sandbox has left beside it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.lock").touch()
+    with serving(LIST) as service:
+        usual = service.typed("list", PAGEREEL_TOKEN_FILE="var/sandbox/token")
+        whole = service.typed("list", "--token-file", str(tmp_path / "var/sandbox/token"))
+        own = service.typed("list", "--token-file", str(tmp_path / "mine"))
+    remedy = "`make sandbox` starts it\n"
+    while_it_runs = "(No such file or directory). A sandbox has this file while it runs: is it running"
+    assert usual.stderr.endswith(f"token cannot be read {while_it_runs}, and is {tmp_path} its directory? {remedy}")
+    assert whole.stderr.endswith(f"token cannot be read {while_it_runs}? {remedy}")
+    assert own.stderr.endswith(f"mine cannot be read {while_it_runs}? {remedy}")
+
+
+def test_a_port_where_nobody_listens_is_told_with_how_to_name_another(unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    with serving(LIST) as service:
+        done = service.typed("list", "--url", url)
+    remedy = "Is the service running there? --url or PAGEREEL_URL names another address"
+    assert (done.exit_code, done.stderr) == (2, f"pagereel: {url} cannot be reached: Connection refused. {remedy}\n")
+
+
 def test_who_has_no_token_reads_every_way_to_give_one() -> None:
     with serving(LIST) as service:
         done = service.typed("list", PAGEREEL_TOKEN="")

@@ -1,13 +1,15 @@
 """What commands say of wrong input: in the words that were typed, whole, and without a traceback."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
 import click
 import pytest
-from cli_rig import ID, problem, serving
+from cli_rig import ID, REPORT, commands, problem, recording, serving
 from click.testing import CliRunner
 
+from emulator.cli import EXAMPLES
 from emulator.cli import main as emulator
 from service.cli import main
 from service.cli.remote.bundles import counted
@@ -27,6 +29,31 @@ def test_no_line_of_a_help_is_cut(program: click.Group) -> None:
     for group in groups(program):
         shown = CliRunner().invoke(group, ["--help"]).stdout
         assert "..." not in shown.replace("[ARGS]...", ""), shown
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands(emulator)])
+def test_every_command_of_the_emulator_has_an_example_that_it_understands_and_options_with_their_defaults(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("emulator.toml", "faults.toml", "ncs-secret"):
+        (tmp_path / file).touch()
+    command = dict(commands(emulator))[name]
+    shown = CliRunner().invoke(emulator, [*name.split(), "--help"], terminal_width=200).output
+    for example in EXAMPLES[name]:
+        assert f"  {example}\n" in shown
+        words = shlex.split(example)
+        assert words[: 1 + len(name.split())] == ["pagereel-emulator", *name.split()]
+        assert command.make_context(name, words[1 + len(name.split()) :])
+    for each in command.params:
+        if isinstance(each, click.Option):
+            assert each.help, each.name
+            told = each.show_default or "Default: " in each.help
+            assert told or not isinstance(each.default, str | int | float | tuple) or each.is_flag, each.name
+
+
+def test_no_example_of_the_emulator_is_of_a_command_that_is_gone() -> None:
+    assert set(EXAMPLES) == {name for name, _ in commands(emulator)}
 
 
 @pytest.mark.parametrize("words", [["-h"], ["check-page", "-h"], ["faults", "list", "-h"]], ids=" ".join)
@@ -100,9 +127,53 @@ def test_a_blank_in_a_label_is_visible() -> None:
     assert done.stderr.endswith("'a b' has a blank\n")
 
 
-def test_a_recording_without_files_is_said() -> None:
-    with serving({f"GET /v1/recordings/{ID}/files": (200, {"items": [], "next": None})}) as service:
-        assert service.typed("files", ID).stderr == "No files.\n"
+NO_FILES = {
+    "recording": "No file has been seen in the bucket yet: the recording is recording.\n",
+    "incomplete": "No file has been seen in the bucket yet: the recording is incomplete.\n",
+    "failed": "No file is known: the recording is failed.\n",
+}
+
+
+@pytest.mark.parametrize("state", NO_FILES)
+def test_a_recording_without_files_says_whether_they_may_still_come_and_a_download_of_none_fails(
+    state: str, tmp_path: Path
+) -> None:
+    answers = {
+        f"GET /v1/recordings/{ID}/files": (200, {"items": [], "next": None}),
+        f"GET /v1/recordings/{ID}": (200, recording(state=state)),
+    }
+    with serving(answers) as service:
+        listed = service.typed("files", ID)
+        mp4 = service.typed("files", ID, "--kind", "mp4")
+        fetched = service.typed("files", ID, "--download", str(tmp_path))
+        as_json = service.typed("files", ID, "--download", str(tmp_path), "--json")
+    assert (listed.exit_code, listed.stdout, listed.stderr) == (0, "", NO_FILES[state])
+    assert mp4.stderr == NO_FILES[state].replace("No file", "No mp4 file")
+    assert (fetched.exit_code, fetched.stdout, fetched.stderr) == (1, "", NO_FILES[state])
+    assert (as_json.exit_code, as_json.stdout) == (1, "[]\n")
+
+
+def test_what_a_pipe_gets_is_not_wrapped_and_has_no_blanks_at_the_end_of_a_line() -> None:
+    """Texts, cells of a table and the lines beside a long one."""
+    long = " ".join(["word"] * 400)
+    proof = [{"at": "2026-11-29T02:17:57.693Z", "source": source, "text": text} for source, text in
+             (("worker", long), ("bucket", "short"))]  # fmt: skip
+    told = {"summary": long, "cause": "unknown", "certainty": "unknown", "blame": None, "proof": proof, "advice": long}
+    finding = {"severity": "error", "code": "gap", "text": long, "object": None}
+    shown = recording(state="defective", latest_report=REPORT | {"findings": [finding]})
+    history = [{"at": "2026-11-29T02:17:57.693Z", "source": "worker", "kind": "judged", "count": 1, "detail": detail}
+               for detail in ({"text": long}, {})]  # fmt: skip
+    answers = {
+        f"GET /v1/recordings/{ID}/explanation": (200, told),
+        f"GET /v1/recordings/{ID}/timeline": (200, {"items": history, "next": None}),
+        f"GET /v1/recordings/{ID}": (200, shown),
+    }
+    for command, times in (("explain", 3), ("timeline", 1), ("show", 1)):
+        with serving(answers) as service:
+            done = service.typed(command, ID)
+        lines = done.stdout.splitlines()
+        assert sum(long in line for line in lines) == times, done.output
+        assert lines == [line.rstrip() for line in lines], f"{command}: blanks at the end"
 
 
 def test_make_demo_with_a_page_names_the_variable_that_it_needs() -> None:

@@ -19,6 +19,7 @@ from service.lifecycle.reasons import OUR_FAILURES
 from service.media.findings import RULES
 from service.recording import BLAME, AttemptState, Attention, Blame, EndReason, Recording, State, Watch
 from service.report import Coverage, Finding, Interval, Level, MissingClass, ReportSummary, Severity, Verdict
+from service.wording import clock
 from tests.database.samples import attempt, recording
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +184,41 @@ def test_what_is_well_and_what_waits_is_said_too() -> None:
     assert (unproven.cause, unproven.blame) == ("storage_refused", Blame.STORAGE)
     cancelled = replace(recording(), state=State.CANCELLED, end_reason=EndReason.STOPPED)
     assert explain(cancelled, [Line("stop_requested", source="caller")]).proof[0].source == "caller"
+
+
+ONE = attempt(1, "test-1", 7)
+UNHEARD = {
+    "agora": Attention("agora_unavailable", "stop: timeout", 1650.0, 1710.0),
+    "ours": Attention("call_not_made", "stop: budget", 1650.0, 1710.0),
+}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"stop_wished_at": 1600.0}, {"stop_at": 1600.0, "stop_wished_at": 1700.0}, {"stop_at": 9000.0}, {}],
+    ids=["wish", "time", "sooner", "limit"],
+)
+@pytest.mark.parametrize("waiting", UNHEARD.values(), ids=UNHEARD)
+def test_a_stop_that_agora_does_not_hear_is_said_to_be_overdue_and_billed(
+    waiting: Attention, more: dict[str, float]
+) -> None:
+    """`state_since_at` is when it was to be stopped, where no instant before it was named."""
+    since = 1600.0 if more.get("stop_at", 0) < 9000 and more else 1620.0
+    runs = replace(recording(), state=State.STOPPING, state_since_at=1620.0, attempts=(ONE,), **more)
+    told = explain(replace(runs, attention=waiting), [])
+    assert f"Its stop is due since {clock(since)}, and Agora has not accepted it: the recorder may still run" in (
+        told.summary
+    )
+    assert "Agora bills that time" in told.summary
+
+
+def test_a_stop_that_is_not_due_or_that_agora_took_is_not_said_to_be_overdue() -> None:
+    waiting = Attention("agora_unavailable", "query: timeout", 1700.0, None)
+    running = replace(recording(), state=State.RECORDING, stop_at=9000.0, attempts=(ONE,), attention=waiting)
+    taken = replace(running, state=State.STOPPING, attempts=(replace(ONE, stop_accepted_at=1690.0),))
+    listed = replace(running, state=State.STOPPING, attention=replace(waiting, code="storage_unreachable"))
+    for each in (running, taken, listed):
+        assert "due since" not in explain(each, []).summary
 
 
 @pytest.mark.parametrize("code", sorted(OUR_FAILURES))

@@ -17,7 +17,7 @@ from service.cli.output import json_option, make_folder, printable, say, show_js
 from service.cli.remote.durations import in_words, size_in_words
 from service.cli.remote.ids import remote_recording
 from service.cli.remote.session import CallError, Service
-from service.cli.remote.shown import console, name_of, print_table
+from service.cli.remote.shown import OVER, console, name_of, print_table
 from service.connections import connection_reason
 from service.interrupts import UNWRITABLE, no_room
 
@@ -50,8 +50,8 @@ _Failure = tuple[str, Exception, str]
 async def files_command(service: Service, recording: str, folder: Path | None, kind: str | None, as_json: bool) -> int:
     """List the files of a recording and where each was seen, or download them.
 
-    A file that is already there with the right size is not downloaded again. The exit status is 1 if a download failed,
-    and 2 if the directory cannot be written.
+    A file that is already there with the right size is not downloaded again. The exit status is 1 if a download failed
+    or there is nothing to download, and 2 if the directory cannot be written.
     """
     params = {"links": "true"} if folder is not None else {}
     found = [
@@ -62,17 +62,26 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
     failed = [] if folder is None else await _fetch_all(found, folder, quiet=as_json)
     if as_json:
         show_json([{name: value for name, value in item.items() if name != "link"} for item in found])
-    elif folder is None:
-        print_table(("name", "kind", "size", "length", "seen in"), map(_row, found), empty="No files.")
     elif not found:
-        say("No files.", err=True)
+        say(await _no_files(service, recording, kind), err=True)
+    elif folder is None:
+        print_table(("name", "kind", "size", "length", "seen in"), map(_row, found))
     else:
         say(f"{len(found) - len(failed)} files are in {folder}")
     for line in _failures(failed):
         say(f"pagereel: {line}", err=True)
     if any(isinstance(error, _Unwritable) for _, error, _ in failed):
         return UNWRITABLE
-    return 1 if failed else 0
+    return 1 if failed or (folder is not None and not found) else 0
+
+
+async def _no_files(service: Service, recording: str, kind: str | None) -> str:
+    """That there is no file, and whether one can still come."""
+    state = (await service.call("GET", f"/v1/recordings/{recording}"))["state"]
+    what = "file" if kind is None else f"{kind} file"
+    if state in OVER:
+        return f"No {what} is known: the recording is {state}."
+    return f"No {what} has been seen in the bucket yet: the recording is {state}."
 
 
 def _failures(failed: list[_Failure]) -> Iterator[str]:

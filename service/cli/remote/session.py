@@ -1,6 +1,7 @@
 """One running service as commands see it: calls with a token, and one clear line for whatever goes wrong."""
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -80,7 +81,7 @@ class Service:
         except aiohttp.InvalidURL:
             raise CallError(f"{self.url} is not a URL") from None
         except aiohttp.ClientConnectorError as error:
-            raise CallError(f"{self.url} cannot be reached: {_why(error)}") from None
+            raise CallError(f"{self.url} cannot be reached: {_why(error)}{_nobody_there(error)}") from None
         except aiohttp.ClientError as error:
             raise CallError(f"{self.url} cannot be reached: {error}") from None
 
@@ -124,6 +125,13 @@ def _why(error: aiohttp.ClientConnectorError) -> str | None:
     if isinstance(error, aiohttp.ClientSSLError) or not error.errno or error.errno < 0:
         return connection_reason(error)
     return os.strerror(error.errno)
+
+
+def _nobody_there(error: aiohttp.ClientConnectorError) -> str:
+    """What to look at where the machine answers and no program listens at the port."""
+    if error.errno != errno.ECONNREFUSED:
+        return ""
+    return ". Is the service running there? --url or PAGEREEL_URL names another address"
 
 
 def _problem(answer: Mapping[str, Any], given: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
@@ -232,6 +240,15 @@ def _place(file: Path | None) -> str:
     return f"PAGEREEL_TOKEN_FILE: {file}" if by_variable else str(file)
 
 
+def _no_sandbox(file: Path, error: OSError) -> str:
+    """What to do where the file is missing and seems to be a sandbox's, which has one only while it runs."""
+    lock = file.with_name(f"{file.name}.lock")  # stays beside the token's file
+    if error.errno != errno.ENOENT or not (file.parent.name == "sandbox" or lock.exists()):
+        return ""
+    path = "" if file.is_absolute() else f", and is {Path.cwd()} its directory"
+    return f". A sandbox has this file while it runs: is it running{path}? `make sandbox` starts it"
+
+
 def _token(file: Path | None) -> str:
     """The API token of the file, or of the variable. Ends the process where there is none."""
     place = _place(file)
@@ -239,7 +256,7 @@ def _token(file: Path | None) -> str:
         try:
             token = file.read_text(encoding="utf-8").strip()
         except OSError as error:
-            fail(f"{place} cannot be read ({error.strerror})")
+            fail(f"{place} cannot be read ({error.strerror}){_no_sandbox(file, error)}")
         except UnicodeDecodeError:
             token = place
     else:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn
 
+import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -26,8 +27,8 @@ _LEAST_CUT: Final = 6
 _NAME_END: Final = 28
 _WIDE: Final = 100
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-PIPE_WIDTH = 300
-"""Columns where nobody looks: no id and no key is broken in two."""
+PIPE_WIDTH = 1_000_000
+"""Columns of an output that is no terminal: a text of any length stays on its line."""
 
 WARNED: Final = "verified (warned)"
 _STYLES = {
@@ -52,7 +53,15 @@ class _PlainConsole(Console):
 
     def print(self, *objects: Any, **how: Any) -> None:
         how.setdefault("crop", False)
-        super().print(*(printable(one, keep="\n") if isinstance(one, str) else one for one in objects), **how)
+        shown = [printable(one, keep="\n") if isinstance(one, str) else one for one in objects]
+        if self.is_terminal:
+            super().print(*shown, **how)
+            return
+        with self.capture() as captured:
+            super().print(*shown, **how)
+        # A table fills each of its lines with blanks, up to the longest.
+        lines = captured.get().split("\n")
+        click.echo("\n".join(line.rstrip(" ") for line in lines), file=self.file, nl=False)
 
     def on_broken_pipe(self) -> NoReturn:
         """End with the status of all commands: rich's own is a verdict here."""

@@ -255,6 +255,29 @@ def test_a_list_opens_what_it_names_and_never_a_metadata_service(text):
         parse_page_url(text, SOME)
 
 
+@pytest.mark.parametrize(
+    "text", ["http://class.test:18180/", "https://10.0.0.7/", "https://class/"], ids=["http", "address", "name"]
+)
+def test_a_host_that_no_list_names_is_refused_with_the_setting_and_the_way_of_a_sandbox(text):
+    with pytest.raises(ServiceError) as refused:
+        parse_page_url(text, NONE)
+    message = refused.value.errors[0].message
+    assert "urls.allow_" in message
+    assert message.endswith("`pagereel sandbox --page-host HOST` or `make sandbox PAGE_HOST=HOST`")
+    with pytest.raises(ValueError, match=r"urls\.allow_") as in_settings:
+        parse_endpoint_url(text, NONE)
+    assert "sandbox" not in str(in_settings.value), "settings have no --page-host"
+
+
+def test_what_is_no_url_is_told_with_an_example_of_one():
+    with pytest.raises(ServiceError) as page:
+        parse_page_url("notaurl", NONE)
+    with pytest.raises(ServiceError) as push:
+        parse_rtmp_url("notaurl", NONE)
+    assert page.value.errors[0].message.endswith("with a host, for example https://class.example.org/room/42")
+    assert push.value.errors[0].message.endswith("with a host, for example rtmp://live.example.org/app/key")
+
+
 def test_user_information_is_named_as_the_fault():
     with pytest.raises(ServiceError, match="user information"):
         parse_page_url("https://me@example.com/", NONE)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.console.films import film_of, gaps
+from handlers.console.pages import _TEMPLATES
 from handlers.console.timeline import WIDTH, Drawing, draw
 from handlers.console.words import ago, events, named_event, percent, prose, size, span, tail
 from service.operations import HistoryEntry
@@ -75,6 +77,35 @@ def test_a_mark_says_when_what_happened_and_no_empty_detail() -> None:
 )
 def test_lengths_are_said_by_their_two_largest_units(seconds: float | None, said: str) -> None:
     assert span(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({}, "yet."),
+        ({"limit": "5"}, "yet."),
+        ({"state": "dead"}, "matching"),
+        ({"outcome": "test"}, "matching"),
+        ({"cursor": "x"}, "matching"),
+    ],
+    ids=["all", "limit", "state", "outcome", "older"],
+)
+@pytest.mark.parametrize(("page", "what"), [("messages", "messages"), ("notices", "notifications")], ids=str)
+def test_an_empty_list_says_that_nothing_matches_only_where_something_was_asked_for(
+    page: str, what: str, query: dict[str, str], said: str
+) -> None:
+    caller = SimpleNamespace(owner="school", scopes=("read",), token_id="x")
+    empty = {"page": {"items": []}, "endpoints": [], "states": {}, "outcomes": {}, "query": query, "following": None}
+    common = {"caller": caller, "form_key": "", "path": f"/console/{what}", "now": NOW, "status": 200}
+    shown = _TEMPLATES.get_template(f"{page}.html").render(**common, **empty)
+    assert (f"No {what} yet." if said == "yet." else f"No matching {what}.") in shown
+
+
+def test_the_longest_state_breaks_into_two_lines_at_most() -> None:
+    one = {"state": "verified", "warned": ["gap"], "instants": {"start_at": None}}
+    chip = _TEMPLATES.get_template("chip.html").make_module({}).chip(one)  # type: ignore[attr-defined]
+    (word,) = re.findall(r">([^<]+)<", chip)
+    assert word.split(" ") == ["verified,", "with\u00a0warnings"]
 
 
 def test_sizes_shares_and_names() -> None:

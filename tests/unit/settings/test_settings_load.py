@@ -51,6 +51,10 @@ def problems(load, text=GOOD, env=None, **extra):
     return list(caught.value.problems)
 
 
+def key_of(problem):
+    return re.sub(r" \(from PAGEREEL_\w+\)$", "", problem.partition(": ")[0])
+
+
 def test_the_example_loads_when_it_is_filled_in(load):
     """With the parts that are comments, too."""
     example = (ROOT / "pagereel.example.toml").read_text().replace("put-yours-here", "filled-in")
@@ -70,7 +74,7 @@ def test_each_placeholder_of_the_example_is_refused(tmp_path):
     assert refused == sorted(["callbacks.public_url", "storage.archive.bucket", *app, *keys])
     assert all("is still the placeholder `put-yours-here`" in problem for problem in caught.value.problems)
     (tmp_path / "secret").write_text("put-yours-here\n")
-    with pytest.raises(SettingsError, match=r"database.password: is still the placeholder"):
+    with pytest.raises(SettingsError, match=r"database.password \(from \w+\): is still the placeholder"):
         Settings.load(None, {"PAGEREEL_DEPLOYMENT": "t1", "PAGEREEL_DATABASE__PASSWORD_FILE": f"{tmp_path}/secret"})
 
 
@@ -174,7 +178,32 @@ def test_a_variable_that_kubernetes_sets_for_a_service_is_no_misspelt_setting(lo
 )
 def test_a_variable_without_its_double_underscore_is_refused_with_the_right_one(load, name, meant):
     (problem,) = problems(load, env={name: "canary"})
-    assert problem.endswith(f"is not a setting; did you mean {meant}? (from {name})")
+    assert problem.endswith(f" (from {name}): is not a setting; did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PAGEREEL_API__PORT", "http", "api.port (from PAGEREEL_API__PORT): should be a whole number"),
+        ("PAGEREEL_API", '{"port": "http"}', "api.port (from PAGEREEL_API): should be a whole number"),
+        ("PAGEREEL_URLS__ALLOW_HTTP_HOSTS", "canary", "urls.allow_http_hosts (from PAGEREEL_URLS__ALLOW_HTTP_HOSTS): "),
+        ("PAGEREEL_URLS__ALLOW_HTTP_HOSTS", '["a/b"]', "urls.allow_http_hosts.0 (from PAGEREEL_URLS__ALLOW_HTTP_HOSTS"),
+        (
+            "PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE",
+            "/nowhere",
+            "apps.main.customer_secret (from PAGEREEL_APPS__MAIN__CUSTOMER_SECRET_FILE): file /nowhere cannot be read",
+        ),
+    ],
+    ids=["key", "table", "no-list", "entry", "file"],
+)
+def test_a_fault_of_a_value_from_a_variable_names_the_variable(load, name, value, said):
+    (problem,) = problems(load, env={name: value})
+    assert problem.startswith(said)
+
+
+def test_a_fault_of_the_file_names_no_variable_of_another_key(load):
+    (problem,) = problems(load, GOOD + '[api]\nport = "http"\n', env={"PAGEREEL_API__HOST": "127.0.0.1"})
+    assert problem.startswith("api.port: should be")
 
 
 def test_a_variable_that_means_nothing_to_anybody_is_known_as_such(load):
@@ -253,7 +282,8 @@ def test_every_wrong_entry_of_a_list_is_told(load):
 def test_a_public_url_with_the_path_that_is_added_is_refused_with_what_to_write(load, path, before):
     (problem,) = problems(load, env={"PAGEREEL_CALLBACKS__PUBLIC_URL": f"https://x.example{path}"})
     wanted = f"scheme, host and port and the path {before}" if before else "scheme, host and port alone"
-    assert problem == f"callbacks.public_url: should not name /agora/…, which is added for each app: write {wanted}"
+    assert key_of(problem) == "callbacks.public_url"
+    assert problem.endswith(f": should not name /agora/…, which is added for each app: write {wanted}")
 
 
 @pytest.mark.parametrize("path", ["", "/", "/in", "/agora-in", "/my/agoras"])
@@ -308,8 +338,7 @@ def test_every_problem_is_named_at_once(load):
         start_repeat_seconds = [200, 200]
     """
     found = problems(load, text, {"PAGEREEL_LIMITS__BURTS": "1", "PAGEREEL_APPS__MAIN__NCS_SECRETS": "canary"})
-    keys = [problem.partition(": ")[0] for problem in found]
-    assert keys == sorted(
+    assert sorted(map(key_of, found)) == sorted(
         [
             "api.port",
             "api.prot",
@@ -346,7 +375,7 @@ def test_every_problem_is_named_at_once(load):
     )
     assert "apps.main.customer_secret: is empty" in found
     assert "apis: is not a setting; did you mean `api`?" in found
-    assert "limits.burts: is not a setting; did you mean `burst`?" in found
+    assert "limits.burts (from PAGEREEL_LIMITS__BURTS): is not a setting; did you mean `burst`?" in found
     assert "presets.p.app: is not defined in these settings; did you mean `main`?" in found
 
 
@@ -464,7 +493,7 @@ def test_two_addresses_may_have_one_port(load):
     ],
 )
 def test_a_wrong_variable_is_an_error(load, name, value, key):
-    assert key in [problem.partition(": ")[0] for problem in problems(load, env={name: value})]
+    assert key in [key_of(problem) for problem in problems(load, env={name: value})]
 
 
 @pytest.mark.parametrize("content", [b"a = ", b"\xff\xfe", b"[a]\n[a]"])
