@@ -143,7 +143,7 @@ class StartBody(TypedDict, total=False):
         float, Field(ge=1, le=86400, description="Give up if nothing was recorded so long after the start. Default 120")
     ]
     notify: Annotated[
-        list[Name], Field(max_length=8, description="Names of endpoints of the settings that are told what happens")
+        list[Name], Field(max_length=8, description="Names of endpoints of the settings that get its messages")
     ]
 
 

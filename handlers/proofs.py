@@ -46,7 +46,7 @@ async def report(request: web.Request) -> web.Response:
 async def support_bundle(request: web.Request) -> web.Response:
     """Gives everything that is known of the recording as one ZIP archive without secrets, to ask for help.
 
-    `pagereel support-bundle --replay FILE` decides the recording anew from it, without service or database.
+    `pagereel support-bundle --replay FILE` replays its decisions, without service or database.
     """
     identity = recording_id(request)
     content = await request.app[OPERATIONS].bundles.make(request[CALLER], identity)

@@ -81,7 +81,7 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def stop(request: web.Request) -> web.Response:
-    """Asks for the end. The wish is noted and is carried out until Agora shows that nothing records any more.
+    """Requests the end. Pagereel repeats the stop until Agora shows that nothing records any more.
 
     409 with the reason `nothing_runs`: it has ended already; `state` says whether it is still being verified. Where
     nothing but Agora's 404 says so, it is 202 with the attention `ending_unconfirmed`: Agora is asked again at once.
@@ -139,7 +139,7 @@ async def adopt(request: web.Request) -> web.Response:
 
 
 async def timeline(request: web.Request) -> web.Response:
-    """Lists what happened to a recording, page by page, and who said so."""
+    """Lists what happened to a recording, page by page, and who reported it."""
     query = read_query(request, PageQuery)
     page = await request.app[OPERATIONS].evidence.timeline(request[CALLER], recording_id(request), *page_of(query))
     return view_answer(HistoryPage(items=tuple(map(HistoryView.model_validate, page.items)), next=page.next))

@@ -32,7 +32,7 @@ class NoticePage(PageView[NoticeView]):
 
 
 class EventView(View):
-    """One thing that a caller is told. `document` is what endpoints get as the body."""
+    """One event for a caller. `document` is what endpoints get as the body."""
 
     id: str
     type: MessageType

@@ -102,8 +102,8 @@ class InstantsView(View):
     end_inferred: Annotated[
         bool,
         Field(
-            description="Nobody told when a task ended, and it was found over later: `ended_at` and the lengths reach "
-            "to the last sign of it, and are about right"
+            description="The end of a task was not reported, and it was found over later: `ended_at` and the lengths "
+            "reach to the last sign of it, and are about right"
         ),
     ]
     state_since_at: InstantOut
@@ -207,7 +207,7 @@ class RecordingView(View):
     location: LocationView
     parameters: ParametersView
     labels: dict[str, str]
-    notify: Annotated[tuple[str, ...], Field(description="Endpoints that are told what happens")]
+    notify: Annotated[tuple[str, ...], Field(description="Endpoints that get its messages")]
     record_for_seconds: Annotated[
         float | None,
         Field(
