@@ -26,12 +26,14 @@ class Troubles:
     @contextmanager
     def telling(self, recording_id: str, tell: Tell) -> Iterator[None]:
         """Until the block ends `tell` is called with the error once a bucket of the recording has answered nothing for
-        `SILENT_SECONDS`, and with None when it answers again."""
+        `SILENT_SECONDS`, and with None when it answers again. Two looks at one recording may overlap, where the first
+        has lost its claim: the later one is told."""
         self._told[recording_id] = tell
         try:
             yield
         finally:
-            del self._told[recording_id]
+            if self._told.get(recording_id) is tell:
+                del self._told[recording_id]
 
     def watch(self, recording_id: str, bucket: Bucket) -> Bucket:
         """`bucket` as it is, or one that is listened to where somebody is told of the recording."""
