@@ -15,7 +15,7 @@ DIALECT = re.compile(
 RECORDS = {"CHANGELOG.md"}
 PAGES = [
     page
-    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").glob("*/README.md"))
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").glob("*/*.md"))
     if str(page.relative_to(ROOT)) not in RECORDS
 ]
 # A phrase in which such a word is right, each with its reason.
