@@ -40,7 +40,7 @@ from service.operations.lacking import find_lacking
 from service.operations.outgoing import Sending
 from service.operations.restoring import Restoring
 from service.operations.secrets import sealing_keys
-from service.operations.unreadable import tell_unreadable
+from service.operations.unreadable import mark_unreadable
 from service.reconciler import Reconciler
 from service.recording import Recording
 from service.settings import Settings
@@ -215,8 +215,8 @@ async def tell_lacking(settings: Settings, database: Database, seals: Seals, clo
 
 
 async def report_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> None:
-    """Count and log the recordings whose page no live key opens, and tell it on each."""
-    unreadable = await tell_unreadable(database, seals, clock)
+    """Mark, count and log the recordings whose page no live key opens."""
+    unreadable = await mark_unreadable(database, seals, clock)
     recording_meter.unreadable(unreadable)
     if unreadable:
         _log.error("pages_not_readable", recordings=unreadable)

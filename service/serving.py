@@ -183,7 +183,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
 
 
 async def _follow_pages(house: House) -> None:
-    """Count anew the pages that no key opens: recordings end that cannot start, and another process may store more."""
+    """Count the pages that no key opens again and again: recordings end, and another process may store more."""
     while True:
         await asyncio.sleep(PAGES_SECONDS)
         counting = house.database.run(lambda connection: count_unreadable(connection, house.seals))

@@ -249,23 +249,23 @@ class Worker:
             return task.recording if await self._work.set_back(task.recording.id, task.fence) else None
 
     async def _observe(self, task: Task) -> tuple[Observation, tuple[JudgedFile, ...]]:
-        """Do it. A verification whose bucket does not answer says so while it goes on; never after its outcome."""
+        """Take the step. A verification reports that its bucket is silent while it goes on, never after its outcome."""
         if not isinstance(task.step, Verify):
             return await self._steps.observe(task)
-        said: asyncio.Queue[LookHeldUp] = asyncio.Queue()
-        with self._troubles.telling(task.recording.id, lambda error: said.put_nowait(_held_up(error))):
-            saying = asyncio.create_task(self._say_held_up(task, said))
+        silences: asyncio.Queue[LookHeldUp] = asyncio.Queue()
+        with self._troubles.telling(task.recording.id, lambda error: silences.put_nowait(_held_up(error))):
+            storing = asyncio.create_task(self._store_silences(task, silences))
             try:
                 return await self._steps.observe(task)
             finally:
-                await said.join()
-                saying.cancel()
+                await silences.join()
+                storing.cancel()
 
-    async def _say_held_up(self, task: Task, said: asyncio.Queue[LookHeldUp]) -> None:
+    async def _store_silences(self, task: Task, silences: asyncio.Queue[LookHeldUp]) -> None:
         while True:
-            held = await said.get()
+            held = await silences.get()
             await isolate("claims", self._work.hold_up(task, held), None)
-            said.task_done()
+            silences.task_done()
 
     def _failed(self, name: str, task: Task) -> None:
         meter.step_crashed(name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from service.buckets import Bucket, Fetched, Headed, Usage
+from service.buckets.borrowed import BorrowedBucket
 from service.buckets.walking import Walk
 from service.errors import OutsideError, Unavailable
 from service.report import ListedObject
@@ -34,7 +35,7 @@ class Patience:
     down_seconds: float = 15.0
 
 
-class PatientBucket:
+class PatientBucket(BorrowedBucket):
     """`bucket` for one verification: a `fetch`, a `head` or a page of `list_objects` that raises `Unavailable` is asked
     for again, as `patience` says; `Refused` and every answer pass at once. Safe to share between tasks. Whoever lends
     the bucket closes it.
@@ -49,7 +50,7 @@ class PatientBucket:
         now: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._bucket = bucket
+        super().__init__(bucket)
         self._patience = patience
         self._sleep = sleep
         self._now = now
@@ -86,21 +87,6 @@ class PatientBucket:
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
         """As the bucket's own."""
         return await self._repeat(key, lambda: self._bucket.head(key, usage=usage), usage)
-
-    async def presign(self, key: str, seconds: int) -> str:
-        """As the bucket's own: no request is made."""
-        return await self._bucket.presign(key, seconds)
-
-    async def probe_read(self, prefix: str) -> ListedObject | None:
-        """As the bucket's own: a probe is not repeated."""
-        return await self._bucket.probe_read(prefix)
-
-    async def probe_write(self, key: str) -> None:
-        """As the bucket's own: a probe is not repeated."""
-        await self._bucket.probe_write(key)
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
     async def _repeat(self, key: str, ask: Callable[[], Awaitable[T]], usage: Usage | None) -> T:
         trouble = _Trouble(self._now())

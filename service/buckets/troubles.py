@@ -1,4 +1,4 @@
-"""Tells who waits for a look at a bucket that the bucket does not answer it, while the look goes on asking."""
+"""Reports that a bucket does not answer while a verification goes on asking it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -6,6 +6,7 @@ from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar
 
 from service.buckets import Bucket, Fetched, Headed, Usage
+from service.buckets.borrowed import BorrowedBucket
 from service.buckets.walking import Walk
 from service.errors import OutsideError, Unavailable
 from service.report import ListedObject
@@ -13,21 +14,21 @@ from service.report import ListedObject
 T = TypeVar("T")
 Tell = Callable[[OutsideError | None], None]
 
-# A bucket that has answered nothing for so long is told of: a single request that fails is repeated at once.
+# Silence is reported after this time: a single failed request is repeated at once.
 SILENT_SECONDS: Final = 1.0
 
 
 class Troubles:
-    """Who is told of which recording."""
+    """The callbacks of the verifications under way, by recording."""
 
     def __init__(self) -> None:
         self._told: dict[str, Tell] = {}
 
     @contextmanager
     def telling(self, recording_id: str, tell: Tell) -> Iterator[None]:
-        """Until the block ends `tell` is called with the error once a bucket of the recording has answered nothing for
-        `SILENT_SECONDS`, and with None when it answers again. Two looks at one recording may overlap, where the first
-        has lost its claim: the later one is told."""
+        """Call `tell` until the block ends: with the error once the recording's bucket has answered nothing for
+        `SILENT_SECONDS`, and with None when it answers again. Two verifications of one recording overlap where the
+        first has lost its claim; then the later callback counts."""
         self._told[recording_id] = tell
         try:
             yield
@@ -36,16 +37,16 @@ class Troubles:
                 del self._told[recording_id]
 
     def watch(self, recording_id: str, bucket: Bucket) -> Bucket:
-        """`bucket` as it is, or one that is listened to where somebody is told of the recording."""
+        """Return `bucket`, watched where a callback waits for the recording."""
         tell = self._told.get(recording_id)
         return bucket if tell is None else _WatchedBucket(bucket, tell)
 
 
-class _WatchedBucket:
-    """`bucket`, with an ear to what it answers. Whoever lends the bucket closes it."""
+class _WatchedBucket(BorrowedBucket):
+    """Reports the bucket's silences."""
 
     def __init__(self, bucket: Bucket, tell: Tell) -> None:
-        self._bucket = bucket
+        super().__init__(bucket)
         self._tell = tell
         self._now = asyncio.get_running_loop().time
         self._silent_since: float | None = None
@@ -76,21 +77,6 @@ class _WatchedBucket:
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
         """As the bucket's own."""
         return await self._heard(self._bucket.head(key, usage=usage))
-
-    async def presign(self, key: str, seconds: int) -> str:
-        """As the bucket's own: no request is made."""
-        return await self._bucket.presign(key, seconds)
-
-    async def probe_read(self, prefix: str) -> ListedObject | None:
-        """As the bucket's own."""
-        return await self._bucket.probe_read(prefix)
-
-    async def probe_write(self, key: str) -> None:
-        """As the bucket's own."""
-        await self._bucket.probe_write(key)
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
     async def _heard(self, asking: Awaitable[T]) -> T:
         began = self._now()

@@ -36,11 +36,11 @@ class AttemptRow(NamedTuple):
 
 
 class SealedRow(NamedTuple):
-    """The sealed part of a recording. `said`: its document holds the word that was asked for."""
+    """The sealed part of a recording. `has_word`: its document contains the word of the query."""
 
     recording_id: str
     sealed: bytes
-    said: bool
+    has_word: bool
 
 
 class Listed(NamedTuple):

@@ -55,7 +55,7 @@ def _away(explained: Explanation, recording: Recording) -> Explanation:
         return explained
     if recording.state is not State.INCOMPLETE and not recording.state.terminal:
         return explained
-    away = f"Pagereel cannot read the bucket since {clock(attention.since_at)} ({attention.detail})."
+    away = f"Pagereel has not been able to read the bucket since {clock(attention.since_at)} ({attention.detail})."
     return replace(explained, summary=f"{explained.summary} {away}")
 
 
@@ -208,7 +208,7 @@ def _under_way(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 def _unlisted(recording: Recording) -> str:
     since_at = recording.watch.unreachable_since_at
-    return "" if since_at is None else f" The bucket could not be listed since {clock(since_at)}."
+    return "" if since_at is None else f" Pagereel has not been able to list the bucket since {clock(since_at)}."
 
 
 def _listed(recording: Recording) -> str:

@@ -15,7 +15,7 @@ SHORTEST_SECONDS = 1
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
 # Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
 FIND_SOON_SECONDS = 2
-# Ends that nobody told: somebody asked, or waited for the hour limit.
+# Ends that were not reported: a query found them, or the hour limit passed.
 ENDS_FOUND = ("404", "query", "hour_limit")
 # An end that was found so soon after the last sign of life is taken as it was found.
 FOUND_SOON_SECONDS = 60
@@ -142,8 +142,8 @@ def elapsed_seconds(recording: Recording, now: float) -> float | None:
 def ran_until(recording: Recording, attempt: Attempt) -> float | None:
     """Until when a task ran as far as anything shows, and was billed; None while it may run.
 
-    Where nobody told its end, it was found over, perhaps long after. Once the bucket was read, it ran to the last sign
-    of it: an answer of Agora, a notice, or the end of its last slice. While it was paused there are no slices, so they
+    Where its end was not reported, it was found over, perhaps long after. Once the bucket was read, its last sign
+    counts: an answer of Agora, a notice, or the end of its last slice. While it was paused there are no slices, so they
     say nothing of its end. In any case it ended with its hour limit."""
     ended_at = attempt.ended_at
     if ended_at is None or attempt.ended_proof not in ENDS_FOUND:

@@ -1,4 +1,4 @@
-"""Recordings that are still to start and whose page's URL no live sealing key opens: counts them, and tells them so."""
+"""Finds the recordings that are still to start and whose page no live sealing key opens, and raises attention."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from service.operations.secrets import PURPOSE
 from service.operations.writing import Written, observe
 from service.recording import Recording, State
 
-# So many recordings are told in one transaction, so that none holds up a notification.
+# Recordings in one transaction: more would hold up notifications.
 AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How many pages cannot be read, and the recordings that do not say yet what was found, with what that is."""
+    """How many pages cannot be read, and the observations of recordings whose attention does not show it yet."""
 
     unreadable: int
     news: tuple[tuple[str, PageTried], ...]
@@ -30,12 +30,12 @@ class Tried:
 def try_pages(connection: sa.Connection, seals: Seals) -> Tried:
     """Open the URL of every page that a start still needs."""
     unreadable, news = 0, []
-    for recording_id, sealed, said in load_all_sealed(
+    for recording_id, sealed, is_marked in load_all_sealed(
         connection, (State.REQUESTED, State.STARTING), "page_not_readable"
     ):
         readable = _opens(seals, sealed)
         unreadable += not readable
-        if said is readable:
+        if is_marked is readable:
             news.append((recording_id, PageTried(readable)))
     return Tried(unreadable, tuple(news))
 
@@ -45,32 +45,32 @@ def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
     return try_pages(connection, seals).unreadable
 
 
-async def tell_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> int:
-    """Raise attention to every page that no live key opens, and take it back where one does; how many there are.
-    What cannot be written keeps nobody from starting."""
+async def mark_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> int:
+    """Raise attention where no live key opens the page, clear it where one does, and return how many pages are not
+    readable. A row that cannot be written does not keep the service from starting."""
     tried = await database.run(lambda connection: try_pages(connection, seals))
     for first in range(0, len(tried.news), AT_ONCE):
-        telling = database.run(partial(_tell, tried.news[first : first + AT_ONCE], clock))
-        for written in await isolate("keys", telling, []):
+        marking = database.run(partial(_mark, tried.news[first : first + AT_ONCE], clock))
+        for written in await isolate("keys", marking, []):
             written.tell()
     return tried.unreadable
 
 
-def _tell(
+def _mark(
     news: tuple[tuple[str, PageTried], ...], clock: Callable[[], float], connection: sa.Connection
 ) -> list[Written]:
-    now, told = clock(), []
+    now, written = clock(), []
     for recording_id, observation in news:
         recording = _load(connection, recording_id)
         if recording is not None:
-            told.append(observe(connection, recording, observation, now))
-    return told
+            written.append(observe(connection, recording, observation, now))
+    return written
 
 
 def _load(connection: sa.Connection, recording_id: str) -> Recording | None:
     try:
         return load_recording(connection, recording_id, lock=True)
-    except Exception:  # a spoilt document: whoever claims the recording says so
+    except Exception:  # a spoilt document: the claim of the recording reports it
         return None
 
 

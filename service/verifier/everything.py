@@ -26,8 +26,11 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
     indexes = [index for index, piece in enumerate(collected.listed.pieces) if piece.size_bytes]
     rows = [indexes[start : start + _SCANNED_AT_ONCE] for start in range(0, len(indexes), _SCANNED_AT_ONCE)]
 
-    async def read(index: int) -> bytes | None:
-        return await read_object(collected, index, Level.BYTES)
+    async def decode(index: int, content: bytes, decoder: Decoder) -> None:
+        async def read(other: int) -> bytes | None:
+            return content if other == index else await read_object(collected, other, Level.BYTES)
+
+        await Row(collected, decoder, Gallery(), Level.BYTES, read).decode([index])
 
     async def scan(rows: list[list[int]], decoder: Decoder) -> None:
         while rows:
@@ -48,7 +51,7 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
                 collected.slices[index] = from_plain(facts["slice"]).with_losses_of(before)
                 if facts["zeroed"]:
                     # Only a decoder tells zeros in the place of a picture from padding after it.
-                    await Row(collected, decoder, Gallery(), Level.BYTES, read).decode([index])
+                    await decode(index, content, decoder)
 
     own = iter([decoder])
 

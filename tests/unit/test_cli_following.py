@@ -219,7 +219,8 @@ def test_what_runs_and_what_is_awaited_say_until_when() -> None:
     facts = dict(facts_of(inferred))
     assert facts["recorded"] == length_of(inferred) == "about 1 h 30 min"
     assert (
-        facts["ended"] == "about 2026-11-29T03:47:57.693Z: nobody told its end, and this is the last sign of its task"
+        facts["ended"]
+        == "about 2026-11-29T03:47:57.693Z: its end was not reported, and this is the last sign of its task"
     )
     older = recording(state="defective", schedule=awaited, instants={"ended_at": "2026-11-29T03:47:57.693Z"})
     del older["instants"]["end_inferred"]

@@ -188,7 +188,7 @@ def length_of(recording: dict[str, Any]) -> str:
 
 
 def _elapsed(recording: dict[str, Any]) -> str:
-    """How long it recorded; where nobody told its end, that is about right."""
+    """Return how long it recorded; the length is about right where its end was not reported."""
     elapsed = in_words(recording["schedule"]["elapsed_seconds"])
     return f"about {elapsed}" if elapsed != "-" and _inferred(recording) else elapsed
 
@@ -315,8 +315,8 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _ended(recording: dict[str, Any]) -> str:
     ended_at = recording["instants"]["ended_at"]
-    told = "about {}: nobody told its end, and this is the last sign of its task"
-    return told.format(ended_at) if _inferred(recording) else str(ended_at)
+    inferred = "about {}: its end was not reported, and this is the last sign of its task"
+    return inferred.format(ended_at) if _inferred(recording) else str(ended_at)
 
 
 def _attention(attention: dict[str, Any]) -> str:

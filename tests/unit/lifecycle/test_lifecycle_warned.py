@@ -165,7 +165,9 @@ def test_a_bucket_that_cannot_be_listed_shows_again_when_what_stood_before_it_is
     answered = apply(asked, TaskSeen(5), 1020.0).recording
     assert answered.attention is not None
     assert (answered.attention.code, answered.attention.since_at) == ("storage_unreachable", 1000.0)
-    assert "The bucket could not be listed since 1970-01-01 00:16:40 UTC." in explain(answered, ()).summary
+    assert (
+        "Pagereel has not been able to list the bucket since 1970-01-01 00:16:40 UTC." in explain(answered, ()).summary
+    )
     again = apply(answered, LookFailed("transport", "no answer"), 1120.0).recording
     assert (again.attention and again.attention.since_at) == 1000.0
     over = Draft(replace(asked, state=State.FAILED), 1020.0)
