@@ -15,7 +15,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from service.recording import Attempt, AttemptState, Location, Parameters, Polic
 from service.report import Level
 from service.serving import Roles, serve
 from service.settings import Log, Settings
+from tests.ports import free_port
 from tests.postgres import Postgres
 
 # Imported by each of its processes, so it must import nothing large that the service itself does not have.
@@ -60,12 +60,6 @@ LAG_SECONDS = 0.02
 def utc17(at: float) -> str:
     """The instant in a slice's name (agora-reference §9.1)."""
     return time.strftime("%Y%m%d%H%M%S", time.gmtime(at)) + f"{round(at * 1000) % 1000:03d}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _agora(request: web.Request) -> web.Response:
@@ -281,7 +275,7 @@ async def notify(recordings: list[Recording], port: int) -> None:
 
 
 async def measure(url: str, count: int, groups: int, seconds: float) -> dict[str, Any]:
-    port, callbacks = _free_port(), _free_port()
+    port, callbacks = free_port(), free_port()
     own = [sys.executable, "-m", "benchmarks.scale"]
     with tempfile.TemporaryDirectory(prefix="bench-scale-") as name:
         config = Path(name) / "bench.toml"

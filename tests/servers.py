@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent
 AZURITE = "3.35.0"
 
@@ -59,7 +61,7 @@ class Rclone(Server):
         directory = Path(tempfile.mkdtemp(prefix="pagereel-rclone-"))
         self.data = directory / "data"
         self.data.mkdir()
-        port = _free_port()
+        port = free_port()
         # With a cache time of 0 its cleaner runs without a pause: it takes a whole core and has been seen to hang.
         command = [str(Path(sys.executable).parent / "rclone"), "serve", "s3", "--dir-cache-time", "1ms"]
         keys = f"{self.access_key},{self.secret_key}"
@@ -75,7 +77,7 @@ class Azurite(Server):
 
     def __init__(self, program: Path) -> None:
         directory = Path(tempfile.mkdtemp(prefix="pagereel-azurite-"))
-        port = _free_port()
+        port = free_port()
         command = ["node", str(program), "--silent", "--skipApiVersionCheck", "--inMemoryPersistence"]
         super().__init__([*command, "--blobHost", "127.0.0.1", "--blobPort", str(port)], directory, port)
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -95,9 +97,3 @@ def azurite_program() -> Path | None:
             subprocess.run(asked, check=True, capture_output=True, timeout=300)
             (folder / "whole").touch()
     return program
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

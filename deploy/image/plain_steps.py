@@ -118,6 +118,7 @@ def _serve(root: Path, stage: list[tuple[str, str]]) -> None:
     before = sorted(installed.rglob("*"))
     state = root / "var/lib/pagereel"
     state.mkdir(parents=True)
+    callbacks, api = _free_ports()
     variables = _environment(
         {
             "PATH": f"{installed}/bin:{os.environ['PATH']}",
@@ -125,8 +126,8 @@ def _serve(root: Path, stage: list[tuple[str, str]]) -> None:
             "PAGEREEL_SETTINGS": str(_settings(root)),
             "PAGEREEL_DATABASE__URL": f"sqlite:///{state}/pagereel.db",
             "PAGEREEL_CALLBACKS__HOST": "127.0.0.1",
-            "PAGEREEL_CALLBACKS__PORT": str(_free_port()),
-            "PAGEREEL_API__PORT": str(_free_port()),
+            "PAGEREEL_CALLBACKS__PORT": str(callbacks),
+            "PAGEREEL_API__PORT": str(api),
         }
     )
     command = [*json.loads(words["ENTRYPOINT"]), *json.loads(words["CMD"])]
@@ -163,11 +164,12 @@ def _until_healthy(health: list[str], service: "subprocess.Popen[bytes]", variab
     _say("the health check passes")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports() -> tuple[int, int]:
+    """Two different ports that are free: both are held while they are chosen."""
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return int(first.getsockname()[1]), int(second.getsockname()[1])
 
 
 def _say(text: str) -> None:

@@ -110,6 +110,8 @@ class Writer:
         self._inline = inline
         self.when_full: Callable[[], None] = lambda: None
         """Called on the writer's thread where a commit met a full disk."""
+        self.met_full_disk = False
+        """Whether a commit met a full disk and the log is as long as it was then."""
         self._back = self._loop.call_soon if inline else self._loop.call_soon_threadsafe
         self._jobs: deque[tuple[Job, Done]] = deque()
         self._transactions: deque[tuple[Transaction, Done]] = deque()
@@ -185,6 +187,7 @@ class Writer:
 
     def _tell(self, told: list[_Told]) -> None:
         if any(error is not None and is_full(error) for _, _, error in told):
+            self.met_full_disk = True
             self.when_full()
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
             if len(told) == 1:
@@ -221,6 +224,7 @@ class Checkpointer:
 
     SQLite would do it inside every thousandth page's commit, and whoever waits for that one waits longer. While commits
     never pause the log only grows; then the writer itself begins it anew, when nearly all of it is copied already.
+    After a full disk the writer cuts it off: a log that fills the disk keeps the room that the reserve needs.
     """
 
     def __init__(self, path: str, writer: "Writer", seconds: float = CHECKPOINT_SECONDS) -> None:
@@ -237,13 +241,16 @@ class Checkpointer:
             while True:
                 with contextlib.suppress(sqlite3.Error):  # a full disk shows at the next commit, and is told there
                     _, pages, _ = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                    if pages > LOG_PAGES:
+                    if pages > LOG_PAGES or self._writer.met_full_disk:
                         self._writer.submit(self._begin_anew, lambda result, error: None)
                 if self._stop.wait(self._seconds):
                     return
 
     def _begin_anew(self) -> None:
-        self._writer.raw.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        how = "TRUNCATE" if self._writer.met_full_disk else "RESTART"
+        busy, _, _ = self._writer.raw.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+        if not busy:
+            self._writer.met_full_disk = False
 
     def close(self) -> None:
         self._stop.set()

@@ -3,9 +3,14 @@
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
 
 from service.database.sqlite import Checkpointer, Writer
 
@@ -45,3 +50,46 @@ async def test_what_a_killed_process_left_in_the_log_is_copied_when_the_next_one
     finally:
         checkpointer.close()
         await writer.close()
+
+
+async def test_a_log_that_grew_until_the_disk_was_full_is_cut_off(tmp_path: Path) -> None:
+    """Else it keeps the room that the reserve needs, for as long as the process lives."""
+    path = tmp_path / "pagereel.db"
+    log = path.with_name(path.name + "-wal")
+    writer = Writer(str(path))
+    checkpointer = Checkpointer(str(path), writer, 0.05)
+    try:
+        await _commit(writer, lambda c: c.exec_driver_sql("CREATE TABLE t (x)"))
+        await _commit(writer, lambda c: c.exec_driver_sql("INSERT INTO t VALUES (zeroblob(1000000))"))
+        await asyncio.sleep(0.3)
+        assert log.stat().st_size > 1_000_000, "it is only used again while the disk has room"
+        with pytest.raises(sqlite3.OperationalError):
+            await _commit(writer, _full)
+        async with asyncio.timeout(30):
+            while log.stat().st_size:
+                await asyncio.sleep(0.02)
+        await _commit(writer, lambda c: c.exec_driver_sql("INSERT INTO t VALUES (zeroblob(1000000))"))
+        await asyncio.sleep(0.3)
+        assert log.stat().st_size > 1_000_000, "once is enough"
+    finally:
+        checkpointer.close()
+        await writer.close()
+
+
+def _full(connection: sa.Connection) -> None:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
+
+
+async def _commit(writer: Writer, fn: Callable[[sa.Connection], Any]) -> None:
+    committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def done(result: object, error: BaseException | None) -> None:
+        if error is None:
+            committed.set_result(None)
+        else:
+            committed.set_exception(error)
+
+    writer.transact(fn, done)
+    await committed

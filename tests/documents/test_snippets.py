@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from urllib.request import urlopen
 
 import pytest
 from snippets import PAGES, ROOT, RUN, Block, blocks_of, runnable
+
+from tests.ports import free_port
 
 KINDS = {*RUN, "text", "toml", "json", "promql", "nginx", "yaml"}
 GUIDES = [page for page in PAGES if runnable(page)]
@@ -48,13 +49,6 @@ def test_the_guides_are_found() -> None:
     assert {"getting-started.md", "api-guide.md", "migration.md", "messages.md", "emulator.md"} <= {
         page.name for page in GUIDES
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +41,7 @@ from service.database.tables import metadata
 from service.operations import Scope
 from service.operations.access import create_token
 from service.settings import Settings
+from tests.ports import free_port
 
 DEPLOYMENT = "test"
 BUCKET = "recordings"
@@ -83,13 +83,6 @@ async def eventually(
         said = what() if callable(what) else what
         assert time.monotonic() < until, f"not true within {deadline:g} s: {said or condition}"
         await asyncio.sleep(every)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def instant(text: str) -> float:

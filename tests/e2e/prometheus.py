@@ -17,7 +17,8 @@ import aiohttp
 import promql_parser as promql
 import yaml
 
-from tests.e2e.house import eventually, free_port
+from tests.e2e.house import eventually
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus"

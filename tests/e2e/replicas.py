@@ -17,7 +17,6 @@ from house import (
     client,
     emulator_settings,
     eventually,
-    free_port,
     merge,
     settings_values,
     toml,
@@ -25,6 +24,7 @@ from house import (
 
 from emulator.app import running
 from emulator.settings import Settings as EmulatorSettings
+from tests.ports import free_port
 from tests.tcp_proxy import TcpProxy
 
 # A step of a worker that died waits until its lease has run out.

@@ -24,7 +24,6 @@ from house import (
     cname_of,
     emulator_settings,
     eventually,
-    free_port,
     merge,
     notice,
     rfc3339,
@@ -33,6 +32,8 @@ from house import (
     toml,
 )
 from logged import lines_of, undocumented
+
+from tests.ports import free_port
 
 MARK = "CANARY"
 SECRETS = {

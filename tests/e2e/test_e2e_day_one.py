@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import Forge, ServiceProcess, Store, emulator_settings, free_port, merge, settings_values, toml
+from house import Forge, ServiceProcess, Store, emulator_settings, merge, settings_values, toml
 
 from emulator import check as console
 from emulator.app import running
 from emulator.notices import Receiver
 from emulator.settings import Settings as EmulatorSettings
+from tests.ports import free_port
 
 TRIED = [
     "database",

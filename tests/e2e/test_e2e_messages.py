@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import Forge, House, Living, Store, eventually, free_port, killable
+from house import Forge, House, Living, Store, eventually, killable
 from receiver import Receiver, endpoints, receiving
 
 from service.app import House as Service
@@ -16,6 +16,7 @@ from service.database.outbox import insert_messages
 from service.database.recordings import load_recording
 from service.messages import message_of
 from service.operations import Scope
+from tests.ports import free_port
 
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 

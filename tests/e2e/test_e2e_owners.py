@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
 
-from house import House, Living, eventually, free_port
+from house import House, Living, eventually
 from test_e2e_messages import endpoints
 
 from handlers import Limits
@@ -19,6 +19,7 @@ from handlers.routes import ROUTES
 from service.database.run import Database
 from service.operations import Operations, Scope
 from service.operations.access import create_token
+from tests.ports import free_port
 
 READ, START, OPERATE = Scope.READ, Scope.START, Scope.OPERATE
 

@@ -18,11 +18,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from house import House, eventually, free_port, signed, toml
+from house import House, eventually, signed, toml
 
 from emulator.app import close
 from service.cli import main
 from service.settings import Callbacks
+from tests.ports import free_port
 
 CONFIG = Path(__file__).parents[2] / "deploy/nginx/callbacks.conf"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
