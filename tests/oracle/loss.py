@@ -12,8 +12,9 @@ windows of 20 ms, if the difference has at most `SOUND_BOUND` of its energy's ro
 sound early or late, as it is in a player that does not go by an edit list: 21 to 24 ms lie within the 40 ms that EBU
 R37 allows between sound and picture. Beside pictures and sound count
 the clock (how far the length that a player is given, the sum of EXTINF or the header of the MP4, is from the untouched
-one) and what is shown again at an instant that was shown before. The loss is the largest of the eight: picture, sound,
-clock and repetition, of slices and MP4.
+one; and how far a slice's place by the EXTINF before it is, since a player seeks by it) and what is shown again at an
+instant that was shown before. The loss is the largest of the eight: picture, sound, clock and repetition, of slices and
+MP4.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ _BLOCK = 4
 _CANDIDATES = 4
 _WRAP = 2**33 / 90_000
 _SLACK_SECONDS = 1.0
-_ROUNDED_SECONDS = 0.1
+ROUNDED_SECONDS = 0.1
 _MOST_OF_IT = 0.5
 
 
@@ -158,7 +159,7 @@ def lost_clock(untouched: Played, damaged: Played) -> float:
     if not damaged.seconds:
         return 0.0
     apart = abs(untouched.seconds - damaged.seconds)
-    return min(apart, untouched.seconds) if apart > _ROUNDED_SECONDS else 0.0
+    return min(apart, untouched.seconds) if apart > ROUNDED_SECONDS else 0.0
 
 
 def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Numbers:

@@ -11,7 +11,7 @@ does by default. An MP4 file is played by FFmpeg's own demuxer from its beginnin
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,14 @@ def play_bytes(content: bytes, form: str) -> Played:
     return Played(_frames(shown, said), _sounds(heard, told), _duration(said) or _duration(told))
 
 
-def read_playlist(playlist: bytes, key: str, objects: Mapping[str, bytes], stand_in: bytes) -> tuple[list[str], float]:
-    """The keys that FFmpeg's HLS demuxer opens, in order, and the seconds that it says the playlist lasts.
+def read_playlist(
+    playlist: bytes, key: str, objects: Mapping[str, bytes], stand_in: bytes
+) -> tuple[list[str], list[float], float]:
+    """The keys that FFmpeg's HLS demuxer opens, in order; the seconds at which the playlist places each of them; and
+    the seconds that it lasts.
 
     `stand_in`, a small slice, lies in each slice's place: what a slice holds does not change how a playlist is read.
+    The place of an entry is the length that FFmpeg states for the entries before it.
     """
     if b"#EXT-X-ENDLIST" not in playlist:
         playlist += b"\n#EXT-X-ENDLIST\n"
@@ -85,12 +89,29 @@ def read_playlist(playlist: bytes, key: str, objects: Mapping[str, bytes], stand
                 (folder / other).parent.mkdir(parents=True, exist_ok=True)
                 (folder / other).write_bytes(stand_in)
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
-        (folder / key).write_bytes(playlist)
-        _, said = _ffmpeg("-v", "verbose", "-i", str(folder / key), "-map", "0", "-c", "copy", "-f", "null")
-        asked = [found.decode("utf-8", "replace") for found in _REQUEST.findall(said)]
-        paths = [Path(one.removeprefix("file:")).resolve() for one in asked]
         known = {(folder / other).resolve(): other for other in objects}
-        return [known[path] for path in paths if path in known and objects[known[path]]], _duration(said)
+
+        def read(text: bytes) -> tuple[list[str], float]:
+            (folder / key).write_bytes(text)
+            _, said = _ffmpeg("-v", "verbose", "-i", str(folder / key), "-map", "0", "-c", "copy", "-f", "null")
+            asked = [found.decode("utf-8", "replace") for found in _REQUEST.findall(said)]
+            paths = [Path(one.removeprefix("file:")).resolve() for one in asked]
+            return [known[path] for path in paths if path in known and objects[known[path]]], _duration(said)
+
+        order, seconds = read(playlist)
+        places = {}
+        for before in _beginnings(playlist):
+            opened, length = read(before + b"\n#EXT-X-ENDLIST\n")
+            places[len(opened)] = length
+        return order, [places.get(count, 0.0) for count in range(len(order))], seconds
+
+
+def _beginnings(playlist: bytes) -> Iterator[bytes]:
+    """The playlist as far as each of its entries, without the first and the last."""
+    lines = playlist.splitlines()
+    entries = [number for number, line in enumerate(lines) if line.strip() and not line.startswith(b"#")]
+    for number in entries[:-1]:
+        yield b"\n".join(lines[: number + 1])
 
 
 def _ffmpeg(*arguments: str) -> tuple[bytes, bytes]:

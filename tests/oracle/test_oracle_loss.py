@@ -82,6 +82,19 @@ def test_a_wrong_duration_costs_the_clock_and_no_picture() -> None:
     assert (loss.slice_picture, loss.slice_sound, loss.slice_clock) == pytest.approx((0, 0, 7), abs=0.01)
 
 
+def test_wrong_durations_whose_sum_is_right_cost_the_clock_too() -> None:
+    """A player that seeks by EXTINF shows the slice of another instant."""
+
+    def change(objects: dict[str, bytes], _: list[str]) -> None:
+        key = base(PLAIN).playlist
+        head, first = objects[key].split(b"#EXTINF:8.000000")[:2]
+        rest = objects[key][len(head) + len(first) + 2 * len(b"#EXTINF:8.000000") :]
+        objects[key] = head + b"#EXTINF:16.000000" + first + b"#EXTINF:0.000000" + rest
+
+    loss = loss_of(change)
+    assert (loss.slice_picture, loss.slice_sound, loss.slice_clock) == pytest.approx((0, 0, 8), abs=0.01)
+
+
 @pytest.mark.parametrize("lost_box", [b"moov", b"mdat"])
 def test_an_mp4_without_one_of_its_parts_costs_everything(lost_box: bytes) -> None:
     def change(objects: dict[str, bytes], _: list[str]) -> None:

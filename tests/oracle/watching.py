@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.media.names import parse_utc17
 from tests.oracle.bases import BEGAN_AT, Base, base
 from tests.oracle.loss import (
+    ROUNDED_SECONDS,
     Line,
     Loss,
     Stretch,
@@ -53,7 +54,7 @@ def places(made: Base) -> Places:
 def watched(number: int) -> Watched:
     """How the base of this number plays."""
     made = base(number)
-    order, seconds = read_playlist(made.objects[made.playlist], made.playlist, made.objects, _stand_in(made))
+    order, _, seconds = read_playlist(made.objects[made.playlist], made.playlist, made.objects, _stand_in(made))
     assert order == made.slices, "FFmpeg opens other slices than the untouched playlist names"
     joined = play_bytes(b"".join(made.objects[key] for key in order), "mpegts")
     played = Played(joined.frames, joined.sounds, seconds)
@@ -70,16 +71,18 @@ def lost(number: int, objects: Mapping[str, bytes], now: Places) -> Loss:
     names = {there: key for key, there in now.slices.items()}
     as_before = playlist == made.objects[made.playlist] and all(objects.get(key) for key in made.slices)
     if as_before:
-        order, seconds = made.slices, untouched.played.seconds
+        order, late, seconds = made.slices, 0.0, untouched.played.seconds
     else:
-        order, seconds = read_playlist(playlist, now.playlist, objects, _stand_in(made))
+        order, places, seconds = read_playlist(playlist, now.playlist, objects, _stand_in(made))
+        late = _misplaced(made, order, places)
     slices = (0.0, 0.0, 0.0, 0.0)
     if not as_before or any(objects[key] != made.objects[key] for key in made.slices):
         joined = play_bytes(b"".join(objects[key] for key in order), "mpegts")
         played = Played(joined.frames, joined.sounds, seconds if order else 0.0)
         pts = {there: untouched.pts[key] for there, key in names.items()}
         line = stretched(played, _stretches(made, order, objects, pts), made.seconds)
-        slices = _compared(untouched.played, untouched.line, played, line)
+        picture, sound, clock, again = _compared(untouched.played, untouched.line, played, line)
+        slices = (picture, sound, max(clock, late), again)
     return Loss(*slices, *_lost_of_mp4(made, untouched, objects, now))
 
 
@@ -108,6 +111,18 @@ def _lost_of_mp4(
 def _compared(untouched: Played, line: Line, damaged: Played, shown: Line) -> tuple[float, float, float, float]:
     clock, again = lost_clock(untouched, damaged), shown_again(line, shown)
     return lost_pictures(line, shown), lost_sound(line, shown), clock, again
+
+
+def _misplaced(made: Base, order: list[str], places: list[float]) -> float:
+    """Seconds by which the playlist places a slice wrongly: whoever seeks to its instant sees another one."""
+    places_before, begin = {}, 0.0
+    for slot in made.slots:
+        places_before[round(slot.start, 2)] = begin
+        begin += slot.seconds
+    starts = [round(start, 2) for start in sorted(_stated(key) for key in order)]
+    apart = (abs(place - places_before[at]) for at, place in zip(starts, places, strict=True) if at in places_before)
+    late = max(apart, default=0.0)
+    return min(late, made.seconds) if late > ROUNDED_SECONDS else 0.0
 
 
 def _stretches(made: Base, order: list[str], objects: Mapping[str, bytes], pts: Mapping[str, float]) -> list[Stretch]:
