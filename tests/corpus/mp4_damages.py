@@ -141,6 +141,20 @@ def time_scale(handler: str, factor: float) -> Damage:
     return damage
 
 
+def describe(kind: bytes, number: int, which: int) -> Damage:
+    """Let the lines of a track's `stsc`, or its `trex`, name another sample description."""
+
+    def damage(content: bytes, _: Random) -> bytes:
+        begin = places(content, kind)[which][0]
+        if kind == b"trex":
+            return put(content, begin + 16, struct.pack(">I", number))
+        for line in range(_number(content, begin + 12)):
+            content = put(content, begin + 24 + 12 * line, struct.pack(">I", number))
+        return content
+
+    return damage
+
+
 def empty(handler: str) -> Damage:
     """A track whose tables hold nothing."""
 

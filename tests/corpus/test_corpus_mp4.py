@@ -10,6 +10,7 @@ from mp4_damages import (
     Damage,
     chunked,
     cut,
+    describe,
     drop_fragments,
     empty,
     fill,
@@ -146,6 +147,21 @@ DAMAGED: dict[str, Case] = {
         f"chunks of {what} {by} bytes on": ("plain", shift_chunks(what, by), S, {"mp4_damaged"})
         for what in (PICTURE, SOUND)
         for by in (4, -4, 1000, 10**9)
+    },
+    **{
+        f"description {number} of {('picture', 'sound')[which]} in {kind.decode()}, {form}": (
+            form,
+            describe(kind, number, which),
+            S,
+            {"mp4_damaged", "mp4_track_absent"},
+        )
+        for which in (0, 1)
+        for kind, number, form in (
+            (b"stsc", 2, "plain"),
+            (b"stsc", 2**31, "B-frames and an edit list"),
+            (b"trex", 0, "fragments"),
+            (b"trex", 2, "fragments with an index"),
+        )
     },
     **{
         f"chunks of {what} 4 bytes on from the middle": ("plain", shift_chunks(what, 4, 0.5), S, {"mp4_damaged"})

@@ -44,6 +44,8 @@ REGRESSIONS = {
     7607: "the size of the picture changed and came back where each slice begins a line of its own",
     7670: "lines that no player takes for a name condemned the playlist",
     9154: "what most slices lacked at their ends was taken for a habit, and so was not missed",
+    17945: "one duration was zero and the next one doubled: their sum was right, and the place of a slice was not",
+    19111: "the table of chunks named a sample description that the file does not contain",
     8710: "noise set a decoder to 42 channels, in which nothing after it is heard",
 }
 

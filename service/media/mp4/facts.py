@@ -54,7 +54,8 @@ class Track:
     """One track. `handler` is `vide` or `soun` (or something else), `codec` the sample entry (`avc1`, `mp4a`), `config`
     the body of `avcC` or the AudioSpecificConfig. `media_header_seconds` (mdhd) and `track_header_seconds` (tkhd) are
     None where the header does not say. `fault`: why its tables cannot be used; `damage`: contradictions in its boxes
-    that a player gets over. `turned`: degrees by which a player rotates the picture."""
+    that a player gets over. `turned`: degrees by which a player rotates the picture. `descriptions`: how many entries
+    `stsd` has, by which samples are decoded."""
 
     number: int = 0
     handler: str = ""
@@ -68,6 +69,7 @@ class Track:
     track_header_seconds: float | None = None
     edits: tuple[Edit, ...] = ()
     turned: float = 0.0
+    descriptions: int = 1
     samples: Samples = field(default_factory=Samples, compare=False)
     fault: str | None = None
     damage: tuple[str, ...] = ()

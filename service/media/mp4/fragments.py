@@ -18,6 +18,7 @@ class Defaults:
     duration: int = 0
     size: int = 0
     flags: int = 0
+    description: int = 1
 
 
 @dataclass(slots=True)
@@ -35,19 +36,22 @@ class Fragments:
     def __init__(self, extended: memoryview) -> None:
         """Begin with the body of the `mvex` box."""
         self._defaults = {
-            number(body, 4): Defaults(number(body, 12), number(body, 16), number(body, 20))
+            number(body, 4): Defaults(number(body, 12), number(body, 16), number(body, 20), number(body, 8))
             for kind, body in children(extended)
             if kind == b"trex"
         }
         self._found: dict[int, list[Samples]] = {}
         self._next: dict[int, int] = {}
+        self._descriptions: dict[int, int] = {}
         self._count = 0
         self.faults: dict[int, str] = {}
         self.fault: str | None = None
 
-    def begin(self, track: int, decode: int) -> None:
-        """Say when the samples that `moov` describes itself end, in ticks of the track."""
+    def begin(self, track: int, decode: int, descriptions: int = 1) -> None:
+        """Set when the samples that `moov` describes itself end, in ticks of the track, and how many sample
+        descriptions the track has."""
         self._next[track] = decode
+        self._descriptions[track] = descriptions
 
     def add(self, moof: memoryview, begin: int) -> None:
         """Add the body of a `moof` box that begins at byte `begin` of the file. Raises `TooMuch`."""
@@ -77,6 +81,8 @@ class Fragments:
                 run = self._read_run(body, defaults, place)
                 if (run.size == 0).any():
                     self.faults[track] = "a fragment contains a sample without bytes, which players refuse"
+                if not 1 <= defaults.description <= self._descriptions.get(track, 1):
+                    run.offset[:] = -1  # players leave out what no entry of `stsd` describes
                 self._found.setdefault(track, []).append(run)
         self._next[track] = place.decode
         return place.at
@@ -89,11 +95,13 @@ class Fragments:
         values = [before.duration, before.size, before.flags]
         if flags & 0x01:
             base, at = offset_at(head, at, 8), at + 8
-        at += 4 if flags & 0x02 else 0
+        description = before.description
+        if flags & 0x02:
+            description, at = number(head, at), at + 4
         for index, bit in enumerate((0x08, 0x10, 0x20)):
             if flags & bit:
                 values[index], at = number(head, at), at + 4
-        return base, Defaults(*values)
+        return base, Defaults(values[0], values[1], values[2], description)
 
     def _read_run(self, body: memoryview, defaults: Defaults, place: _Place) -> Samples:
         flags, count, at = number(body, 1, 3), number(body, 4), 8

@@ -54,6 +54,11 @@ def read_tables(content: memoryview, file_bytes: int) -> tuple[Samples, tuple[st
     return samples, tuple(tables.damage)
 
 
+def count_descriptions(described: memoryview) -> int:
+    """Return how many sample descriptions the body of an `stsd` box holds; a track has at least one."""
+    return max(1, min(number(described, 4), sum(1 for _ in children(described[8:]))))
+
+
 def _sizes(tables: _Tables, file_bytes: int) -> Ints:
     body = tables.boxes.get(b"stsz")
     if body is None:
@@ -96,7 +101,8 @@ def _bear(count: int) -> None:
 
 
 def _offsets(tables: _Tables, size: Ints) -> Ints:
-    """Where each sample begins; -1 for samples that no chunk holds."""
+    """Return where each sample begins; -1 for samples that no chunk holds, or that players leave out because no entry
+    of `stsd` describes them."""
     chunks, runs = _chunk_offsets(tables), tables.rows(b"stsc", 3)
     count = len(size)
     if runs is None or not runs.size or not len(chunks):
@@ -119,6 +125,10 @@ def _offsets(tables: _Tables, size: Ints) -> Ints:
     begins = np.concatenate([[0], ends[:-1]])
     before = np.concatenate([[0], np.cumsum(size)])
     placed = np.repeat(chunks - before[begins], ends - begins) + before[: ends[-1]]
+    described = np.repeat(runs[2] <= count_descriptions(tables.boxes.get(b"stsd", memoryview(b""))), repeats)
+    if not described.all():
+        tables.damage.append("its table stsc names a sample description that it does not contain")
+        placed[~np.repeat(described, ends - begins)] = -1
     return np.concatenate([placed, np.full(count - len(placed), -1, np.int64)])
 
 

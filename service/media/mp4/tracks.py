@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from service.media.mp4.boxes import children, inside, number
 from service.media.mp4.facts import PICTURE, SOUND, Edit, Track
-from service.media.mp4.tables import TableFault, read_tables
+from service.media.mp4.tables import TableFault, count_descriptions, read_tables
 
 # What players of MP4 files decode. Other codecs than H.264 and AAC are judged elsewhere.
 _PICTURE_CODECS = ("avc1", "avc3", "hvc1", "hev1", "av01", "vp08", "vp09", "mp4v", "jpeg", "s263")
@@ -30,6 +30,7 @@ def read_track(trak: memoryview, movie_scale: int, file_bytes: int) -> Track:
     )
     table = inside(media, b"minf", b"stbl")
     track = _describe(track, inside(table, b"stsd"))
+    track = replace(track, descriptions=count_descriptions(inside(table, b"stsd")))
     fault = _unusable(track, inside(media, b"minf", b"dinf", b"dref"))
     if fault is not None:
         return replace(track, fault=fault)

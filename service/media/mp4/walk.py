@@ -159,7 +159,7 @@ def _read_movie(found: _Found, moov: memoryview, size_bytes: int) -> Mp4:
 def _add_fragments(tracks: list[Track], found: _Found, extended: memoryview) -> tuple[list[Track], str | None]:
     fragments = Fragments(extended)
     for track in tracks:
-        fragments.begin(track.number, int(track.samples.duration.sum()))
+        fragments.begin(track.number, int(track.samples.duration.sum()), track.descriptions)
     for body, begin in found.fragments:
         fragments.add(body, begin)
     return [_with_fragments(track, fragments) for track in tracks], fragments.fault
