@@ -309,6 +309,18 @@ def test_an_incomplete_recording_says_when_it_is_verified_next_and_until_when() 
     assert "verifies it again" not in explain(replace(waits, state=State.DEFECTIVE), []).summary
 
 
+@pytest.mark.parametrize("state", [State.UPLOADING, State.VERIFYING])
+def test_while_files_are_awaited_the_last_and_the_next_listing_of_the_bucket_are_told(state: State) -> None:
+    waits = replace(recording(), state=state, next_look_at=90.0, give_up_at=86400.0)
+    never = f"It is {state}; no problems so far. The bucket has not been listed yet; the next listing is due at "
+    assert explain(waits, []).summary == f"{never}1970-01-01 00:01:30 UTC."
+    seen = replace(waits, watch=Watch(listed_at=60.0))
+    last = "The bucket was last listed at 1970-01-01 00:01:00 UTC; the next listing is due at 1970-01-01 00:01:30 UTC."
+    assert explain(seen, []).summary.endswith(last)
+    wished = explain(replace(seen, look_wished=True), []).summary
+    assert wished.endswith("00:01:00 UTC; a caller asked for a new listing, and it is due now.")
+
+
 @pytest.mark.parametrize("code", ["sound_silent", "audio_absent"])
 def test_the_advice_about_silence_says_that_check_page_does_not_listen(code: str) -> None:
     advice = advice_of([code])

@@ -300,7 +300,7 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("wanted", coverage and _window(recording)),
         ("sound", _sound(recording.get("sound"))),
-        ("files", f"{_slices(recording['files'])} in all"),
+        ("files", _files(recording)),
         ("requested", instants["requested_at"]),
         *_schedule(recording),
         ("recording since", instants["recording_at"]),
@@ -386,6 +386,15 @@ def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
     if findings is not None:
         screen.print()
         screen.print(findings)
+
+
+def _files(recording: dict[str, Any]) -> str:
+    """Return what was in the bucket when it was last listed, and when that was."""
+    files = recording["files"]
+    seen, listed_at = f"{_slices(files)} in all", files.get("listed_at")
+    if listed_at is not None:
+        return f"{seen}, listed at {listed_at}"
+    return seen if recording["state"] in OVER else "none known: the bucket has not been listed yet"
 
 
 def _slices(files: dict[str, Any]) -> str:

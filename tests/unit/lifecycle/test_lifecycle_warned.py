@@ -175,7 +175,10 @@ def test_a_bucket_that_cannot_be_listed_shows_again_when_what_stood_before_it_is
     assert over.recording.attention is None, "nobody looks into the bucket of a recording that is over"
     seen = apply(again, Looked(1, 1, "pr/x/1/b.ts", 1125.0), 1130.0).recording
     assert seen.attention is None
-    listed = "no problems so far. The bucket was last listed at 1970-01-01 00:18:50 UTC."
+    listed = (
+        "no problems so far. The bucket was last listed at 1970-01-01 00:18:50 UTC; "
+        "the next listing is due at 1970-01-01 00:19:10 UTC."
+    )
     assert explain(seen, ()).summary.endswith(listed)
 
 
