@@ -32,7 +32,7 @@ from service.lifecycle.observations import (
 )
 from service.media.verdict import judge_blind
 from service.messages import message_of
-from service.recording import AttemptState, Attention, EndReason, Recording, State
+from service.recording import AttemptState, Attention, Blame, EndReason, Recording, State
 from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
 from service.wording import clock
 from tests.database.samples import attempt, recording
@@ -180,6 +180,25 @@ def test_a_bucket_that_cannot_be_listed_shows_again_when_what_stood_before_it_is
         "the next listing is due at 1970-01-01 00:19:10 UTC."
     )
     assert explain(seen, ()).summary.endswith(listed)
+
+
+def test_refused_credentials_are_named_from_the_first_401_until_agora_accepts_a_call() -> None:
+    tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, recording_at=901.0)
+    running = replace(recording(), state=State.RECORDING, attempts=(tried,))
+    away = apply(running, CallFailed(Query(), Failure.UNAVAILABLE, "http_503"), 1000.0).recording
+    refused = apply(away, CallFailed(Query(), Failure.REFUSED, "unauthorized"), 1010.0)
+    waits = refused.recording.attention
+    assert waits is not None
+    assert (waits.code, waits.detail, waits.since_at) == ("agora_credentials_refused", "query: unauthorized", 1010.0)
+    assert ("attention", "agora_credentials_refused") in [
+        (entry.kind, entry.detail.get("code")) for entry in refused.history
+    ]
+    told = explain(refused.recording, ())
+    assert (told.cause, told.blame) == ("agora_credentials_refused", Blame.US)
+    assert "Agora refuses the customer ID or its secret (query: unauthorized)" in told.summary
+    assert apply(refused.recording, TaskSeen(5), 1020.0).recording.attention is None
+    stopping = replace(refused.recording, state=State.STOPPING, attempts=(replace(tried, stop_sent_at=1015.0),))
+    assert apply(stopping, Stopped(), 1020.0).recording.attention is None
 
 
 def test_a_refused_stop_stays_before_a_bucket_that_cannot_be_read() -> None:
