@@ -14,7 +14,7 @@ from handlers.resources.recordings import RecordingView
 from service.lifecycle.from_notices import event_name
 from service.operations import HistoryEntry
 from service.repeats import runs
-from service.wording import detail_value, length, nothing_wanted, percent, ran_its_length
+from service.wording import detail_value, emulated, length, nothing_wanted, percent, ran_its_length
 from service.wording import size as size_of
 
 # How a state looks: what is well, what is under way, what needs a person.
@@ -236,6 +236,7 @@ FILTERS: Final = {
     "percent": percent,
     "nothing_wanted": nothing_wanted,
     "ending": ending,
+    "emulated": emulated,
     "none_of": none_of,
     "words": words,
     "reason": reason,

@@ -15,7 +15,7 @@ from service.cli.output import printable, say
 from service.cli.remote.durations import in_words, size_in_words
 from service.explain.warned import advice_of
 from service.interrupts import BROKEN_PIPE
-from service.wording import end_reason, labels, nothing_wanted, percent
+from service.wording import emulated, end_reason, labels, nothing_wanted, percent
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
 # Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. A key with one in it is none.
@@ -300,6 +300,7 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("wanted", coverage and _window(recording)),
         ("sound", _sound(recording.get("sound"))),
+        ("emulator", recording.get("emulated") and emulated(recording["app"])),
         ("files", _files(recording)),
         ("requested", instants["requested_at"]),
         *_schedule(recording),

@@ -15,6 +15,7 @@ from handlers.console.pages import _TEMPLATES
 from handlers.console.timeline import WIDTH, Drawing, draw
 from handlers.console.words import ago, events, named_event, percent, prose, size, span, tail
 from service.operations import HistoryEntry
+from service.operations.admission import Choices
 from service.recording import Recording, State
 from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Severity
 
@@ -106,6 +107,17 @@ def test_the_longest_state_breaks_into_two_lines_at_most() -> None:
     chip = _TEMPLATES.get_template("chip.html").make_module({}).chip(one)  # type: ignore[attr-defined]
     (word,) = re.findall(r">([^<]+)<", chip)
     assert word.split(" ") == ["verified,", "with\u00a0warnings"]
+
+
+@pytest.mark.parametrize("emulated", [True, False], ids=["emulator", "agora"])
+def test_the_start_form_says_which_app_an_emulator_records(emulated: bool) -> None:
+    choices = Choices(("demo", "main"), ("demo",) if emulated else (), ("s",), ("default",), ())
+    caller = SimpleNamespace(owner="school", scopes=("read", "start"), token_id="x")
+    known = {"caller": caller, "form_key": "", "path": "/console/start", "now": NOW, "status": 200, "form": {},
+             "wrong": {}, "focus": "url", "error": None, "once": "x", "choices": choices}  # fmt: skip
+    shown = _TEMPLATES.get_template("start.html").render(**known)
+    assert ("In place of Agora, the app demo uses an emulator" in shown) is emulated
+    assert "the app main uses" not in shown
 
 
 def test_sizes_shares_and_names() -> None:
