@@ -42,7 +42,7 @@ WAITS: dict[str, tuple[str, str]] = {
         "database, before the start: docs/operations.md#the-url-of-a-page-cannot-be-read.",
     ),
     "stalled": (
-        "it should be recording, but no new slice has arrived",
+        "it should be recording, but {}",
         "Check the page, and the storage keys that Agora uses.",
     ),
     "stop_refused": (

@@ -10,6 +10,7 @@ from service.lifecycle.instants import ENDS_FOUND, FIRST_SLICES, find_wait, task
 from service.lifecycle.observations import Judged, Looked, LookFailed, LookHeldUp
 from service.recording import Attempt, AttemptState, Attention, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
+from service.wording import clock
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
@@ -79,7 +80,8 @@ def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
 
 
 def _judge_progress(draft: Draft) -> None:
-    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`."""
+    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`. Listings show that, so it is told
+    up to a watch period later."""
     recording, attempt = draft.recording, draft.attempt
     if recording.state is not State.RECORDING or attempt is None or attempt.onhold or recording.pause_wished:
         return
@@ -88,7 +90,7 @@ def _judge_progress(draft: Draft) -> None:
     since = max(at for at in known if at is not None) if any(at is not None for at in known) else draft.now
     if draft.now - since > recording.policy.stalled_seconds:
         draft.warn("stalled", seconds=round(draft.now - since))
-        draft.attend("stalled", "no new slice has arrived")
+        draft.attend("stalled", f"no new slice has arrived since {clock(since)}")
     else:
         draft.attended("stalled")
 

@@ -201,6 +201,32 @@ def test_refused_credentials_are_named_from_the_first_401_until_agora_accepts_a_
     assert apply(stopping, Stopped(), 1020.0).recording.attention is None
 
 
+@pytest.mark.parametrize(("last_slice", "latest"), [(0, 80), (30, 180), (600, 180)])
+def test_that_no_slice_comes_is_told_a_watch_period_after_the_setting_at_the_latest(
+    last_slice: int, latest: int
+) -> None:
+    """As docs/settings.md says. A slice comes each 15 s until the last one, whenever that is between two listings."""
+    told_after = []
+    for shift in range(120):
+        began_at = NOW + shift
+        ends_at = began_at + (last_slice + shift if last_slice else 0)
+        tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", recording_at=began_at)
+        row, at, seen = replace(recording(), state=State.RECORDING, attempts=(tried,)), began_at, began_at
+        while row.attention is None:
+            at = row.watch.next_list_at or at + row.policy.first_watch_seconds
+            slices = [began_at + 15 * number for number in range(1, 1 + int(min(at, ends_at) - began_at) // 15)]
+            new = [one for one in slices if one > seen]
+            row = apply(row, Looked(len(new), len(new), "", max(new, default=None)), at).recording
+            seen = max(slices, default=began_at)
+        assert row.attention == Attention("stalled", f"no new slice has arrived since {clock(seen)}", at)
+        told_after.append(at - seen)
+    assert row.policy.stalled_seconds < min(told_after)
+    assert max(told_after) <= latest
+    assert latest == row.policy.stalled_seconds + (
+        row.policy.watch_seconds if last_slice else row.policy.first_watch_seconds
+    )
+
+
 def test_a_refused_stop_stays_before_a_bucket_that_cannot_be_read() -> None:
     """It bills; a look that fails does not. What waits behind it shows when the stop is accepted."""
     tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, stop_sent_at=990.0)
