@@ -32,7 +32,7 @@ from service.lifecycle.observations import (
 )
 from service.media.verdict import judge_blind
 from service.messages import message_of
-from service.recording import AttemptState, Attention, Blame, EndReason, Recording, State
+from service.recording import ADOPTED, AttemptState, Attention, Blame, EndReason, Recording, State
 from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
 from service.wording import clock
 from tests.database.samples import attempt, recording
@@ -270,6 +270,35 @@ def test_a_bucket_that_does_not_answer_stands_behind_what_is_worse() -> None:
     assert apply(over, LookHeldUp(), 1000.0).recording.attention == alive
     running = replace(recording(), state=State.RECORDING)
     assert apply(running, LookHeldUp("storage_unreachable", "no answer"), 1000.0).recording == running
+
+
+def test_an_adopted_recording_lasts_since_its_first_slice() -> None:
+    """Nobody knows when its task began to record; Agora is first asked for it when it is adopted."""
+    task = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=1000.0)
+    adopted = replace(recording(), page=ADOPTED, state=State.STARTING, attempts=(task,), window_from_at=1000.0)
+    asked = apply(adopted, TaskSeen(5), 4000.0).recording
+    assert (asked.state, elapsed_seconds(asked, 4010.0)) == (State.RECORDING, 10.0)
+    listed = Looked(199, 199, "pr/x/1/b.ts", 4005.0, began_at=3990.0, first_at=1010.0)
+    shown = apply(asked, listed, 4020.0).recording
+    assert elapsed_seconds(shown, 4020.0) == 3010.0
+    assert elapsed_seconds(apply(shown, replace(listed, first_at=4005.0), 4140.0).recording, 4140.0) == 3130.0
+    odd = apply(asked, replace(listed, first_at=7.0), 4020.0).recording
+    assert elapsed_seconds(odd, 4020.0) == 3020.0, "not before it was asked for"
+
+
+def test_an_adopted_recording_that_was_over_has_the_length_of_its_slices() -> None:
+    over = attempt(1, "test-1", 7, state=AttemptState.ENDED, sid="sid-1", started_at=1000.0, ended_at=4000.0)
+    over = replace(over, ended_proof="404")
+    adopted = replace(recording(), page=ADOPTED, state=State.UPLOADING, attempts=(over,), ended_at=4000.0)
+    assert elapsed_seconds(adopted, 5000.0) is None
+    files = [
+        JudgedFile(f"{over.prefix}{at}.ts", FileKind.SLICE, 1, "e", None, at, 15.0, listed=True)
+        for at in (1010.0, 1025.0)
+    ]
+    report = Report(Verdict.VERIFIED, Level.CONTENT, 5000.0, files=tuple(files))
+    judged = apply(adopted, Judged(report), 5000.0).recording
+    assert elapsed_seconds(judged, 5000.0) == 30.0
+    assert elapsed_seconds(apply(replace(adopted, page="https://x/"), Judged(report), 5000.0).recording, 5000.0) is None
 
 
 def test_the_length_of_a_recording_stands_still_when_its_stop_was_accepted() -> None:
