@@ -20,10 +20,10 @@ WARNINGS = (
     "other",
 )  # fmt: skip
 ATTENTION = (
-    "agora_unavailable", "call_not_made", "credentials_not_refreshed", "ending_unconfirmed", "limited",
-    "page_not_readable", "picture_blank", "picture_error_page", "recorder_alive", "refused", "sid_unknown",
-    "sound_silent", "stalled", "stop_refused", "storage_refused", "storage_unreachable", "task_lost",
-    "verification_incomplete", "other",
+    "agora_credentials_refused", "agora_unavailable", "call_not_made", "credentials_not_refreshed",
+    "ending_unconfirmed", "limited", "page_not_readable", "picture_blank", "picture_error_page", "recorder_alive",
+    "refused", "sid_unknown", "sound_silent", "stalled", "stop_refused", "storage_refused", "storage_unreachable",
+    "task_lost", "verification_incomplete", "other",
 )  # fmt: skip
 # agora-reference §10.8: above this many pixels a recording is billed as Full HD.
 HD_PIXELS = 1280 * 720

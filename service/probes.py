@@ -40,6 +40,7 @@ PROBE = "pagereelprobe"
 # For each thing tried: a person waits for the answer.
 TRY_SECONDS = 20.0
 _DISABLED = "it is disabled, so it was not tried, and gets no messages until you enable it:"
+_ONLY_READ = "Pagereel never writes with them: give it keys that may only list and read"
 _NOBODY_BEHIND = frozenset({502, 503, 504})
 
 LACKING = {
@@ -51,11 +52,13 @@ LACKING = {
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """One thing that was tried. `problem` None: it works, or was not tried because it is off (`tried` False)."""
+    """One thing that was tried. `problem` None: it works, or was not tried because it is off (`tried` False).
+    `warning`: it works, and should be different."""
 
     what: str
     problem: str | None = None
     tried: bool = True
+    warning: str | None = None
 
 
 async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
@@ -77,8 +80,10 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
     async with open_buckets(settings) as buckets:
         for name, profile in settings.storage.items():
             if not profile.read_only:
-                yield await _try(f"storage {name}: write keys may write", _write(buckets, profile))
+                yield await _try(f"storage {name}: write keys may write", _write(buckets, profile, _handed(profile)))
             yield await _try(f"storage {name}: read keys may list and read", _read(buckets, profile))
+            if await _readers_write(buckets, profile):
+                yield Probed(f"storage {name}: read keys may also write", warning=_ONLY_READ)
     for name, endpoint in settings.endpoints.items():
         if name in disabled:
             yield Probed(f"endpoint {name}: {_DISABLED} `pagereel endpoints enable {name}`", tried=False)
@@ -210,11 +215,23 @@ async def _acquire(client: AgoraClient, deployment: str) -> None:
     await client.acquire(f"{deployment}-probe", new_uid(), 1)
 
 
-async def _write(buckets: Buckets, profile: StorageProfile) -> None:
+def _handed(profile: StorageProfile) -> Keys:
+    """The keys that Agora gets."""
     keys = profile.write_credentials()
-    handed = Keys(keys.access_key, keys.secret_key, keys.session_token)
-    bucket = buckets.bucket(location(profile, PROBE), handed, profile)
+    return Keys(keys.access_key, keys.secret_key, keys.session_token)
+
+
+async def _write(buckets: Buckets, profile: StorageProfile, keys: Keys) -> None:
+    bucket = buckets.bucket(location(profile, PROBE), keys, profile)
     await bucket.probe_write("/".join((*profile.prefix, PROBE)))
+
+
+async def _readers_write(buckets: Buckets, profile: StorageProfile) -> bool:
+    """Whether the read keys may write. Every account key of Azure may, and a profile that is only read stays as it
+    is."""
+    if profile.read_only or profile.vendor == AZURE:
+        return False
+    return (await _try("", _write(buckets, profile, read_keys(profile)))).problem is None
 
 
 async def _reach(endpoint: Endpoint, rules: Urls) -> None:

@@ -299,8 +299,9 @@ class Recording:
     (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
     the same. `record_for_seconds`: how long it is to be recorded, from `recorded_from_at` on, when it is known to
     record; then its `stop_at` is set. `sound`: whether the page is expected to make sound; False: silence is fine,
-    None: as the files show. `notify` names the endpoints that are told what happens. `warned`: the codes of the
-    warnings in the newest report of a bucket that could be read; `warned_level` is the deepest level that found them.
+    None: as the files show. `emulated`: it was asked of an emulator. `notify` names the endpoints that are told what
+    happens. `warned`: the codes of the warnings in the newest report of a bucket that could be read; `warned_level` is
+    the deepest level that found them.
     """
 
     id: str
@@ -320,6 +321,7 @@ class Recording:
     stop_at: float | None = None
     record_for_seconds: float | None = None
     sound: bool | None = None
+    emulated: bool = False
     recorded_from_at: float | None = None
     start_deadline_at: float = 0
     state: State = State.REQUESTED

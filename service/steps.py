@@ -152,7 +152,7 @@ class Steps:
             look = await self._verifier.look(recording)
         except OutsideError as error:
             return LookFailed(error.code, error.detail), ()
-        began = (file.starts_at for file in look.files if file.kind is FileKind.SLICE and file.starts_at is not None)
+        began = [file.starts_at for file in look.files if file.kind is FileKind.SLICE and file.starts_at is not None]
         seen = Looked(
             look.slices,
             look.size_bytes,
@@ -162,6 +162,7 @@ class Steps:
             look.picture,
             look.silent,
             max(began, default=None),
+            min(began, default=None),
         )
         return seen, look.files
 

@@ -48,6 +48,14 @@ def nothing_wanted(paused_seconds: float) -> str:
     return "no time was wanted: the wanted window is empty"
 
 
+def emulated(app: str) -> str:
+    """What a recording shows that an emulator makes; the service cannot know whether that one has a browser."""
+    return (
+        f"In place of Agora, the app {app} uses an emulator on the service's machine, which draws a synthetic picture "
+        "and does not open the page unless it runs with a browser (BROWSER=1)."
+    )
+
+
 def labels(given: dict[str, str]) -> str:
     """Labels as they are typed: `key=value`, with commas."""
     return ", ".join(f"{name}={value}" for name, value in given.items())

@@ -44,7 +44,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """`ticks` are instants along the time axis; `says` is the drawing in words. `now_x` is None once it is over."""
+    """`ticks` are instants along the time axis; `says` is the drawing in words. `now_x` is None once it is over and
+    before what is drawn."""
 
     lanes: tuple[Lane, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -72,7 +73,8 @@ def draw(
         marks = tuple((scale.x(entry.at), _title(entry)) for entry in history if entry.source == source)
         lanes.append(Lane(name, len(lanes), marks=marks))
     placed = tuple(Lane(lane.name, 8 + lane.y * LANE_HEIGHT, lane.bars, lane.marks) for lane in lanes)
-    now_x = None if recording.state.terminal or now > scale.to_at else scale.x(now)
+    drawn = scale.from_at <= now <= scale.to_at and not recording.state.terminal
+    now_x = scale.x(now) if drawn else None
     return Drawing(placed, scale.ticks(), len(lanes) * LANE_HEIGHT + 32, _says(recording), now_x)
 
 

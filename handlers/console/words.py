@@ -14,7 +14,7 @@ from handlers.resources.recordings import RecordingView
 from service.lifecycle.from_notices import event_name
 from service.operations import HistoryEntry
 from service.repeats import runs
-from service.wording import detail_value, length, nothing_wanted, percent, ran_its_length
+from service.wording import detail_value, emulated, length, nothing_wanted, percent, ran_its_length
 from service.wording import size as size_of
 
 # How a state looks: what is well, what is under way, what needs a person.
@@ -78,6 +78,7 @@ SOURCES: Final = {
     "bucket": "bucket",
     "worker": "Pagereel",
 }
+_INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)", re.ASCII)
 _KINDS: Final = {"judged": "verification"}
 
 
@@ -134,10 +135,18 @@ def tail(key: str) -> str:
 
 
 def prose(text: str) -> Markup:
-    """A sentence in which `commands` look like commands."""
+    """A sentence in which `commands` look like commands, and no instant is broken at the end of a line."""
     said = text.split("`")
-    parts = [Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(said)]
+    parts = [
+        Markup("<code>{}</code>").format(part) if number % 2 else _unbroken(part) for number, part in enumerate(said)
+    ]
     return Markup("").join(parts)
+
+
+def _unbroken(text: str) -> Markup:
+    whole = Markup('<span class="one">{}</span>')
+    parts = enumerate(_INSTANT.split(text))
+    return Markup("").join(whole.format(part) if number % 2 else escape(part) for number, part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +245,7 @@ FILTERS: Final = {
     "percent": percent,
     "nothing_wanted": nothing_wanted,
     "ending": ending,
+    "emulated": emulated,
     "none_of": none_of,
     "words": words,
     "reason": reason,

@@ -221,6 +221,13 @@ class RecordingView(View):
             description="Whether the page is expected to make sound; `false`: silence is fine, null: as in the files"
         ),
     ]
+    emulated: Annotated[
+        bool,
+        Field(
+            description="It was asked of an emulator on the service's machine instead of Agora. That one draws a "
+            "synthetic picture, and opens the page only if it runs with a browser"
+        ),
+    ]
     attempts: tuple[AttemptView, ...]
     billed_seconds: Annotated[float, Field(description="How long its tasks ran, pauses included; what runs, up to now")]
     paused: PausedView
@@ -273,6 +280,7 @@ _SAME = (
     "labels",
     "notify",
     "sound",
+    "emulated",
     "pauses",
     "warnings",
     "warned",

@@ -15,6 +15,16 @@ _ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchObject", "BlobNotFound"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 _LATER = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted", "ServerBusy"}
 _UNKNOWN = {"InvalidArgument", "InvalidRequest", "InvalidQueryParameter", "InvalidParameter", "NotImplemented"}
+_MEANINGS = {
+    **dict.fromkeys(("InvalidAccessKeyId", "InvalidAuthenticationInfo"), "the store does not know the access key"),
+    **dict.fromkeys(
+        ("SignatureDoesNotMatch", "AuthenticationFailed"), "the secret key does not belong to the access key"
+    ),
+    **dict.fromkeys(("ExpiredToken", "InvalidToken"), "the temporary keys have expired, or are no keys of this store"),
+    "RequestTimeTooSkewed": "our clock differs too much from the store's",
+    "ResourceNotFound": "there is no such storage account",
+}
+_DENIED = {"AccessDenied", "AllAccessDisabled", "AuthorizationFailure", "AuthorizationPermissionMismatch"}
 _AZURE_CODE = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 
 
@@ -60,8 +70,21 @@ def read_refusal(
     if status == 404 and object_asked and code not in _NO_BUCKET:
         # Some proxy answered: an object is absent only where a store says so in its own words.
         return Unavailable("storage_unreachable", f"{told} without S3's word for a missing object")
-    if code == "RequestTimeTooSkewed":
-        return Refused("storage_refused", f"our clock differs too much from the store's ({told})")
+    meaning = _meaning(status, code, bucket)
+    return Refused("storage_refused", f"{meaning} ({told})" if meaning else told)
+
+
+def _meaning(status: int, code: str, bucket: str) -> str:
+    """What a refusal means for a person. Where keys may do only some things, most stores look at that first: they
+    refuse in the same way what is forbidden and what does not exist."""
     if code in _NO_BUCKET:
-        return Refused("storage_refused", f"there is no bucket {bucket!r} ({told})")
-    return Refused("storage_refused", told)
+        return f"there is no bucket {bucket!r}"
+    if code in _MEANINGS:
+        return _MEANINGS[code]
+    if code in _DENIED or (status == 403 and not code):
+        return f"the keys may not do this, or the store has no bucket {bucket!r} for them: stores answer both alike"
+    if status == 401:
+        return "the store does not accept the keys"
+    if status == 404 and not code:
+        return "what answers does not name a missing bucket, so it may be no S3 store: check the endpoint"
+    return ""

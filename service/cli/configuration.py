@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
         fail("; ".join(refused))
     if as_json:
         probed = run(_probed(settings)) if with_probe else []
-        tried = [{"what": one.what, "problem": one.problem, "tried": one.tried} for one in probed]
+        tried = [asdict(one) for one in probed]
         shown = {"errors": [], "apps": list(settings.apps), "storage": list(settings.storage), "probes": tried}
         show_json(shown)
         sys.exit(1 if any(one.problem for one in probed) else 0)
@@ -145,10 +146,9 @@ def _next_step(settings: Settings, app: str) -> str:
 async def _print_probes(settings: Settings) -> bool:
     good = True
     async for probed in probe(settings, database_url(settings)):
-        sign = "ok" if probed.problem is None else "FAILED"
-        click.echo(
-            f"{sign if probed.tried else 'off':<7} {probed.what}" + (f": {probed.problem}" if probed.problem else "")
-        )
+        sign = "FAILED" if probed.problem else "warning" if probed.warning else "ok"
+        told = probed.problem or probed.warning
+        click.echo(f"{sign if probed.tried else 'off':<7} {probed.what}" + (f": {told}" if told else ""))
         good = good and probed.problem is None
     return good
 

@@ -15,7 +15,7 @@ from service.explain.lateness import add_lateness
 from service.explain.waits import explain_wait
 from service.explain.warned import advice_of
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
-from service.recording import AttemptState, Blame, EndReason, Recording, State
+from service.recording import AWAITED, AttemptState, Blame, EndReason, Recording, State
 from service.report import Coverage, Severity
 from service.wording import clock, length, nothing_wanted, percent
 
@@ -212,9 +212,14 @@ def _unlisted(recording: Recording) -> str:
 
 
 def _listed(recording: Recording) -> str:
-    """How old the knowledge of the bucket is: it is listed every two minutes, and may have gone away meanwhile."""
-    if recording.state is not State.RECORDING:
+    """When the bucket was last listed, and when it is listed next: it may have changed or gone away meanwhile."""
+    awaited = recording.state in AWAITED
+    if recording.state is not State.RECORDING and not awaited:
         return ""
     listed_at = recording.watch.listed_at
     seen = "has not been listed yet" if listed_at is None else f"was last listed at {clock(listed_at)}"
-    return f" The bucket {seen}."
+    next_at = recording.next_look_at if awaited else recording.watch.next_list_at
+    if awaited and recording.look_wished:
+        return f" The bucket {seen}; a caller asked for a new listing, and it is due now."
+    due = "" if next_at is None else f"; the next listing is due at {clock(next_at)}"
+    return f" The bucket {seen}{due}."

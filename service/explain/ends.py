@@ -1,8 +1,9 @@
 """Why a recording ended, by its end reason: the sentence, how sure that is, and what to do. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from service.explain.waits import NOT_MADE
+from service.explain.waits import CREDENTIALS, NOT_MADE, unauthorized
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, end_lines, lines, nobody_knows, seen
 from service.recording import Blame, EndReason, Recording, State
 from service.wording import length, ran_its_length
@@ -124,9 +125,10 @@ def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
         )
     if reason is None:
         return nobody_knows(recording, end_lines(history))
-    refused = recording.attention.detail if recording.attention and recording.attention.code == "refused" else None
-    detail = f": {refused}" if refused else ""
-    return by_reason(f"Nothing was recorded because {{}}{detail}.", recording, reason, history, end_lines(history))
+    refused = recording.attention if recording.attention and recording.attention.code == "refused" else None
+    detail = f": {refused.detail}" if refused else ""
+    ended = by_reason(f"Nothing was recorded because {{}}{detail}.", recording, reason, history, end_lines(history))
+    return replace(ended, advice=CREDENTIALS) if refused and unauthorized(refused) else ended
 
 
 def by_reason(

@@ -6,12 +6,19 @@ from service.explain.words import Certainty, Explanation, Line, Proof, lines
 from service.recording import AWAITED, Attention, Blame, Recording, State
 from service.wording import clock
 
+# The remedy where Agora does not accept the customer ID or its secret, whatever waits for it.
+CREDENTIALS = (
+    "Act now: Agora refuses the customer ID or its secret, and nothing can be started or stopped. "
+    "See docs/operations.md#agora-refuses-the-credentials."
+)
+
 # In braces: the attention's detail, where it says more than the code.
 WAITS: dict[str, tuple[str, str]] = {
     "agora_unavailable": (
         "a call to Agora failed or got no answer ({})",
         "Nothing at first: Pagereel retries. If it persists, see docs/operations.md#agora-does-not-answer.",
     ),
+    "agora_credentials_refused": ("Agora refuses the customer ID or its secret ({})", CREDENTIALS),
     "call_not_made": (
         "Pagereel could not make a call to Agora ({})",
         "Pagereel retries. See docs/operations.md#a-recording-was-missed for the code.",
@@ -35,7 +42,7 @@ WAITS: dict[str, tuple[str, str]] = {
         "database, before the start: docs/operations.md#the-url-of-a-page-cannot-be-read.",
     ),
     "stalled": (
-        "it should be recording, but no new slice has arrived",
+        "it should be recording, but {}",
         "Check the page, and the storage keys that Agora uses.",
     ),
     "stop_refused": (
@@ -106,18 +113,16 @@ NOT_MADE: dict[str, tuple[str, str]] = {
     ),
 }
 
-# Agora's code of a call whose customer ID or secret it does not take: the same remedy, whatever waits for it.
-UNAUTHORIZED = ": unauthorized"
-CREDENTIALS = (
-    "Act now: Agora refuses the customer ID or its secret, and nothing can be started or stopped. "
-    "See docs/operations.md#agora-refuses-the-credentials."
-)
+
+_UNAUTHORIZED = "unauthorized"
+_NO_CALL = ("agora_credentials_refused", "agora_unavailable", "call_not_made")
+_OURS = ("agora_credentials_refused", "call_not_made", "page_not_readable")
 
 
 def explain_wait(recording: Recording, attention: Attention, history: Sequence[Line]) -> Explanation:
     """Something waits for the outside world or for a person."""
     why, advice = WAITS.get(attention.code, ("{}", "See docs/states.md: it says what to do for each attention."))
-    if attention.detail.endswith(UNAUTHORIZED):
+    if unauthorized(attention):
         advice = CREDENTIALS
     own = NOT_MADE.get(attention.detail.rpartition(": ")[2]) if attention.code == "call_not_made" else None
     if own is not None:
@@ -127,17 +132,22 @@ def explain_wait(recording: Recording, attention: Attention, history: Sequence[L
         f"{_overdue(recording, attention)}{_next_try(recording, attention)}",
         attention.code,
         Certainty.CERTAIN,
-        Blame.US if attention.code in ("call_not_made", "page_not_readable") else None,
+        Blame.US if attention.code in _OURS else None,
         (Proof(attention.since_at, "worker", f"attention: {attention.code}"), *lines(history, ("call_failed",))),
         advice,
     )
+
+
+def unauthorized(attention: Attention) -> bool:
+    """Whether Agora answered that it does not accept the customer ID or its secret."""
+    return _UNAUTHORIZED in attention.detail.split(": ")
 
 
 def _overdue(recording: Recording, attention: Attention) -> str:
     """Since when its stop is due, where Agora has not been told of it: what runs meanwhile is billed."""
     attempt = recording.attempt
     unheard = recording.state is State.STOPPING and attempt is not None and attempt.stop_accepted_at is None
-    if attention.code not in ("agora_unavailable", "call_not_made") or not unheard:
+    if attention.code not in _NO_CALL or not unheard:
         return ""
     wished = (recording.stop_wished_at, recording.stop_at, recording.state_since_at)
     due_at = min(at for at in wished if at is not None)

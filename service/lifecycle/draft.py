@@ -5,7 +5,7 @@ from typing import Any
 
 from service.lifecycle.instants import hours_end_at, jitter
 from service.lifecycle.observations import Change, Entry
-from service.lifecycle.reasons import NEVER_FOUND, OUR_FAILURES, never_found, waited_for
+from service.lifecycle.reasons import NEVER_FOUND, OUR_FAILURES, UNANSWERED, UNAUTHORIZED, never_found, waited_for
 from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
@@ -126,12 +126,14 @@ class Draft:
             self.note("attention", code=code, detail=detail)
 
     def attend_failed(self, call: str, code: str, next_try_at: float | None) -> None:
-        """A call to Agora waits to be tried again, because Agora did not answer or because it could not be made."""
-        self.attend("call_not_made" if code in OUR_FAILURES else "agora_unavailable", f"{call}: {code}", next_try_at)
+        """A call to Agora waits to be tried again: Agora did not answer or refused the credentials, or it could not be
+        made."""
+        theirs = "agora_credentials_refused" if code == UNAUTHORIZED else "agora_unavailable"
+        self.attend("call_not_made" if code in OUR_FAILURES else theirs, f"{call}: {code}", next_try_at)
 
     def agora_answered(self) -> None:
         """Agora answered a call about a task: nothing waits for one, nor for the page's URL."""
-        self.attended("agora_unavailable", "call_not_made", "page_not_readable")
+        self.attended(*UNANSWERED, "page_not_readable")
 
     def attended(self, *codes: str) -> None:
         """The wait with one of these codes (or any) is over. A bucket that still cannot be listed shows again when what
@@ -208,8 +210,7 @@ class Draft:
             "stalled",
             "picture_blank",
             "picture_error_page",
-            "agora_unavailable",
-            "call_not_made",
+            *UNANSWERED,
             "stop_refused",
             "recorder_alive",
         )

@@ -22,7 +22,7 @@ from service.lifecycle.observations import (
     UpdateRtmp,
     UpdateStorage,
 )
-from service.lifecycle.reasons import NEVER_FOUND, STOP_REASONS, never_found
+from service.lifecycle.reasons import NEVER_FOUND, STOP_REASONS, UNANSWERED, never_found
 from service.recording import Attempt, AttemptState, EndReason, State
 
 # A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
@@ -287,7 +287,7 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     if attempt is None or not attempt.may_be_alive or attempt.stop_sent_at is None:
         return
     draft.succeeded()
-    draft.attended("stop_refused", "agora_unavailable", "call_not_made")
+    draft.attended("stop_refused", *UNANSWERED)
     if attempt.stop_accepted_at is None:
         draft.note("stop_accepted", attempt=attempt.number)
     draft.set_attempt(seen_at=draft.now)

@@ -8,8 +8,9 @@ from service.lifecycle.from_agora import lived
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.instants import ENDS_FOUND, FIRST_SLICES, find_wait, task_end_at, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed, LookHeldUp
-from service.recording import Attempt, AttemptState, Attention, EndReason, Recording, State, Watch
+from service.recording import ADOPTED, Attempt, AttemptState, Attention, EndReason, Recording, State, Watch
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
+from service.wording import clock
 
 # So many findings stay with the recording; a report may have thousands.
 KEPT_FINDINGS = 20
@@ -45,8 +46,20 @@ def looked(draft: Draft, look: Looked) -> None:
         _never_took_effect(draft, attempt)
     if look.began_at is not None:
         lived(draft, look.began_at, "bucket", recorded=True)
+    _records_since(draft, look.first_at)
     _judge_progress(draft)
     _judge_picture(draft, look)
+
+
+def _records_since(draft: Draft, first_at: float | None) -> None:
+    """An adopted task has recorded since its first slice, not since Agora was first asked for it."""
+    attempt = draft.attempt
+    if draft.recording.page != ADOPTED or attempt is None or first_at is None:
+        return
+    known = attempt.recording_at
+    if known is None and attempt.state is not AttemptState.ENDED:
+        return  # Agora's answer makes it `recording`
+    draft.set_attempt(recording_at=min(max(first_at, attempt.started_at or first_at), known or draft.now))
 
 
 def _judge_picture(draft: Draft, look: Looked) -> None:
@@ -79,7 +92,8 @@ def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
 
 
 def _judge_progress(draft: Draft) -> None:
-    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`."""
+    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`. Listings show that, so it is told
+    up to a watch period later."""
     recording, attempt = draft.recording, draft.attempt
     if recording.state is not State.RECORDING or attempt is None or attempt.onhold or recording.pause_wished:
         return
@@ -88,7 +102,7 @@ def _judge_progress(draft: Draft) -> None:
     since = max(at for at in known if at is not None) if any(at is not None for at in known) else draft.now
     if draft.now - since > recording.policy.stalled_seconds:
         draft.warn("stalled", seconds=round(draft.now - since))
-        draft.attend("stalled", "no new slice has arrived")
+        draft.attend("stalled", f"no new slice has arrived since {clock(since)}")
     else:
         draft.attended("stalled")
 
@@ -155,13 +169,16 @@ def judged(draft: Draft, judged: Judged) -> None:
 
 
 def _show_until(draft: Draft, report: Report) -> None:
-    """Until when the files show that tasks ran whose end was only found; one that is missing was named by a witness."""
+    """Until when the files show that tasks ran whose end was only found; one that is missing was named by a witness.
+    Of an adopted task also since when."""
     for attempt in draft.recording.attempts:
         if attempt.ended_proof in ENDS_FOUND:
             own = (file for file in report.files if file.key.startswith(attempt.prefix) and file.starts_at is not None)
             ends = [(file.starts_at or 0) + (file.duration_seconds or 0) for file in own]
             if ends:
                 draft.set_attempt(attempt.number, shown_until=max(attempt.shown_until or 0, *ends))
+    slices = (file.starts_at for file in report.files if file.listed and file.kind is FileKind.SLICE)
+    _records_since(draft, min((at for at in slices if at is not None), default=None))
 
 
 def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None:

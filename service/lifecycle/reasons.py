@@ -22,6 +22,10 @@ STOP_REASONS = {
     5: EndReason.PAGE_UNREACHABLE,
     6: EndReason.RECORDER_ERROR,
 }
+# Agora's answer to a customer ID or secret that it does not accept.
+UNAUTHORIZED = "unauthorized"
+# Attentions that are over as soon as Agora answers a call.
+UNANSWERED = ("agora_unavailable", "agora_credentials_refused", "call_not_made")
 NEVER_FOUND = "Agora finds no task by the values of its adoption; if they are mistaken, adopt it again"
 # A recorder that was started this much before it had to stop would record, if its page were ready.
 READY_SECONDS = 10

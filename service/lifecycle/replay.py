@@ -120,7 +120,7 @@ def as_requested(recording: Recording) -> Recording:
         name: getattr(recording, name)
         for name in (
             *("id", "owner", "app", "storage", "location", "parameters", "policy", "page", "rtmp", "requested_at"),
-            *("cname", "labels", "notify", "start_at", "record_for_seconds", "sound"),
+            *("cname", "labels", "notify", "start_at", "record_for_seconds", "sound", "emulated"),
         )
     }
     return Recording(

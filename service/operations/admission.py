@@ -28,9 +28,10 @@ _MOST_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The names that a caller's start request may use."""
+    """The names that a caller's start request may use. `emulated`: the apps whose Agora is an emulator."""
 
     apps: tuple[str, ...]
+    emulated: tuple[str, ...]
     storages: tuple[str, ...]
     presets: tuple[str, ...]
     endpoints: tuple[str, ...]
@@ -40,8 +41,10 @@ def choices_of(settings: Settings, caller: Caller) -> Choices:
     """What the settings have and the token may use."""
     storages = [name for name, one in settings.storage.items() if not one.read_only]
     endpoints = [name for name, one in settings.endpoints.items() if one.owners is None or caller.owner in one.owners]
+    apps = _usable(settings.apps, caller.apps)
     return Choices(
-        apps=_usable(settings.apps, caller.apps),
+        apps=apps,
+        emulated=tuple(name for name in apps if settings.apps[name].emulated),
         storages=_usable(storages, caller.storages),
         presets=tuple(settings.presets),
         endpoints=tuple(endpoints),
@@ -102,6 +105,7 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
         stop_at=wish.stop_at,
         record_for_seconds=wish.record_for_seconds,
         sound=preset.sound if wish.sound is None else wish.sound,
+        emulated=settings.apps[app].emulated,
         start_deadline_at=(wish.start_at or now) + policy.start_within_seconds,
         state_since_at=now,
         window_from_at=None if parameters.onhold else (wish.start_at or now),

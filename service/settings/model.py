@@ -73,6 +73,11 @@ class App(Section):
     max_concurrent: int | None = Field(None, ge=0)
     region: Literal["CN", "AP", "EU", "NA"] | None = None
 
+    @property
+    def emulated(self) -> bool:
+        """Whether an emulator takes the place of Agora: `check_agora_url` allows http only on the own machine."""
+        return any(url.startswith("http:") for url in self.base_urls)
+
     @field_validator("rate_group")
     @classmethod
     def _own_budget(cls, group: str, others: ValidationInfo) -> str:

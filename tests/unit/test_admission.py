@@ -65,7 +65,20 @@ def test_what_a_token_may_not_use_is_not_named() -> None:
         "/app": "is unknown; available: spare",
         "/storage": "is required; none is available",
     }
-    assert choices_of(SETTINGS, caller) == Choices(("spare",), (), ("default", "lesson", "dashboard"), ("crm",))
+    assert choices_of(SETTINGS, caller) == Choices(("spare",), (), (), ("default", "lesson", "dashboard"), ("crm",))
+
+
+@pytest.mark.parametrize(
+    ("base_urls", "emulated"),
+    [(("https://api.agora.io", "https://api.sd-rtn.com"), False), (("http://127.0.0.1:9090",), True)],
+    ids=["agora", "own machine"],
+)
+def test_a_recording_keeps_whether_an_emulator_made_it(base_urls: tuple[str, ...], emulated: bool) -> None:
+    apps = {"main": SETTINGS.apps["main"].model_copy(update={"base_urls": base_urls})}
+    settings = SETTINGS.model_copy(update={"apps": apps})
+    wish = Wish(url="https://x.example/", parameters={}, app="main", storage=next(iter(settings.storage)))
+    assert admit(settings, CALLER, wish, ulid="0" * 26, now=0.0).emulated is emulated
+    assert choices_of(settings, CALLER).emulated == (("main",) if emulated else ())
 
 
 def test_a_long_choice_is_cut() -> None:

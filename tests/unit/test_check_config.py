@@ -2,14 +2,16 @@
 
 import json
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli import main
+from service.cli import configuration, main
 from service.cli.running import reachable
 from service.logs import configure_logs
+from service.probes import Probed
 from service.report import Level
 from service.settings import Log, Settings
 
@@ -156,6 +158,24 @@ def _with_level(folder: Path, level: str | None, *command: str, extra: str = "")
         return CliRunner().invoke(main, ["--config", str(folder / "pagereel.toml"), *command])
     finally:
         configure_logs(Log())
+
+
+def test_a_warning_of_a_probe_is_a_line_of_its_own_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def probe(*_: object) -> AsyncIterator[Probed]:
+        yield Probed("storage own: write keys may write")
+        yield Probed("storage own: read keys may also write", warning="give others")
+
+    monkeypatch.setattr(configuration, "probe", probe)
+    done = _with_level(tmp_path, "structure", "check-config", "--probe")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-2:] == [
+        "ok      storage own: write keys may write",
+        "warning storage own: read keys may also write: give others",
+    ]
+    shown = json.loads(_with_level(tmp_path, "structure", "check-config", "--probe", "--json").stdout)
+    assert [one["warning"] for one in shown["probes"]] == [None, "give others"]
 
 
 def test_all_errors_are_told_as_json_too(tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ def test_a_length_is_counted_by_the_service_and_the_instant_of_the_stop_is_print
     assert before + timedelta(seconds=8999) <= said <= datetime.now(UTC) + timedelta(seconds=9000)
 
 
+def test_that_an_emulator_draws_the_page_is_printed() -> None:
+    told = "the app demo uses an emulator on the service's machine, which draws a synthetic picture"
+    for emulated in (True, False):
+        started = {"POST /v1/recordings": (202, recording(state="requested", emulated=emulated))}
+        shown = {f"GET /v1/recordings/{ID}": (200, recording(emulated=emulated))}
+        with serving(started | shown) as service:
+            done, seen = service.typed("record", "https://class.example.org"), service.typed("show", ID)
+        assert (done.exit_code, done.stdout) == (0, f"{ID}\n")
+        assert (told in done.stderr, told in seen.stdout) == (emulated, emulated)
+
+
 def test_an_instant_of_the_stop_is_printed() -> None:
     with serving({"POST /v1/recordings": started}) as service:
         done = service.typed("record", "https://class.example.org", "--stop-at", "2099-01-01T10:00:00Z")

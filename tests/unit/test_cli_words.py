@@ -1,5 +1,6 @@
 """What commands say of wrong input: in the words that were typed, whole, and without a traceback."""
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -151,6 +152,18 @@ def test_a_recording_without_files_says_whether_they_may_still_come_and_a_downlo
     assert mp4.stderr == NO_FILES[state].replace("No file", "No mp4 file")
     assert (fetched.exit_code, fetched.stdout, fetched.stderr) == (1, "", NO_FILES[state])
     assert (as_json.exit_code, as_json.stdout) == (1, "[]\n")
+
+
+@pytest.mark.parametrize("state", ["uploading", "verifying"])
+def test_what_is_known_of_the_bucket_is_told_with_the_last_listing(state: str) -> None:
+    listed = {"slices": 2, "bytes": 2000, "listed_at": "2026-11-29T02:19:00.000Z"}
+    for files, told in (
+        (listed | {"slices": 0, "bytes": 0, "listed_at": None}, "none known: the bucket has not been listed yet"),
+        (listed, "2 slices, 2.0 kB in all, listed at 2026-11-29T02:19:00.000Z"),
+    ):
+        with serving({f"GET /v1/recordings/{ID}": (200, recording(state=state, files=files))}) as service:
+            done = service.typed("show", ID)
+        assert re.search(rf"^files +{re.escape(told)}$", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_what_a_pipe_gets_is_not_wrapped_and_has_no_blanks_at_the_end_of_a_line() -> None:

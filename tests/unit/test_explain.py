@@ -262,13 +262,35 @@ def test_a_start_that_failed_for_its_page_keeps_saying_so() -> None:
     assert apply(running, PageTried(readable=False), 1700.0).recording is running
 
 
-@pytest.mark.parametrize("code", ["agora_unavailable", "stop_refused", "refused"])
-def test_refused_credentials_lead_to_their_own_section_whatever_waits(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        ("agora_unavailable", "query: unauthorized"),  # as an earlier version stored it
+        ("agora_credentials_refused", "query: unauthorized"),
+        ("stop_refused", "stop: unauthorized"),
+        ("refused", "unauthorized: HTTP 401: Unauthorized"),
+        ("credentials_not_refreshed", "unauthorized"),
+    ],
+)
+def test_refused_credentials_lead_to_their_own_section_whatever_waits(code: str, detail: str) -> None:
     """With "nothing at first" somebody waits while nothing can be stopped, and everything that runs is billed."""
-    waiting = Attention(code, "query: unauthorized", 1700.0, None)
+    waiting = Attention(code, detail, 1700.0, None)
     told = explain(replace(recording(), state=State.RECORDING, attention=waiting), [])
     assert told.advice.startswith("Act now: Agora refuses the customer ID or its secret")
     assert told.advice.endswith("docs/operations.md#agora-refuses-the-credentials.")
+
+
+def test_a_start_that_failed_for_the_credentials_leads_to_their_section() -> None:
+    planned = attempt(1, "test-1", 7, state=AttemptState.PLANNED)
+    asked = replace(recording(), state=State.STARTING, attempts=(planned,))
+    words = "HTTP 401: Invalid authentication credentials"
+    failed = apply(asked, CallFailed(Acquire(new=False), Failure.REFUSED, "unauthorized", words), 1700.0).recording
+    told = explain(failed, [])
+    assert (failed.state, told.cause) == (State.FAILED, "refused")
+    assert f"Agora refused to start it: unauthorized: {words}." in told.summary
+    assert told.advice.startswith("Act now: Agora refuses the customer ID or its secret")
+    other = apply(asked, CallFailed(Acquire(new=False), Failure.REFUSED, "invalid_app", "HTTP 400"), 1700.0).recording
+    assert explain(other, []).advice.startswith("Read Agora's refusal.")
 
 
 def warned(*codes: str) -> Recording:
@@ -307,6 +329,18 @@ def test_an_incomplete_recording_says_when_it_is_verified_next_and_until_when() 
     told = explain(waits, [])
     assert "verifies it again at 1970-01-01 00:01:30 UTC, and gives up at 1970-01-02 00:00:00 UTC." in told.summary
     assert "verifies it again" not in explain(replace(waits, state=State.DEFECTIVE), []).summary
+
+
+@pytest.mark.parametrize("state", [State.UPLOADING, State.VERIFYING])
+def test_while_files_are_awaited_the_last_and_the_next_listing_of_the_bucket_are_told(state: State) -> None:
+    waits = replace(recording(), state=state, next_look_at=90.0, give_up_at=86400.0)
+    never = f"It is {state}; no problems so far. The bucket has not been listed yet; the next listing is due at "
+    assert explain(waits, []).summary == f"{never}1970-01-01 00:01:30 UTC."
+    seen = replace(waits, watch=Watch(listed_at=60.0))
+    last = "The bucket was last listed at 1970-01-01 00:01:00 UTC; the next listing is due at 1970-01-01 00:01:30 UTC."
+    assert explain(seen, []).summary.endswith(last)
+    wished = explain(replace(seen, look_wished=True), []).summary
+    assert wished.endswith("00:01:00 UTC; a caller asked for a new listing, and it is due now.")
 
 
 @pytest.mark.parametrize("code", ["sound_silent", "audio_absent"])

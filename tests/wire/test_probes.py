@@ -165,6 +165,32 @@ async def test_an_error_that_nobody_expected_is_one_failed_line(
         assert "CANARY" not in problem
 
 
+@pytest.mark.parametrize("allowed", [True, False], ids=["may write", "only reads"])
+async def test_read_keys_that_may_also_write_are_a_warning_and_no_failure(
+    tmp_path: Path, aiohttp_server: Any, allowed: bool
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "PUT":
+            reader = "Credential=reads/" in request.headers["Authorization"]
+            return web.Response(status=403 if reader and not allowed else 200)
+        return web.Response(text="<ListBucketResult></ListBucketResult>", content_type="application/xml")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    server = await aiohttp_server(app)
+    store = {"vendor": 11, "endpoint": str(server.make_url("")).rstrip("/"), "bucket": "b-1", "path_style": True}
+    store |= {"write": KEYS, "read": KEYS | {"access_key": "reads"}, "level": "structure"}
+    only_read = {name: value for name, value in store.items() if name != "write"} | {"read_only": True}
+    given = settings(apps={}, storage={"first": store, "second": only_read})
+    found = {one.what: (one.problem, one.warning) async for one in probe(given, f"sqlite:///{tmp_path}/x.db")}
+    storage = {what: told for what, told in found.items() if what.startswith("storage")}
+    warning = storage.pop("storage first: read keys may also write", None)
+    assert storage == dict.fromkeys(storage, (None, None))
+    assert len(storage) == 3
+    advice = "Pagereel never writes with them: give it keys that may only list and read"
+    assert warning == ((None, advice) if allowed else None)
+
+
 async def endpoint_tried(tmp_path: Path, url: str) -> str | None:
     """The problem of a lone endpoint at `url`, which has a key in it."""
     rules = {"allow_http_hosts": ["127.0.0.1"], "allow_private_hosts": ["127.0.0.1"]}

@@ -15,7 +15,7 @@ from service.cli.remote.session import CallError, Service, remote
 from service.cli.remote.shown import end_of
 from service.recording import RestartRule
 from service.report import Level
-from service.wording import label_pair
+from service.wording import emulated, label_pair
 
 _LABEL_KEY: Final = re.compile(r"[a-z0-9_.-]{1,32}")
 # Fields of the request that have another name here.
@@ -113,6 +113,8 @@ async def record_command(
     if not as_json:
         click.echo(recording["id"])
         say(end_of(recording), err=True)
+        if recording.get("emulated"):
+            say(emulated(recording["app"]), err=True)
     if wait:
         return await follow(service, recording["id"], as_json, recording, strict=strict, wait_seconds=wait_seconds)
     if as_json:

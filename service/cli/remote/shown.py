@@ -15,7 +15,7 @@ from service.cli.output import printable, say
 from service.cli.remote.durations import in_words, size_in_words
 from service.explain.warned import advice_of
 from service.interrupts import BROKEN_PIPE
-from service.wording import end_reason, labels, nothing_wanted, percent
+from service.wording import emulated, end_reason, labels, nothing_wanted, percent
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
 # Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. A key with one in it is none.
@@ -300,7 +300,8 @@ def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("wanted", coverage and _window(recording)),
         ("sound", _sound(recording.get("sound"))),
-        ("files", f"{_slices(recording['files'])} in all"),
+        ("emulator", recording.get("emulated") and emulated(recording["app"])),
+        ("files", _files(recording)),
         ("requested", instants["requested_at"]),
         *_schedule(recording),
         ("recording since", instants["recording_at"]),
@@ -386,6 +387,15 @@ def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
     if findings is not None:
         screen.print()
         screen.print(findings)
+
+
+def _files(recording: dict[str, Any]) -> str:
+    """Return what was in the bucket when it was last listed, and when that was."""
+    files = recording["files"]
+    seen, listed_at = f"{_slices(files)} in all", files.get("listed_at")
+    if listed_at is not None:
+        return f"{seen}, listed at {listed_at}"
+    return seen if recording["state"] in OVER else "none known: the bucket has not been listed yet"
 
 
 def _slices(files: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,12 +11,14 @@ from handlers_stand_in import NOW, RECORDING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.console import pages
 from handlers.console.films import film_of, gaps
 from handlers.console.pages import _TEMPLATES
 from handlers.console.timeline import WIDTH, Drawing, draw
 from handlers.console.words import ago, events, named_event, percent, prose, size, span, tail
 from service.operations import HistoryEntry
-from service.recording import Recording, State
+from service.operations.admission import Choices
+from service.recording import Recording, State, Watch
 from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Severity
 
 BEGAN = RECORDING.requested_at
@@ -108,6 +111,31 @@ def test_the_longest_state_breaks_into_two_lines_at_most() -> None:
     assert word.split(" ") == ["verified,", "with\u00a0warnings"]
 
 
+def test_the_names_of_the_lanes_end_before_the_drawing_at_the_size_of_a_phone_too() -> None:
+    """There the texts are of 20 units, and a mark at the left edge begins 6 before the axis."""
+    page = (Path(pages.__file__).parent / "templates/recording.html").read_text(encoding="utf-8")
+    (left,) = set(re.findall(r"(?:x|x1|x2|cx)=\"\{\{ [a-z.]*_?x \+ (\d+) \}\}\"", page))
+    lanes = draw(ENDED, [], [], NOW).lanes
+    assert max(len(lane.name) for lane in lanes) * 20 * 0.5 <= int(left) - 6 - 4
+
+
+@pytest.mark.parametrize("emulated", [True, False], ids=["emulator", "agora"])
+def test_the_start_form_says_which_app_an_emulator_records(emulated: bool) -> None:
+    choices = Choices(("demo", "main"), ("demo",) if emulated else (), ("s",), ("default",), ())
+    caller = SimpleNamespace(owner="school", scopes=("read", "start"), token_id="x")
+    known = {"caller": caller, "form_key": "", "path": "/console/start", "now": NOW, "status": 200, "form": {},
+             "wrong": {}, "focus": "url", "error": None, "once": "x", "choices": choices}  # fmt: skip
+    shown = _TEMPLATES.get_template("start.html").render(**known)
+    assert ("In place of Agora, the app demo uses an emulator" in shown) is emulated
+    assert "the app main uses" not in shown
+
+
+def test_no_instant_of_a_sentence_breaks_at_the_end_of_a_line() -> None:
+    assert prose("Listed at 2026-12-01 16:20:05 UTC; <b>.") == (
+        'Listed at <span class="one">2026-12-01 16:20:05 UTC</span>; &lt;b&gt;.'
+    )
+
+
 def test_sizes_shares_and_names() -> None:
     assert [size(count) for count in (None, 0, 999, 1000, 5 * 10**9)] == ["–", "0 B", "999 B", "1.0 kB", "5.0 GB"]
     assert [percent(share) for share in (1, 0.99999, 0.5)] == ["100 %", "99.9 %", "50 %"]
@@ -166,6 +194,13 @@ def test_the_axis_reaches_the_planned_end_without_a_report(state: State) -> None
     assert x + width <= WIDTH
     assert width >= WIDTH / 1.26
     assert (drawing.now_x is None) is state.terminal
+
+
+def test_now_is_drawn_only_where_the_axis_has_it() -> None:
+    planned = replace(RECORDING, state=State.REQUESTED, latest_report=None, attempts=(), pauses=(), watch=Watch())
+    planned = replace(planned, start_at=NOW + 50_000, window_from_at=NOW + 50_000, stop_at=NOW + 50_300)
+    assert draw(planned, [], [], NOW).now_x is None, "hours before what is drawn"
+    assert draw(planned, [], [], NOW + 50_100).now_x is not None
 
 
 @pytest.mark.parametrize("reported", [False, True])

@@ -32,7 +32,7 @@ from service.lifecycle.observations import (
 )
 from service.media.verdict import judge_blind
 from service.messages import message_of
-from service.recording import AttemptState, Attention, EndReason, Recording, State
+from service.recording import ADOPTED, AttemptState, Attention, Blame, EndReason, Recording, State
 from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict
 from service.wording import clock
 from tests.database.samples import attempt, recording
@@ -175,8 +175,56 @@ def test_a_bucket_that_cannot_be_listed_shows_again_when_what_stood_before_it_is
     assert over.recording.attention is None, "nobody looks into the bucket of a recording that is over"
     seen = apply(again, Looked(1, 1, "pr/x/1/b.ts", 1125.0), 1130.0).recording
     assert seen.attention is None
-    listed = "no problems so far. The bucket was last listed at 1970-01-01 00:18:50 UTC."
+    listed = (
+        "no problems so far. The bucket was last listed at 1970-01-01 00:18:50 UTC; "
+        "the next listing is due at 1970-01-01 00:19:10 UTC."
+    )
     assert explain(seen, ()).summary.endswith(listed)
+
+
+def test_refused_credentials_are_named_from_the_first_401_until_agora_accepts_a_call() -> None:
+    tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=900.0, recording_at=901.0)
+    running = replace(recording(), state=State.RECORDING, attempts=(tried,))
+    away = apply(running, CallFailed(Query(), Failure.UNAVAILABLE, "http_503"), 1000.0).recording
+    refused = apply(away, CallFailed(Query(), Failure.REFUSED, "unauthorized"), 1010.0)
+    waits = refused.recording.attention
+    assert waits is not None
+    assert (waits.code, waits.detail, waits.since_at) == ("agora_credentials_refused", "query: unauthorized", 1010.0)
+    assert ("attention", "agora_credentials_refused") in [
+        (entry.kind, entry.detail.get("code")) for entry in refused.history
+    ]
+    told = explain(refused.recording, ())
+    assert (told.cause, told.blame) == ("agora_credentials_refused", Blame.US)
+    assert "Agora refuses the customer ID or its secret (query: unauthorized)" in told.summary
+    assert apply(refused.recording, TaskSeen(5), 1020.0).recording.attention is None
+    stopping = replace(refused.recording, state=State.STOPPING, attempts=(replace(tried, stop_sent_at=1015.0),))
+    assert apply(stopping, Stopped(), 1020.0).recording.attention is None
+
+
+@pytest.mark.parametrize(("last_slice", "latest"), [(0, 80), (30, 180), (600, 180)])
+def test_that_no_slice_comes_is_told_a_watch_period_after_the_setting_at_the_latest(
+    last_slice: int, latest: int
+) -> None:
+    """As docs/settings.md says. A slice comes each 15 s until the last one, whenever that is between two listings."""
+    told_after = []
+    for shift in range(120):
+        began_at = NOW + shift
+        ends_at = began_at + (last_slice + shift if last_slice else 0)
+        tried = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", recording_at=began_at)
+        row, at, seen = replace(recording(), state=State.RECORDING, attempts=(tried,)), began_at, began_at
+        while row.attention is None:
+            at = row.watch.next_list_at or at + row.policy.first_watch_seconds
+            slices = [began_at + 15 * number for number in range(1, 1 + int(min(at, ends_at) - began_at) // 15)]
+            new = [one for one in slices if one > seen]
+            row = apply(row, Looked(len(new), len(new), "", max(new, default=None)), at).recording
+            seen = max(slices, default=began_at)
+        assert row.attention == Attention("stalled", f"no new slice has arrived since {clock(seen)}", at)
+        told_after.append(at - seen)
+    assert row.policy.stalled_seconds < min(told_after)
+    assert max(told_after) <= latest
+    assert latest == row.policy.stalled_seconds + (
+        row.policy.watch_seconds if last_slice else row.policy.first_watch_seconds
+    )
 
 
 def test_a_refused_stop_stays_before_a_bucket_that_cannot_be_read() -> None:
@@ -222,6 +270,35 @@ def test_a_bucket_that_does_not_answer_stands_behind_what_is_worse() -> None:
     assert apply(over, LookHeldUp(), 1000.0).recording.attention == alive
     running = replace(recording(), state=State.RECORDING)
     assert apply(running, LookHeldUp("storage_unreachable", "no answer"), 1000.0).recording == running
+
+
+def test_an_adopted_recording_lasts_since_its_first_slice() -> None:
+    """Nobody knows when its task began to record; Agora is first asked for it when it is adopted."""
+    task = attempt(1, "test-1", 7, state=AttemptState.RUNNING, sid="sid-1", started_at=1000.0)
+    adopted = replace(recording(), page=ADOPTED, state=State.STARTING, attempts=(task,), window_from_at=1000.0)
+    asked = apply(adopted, TaskSeen(5), 4000.0).recording
+    assert (asked.state, elapsed_seconds(asked, 4010.0)) == (State.RECORDING, 10.0)
+    listed = Looked(199, 199, "pr/x/1/b.ts", 4005.0, began_at=3990.0, first_at=1010.0)
+    shown = apply(asked, listed, 4020.0).recording
+    assert elapsed_seconds(shown, 4020.0) == 3010.0
+    assert elapsed_seconds(apply(shown, replace(listed, first_at=4005.0), 4140.0).recording, 4140.0) == 3130.0
+    odd = apply(asked, replace(listed, first_at=7.0), 4020.0).recording
+    assert elapsed_seconds(odd, 4020.0) == 3020.0, "not before it was asked for"
+
+
+def test_an_adopted_recording_that_was_over_has_the_length_of_its_slices() -> None:
+    over = attempt(1, "test-1", 7, state=AttemptState.ENDED, sid="sid-1", started_at=1000.0, ended_at=4000.0)
+    over = replace(over, ended_proof="404")
+    adopted = replace(recording(), page=ADOPTED, state=State.UPLOADING, attempts=(over,), ended_at=4000.0)
+    assert elapsed_seconds(adopted, 5000.0) is None
+    files = [
+        JudgedFile(f"{over.prefix}{at}.ts", FileKind.SLICE, 1, "e", None, at, 15.0, listed=True)
+        for at in (1010.0, 1025.0)
+    ]
+    report = Report(Verdict.VERIFIED, Level.CONTENT, 5000.0, files=tuple(files))
+    judged = apply(adopted, Judged(report), 5000.0).recording
+    assert elapsed_seconds(judged, 5000.0) == 30.0
+    assert elapsed_seconds(apply(replace(adopted, page="https://x/"), Judged(report), 5000.0).recording, 5000.0) is None
 
 
 def test_the_length_of_a_recording_stands_still_when_its_stop_was_accepted() -> None:

@@ -80,6 +80,39 @@ async def test_an_answer_to_list_is_refused_or_unavailable(
     assert re.match(rf"127\.0\.0\.1:\d+: .*\b{status}\b", failed.detail), "host and cause"
 
 
+DENIED = "the keys may not do this, or the store has no bucket 'wire-bucket' for them: stores answer both alike"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "meaning"),
+    [
+        (404, "NoSuchBucket", "there is no bucket 'wire-bucket'"),
+        (404, "ContainerNotFound", "there is no bucket 'wire-bucket'"),
+        (403, "AccessDenied", DENIED),
+        (403, "AllAccessDisabled", DENIED),
+        (403, "AuthorizationFailure", DENIED),
+        (403, "", DENIED),
+        (403, "InvalidAccessKeyId", "the store does not know the access key"),
+        (403, "SignatureDoesNotMatch", "the secret key does not belong to the access key"),
+        (403, "AuthenticationFailed", "the secret key does not belong to the access key"),
+        (400, "ExpiredToken", "the temporary keys have expired, or are no keys of this store"),
+        (403, "RequestTimeTooSkewed", "our clock differs too much from the store's"),
+        (404, "ResourceNotFound", "there is no such storage account"),
+        (401, "", "the store does not accept the keys"),
+        (404, "", "what answers does not name a missing bucket, so it may be no S3 store: check the endpoint"),
+        (403, "SomethingElse", None),
+    ],
+)
+async def test_a_refusal_says_what_it_means_and_tells_keys_from_a_missing_bucket_where_the_store_does(
+    opens: Opens, scripted: Scripted, status: int, code: str, meaning: str | None
+) -> None:
+    bucket = opens(await scripted(always(status, error(code) if code else "")), KEYS)
+    told = f"status {status} {code}".strip()
+    for failed in (await failure_of(keys_of(bucket)), await failure_of(bucket.probe_write("p/x"))):
+        _, _, said = failed.detail.partition(": ")
+        assert said == (f"{meaning} ({told})" if meaning else told)
+
+
 async def test_a_store_that_is_away_is_named_with_its_host_and_the_cause(opens: Opens, unused_tcp_port: int) -> None:
     bucket = opens(f"http://127.0.0.1:{unused_tcp_port}", KEYS)
     for call in (keys_of(bucket), bucket.fetch("k", 100), bucket.head("k")):

@@ -130,6 +130,13 @@ async def test_what_is_not_there_is_none_and_a_missing_bucket_is_refused(store: 
     assert type(await failure_of(other.fetch(prefix + "a", 9))) is Refused
 
 
+async def test_a_missing_bucket_is_never_told_as_a_fault_of_the_keys_alone(store: Store, prefix: str) -> None:
+    other = store.open(bucket="no-such-bucket")
+    listed, written = await failure_of(other.probe_read(prefix)), await failure_of(other.probe_write(f"{prefix}x"))
+    assert "there is no bucket 'no-such-bucket'" in listed.detail
+    assert "no bucket 'no-such-bucket'" in written.detail, "some look at what the keys may do first"
+
+
 async def test_wrong_keys_are_refused_and_shown_nowhere(store: Store, prefix: str) -> None:
     wrong = "bm90LXRoZS1rZXktb2YtdGhlLWFjY291bnQtYXQtYWxsISE="
     bucket = store.open(secret_key=wrong)

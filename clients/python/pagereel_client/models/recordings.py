@@ -130,6 +130,7 @@ class Recording:
     notify: tuple[str, ...]
     record_for_seconds: float | None
     sound: bool | None
+    emulated: bool
     attempts: tuple[Attempt, ...]
     billed_seconds: float
     paused: Paused
