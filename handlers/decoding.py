@@ -26,6 +26,7 @@ from service.operations import Idempotency
 T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 60
+MAX_DEPTH = 100
 _LATE_READ_SECONDS = 2.0
 _MAX_ERRORS = 20
 _FIELDS: dict[type[Any], tuple[str, ...]] = {}
@@ -140,12 +141,14 @@ async def read_idempotency(request: web.Request) -> Idempotency | None:
     return Idempotency(keys[0], orjson.dumps(parse_json(raw), option=orjson.OPT_SORT_KEYS), raw)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """A JSON value with every number in one form: 5.0 and 5 are the same."""
+    if depth > MAX_DEPTH:
+        raise ServiceError(Code.INVALID, f"The body is nested deeper than {MAX_DEPTH} levels.", detail=UNREADABLE)
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _plain(each, depth + 1) for name, each in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(each, depth + 1) for each in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 

@@ -224,17 +224,28 @@ def _parse_authority(authority: str, scheme: str) -> tuple[str, int, IPAddress |
 def _parse_host(given: str) -> tuple[str, IPAddress | None]:
     if given.startswith("["):
         try:
-            address: IPAddress = ipaddress.IPv6Address(given[1:-1])
+            wide = ipaddress.IPv6Address(given[1:-1])
         except ValueError as error:
             raise ValueError("has an invalid IPv6 address") from error
-        if getattr(address, "scope_id", None):
+        if wide.scope_id:
             raise ValueError("should not name a network interface")
-        return str(address), address
+        return _serialize_ipv6(wide), wide
     host = _parse_name(given)
     if _NUMBER.match(host.rsplit(".", 1)[-1]):  # what a browser takes for an IPv4 address, in whatever notation
         address = _parse_ipv4(host)
         return str(address), address
     return host, None
+
+
+def _serialize_ipv6(address: ipaddress.IPv6Address) -> str:
+    """Write an address as the URL standard does: in hexadecimal throughout, the longest run of zeros left out. Python
+    writes an IPv4-mapped one with dots from version 3.13 on."""
+    text = ":".join(f"{int.from_bytes(address.packed[at : at + 2]):x}" for at in range(0, 16, 2))
+    runs = list(re.finditer(r"\b0(?::0)+\b", text))
+    if not runs:
+        return text
+    zeros = max(runs, key=lambda run: len(run[0]))
+    return f"{text[: zeros.start()].removesuffix(':')}::{text[zeros.end() :].removeprefix(':')}"
 
 
 def _parse_name(given: str) -> str:

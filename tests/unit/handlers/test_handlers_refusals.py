@@ -217,6 +217,7 @@ async def test_the_number_of_named_fields_is_bounded(api: Client) -> None:
         b'{"url": "a", "labels": {"k": "1", "k": "2"}}',
         b"[" * 30_000,
         b"[" * 1_020 + b"]" * 1_020,
+        b"[" * 102 + b"]" * 102,
         b"1" * 10_000,
     ],
     ids=lambda content: repr(content[:24]),
