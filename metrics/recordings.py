@@ -11,7 +11,7 @@ STATES = (
 END_REASONS = (
     "stopped", "stop_at", "hour_limit", "paused_too_long", "capability_limit", "page_load_timeout", "page_unreachable",
     "engine_failed", "recorder_error", "ended_by_itself", "storage_refused", "credentials_expiring", "refused",
-    "capacity", "agora_unavailable", "limited", "missed",
+    "capacity", "agora_unavailable", "limited", "missed", "restored",
 )  # fmt: skip
 RESOLUTIONS = ("hd", "full_hd")
 WARNINGS = (

@@ -162,6 +162,7 @@ class Steps:
             look.picture,
             look.silent,
             max(began, default=None),
+            look.ended,
         )
         return seen, look.files
 

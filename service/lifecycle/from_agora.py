@@ -257,7 +257,7 @@ def _end_reason(draft: Draft, attempt: Attempt, at: float) -> EndReason:
         return EndReason.STOP_AT
     if at >= hours_end_at(recording, draft.now) - recording.policy.stalled_seconds:
         return EndReason.HOUR_LIMIT
-    return EndReason.ENDED_BY_ITSELF
+    return EndReason.RESTORED if attempt.lost else EndReason.ENDED_BY_ITSELF
 
 
 # --- update and stop ---------------------------------------------------------------------------------------------

@@ -130,12 +130,15 @@ def task_found(draft: Draft, found: TaskFound) -> None:
         )
         draft.set(attempts=(*recording.attempts, lost))
         draft.enter(State.STARTING)
-    elif attempt is None or attempt.may_be_alive or over or attempt.number != found.number:
+    elif attempt is None or over or attempt.number != found.number:
         return
+    elif not attempt.may_be_alive:
+        draft.set_attempt(start_sent_at=attempt.planned_at, hours=recording.parameters.max_recording_hour)
     sid_found(draft, found.number, found.sid, "bucket")
-    draft.attend(
-        "task_lost", "it was started before this database was restored; nobody can stop it without its resource id"
-    )
+    if draft.attempt is not None and draft.attempt.lost:
+        draft.attend(
+            "task_lost", "it was started before this database was restored; nobody can stop it without its resource id"
+        )
 
 
 def _plan_attempt(draft: Draft, uid: int) -> None:

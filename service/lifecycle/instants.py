@@ -15,8 +15,8 @@ SHORTEST_SECONDS = 1
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
 # Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
 FIND_SOON_SECONDS = 2
-# Ends that were not reported: a query found them, or the hour limit passed.
-ENDS_FOUND = ("404", "query", "hour_limit")
+# Ends that were not reported: a query or a playlist showed them, or the hour limit passed.
+ENDS_FOUND = ("404", "query", "hour_limit", "playlist_ended")
 # An end that was found so soon after the last sign of life is taken as it was found.
 FOUND_SOON_SECONDS = 60
 # A resource id is not used for a start in the last seconds of its life.

@@ -259,7 +259,8 @@ class Looked:
 
     `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
     `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at, or
-    too little heard to say. `began_at`: when the newest of them begins, by the clock of its recorder."""
+    too little heard to say. `began_at`: when the newest of them begins, by the clock of its recorder. `ended`: the last
+    playlist says that it is complete; only looked at where Agora cannot be asked."""
 
     slices: int
     size_bytes: int
@@ -269,6 +270,7 @@ class Looked:
     picture: str | None = None
     silent: bool | None = None
     began_at: float | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
