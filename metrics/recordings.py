@@ -16,8 +16,8 @@ END_REASONS = (
 RESOLUTIONS = ("hd", "full_hd")
 WARNINGS = (
     "stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "rtmp_refused",
-    "recorder_alive_after_end", "stop_late", "length_late", "picture_blank", "picture_error_page", "sound_silent",
-    "other",
+    "recorder_alive_after_end", "stop_late", "start_late", "length_late", "picture_blank", "picture_error_page",
+    "sound_silent", "other",
 )  # fmt: skip
 ATTENTION = (
     "agora_unavailable", "call_not_made", "credentials_not_refreshed", "ending_unconfirmed", "limited",

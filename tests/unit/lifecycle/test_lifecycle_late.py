@@ -8,6 +8,7 @@ from lifecycle_driver import NOW, Driver, make
 from service.explain import explain
 from service.lifecycle import apply
 from service.lifecycle.observations import (
+    Acquire,
     Entry,
     GiveUp,
     PauseRequested,
@@ -151,9 +152,42 @@ def test_a_length_whose_beginning_agora_tells_counts_from_there() -> None:
     assert change.recording.stop_at == NOW + 64
 
 
+def test_at_its_start_nobody_worked() -> None:
+    """It begins as soon as somebody does, within its deadline."""
+    driver = Driver(make(start_at=NOW + 100, stop_at=NOW + 400))
+    found = down(driver, 50, 160)
+    assert found == [("start_late", pytest.approx(65, abs=1), "not_running")]
+    kinds = [entry.kind for entry in driver.entries]
+    assert kinds.index("warning") == kinds.index("attempt_planned") + 1
+    assert driver.recording.warnings == ("start_late",)
+
+
+@pytest.mark.parametrize("start_at", [None, NOW + 20.0])
+def test_a_start_that_no_worker_took_is_late(start_at: float | None) -> None:
+    recording = make(start_at=start_at)
+    due_at = NOW if start_at is None else start_at - recording.policy.lead_seconds
+    for after, said in ((9.9, []), (30.0, [("start_late", 30, "not_taken")])):
+        taken = StepTaken(Acquire(new=True), 1, due_at, NOW - 10)
+        assert warnings(list(apply(recording, taken, due_at + after).history)) == said
+    held = StepTaken(Acquire(new=True), 1, due_at + 29, NOW - 10)
+    assert warnings(list(apply(recording, held, due_at + 30).history)) == [], "it waited for a limit or a full disk"
+
+
+def test_a_second_start_is_not_late() -> None:
+    over = attempt(1, "test-1", 7, state=AttemptState.ENDED, ended_at=NOW + 10)
+    again = replace(make(), state=State.STARTING, attempts=(over,), retry_at=NOW + 20)
+    taken = StepTaken(Acquire(new=True), 2, NOW + 20, NOW + 60)
+    assert warnings(list(apply(again, taken, NOW + 61).history)) == []
+
+
 @pytest.mark.parametrize(
     ("detail", "said"),
     [
+        (
+            {"code": "start_late", "late_seconds": 65.0, "because": "not_running"},
+            "Pagereel took its start 1 min 5 s late, because the service was not running when the start was due. "
+            "Nothing was recorded before.",
+        ),
         (
             {"code": "stop_late", "late_seconds": 312.0, "because": "not_running"},
             "Pagereel took its stop 5 min 12 s late, because the service was not running when the stop was due. Agora "
@@ -172,7 +206,7 @@ def test_a_length_whose_beginning_agora_tells_counts_from_there() -> None:
         ({"code": "stop_late"}, None),
         ({"code": "stalled", "seconds": 70}, None),
     ],
-    ids=["down", "not taken", "length", "replayed", "another warning"],
+    ids=["down at the start", "down", "not taken", "length", "replayed", "another warning"],
 )
 def test_explain_says_what_was_late(detail: dict[str, object], said: str | None) -> None:
     explained = explain(running(started_at=NOW), [Line("warning", NOW, "worker", detail)])
