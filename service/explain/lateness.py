@@ -8,9 +8,10 @@ from service.explain.words import Explanation, Line, Proof
 from service.wording import length
 
 _BILLED = "Agora bills that time if its task ran."
-# By the code of the warning; in braces: how late. Then what comes of it.
+# By the code of the warning, or code and reason; in braces: how late. Then what comes of it.
 _SENTENCES = {
     "stop_late": ("Pagereel took its stop {} late", _BILLED),
+    "stop_late: not_accepted": ("Agora accepted its stop {} late, after it had been sent before", _BILLED),
     "start_late": ("Pagereel took its start {} late", "Nothing was recorded before."),
     "length_late": (
         "Pagereel asked Agora {} late whether it records, and its length counts from the answer",
@@ -30,7 +31,7 @@ def add_lateness(explained: Explanation, history: Sequence[Line]) -> Explanation
         if line.kind != "warning" or code not in _SENTENCES or not isinstance(seconds, int | float):
             continue
         proof = (*explained.proof, Proof(line.at, line.source, f"warning: {code}, {seconds} s"))
-        sentence, consequence = _SENTENCES[code]
+        sentence, consequence = _SENTENCES.get(f"{code}: {line.detail.get('because')}") or _SENTENCES[code]
         late = f"{sentence.format(length(seconds))}{_because(line)}."
         explained = replace(explained, summary=f"{explained.summary} {late} {consequence}", proof=proof)
     return explained

@@ -152,7 +152,7 @@ class _Replay:
 
     def _decide(self, line: Line, following: Sequence[Line]) -> tuple[Entry, ...]:
         """Let the rules repeat a line; the lines that came of it."""
-        self._forget_attention(line)
+        self._forget_attention((line, *(following[:1] if line.kind == "call_failed" else ())))
         for at, observation in self._before(line):
             self._recording = apply(self._recording, observation, at).recording
         caused = self._cause(line, following)
@@ -194,10 +194,11 @@ class _Replay:
         elif line.kind in ("paused", "resumed"):
             yield line.at, self._taken(UpdateOnhold(line.kind == "paused"))
 
-    def _forget_attention(self, line: Line) -> None:
+    def _forget_attention(self, told: Sequence[Line]) -> None:
         """A wait that is told of anew was over before, by an answer that left no line."""
         recording, attention = self._recording, self._recording.attention
-        if line.kind != "attention" or attention is None or attention.code != line.detail.get("code"):
+        waits = [line.detail.get("code") for line in told if line.kind == "attention"]
+        if attention is None or attention.code not in waits:
             return
         attempts = recording.attempts
         if attempts and attention.code == "ending_unconfirmed":
@@ -307,7 +308,7 @@ class _Replay:
         return Judged(report, next((because for because in Because if because == said), None))
 
     def _accepted(self, line: Line, following: Sequence[Line]) -> Observation:
-        after = following[0] if following else None
+        after = next((one for one in following if one.kind != "warning"), None)
         nothing = after is not None and after.detail.get("proof") == "no_recorded_data"
         return Stopped(nothing_recorded=nothing)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
 from service.explain import explain
@@ -14,6 +15,7 @@ from service.lifecycle.observations import (
     PauseRequested,
     StepTaken,
     Stop,
+    Stopped,
     StopRequested,
     TaskSeen,
 )
@@ -152,6 +154,31 @@ def test_a_length_whose_beginning_agora_tells_counts_from_there() -> None:
     assert change.recording.stop_at == NOW + 64
 
 
+@pytest.mark.parametrize(("failures", "said"), [(30, 1), (3, 0)], ids=["long", "a moment"])
+def test_a_stop_that_agora_did_not_hear_says_how_long_the_task_ran_on(failures: int, said: int) -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.faults["stop"] = [Answer(503)] * failures
+    driver.request(301, StopRequested())
+    driver.run()
+    driver.check_over()
+    accepted_at = driver.recording.attempts[0].stop_accepted_at
+    assert accepted_at is not None
+    late = pytest.approx(accepted_at - NOW - 301, abs=0.1)
+    assert warnings(driver.entries) == [("stop_late", late, "not_accepted")] * said
+
+
+def test_a_stop_that_agora_took_and_ignored_is_late_when_it_is_taken_again() -> None:
+    ignored = replace(running(started_at=NOW, stop_sent_at=NOW + 60, stops=2), state=State.STOPPING)
+    waits = replace(ignored, state_since_at=NOW + 60)
+    assert warnings(list(apply(waits, Stopped(), NOW + 69).history)) == []
+    late = apply(waits, Stopped(), NOW + 85)
+    assert warnings(list(late.history)) == [("stop_late", 25, "not_accepted")]
+    first = replace(waits, attempts=(replace(waits.attempts[0], stops=1),))
+    assert warnings(list(apply(first, Stopped(), NOW + 85).history)) == [], "it could not be sent before"
+    lost = apply(waits, Stopped(already=True), NOW + 85)
+    assert warnings(list(lost.history)) == [], "one before was carried out, and only its answer was lost"
+
+
 def test_at_its_start_nobody_worked() -> None:
     """It begins as soon as somebody does, within its deadline."""
     driver = Driver(make(start_at=NOW + 100, stop_at=NOW + 400))
@@ -203,10 +230,14 @@ def test_a_second_start_is_not_late() -> None:
             "Pagereel asked Agora 1 min late whether it records, and its length counts from the answer. Agora bills "
             "that time if its task ran.",
         ),
+        (
+            {"code": "stop_late", "late_seconds": 40.0, "because": "not_accepted"},
+            "Agora accepted its stop 40 s late, after it had been sent before. Agora bills that time if its task ran.",
+        ),
         ({"code": "stop_late"}, None),
         ({"code": "stalled", "seconds": 70}, None),
     ],
-    ids=["down at the start", "down", "not taken", "length", "replayed", "another warning"],
+    ids=["down at the start", "down", "not taken", "length", "not accepted", "replayed", "another warning"],
 )
 def test_explain_says_what_was_late(detail: dict[str, object], said: str | None) -> None:
     explained = explain(running(started_at=NOW), [Line("warning", NOW, "worker", detail)])

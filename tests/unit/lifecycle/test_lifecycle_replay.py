@@ -112,7 +112,22 @@ def gone(driver: Witness) -> None:
     driver.at(110, lambda: driver.agora.fail_over(driver.task, 900))
 
 
+def unheard(driver: Witness) -> None:
+    """Agora is away when it is to stop."""
+    driver.agora.faults["stop"] = [Answer(503)] * 30
+    stopped(driver)
+
+
+def nothing_made(driver: Witness) -> None:
+    """As `unheard`, and nothing was recorded by then."""
+    driver.agora._ready = lambda task: None  # type: ignore[method-assign]
+    driver.agora.faults["stop"] = [Answer(503)] * 30
+    driver.request(60, StopRequested())
+
+
 STORIES = [
+    unheard,
+    nothing_made,
     stopped,
     paused,
     changed,
