@@ -42,6 +42,7 @@ from service.lifecycle.observations import (
     StopAtChanged,
     Stopped,
     StopRequested,
+    TaskFound,
     TaskMissing,
     TaskSeen,
     Updated,
@@ -153,7 +154,7 @@ class _Replay:
     def _decide(self, line: Line, following: Sequence[Line]) -> tuple[Entry, ...]:
         """Let the rules repeat a line; the lines that came of it."""
         self._forget_attention((line, *(following[:1] if line.kind == "call_failed" else ())))
-        for at, observation in self._before(line):
+        for at, observation in self._before(line, following):
             self._recording = apply(self._recording, observation, at).recording
         caused = self._cause(line, following)
         change = None if caused is None else self._applied(caused, line.at)
@@ -179,10 +180,16 @@ class _Replay:
 
     # --- what leaves no line --------------------------------------------------------------------------------------
 
-    def _before(self, line: Line) -> Iterable[tuple[float, Observation]]:
-        """Steps and answers that must have come before a line, as the attempt still tells."""
+    def _before(self, line: Line, following: Sequence[Line]) -> Iterable[tuple[float, Observation]]:
+        """Steps and answers that must have come before a line, as the attempt still tells. Of a task that only the
+        bucket told of, none."""
         attempt, known = self._recording.attempt, self._known()
         if attempt is None or known is None:
+            return
+        if line.kind == "started" and line.source == "bucket":
+            lost = any(_is_lost(one) for one in following[:2])
+            if attempt.state is AttemptState.PLANNED and not lost:
+                yield known.acquired_at or line.at, Acquired(known.resource_id or "")
             return
         call = line.detail.get("call")
         if line.kind == "started" or (line.kind == "call_failed" and call == "start"):
@@ -249,11 +256,29 @@ class _Replay:
             return self._taken(Stop(self._reason()))
         if source == "worker" and state == State.VERIFYING:
             return self._taken(Verify())
+        if source == "bucket" and state == State.STARTING:
+            return self._started(line, following)
         return None
+
+    def _started(self, line: Line, following: Sequence[Line]) -> Observation | None:
+        """Agora's answer; or the bucket told of it, after a restore also of an attempt that the row did not know."""
+        if line.source != "bucket":
+            return Started(line.detail.get("sid"))
+        found = next((one.detail for one in following[:2] if one.kind == "sid_found"), None)
+        if found is None:
+            return None
+        number, sid, attempt = int(found["attempt"]), str(found["sid"]), self._recording.attempt
+        if attempt is not None and attempt.may_be_alive:
+            return Looked(0, 0, "", None, {number: sid})
+        attempts = self._kept.recording.attempts
+        return TaskFound(number, sid, attempts[number - 1].uid if number <= len(attempts) else -number)
 
     def _ended(self, line: Line, following: Sequence[Line]) -> Observation | None:
         if line.source == "worker":
             return self._taken(GiveUp(EndReason(line.detail["reason"])))
+        if line.detail.get("proof") == "playlist_ended":
+            known = self._known()
+            return Looked(0, 0, "", None if known is None else known.ended_at, ended=True)
         if line.detail.get("proof") == "404":
             return TaskMissing(Call.QUERY)
         return TaskSeen(8, exited=True)
@@ -322,7 +347,7 @@ _CAUSES: dict[str, Callable[[_Replay, Line, Sequence[Line]], Observation | None]
     "labels_changed": lambda replay, line, _: LabelsChanged(replay._kept.recording.labels),
     "verify_requested": lambda replay, line, _: VerifyRequested(),
     "attempt_planned": lambda replay, line, _: replay._taken(Acquire(new=True), int(line.detail["uid"])),
-    "started": lambda replay, line, _: Started(line.detail.get("sid")),
+    "started": _Replay._started,
     "sid_found": _Replay._found,
     "paused": lambda replay, line, _: Updated(UpdateOnhold(True)),
     "resumed": lambda replay, line, _: Updated(UpdateOnhold(False)),
@@ -339,6 +364,10 @@ _CAUSES: dict[str, Callable[[_Replay, Line, Sequence[Line]], Observation | None]
     "judged": _Replay._judged,
     "state": _Replay._entered,
 }
+
+
+def _is_lost(line: Line) -> bool:
+    return line.kind == "attention" and line.detail.get("code") == "task_lost"
 
 
 def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:

@@ -9,6 +9,7 @@ from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
 from service.lifecycle.observations import (
+    Call,
     Entry,
     Judged,
     NoticeReceived,
@@ -17,11 +18,15 @@ from service.lifecycle.observations import (
     ResumeRequested,
     StopAtChanged,
     StopRequested,
+    TaskFound,
+    TaskMissing,
 )
 from service.lifecycle.replay import Kept, as_requested, replay
 from service.operations.writing import source_of
 from service.recording import Notice, Policy, Recording
 from service.report import Report
+
+BACK = 3000.0
 
 
 @dataclass(frozen=True)
@@ -186,3 +191,63 @@ def test_a_recording_is_seen_as_it_was_asked_for() -> None:
 def _end(recording: Recording) -> tuple[Any, ...]:
     attempts = [(one.state, one.sid) for one in recording.attempts]
     return recording.state, recording.end_reason, recording.blame, recording.warnings, len(recording.pauses), attempts
+
+
+def restored(backup_at: float, *, stop_after: float = 600, heard: bool = False, **asked: Any) -> Witness:
+    """A life whose database is lost after 900 s, and put back to `backup_at` at `BACK`, history and all."""
+    driver = Witness(make(**asked), **({} if heard else {"deliver": lambda event_type, number: []}))
+    kept: list[tuple[Recording, int, int]] = []
+    driver.at(backup_at, lambda: kept.append((driver.recording, len(driver.lines), len(driver.notices))))
+    driver.request(stop_after, StopRequested())
+    driver.at(900, lambda: driver.kill(BACK - 900))
+    driver.at(BACK, lambda: _put_back(driver, *kept[0]))
+    return driver
+
+
+def _put_back(driver: Witness, recording: Recording, lines: int, notices: int) -> None:
+    driver.recording, driver.reports = recording, {}
+    del driver.lines[lines:], driver.notices[notices:]
+    for attempt in recording.attempts:
+        if attempt.may_be_alive and attempt.sid and not driver.task.live:
+            driver.observe(TaskMissing(Call.QUERY))
+    driver.observe(TaskFound(1, driver.agora.listed("pr/x/a1/")[-1][0], -1))
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["with notices", "without any"])
+@pytest.mark.parametrize(
+    ("backup_at", "asked"),
+    [
+        (2, {"start_at": NOW + 60}),
+        (2, {"start_at": NOW + 60, "stop_after": BACK + 400}),
+        (2, {"start_at": NOW + 60, "stop_at": NOW + 500}),
+        (0.15, {}),
+        (0.25, {}),
+        (0.3, {}),
+        (0.3, {"stop_after": BACK + 400}),
+        (3, {}),
+        (300, {}),
+        (300, {"stop_after": BACK + 400}),
+    ],
+    ids=[
+        "planned",
+        "planned, runs",
+        "planned with a stop time",
+        "no resource id yet",
+        "not started yet",
+        "start under way",
+        "start under way, runs",
+        "started",
+        "recording",
+        "recording, runs",
+    ],
+)
+def test_of_a_restored_recording_the_rules_arrive_where_they_did(
+    backup_at: float, asked: dict[str, Any], heard: bool
+) -> None:
+    driver = restored(backup_at, heard=heard, **asked)
+    lived = driver.run()
+    arrived, decisions = replay(driver.kept())
+    assert [one.lines for one in decisions if one.observation is None] == []
+    assert _end(arrived) == _end(lived)
+    assert [one.resource_id for one in arrived.attempts] == [one.resource_id for one in lived.attempts]
+    assert [line.kind for one in decisions for line in one.lines] == [line.kind for line in driver.lines]
