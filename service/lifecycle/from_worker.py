@@ -6,6 +6,7 @@ fit the row is no step: it changes nothing.
 
 from service.lifecycle.draft import OPEN, Draft
 from service.lifecycle.from_start import sid_found
+from service.lifecycle.instants import planned_start_at
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,
@@ -122,7 +123,9 @@ def task_found(draft: Draft, found: TaskFound) -> None:
         return
     over = attempt is None or attempt.state is AttemptState.ENDED
     if over and found.number == len(recording.attempts) + 1:
-        began_at = recording.window_from_at or recording.requested_at
+        began_at = planned_start_at(recording) - (
+            recording.policy.lead_seconds if recording.start_at is not None else 0
+        )
         lost = Attempt(
             number=found.number,
             cname=recording.cname,

@@ -7,10 +7,11 @@ import pytest
 from lifecycle_driver import NOW, Driver, make
 
 from service.explain import explain
+from service.lifecycle import apply
 from service.lifecycle.instants import ran_until
-from service.lifecycle.observations import Call, StopRequested, TaskFound, TaskMissing
+from service.lifecycle.observations import Call, NoticeReceived, StopRequested, TaskFound, TaskMissing
 from service.operations.writing import ledger_rows
-from service.recording import Blame, EndReason, Parameters, Recording, State
+from service.recording import Blame, EndReason, Notice, Parameters, Recording, State
 
 BACK = 3000.0
 
@@ -57,7 +58,7 @@ def test_a_task_that_ended_before_the_restore_is_judged_now() -> None:
     ]
     assert recording.warnings == ()
     (row,) = ledger_rows(recording)
-    assert row.started_at == NOW + 60
+    assert row.started_at == NOW + 55, "as planned, before `start_at`"
     assert row.ended_at == pytest.approx(NOW + 600, abs=20)
     assert ran_until(recording, recording.attempts[0]) == row.ended_at
 
@@ -96,6 +97,21 @@ def test_a_lost_task_that_runs_is_looked_at_until_its_playlist_is_complete() -> 
     recording = driver.run()
     assert recording.end_reason is EndReason.RESTORED, "it was not given up at its start deadline"
     assert driver.states[-1][0] - NOW < BACK + 1000 + 300
+
+
+def test_a_notification_of_its_end_is_believed_at_once() -> None:
+    """Agora cannot be asked, and the playlist of a recorder that broke down may never be complete."""
+    lost = restored(2, start_at=NOW + 60, stop_after=None)
+    lost.run(until=NOW + BACK + 30)
+    sid = lost.recording.attempts[0].sid or ""
+    sent_at = NOW + BACK + 20
+    notice = Notice("n", 71, sent_at, sent_at, "test-1", "77", sid, None, 0, {"code": 6})
+    over = apply(lost.recording, NoticeReceived(notice), NOW + BACK + 30).recording
+    assert (over.state, over.end_reason, over.attempts[0].ended_at) == (
+        State.UPLOADING,
+        EndReason.RECORDER_ERROR,
+        sent_at,
+    )
 
 
 def test_explain_says_that_the_reason_was_not_in_the_backup() -> None:
