@@ -54,6 +54,7 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
+from service.lifecycle.requested import as_requested, with_address, without_later_sid
 from service.lifecycle.schedule import next_step
 from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
 from service.report import Because, Report
@@ -113,34 +114,12 @@ def replay(kept: Kept) -> tuple[Recording, tuple[Decision, ...]]:
     return _Replay(kept).run()
 
 
-def as_requested(recording: Recording) -> Recording:
-    """The recording as it was when it was asked for. (Its labels and `stop_at` are those of later changes.)"""
-    began_at = recording.start_at if recording.start_at is not None else recording.requested_at
-    onhold = recording.parameters.onhold
-    kept = {
-        name: getattr(recording, name)
-        for name in (
-            *("id", "owner", "app", "storage", "location", "parameters", "policy", "page", "rtmp", "requested_at"),
-            *("cname", "labels", "notify", "start_at", "record_for_seconds", "sound"),
-        )
-    }
-    return Recording(
-        **kept,
-        stop_at=recording.stop_at if recording.recorded_from_at is None else None,
-        start_deadline_at=began_at + recording.policy.start_within_seconds,
-        state_since_at=recording.requested_at,
-        window_from_at=None if onhold else began_at,
-        pause_wished=onhold,
-        pause_wished_at=began_at if onhold else None,
-        history=1,
-    )
-
-
 class _Replay:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._notices = list(kept.notices)
-        self._recording = as_requested(kept.recording)
+        found = (int(line.detail["attempt"]) for line in kept.history if line.kind == "sid_found")
+        self._recording = without_later_sid(as_requested(kept.recording), found)
         self._decisions: list[Decision] = []
 
     def run(self) -> tuple[Recording, tuple[Decision, ...]]:
@@ -162,7 +141,7 @@ class _Replay:
             self._recording = change.recording
             self._note(line, caused, change.history)
             return change.history
-        self._recording = _as_told(self._recording, line)
+        self._recording = _as_told(self._recording, line, self._known())
         self._note(line, None, (Entry(line.kind, line.detail),))
         return ()
 
@@ -378,8 +357,11 @@ def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:
     return count
 
 
-def _as_told(recording: Recording, line: Line) -> Recording:
-    """The recording with what a line says and nothing explains."""
+def _as_told(recording: Recording, line: Line, known: Attempt | None) -> Recording:
+    """The recording with what a line says and nothing explains. `known`: its newest attempt as it was in the end."""
+    if line.kind == "adoption_corrected" and recording.attempts and known is not None:
+        *earlier, newest = recording.attempts
+        return replace(recording, attempts=(*earlier, with_address(newest, known)), attention=None)
     if line.kind == "state":
         said = line.detail.get("end_reason")
         reason = recording.end_reason if said is None else EndReason(said)
