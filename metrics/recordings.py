@@ -11,13 +11,13 @@ STATES = (
 END_REASONS = (
     "stopped", "stop_at", "hour_limit", "paused_too_long", "capability_limit", "page_load_timeout", "page_unreachable",
     "engine_failed", "recorder_error", "ended_by_itself", "storage_refused", "credentials_expiring", "refused",
-    "capacity", "agora_unavailable", "limited", "missed",
+    "capacity", "agora_unavailable", "limited", "missed", "restored",
 )  # fmt: skip
 RESOLUTIONS = ("hd", "full_hd")
 WARNINGS = (
     "stalled", "pause_too_long", "failover", "upload_error", "page_reloaded", "update_refused", "rtmp_refused",
-    "recorder_alive_after_end", "stop_late", "length_late", "picture_blank", "picture_error_page", "sound_silent",
-    "other",
+    "recorder_alive_after_end", "stop_late", "start_late", "length_late", "picture_blank", "picture_error_page",
+    "sound_silent", "other",
 )  # fmt: skip
 ATTENTION = (
     "agora_credentials_refused", "agora_unavailable", "call_not_made", "credentials_not_refreshed",

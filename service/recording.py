@@ -85,6 +85,7 @@ class EndReason(StrEnum):
     AGORA_UNAVAILABLE = "agora_unavailable"
     LIMITED = "limited"
     MISSED = "missed"
+    RESTORED = "restored"
 
 
 BLAME = {
@@ -105,6 +106,7 @@ BLAME = {
     EndReason.AGORA_UNAVAILABLE: Blame.AGORA,
     EndReason.LIMITED: Blame.CALLER,
     EndReason.MISSED: Blame.US,
+    EndReason.RESTORED: Blame.US,
 }
 
 
@@ -266,6 +268,12 @@ class Attempt:
     @property
     def may_be_alive(self) -> bool:
         return self.state in MAY_BE_ALIVE
+
+    @property
+    def lost(self) -> bool:
+        """Whether its files alone tell of its task: the database was put back to before its start, and Agora can be
+        asked nothing without its resource id."""
+        return self.sid is not None and self.resource_id is None
 
     @property
     def several(self) -> bool:

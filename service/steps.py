@@ -163,6 +163,7 @@ class Steps:
             look.silent,
             max(began, default=None),
             min(began, default=None),
+            look.ended,
         )
         return seen, look.files
 

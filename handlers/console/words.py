@@ -62,6 +62,7 @@ REASONS: Final = {
     "agora_unavailable": "no answer from Agora",
     "limited": "limit in the settings reached",
     "missed": "not started in time",
+    "restored": "ended after the backup that was restored",
 }
 PARTIES: Final = {
     "caller": "the caller",

@@ -60,6 +60,10 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
         "no Pagereel worker started it in time",
         "Make sure that `pagereel serve` or `pagereel work` is running.",
     ),
+    EndReason.RESTORED: (
+        "its task ended after the backup that the database was restored from, and what ended it was not in that backup",
+        "Read the log of that time: it has a line `request` for each stop.",
+    ),
 }
 
 
@@ -85,6 +89,7 @@ _KNOWN = frozenset(
         EndReason.PAUSED_TOO_LONG,
         EndReason.LIMITED,
         EndReason.MISSED,
+        EndReason.RESTORED,
         EndReason.REFUSED,
         EndReason.CAPACITY,
         EndReason.AGORA_UNAVAILABLE,

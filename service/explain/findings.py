@@ -8,6 +8,7 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from service.explain.ends import SENTENCES, by_reason
+from service.explain.lateness import start_was_late
 from service.explain.words import (
     Certainty,
     Explanation,
@@ -124,6 +125,15 @@ def _damaged(recording: Recording, history: Sequence[Line], proof: tuple[Proof, 
 
 
 def _late(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...]) -> Explanation:
+    if start_was_late(history):
+        return Explanation(
+            "Its beginning is missing because Pagereel started it late.",
+            "start_late",
+            Certainty.CERTAIN,
+            Blame.US,
+            (*proof, *lines(history, ("attempt_planned", "started"))),
+            "Make sure that `pagereel serve` or `pagereel work` runs: docs/operations.md#steps-are-late.",
+        )
     failed = lines(history, ("call_failed",))
     why = "calls to Agora failed first" if failed else "Agora or the page took longer than the start allowance"
     return Explanation(

@@ -1,4 +1,5 @@
-"""What Pagereel did later than it was due, so that a task ran, and was billed, longer than somebody wanted. Pure."""
+"""What Pagereel did later than it was due, so that a task ran, and was billed, longer than somebody wanted, or began
+later. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,14 +7,20 @@ from dataclasses import replace
 from service.explain.words import Explanation, Line, Proof
 from service.wording import length
 
-# By the code of the warning; in braces: how late.
+_BILLED = "Agora bills that time if its task ran."
+# By the code of the warning, or code and reason; in braces: how late. Then what comes of it.
 _SENTENCES = {
-    "stop_late": "Pagereel took its stop {} late",
-    "length_late": "Pagereel asked Agora {} late whether it records, and its length counts from the answer",
+    "stop_late": ("Pagereel took its stop {} late", _BILLED),
+    "stop_late: not_accepted": ("Agora accepted its stop {} late, after it had been sent before", _BILLED),
+    "start_late": ("Pagereel took its start {} late", "Nothing was recorded before."),
+    "length_late": (
+        "Pagereel asked Agora {} late whether it records, and its length counts from the answer",
+        _BILLED,
+    ),
 }
 _BECAUSE = {
-    "not_running": ", because the service was not running when the stop was due",
-    "not_taken": ", because no worker took the stop when it was due",
+    "not_running": ", because the service was not running when the {} was due",
+    "not_taken": ", because no worker took the {} when it was due",
 }
 
 
@@ -23,8 +30,18 @@ def add_lateness(explained: Explanation, history: Sequence[Line]) -> Explanation
         code, seconds = line.detail.get("code"), line.detail.get("late_seconds")
         if line.kind != "warning" or code not in _SENTENCES or not isinstance(seconds, int | float):
             continue
-        late = _SENTENCES[code].format(length(seconds)) + _BECAUSE.get(str(line.detail.get("because")), "")
-        summary = f"{explained.summary} {late}. Agora bills that time if its task ran."
         proof = (*explained.proof, Proof(line.at, line.source, f"warning: {code}, {seconds} s"))
-        explained = replace(explained, summary=summary, proof=proof)
+        sentence, consequence = _SENTENCES.get(f"{code}: {line.detail.get('because')}") or _SENTENCES[code]
+        late = f"{sentence.format(length(seconds))}{_because(line)}."
+        explained = replace(explained, summary=f"{explained.summary} {late} {consequence}", proof=proof)
     return explained
+
+
+def _because(line: Line) -> str:
+    what = str(line.detail.get("code")).removesuffix("_late")
+    return _BECAUSE.get(str(line.detail.get("because")), "").format(what)
+
+
+def start_was_late(history: Sequence[Line]) -> bool:
+    """Whether the history has the warning that Pagereel took the start late."""
+    return any(line.kind == "warning" and line.detail.get("code") == "start_late" for line in history)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service.lifecycle.draft import Draft
-from service.lifecycle.from_agora import call_failed, stopped, task_missing, task_seen, updated
+from service.lifecycle.from_agora import call_failed, stopped, task_missing, task_seen
 from service.lifecycle.from_bucket import judged, look_failed, look_held_up, looked
 from service.lifecycle.from_callers import (
     labels_changed,
@@ -16,6 +16,7 @@ from service.lifecycle.from_callers import (
 )
 from service.lifecycle.from_notices import notice_received
 from service.lifecycle.from_start import acquired, start_answered
+from service.lifecycle.from_updates import updated
 from service.lifecycle.from_worker import limited, page_tried, step_taken, task_found
 from service.lifecycle.observations import (
     Acquired,

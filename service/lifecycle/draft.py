@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from service.lifecycle.instants import hours_end_at, jitter
+from service.lifecycle.instants import hours_end_at, jitter, start_allowance
 from service.lifecycle.observations import Change, Entry
 from service.lifecycle.reasons import NEVER_FOUND, OUR_FAILURES, UNANSWERED, UNAUTHORIZED, never_found, waited_for
 from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
@@ -345,11 +345,12 @@ class Draft:
     # --- looks at the bucket -------------------------------------------------------------------------------------
 
     def look_from(self, at: float) -> None:
-        """Looks are counted anew, the first one being due at `at` (docs/states.md)."""
-        policy = self.recording.policy
+        """Looks are counted anew, the first one being due at `at` (docs/states.md). The window is known, and so is the
+        start allowance."""
+        policy = replace(self.recording.policy, start_allowance_seconds=start_allowance(self.recording))
         uploaded = any(attempt.uploaded == "uploaded" for attempt in self.recording.attempts)
         patience = policy.give_up_announced_seconds if uploaded else policy.give_up_seconds
-        self.set(looks=0, looks_from_at=at, next_look_at=at, give_up_at=at + patience)
+        self.set(policy=policy, looks=0, looks_from_at=at, next_look_at=at, give_up_at=at + patience)
 
     def look_again(self) -> None:
         """The next instant of the schedule; looks never stop before `give_up_at`."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from service.lifecycle.draft import DAY, Draft
 from service.lifecycle.from_start import acquire_failed, another_may_live, probe_again, start_failed
+from service.lifecycle.from_updates import onhold_seen, update_refused
 from service.lifecycle.instants import hours_end_at, jitter, stop_wait, watch_period
 from service.lifecycle.observations import (
     Acquire,
@@ -17,7 +18,6 @@ from service.lifecycle.observations import (
     Stopped,
     TaskMissing,
     TaskSeen,
-    Updated,
     UpdateOnhold,
     UpdateRtmp,
     UpdateStorage,
@@ -28,6 +28,8 @@ from service.recording import Attempt, AttemptState, EndReason, State
 # A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
 # is refused as such, and one that was ignored is not.
 STOP_IGNORED_SECONDS = 0.8
+# One that is accepted so much later than it was wanted, although it was sent before, is late.
+STOPPED_LATE_SECONDS = 10
 # Where there is no place in the budget for a query, the watch period is stretched by so much of it at a time.
 STRETCH = 0.25
 # A query that is answered so much later than it was due was not only slow: nobody asked.
@@ -115,22 +117,6 @@ def _recorder_began_at(draft: Draft, attempt: Attempt, at: float) -> float:
     """When it began to record: as its recorder said, where that can be."""
     said, sent_at = attempt.recorder_start_at, attempt.start_sent_at
     return said if said is not None and sent_at is not None and sent_at <= said <= at else at
-
-
-def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:
-    """Agora shows, or has accepted, that slices are (not) written: that confirms a pause, from when it was first asked
-    for. One that is not wished any more is none: what it leaves out is missing."""
-    attempt = draft.attempt
-    assert attempt is not None
-    draft.set_attempt(update_sent_at=None)
-    if attempt.onhold is onhold:
-        return
-    draft.set_attempt(onhold=onhold)
-    if onhold and draft.recording.pause_wished:
-        draft.open_pause(since_at if since_at is not None else draft.now)
-    elif not onhold:
-        draft.close_pause(draft.now)
-    draft.note("paused" if onhold else "resumed")
 
 
 def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
@@ -257,29 +243,10 @@ def _end_reason(draft: Draft, attempt: Attempt, at: float) -> EndReason:
         return EndReason.STOP_AT
     if at >= hours_end_at(recording, draft.now) - recording.policy.stalled_seconds:
         return EndReason.HOUR_LIMIT
-    return EndReason.ENDED_BY_ITSELF
+    return EndReason.RESTORED if attempt.lost else EndReason.ENDED_BY_ITSELF
 
 
-# --- update and stop ---------------------------------------------------------------------------------------------
-
-
-def updated(draft: Draft, answer: Updated) -> None:
-    attempt = draft.attempt
-    if attempt is None or not attempt.may_be_alive:
-        return
-    draft.succeeded()
-    draft.agora_answered()
-    match answer.step:
-        case UpdateOnhold(onhold=onhold):
-            onhold_seen(draft, onhold, attempt.update_sent_at)
-        case UpdateRtmp(version=version, shown=shown):
-            draft.set_attempt(rtmp_version=version, rtmp=shown)
-            draft.note("rtmp_changed")
-        case UpdateStorage():
-            again_at = draft.now + draft.recording.policy.sts_refresh_seconds
-            draft.set_attempt(storage_refresh_at=again_at if answer.sts else None)
-            draft.attended("credentials_not_refreshed")
-            draft.note("credentials_refreshed")
+# --- stop --------------------------------------------------------------------------------------------------------
 
 
 def stopped(draft: Draft, answer: Stopped) -> None:
@@ -290,6 +257,8 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     draft.attended("stop_refused", *UNANSWERED)
     if attempt.stop_accepted_at is None:
         draft.note("stop_accepted", attempt=attempt.number)
+        if not answer.already:  # otherwise an earlier one was accepted, and its answer was lost
+            _accepted_late(draft, attempt)
     draft.set_attempt(seen_at=draft.now)
     _contradict_end(draft, attempt)  # it was found, so a 404 before this was no end
     attempt = replace(attempt, seen_at=draft.now)
@@ -304,6 +273,14 @@ def stopped(draft: Draft, answer: Stopped) -> None:
             stop_again_at=None if answer.already else draft.now + max(STOP_IGNORED_SECONDS, stop_wait(attempt)),
             next_query_at=draft.now + draft.recording.policy.stop_check_seconds,
         )
+
+
+def _accepted_late(draft: Draft, attempt: Attempt) -> None:
+    """Say how long a task ran on whose stop Agora did not take at first."""
+    late = draft.now - draft.recording.state_since_at
+    wanted = draft.recording.state is State.STOPPING and not draft.leftover
+    if wanted and attempt.stops > 1 and late >= STOPPED_LATE_SECONDS:
+        draft.warn("stop_late", late_seconds=round(late, 1), because="not_accepted")
 
 
 # --- failures ----------------------------------------------------------------------------------------------------
@@ -329,7 +306,7 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
         case Query():
             _query_failed(draft, attempt, failed)
         case UpdateOnhold() | UpdateRtmp() if failed.failure is Failure.REFUSED:
-            _update_refused(draft, attempt, failed)
+            update_refused(draft, attempt, failed)
         case UpdateStorage():
             draft.attend("credentials_not_refreshed", failed.code, attempt.storage_refresh_at)
         case Stop():
@@ -383,17 +360,3 @@ def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     waits = draft.recording.attention
     if waits is None or waits.code != "stop_refused":  # that one bills, and a query that fails does not change it
         draft.attend_failed("query", failed.code, next_query_at)
-
-
-def _update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    draft.succeeded()
-    if isinstance(failed.step, UpdateRtmp):
-        draft.warn("rtmp_refused", reason=failed.code)
-        if failed.step.version == draft.recording.rtmp_version:  # a later wish is still to be tried
-            draft.set(rtmp_version=attempt.rtmp_version, rtmp=attempt.rtmp)
-        return
-    draft.warn("update_refused", reason=failed.code)
-    draft.set_attempt(update_sent_at=None)
-    draft.set(pause_wished=attempt.onhold, pause_wished_at=draft.now if attempt.onhold else None)
-    if attempt.onhold:
-        draft.open_pause(draft.now)

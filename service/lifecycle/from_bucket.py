@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from service.lifecycle.draft import CLOCK_SLACK_SECONDS, LOOKED_AT, Draft
-from service.lifecycle.from_agora import lived
+from service.lifecycle.from_agora import believe_end, lived
 from service.lifecycle.from_start import sid_found
 from service.lifecycle.instants import ENDS_FOUND, FIRST_SLICES, find_wait, task_end_at, watch_period
 from service.lifecycle.observations import Judged, Looked, LookFailed, LookHeldUp
@@ -44,6 +44,8 @@ def looked(draft: Draft, look: Looked) -> None:
     if attempt is not None and attempt.may_be_alive and attempt.sid is None:
         draft.set_attempt(next_query_at=draft.now + find_wait(recording, draft.now))
         _never_took_effect(draft, attempt)
+    if attempt is not None and attempt.may_be_alive and attempt.lost:
+        _look_after_lost(draft, attempt, ended=look.ended)
     if look.began_at is not None:
         lived(draft, look.began_at, "bucket", recorded=True)
     _records_since(draft, look.first_at)
@@ -91,6 +93,16 @@ def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
         draft.end_attempt(draft.recording.end_reason or EndReason.REFUSED, "refused", draft.now, nothing=True)
 
 
+def _look_after_lost(draft: Draft, attempt: Attempt, *, ended: bool) -> None:
+    """Agora cannot be asked after it: a complete playlist shows that it ended, with the last slice."""
+    last = draft.recording.watch.last_slice_at
+    if ended:
+        draft.set_attempt(missing_since_at=draft.now if last is None else max(last, attempt.started_at or last))
+        believe_end(draft, "playlist_ended")
+    else:
+        draft.set_attempt(next_query_at=draft.now + watch_period(draft.recording, FIRST_SLICES))
+
+
 def _judge_progress(draft: Draft) -> None:
     """`stalled`: it should be recording, and no slice has come for `stalled_seconds`. Listings show that, so it is told
     up to a watch period later."""
@@ -114,7 +126,7 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
     told = _told_unreachable(failed.code, failed.detail)
     draft.set(watch=replace(watch, next_list_at=next_try_at, unreachable_since_at=since_at, unreachable=told))
     attempt = draft.attempt
-    if attempt is not None and attempt.may_be_alive and attempt.sid is None:
+    if attempt is not None and attempt.may_be_alive and (attempt.sid is None or attempt.lost):
         draft.set_attempt(next_query_at=draft.now + find_wait(draft.recording, draft.now))
     draft.attend("storage_unreachable", told, next_try_at)
 

@@ -225,7 +225,7 @@ def _end_told(draft: Draft, notice: Notice, proof: str) -> None:
     since = _sent_at(draft, notice) if first is None else min(first, _sent_at(draft, notice))
     told = attempt.told_ended or proof
     draft.set_attempt(told_ended=told, missing_since_at=since, next_query_at=draft.now)
-    if attempt.stop_accepted_at is not None or attempt.sid is None:
+    if attempt.stop_accepted_at is not None or attempt.sid is None or attempt.lost:
         believe_end(draft, told)
 
 

@@ -6,6 +6,7 @@ fit the row is no step: it changes nothing.
 
 from service.lifecycle.draft import OPEN, Draft
 from service.lifecycle.from_start import sid_found
+from service.lifecycle.instants import planned_start_at
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,
@@ -23,7 +24,7 @@ from service.lifecycle.observations import (
 from service.lifecycle.schedule import due_since
 from service.recording import Attempt, AttemptState, EndReason, State
 
-# A stop that is taken so much later than it was due is late; less may be a restart, or a moment's load.
+# A stop or a start that is taken so much later than it was due is late; less may be a restart, or a moment's load.
 LATE_SECONDS = 10
 
 
@@ -47,7 +48,7 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
     alive = attempt is not None and attempt.may_be_alive
     late = _lateness(draft, taken) if alive and not draft.leftover else None
     if isinstance(step, Acquire) and step.new:
-        _plan_attempt(draft, taken.uid)
+        _plan_attempt(draft, taken)
     elif isinstance(step, Start) and attempt is not None:
         _start_sent(draft, attempt, step.hours)
     elif isinstance(step, Stop) and alive:
@@ -74,15 +75,20 @@ def _lateness(draft: Draft, taken: StepTaken) -> dict[str, str | float] | None:
 
     Before a start is given up Agora is asked once more, which makes the row due anew: then only that nobody worked when
     it was due is held against us."""
-    recording, attempt, step = draft.recording, draft.attempt, taken.step
-    due_at = taken.due_at
-    if attempt is None or attempt.stop_sent_at is not None or not isinstance(step, Stop | GiveUp) or due_at is None:
+    attempt, step = draft.attempt, taken.step
+    if attempt is None or attempt.stop_sent_at is not None or not isinstance(step, Stop | GiveUp):
         return None
-    wanted_at, working_from_at = due_since(recording, step, draft.now), taken.working_from_at or 0
-    if wanted_at is None or (isinstance(step, GiveUp) and recording.state is not State.STARTING):
+    if isinstance(step, GiveUp) and draft.recording.state is not State.STARTING:
         return None
-    asked_first = isinstance(step, GiveUp) and wanted_at < working_from_at
-    since_at = wanted_at if asked_first else max(wanted_at, due_at)
+    return _late_by(draft, taken, held=isinstance(step, GiveUp))
+
+
+def _late_by(draft: Draft, taken: StepTaken, *, held: bool) -> dict[str, str | float] | None:
+    """How late a step is taken, and why. `held`: it may have waited for something since a worker works."""
+    wanted_at, working_from_at = due_since(draft.recording, taken.step, draft.now), taken.working_from_at or 0
+    if wanted_at is None or taken.due_at is None:
+        return None
+    since_at = wanted_at if held and wanted_at < working_from_at else max(wanted_at, taken.due_at)
     if draft.now - since_at < LATE_SECONDS:
         return None
     because = "not_running" if since_at < working_from_at else "not_taken"
@@ -117,7 +123,9 @@ def task_found(draft: Draft, found: TaskFound) -> None:
         return
     over = attempt is None or attempt.state is AttemptState.ENDED
     if over and found.number == len(recording.attempts) + 1:
-        began_at = recording.window_from_at or recording.requested_at
+        began_at = planned_start_at(recording) - (
+            recording.policy.lead_seconds if recording.start_at is not None else 0
+        )
         lost = Attempt(
             number=found.number,
             cname=recording.cname,
@@ -130,20 +138,24 @@ def task_found(draft: Draft, found: TaskFound) -> None:
         )
         draft.set(attempts=(*recording.attempts, lost))
         draft.enter(State.STARTING)
-    elif attempt is None or attempt.may_be_alive or over or attempt.number != found.number:
+    elif attempt is None or over or attempt.number != found.number:
         return
+    elif not attempt.may_be_alive:
+        draft.set_attempt(start_sent_at=attempt.planned_at, hours=recording.parameters.max_recording_hour)
     sid_found(draft, found.number, found.sid, "bucket")
-    draft.attend(
-        "task_lost", "it was started before this database was restored; nobody can stop it without its resource id"
-    )
+    if draft.attempt is not None and draft.attempt.lost:
+        draft.attend(
+            "task_lost", "it was started before this database was restored; nobody can stop it without its resource id"
+        )
 
 
-def _plan_attempt(draft: Draft, uid: int) -> None:
-    recording = draft.recording
+def _plan_attempt(draft: Draft, taken: StepTaken) -> None:
+    recording, uid = draft.recording, taken.uid
     over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
     if recording.state not in (State.REQUESTED, State.STARTING) or not over or recording.leftovers:
         return
     number = len(recording.attempts) + 1
+    late = _late_by(draft, taken, held=True) if number == 1 else None
     attempt = Attempt(
         number=number,
         cname=recording.cname,
@@ -155,6 +167,8 @@ def _plan_attempt(draft: Draft, uid: int) -> None:
     draft.attended("limited")
     draft.enter(State.STARTING)
     draft.note("attempt_planned", attempt=number, cname=attempt.cname, uid=uid)
+    if late is not None:
+        draft.warn("start_late", **late)
 
 
 def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:

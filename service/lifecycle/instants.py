@@ -15,10 +15,13 @@ SHORTEST_SECONDS = 1
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
 # Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
 FIND_SOON_SECONDS = 2
-# Ends that were not reported: a query found them, or the hour limit passed.
-ENDS_FOUND = ("404", "query", "hour_limit")
+# Ends that were not reported: a query or a playlist showed them, or the hour limit passed.
+ENDS_FOUND = ("404", "query", "hour_limit", "playlist_ended")
 # An end that was found so soon after the last sign of life is taken as it was found.
 FOUND_SOON_SECONDS = 60
+# So much of a window whose end is known the start allowance takes at most.
+PLANNED_ALLOWANCE_SHARE = 0.1
+UNPLANNED_ALLOWANCE_SHARE = 0.5
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
 
@@ -123,6 +126,16 @@ def planned_seconds(recording: Recording) -> float:
         begin = recording.recorded_from_at
     between = max(0.0, planned_stop_at(recording) - begin)
     return between if length is None else min(between, length)
+
+
+def start_allowance(recording: Recording) -> float:
+    """How much of the beginning is not missed: what the policy allows, and no more than a part of the window where its
+    end is known. Without a `start_at` nothing can be ready when it is asked for, so that part is larger."""
+    begin, end, allowed = recording.window_from_at, recording.stop_at, recording.policy.start_allowance_seconds
+    if begin is None or end is None or recording.recorded_from_at is not None:
+        return allowed
+    share = PLANNED_ALLOWANCE_SHARE if recording.start_at is not None else UNPLANNED_ALLOWANCE_SHARE
+    return min(allowed, share * max(0.0, end - begin))
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:

@@ -260,7 +260,7 @@ class Looked:
     `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
     `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at, or
     too little heard to say. `began_at`: when the newest of them begins, by the clock of its recorder; `first_at`: when
-    the oldest does."""
+    the oldest does. `ended`: the last playlist says that it is complete; only looked at where Agora cannot be asked."""
 
     slices: int
     size_bytes: int
@@ -271,6 +271,7 @@ class Looked:
     silent: bool | None = None
     began_at: float | None = None
     first_at: float | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

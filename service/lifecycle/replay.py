@@ -42,6 +42,7 @@ from service.lifecycle.observations import (
     StopAtChanged,
     Stopped,
     StopRequested,
+    TaskFound,
     TaskMissing,
     TaskSeen,
     Updated,
@@ -53,6 +54,7 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
+from service.lifecycle.requested import as_requested, with_address, without_later_sid
 from service.lifecycle.schedule import next_step
 from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
 from service.report import Because, Report
@@ -112,34 +114,12 @@ def replay(kept: Kept) -> tuple[Recording, tuple[Decision, ...]]:
     return _Replay(kept).run()
 
 
-def as_requested(recording: Recording) -> Recording:
-    """The recording as it was when it was asked for. (Its labels and `stop_at` are those of later changes.)"""
-    began_at = recording.start_at if recording.start_at is not None else recording.requested_at
-    onhold = recording.parameters.onhold
-    kept = {
-        name: getattr(recording, name)
-        for name in (
-            *("id", "owner", "app", "storage", "location", "parameters", "policy", "page", "rtmp", "requested_at"),
-            *("cname", "labels", "notify", "start_at", "record_for_seconds", "sound", "emulated"),
-        )
-    }
-    return Recording(
-        **kept,
-        stop_at=recording.stop_at if recording.recorded_from_at is None else None,
-        start_deadline_at=began_at + recording.policy.start_within_seconds,
-        state_since_at=recording.requested_at,
-        window_from_at=None if onhold else began_at,
-        pause_wished=onhold,
-        pause_wished_at=began_at if onhold else None,
-        history=1,
-    )
-
-
 class _Replay:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._notices = list(kept.notices)
-        self._recording = as_requested(kept.recording)
+        found = (int(line.detail["attempt"]) for line in kept.history if line.kind == "sid_found")
+        self._recording = without_later_sid(as_requested(kept.recording), found)
         self._decisions: list[Decision] = []
 
     def run(self) -> tuple[Recording, tuple[Decision, ...]]:
@@ -152,8 +132,8 @@ class _Replay:
 
     def _decide(self, line: Line, following: Sequence[Line]) -> tuple[Entry, ...]:
         """Let the rules repeat a line; the lines that came of it."""
-        self._forget_attention(line)
-        for at, observation in self._before(line):
+        self._forget_attention((line, *(following[:1] if line.kind == "call_failed" else ())))
+        for at, observation in self._before(line, following):
             self._recording = apply(self._recording, observation, at).recording
         caused = self._cause(line, following)
         change = None if caused is None else self._applied(caused, line.at)
@@ -161,7 +141,7 @@ class _Replay:
             self._recording = change.recording
             self._note(line, caused, change.history)
             return change.history
-        self._recording = _as_told(self._recording, line)
+        self._recording = _as_told(self._recording, line, self._known())
         self._note(line, None, (Entry(line.kind, line.detail),))
         return ()
 
@@ -179,10 +159,16 @@ class _Replay:
 
     # --- what leaves no line --------------------------------------------------------------------------------------
 
-    def _before(self, line: Line) -> Iterable[tuple[float, Observation]]:
-        """Steps and answers that must have come before a line, as the attempt still tells."""
+    def _before(self, line: Line, following: Sequence[Line]) -> Iterable[tuple[float, Observation]]:
+        """Steps and answers that must have come before a line, as the attempt still tells. Of a task that only the
+        bucket told of, none."""
         attempt, known = self._recording.attempt, self._known()
         if attempt is None or known is None:
+            return
+        if line.kind == "started" and line.source == "bucket":
+            lost = any(_is_lost(one) for one in following[:2])
+            if attempt.state is AttemptState.PLANNED and not lost:
+                yield known.acquired_at or line.at, Acquired(known.resource_id or "")
             return
         call = line.detail.get("call")
         if line.kind == "started" or (line.kind == "call_failed" and call == "start"):
@@ -194,10 +180,11 @@ class _Replay:
         elif line.kind in ("paused", "resumed"):
             yield line.at, self._taken(UpdateOnhold(line.kind == "paused"))
 
-    def _forget_attention(self, line: Line) -> None:
+    def _forget_attention(self, told: Sequence[Line]) -> None:
         """A wait that is told of anew was over before, by an answer that left no line."""
         recording, attention = self._recording, self._recording.attention
-        if line.kind != "attention" or attention is None or attention.code != line.detail.get("code"):
+        waits = [line.detail.get("code") for line in told if line.kind == "attention"]
+        if attention is None or attention.code not in waits:
             return
         attempts = recording.attempts
         if attempts and attention.code == "ending_unconfirmed":
@@ -248,11 +235,29 @@ class _Replay:
             return self._taken(Stop(self._reason()))
         if source == "worker" and state == State.VERIFYING:
             return self._taken(Verify())
+        if source == "bucket" and state == State.STARTING:
+            return self._started(line, following)
         return None
+
+    def _started(self, line: Line, following: Sequence[Line]) -> Observation | None:
+        """Agora's answer; or the bucket told of it, after a restore also of an attempt that the row did not know."""
+        if line.source != "bucket":
+            return Started(line.detail.get("sid"))
+        found = next((one.detail for one in following[:2] if one.kind == "sid_found"), None)
+        if found is None:
+            return None
+        number, sid, attempt = int(found["attempt"]), str(found["sid"]), self._recording.attempt
+        if attempt is not None and attempt.may_be_alive:
+            return Looked(0, 0, "", None, {number: sid})
+        attempts = self._kept.recording.attempts
+        return TaskFound(number, sid, attempts[number - 1].uid if number <= len(attempts) else -number)
 
     def _ended(self, line: Line, following: Sequence[Line]) -> Observation | None:
         if line.source == "worker":
             return self._taken(GiveUp(EndReason(line.detail["reason"])))
+        if line.detail.get("proof") == "playlist_ended":
+            known = self._known()
+            return Looked(0, 0, "", None if known is None else known.ended_at, ended=True)
         if line.detail.get("proof") == "404":
             return TaskMissing(Call.QUERY)
         return TaskSeen(8, exited=True)
@@ -307,7 +312,7 @@ class _Replay:
         return Judged(report, next((because for because in Because if because == said), None))
 
     def _accepted(self, line: Line, following: Sequence[Line]) -> Observation:
-        after = following[0] if following else None
+        after = next((one for one in following if one.kind != "warning"), None)
         nothing = after is not None and after.detail.get("proof") == "no_recorded_data"
         return Stopped(nothing_recorded=nothing)
 
@@ -321,7 +326,7 @@ _CAUSES: dict[str, Callable[[_Replay, Line, Sequence[Line]], Observation | None]
     "labels_changed": lambda replay, line, _: LabelsChanged(replay._kept.recording.labels),
     "verify_requested": lambda replay, line, _: VerifyRequested(),
     "attempt_planned": lambda replay, line, _: replay._taken(Acquire(new=True), int(line.detail["uid"])),
-    "started": lambda replay, line, _: Started(line.detail.get("sid")),
+    "started": _Replay._started,
     "sid_found": _Replay._found,
     "paused": lambda replay, line, _: Updated(UpdateOnhold(True)),
     "resumed": lambda replay, line, _: Updated(UpdateOnhold(False)),
@@ -340,6 +345,10 @@ _CAUSES: dict[str, Callable[[_Replay, Line, Sequence[Line]], Observation | None]
 }
 
 
+def _is_lost(line: Line) -> bool:
+    return line.kind == "attention" and line.detail.get("code") == "task_lost"
+
+
 def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:
     """How many of the lines that were told are those that the rules made."""
     count = 0
@@ -348,8 +357,11 @@ def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:
     return count
 
 
-def _as_told(recording: Recording, line: Line) -> Recording:
-    """The recording with what a line says and nothing explains."""
+def _as_told(recording: Recording, line: Line, known: Attempt | None) -> Recording:
+    """The recording with what a line says and nothing explains. `known`: its newest attempt as it was in the end."""
+    if line.kind == "adoption_corrected" and recording.attempts and known is not None:
+        *earlier, newest = recording.attempts
+        return replace(recording, attempts=(*earlier, with_address(newest, known)), attention=None)
     if line.kind == "state":
         said = line.detail.get("end_reason")
         reason = recording.end_reason if said is None else EndReason(said)

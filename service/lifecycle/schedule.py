@@ -208,12 +208,14 @@ def _first_look_at(attempt: Attempt) -> float | None:
 
 
 def _unaddressed(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
-    """It runs, but its sid is not known: the names of its objects tell it, or a notice."""
+    """It runs, but its sid is not known: the names of its objects tell it, or a notice. Of one that is lost only the
+    bucket shows the end; its files show that it started in time."""
     look_at = attempt.next_query_at if attempt.next_query_at is not None else now
+    deadline = _while_starting(recording, recording.start_deadline_at)
     return [
-        (look_at if attempt.sid is None else None, Look()),
+        (look_at if attempt.sid is None or attempt.lost else None, Look()),
         (_while_starting(recording, recording.stop_at), GiveUp(EndReason.STOP_AT)),
-        (_while_starting(recording, recording.start_deadline_at), GiveUp(give_up_reason(recording))),
+        (None if attempt.lost else deadline, GiveUp(give_up_reason(recording))),
     ]
 
 

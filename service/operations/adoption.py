@@ -215,7 +215,7 @@ def lacks_task(known: Recording, found: Recording) -> bool:
     """Whether it is a recording that was put back from a backup, and whose task may run though only its files and its
     sid are known. `found` must name the same app, storage and attempt. Pure."""
     (*_, was), (now,) = known.attempts or (None,), found.attempts
-    if was is None or was.uid >= 0 or not was.may_be_alive or (was.sid and now.sid not in (None, was.sid)):
+    if was is None or not was.lost or not was.may_be_alive or now.sid not in (None, was.sid):
         return False
     return (known.app, known.storage, was.prefix) == (found.app, found.storage, now.prefix)
 

@@ -1,15 +1,16 @@
 """What is new in the bucket while a recording runs: a LIST after the last known key, and the names it shows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.buckets import Bucket, Usage
 from service.errors import Refused
 from service.media.expectation import expectation
 from service.media.names import NameReader, basename, sids_from_names
+from service.media.playlist import says_ended
 from service.media.runs import most_objects
 from service.recording import Attempt, Recording
 from service.report import FileKind, JudgedFile, ListedObject
-from service.verifier.reading import TooManyObjects, beside, list_all
+from service.verifier.reading import TooManyObjects, beside, list_all, read_recording
 
 _SID_LENGTH = 32
 
@@ -19,7 +20,7 @@ class Look:
     """What is new below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at` is
     when the newest of them arrived, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
     objects carry. `picture`, `silent`: what the newest slice shows, and whether it is silent; None where it was not
-    decoded."""
+    decoded. `ended`: the last playlist says that it is complete; only read where the task is lost."""
 
     after_key: str
     slices: int = 0
@@ -29,10 +30,12 @@ class Look:
     files: tuple[JudgedFile, ...] = ()
     picture: str | None = None
     silent: bool | None = None
+    ended: bool = False
 
 
 async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
-    """List what is new since the recording's last look. Raises `Refused` or `Unavailable`."""
+    """List what is new since the recording's last look; of a lost task, also whether its playlist is complete. Raises
+    `Refused` or `Unavailable`."""
     attempt, after = recording.attempt, recording.watch.after_key
     if attempt is None:
         return Look(after)
@@ -42,9 +45,19 @@ async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
     try:
         for prefix, start in _new_below(attempt, after):
             listed += await list_all(bucket, prefix, start, most_objects(expectation(recording)), usage)
+        ended = attempt.lost and await _is_complete(bucket, recording, attempt, usage)
     except TooManyObjects:
         raise Refused("too_many_objects", "more objects than the recording can have made") from None
-    return await beside(len(listed), _read_names, attempt, after, listed)
+    seen = await beside(len(listed), _read_names, attempt, after, listed)
+    return replace(seen, ended=True) if ended else seen
+
+
+async def _is_complete(bucket: Bucket, recording: Recording, attempt: Attempt, usage: Usage) -> bool:
+    """Whether the playlist of the attempt's last recorder ends with ENDLIST."""
+    listing, reads = await read_recording(bucket, expectation(recording), usage)
+    last = listing.runs[-1] if listing.runs else None
+    own = [one.key for one, run in listing.playlists if run is last and one.key.startswith(attempt.prefix)]
+    return any(key in reads and says_ended(reads[key].content) for key in own)
 
 
 async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict[int, str]:

@@ -242,17 +242,18 @@ async def test_the_hours_of_an_adopted_recording_are_a_limit_and_not_what_was_wa
     assert expectation(own).wanted.to_at == NOW
 
 
-def _put_back(adopted: Recording) -> Recording:
-    """As it is after a restore: its task is known by its files alone."""
-    lost = replace(adopted.attempts[0], uid=-1, resource_id=None, resource_ids=(), sid=SID)
+def _put_back(adopted: Recording, uid: int) -> Recording:
+    """As it is after a restore: its task is known by its files alone. A backup may have its uid."""
+    lost = replace(adopted.attempts[0], uid=uid, resource_id=None, resource_ids=(), sid=SID)
     attention = Attention("task_lost", "it was started before this database was restored", NOW)
     return replace(adopted, attempts=(lost,), page="https://class.example.org/", attention=attention)
 
 
+@pytest.mark.parametrize("uid", [-1, 7], ids=["not planned in the backup", "planned in the backup"])
 async def test_a_task_that_only_the_bucket_knows_gets_its_ids_and_can_be_stopped(
-    database: Database, adoption: Adoption, outside: Outside
+    database: Database, adoption: Adoption, outside: Outside, uid: int
 ) -> None:
-    restored = _put_back(await adoption.adopt(CALLER, replace(LOST, unchecked=True)))
+    restored = _put_back(await adoption.adopt(CALLER, replace(LOST, unchecked=True)), uid)
     restored = await database.run(lambda c: save_recording(c, restored, due_at=NOW))
     for wrong, pointer in (({"uid": 8}, "/uid"), ({"resource_id": "another"}, "/resource_id")):
         assert (await _refused(adoption, replace(LOST, **wrong)))[1] == [pointer]

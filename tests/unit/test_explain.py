@@ -110,6 +110,13 @@ def test_that_other_rules_judge_the_same_objects_is_said_of_every_verdict(state:
     assert told.proof[-1].text == "rules_changed: rules_changed it is."
 
 
+def test_a_start_that_pagereel_took_late_is_not_said_to_be_agoras_doing() -> None:
+    late = Line("warning", detail={"code": "start_late", "late_seconds": 65.0, "because": "not_running"})
+    told = explain(judged(State.DEFECTIVE, "late_start"), [late, Line("call_failed", detail={"code": 5})])
+    assert (told.cause, told.certainty, told.blame) == ("start_late", "certain", Blame.US)
+    assert "Pagereel took its start 1 min 5 s late, because the service was not running" in told.summary
+
+
 def test_files_that_may_still_come_are_waited_for() -> None:
     told = explain(judged(State.INCOMPLETE, "slice_missing"), [])
     assert (told.cause, told.advice.split(":")[0]) == (UNKNOWN, "Wait")

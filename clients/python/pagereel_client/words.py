@@ -29,6 +29,7 @@ EndReason = Literal[
     "agora_unavailable",
     "limited",
     "missed",
+    "restored",
 ]
 """Why a recording ended; its `blame` says whose doing that is."""
 

@@ -269,7 +269,8 @@ class Driver:
         sids = {attempt.number: attempt.sid or alive[-1]} if alive else {}
         newest = max((at for _, at in new), default=None)
         began_at = None if newest is None else newest - UPLOAD_SECONDS - SLICE_SECONDS
-        return Looked(len(new), 1000 * len(new), str(newest or known), newest, sids, began_at=began_at)
+        ended = attempt.lost and bool(listed) and not any(task.live for task in self.agora.tasks)
+        return Looked(len(new), 1000 * len(new), str(newest or known), newest, sids, began_at=began_at, ended=ended)
 
     def _judge(self, recording: Recording) -> Report:
         if not self.agora.bucket_answers():

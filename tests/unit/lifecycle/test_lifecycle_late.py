@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
 from service.explain import explain
 from service.lifecycle import apply
 from service.lifecycle.observations import (
+    Acquire,
     Entry,
     GiveUp,
     PauseRequested,
     StepTaken,
     Stop,
+    Stopped,
     StopRequested,
     TaskSeen,
 )
@@ -151,9 +154,67 @@ def test_a_length_whose_beginning_agora_tells_counts_from_there() -> None:
     assert change.recording.stop_at == NOW + 64
 
 
+@pytest.mark.parametrize(("failures", "said"), [(30, 1), (3, 0)], ids=["long", "a moment"])
+def test_a_stop_that_agora_did_not_hear_says_how_long_the_task_ran_on(failures: int, said: int) -> None:
+    driver = Driver(deliver=silent)
+    driver.agora.faults["stop"] = [Answer(503)] * failures
+    driver.request(301, StopRequested())
+    driver.run()
+    driver.check_over()
+    accepted_at = driver.recording.attempts[0].stop_accepted_at
+    assert accepted_at is not None
+    late = pytest.approx(accepted_at - NOW - 301, abs=0.1)
+    assert warnings(driver.entries) == [("stop_late", late, "not_accepted")] * said
+
+
+def test_a_stop_that_agora_took_and_ignored_is_late_when_it_is_taken_again() -> None:
+    ignored = replace(running(started_at=NOW, stop_sent_at=NOW + 60, stops=2), state=State.STOPPING)
+    waits = replace(ignored, state_since_at=NOW + 60)
+    assert warnings(list(apply(waits, Stopped(), NOW + 69).history)) == []
+    late = apply(waits, Stopped(), NOW + 85)
+    assert warnings(list(late.history)) == [("stop_late", 25, "not_accepted")]
+    first = replace(waits, attempts=(replace(waits.attempts[0], stops=1),))
+    assert warnings(list(apply(first, Stopped(), NOW + 85).history)) == [], "it could not be sent before"
+    lost = apply(waits, Stopped(already=True), NOW + 85)
+    assert warnings(list(lost.history)) == [], "one before was carried out, and only its answer was lost"
+
+
+def test_at_its_start_nobody_worked() -> None:
+    """It begins as soon as somebody does, within its deadline."""
+    driver = Driver(make(start_at=NOW + 100, stop_at=NOW + 400))
+    found = down(driver, 50, 160)
+    assert found == [("start_late", pytest.approx(65, abs=1), "not_running")]
+    kinds = [entry.kind for entry in driver.entries]
+    assert kinds.index("warning") == kinds.index("attempt_planned") + 1
+    assert driver.recording.warnings == ("start_late",)
+
+
+@pytest.mark.parametrize("start_at", [None, NOW + 20.0])
+def test_a_start_that_no_worker_took_is_late(start_at: float | None) -> None:
+    recording = make(start_at=start_at)
+    due_at = NOW if start_at is None else start_at - recording.policy.lead_seconds
+    for after, said in ((9.9, []), (30.0, [("start_late", 30, "not_taken")])):
+        taken = StepTaken(Acquire(new=True), 1, due_at, NOW - 10)
+        assert warnings(list(apply(recording, taken, due_at + after).history)) == said
+    held = StepTaken(Acquire(new=True), 1, due_at + 29, NOW - 10)
+    assert warnings(list(apply(recording, held, due_at + 30).history)) == [], "it waited for a limit or a full disk"
+
+
+def test_a_second_start_is_not_late() -> None:
+    over = attempt(1, "test-1", 7, state=AttemptState.ENDED, ended_at=NOW + 10)
+    again = replace(make(), state=State.STARTING, attempts=(over,), retry_at=NOW + 20)
+    taken = StepTaken(Acquire(new=True), 2, NOW + 20, NOW + 60)
+    assert warnings(list(apply(again, taken, NOW + 61).history)) == []
+
+
 @pytest.mark.parametrize(
     ("detail", "said"),
     [
+        (
+            {"code": "start_late", "late_seconds": 65.0, "because": "not_running"},
+            "Pagereel took its start 1 min 5 s late, because the service was not running when the start was due. "
+            "Nothing was recorded before.",
+        ),
         (
             {"code": "stop_late", "late_seconds": 312.0, "because": "not_running"},
             "Pagereel took its stop 5 min 12 s late, because the service was not running when the stop was due. Agora "
@@ -169,10 +230,14 @@ def test_a_length_whose_beginning_agora_tells_counts_from_there() -> None:
             "Pagereel asked Agora 1 min late whether it records, and its length counts from the answer. Agora bills "
             "that time if its task ran.",
         ),
+        (
+            {"code": "stop_late", "late_seconds": 40.0, "because": "not_accepted"},
+            "Agora accepted its stop 40 s late, after it had been sent before. Agora bills that time if its task ran.",
+        ),
         ({"code": "stop_late"}, None),
         ({"code": "stalled", "seconds": 70}, None),
     ],
-    ids=["down", "not taken", "length", "replayed", "another warning"],
+    ids=["down at the start", "down", "not taken", "length", "not accepted", "replayed", "another warning"],
 )
 def test_explain_says_what_was_late(detail: dict[str, object], said: str | None) -> None:
     explained = explain(running(started_at=NOW), [Line("warning", NOW, "worker", detail)])

@@ -220,6 +220,27 @@ async def test_looks_show_each_slice_once_and_find_the_sid(reader: S3Bucket, rec
     assert (await verifier.look(row)).slices == 0
 
 
+async def test_a_look_after_a_lost_task_reads_whether_its_playlist_is_complete(
+    reader: S3Bucket, recording: Recording, puts: Puts
+) -> None:
+    """Without a resource id only the bucket shows that it ended. After a failover the last recorder counts."""
+    (attempt,) = recording.attempts
+    known = replace(recording, attempts=(replace(attempt, sid=SID, resource_id="rid"),))
+    lost = replace(recording, attempts=(replace(attempt, sid=SID, resource_id=None),))
+    verifier = Verifier(lambda _: reader)
+    assert not (await verifier.look(lost)).ended
+    puts(NAMES[0], b"G" * 188)
+    puts(PLAYLIST, text(NAMES[:1], ended=False))
+    assert not (await verifier.look(lost)).ended
+    puts(PLAYLIST, text(NAMES[:1]))
+    assert (await verifier.look(lost)).ended
+    assert not (await verifier.look(known)).ended, "Agora is asked"
+    puts(f"bak0_{NAMES[1]}", b"G" * 188)
+    assert not (await verifier.look(lost)).ended
+    puts(f"bak0_{PLAYLIST}", text([f"bak0_{NAMES[1]}"]))
+    assert (await verifier.look(lost)).ended
+
+
 @pytest.mark.parametrize("sid", ["0" * 32, "f" * 32])
 async def test_a_look_follows_a_failover_whatever_the_order_of_the_names(
     reader: S3Bucket, recording: Recording, puts: Puts, sid: str
