@@ -19,9 +19,8 @@ FIND_SOON_SECONDS = 2
 ENDS_FOUND = ("404", "query", "hour_limit", "playlist_ended")
 # An end that was found so soon after the last sign of life is taken as it was found.
 FOUND_SOON_SECONDS = 60
-# So much of a window whose end is known the start allowance takes at most.
+# So much of a planned window the start allowance takes at most.
 PLANNED_ALLOWANCE_SHARE = 0.1
-UNPLANNED_ALLOWANCE_SHARE = 0.5
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
 
@@ -129,13 +128,12 @@ def planned_seconds(recording: Recording) -> float:
 
 
 def start_allowance(recording: Recording) -> float:
-    """How much of the beginning is not missed: what the policy allows, and no more than a part of the window where its
-    end is known. Without a `start_at` nothing can be ready when it is asked for, so that part is larger."""
+    """Return how much of the beginning is not missed: what the policy allows, and of a window that was planned a tenth
+    at most. What was not planned cannot be ready when it is requested."""
     begin, end, allowed = recording.window_from_at, recording.stop_at, recording.policy.start_allowance_seconds
-    if begin is None or end is None or recording.recorded_from_at is not None:
+    if recording.start_at is None or begin is None or end is None or recording.recorded_from_at is not None:
         return allowed
-    share = PLANNED_ALLOWANCE_SHARE if recording.start_at is not None else UNPLANNED_ALLOWANCE_SHARE
-    return min(allowed, share * max(0.0, end - begin))
+    return min(allowed, PLANNED_ALLOWANCE_SHARE * max(0.0, end - begin))
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:

@@ -84,7 +84,10 @@ def _windows(lesson: Lesson, tasks: list[Task]) -> tuple[Span, Span]:
     if lesson.stop_at is not None:
         ends.append((lesson.stop_at, lesson.stop_at))
     first, last = min(end[0] for end in ends), min(end[1] for end in ends)
-    return (begins[1] + ALLOWANCE + EDGE, first - EDGE), (begins[0] + ALLOWANCE, last)
+    allowance = ALLOWANCE
+    if lesson.start_at is not None and lesson.stop_at is not None:  # planned: at most a tenth of the window
+        allowance = min(ALLOWANCE, (lesson.stop_at - begins[0]) / 10)
+    return (begins[1] + allowance + EDGE, first - EDGE), (begins[0] + allowance, last)
 
 
 def _paused(lesson: Lesson, begin: int, end: int) -> list[Span]:
