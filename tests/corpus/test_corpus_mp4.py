@@ -204,6 +204,16 @@ def test_a_header_that_promises_what_the_tables_do_not_hold_weighs_if_a_player_g
     assert bool(seen.errors) is error
 
 
+def test_a_film_of_no_length_is_one_that_does_not_say() -> None:
+    """FFmpeg says 0 s and plays all of it; Chromium says 24 s, by the tracks."""
+    whole = good("plain")
+    content = scale(b"mvhd", None, 0)(whole, Random(1))
+    assert lost_seconds(content, whole) < 0.05
+    for level in (S, C, F):
+        seen = look(content, level, whole=whole)
+        assert (seen.codes, seen.errors) == ({"mp4_duration"}, set())
+
+
 def _shown_seconds(content: bytes) -> float:
     """How long FFmpeg says that a film is."""
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:

@@ -45,6 +45,7 @@ REGRESSIONS = {
     7670: "lines that no player takes for a name condemned the playlist",
     9154: "what most slices lacked at their ends was taken for a habit, and so was not missed",
     17945: "one duration was zero and the next one doubled: their sum was right, and the place of a slice was not",
+    18803: "the header of the film said that it lasts 0 s, which no player goes by",
     19111: "the table of chunks named a sample description that the file does not contain",
     8710: "noise set a decoder to 42 channels, in which nothing after it is heard",
 }

@@ -304,8 +304,9 @@ def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
 
 def _promises(facts: Mp4) -> Iterator[tuple[str, float, float, bool]]:
     """Yield (what, seconds by its header, seconds by its tables, whether a player goes by this header). Players show
-    the length of the film by the film's own header. Of a track they go by its tables: neither FFmpeg nor Chromium shows
-    another length where a track's headers say more or less."""
+    the length of the film by the film's own header; where it says 0, Chromium shows the length of the tracks. Of a
+    track they go by its tables: neither FFmpeg nor Chromium shows another length where a track's headers say more or
+    less."""
     ends = []
     for track in facts.tracks:
         if track.fault is not None or not len(track.samples):
@@ -321,7 +322,7 @@ def _promises(facts: Mp4) -> Iterator[tuple[str, float, float, bool]]:
         if track.track_header_seconds is not None:
             yield what, track.track_header_seconds, end, False
     if facts.header_seconds is not None and ends and (not facts.fragmented or facts.header_seconds > max(ends)):
-        yield "the film", facts.header_seconds, max(ends), True
+        yield "the film", facts.header_seconds, max(ends), facts.header_seconds > 0
 
 
 def _name_length(
