@@ -7,6 +7,7 @@ WORKDIR /build
 COPY deploy/image/build.lock ./
 RUN python -m venv tools && tools/bin/pip install --require-hashes -r build.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY pagereel pagereel
 COPY service service
 COPY handlers handlers
 COPY metrics metrics

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.s3_server import S3Server
-from service.logs import configure_logs
+from pagereel.logs import configure_logs
 from service.settings import Limits, Log, Timing, Worker
 from tests.e2e.house import BUCKET, OVER, House, Store, instant, living
 

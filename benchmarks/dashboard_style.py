@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
-from service.lifecycle.from_notices import EVENTS
+from service.lifecycle.rules.notifications import EVENTS
 
 Json = dict[str, Any]
 

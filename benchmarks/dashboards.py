@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.charts import Line, draw_page
 from emulator.s3_server import S3Server
-from service.logs import configure_logs
+from pagereel.logs import configure_logs
 from service.settings import Log
 from tests.e2e.exercises import EMULATOR, calm, settings, trouble, unreadable
 from tests.e2e.house import BUCKET, Store, living, settings_values

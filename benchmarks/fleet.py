@@ -12,11 +12,11 @@ import aiohttp
 from aiobotocore.session import AioSession
 
 from benchmarks.recordings import expected
+from pagereel.serving import calm_interpreter
 from service.buckets import Keys
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
 from service.report import Level, Verdict
-from service.serving import calm_interpreter
 from service.verifier import judge_recording
 
 AT_ONCE = 8

@@ -24,16 +24,17 @@ from aiohttp import web
 from benchmarks.receivers import settings_for
 from handlers.keys import Limits
 from handlers.routes import build_api
-from service.app import open_house
+from pagereel.app import open_house
+from pagereel.logs import configure_logs
+from pagereel.serving import calm_interpreter
 from service.database import tables
 from service.database.documents import encode
-from service.database.postgres import Pool
-from service.database.run import Database
-from service.logs import configure_logs
+from service.database.engine.database import Database
+from service.database.engine.postgres import Pool
 from service.operations import Scope
-from service.operations.access import create_token
-from service.operations.cursors import encode_cursor
+from service.operations.accounts.access import create_token
 from service.operations.ids import new_uid, new_ulid
+from service.operations.pagination import encode_cursor
 from service.recording import (
     Attempt,
     AttemptState,
@@ -47,7 +48,6 @@ from service.recording import (
     Watch,
 )
 from service.report import Coverage, Finding, Interval, Level, ReportSummary, Severity, Verdict
-from service.serving import calm_interpreter
 from tests.postgres import Postgres
 
 BATCH = 2000

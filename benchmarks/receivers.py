@@ -13,12 +13,12 @@ from pathlib import Path
 from aiohttp import web
 
 from handlers.callbacks import build_callbacks
-from handlers.drips import DripRunner
 from handlers.keys import Limits
-from service.app import open_house
-from service.logs import configure_logs
-from service.notices import parse_notice, verify_signature
-from service.serving import calm_interpreter
+from handlers.slow_requests import DripRunner
+from pagereel.app import open_house
+from pagereel.logs import configure_logs
+from pagereel.serving import calm_interpreter
+from service.notification import parse_notice, verify_signature
 from service.settings import Settings
 
 SECRET = "bench-ncs-secret"

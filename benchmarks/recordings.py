@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.media import AAC_FRAME, RATE, Encoder, Form, Mp4Writer, Packet, mux_slice
-from emulator.picture import Picture
-from service.media.discovery import FoundRecording, Wanted
+from emulator.media.encoder import AAC_FRAME, RATE, Encoder, Form, Mp4Writer, Packet, mux_slice
+from emulator.media.test_pattern import Picture
 from service.media.expectation import Expectation
+from service.media.listing.discovery import FoundRecording, Wanted
 
 FORM = Form(1280, 720, 15, 250, 0, 60)
 SECONDS = 16  # a whole number of AAC frames

@@ -33,14 +33,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.listing import insert
 from metrics import REGISTRY
+from pagereel.logs import configure_logs
+from pagereel.serving import Roles, serve
 from service.database import tables
-from service.database.run import Database
-from service.database.startup import prepare
-from service.logs import configure_logs
+from service.database.engine.database import Database
+from service.database.engine.startup import prepare
 from service.operations.ids import new_uid, new_ulid
 from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
 from service.report import Level
-from service.serving import Roles, serve
 from service.settings import Log, Settings
 from tests.ports import free_port
 from tests.postgres import Postgres

@@ -35,11 +35,11 @@ from aiobotocore.session import AioSession
 from benchmarks import recordings
 from benchmarks.stores import CPU, MANY, running
 from emulator.s3_server import S3Server
+from pagereel.serving import calm_interpreter
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
 from service.report import Level, Verdict
-from service.serving import calm_interpreter
 from service.verifier import judge_recording
 from service.verifier.reading import list_all
 

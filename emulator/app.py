@@ -1,7 +1,7 @@
 """The aiohttp application: Agora's routes, and the control API beside them.
 
 For: building and running the emulator; `build` and `running` are the programmatic interface for tests. What a call is
-answered with is decided in `emulator.calls`.
+answered with is decided in `emulator.api.handlers`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from pathlib import Path
 
 from aiohttp import web
 
-from emulator import calls, control
-from emulator.agora import Agora
+from emulator.api import control
+from emulator.api import handlers as calls
+from emulator.api.agora import Agora
+from emulator.api.app_keys import AGORA, GATEWAY
+from emulator.api.gateway import Gateway, GatewayRefusal
 from emulator.browser.engine import BrowserEngine
-from emulator.clock import Clock
-from emulator.fault_book import FaultBook
-from emulator.faulty_view import FaultyEngine
-from emulator.gateway import Gateway, GatewayRefusal
-from emulator.group import Group
-from emulator.home import make_home, sweep
-from emulator.keys import AGORA, GATEWAY
-from emulator.notices import Envelope
-from emulator.sender import Sender
+from emulator.engines.fault_injection import FaultyEngine
+from emulator.engines.interface import Engine
+from emulator.engines.synthetic import SyntheticEngine
+from emulator.faults.registry import FaultBook
+from emulator.notifications.sender import Sender
+from emulator.notifications.wire import Envelope
+from emulator.process.background import Group
+from emulator.process.clock import Clock
+from emulator.process.tls import make_context
+from emulator.process.workdir import make_home, sweep
 from emulator.settings import Settings
-from emulator.synthetic import SyntheticEngine
-from emulator.tls import make_context
-from emulator.upload import Uploader
-from emulator.view import Engine
-from emulator.world import World
+from emulator.tasks.context import World
+from emulator.uploads.s3 import Uploader
 
 
 def build(settings: Settings) -> web.Application:

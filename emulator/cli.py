@@ -15,10 +15,10 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
-from emulator.check import check
 from emulator.conformance.command import check_receiver_command
-from emulator.faults import FIELDS, explain
-from emulator.notices import Receiver
+from emulator.faults.model import FIELDS, explain
+from emulator.notifications.health_check import check
+from emulator.notifications.wire import Receiver
 from emulator.pagecheck.command import check_page_command
 from emulator.s3_server import S3Server
 from emulator.settings import load, with_script

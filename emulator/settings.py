@@ -1,7 +1,7 @@
 """All settings of the emulator: one TOML file, overridable by the command line.
 
 For: what is configurable and its defaults. It must not read anything but the one file it is given.
-Lengths are in Agora's seconds; `compression` divides them (see `emulator.clock`).
+Lengths are in Agora's seconds; `compression` divides them (see `emulator.process.clock`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from emulator.browser.settings import Browser
-from emulator.faults import Fault, load_script
-from emulator.quirks import Quirks
+from emulator.faults.model import Fault, load_script
+from emulator.requests.quirks import Quirks
 
 
 class _Model(BaseModel):

@@ -2,9 +2,9 @@
 
 import sys
 
-from handlers.openapi import describe
-from handlers.outline import Block, Heading, Paragraph, outline
-from handlers.pages import render_markdown
+from handlers.docs.openapi import describe
+from handlers.docs.outline import Block, Heading, Paragraph, outline
+from handlers.docs.rendering import render_markdown
 from handlers.routes import ROUTES
 
 _CALLBACKS: tuple[Block, ...] = (

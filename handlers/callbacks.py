@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
-from handlers.decoding import refuse_oversize
 from handlers.keys import LIMITS, OPERATIONS, Limits
 from handlers.problems import MEANINGS, STATUS, retry_after
+from handlers.requests.decoding import refuse_oversize
 from metrics.http import RouteMeter
 from service.errors import ServiceError
 from service.operations import Operations

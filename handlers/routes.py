@@ -8,16 +8,18 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from handlers import actions, documents, health, messages, notifications, proofs, recordings, usage
+from handlers import health
 from handlers.answers import json_answer
+from handlers.api import actions, messages, notifications, proofs, recordings, usage
 from handlers.console import build_console
-from handlers.decoding import receive_body, refuse_fields, refuse_named_fields
+from handlers.docs import documents
+from handlers.docs.openapi import describe
+from handlers.docs.outline import outline
+from handlers.docs.rendering import render_html
 from handlers.keys import CLOCK, DOCUMENTS, LIMITS, OPERATIONS, Clock, Documents, Limits
 from handlers.middleware import account, admit, explain
-from handlers.openapi import describe
-from handlers.outline import outline
-from handlers.pages import render_html
-from handlers.payloads import (
+from handlers.requests.decoding import receive_body, refuse_fields, refuse_named_fields
+from handlers.requests.payloads import (
     AdoptBody,
     ChangeBody,
     DeliveriesQuery,
@@ -35,7 +37,7 @@ from handlers.payloads import (
     UsageQuery,
     VerifyQuery,
 )
-from handlers.registry import Handler, Header, Route
+from handlers.requests.waiting import refuse_the_gone
 from handlers.resources.accounts import (
     ActionPage,
     DeliveryPage,
@@ -50,7 +52,7 @@ from handlers.resources.accounts import (
 )
 from handlers.resources.evidence import ExplanationView, FilePage, HistoryPage, WholeReportView
 from handlers.resources.recordings import CountsView, RecordingPage, RecordingView
-from handlers.waiting import refuse_the_gone
+from handlers.route import Handler, Header, Route
 from metrics.http import RouteMeter
 from service.errors import invalid
 from service.operations import Operations, Scope

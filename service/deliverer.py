@@ -11,13 +11,13 @@ import structlog
 
 from metrics import delivery as meter
 from service.database.outbox import DeliveryClaim
-from service.delivery.wire import Outcome, Post, Response, SendPost, send_post, signed_headers
+from service.delivery.sender import Outcome, Post, Response, SendPost, send_post, signed_headers
 from service.errors import ServiceError
 from service.isolation import isolate, note_error
 from service.messages import DeliveryError
-from service.operations.outgoing import Sending
-from service.page_url import parse_endpoint_url
+from service.operations.messages import Sending
 from service.settings import Endpoint, Settings
+from service.urls.rules import parse_endpoint_url
 
 GAUGES_SECONDS = 15.0
 BURY_SECONDS = 600.0

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 from rfc3161_client import TimeStampRequest
 
-from service.agora.wire import NoAnswerError, NotSentError, Request, Send
-from service.headers import parse_media_type
+from service.http.headers import parse_media_type
+from service.http.sender import NoAnswerError, NotSentError, Request, Send
 from service.settings import Signing
 from service.timestamps import ANSWER_TYPE, QUERY_TYPE, TimestampError, check_answer, make_request, verify_answer
 

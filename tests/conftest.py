@@ -12,8 +12,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from service.database import startup
-from service.database.run import Database
+from service.database.engine import startup
+from service.database.engine.database import Database
 from service.database.sealing import Seals, make_key
 from tests.postgres import Postgres
 from tests.servers import Azurite, azurite_program

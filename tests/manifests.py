@@ -4,10 +4,10 @@ import base64
 import hashlib
 from dataclasses import replace
 
-from service.operations.statement import PAYLOAD_TYPE, write_statement
+from service.dsse import SigningKey
+from service.operations.evidence.statement import PAYLOAD_TYPE, write_statement
 from service.recording import State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
-from service.signing import SigningKey
 from tests.database.samples import attempt, recording
 
 KEY = SigningKey(base64.b64encode(bytes(range(32))).decode())

@@ -12,9 +12,9 @@ import numpy as np
 
 from emulator.browser.pictures import Pictures
 from emulator.browser.sound import Ear
-from emulator.clock import Clock
-from emulator.media import RATE
-from emulator.picture import Sound
+from emulator.media.encoder import RATE
+from emulator.media.test_pattern import Sound
+from emulator.process.clock import Clock
 
 PATCH = 32
 _FPS = 60

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from emulator.browser.cdp import Cdp, CdpError, Handler
-from emulator.browser.children import child, environment
+from emulator.process.children import child, environment
 
 _START_SECONDS = 20.0
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Chromium puts it

@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from emulator.browser.children import child, environment
 from emulator.browser.chromium import BrowserError, Look
+from emulator.process.children import child, environment
 
 T = TypeVar("T")
 

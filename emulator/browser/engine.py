@@ -10,8 +10,8 @@ from pathlib import Path
 
 from emulator.browser.settings import Browser
 from emulator.browser.view import PageView
-from emulator.clock import Clock
-from emulator.view import View, Wanted
+from emulator.engines.interface import View, Wanted
+from emulator.process.clock import Clock
 
 
 class BrowserEngine:

@@ -14,8 +14,8 @@ from typing import Protocol
 
 import av
 
-from emulator.clock import Clock
-from emulator.picture import Picture as Drawing
+from emulator.media.test_pattern import Picture as Drawing
+from emulator.process.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from emulator.browser.pictures import Picture, Pictures
-from emulator.media import AAC_FRAME, RATE, Encoder, Form, Packet
-from emulator.picture import Sound
+from emulator.media.encoder import AAC_FRAME, RATE, Encoder, Form, Packet
+from emulator.media.test_pattern import Sound
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 from emulator.browser.cdp import CdpError
 from emulator.browser.chromium import Look, Tab
 from emulator.browser.pictures import ScreencastPictures
-from emulator.clock import Clock
+from emulator.process.clock import Clock
 
 # Chromium draws 60 a second; more than half of them are hardly ever wanted.
 _EVERY_NTH = 2

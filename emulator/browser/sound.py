@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.browser.children import child, environment
 from emulator.browser.desktop import RATE, SINK, Desktop
-from emulator.clock import Clock
-from emulator.picture import Sound
+from emulator.media.test_pattern import Sound
+from emulator.process.children import child, environment
+from emulator.process.clock import Clock
 
 # Called with the instant of the first sample (Unix seconds) and the samples, a row for each channel.
 Listener = Callable[[float, Sound], None]

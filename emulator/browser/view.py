@@ -1,7 +1,7 @@
 """A page open in a real browser: everything around it, its media, and the news of it.
 
 For: putting display, sound server, browser, calibration and page together for one recorder. It must not know tasks,
-slices or notices: `emulator.life` does.
+slices or notices: `emulator.recorders.task_lifecycle` does.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from emulator.browser.run import PageRun
 from emulator.browser.screencast import Screencast
 from emulator.browser.settings import Browser
 from emulator.browser.sound import Ear, Listener, open_ear
-from emulator.clock import Clock
-from emulator.media import Packet
-from emulator.push import RtmpPush
-from emulator.view import Broken, Ended, Happening, Limited, Push, PushStatus, Reloaded, Run, Wanted
+from emulator.engines.interface import Broken, Ended, Happening, Limited, Push, PushStatus, Reloaded, Run, Wanted
+from emulator.engines.rtmp_push import RtmpPush
+from emulator.media.encoder import Packet
+from emulator.process.clock import Clock
 
 logger = logging.getLogger(__name__)
 

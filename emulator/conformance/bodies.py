@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.check import EVENTS
-from emulator.notices import Envelope, Notice, encode, sign
+from emulator.notifications.health_check import EVENTS
+from emulator.notifications.wire import Envelope, Notice, encode, sign
 
 EPOCH_MS = 1_735_689_600_000
 V1, V2 = "Agora-Signature", "Agora-Signature-V2"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.check import CNAME, EVENTS, UID
 from emulator.conformance.bodies import (
     JSON_TYPE,
     V2,
@@ -23,7 +22,8 @@ from emulator.conformance.bodies import (
     spellings,
 )
 from emulator.conformance.wire import Answer
-from emulator.notices import sign
+from emulator.notifications.health_check import CNAME, EVENTS, UID
+from emulator.notifications.wire import sign
 
 Judge = Callable[[Answer], bool]
 

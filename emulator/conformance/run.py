@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from emulator.conformance.bodies import Mint, forged
 from emulator.conformance.checks import CHECKS, Check, refused, taken
 from emulator.conformance.wire import UNREACHABLE, Answer, Gun, aimed
-from emulator.notices import DEADLINE_SECONDS
+from emulator.notifications.wire import DEADLINE_SECONDS
 
 _MOST_SHOWN = 4
 

@@ -20,10 +20,10 @@ import click
 
 from emulator.browser.cdp import CdpError
 from emulator.browser.chromium import BrowserError, Look, launch
-from emulator.home import make_home
 from emulator.pagecheck.rules import Judged, Limits, judge
 from emulator.pagecheck.seen import show_url
 from emulator.pagecheck.visit import Plan, Tell, visit
+from emulator.process.workdir import make_home
 
 _VERDICTS = {"fit": "can be recorded", "risky": "can be recorded, with risks", "unfit": "cannot be recorded"}
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")

@@ -4,6 +4,6 @@ It uses the operations that the API uses, so scopes and owners hold. Every page 
 keeps lists and states up to date. It must not know the database, nor any rule that the API does not have.
 """
 
-from handlers.console.build import build_console
+from handlers.console.app import build_console
 
 __all__ = ["build_console"]

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Final
 
 from handlers.console.words import span, time_of_day, words
-from service.lifecycle.instants import end_inferred, over_at
+from service.lifecycle.deadlines import end_inferred, over_at
 from service.recording import Recording, State
 from service.report import FileKind, JudgedFile, MissingClass
 

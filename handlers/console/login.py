@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from handlers.console.door import COOKIE
+from handlers.console.auth import COOKIE
 from handlers.console.pages import redirect, render
 from handlers.keys import OPERATIONS
 from service.errors import Code, ServiceError

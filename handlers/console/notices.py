@@ -5,11 +5,11 @@ from typing import Final
 from aiohttp import web
 
 from handlers.answers import notice_number
-from handlers.console.door import need
+from handlers.console.auth import need
 from handlers.console.pages import redirect, render
-from handlers.decoding import decode_query
 from handlers.keys import CALLER, OPERATIONS
-from handlers.payloads import NoticesQuery, page_of
+from handlers.requests.decoding import decode_query
+from handlers.requests.payloads import NoticesQuery, page_of
 from service.operations import Scope
 
 OUTCOMES: Final = {

@@ -6,9 +6,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from handlers.answers import recording_id
-from handlers.console.door import need
+from handlers.api.proofs import PICTURE_TYPE, PLAYLIST_TYPE
+from handlers.console.auth import need
 from handlers.keys import CALLER, OPERATIONS
-from handlers.proofs import PICTURE_TYPE, PLAYLIST_TYPE
 from service.errors import Code, ServiceError
 from service.operations import Scope
 

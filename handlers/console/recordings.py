@@ -8,15 +8,15 @@ from aiohttp import web
 from yarl import URL
 
 from handlers.answers import recording_id
-from handlers.console.door import need
+from handlers.console.auth import need
 from handlers.console.films import explain_window, film_of, gaps
 from handlers.console.pages import redirect, render
 from handlers.console.searching import MOST_SEARCHED, conditions, decoded, find_one, find_words, is_label
 from handlers.console.timeline import draw
 from handlers.console.words import folded
-from handlers.decoding import decode_query
 from handlers.keys import CALLER, CLOCK, OPERATIONS
-from handlers.payloads import ListQuery, filter_of, page_of
+from handlers.requests.decoding import decode_query
+from handlers.requests.payloads import ListQuery, filter_of, page_of
 from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
 from service.operations import MOST_COUNTED, NEEDS_REVIEW, UNDER_WAY, Counts, HistoryEntry, Page, Scope

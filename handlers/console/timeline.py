@@ -6,7 +6,7 @@ from typing import Final
 
 from handlers.console.films import never_recorded
 from handlers.console.words import SOURCES, line, span, time_of_day, words
-from service.lifecycle.instants import over_at
+from service.lifecycle.deadlines import over_at
 from service.operations import HistoryEntry
 from service.recording import Recording
 from service.report import FileKind, Interval, JudgedFile, MissingClass

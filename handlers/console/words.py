@@ -9,9 +9,9 @@ from typing import Any, Final
 import orjson
 from markupsafe import Markup, escape
 
-from handlers.instants import format_instant
+from handlers.requests.instants import format_instant
 from handlers.resources.recordings import RecordingView
-from service.lifecycle.from_notices import event_name
+from service.lifecycle.rules.notifications import event_name
 from service.operations import HistoryEntry
 from service.repeats import runs
 from service.wording import detail_value, emulated, length, nothing_wanted, percent, ran_its_length

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from handlers.instants import InstantOut
+from handlers.requests.instants import InstantOut
 from handlers.resources.view import PageView, View
 from service.messages import MessageType
 from service.operations import ActionKind

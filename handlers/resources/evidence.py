@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from handlers.instants import InstantOut
+from handlers.requests.instants import InstantOut
 from handlers.resources.recordings import CoverageView, FindingView, RulesVersion, WantedLevel
 from handlers.resources.view import IntervalView, PageView, View, pick, render
 from service.explain import Certainty

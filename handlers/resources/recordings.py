@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from handlers.instants import InstantOut
+from handlers.requests.instants import InstantOut
 from handlers.resources.view import IntervalView, PageView, View, age_of, pick, render
-from service.lifecycle.instants import (
+from service.lifecycle.deadlines import (
     elapsed_seconds,
     end_inferred,
     latest_end_at,

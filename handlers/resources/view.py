@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from handlers.instants import InstantOut
+from handlers.requests.instants import InstantOut
 
 T = TypeVar("T")
 

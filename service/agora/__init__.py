@@ -8,7 +8,7 @@ from service.agora.budget import LocalBudget, Take
 from service.agora.client import AgoraClient
 from service.agora.pace import Priority, Rate
 from service.agora.refusals import TaskMissing
-from service.agora.wire import Answer, NoAnswerError, NotSentError, Request, Send, open_sender
+from service.http.sender import Answer, NoAnswerError, NotSentError, Request, Send, open_sender
 
 __all__ = [
     "Acquired",

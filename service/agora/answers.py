@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.page_url import redact_rtmp
+from service.urls.rules import redact_rtmp
 
 MAX_ID_CHARACTERS: Final = 2048
 MILLISECONDS_FROM: Final = 1e11

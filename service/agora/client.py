@@ -23,9 +23,9 @@ from service.agora.budget import Take
 from service.agora.hosts import order_hosts
 from service.agora.pace import Priority
 from service.agora.refusals import Fault, TaskMissing, parse_fault, refusal, unclear
-from service.agora.wire import Answer, NoAnswerError, NotSentError, Request, Send
 from service.errors import OutsideError, Refused, Unavailable, UnknownOutcome
-from service.headers import parse_http_date, parse_retry_after
+from service.http.headers import parse_http_date, parse_retry_after
+from service.http.sender import Answer, NoAnswerError, NotSentError, Request, Send
 from service.settings import App
 
 T = TypeVar("T")

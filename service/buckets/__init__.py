@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from service.report import ListedObject
 
 if TYPE_CHECKING:
-    from service.buckets.walking import Walk
+    from service.buckets.listing.walking import Walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from service.errors import OutsideError, Refused, Unavailable
-from service.headers import parse_content_range, parse_retry_after
+from service.http.headers import parse_content_range, parse_retry_after
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 _REGION = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)

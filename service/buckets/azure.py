@@ -17,9 +17,9 @@ import aiohttp
 
 from service.buckets import Fetched, Headed, Keys, Usage
 from service.buckets.answers import Absent, PastEnd
-from service.buckets.listing import AZURE_SHAPE, PageReader
+from service.buckets.listing.page import AZURE_SHAPE, PageReader
+from service.buckets.listing.walking import Walk, fill_sizes
 from service.buckets.vendors import AZURE, VENDORS, check_endpoint
-from service.buckets.walking import Walk, fill_sizes
 from service.buckets.wire import Wire, read_head
 from service.errors import Refused
 from service.recording import Location

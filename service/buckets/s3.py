@@ -23,10 +23,10 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from service.buckets import Fetched, Headed, Keys, Usage
 from service.buckets.answers import Absent, NotUnderstood, PastEnd
-from service.buckets.listing import NotWellFormed, PageReader
+from service.buckets.listing.page import NotWellFormed, PageReader
+from service.buckets.listing.walking import Walk, fill_sizes
 from service.buckets.signing import Door, Signs, encode_query, signer
 from service.buckets.vendors import Address, Dialect, resolve
-from service.buckets.walking import Walk, fill_sizes
 from service.buckets.wire import Wire, read_head
 from service.errors import Unavailable
 from service.recording import Location

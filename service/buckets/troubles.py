@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from service.buckets import Bucket, Fetched, Headed, Usage
 from service.buckets.borrowed import BorrowedBucket
-from service.buckets.walking import Walk
+from service.buckets.listing.walking import Walk
 from service.errors import OutsideError, Unavailable
 from service.report import ListedObject
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from service.headers import parse_encoding
+from service.http.headers import parse_encoding
 
 _DIGEST_BYTES: Final = {"sha256": 32, "sha1": 20, "md5": 16, "crc64nvme": 8, "crc64xz": 8, "crc32c": 4, "crc32": 4}
 """The checksums that stores keep, the strongest first, and their lengths. `crc64xz` is what Alibaba and Tencent call

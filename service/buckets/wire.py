@@ -12,12 +12,12 @@ from yarl import URL
 from metrics.verification import bucket_answered, bucket_dated, bucket_read
 from service.buckets import Fetched, Headed, Usage
 from service.buckets.answers import Absent, PastEnd, read_refusal
-from service.buckets.listing import BITE_BYTES, NotAListing, PageReader
+from service.buckets.listing.page import BITE_BYTES, NotAListing, PageReader
 from service.buckets.values import parse_checksum
-from service.connections import exchange_reason
 from service.errors import OutsideError, Refused, Unavailable
-from service.headers import parse_content_range, parse_count, parse_encoding, parse_etag
-from service.outcalls import log_call
+from service.http.calls import log_call
+from service.http.connections import exchange_reason
+from service.http.headers import parse_content_range, parse_count, parse_encoding, parse_etag
 
 _CHUNK = 65_536
 _REFUSAL_BYTES = 4096

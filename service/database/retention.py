@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from service.database.actions import prune_actions
 from service.database.idempotency import prune_answers
-from service.database.notifications import prune_notices
+from service.database.notifications.stored import prune_notices
 from service.database.outbox import prune_messages
 from service.database.tables import history, recordings
 from service.recording import State

@@ -7,7 +7,7 @@ databases, and PostgreSQL's JSONB refuses the `\\u0000` that a stranger may send
 
 import sqlalchemy as sa
 
-from service.notices import TEST_CNAME
+from service.notification import TEST_CNAME
 from service.recording import State
 
 metadata = sa.MetaData(

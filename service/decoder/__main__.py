@@ -17,11 +17,11 @@ from service.decoder.mp4_samples import decode_group, decode_keys, decode_pictur
 from service.decoder.pictures import apart, layout, measure, sheet, shrunk, small
 from service.decoder.sounds import likeness, wave
 from service.decoder.streams import Player, first_picture, sample, sounds_of
-from service.media.packets import Packets, elementary, read_packets
-from service.media.rows import PACKET
-from service.media.slices import SliceFacts, read_whole
-from service.media.tables import Stream
-from service.media.units import aac_unit, adts_units, annexb_units, avcc_units, is_zeroed
+from service.media.ts.packets import Packets, elementary, read_packets
+from service.media.ts.rows import PACKET
+from service.media.ts.slices import SliceFacts, read_whole
+from service.media.ts.tables import Stream
+from service.media.ts.units import aac_unit, adts_units, annexb_units, avcc_units, is_zeroed
 
 Answer = tuple[dict[str, Any], bytes]
 

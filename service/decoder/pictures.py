@@ -8,7 +8,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from service.media import error_page
+from service.media.pictures import error_page
 
 WIDTH, HEIGHT = 160, 90
 SHEET_COLUMNS = 6

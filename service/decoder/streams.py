@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decoder.pictures import alike, fingerprint, layout, measure, small, thumb
-from service.media.packets import TICKS, WRAP, Packets, aligned, read_packets
-from service.media.slices import SliceFacts
 from service.media.spans import Span, merge
+from service.media.ts.packets import TICKS, WRAP, Packets, aligned, read_packets
+from service.media.ts.slices import SliceFacts
 
 MOST_PIXELS = 4096 * 2304
 MOST_FRAMES = 60_000

@@ -5,7 +5,7 @@ No I/O, no clock, no randomness: `now` and fresh ids come in. See docs/architect
 """
 
 from service.lifecycle.apply import apply
-from service.lifecycle.instants import hours_end_at, hours_wanted, ran_until, task_limit_at
+from service.lifecycle.deadlines import hours_end_at, hours_wanted, ran_until, task_limit_at
 from service.lifecycle.schedule import next_step, overtaken_at
 
 __all__ = ["apply", "hours_end_at", "hours_wanted", "next_step", "overtaken_at", "ran_until", "task_limit_at"]

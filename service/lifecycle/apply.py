@@ -3,21 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from service.lifecycle.draft import Draft
-from service.lifecycle.from_agora import call_failed, stopped, task_missing, task_seen
-from service.lifecycle.from_bucket import judged, look_failed, look_held_up, looked
-from service.lifecycle.from_callers import (
-    labels_changed,
-    onhold_requested,
-    rtmp_requested,
-    stop_at_changed,
-    stop_requested,
-    verify_requested,
-)
-from service.lifecycle.from_notices import notice_received
-from service.lifecycle.from_start import acquired, start_answered
-from service.lifecycle.from_updates import updated
-from service.lifecycle.from_worker import limited, page_tried, step_taken, task_found
+from service.lifecycle.change import Draft
 from service.lifecycle.observations import (
     Acquired,
     CallFailed,
@@ -46,6 +32,20 @@ from service.lifecycle.observations import (
     VerifyRequested,
     subject,
 )
+from service.lifecycle.rules.bucket import judged, look_failed, look_held_up, looked
+from service.lifecycle.rules.callers import (
+    labels_changed,
+    onhold_requested,
+    rtmp_requested,
+    stop_at_changed,
+    stop_requested,
+    verify_requested,
+)
+from service.lifecycle.rules.calls import call_failed, stopped, task_missing, task_seen
+from service.lifecycle.rules.notifications import notice_received
+from service.lifecycle.rules.start import acquired, start_answered
+from service.lifecycle.rules.updates import updated
+from service.lifecycle.rules.worker import limited, page_tried, step_taken, task_found
 from service.recording import Recording
 
 

@@ -6,7 +6,7 @@ at its end, there is a step or an instant to wait for; where a task may be alive
 
 import math
 
-from service.lifecycle.instants import hours_end_at, hours_wanted, reaudit_at, resource_end_at, task_end_at
+from service.lifecycle.deadlines import hours_end_at, hours_wanted, reaudit_at, resource_end_at, task_end_at
 from service.lifecycle.observations import (
     Acquire,
     GiveUp,

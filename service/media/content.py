@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from service.media.findings import Evidence, Findings
-from service.media.listing import Listed
-from service.media.pictures import SILENCE_PROVEN_SECONDS, Look, Sample
+from service.media.listing.rules import Listed
+from service.media.pictures.measures import SILENCE_PROVEN_SECONDS, Look, Sample
 from service.media.sampling import stretches
-from service.media.slices import SliceFacts
+from service.media.ts.slices import SliceFacts
 from service.report import Interval, Severity
 
 SILENT_SECONDS = 60.0

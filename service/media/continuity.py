@@ -15,9 +15,9 @@ from statistics import median
 from service.media.displaced import ends_of, find_displaced, origin_of
 from service.media.findings import Evidence
 from service.media.pieces import Piece, by_run, joined
-from service.media.slices import Held, SliceFacts, since
 from service.media.spans import Span
 from service.media.timeline import JOINED_SECONDS
+from service.media.ts.slices import Held, SliceFacts, since
 from service.report import Severity
 
 # Half a frame of sound at 48 kHz; nothing shorter can be lost.

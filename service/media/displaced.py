@@ -7,8 +7,8 @@ to a line that it left, and never writes the same slice twice.
 from collections.abc import Iterator, Mapping, Sequence
 
 from service.media.pieces import Piece
-from service.media.slices import SliceFacts, since
 from service.media.timeline import JOINED_SECONDS
+from service.media.ts.slices import SliceFacts, since
 
 # Two slices begin at the very same instant of a line only where one is a copy of the other.
 _SAME_SECONDS = 0.002

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from service.media.expectation import Expectation
-from service.media.names import basename
-from service.media.playlist import Playlist
-from service.media.runs import Run
+from service.media.listing.names import basename
+from service.media.listing.runs import Run
+from service.media.playlists.playlist import Playlist
 from service.report import FileKind, JudgedFile, ListedObject
 
 

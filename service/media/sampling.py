@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from service.media.bitrate import outliers
 from service.media.pieces import Piece, by_run, joined
-from service.media.slices import SliceFacts
+from service.media.ts.slices import SliceFacts
 
 STRATUM_SECONDS = 120.0
 LEAST_STRATA = 24

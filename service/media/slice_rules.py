@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from service.media.continuity import Fault
 from service.media.pieces import Piece, joined
-from service.media.slices import SliceFacts
-from service.media.tables import AAC, H264
+from service.media.ts.slices import SliceFacts
+from service.media.ts.tables import AAC, H264
 from service.report import Severity
 
 

@@ -12,16 +12,16 @@ from statistics import median
 from service.media.content import judge_looks, judge_samples
 from service.media.continuity import Continuity, Fault, judge_continuity
 from service.media.findings import RULES, RULES_VERSION, Effect, Evidence, Findings
-from service.media.listing import Listed
+from service.media.listing.rules import Listed
 from service.media.manifest import list_files
 from service.media.mp4 import Mp4
 from service.media.mp4.judging import Asked, SlicesHeld, Undecodable, judge_mp4s, judge_other
-from service.media.pictures import Look, Sample
+from service.media.pictures.measures import Look, Sample
 from service.media.pieces import Piece
 from service.media.slice_rules import judge_slices
-from service.media.slices import SliceFacts, held_seconds, sound_delay
 from service.media.spans import Span
 from service.media.timeline import NOTABLE_SECONDS, Slice, Timeline, build_timeline
+from service.media.ts.slices import SliceFacts, held_seconds, sound_delay
 from service.report import Coverage, Interval, Level, MissingClass, Report, Severity, Verdict
 from service.wording import length, nothing_wanted
 

@@ -1,15 +1,14 @@
 """The use cases. Each is one transaction with one `now`; decisions are left to `lifecycle`, I/O to the rooms below.
 
-`Operations` is what callers and Agora may do, `Work` what the worker does. Neither calls Agora or a bucket.
+`Operations` is what callers and Agora may do. It calls neither Agora nor a bucket.
 """
 
-from service.database.notifications import NoticeClaim, Sorted
+from service.database.notifications.stored import NoticeClaim, Sorted
 from service.database.recordings import Listed
-from service.operations.adoption import Lost
 from service.operations.api import Operations
-from service.operations.overtaking import Task
+from service.operations.recordings.adoption import Lost
 from service.operations.trail import Action, ActionKind
-from service.operations.words import (
+from service.operations.types import (
     MOST_COUNTED,
     NEEDS_REVIEW,
     UNDER_WAY,
@@ -25,7 +24,6 @@ from service.operations.words import (
     StoredNotice,
     Wish,
 )
-from service.operations.work import Work
 
 __all__ = [
     "MOST_COUNTED",
@@ -48,7 +46,5 @@ __all__ = [
     "Scope",
     "Sorted",
     "StoredNotice",
-    "Task",
     "Wish",
-    "Work",
 ]

@@ -11,11 +11,11 @@ import structlog
 
 from metrics import recordings as meter
 from service.database import recordings as rows
+from service.database.engine.database import Database
+from service.database.engine.startup import check_writable
 from service.database.idempotency import KeptAnswer, insert_answer, load_answer
-from service.database.inbox import Inbox
-from service.database.run import Database
+from service.database.notifications.inbox import Inbox
 from service.database.sealing import Seals
-from service.database.startup import check_writable
 from service.errors import Code, FieldError, ServiceError, invalid
 from service.lifecycle.observations import (
     LabelsChanged,
@@ -27,23 +27,24 @@ from service.lifecycle.observations import (
     StopRequested,
     VerifyRequested,
 )
-from service.operations.access import Access
-from service.operations.admission import Choices, admit, choices_of, refuse_unknown
-from service.operations.adoption import NO_TASKS, Adoption, Tasks
-from service.operations.bundles import Bundles
-from service.operations.cursors import cut_page, decode_cursor
-from service.operations.evidence import Evidence, Links, Stamp
+from service.operations.accounts.access import Access
+from service.operations.accounts.usage import Usage
+from service.operations.evidence.playback import Fetch
+from service.operations.evidence.queries import Evidence, Links, Stamp
+from service.operations.evidence.support_bundle import Bundles
 from service.operations.ids import Entropy, new_ulid
-from service.operations.incoming import Incoming
-from service.operations.limits import check_limits
-from service.operations.outgoing import Outgoing
+from service.operations.messages import Outgoing
+from service.operations.notifications.incoming import Incoming
+from service.operations.notifications.receiving import Receiving
 from service.operations.owned import load_owned
-from service.operations.playback import Fetch
-from service.operations.receiving import Receiving
-from service.operations.secrets import PageSecrets, open_page, seal_page
+from service.operations.pagination import cut_page, decode_cursor
+from service.operations.recordings.admission import Choices, admit, choices_of, refuse_unknown
+from service.operations.recordings.adoption import NO_TASKS, Adoption, Tasks
+from service.operations.recordings.limits import check_limits
+from service.operations.recordings.secrets import PageSecrets, open_page, seal_page
+from service.operations.recordings.writing import Written, create, log_state, observe
 from service.operations.trail import ActionKind, Trail, note_action
-from service.operations.usage import Usage
-from service.operations.words import (
+from service.operations.types import (
     MOST_COUNTED,
     NEEDS_REVIEW,
     UNDER_WAY,
@@ -55,12 +56,11 @@ from service.operations.words import (
     RecordingFilter,
     Wish,
 )
-from service.operations.writing import Written, create, log_state, observe
-from service.page_url import parse_page_url, parse_rtmp_url, redact_rtmp
-from service.preflight import check_page
 from service.recording import Attempt, Recording, State
 from service.report import Level
 from service.settings import Settings
+from service.urls.preflight import check_page
+from service.urls.rules import parse_page_url, parse_rtmp_url, redact_rtmp
 
 _log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from service.database import recordings as rows
 from service.errors import Code, ServiceError
-from service.operations.words import Caller
+from service.operations.types import Caller
 from service.recording import Recording
 
 

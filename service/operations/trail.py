@@ -7,9 +7,9 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from service.database.actions import insert_action, list_actions
-from service.database.run import Database
-from service.operations.cursors import decode_cursor, encode_cursor
-from service.operations.words import Caller, Page
+from service.database.engine.database import Database
+from service.operations.pagination import decode_cursor, encode_cursor
+from service.operations.types import Caller, Page
 
 
 class ActionKind(StrEnum):

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from service.messages import MessageType, check_signing_secret
-from service.page_url import parse_endpoint_url
 from service.recording import Location, Policy, RestartRule
 from service.report import Level
 from service.settings.addresses import check_agora_url, check_callback_url, check_listed_host, check_url
@@ -21,6 +20,7 @@ from service.settings.section import Section
 from service.settings.shapes import check_access_key, check_bootstrap_token, check_host, check_owner
 from service.settings.signing import Signing
 from service.settings.spending import OwnerLimits, Prices
+from service.urls.rules import parse_endpoint_url
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
 OwnerName = Annotated[str, AfterValidator(check_owner)]

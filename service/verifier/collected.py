@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from service.buckets import Bucket, Fetched, Usage
 from service.errors import Unavailable
-from service.media.listing import Listed
+from service.media.listing.rules import Listed
 from service.media.mp4 import Mp4
 from service.media.mp4.facts import Flags
-from service.media.pictures import Look, Sample
-from service.media.slices import SliceFacts
+from service.media.pictures.measures import Look, Sample
+from service.media.ts.slices import SliceFacts
 from service.media.verdict import Snapshot, Unread, lost_seconds
 from service.report import Level
 from service.verifier.pace import Pace

@@ -6,13 +6,13 @@ The budget of an hour of media is fixed: where pictures need more bytes, fewer s
 from collections.abc import Callable, Iterable, Sequence
 
 from service.media.content import blank_seconds, blank_stretches
-from service.media.pictures import Look, Sample, read_sample
+from service.media.pictures.measures import Look, Sample, read_sample
 from service.media.sampling import choose_samples, inheriting, near_keys, neighbours, to_bisect
 from service.report import Level
 from service.verifier.collected import Collected
-from service.verifier.decoder import Decoder, DecoderFailed, Decoders, can_decode
-from service.verifier.decoding import Row
-from service.verifier.gallery import Gallery, Shown
+from service.verifier.decoding.gallery import Gallery, Shown
+from service.verifier.decoding.process import Decoder, DecoderFailed, Decoders, can_decode
+from service.verifier.decoding.slices import Row
 from service.verifier.ranges import each
 from service.verifier.structure import MOST_SLICE_BYTES, known_sets, read_slice
 

@@ -5,12 +5,12 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from service.media.slices import from_plain
+from service.media.ts.slices import from_plain
 from service.report import Level
 from service.verifier.collected import Collected
-from service.verifier.decoder import Decoder, DecoderFailed, Decoders
-from service.verifier.decoding import Row, batches, take_units
-from service.verifier.gallery import Gallery, Shown
+from service.verifier.decoding.gallery import Gallery, Shown
+from service.verifier.decoding.process import Decoder, DecoderFailed, Decoders
+from service.verifier.decoding.slices import Row, batches, take_units
 from service.verifier.ranges import each
 from service.verifier.structure import MOST_SLICE_BYTES, known_streams
 

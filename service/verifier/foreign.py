@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from service.buckets import Bucket, Fetched, Headed, Usage
-from service.buckets.walking import Walk
-from service.media.discovery import FoundRecording, Wanted, find_recordings
-from service.media.names import NameReader
+from service.buckets.listing.walking import Walk
+from service.media.listing.discovery import FoundRecording, Wanted, find_recordings
+from service.media.listing.names import NameReader
 from service.report import Level, ListedObject, Report
-from service.verifier.decoder import Decoders
+from service.verifier.decoding.process import Decoders
 from service.verifier.judging import judge_recording
 from service.verifier.pace import Pace
 from service.verifier.ranges import each

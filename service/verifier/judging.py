@@ -10,18 +10,18 @@ from service.buckets.patient import Patience, PatientBucket
 from service.errors import OutsideError, Refused
 from service.media.expectation import Expectation
 from service.media.findings import Effect
-from service.media.listing import Listed, judge_listing
+from service.media.listing.rules import Listed, judge_listing
 from service.media.verdict import judge, judge_blind
 from service.report import Level, Report
 from service.verifier.collected import Collected
 from service.verifier.content import read_content, read_inherited
-from service.verifier.decoder import Decoders, can_decode
+from service.verifier.decoding.gallery import Shown
+from service.verifier.decoding.process import Decoders, can_decode
 from service.verifier.everything import read_bytes, read_everything
-from service.verifier.gallery import Shown
-from service.verifier.mp4 import read_doubtful, read_keys, read_tables
-from service.verifier.mp4_bytes import read_mp4_bytes
-from service.verifier.mp4_likeness import compare_with_slices
-from service.verifier.mp4_stretches import compare_stretches
+from service.verifier.mp4.bytes_read import read_mp4_bytes
+from service.verifier.mp4.files import read_doubtful, read_keys, read_tables
+from service.verifier.mp4.likeness import compare_with_slices
+from service.verifier.mp4.stretches import compare_stretches
 from service.verifier.pace import Pace
 from service.verifier.reading import TooManyObjects, beside, counted, read_recording, weight
 from service.verifier.structure import read_structure

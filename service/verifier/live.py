@@ -2,11 +2,11 @@
 
 from service.buckets import Bucket, Usage
 from service.errors import OutsideError
-from service.media.pictures import Sample, read_sample
+from service.media.pictures.measures import Sample, read_sample
 from service.recording import Recording, State
 from service.report import FileKind, Level
 from service.verifier.content import SAMPLE_BYTES
-from service.verifier.decoder import Decoder, DecoderFailed, can_decode
+from service.verifier.decoding.process import Decoder, DecoderFailed, can_decode
 from service.verifier.looking import Look
 
 # The first slice may be blank while the page loads.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from service.buckets import Bucket, Usage
 from service.errors import Refused
 from service.media.expectation import expectation
-from service.media.names import NameReader, basename, sids_from_names
-from service.media.playlist import says_ended
-from service.media.runs import most_objects
+from service.media.listing.names import NameReader, basename, sids_from_names
+from service.media.listing.runs import most_objects
+from service.media.playlists.playlist import says_ended
 from service.recording import Attempt, Recording
 from service.report import FileKind, JudgedFile, ListedObject
 from service.verifier.reading import TooManyObjects, beside, list_all, read_recording

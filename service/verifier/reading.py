@@ -9,9 +9,9 @@ from typing import ParamSpec, TypeVar
 from service.buckets import Bucket, Usage
 from service.buckets.encodings import fetch_text
 from service.media.expectation import Expectation
-from service.media.listing import PlaylistRead
-from service.media.playlist import says_ended
-from service.media.runs import SortedListing, limits_of, most_objects, sort_listing
+from service.media.listing.rules import PlaylistRead
+from service.media.listing.runs import SortedListing, limits_of, most_objects, sort_listing
+from service.media.playlists.playlist import says_ended
 from service.report import ListedObject
 
 _BESIDE_THE_LOOP = 200

@@ -1,11 +1,11 @@
 """Level "structure" on the wire: the beginning and the end of every slice, and all of those that look damaged."""
 
 from service.media.continuity import must_follow
-from service.media.packets import read_packets
 from service.media.pieces import Piece
-from service.media.rows import PACKET
-from service.media.slices import SliceFacts, read_ends, read_whole
-from service.media.tables import Stream
+from service.media.ts.packets import read_packets
+from service.media.ts.rows import PACKET
+from service.media.ts.slices import SliceFacts, read_ends, read_whole
+from service.media.ts.tables import Stream
 from service.report import Level
 from service.verifier.collected import Collected
 from service.verifier.ranges import each

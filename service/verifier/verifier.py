@@ -12,7 +12,7 @@ from service.errors import OutsideError
 from service.media.expectation import expectation
 from service.recording import Recording
 from service.report import Level, Report
-from service.verifier.decoder import Decoder, Decoders
+from service.verifier.decoding.process import Decoder, Decoders
 from service.verifier.judging import judge_recording, judge_shut
 from service.verifier.live import sample_newest
 from service.verifier.looking import Look, find_sid, find_tasks, look

@@ -11,7 +11,7 @@ import rtmp_server
 from browser_rig import Site, serving
 
 from emulator.browser.desktop import missing_packages
-from emulator.home import make_home
+from emulator.process.workdir import make_home
 
 MISSING = sorted({*missing_packages(), *rtmp_server.MISSING, *([] if shutil.which("ffprobe") else ["ffmpeg"])})
 

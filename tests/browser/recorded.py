@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
-from emulator.picture import read_clock
+from emulator.media.test_pattern import read_clock
 
 RATE, WINDOW = 48_000, 240
 

@@ -18,14 +18,14 @@ from browser_rig import Site
 from emulator.browser.cdp import Cdp, CdpClosed, CdpError
 from emulator.browser.chromium import BrowserError, Look, launch
 from emulator.browser.desktop import open_desktop
-from emulator.home import processes_of, sweep
+from emulator.process.workdir import processes_of, sweep
 
 # Starts everything, says so, and waits to be killed.
 OWNER = """
 import asyncio
 from emulator.browser.chromium import Look, launch
 from emulator.browser.desktop import open_desktop
-from emulator.home import make_home
+from emulator.process.workdir import make_home
 
 async def main():
     with make_home() as home:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import pytest
 from browser_rig import BUNDLED, Site, parent_of
 
-from emulator.home import MARK
+from emulator.process.workdir import MARK
 from emulator.s3_server import S3Server
 from tests.emulator.emulator_rig import BUCKET, Client, emulating, receiving, until
 

@@ -33,10 +33,10 @@ from error_rig import (
 )
 
 from emulator.browser.chromium import Chromium, Look, launch
-from service.media.error_page import is_error_page, measure
-from service.media.pictures import Look as Seen
-from service.media.pictures import read_sample
-from service.verifier.decoder import Decoder
+from service.media.pictures.error_page import is_error_page, measure
+from service.media.pictures.measures import Look as Seen
+from service.media.pictures.measures import read_sample
+from service.verifier.decoding.process import Decoder
 
 USUAL = ("refused", "unknown_host", "certificate", "http_502", "frame")
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))

@@ -16,12 +16,12 @@ from page_site import self_signed, serving_pages
 
 from emulator.browser.chromium import Chromium, Look, launch
 from emulator.cli import main
-from emulator.home import make_home
 from emulator.pagecheck.advice import advice_on_certificates, advice_on_error, advice_on_status
 from emulator.pagecheck.command import print_all, progress, verdict_of
 from emulator.pagecheck.rules import Judged, Limits, judge
 from emulator.pagecheck.seen import Layout, Loaded, Media, Seen
 from emulator.pagecheck.visit import Plan, visit
+from emulator.process.workdir import make_home
 
 ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 QUICK = Plan(seconds=0.8, settle_seconds=0.2, load_seconds=10)

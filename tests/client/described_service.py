@@ -11,7 +11,7 @@ from aiohttp import web
 from jsonschema import Draft202012Validator
 
 from emulator.app import close
-from handlers.openapi import describe
+from handlers.docs.openapi import describe
 from handlers.routes import ROUTES
 
 DOCUMENT = describe(ROUTES)

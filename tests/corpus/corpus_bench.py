@@ -18,7 +18,7 @@ from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Report
 from service.verifier import judge_recording
-from service.verifier.decoder import Decoders
+from service.verifier.decoding.process import Decoders
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service.verifier.decoder import Decoder, Decoders
+from service.verifier.decoding.process import Decoder, Decoders
 
 Answer = tuple[dict[str, Any], bytes]
 REMEMBERED = 4000

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.media import AAC_FRAME, RATE, Encoder, Form, Mp4Writer, Packet, mux_slice
-from emulator.picture import Picture
+from emulator.media.encoder import AAC_FRAME, RATE, Encoder, Form, Mp4Writer, Packet, mux_slice
+from emulator.media.test_pattern import Picture
 
 SECONDS = 8
 _LEAD = 10

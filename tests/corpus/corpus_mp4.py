@@ -28,7 +28,7 @@ from service.media.mp4.keys import (
     undecodable_by_sounds,
     with_true_sync,
 )
-from service.media.units import is_intra
+from service.media.ts.units import is_intra
 from service.report import Finding, Level, Severity
 
 SECONDS = 24.0

@@ -13,7 +13,7 @@ from corpus_media import Part, Shape, Slice, mp4_of, slice_of
 from corpus_recordings import BEGIN, Made
 
 from service.report import Level, Verdict
-from service.verifier.decoder import Decoders
+from service.verifier.decoding.process import Decoders
 
 HOUR = Shape(seconds=16)
 COUNT = 225

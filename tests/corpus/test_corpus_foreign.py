@@ -12,8 +12,8 @@ from corpus_media import Part, Shape, Slice
 from corpus_recordings import BEGIN, PREFIX, Made, straight
 
 from service.buckets import Usage
-from service.media.discovery import Wanted, find_recordings
 from service.media.expectation import Expectation
+from service.media.listing.discovery import Wanted, find_recordings
 from service.report import Level, ListedObject, Severity, Verdict
 from service.verifier.foreign import Judged, discover, judge_found
 

@@ -10,7 +10,7 @@ from corpus_mutations import box, edit, put
 from corpus_recordings import PREFIX, straight
 
 from service.report import Level, Report, Severity, Verdict
-from service.verifier.decoder import Decoder, can_decode
+from service.verifier.decoding.process import Decoder, can_decode
 
 
 def codes(report: Report) -> set[str]:

@@ -9,10 +9,10 @@ import pytest
 from aiobotocore.session import AioSession
 
 from benchmarks.stores import MANY, running
+from pagereel.serving import calm_interpreter
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
 from service.recording import Location
-from service.serving import calm_interpreter
 from service.verifier.reading import list_all
 
 LONGEST_SECONDS = 0.010

@@ -8,7 +8,7 @@ from corpus_media import slice_of
 from corpus_recordings import straight
 
 from service.report import Level, Report, Severity, Verdict
-from service.verifier.decoder import Decoder
+from service.verifier.decoding.process import Decoder
 
 DECODING = pytest.mark.parametrize("level", [Level.CONTENT, Level.BYTES, Level.FULL])
 

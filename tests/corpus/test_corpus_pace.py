@@ -11,7 +11,7 @@ from corpus_recordings import straight
 
 from service.report import Level, Verdict
 from service.verifier import judge_recording
-from service.verifier.decoder import Decoders
+from service.verifier.decoding.process import Decoders
 from service.verifier.pace import Pace
 
 

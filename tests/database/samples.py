@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from service.database.batches import IncomingNotice
+from service.database.notifications.batches import IncomingNotice
 from service.recording import Attempt, Location, Parameters, Policy, Recording
 
 LOCATION = Location(vendor=1, region=0, bucket="lessons", endpoint=None, path_style=False, prefix=("pr", "x"))

@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from service.database.run import Database
+from service.database.engine.database import Database
 from service.database.sealing import Seals
 from service.errors import Code, ServiceError
-from service.operations.access import Access, create_token
-from service.operations.words import Scope
+from service.operations.accounts.access import Access, create_token
+from service.operations.types import Scope
 from tests.nasty import NASTY_VALUES
 
 WRONG = tuple(

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from service.agora.answers import TaskState
 from service.agora.bodies import Task
 from service.agora.refusals import TaskMissing
+from service.database.engine.database import Database
 from service.database.evidence import load_history
-from service.database.inbox import Inbox
-from service.database.notifications import sort_notices
+from service.database.notifications.inbox import Inbox
+from service.database.notifications.stored import sort_notices
 from service.database.recordings import find_by_cname, load_recording, save_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.tables import ledger, recordings
 from service.errors import Code, OutsideError, Refused, ServiceError, Unavailable
@@ -25,7 +25,7 @@ from service.lifecycle.observations import Call, Judged, Stop, TaskSeen
 from service.lifecycle.observations import TaskMissing as NotFound
 from service.media.expectation import expectation
 from service.operations import Caller, Lost, Scope
-from service.operations.adoption import Adoption, Tasks
+from service.operations.recordings.adoption import Adoption, Tasks
 from service.recording import Attention, EndReason, Recording, State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
 from service.settings import Settings

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from service.cli import main
-from service.database.backup import backup_sqlite
-from service.database.outage import StartRefused
-from service.database.run import Database
+from pagereel.cli import main
+from service.database.engine.backup import backup_sqlite
+from service.database.engine.database import Database
+from service.database.engine.errors import StartRefused
 
 
 async def test_a_copy_made_while_others_write_is_of_one_instant(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_full_disk_is_that_of_the_copy(tmp_path: Path, monkeypatch: pytest.Mon
             found.execute("PRAGMA max_page_count = 2")
         return found
 
-    monkeypatch.setattr("service.database.backup.sqlite3.connect", small)
+    monkeypatch.setattr("service.database.engine.backup.sqlite3.connect", small)
     done = CliRunner().invoke(main, ["backup", "--config", str(config), str(copy)])
     assert f"{copy} cannot be written (No space left on device)" in done.output
     assert done.exit_code != 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.database.sqlite import Checkpointer, Writer
+from service.database.engine.sqlite import Checkpointer, Writer
 
 LEFT = """
 import os, sqlite3, sys

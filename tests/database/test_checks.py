@@ -2,11 +2,11 @@
 
 import json
 
-from service.database.inbox import Inbox
-from service.database.run import Database
+from service.database.engine.database import Database
+from service.database.notifications.inbox import Inbox
 from service.database.sealing import Seals
-from service.notices import TEST_CNAME
-from service.operations.receiving import Receiving
+from service.notification import TEST_CNAME
+from service.operations.notifications.receiving import Receiving
 from service.settings import App
 
 

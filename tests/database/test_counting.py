@@ -8,7 +8,7 @@ from samples import recording
 
 from metrics import REGISTRY
 from service.lifecycle.observations import Entry, NoticeReceived, TaskSeen
-from service.operations.counting import count_change, find_repairs
+from service.operations.recordings.counting import count_change, find_repairs
 from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
 from service.report import Coverage, Interval, Level, ReportSummary, Verdict
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.database.run import Database, StartRefused
+from service.database.engine.database import Database, StartRefused
 from service.database.tables import budgets
 from service.errors import Code, ServiceError
 from tests.postgres import Postgres
@@ -190,7 +190,7 @@ async def test_a_second_process_on_a_sqlite_file_is_refused(tmp_path: Path) -> N
     url = f"sqlite:///{tmp_path}/x.db"
     program = f"""
 import asyncio, sys
-from service.database.run import Database, StartRefused
+from service.database.engine.database import Database, StartRefused
 try:
     asyncio.run(Database.open({url!r}))
 except StartRefused as error:

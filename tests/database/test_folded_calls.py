@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from service.database.engine.database import Database
 from service.database.evidence import load_history
 from service.database.recordings import insert_recording, load_recording
-from service.database.run import Database
 from service.lifecycle.observations import CallFailed, Failure, Query, Stop, StopRequested
-from service.operations.writing import observe
+from service.operations.recordings.writing import observe
 from service.recording import AttemptState, EndReason, State
 from tests.database.samples import attempt, recording
 

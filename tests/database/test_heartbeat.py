@@ -3,8 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
-from service.database.heartbeat import GAP_SECONDS, beat, end_restore, is_restored
-from service.database.run import Database
+from service.database.engine.database import Database
+from service.database.engine.heartbeat import GAP_SECONDS, beat, end_restore, is_restored
 from service.database.tables import deployment
 
 

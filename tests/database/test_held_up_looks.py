@@ -9,15 +9,15 @@ import pytest
 
 from service.buckets import troubles
 from service.buckets.troubles import Troubles
+from service.database.engine.database import Database
 from service.database.evidence import load_history
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.errors import OutsideError, Refused, Unavailable
 from service.explain import explain
 from service.lifecycle.observations import LookHeldUp
 from service.recording import Recording, State
 from service.verifier import Verifier
-from service.worker import Worker
+from service.worker.loops import Worker
 from tests.database.test_unexpected_errors import SETTINGS, Clock, add, ended, row, store
 
 AWAY = Unavailable("storage_unreachable", "cannot connect to store.example:443: Connection refused")

@@ -3,14 +3,14 @@
 import pytest
 
 from service.database.actions import list_actions
-from service.database.inbox import Inbox
-from service.database.notifications import finish_notice, park_notice, sort_notices
+from service.database.engine.database import Database
+from service.database.notifications.inbox import Inbox
+from service.database.notifications.stored import finish_notice, park_notice, sort_notices
 from service.database.recordings import insert_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.errors import ServiceError
 from service.operations import Caller, Scope
-from service.operations.incoming import MOST_PAGES, Incoming
+from service.operations.notifications.incoming import MOST_PAGES, Incoming
 from tests.database.samples import attempt, notice, recording
 
 SCHOOL = Caller("t1", "school", frozenset({Scope.OPERATE}))

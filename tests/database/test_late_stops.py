@@ -2,8 +2,8 @@
 
 import pytest
 
+from service.database.engine.database import Database
 from service.database.evidence import load_history
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.lifecycle.observations import Stop
 from service.recording import State

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from samples import attempt, recording
 
+from service.database.engine.database import Database
 from service.database.ledger import (
     LedgerRow,
     Used,
@@ -18,9 +19,8 @@ from service.database.ledger import (
     write_ledger,
 )
 from service.database.recordings import insert_recording, load_recording
-from service.database.run import Database
 from service.lifecycle.observations import Judged
-from service.operations.writing import ledger_rows, observe
+from service.operations.recordings.writing import ledger_rows, observe
 from service.recording import AttemptState, State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
 

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics import REGISTRY
-from service.database import notifications, startup
-from service.database.batches import BODY, IncomingNotice
-from service.database.inbox import Inbox, incoming
-from service.database.run import Database
+from service.database.engine import startup
+from service.database.engine.database import Database
+from service.database.notifications import stored as notifications
+from service.database.notifications.batches import BODY, IncomingNotice
+from service.database.notifications.inbox import Inbox, incoming
 from service.database.sealing import Seals, make_key
 from service.database.tables import notifications as table
 from service.errors import Code, ServiceError
@@ -257,8 +258,8 @@ async def test_a_crashed_server_costs_no_acknowledged_notification() -> None:
 
 RECEIVER = """
 import asyncio, itertools, sys
-from service.database.inbox import Inbox, incoming
-from service.database.run import Database
+from service.database.notifications.inbox import Inbox, incoming
+from service.database.engine.database import Database
 from service.database.sealing import Seals, make_key
 
 async def one(inbox, number):

@@ -7,16 +7,16 @@ import pytest
 import sqlalchemy as sa
 
 from service.database import outbox
+from service.database.engine.database import Database
 from service.database.outbox import EndpointRow
 from service.database.recordings import insert_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.tables import deliveries
-from service.delivery.schedule import GIVE_UP_SECONDS, STEPS_SECONDS
-from service.delivery.wire import Outcome, Response
+from service.delivery.retry import GIVE_UP_SECONDS, STEPS_SECONDS
+from service.delivery.sender import Outcome, Response
 from service.messages import DeliveryError, Message
 from service.operations import Caller, Scope
-from service.operations.outgoing import Outgoing, Sending
+from service.operations.messages import Outgoing, Sending
 from service.recording import Recording
 from service.settings import Settings
 from tests.database.samples import recording

@@ -6,14 +6,14 @@ import pytest
 import sqlalchemy as sa
 
 from service.database import outbox
+from service.database.engine.database import Database
 from service.database.outbox import EndpointRow
 from service.database.recordings import insert_recording
-from service.database.run import Database
 from service.database.sealing import Seals
-from service.delivery.wire import Outcome, Response
+from service.delivery.sender import Outcome, Response
 from service.messages import DeliveryError, Message
 from service.operations import Caller, Scope
-from service.operations.outgoing import Delivery, EndpointState, Outgoing, Sending
+from service.operations.messages import Delivery, EndpointState, Outgoing, Sending
 from service.settings import Settings
 from tests.database.samples import recording
 

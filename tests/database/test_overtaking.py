@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from service.database.engine.database import Database
 from service.database.recordings import insert_recording, load_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.lifecycle.observations import (
     CallFailed,
@@ -21,11 +21,10 @@ from service.lifecycle.observations import (
     StopRequested,
     TaskSeen,
 )
-from service.operations import Work
-from service.operations.work import Task
-from service.operations.writing import observe
+from service.operations.recordings.writing import observe
 from service.recording import AttemptState, Notice, Recording, State
 from service.settings import Settings
+from service.worker.store import Task, Work
 from tests.database.samples import attempt, recording
 
 SETTINGS = Settings.model_validate({"deployment": "test"})

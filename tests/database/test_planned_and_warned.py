@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from service.database import recordings as rows
-from service.database import startup
 from service.database.documents import decode_recording, encode
-from service.database.run import Database
+from service.database.engine import startup
+from service.database.engine.database import Database
 from service.database.tables import recordings
 from service.recording import Recording, State
 from service.report import Finding, Level, ReportSummary, Severity, Verdict

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from service.database.engine.database import Database
 from service.database.evidence import load_history
-from service.database.inbox import Inbox
-from service.database.notifications import load_notice, replay_notice
+from service.database.notifications.inbox import Inbox
+from service.database.notifications.stored import load_notice, replay_notice
 from service.database.recordings import insert_recording, load_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.tables import notifications
-from service.operations import Work
-from service.operations.work import MAX_TRIES
 from service.settings import Settings
+from service.worker.store import MAX_TRIES, Work
 from tests.database.samples import attempt, notice, recording
 
 OURS = recording(1, attempts=(attempt(1, "test-1", 11),))

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.database import actions, claims, evidence, filed, idempotency, ledger, notifications, outbox, recordings
-from service.database.run import Database
+from service.database import actions, claims, evidence, idempotency, ledger, outbox, recordings
+from service.database import audit_rows as filed
+from service.database.engine.database import Database
+from service.database.notifications import stored as notifications
 from service.recording import State
 
 GROWING = (

@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from service.database import budgets, evidence, idempotency, tokens
+from service.database.engine.database import Database
 from service.database.evidence import FileRow, HistoryRow
 from service.database.idempotency import KeptAnswer
 from service.database.recordings import insert_recording
-from service.database.run import Database
 from service.errors import ServiceError
 from service.operations import Caller, Scope
-from service.operations.evidence import Evidence
+from service.operations.evidence.queries import Evidence
 from service.recording import State
 from service.report import FileKind, Finding, JudgedFile, Level, Pictures, Report, Severity, Verdict
 from tests.database.samples import recording

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from service.database import claims
 from service.database.documents import decode, decode_file, decode_recording, decode_report, encode
+from service.database.engine.database import Database
 from service.database.recordings import (
     AttemptRow,
     LostRace,
@@ -25,7 +26,6 @@ from service.database.recordings import (
     replace_labels,
     save_recording,
 )
-from service.database.run import Database
 from service.database.tables import recordings
 from service.recording import Recording, State
 from service.report import JudgedFile, Report

@@ -16,22 +16,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from metrics import REGISTRY
-from service.app import House, open_house
-from service.database import postgres as room
-from service.database.backup import backup_sqlite
+from pagereel.app import House, open_house
+from pagereel.probes import probe
+from pagereel.serving import _follow_sealing_keys
+from service.database.engine import postgres as room
+from service.database.engine.backup import backup_sqlite
+from service.database.engine.database import Database
+from service.database.engine.errors import StartRefused
+from service.database.engine.refusal import refusing
+from service.database.engine.startup import migrate
 from service.database.evidence import load_history
-from service.database.outage import StartRefused
 from service.database.recordings import insert_recording, load_recording
-from service.database.refusal import refusing
-from service.database.run import Database
 from service.database.sealing import make_key
-from service.database.startup import migrate
 from service.database.tables import recordings
 from service.errors import Unavailable
-from service.operations.secrets import PageSecrets, seal_page
-from service.probes import probe
+from service.operations.recordings.secrets import PageSecrets, seal_page
 from service.recording import State
-from service.serving import _follow_sealing_keys
 from service.settings import Settings
 from tests.database.test_unexpected_errors import add, ended
 from tests.postgres import Postgres
@@ -91,7 +91,7 @@ async def reasons(url: str) -> set[str]:
 async def test_a_file_that_cannot_be_used_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, said: str
 ) -> None:
-    monkeypatch.setattr("service.database.sqlite.BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("service.database.engine.sqlite.BUSY_TIMEOUT_SECONDS", 0.1)
     (tmp_path / "other").write_text("nonsense" * 400)
     with closing(sqlite3.connect(tmp_path / "locked.db")) as holder:
         holder.execute("CREATE TABLE one (a)")

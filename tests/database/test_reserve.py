@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.database.reserve import Reserve
-from service.database.run import Database
+from service.database.engine.database import Database
+from service.database.engine.disk_reserve import Reserve
 from service.errors import ServiceError
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from service.database import evidence, outbox
+from service.database.engine.database import Database
 from service.database.evidence import HistoryRow
 from service.database.recordings import insert_recording
 from service.database.retention import RULES, prune_history
-from service.database.run import Database
 from service.messages import Message
 from service.recording import State
 from service.settings import Retention

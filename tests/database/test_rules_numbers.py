@@ -15,24 +15,25 @@ import pytest
 from handlers import Limits, build_api
 from handlers.resources.evidence import render_report
 from handlers.resources.recordings import view_recording
-from service.cli.remote.shown import facts_of
-from service.database import evidence, startup
-from service.database.inbox import Inbox
+from pagereel.cli.remote.shown import facts_of
+from service.database import evidence
+from service.database.engine import startup
+from service.database.engine.database import Database
+from service.database.notifications.inbox import Inbox
 from service.database.outbox import load_events, publish
 from service.database.recordings import load_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.errors import Unavailable
 from service.lifecycle.observations import Judged, Verify
-from service.operations import Caller, Operations, Scope, Work
-from service.operations.access import create_token
-from service.operations.evidence import Evidence
-from service.operations.proofs import signed_manifest
-from service.operations.statement import PAYLOAD_TYPE, read_manifest
-from service.operations.work import Task
+from service.operations import Caller, Operations, Scope
+from service.operations.accounts.access import create_token
+from service.operations.evidence.proofs import signed_manifest
+from service.operations.evidence.queries import Evidence
+from service.operations.evidence.statement import PAYLOAD_TYPE, read_manifest
 from service.recording import Recording, State
 from service.report import FileKind, Finding, JudgedFile, Level, Report, Severity, Verdict, rules_of
 from service.settings import Settings
+from service.worker.store import Task, Work
 
 DUMP = Path(__file__).with_name("before_rules_had_numbers.sql")
 ID = "rec_00000000000000000000000001"

@@ -6,9 +6,9 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from service.database import startup
-from service.database.outage import StartRefused
-from service.database.run import Database
+from service.database.engine import startup
+from service.database.engine.database import Database
+from service.database.engine.errors import StartRefused
 from service.database.tables import deployment, metadata
 
 SQLITE_SCHEMA = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%' ORDER BY name"

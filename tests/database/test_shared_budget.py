@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import sqlalchemy as sa
 
+from pagereel.clock import SteadyClock
 from service.agora.pace import Priority, Rate
-from service.clock import SteadyClock
-from service.database.run import Database
+from service.database.engine.database import Database
 from service.database.tables import budgets as table
 from service.errors import Unavailable
-from service.operations.budget import SharedBudget
+from service.worker.rate_budget import SharedBudget
 from tests.postgres import Postgres
 
 RATE = Rate(per_second=20, burst=2)

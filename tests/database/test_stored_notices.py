@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from service.database import notifications, tables
-from service.database.inbox import Inbox
-from service.database.notifications import (
+from service.database import tables
+from service.database.engine.database import Database
+from service.database.notifications import stored as notifications
+from service.database.notifications.inbox import Inbox
+from service.database.notifications.stored import (
     NoticeClaim,
     count_unknown,
     finish_notice,
@@ -23,9 +25,8 @@ from service.database.notifications import (
     sort_notices,
 )
 from service.database.recordings import insert_recording
-from service.database.run import Database
 from service.database.sealing import Seals
-from service.notices import TEST_CNAME
+from service.notification import TEST_CNAME
 from tests.database.samples import attempt, notice, recording
 
 OURS = recording(1, attempts=(attempt(1, "test-1", 11),))

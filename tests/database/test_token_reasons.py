@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from service.database.run import Database
+from service.database.engine.database import Database
 from service.database.sealing import Seals
 from service.errors import Code, ServiceError
 from service.operations import Scope
-from service.operations.access import Access, create_token, revoke_token
+from service.operations.accounts.access import Access, create_token, revoke_token
 
 
 async def test_a_token_that_is_over_is_told_to_its_holder_alone(database: Database, seals: Seals) -> None:

@@ -13,27 +13,28 @@ from structlog.testing import capture_logs
 
 from metrics import REGISTRY
 from metrics.worker import LOOPS
+from service.database.engine.database import Database
 from service.database.outbox import DeliveryClaim, DeliveryRow, insert_messages, list_deliveries
 from service.database.recordings import insert_recording, load_open, load_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.database.tables import recordings
 from service.deliverer import Deliverer
-from service.delivery.schedule import STEPS_SECONDS
-from service.delivery.wire import Outcome, Post, Response
+from service.delivery.retry import STEPS_SECONDS
+from service.delivery.sender import Outcome, Post, Response
 from service.errors import Code, ServiceError
 from service.isolation import isolate
 from service.lifecycle.observations import Observation, Stop, Stopped, TaskSeen
 from service.messages import message_of
-from service.operations import Task, Work, work
-from service.operations.outgoing import Outgoing, Sending
-from service.operations.words import Caller
-from service.operations.work import LONGEST_SET_BACK_SECONDS, MAX_TRIES
+from service.operations.messages import Outgoing, Sending
+from service.operations.types import Caller
 from service.recording import AttemptState, EndReason, Recording, State
 from service.report import JudgedFile
 from service.settings import Settings
 from service.verifier import Verifier
-from service.worker import Worker
+from service.worker import store as work
+from service.worker.loops import Worker
+from service.worker.overtaking import Task
+from service.worker.store import LONGEST_SET_BACK_SECONDS, MAX_TRIES, Work
 from tests.database.samples import attempt, recording
 from tests.unit.delivery.test_delivery_rules import SECRETS
 

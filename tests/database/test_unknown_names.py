@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.database.inbox import Inbox
+from service.database.engine.database import Database
+from service.database.notifications.inbox import Inbox
 from service.database.recordings import insert_recording
-from service.database.run import Database
 from service.database.sealing import Seals
 from service.errors import ServiceError
 from service.operations import Caller, Operations, RecordingFilter, Scope

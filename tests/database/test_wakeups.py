@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from service.database.clock import DatabaseClock
-from service.database.postgres import Pool
-from service.database.run import Database
-from service.database.wakeups import Wakeups
+from service.database.engine.clock import DatabaseClock
+from service.database.engine.database import Database
+from service.database.engine.postgres import Pool
+from service.database.engine.wakeups import Wakeups
 from service.errors import ServiceError
 from tests.postgres import Postgres
 from tests.tcp_proxy import TcpProxy

@@ -9,13 +9,13 @@ import pytest
 from citations import REFERENCE
 from snippets import blocks_of
 
-from emulator.notices import SERVICE_TYPES
+from emulator.notifications.wire import SERVICE_TYPES
 from metrics.agora import Operation
 from metrics.intake import EVENT_TYPES
 from service.agora.refusals import Fault, TaskMissing, refusal
 from service.errors import OutsideError, Refused, Unavailable, UnknownOutcome
-from service.lifecycle.from_agora import STOP_REASONS
-from service.lifecycle.from_notices import EVENTS
+from service.lifecycle.rules.calls import STOP_REASONS
+from service.lifecycle.rules.notifications import EVENTS
 
 TEXT = REFERENCE.read_text(encoding="utf-8")
 VECTORS = re.findall(

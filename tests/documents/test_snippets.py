@@ -83,7 +83,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         pytest.skip("needs the Debian package prometheus")
     root = tmp_path_factory.mktemp("house")
     words = ["sandbox", "--port", "0", "--json", "--token-file", str(root / "token")]
-    with running([sys.executable, "-m", "service", *words], root / "sandbox.log", ROOT) as sandbox:
+    with running([sys.executable, "-m", "pagereel", *words], root / "sandbox.log", ROOT) as sandbox:
         assert sandbox.stdout is not None
         said = json.loads(sandbox.stdout.readline() or "null")
         assert said, (root / "sandbox.log").read_text()

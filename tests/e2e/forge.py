@@ -14,8 +14,8 @@ from typing import Any
 
 from click import Context
 
-from service.cli import main
-from service.cli.processes import serve_command
+from pagereel.cli import main
+from pagereel.cli.processes import serve_command
 
 
 def _run(log: str, words: list[str]) -> int:

@@ -34,12 +34,12 @@ from emulator.app import close, running
 from emulator.s3_server import S3Server
 from emulator.settings import Settings as EmulatorSettings
 from handlers import Limits, build_api, build_callbacks
-from service import app as service_app
-from service.database.run import Database
-from service.database.startup import prepare
+from pagereel import app as service_app
+from service.database.engine.database import Database
+from service.database.engine.startup import prepare
 from service.database.tables import metadata
 from service.operations import Scope
-from service.operations.access import create_token
+from service.operations.accounts.access import create_token
 from service.settings import Settings
 from tests.ports import free_port
 

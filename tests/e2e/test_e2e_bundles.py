@@ -10,8 +10,8 @@ import pytest
 from house import House, Living, Store, cname_of, prefix_of, rfc3339
 
 from service.lifecycle.observations import NoticeReceived
-from service.lifecycle.replay import Decision
-from service.operations.replaying import BundleError, decide
+from service.lifecycle.reconstruct import Decision
+from service.operations.evidence.support_bundle_reader import BundleError, decide
 from service.recording import Recording
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from house import Forge, ServiceProcess, Store, emulator_settings, merge, settings_values, toml
 
-from emulator import check as console
 from emulator.app import running
-from emulator.notices import Receiver
+from emulator.notifications import health_check as console
+from emulator.notifications.wire import Receiver
 from emulator.settings import Settings as EmulatorSettings
 from tests.ports import free_port
 

@@ -14,9 +14,9 @@ from house import eventually
 from pagereel_client import Client
 from receiver import receiving
 
-from service.cli.trial import welcome
-from service.demo import Sandbox, open_sandbox
-from service.demo.show import choose_slice, failures
+from pagereel.cli.trial import welcome
+from pagereel.demo import Sandbox, open_sandbox
+from pagereel.demo.show import choose_slice, failures
 
 
 async def demo(folder: Path, *words: str, **variables: str) -> tuple[int | None, bytes, str]:

@@ -14,7 +14,7 @@ import pytest
 from emulator_truth import disagreements
 from house import BUCKET, House, Living, Store, cname_of, eventually, rfc3339
 
-from emulator.faults import kinds
+from emulator.faults.model import kinds
 from tests.flipped_quirks import FLIPPED
 
 # So many at once: on two cores more would be late for each other's seconds.

@@ -4,7 +4,7 @@ import asyncio
 
 from house import CLEAN, House, Living, summary
 
-from service import app as service_app
+from pagereel import app as service_app
 
 
 async def _tell(house: House) -> dict[str, object]:

@@ -10,8 +10,8 @@ from house import House, Living, instant, prefix_of
 from media import decoded_seconds, probed_seconds, read_piece, read_playlist
 from yarl import URL
 
-from service.cli import main
-from service.signing import SigningKey, public_text
+from pagereel.cli import main
+from service.dsse import SigningKey, public_text
 from tests.authority import Authority, listening
 
 

@@ -11,7 +11,7 @@ import pytest
 from house import Forge, House, Living, Store, eventually, killable
 from receiver import Receiver, endpoints, receiving
 
-from service.app import House as Service
+from pagereel.app import House as Service
 from service.database.outbox import insert_messages
 from service.database.recordings import load_recording
 from service.messages import message_of

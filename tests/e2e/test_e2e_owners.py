@@ -14,11 +14,11 @@ from house import House, Living, eventually
 from test_e2e_messages import endpoints
 
 from handlers import Limits
-from handlers.console.build import build_console
+from handlers.console.app import build_console
 from handlers.routes import ROUTES
-from service.database.run import Database
+from service.database.engine.database import Database
 from service.operations import Operations, Scope
-from service.operations.access import create_token
+from service.operations.accounts.access import create_token
 from tests.ports import free_port
 
 READ, START, OPERATE = Scope.READ, Scope.START, Scope.OPERATE

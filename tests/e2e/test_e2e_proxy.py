@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from house import House, eventually, signed, toml
 
 from emulator.app import close
-from service.cli import main
+from pagereel.cli import main
 from service.settings import Callbacks
 from tests.ports import free_port
 

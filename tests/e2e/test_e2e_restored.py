@@ -8,8 +8,8 @@ from pathlib import Path
 
 from house import Forge, Store, cname_of, eventually, killable, rfc3339
 
-from service.database.backup import backup_sqlite
-from service.operations.replaying import decide
+from service.database.engine.backup import backup_sqlite
+from service.operations.evidence.support_bundle_reader import decide
 
 
 def _as_if_older(copy: Path, seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from house import House, eventually
 
-from service.serving import calm_interpreter
+from pagereel.serving import calm_interpreter
 
 SCALE = float(os.environ.get("PROOF_SCALE", "1"))
 LIVE = 2000

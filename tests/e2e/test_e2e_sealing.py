@@ -5,7 +5,7 @@ import time
 import sqlalchemy as sa
 from house import Living, rfc3339
 
-from service import app as service_app
+from pagereel import app as service_app
 
 
 async def test_a_row_that_no_key_opens_is_set_aside_and_the_rest_goes_on(build: Living) -> None:

@@ -250,7 +250,7 @@ class Decoded:
 
 
 def decode(data: bytes) -> Decoded:
-    from emulator.picture import read_clock
+    from emulator.media.test_pattern import read_clock
 
     with av.open(io.BytesIO(data)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]

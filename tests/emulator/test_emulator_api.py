@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from emulator_rig import APP, BASE, CUSTOMER, Client, Session, client_request, emulating, until
 
-from emulator import requests
-from emulator.fields import Refused
-from emulator.quirks import Quirks
+from emulator.requests import parse as requests
+from emulator.requests.fields import Refused
+from emulator.requests.quirks import Quirks
 from emulator.s3_server import S3Server
 
 LONG_SID = "0" * 32

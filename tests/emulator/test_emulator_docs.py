@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from emulator.browser.settings import Browser, Limits
-from emulator.faults import Fault, kinds
-from emulator.quirks import Quirks
+from emulator.faults.model import Fault, kinds
+from emulator.requests.quirks import Quirks
 from emulator.settings import App, Callback, Settings, Times
 
 PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text()

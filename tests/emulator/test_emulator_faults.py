@@ -16,8 +16,8 @@ import pytest
 from emulator_rig import APP, BASE, CUSTOMER, SECRET, Client, Notices, Session, emulating, until
 from pydantic import ValidationError
 
-from emulator.fault_book import FaultBook, Subject
-from emulator.faults import FIELDS, Fault
+from emulator.faults.model import FIELDS, Fault
+from emulator.faults.registry import FaultBook, Subject
 from emulator.s3_server import S3Server
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from emulator.group import Group, to_its_end
+from emulator.process.background import Group, to_its_end
 
 
 async def test_what_is_begun_ends_before_whoever_waits_for_it_is_cancelled() -> None:

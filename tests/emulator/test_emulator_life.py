@@ -17,15 +17,15 @@ import m3u8
 import pytest
 from emulator_rig import Client, Notices, Session, client_request, decode, emulating, until
 
-from emulator.clock import Clock
-from emulator.fault_book import Subject
-from emulator.names import FileNames
-from emulator.quirks import Quirks
-from emulator.recorder import Mp4Plan, Recorder, form_of
-from emulator.requests import parse_start
+from emulator.engines.interface import Wanted
+from emulator.engines.synthetic import SyntheticEngine
+from emulator.faults.registry import Subject
+from emulator.media.file_names import FileNames
+from emulator.process.clock import Clock
+from emulator.recorders.segmenter import Mp4Plan, Recorder, form_of
+from emulator.requests.parse import parse_start
+from emulator.requests.quirks import Quirks
 from emulator.s3_server import S3Server
-from emulator.synthetic import SyntheticEngine
-from emulator.view import Wanted
 
 ENGINES = ["loop", "live"]
 

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from emulator_rig import NCS_SECRET, Client, Notices, emulating, until
 
-from emulator.check import CNAME, EVENTS, UID, check
 from emulator.cli import main
-from emulator.notices import Receiver, sign
+from emulator.notifications.health_check import CNAME, EVENTS, UID, check
+from emulator.notifications.wire import Receiver, sign
 from emulator.s3_server import S3Server
 
 VECTORS = [

@@ -12,7 +12,7 @@ import pytest
 from emulator_rig import APP, BASE, CUSTOMER, SECRET, Client, client_request, emulating
 from quirk_story import CNAME, DYING, HELD, LOSSY, REFUSED, SLOW, Story, breaks_in_media, tell
 
-from emulator.quirks import Quirks
+from emulator.requests.quirks import Quirks
 from emulator.s3_server import S3Server
 from tests.flipped_quirks import FLIPPED
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from emulator_rig import APP, BASE, CUSTOMER, SECRET, Client, Notices, Session, emulating, receiving, until
 
 from emulator.cli import main
-from emulator.codes import CODES
-from emulator.fault_book import FaultBook, Subject
-from emulator.faults import FIELDS, Fault, kinds, load_script
+from emulator.faults.model import FIELDS, Fault, kinds, load_script
+from emulator.faults.registry import FaultBook, Subject
+from emulator.requests.error_codes import CODES
 from emulator.s3_server import S3Server
 
 SCRIPT = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.streams import Area, Reading, Size, has_room, size_of
+from emulator.requests.stream_limits import Area, Reading, Size, has_room, size_of
 
 SD, HD, FHD = Size
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from emulator_rig import BASE, BUCKET, Session, emulating
 
-from emulator.fields import Fields, Refused
-from emulator.quirks import Quirks
-from emulator.requests import Start, parse_acquire, parse_start, parse_stop, parse_update
+from emulator.requests.fields import Fields, Refused
+from emulator.requests.parse import Start, parse_acquire, parse_start, parse_stop, parse_update
+from emulator.requests.quirks import Quirks
+from emulator.requests.spelling import check_spelling
 from emulator.s3_server import S3Server
-from emulator.spelling import check_spelling
 
 NAMES = {"cname": "lesson42", "uid": "527841"}
 STORAGE = {"vendor": 11, "region": 0, "bucket": BUCKET, "accessKey": "AK", "secretKey": "SK"}

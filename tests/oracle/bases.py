@@ -16,8 +16,8 @@ from typing import Any
 
 import av
 
-from emulator.names import format_utc17
-from emulator.playlist import Dialect, Entry, render
+from emulator.media.file_names import format_utc17
+from emulator.media.playlist import Dialect, Entry, render
 from service.media.expectation import Expectation, ExpectedAttempt
 from service.recording import Policy
 from service.report import Interval

@@ -14,7 +14,7 @@ from service.media.expectation import Expectation
 from service.recording import Location
 from service.report import Level, Report
 from service.verifier import judge_recording
-from service.verifier.decoder import Decoders
+from service.verifier.decoding.process import Decoders
 from tests.corpus.corpus_decoder import Answers, OneDecoder, Remembering
 from tests.corpus.corpus_store import Store
 

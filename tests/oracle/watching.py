@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.media.names import parse_utc17
+from service.media.listing.names import parse_utc17
 from tests.oracle.bases import BEGAN_AT, Base, base
 from tests.oracle.loss import (
     ROUNDED_SECONDS,

@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from service.app import House, wire
+from pagereel.app import House, wire
 from service.buckets.open import Buckets
-from service.database import startup
-from service.database.inbox import Inbox
-from service.database.run import Database
+from service.database.engine import startup
+from service.database.engine.database import Database
+from service.database.notifications.inbox import Inbox
 from service.database.sealing import Seals, make_key
 from service.settings import Settings
 from tests.simulation.bucket import Http

@@ -14,9 +14,9 @@ from unittest import mock
 import orjson
 import sqlalchemy as sa
 
-from service.lifecycle.draft import Draft
+from service.lifecycle.change import Draft
 from service.lifecycle.observations import Start
-from service.operations.work import Task, Work
+from service.worker.store import Task, Work
 from tests.simulation.ground import Ground
 from tests.simulation.process import Process
 from tests.simulation.weather import Weather

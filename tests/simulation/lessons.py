@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from service.app import House
+from pagereel.app import House
 from service.errors import Code, ServiceError
 from service.operations import Caller, Idempotency, Scope, Wish
 from service.recording import Recording

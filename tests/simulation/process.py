@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from service.agora.wire import Answer, NoAnswerError, NotSentError, Request
-from service.app import House
-from service.database.outage import unavailable
-from service.database.run import Database
+from pagereel.app import House
+from service.database.engine.database import Database
+from service.database.engine.errors import unavailable
+from service.http.sender import Answer, NoAnswerError, NotSentError, Request
 from tests.simulation.loop import VirtualLoop
 
 T = TypeVar("T")

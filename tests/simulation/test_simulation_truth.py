@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from service.database.batches import SqliteBatches
-from service.database.run import Database
-from service.operations import Work
+from service.database.engine.database import Database
+from service.database.notifications.batches import SqliteBatches
 from service.verifier import Verifier
+from service.worker.store import Work
 from tests.simulation.ground import Ground
 from tests.simulation.truth_benchmark import SYSTEMS, Outcome, play_storm, run, table
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from service.agora.wire import Request
-from service.app import House
-from service.clock import BELIEVED_AFTER_SECONDS, SteadyClock
-from service.database.batches import IncomingNotice
-from service.database.inbox import Inbox
+from pagereel.app import House
+from pagereel.clock import BELIEVED_AFTER_SECONDS, SteadyClock
+from service.database.notifications.batches import IncomingNotice
+from service.database.notifications.inbox import Inbox
 from service.errors import Code, ServiceError
+from service.http.sender import Request
 from service.recording import TERMINAL
 from tests.simulation.agora import Agora, Fate, Task
 from tests.simulation.bucket import Bucket, broken_connection

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 from click.testing import CliRunner, Result
 
-from service.cli import main
+from pagereel.cli import main
 
 Answer = tuple[int, Any]
 ID = "rec_01M8JHGHNXHVJ5HX7G9SV1VHBC"

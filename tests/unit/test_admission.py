@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from service.errors import ServiceError
-from service.lifecycle.replay import as_requested
+from service.lifecycle.reconstruct import as_requested
 from service.media.expectation import expectation
 from service.operations import Caller, Scope
-from service.operations.admission import Choices, admit, choices_of
-from service.operations.words import Wish
+from service.operations.recordings.admission import Choices, admit, choices_of
+from service.operations.types import Wish
 from service.recording import RestartRule
 from service.settings import Settings
 

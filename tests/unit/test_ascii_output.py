@@ -20,7 +20,7 @@ def printed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("program", ["service", "emulator"])
+@pytest.mark.parametrize("program", ["pagereel", "emulator"])
 def test_text_that_is_not_in_ascii_is_escaped(tmp_path: Path, program: str) -> None:
     # It stands before the real module, which both programs import after they have set up their output.
     (tmp_path / "click.py").write_text("print('so far \\u2026 \\U0001f393')\nraise SystemExit(0)\n")
@@ -32,7 +32,7 @@ def listed(encoding: str, *words: str) -> str:
     shown = recording(labels=LABELS, page="https://class.example.org/?\u2026")
     with serving({"GET /v1/recordings": (200, {"items": [shown], "next": None})}) as service:
         where = {"PAGEREEL_URL": service.url, "PAGEREEL_TOKEN": "prl_a_token"}
-        done = printed("-m", "service", "list", *words, **where, PYTHONIOENCODING=encoding)
+        done = printed("-m", "pagereel", "list", *words, **where, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     return done.stdout

@@ -67,7 +67,7 @@ def printing_into(writer: int, module: str, *words: str, url: str) -> tuple[int,
 @pytest.mark.parametrize("name", PAGEREEL)
 def test_pagereel_ends_without_a_word(name: str) -> None:
     with serving(ANSWERS) as service:
-        status, said = into_a_closed_pipe("service", *PAGEREEL[name], url=service.url)
+        status, said = into_a_closed_pipe("pagereel", *PAGEREEL[name], url=service.url)
     assert said == ""
     assert status in ((1, 141) if "help" in " ".join(PAGEREEL[name]) else (141,))  # click's own printing of a help
 
@@ -82,7 +82,7 @@ def test_the_emulator_ends_without_a_word(name: str) -> None:
 @pytest.mark.parametrize("name", PAGEREEL)
 def test_pagereel_says_in_a_line_that_the_disk_is_full(name: str) -> None:
     with serving(ANSWERS) as service:
-        done = onto_a_full_disk("service", *PAGEREEL[name], url=service.url)
+        done = onto_a_full_disk("pagereel", *PAGEREEL[name], url=service.url)
     assert done == (2, "Error: nothing can be written: No space left on device\n")
 
 
@@ -95,7 +95,7 @@ def test_the_emulator_says_in_a_line_that_the_disk_is_full(name: str) -> None:
 
 
 def test_what_is_still_to_be_written_is_dropped_quietly() -> None:
-    program = "from service.interrupts import flush_quietly\nprint('late')\nflush_quietly()"
+    program = "from pagereel.interrupts import flush_quietly\nprint('late')\nflush_quietly()"
     reader, writer = os.pipe()
     os.close(reader)
     words = [sys.executable, "-c", program]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli import configuration, main
-from service.cli.running import reachable
-from service.logs import configure_logs
-from service.probes import Probed
+from pagereel.cli import configuration, main
+from pagereel.cli.running import reachable
+from pagereel.logs import configure_logs
+from pagereel.probes import Probed
 from service.report import Level
 from service.settings import Log, Settings
 

@@ -13,8 +13,8 @@ import pytest
 from cli_rig import commands, serving
 from click.testing import CliRunner
 
-from service.cli import main
-from service.cli.examples import EXAMPLES
+from pagereel.cli import main
+from pagereel.cli.terminal.examples import EXAMPLES
 
 # They answer nothing: they run, wait for a person, or print what goes into a file as it is.
 WITHOUT_JSON = {"serve", "work", "setup", "completion"}
@@ -32,9 +32,9 @@ def test_every_command_says_what_it_does_and_speaks_json(name: str) -> None:
 
 
 def test_who_asks_a_running_service_waits_for_none_of_its_modules() -> None:
-    words = "import sys; from service.cli.remote import feeds, files, recordings; print(*sys.modules)"
+    words = "import sys; from pagereel.cli.remote import feeds, files, recordings; print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"service.app", "sqlalchemy", "aiobotocore", "pydantic"} & set(imported)
+    assert not {"pagereel.app", "sqlalchemy", "aiobotocore", "pydantic"} & set(imported)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_command_whose_reader_has_gone_ends_without_a_word(tmp_path: Path, com
     os.close(reading)
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "service", "--config", str(tmp_path / "pagereel.toml"), *command],
+            [sys.executable, "-m", "pagereel", "--config", str(tmp_path / "pagereel.toml"), *command],
             stdout=writing,
             stderr=subprocess.PIPE,
             timeout=110,

@@ -1,6 +1,6 @@
 """What `pagereel audit` prints for people."""
 
-from service.cli.auditing import lines_of
+from pagereel.cli.auditing import lines_of
 from service.verifier.audit import Difference, Discrepancy
 
 

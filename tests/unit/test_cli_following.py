@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from cli_rig import ID, REPORT, SCHEDULE, Service, recording, serving
 
-from service.cli.remote.following import Log
-from service.cli.remote.shown import facts_of, length_of
+from pagereel.cli.remote.following import Log
+from pagereel.cli.remote.shown import facts_of, length_of
 
 # The first look is answered when the second one comes.
 LOOKS = 2
@@ -31,7 +31,7 @@ def interrupted(service: Service, *words: str) -> tuple[int, str]:
     """Exit status and stderr of a command that gets Ctrl-C once it has looked at the recording."""
     variables = {"PAGEREEL_URL": service.url, "PAGEREEL_TOKEN": "prl_a_token", "TZ": "UTC"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", *words],
+        [sys.executable, "-m", "pagereel", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables},
     )  # fmt: skip
     until = time.monotonic() + 30

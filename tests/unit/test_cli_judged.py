@@ -1,7 +1,7 @@
 """What `pagereel verify` tells a person of findings, below its table."""
 
-from service.cli.judged import lines_of_findings
-from service.media.discovery import FoundRecording
+from pagereel.cli.judged import lines_of_findings
+from service.media.listing.discovery import FoundRecording
 from service.report import Finding, Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged
 

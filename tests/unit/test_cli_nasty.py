@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
+from pagereel.cli import main
 
 ANSWERS = ["{}", "[]", "null", "5", '"x"', '{"items": 5}', '{"items": [{}], "next": null}', '{"errors": 5}', "[" * 3000]
 ANSWERS += ['{"errors": [5, {}]}', "<html>", "", "\x00", '{"id": "rec_1"}', '{"items": [], "next": 5}']

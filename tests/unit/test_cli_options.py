@@ -7,7 +7,7 @@ import click
 import pytest
 from cli_rig import commands, serving
 
-from service.cli.remote.session import _remedy
+from pagereel.cli.remote.session import _remedy
 
 LIST = {"GET /v1/recordings": (200, {"items": [], "next": None})}
 REMOTE = [name for name, command in commands() if any(each.name == "url" for each in command.params)]

@@ -8,16 +8,16 @@ import pytest
 from cli_rig import SCHEDULE
 from click.testing import CliRunner
 
-import service
-from service.cli import main
-from service.cli.judged import exit_status, lines_of_sum, plain, table_of
-from service.cli.output import fail, printable, say
-from service.cli.remote.shown import console, facts_of, table
-from service.media.discovery import FoundRecording
+import pagereel
+from pagereel.cli import main
+from pagereel.cli.judged import exit_status, lines_of_sum, plain, table_of
+from pagereel.cli.remote.shown import console, facts_of, table
+from pagereel.cli.terminal.output import fail, printable, say
+from service.media.listing.discovery import FoundRecording
 from service.report import Finding, Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged
 
-SOURCES = sorted(Path(service.__file__).parent.rglob("*.py"))
+SOURCES = sorted(Path(pagereel.__file__).parent.rglob("*.py"))
 # Text, and how a person sees it.
 OUTSIDE = {
     "r [/old]": "r [/old]",

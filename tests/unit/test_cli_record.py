@@ -8,7 +8,7 @@ import pytest
 from cli_rig import ID, problem, recording, serving
 from pydantic import TypeAdapter
 
-from handlers.payloads import StartBody
+from handlers.requests.payloads import StartBody
 
 
 def started(body: dict[str, object]) -> tuple[int, object]:

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from emulator.cli import EXAMPLES
 from emulator.cli import main as emulator
-from service.cli import main
-from service.cli.remote.bundles import counted
+from pagereel.cli import main
+from pagereel.cli.remote.bundles import counted
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.clock import BELIEVED_AFTER_SECONDS, SteadyClock
+from pagereel.clock import BELIEVED_AFTER_SECONDS, SteadyClock
 
 
 class Machine:

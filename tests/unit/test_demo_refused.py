@@ -8,9 +8,9 @@ import pytest
 from cli_rig import ID, Answer, recording, serving
 from rich.console import Console
 
-from service.demo import DemoError
-from service.demo.sandbox import Sandbox
-from service.demo.show import House, start_recording
+from pagereel.demo import DemoError
+from pagereel.demo.sandbox import Sandbox
+from pagereel.demo.show import House, start_recording
 
 TOLD = {"summary": "Nothing was recorded because Agora could not open the page.", "advice": "Open the page yourself."}
 

@@ -12,9 +12,9 @@ import pytest
 from click import Command, Context, Group
 
 from metrics import recordings
-from service.cli import main
+from pagereel.cli import main
 from service.explain.waits import WAITS
-from service.lifecycle.from_notices import EVENTS
+from service.lifecycle.rules.notifications import EVENTS
 from service.messages import DeliveryError
 from service.recording import BLAME, AttemptState, EndReason, State
 from tests.unit.deploy.doc_pages import anchors_of, first_column, section, sections_of, without_code
@@ -36,7 +36,7 @@ SPEAKERS = {"note": "kinds", "attend": "attention", "warn": "warnings", "Warn": 
 def spoken() -> dict[str, set[str]]:
     """Every word the lifecycle says, by what it is; read off the source, so that a new word cannot be forgotten."""
     words: dict[str, set[str]] = {"kinds": set(), "attention": set(), "warnings": set()}
-    for path in sorted((ROOT / "service/lifecycle").glob("*.py")):
+    for path in sorted((ROOT / "service/lifecycle").rglob("*.py")):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
                 for call in ast.walk(function):

@@ -5,7 +5,7 @@ import gc
 from types import SimpleNamespace
 from typing import Any
 
-from service import serving
+from pagereel import serving
 
 
 class Slow:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cli.remote.durations import Duration
+from pagereel.cli.remote.durations import Duration
 
 
 def seconds(text: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.faults import Fault, kinds
+from emulator.faults.model import Fault, kinds
 from metrics import recordings
 from service.explain import UNKNOWN, Certainty, explain
 from service.explain.waits import NOT_MADE

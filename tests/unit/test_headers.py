@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.delivery.wire import judge
-from service.headers import (
+from service.delivery.sender import judge
+from service.http.headers import (
     parse_content_range,
     parse_count,
     parse_encoding,

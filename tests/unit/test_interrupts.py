@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-import service.cli
+import pagereel.cli
 from emulator import cli as emulator_cli
 from emulator.pagecheck import command as pagecheck
 
@@ -23,7 +23,7 @@ def interrupt(*_: object, **__: object) -> None:
 
 def test_ctrl_c_ends_a_command_of_the_service_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(click.Command, "invoke", interrupt)
-    result = CliRunner().invoke(service.cli.main, ["demo"])
+    result = CliRunner().invoke(pagereel.cli.main, ["demo"])
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "interrupted\n")
 
 
@@ -57,7 +57,7 @@ def ended(folder: Path, module: str, *words: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize("module", ["click", "aiohttp", "sqlalchemy"])
 @pytest.mark.parametrize(
     "words",
-    [(str(Path(sys.executable).with_name("pagereel")),), (sys.executable, "-m", "service")],
+    [(str(Path(sys.executable).with_name("pagereel")),), (sys.executable, "-m", "pagereel")],
     ids=["installed", "python -m"],
 )
 def test_ctrl_c_while_the_service_is_imported_is_one_line(tmp_path: Path, words: tuple[str, ...], module: str) -> None:
@@ -76,7 +76,7 @@ def test_ctrl_c_while_the_emulator_is_imported_is_one_line(tmp_path: Path, words
 
 def test_ctrl_c_is_ignored_while_imported_where_whoever_started_it_ignores_it(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text(INTERRUPTED_WHILE_IMPORTED.replace("30", "0") + "print('imported')\n")
-    command = f"trap '' INT; exec {shlex.quote(sys.executable)} -m service"
+    command = f"trap '' INT; exec {shlex.quote(sys.executable)} -m pagereel"
     found = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run(
         ["sh", "-c", command], env=os.environ | found, capture_output=True, text=True, check=False, timeout=60

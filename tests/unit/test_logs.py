@@ -13,7 +13,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from service.logs import configure_logs
+from pagereel.logs import configure_logs
 from service.settings import Log
 from tests.e2e.logged import documented
 
@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def _sources() -> list[Path]:
-    return sorted(path for room in ("service", "handlers", "metrics") for path in (ROOT / room).rglob("*.py"))
+    rooms = ("pagereel", "service", "handlers", "metrics")
+    return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
 
 
 def _spoken(path: Path) -> Iterator[tuple[ast.Attribute, ast.Call | None]]:

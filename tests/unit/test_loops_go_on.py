@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from metrics import REGISTRY
-from service import reconciler as reconciling
-from service import serving
-from service.database import wakeups
-from service.operations.access import ensure_bootstrap_token
-from service.reconciler import Reconciler
+from pagereel import serving
+from service.database.engine import wakeups
+from service.operations.accounts.access import ensure_bootstrap_token
 from service.settings import Settings
+from service.worker import reconciler as reconciling
+from service.worker.reconciler import Reconciler
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
 
-from service.cli import main
-from service.operations.statement import (
+from pagereel.cli import main
+from service.dsse import SigningKey, key_id, public_text
+from service.operations.evidence.statement import (
     OLD_PAYLOAD_TYPE,
     PAYLOAD_TYPE,
     NotAManifestError,
@@ -22,7 +23,6 @@ from service.operations.statement import (
     write_statement,
 )
 from service.report import JudgedFile
-from service.signing import SigningKey, key_id, public_text
 from tests.manifests import CONTENT, GONE, HASHED, KEY, PLAIN, PROVEN, REPORT, sealed
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.notices import MAX_TEXT, body_id, parse_notice, parse_outline, verify_signature
+from service.notification import MAX_TEXT, body_id, parse_notice, parse_outline, verify_signature
 from service.recording import Notice
 
 SECRET = "demo-ncs-secret"

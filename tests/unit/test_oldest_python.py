@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("service", "handlers", "metrics", "emulator", "clients")
+ROOMS = ("pagereel", "service", "handlers", "metrics", "emulator", "clients")
 ENDS = {"fail", "exit"}
 
 

@@ -2,10 +2,10 @@
 
 from structlog.testing import capture_logs
 
-from service.delivery.wire import Post, send_post
-from service.outcalls import log_call
-from service.page_url import parse_endpoint_url
+from service.delivery.sender import Post, send_post
+from service.http.calls import log_call
 from service.settings import Urls
+from service.urls.rules import parse_endpoint_url
 
 
 def test_a_call_is_a_line_without_user_password_and_query() -> None:

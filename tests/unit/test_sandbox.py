@@ -11,13 +11,13 @@ from typing import cast
 import pytest
 from click.testing import CliRunner, Result
 
-from emulator.clock import Clock
+from emulator.process.clock import Clock
 from emulator.settings import Settings, load
-from service.cli import main
-from service.cli.trial import welcome
-from service.demo import DemoError, Sandbox, token_file, while_all_run, wrong_page, wrong_receiver
-from service.demo.running import running
-from service.demo.sandbox import emulator_settings
+from pagereel.cli import main
+from pagereel.cli.trial import welcome
+from pagereel.demo import DemoError, Sandbox, token_file, while_all_run, wrong_page, wrong_receiver
+from pagereel.demo.running import running
+from pagereel.demo.sandbox import emulator_settings
 
 
 @pytest.fixture(params=[False, True], ids=["drawn", "browser"])
@@ -72,7 +72,7 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
-from service.demo import token_file
+from pagereel.demo import token_file
 with token_file(Path(sys.argv[1])) as keep:
     keep("prl_bootstrap_dead", "http://127.0.0.1:4711")
     print("kept", flush=True)
@@ -126,7 +126,7 @@ async def test_processes_end_with_their_sandbox_however_it_ends(tmp_path: Path, 
     program = """
 import asyncio, sys
 from pathlib import Path
-from service.demo.running import running
+from pagereel.demo.running import running
 async def main():
     command = [sys.executable, "-c", "import os, time; print('ready', os.getpid(), flush=True); time.sleep(600)"]
     async with running(Path(sys.argv[1]), "service", command, "ready (.+)") as process:
@@ -201,7 +201,7 @@ async def test_a_process_that_does_not_get_ready_is_told_with_its_log(tmp_path: 
 def test_a_page_that_cannot_be_recorded_is_refused_before_anything_starts(
     page: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.cli.trial.run_demo", None)
+    monkeypatch.setattr("pagereel.cli.trial.run_demo", None)
     result = typed("demo", "--browser", "--page", page)
     assert result.exit_code == 2
     assert f"Invalid value for --page: {why}" in result.stderr

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from service import isolation
 from service.errors import Code, ServiceError
-from service.operations.receiving import Receiving
+from service.operations.notifications.receiving import Receiving
 from service.seldom import Seldom
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from service.signing import Opened, SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
+from service.dsse import Opened, SignatureError, SigningKey, key_id, open_envelope, public_text, read_public
 
 KIND = "application/vnd.example+json"
 KEY = SigningKey(base64.b64encode(bytes(range(32))).decode())

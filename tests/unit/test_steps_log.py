@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 
 from service.lifecycle.observations import Acquire, CallFailed, Failure, Judged, LookFailed, Observation, Query
 from service.media.verdict import judge_blind
-from service.operations import Task
 from service.recording import Parameters, State
 from service.report import Level, Report, Verdict
-from service.steps import Steps, log_step
+from service.worker.overtaking import Task
+from service.worker.steps import Steps, log_step
 from tests.database.samples import attempt, recording
 
 

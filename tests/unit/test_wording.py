@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.console import words
-from service.cli.remote.durations import in_words, size_in_words
-from service.cli.remote.shown import facts_of
+from pagereel.cli.remote.durations import in_words, size_in_words
+from pagereel.cli.remote.shown import facts_of
 from service.database.documents import decode_report
 from service.wording import end_reason, labels, length, nothing_wanted, percent, size
 

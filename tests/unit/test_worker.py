@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.worker import LONGEST_REST_SECONDS, rest_seconds
+from service.worker.loops import LONGEST_REST_SECONDS, rest_seconds
 
 
 def test_in_a_storm_it_rests_in_proportion_to_its_work_but_never_for_long() -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from emulator.app import running
 from emulator.settings import Settings
-from service import serving
+from pagereel import serving
 from service.settings import Api, Callbacks
 
 

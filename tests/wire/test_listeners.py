@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from service.listeners import ListenerRefused, refused, try_listener
-from service.serving import _listen
+from pagereel.listeners import ListenerRefused, refused, try_listener
+from pagereel.serving import _listen
 from service.settings import Api, Callbacks
 
 
@@ -39,7 +39,7 @@ async def tried(name: str, where: Api | Callbacks) -> str:
 
 
 async def test_a_port_that_is_taken_is_named(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.listeners.ASK_SECONDS", 0.2)
+    monkeypatch.setattr("pagereel.listeners.ASK_SECONDS", 0.2)
     where = Api(host="127.0.0.1", port=taken)
     said = f"api.port: another process listens at 127.0.0.1:{taken}: stop it, or choose another port"
     assert {await tried("api", where), await served("api", where)} == {said}

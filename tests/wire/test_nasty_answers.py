@@ -14,18 +14,18 @@ from service.buckets import Bucket, Keys
 from service.buckets.azure import AzureBucket
 from service.buckets.s3 import S3Bucket
 from service.database.documents import decode_recording, encode
-from service.delivery.wire import Outcome, Post, send_post
+from service.delivery.sender import Outcome, Post, send_post
 from service.errors import Code, OutsideError, ServiceError
 from service.lifecycle import apply, next_step
 from service.lifecycle.observations import Acquire, Query, Start, Step, Stop, UpdateOnhold
-from service.operations import Task as StepTask
-from service.operations.secrets import PageSecrets
-from service.page_url import parse_endpoint_url, parse_page_url
-from service.preflight import check_page
+from service.operations.recordings.secrets import PageSecrets
 from service.recording import AttemptState, EndReason, Location, Parameters, State
 from service.settings import App, Credentials, Settings, Urls
-from service.steps import Steps
+from service.urls.preflight import check_page
+from service.urls.rules import parse_endpoint_url, parse_page_url
 from service.verifier import Verifier
+from service.worker.overtaking import Task as StepTask
+from service.worker.steps import Steps
 from tests.database.samples import attempt, recording
 from tests.nasty import NASTY_VALUES
 from tests.nasty_server import STATUSES, NastyServer

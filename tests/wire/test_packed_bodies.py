@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from handlers.drips import DripRunner
-from service.serving import _listen
+from handlers.slow_requests import DripRunner
+from pagereel.serving import _listen
 from service.settings import Callbacks
 
 BOMB = gzip.compress(bytes(50_000_000))

@@ -10,13 +10,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from service import probes
+from pagereel import probes
+from pagereel.probes import probe, reason_of
 from service.buckets.s3 import S3Bucket
+from service.database.engine.database import Database
+from service.database.engine.startup import prepare
 from service.database.outbox import load_endpoint, save_endpoint
-from service.database.run import Database
-from service.database.startup import prepare
 from service.errors import Unavailable
-from service.probes import probe, reason_of
 from service.settings import Settings
 
 KEYS = {"access_key": "a", "secret_key": "CANARY"}

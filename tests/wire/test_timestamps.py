@@ -14,11 +14,11 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
-from service.agora.wire import Send, open_sender
-from service.cli import main
-from service.operations.statement import PAYLOAD_TYPE
+from pagereel.cli import main
+from service.dsse import SigningKey, public_text
+from service.http.sender import Send, open_sender
+from service.operations.evidence.statement import PAYLOAD_TYPE
 from service.settings import Signing
-from service.signing import SigningKey, public_text
 from service.stamper import MOST_KEPT, REST_SECONDS, Stamper
 from service.timestamps import (
     ANSWER_TYPE,

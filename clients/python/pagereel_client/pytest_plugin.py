@@ -85,7 +85,7 @@ def agora(request: pytest.FixtureRequest, agora_process: Emulator) -> Iterator[E
 def pagereel_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The Pagereel of the session. Tests take `pagereel`."""
     log = tmp_path_factory.mktemp("pagereel") / "sandbox.log"
-    with _started("service", "sandbox", "--json", "--port", "0", ready=_JSON, log=log) as line:
+    with _started("pagereel", "sandbox", "--json", "--port", "0", ready=_JSON, log=log) as line:
         said = json.loads(line)
         yield Sandbox(said["api"], said["token"], Emulator(said["emulator"]))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from service.media.mp4.facts import Flags, Samples, Track
 from service.media.sampling import to_bisect
-from service.media.units import is_zeroed
+from service.media.ts.units import is_zeroed
 
 Form = tuple[int, int]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Code, ServiceError
-from service.page_url import (
+from service.urls.rules import (
     is_public_address,
     parse_endpoint_url,
     parse_page_url,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from metrics import REGISTRY
 from metrics.verification import bucket_dated
 from service.buckets.values import checksum_digest, parse_checksum
-from service.headers import (
+from service.http.headers import (
     parse_content_range,
     parse_count,
     parse_encoding,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from service.media.rows import PACKET
 from service.media.spans import measure, merge
-from service.verifier.decoder import Decoder
+from service.media.ts.rows import PACKET
+from service.verifier.decoding.process import Decoder
 
 FPS, SECONDS, COUNT = 10, 4, 4
 VIDEO_PID, AUDIO_PID = 0x100, 0x101

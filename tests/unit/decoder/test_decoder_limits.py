@@ -7,7 +7,7 @@ import signal
 import pytest
 from decoder_made import cut, decode
 
-from service.verifier.decoder import Decoder, DecoderFailed
+from service.verifier.decoding.process import Decoder, DecoderFailed
 
 
 async def sampled(decoder: Decoder) -> dict[str, object]:
@@ -96,8 +96,8 @@ async def test_a_job_that_nobody_waits_for_any_more_answers_no_other() -> None:
 async def test_more_pictures_than_are_decoded_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound itself, in this process: a child takes no change of it."""
     from service.decoder import streams
-    from service.media.packets import read_packets
-    from service.media.slices import read_whole
+    from service.media.ts.packets import read_packets
+    from service.media.ts.slices import read_whole
 
     monkeypatch.setattr(streams, "MOST_FRAMES", 50)
     scanned = read_packets(cut()[0])

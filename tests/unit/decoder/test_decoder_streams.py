@@ -6,10 +6,10 @@ from random import Random
 import pytest
 from decoder_made import AUDIO_PID, COUNT, FPS, SECONDS, VIDEO_PID, cut, decode, lost, lost_sound, with_noise
 
-from service.media.packets import read_packets
-from service.media.rows import PACKET
-from service.media.slices import read_whole
-from service.verifier.decoder import Decoder
+from service.media.ts.packets import read_packets
+from service.media.ts.rows import PACKET
+from service.media.ts.slices import read_whole
+from service.verifier.decoding.process import Decoder
 
 WRAP_SECONDS = (1 << 33) / 90_000
 FORMS = {

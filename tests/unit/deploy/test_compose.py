@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from emulator.settings import load as load_emulator
-from service.operations.access import BOOTSTRAP_ID
+from service.operations.accounts.access import BOOTSTRAP_ID
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from benchmarks.dashboard_style import ALERT_LIST, BAD, GOOD, LOOK, MEANINGS, WORSE, load_alerts, style, written
-from service.lifecycle.from_notices import EVENTS
+from service.lifecycle.rules.notifications import EVENTS
 from tests.unit.deploy.exported_metrics import DATABASE_GAUGES, judge, load_exported, load_series
 
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ from handlers.console.pages import _TEMPLATES
 from handlers.console.timeline import WIDTH, Drawing, draw
 from handlers.console.words import ago, events, named_event, percent, prose, size, span, tail
 from service.operations import HistoryEntry
-from service.operations.admission import Choices
+from service.operations.recordings.admission import Choices
 from service.recording import Recording, State, Watch
 from service.report import Coverage, FileKind, Finding, Interval, JudgedFile, Severity
 

@@ -9,11 +9,11 @@ from aiohttp.test_utils import TestClient
 from handlers_stand_in import ID, NOW, RECORDING, StandIn
 from structlog.testing import capture_logs
 
-from handlers.instants import format_instant, parse_instant
+from handlers.requests.instants import format_instant, parse_instant
 from handlers.resources.recordings import view_recording
 from metrics import REGISTRY
 from service.operations import Idempotency, RecordingFilter, Wish
-from service.operations.adoption import Lost
+from service.operations.recordings.adoption import Lost
 from service.recording import State
 from service.report import Level
 

@@ -17,13 +17,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from handlers import Limits, build_api
 from handlers.__main__ import markdown
-from handlers.examples import BODIES, EXAMPLES_OF_FIELDS, example
-from handlers.meanings import MEANINGS_OF_FIELDS
-from handlers.openapi import describe
+from handlers.api.recordings import start
+from handlers.docs.examples import BODIES, EXAMPLES_OF_FIELDS, example
+from handlers.docs.meanings import MEANINGS_OF_FIELDS
+from handlers.docs.openapi import describe
+from handlers.docs.webhooks import FACTS
 from handlers.problems import MEANINGS
-from handlers.recordings import start
 from handlers.routes import ROUTES
-from handlers.webhooks import FACTS
 from service.messages import MESSAGE_TYPES
 
 Client = TestClient[Any, Any]
@@ -197,7 +197,7 @@ def contents() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_every_field_is_described() -> None:
-    """Where a model says nothing of a field, `handlers.meanings` does."""
+    """Where a model says nothing of a field, `handlers.docs.meanings` does."""
     assert [pair for pair in fields() if not SCHEMAS[pair[0]]["properties"][pair[1]].get("description")] == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from emulator.app import close
-from handlers.drips import DripRunner
+from handlers.slow_requests import DripRunner
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -14,11 +14,11 @@ from yarl import URL as URLPath
 
 from emulator.app import close
 from handlers import Limits, build_api
-from handlers.decoding import adapter
-from handlers.payloads import StartBody
+from handlers.requests.decoding import adapter
+from handlers.requests.payloads import StartBody
 from handlers.routes import ROUTES
 from service.errors import Code, FieldError, ServiceError, invalid
-from service.operations.cursors import decode_cursor, encode_cursor
+from service.operations.pagination import decode_cursor, encode_cursor
 
 Client = TestClient[Any, Any]
 

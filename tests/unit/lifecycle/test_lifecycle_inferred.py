@@ -9,9 +9,9 @@ from lifecycle_driver import NOW, Driver, make
 from handlers.console.films import _recorded
 from handlers.resources.recordings import view_recording
 from service.lifecycle import apply
-from service.lifecycle.instants import elapsed_seconds, end_inferred, over_at, ran_until
+from service.lifecycle.deadlines import elapsed_seconds, end_inferred, over_at, ran_until
 from service.lifecycle.observations import Judged, NoticeReceived
-from service.operations.writing import ledger_rows
+from service.operations.recordings.writing import ledger_rows
 from service.recording import Attempt, AttemptState, EndReason, Notice, Parameters, Recording, State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
 

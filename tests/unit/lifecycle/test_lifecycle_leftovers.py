@@ -27,8 +27,8 @@ from service.lifecycle.observations import (
     VerifyRequested,
     Wait,
 )
-from service.operations.counting import count_change
-from service.operations.writing import ledger_rows
+from service.operations.recordings.counting import count_change
+from service.operations.recordings.writing import ledger_rows
 from service.recording import AttemptState, EndReason, Notice, Policy, Recording, State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
 from tests.database.samples import attempt, recording
@@ -242,7 +242,7 @@ def test_event_71_corrects_an_end_by_404_that_was_too_early(state: State) -> Non
     assert _told_71(certain, 1090.0, 1100.0).ended_at == 1000.0
     (line,) = ledger_rows(later)
     assert line.ended_at == 1090.0
-    with patch("service.operations.counting.meter") as meter:
+    with patch("service.operations.recordings.counting.meter") as meter:
         count_change(over, later, VerifyRequested(), 1100.0)
     meter.task_ended.assert_called_once_with(90.0, 1280 * 720)
     meter.ran_on.assert_called_once_with(90.0)

@@ -8,7 +8,7 @@ from lifecycle_driver import NOW, Driver, make
 from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
 from service.lifecycle import apply, hours_wanted
-from service.lifecycle.instants import hour_limit_at, planned_seconds, planned_stop_at
+from service.lifecycle.deadlines import hour_limit_at, planned_seconds, planned_stop_at
 from service.lifecycle.observations import ResumeRequested, StopAtChanged, StopRequested
 from service.media.expectation import expectation
 from service.recording import EndReason, Parameters, Policy, State

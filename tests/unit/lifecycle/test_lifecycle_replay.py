@@ -21,9 +21,9 @@ from service.lifecycle.observations import (
     TaskFound,
     TaskMissing,
 )
-from service.lifecycle.replay import Kept, replay
+from service.lifecycle.reconstruct import Kept, replay
 from service.lifecycle.requested import as_requested
-from service.operations.writing import source_of
+from service.operations.recordings.writing import source_of
 from service.recording import ADOPTED, Attempt, AttemptState, EndReason, Notice, Policy, Recording, State
 from service.report import Report
 

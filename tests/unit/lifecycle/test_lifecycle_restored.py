@@ -8,9 +8,9 @@ from lifecycle_driver import NOW, Driver, make
 
 from service.explain import explain
 from service.lifecycle import apply
-from service.lifecycle.instants import ran_until
+from service.lifecycle.deadlines import ran_until
 from service.lifecycle.observations import Call, NoticeReceived, StopRequested, TaskFound, TaskMissing
-from service.operations.writing import ledger_rows
+from service.operations.recordings.writing import ledger_rows
 from service.recording import Blame, EndReason, Notice, Parameters, Recording, State
 
 BACK = 3000.0

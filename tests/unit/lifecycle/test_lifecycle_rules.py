@@ -7,7 +7,7 @@ import pytest
 
 from service.lifecycle import apply
 from service.lifecycle.observations import Change, Judged
-from service.lifecycle.replay import Kept, as_requested, replay
+from service.lifecycle.reconstruct import Kept, as_requested, replay
 from service.messages import message_of
 from service.recording import State
 from service.report import Because, Finding, Level, Report, ReportSummary, Severity, Verdict

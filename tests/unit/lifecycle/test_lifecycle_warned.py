@@ -8,8 +8,8 @@ import pytest
 from service.errors import Code, ServiceError
 from service.explain import explain
 from service.lifecycle import apply
-from service.lifecycle.draft import Draft
-from service.lifecycle.instants import (
+from service.lifecycle.change import Draft
+from service.lifecycle.deadlines import (
     elapsed_seconds,
     hour_limit_at,
     latest_end_at,

@@ -10,10 +10,10 @@ import numpy as np
 from media_ffmpeg import pids_of, probe
 
 from service.media.continuity import Continuity, judge_continuity
-from service.media.packets import read_packets
 from service.media.pieces import Piece
-from service.media.rows import PACKET
-from service.media.slices import SliceFacts, read_ends, read_whole
+from service.media.ts.packets import read_packets
+from service.media.ts.rows import PACKET
+from service.media.ts.slices import SliceFacts, read_ends, read_whole
 from service.report import Severity
 
 SECONDS, COUNT, FPS = 4.0, 8, 10

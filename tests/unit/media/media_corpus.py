@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from service.media.expectation import Expectation, expectation
-from service.media.listing import PlaylistRead, judge_listing
-from service.media.runs import sort_listing
+from service.media.listing.rules import PlaylistRead, judge_listing
+from service.media.listing.runs import sort_listing
 from service.media.verdict import Snapshot, judge
 from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Policy, Recording
 from service.report import Interval, Level, ListedObject, Report, Severity

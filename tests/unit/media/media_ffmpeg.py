@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from service.media.rows import PACKET
+from service.media.ts.rows import PACKET
 
 VIDEO_PID, AUDIO_PID = 0x100, 0x101
 SAME_TIME = ("-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0")

@@ -13,8 +13,8 @@ from urllib.parse import quote, unquote
 
 from media_corpus import BEGIN, SID, judged, utc17
 
-from service.media.discovery import Wanted, find_recordings
-from service.media.listing import PlaylistRead
+from service.media.listing.discovery import Wanted, find_recordings
+from service.media.listing.rules import PlaylistRead
 from service.report import ListedObject, Report
 
 FOLDER = "r/"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.media.error_glyphs import CELLS, CIRCLE, CLOCK_LIGHT, DOCUMENT, GLYPHS, TRIANGLE_LIGHT, Glyph
-from service.media.error_page import is_error_page, measure
-from service.media.pictures import Look, look_of, read_sample
+from service.media.pictures.error_glyphs import CELLS, CIRCLE, CLOCK_LIGHT, DOCUMENT, GLYPHS, TRIANGLE_LIGHT, Glyph
+from service.media.pictures.error_page import is_error_page, measure
+from service.media.pictures.measures import Look, look_of, read_sample
 
 Luma = NDArray[np.uint8]
 LIGHT, DARK = (235, 90), (44, 170)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media_ffmpeg import ffmpeg, probe, probe_stream
 
-from service.media.adts import RATES, SAMPLES, count_frames
+from service.media.ts.adts import RATES, SAMPLES, count_frames
 
 ENCODED_RATES = [rate for rate in RATES if rate <= 96_000]
 

@@ -25,10 +25,10 @@ from media_continuity import (
 from media_ffmpeg import AUDIO_PID, VIDEO_PID, probe
 
 from service.media.continuity import judge_continuity, must_follow
-from service.media.h264 import ParameterSet
-from service.media.rows import PACKET
-from service.media.slices import Held, SliceFacts
-from service.media.tables import Stream
+from service.media.ts.h264 import ParameterSet
+from service.media.ts.rows import PACKET
+from service.media.ts.slices import Held, SliceFacts
+from service.media.ts.tables import Stream
 
 BOTH = pytest.mark.parametrize("ends", [False, True], ids=["whole", "ends"])
 INNER = range(1, COUNT - 1)

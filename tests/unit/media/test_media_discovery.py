@@ -3,7 +3,7 @@
 import pytest
 from media_corpus import BEGIN, SID, utc17
 
-from service.media.discovery import Wanted, find_recordings
+from service.media.listing.discovery import Wanted, find_recordings
 from service.report import Interval, ListedObject
 
 OTHER = "f" * 32

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_ffmpeg import ffmpeg, probe_stream
 
-from service.media.h264 import ParameterSet, nal_units, read_beginning, read_parameters
+from service.media.ts.h264 import ParameterSet, nal_units, read_beginning, read_parameters
 
 SIZES = [
     *((16, 16), (18, 16), (34, 18), (98, 66), (160, 120), (162, 122), (240, 426), (320, 240), (322, 242), (640, 360)),

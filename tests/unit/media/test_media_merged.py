@@ -2,7 +2,7 @@
 
 import m3u8
 
-from service.media.merged import merge_slices, write_playlist
+from service.media.playlists.merged import merge_slices, write_playlist
 from service.report import FileKind, JudgedFile
 
 BEGIN = 1735689611.0

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.verifier.mp4_stretches import by_place
+from service.verifier.mp4.stretches import by_place
 
 
 @given(st.lists(st.integers(-1, 12)))

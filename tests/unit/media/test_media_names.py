@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media_corpus import SID, utc17
 
-from service.media.names import NameReader, ObjectName, parse_utc17, sids_from_names, tasks_of
+from service.media.listing.names import NameReader, ObjectName, parse_utc17, sids_from_names, tasks_of
 from service.report import FileKind
 
 READER = NameReader(SID, "lesson_42")

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_ffmpeg import AUDIO_PID, VIDEO_PID, pids_of, places_of, probe, rows_of, slice_of
 
-from service.media.packets import Packets, Units, aligned, elementary, read_packets
-from service.media.rows import PACKET
-from service.media.tables import Stream
+from service.media.ts.packets import Packets, Units, aligned, elementary, read_packets
+from service.media.ts.rows import PACKET
+from service.media.ts.tables import Stream
 
 KNOWN = (Stream(VIDEO_PID, 0x1B), Stream(AUDIO_PID, 0x0F))
 NULL = np.frombuffer(b"\x47\x1f\xff\x10" + b"\xff" * 184, np.uint8)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from media_corpus import BEGIN, CNAME, SID, Part, good_part, straight, utc17
 
 from service.media.findings import RULES, Effect
-from service.media.names import NameReader
-from service.media.playlist import Limits, Playlist, parse_playlist, says_ended
-from service.media.playlist_syntax import BLANKS, lines_of
+from service.media.listing.names import NameReader
+from service.media.playlists.playlist import Limits, Playlist, parse_playlist, says_ended
+from service.media.playlists.syntax import BLANKS, lines_of
 from service.report import Severity
 
 NAMES = NameReader(SID, CNAME)

@@ -6,8 +6,8 @@ import pytest
 from media_continuity import cut, facts_of, pieces_of
 
 from service.media.slice_rules import judge_slices
-from service.media.slices import SliceFacts
-from service.media.tables import Stream
+from service.media.ts.slices import SliceFacts
+from service.media.ts.tables import Stream
 from service.report import Severity
 
 VIDEO, AUDIO = Stream(0x100, 0x1B), Stream(0x101, 0x0F)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_ffmpeg import AUDIO_PID, VIDEO_PID, pictures, places_of, probe, rows_of, slice_of
 
-from service.media.packets import read_packets
-from service.media.rows import PACKET
-from service.media.slices import SliceFacts, from_plain, read_ends, read_whole, since
 from service.media.spans import measure
-from service.media.tables import Stream
+from service.media.ts.packets import read_packets
+from service.media.ts.rows import PACKET
+from service.media.ts.slices import SliceFacts, from_plain, read_ends, read_whole, since
+from service.media.ts.tables import Stream
 
 KNOWN = (Stream(VIDEO_PID, 0x1B), Stream(AUDIO_PID, 0x0F))
 WRAP = 1 << 33

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from service.media.units import (
+from service.media.ts.units import (
     aac_unit,
     adts_units,
     annexb_units,

@@ -23,10 +23,10 @@ from media_corpus import (
 )
 
 from service.media.expectation import expectation
-from service.media.listing import PlaylistRead, judge_listing
-from service.media.runs import sort_listing
-from service.media.slices import Held, SliceFacts
-from service.media.tables import Stream
+from service.media.listing.rules import PlaylistRead, judge_listing
+from service.media.listing.runs import sort_listing
+from service.media.ts.slices import Held, SliceFacts
+from service.media.ts.tables import Stream
 from service.media.verdict import Snapshot, Unread, judge
 from service.recording import EndReason, Parameters, Policy, Recording
 from service.report import Level, MissingClass, Report, Severity, Verdict

@@ -13,8 +13,8 @@ from wire_bucket_rig import Opens, proxy_to
 from emulator.s3_server import S3Server
 from service.buckets import Bucket, Keys
 from service.buckets.patient import Patience
-from service.media.discovery import find_recordings
 from service.media.expectation import Expectation
+from service.media.listing.discovery import find_recordings
 from service.report import Level, ListedObject, Report, Verdict
 from service.verifier.judging import judge_recording
 from tests.store_proxy import Fault, StoreProxy, refusing, resetting

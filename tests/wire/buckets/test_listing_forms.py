@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from wire_bucket_rig import Opens, Scripted
 
 from service.buckets import Keys, Usage
-from service.buckets.listing import NotAListing, PageReader, are_encoded
-from service.buckets.repair import Repair
+from service.buckets.listing.page import NotAListing, PageReader, are_encoded
+from service.buckets.listing.repair import Repair
 from service.buckets.s3 import S3Bucket
 from service.buckets.vendors import Dialect
 from service.errors import Unavailable
-from service.media.discovery import find_recordings
+from service.media.listing.discovery import find_recordings
 from service.report import ListedObject
 from service.verifier.audit import Compared, Filed, Holder, compare
 

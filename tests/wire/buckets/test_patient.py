@@ -16,7 +16,7 @@ from emulator.s3_server import S3Server
 from service.buckets import Bucket, Keys, Usage
 from service.buckets.patient import Patience, PatientBucket
 from service.errors import Refused, Unavailable
-from service.media.discovery import find_recordings
+from service.media.listing.discovery import find_recordings
 from service.report import Level, ListedObject, Verdict
 from service.verifier.judging import judge_recording
 from tests.store_proxy import Fault, StoreProxy, refusing, resetting

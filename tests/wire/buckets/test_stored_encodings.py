@@ -17,7 +17,7 @@ from service.buckets import Fetched, Keys
 from service.buckets.encodings import decode_text, fetch_text, inflate
 from service.buckets.s3 import S3Bucket
 from service.errors import OutsideError, Refused
-from service.media.discovery import find_recordings
+from service.media.listing.discovery import find_recordings
 from service.report import Level, ListedObject, Verdict
 from service.verifier.judging import judge_recording
 

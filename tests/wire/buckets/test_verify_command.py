@@ -13,8 +13,8 @@ from corpus import recording
 from wire_bucket_rig import BUCKET
 
 from emulator.s3_server import S3Server
-from service.cli import main
-from service.logs import configure_logs
+from pagereel.cli import main
+from pagereel.logs import configure_logs
 from service.settings import Log
 
 ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32

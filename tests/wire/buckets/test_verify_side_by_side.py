@@ -21,7 +21,7 @@ from wire_bucket_rig import BUCKET, Opens
 from emulator.s3_server import S3Server
 from service.buckets import Keys, Usage
 from service.buckets.s3 import S3Bucket
-from service.media.discovery import FoundRecording, Wanted
+from service.media.listing.discovery import FoundRecording, Wanted
 from service.report import Level, ListedObject, Verdict
 from service.verifier.foreign import Judged, discover, judge_found
 from tests.store_proxy import StoreProxy
@@ -115,7 +115,7 @@ def command(endpoint: str, weed: S3Server, folder: Path, *words: str) -> list[st
         f'path_style = true\nread_only = true\n[storage.old.read]\naccess_key = "{weed.reader_access_key}"\n'
         f'secret_key = "{weed.reader_secret_key}"\n'
     )
-    return [sys.executable, "-m", "service", "--config", str(settings), "verify", "--storage", "old", *words]
+    return [sys.executable, "-m", "pagereel", "--config", str(settings), "verify", "--storage", "old", *words]
 
 
 def children(pid: int) -> set[int]:

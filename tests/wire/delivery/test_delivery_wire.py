@@ -8,10 +8,10 @@ import pytest
 from aiohttp import web
 
 from emulator.app import close
-from service.delivery.wire import MOST_ANSWER_BYTES, Outcome, Post, Response, send_post, shown_location
+from service.delivery.sender import MOST_ANSWER_BYTES, Outcome, Post, Response, send_post, shown_location
 from service.messages import DeliveryError
-from service.page_url import parse_endpoint_url
 from service.settings import Urls
+from service.urls.rules import parse_endpoint_url
 
 LOCAL = Urls(allow_http_hosts=("127.0.0.1", "localhost"), allow_private_hosts=("127.0.0.1",))
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

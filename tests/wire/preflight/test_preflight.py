@@ -9,10 +9,10 @@ from aiohttp import web
 
 from emulator.app import close
 from service.errors import Code, ServiceError
-from service.page_url import ParsedUrl, parse_page_url
-from service.preflight import check_page
-from service.resolver import CheckedResolver
 from service.settings import Urls
+from service.urls.preflight import check_page
+from service.urls.resolver import CheckedResolver
+from service.urls.rules import ParsedUrl, parse_page_url
 from tests.nasty import NASTY_VALUES, header_bytes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

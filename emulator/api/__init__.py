@@ -1,0 +1,1 @@
+"""HTTP: Agora's routes, the gateway in front of them, and the control API."""

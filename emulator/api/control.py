@@ -1,0 +1,70 @@
+"""The control API under `/emulator/`: what tests and demos may see and break. It is not Agora's.
+
+For: listing tasks, adding and clearing faults. It must not show a secret and needs no credentials: loopback only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from emulator.api.app_keys import AGORA
+from emulator.api.ground_truth import render_truth
+from emulator.faults.model import Fault, explain
+
+_FAULTS = TypeAdapter(list[Fault])
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the control routes."""
+    app.router.add_get("/emulator/tasks", _tasks)
+    app.router.add_get("/emulator/faults", _faults)
+    app.router.add_post("/emulator/faults", _add_faults)
+    app.router.add_delete("/emulator/faults", _clear_faults)
+    app.router.add_get("/emulator/page", _page)
+
+
+async def _tasks(request: web.Request) -> web.Response:
+    """All tasks since the start, in the order of their start; `?cname=` and `?sid=` pick."""
+    agora = request.app[AGORA]
+    cname, sid = request.query.get("cname"), request.query.get("sid")
+    now, quirks = agora.world.clock.now(), agora.world.settings.quirks
+    wanted = [task for task in agora.tasks.values() if cname in (None, task.cname) and sid in (None, task.sid)]
+    tasks = [render_truth(task, now, quirks) for task in wanted]
+    return web.json_response({"tasks": tasks})
+
+
+async def _page(_: web.Request) -> web.FileResponse:
+    """A page to record: it moves, shows its clock, flashes and beeps each second."""
+    return web.FileResponse(Path(__file__).parent / "browser" / "demo.html")
+
+
+async def _faults(request: web.Request) -> web.Response:
+    """The standing faults, and in what order they struck whom."""
+    faults = request.app[AGORA].world.faults
+    return web.json_response({"faults": faults.standing(), "strikes": list(faults.strikes)})
+
+
+async def _add_faults(request: web.Request) -> web.Response:
+    """Add one fault or a list of them."""
+    agora = request.app[AGORA]
+    try:
+        body: Any = await request.json()
+        faults = _FAULTS.validate_python(body if isinstance(body, list) else [body])
+    except ValidationError as error:
+        return web.json_response({"message": explain(error)}, status=400)
+    except ValueError:
+        return web.json_response({"message": "the body is no JSON"}, status=400)
+    agora.world.faults.add(faults, agora.world.clock.now())
+    agora.wake_all()
+    return web.json_response({"faults": agora.world.faults.standing()}, status=201)
+
+
+async def _clear_faults(request: web.Request) -> web.Response:
+    agora = request.app[AGORA]
+    cleared = agora.world.faults.clear()
+    agora.wake_all()
+    return web.json_response({"cleared": cleared})

@@ -1,0 +1,183 @@
+"""Pushing what is recorded to an RTMP target: the packets of the recorder, muxed to FLV, sent by a child process.
+
+For: one stream that never hurts the recording: `feed` takes no time, what cannot be sent in time ends the push, and the
+child is killed when it hangs. It must not encode, nor decide what follows from a failure. Pushes are not repeated by
+themselves: another address is set by update (agora-reference §8.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sys
+import threading
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from io import RawIOBase
+from pathlib import Path
+
+import av
+
+from emulator.engines.interface import PushStatus
+from emulator.media.encoder import Encoder, Form, Muxer, Packet
+from emulator.process.children import child, environment
+
+# About ten seconds of picture and sound.
+_QUEUE_PACKETS = 800
+_CONNECT_SECONDS = 15.0
+_END_SECONDS = 3.0
+
+
+class RtmpPush:
+    """A stream to one target until `close`. `tell` is called from the event loop, `feed` from any thread."""
+
+    def __init__(self, url: str, form: Form, home: Path, tell: Callable[[PushStatus], None]) -> None:
+        self._url, self._form, self._home, self._tell = url, form, home, tell
+        self._feed: _Feed | None = None
+        self._closing = False
+        self._held = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._task = asyncio.create_task(self._live(), name="rtmp-push")
+
+    def feed(self, packets: list[Packet]) -> None:
+        """Packets that were just encoded. Never waits."""
+        feed = self._feed
+        if feed is not None:
+            feed.put(packets)
+
+    def hold(self, held: bool) -> None:
+        """Leave the target, or come back to it: a connection without data would be closed by the other side."""
+        (self._held.set if held else self._held.clear)()
+        (self._wanted.clear if held else self._wanted.set)()
+
+    async def close(self) -> None:
+        """End the stream; nothing is told any more."""
+        self._closing = True
+        self.hold(True)
+        self._wanted.set()
+        await self._task
+
+    async def _live(self) -> None:
+        self._say("connecting")
+        while not self._closing:
+            if not await self._stream():
+                self._say("disconnected")
+                return
+            if not self._closing:
+                self._say("onhold")
+                await self._wanted.wait()
+
+    async def _stream(self) -> bool:
+        """Send until held; False when the target did not take it, or takes no more."""
+        reader, writer = os.pipe()
+        feed = _Feed(self._form, self._url, writer)
+        try:
+            command = (sys.executable, "-m", "emulator.engines.rtmp_process")
+            env = environment(self._home, self._home)
+            async with child(*command, env=env, stdin=reader, stdout=PIPE, patience=0) as process:
+                os.close(reader)
+                feed.begin()
+                self._feed = feed
+                return await self._until_over(process, feed)
+        finally:
+            self._feed = None
+            feed.end()
+            # The child is gone, so that writing to it fails instead of waiting.
+            await asyncio.to_thread(feed.join)
+
+    async def _until_over(self, process: Process, feed: _Feed) -> bool:
+        held = asyncio.create_task(self._held.wait())
+        gone = asyncio.create_task(self._publish(process, feed))
+        try:
+            await asyncio.wait((held, gone), return_when=asyncio.FIRST_COMPLETED)
+            self._feed = None
+            feed.end()
+            if not gone.done():
+                await asyncio.wait((gone,), timeout=_END_SECONDS)
+            return held.done()
+        finally:
+            for task in (held, gone):
+                task.cancel()
+            await asyncio.wait((held, gone))
+
+    async def _publish(self, process: Process, feed: _Feed) -> None:
+        """Return when the child is gone, did not connect in time, or does not keep up."""
+        assert process.stdout is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                connected = await process.stdout.readline()
+            if connected:
+                self._say("publishing")
+                while process.returncode is None and not feed.full:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(process.wait(), 1.0)
+
+    def _say(self, status: PushStatus) -> None:
+        if not self._closing:
+            self._tell(status)
+
+
+class _Feed:
+    """Packets on their way into the child's pipe, in a thread that may wait for it."""
+
+    def __init__(self, form: Form, url: str, writer: int) -> None:
+        self.full = False
+        self._form, self._url, self._writer = form, url, writer
+        self._queue: queue.Queue[list[Packet] | None] = queue.Queue(_QUEUE_PACKETS)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="emulator-push", daemon=True)
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, packets: list[Packet]) -> None:
+        """Never waits: once the queue is full, nothing more is taken."""
+        try:
+            self._queue.put_nowait(packets)
+        except queue.Full:
+            self.full = True
+
+    def end(self) -> None:
+        """No more packets come; those queued are still sent, if the child takes them."""
+        self._ended.set()
+
+    def join(self) -> None:
+        """Wait for the end of the thread, and close its end of the pipe. Blocks."""
+        if self._thread.ident is None:
+            os.close(self._writer)
+        else:
+            self._thread.join()
+
+    def _run(self) -> None:
+        # A child that is gone, or target errors: the child's end tells.
+        with suppress(OSError, av.FFmpegError), os.fdopen(self._writer, "wb", buffering=0) as pipe:
+            pipe.write(f"{self._url}\n".encode())
+            template = Encoder(self._form)
+            try:
+                self._mux(pipe, template)
+            finally:
+                template.close()
+
+    def _mux(self, pipe: RawIOBase, template: Encoder) -> None:
+        options = {"flvflags": "no_duration_filesize", "flush_packets": "1"}
+        muxer = Muxer(av.open(pipe, "w", format="flv", options=options), template)
+        first: int | None = None
+        while (packets := self._next()) is not None:
+            for packet in packets:
+                if first is None and packet.video and packet.key:
+                    first = packet.ticks
+                if first is not None and packet.ticks >= (first if packet.video else self._form.samples(first)):
+                    muxer.put([packet], from_frame=first, to_frame=0)
+        muxer.close()
+
+    def _next(self) -> list[Packet] | None:
+        while True:
+            try:
+                return self._queue.get(timeout=0.2)
+            except queue.Empty:
+                if self._ended.is_set():
+                    return None

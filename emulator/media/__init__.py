@@ -1,0 +1,1 @@
+"""Media: encoding, the test pattern, playlists, file names."""

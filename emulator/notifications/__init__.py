@@ -1,0 +1,1 @@
+"""Notifications of Agora on the wire, and their delivery."""

@@ -1,0 +1,1 @@
+"""The emulator's process: clock, background tasks, child processes, working folder, TLS."""

@@ -1,0 +1,1 @@
+"""Requests to Agora: parsing, error codes, limits, quirks. Pure."""

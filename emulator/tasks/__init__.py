@@ -1,0 +1,1 @@
+"""Recording tasks: their state, events, responses, and the loading of their pages."""

@@ -1,0 +1,1 @@
+"""Uploads into buckets: S3 and Azure."""

@@ -1,0 +1,402 @@
+"""Recordings and lists as text for a terminal. Pure but for the console it prints on."""
+
+import re
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pagereel.cli.remote.durations import in_words, size_in_words
+from pagereel.cli.terminal.output import printable, say
+from pagereel.interrupts import BROKEN_PIPE
+from service.explain.warned import advice_of
+from service.wording import emulated, end_reason, labels, nothing_wanted, percent
+
+OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
+# Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. A key with one in it is none.
+_ID: Final = re.compile(r"\W*(?:(?:rec|msg|prl)_\w{1,64}|[0-9a-f]{12,40}|\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)\W*", re.ASCII)
+_GAP: Final = 2
+# A recording is known to have begun so long after it did.
+_KNOWN_SECONDS: Final = 6
+_LEAST_CUT: Final = 6
+_NAME_END: Final = 28
+_WIDE: Final = 100
+_UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+PIPE_WIDTH = 1_000_000
+"""Columns of an output that is no terminal: a text of any length stays on its line."""
+
+WARNED: Final = "verified (warned)"
+_STYLES = {
+    "verified": "green",
+    WARNED: "yellow",
+    "recording": "cyan",
+    "incomplete": "yellow",
+    "unproven": "yellow",
+    "defective": "red",
+    "unreachable": "magenta",
+    "failed": "red",
+    "error": "red",
+    "warning": "yellow",
+    "dead": "red",
+    "failing": "yellow",
+    "disabled": "red",
+}
+
+
+class _PlainConsole(Console):
+    """A console for text from outside: no markup, no emoji codes, no control characters."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        how.setdefault("crop", False)
+        shown = [printable(one, keep="\n") if isinstance(one, str) else one for one in objects]
+        if self.is_terminal:
+            super().print(*shown, **how)
+            return
+        with self.capture() as captured:
+            super().print(*shown, **how)
+        # A table fills each of its lines with blanks, up to the longest.
+        lines = captured.get().split("\n")
+        click.echo("\n".join(line.rstrip(" ") for line in lines), file=self.file, nl=False)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """End with the status of all commands: rich's own is a verdict here."""
+        self.quiet = True
+        raise SystemExit(BROKEN_PIPE)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Plain and wide where the output is no terminal, without colour where `NO_COLOR` is set."""
+    made = _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
+
+
+def table(
+    heads: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    *,
+    coloured: int | None = None,
+    cut: Collection[int] = (),
+    middle: Collection[int] = (),
+    width: int = PIPE_WIDTH,
+) -> Table:
+    """A table without lines; the column `coloured` holds states. No id is broken: the columns `cut` are shortened
+    with "…" to `width` in its stead, and a table that still finds no room is wider than that. Those of `cut` that are
+    `middle` too keep both ends of their text."""
+    titles = [printable(head) for head in heads]
+    shown = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    made = Table(box=None, pad_edge=False, header_style="bold", show_header=any(titles))
+    room = _room(titles, shown, cut, width)
+    for number, title in enumerate(titles):
+        if number in cut:
+            made.add_column(title, overflow="ellipsis", no_wrap=True, min_width=room[number], max_width=room[number])
+        else:
+            whole = _whole([title, *(row[number] for row in shown)], coloured=number == coloured)
+            made.add_column(title, overflow="fold", min_width=whole)
+    for cells in shown:
+        for number in middle:
+            cells[number] = _shortened(cells[number], room[number])
+        made.add_row(*(_coloured(cell) if number == coloured else cell for number, cell in enumerate(cells)))
+    return made
+
+
+def _whole(cells: Iterable[str], *, coloured: bool) -> int:
+    """How wide the words of a column are that must not be broken: ids and states."""
+    return max(
+        (cell_len(word) for cell in cells for word in cell.split() if coloured or _ID.fullmatch(word)), default=1
+    )
+
+
+def _shortened(text: str, width: int) -> str:
+    """At most `width` characters of a text: a third of them from its beginning, the rest from its end."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def _room(titles: list[str], rows: list[list[str]], cut: Collection[int], width: int) -> dict[int, int]:
+    """The widths of the columns that may be cut: what the others leave, shared from the first to the last."""
+    needed = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
+    left = width - sum(size for number, size in enumerate(needed) if number not in cut) - _GAP * (len(titles) - 1)
+    room: dict[int, int] = {}
+    for position, number in enumerate(cut):
+        share = left // (len(cut) - position)
+        room[number] = min(needed[number], max(share, _LEAST_CUT))
+        left -= room[number]
+    return room
+
+
+def print_table(
+    heads: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    *,
+    coloured: int | None = None,
+    cut: Collection[int] = (),
+    middle: Collection[int] = (),
+    empty: str = "Nothing.",
+) -> None:
+    """Print a table as wide as the terminal; where it has no rows, `empty` on stderr."""
+    shown = list(rows)
+    if not shown:
+        say(empty, err=True)
+        return
+    screen = console()
+    screen.print(table(heads, shown, coloured=coloured, cut=cut, middle=middle, width=screen.width))
+
+
+def is_wide() -> bool:
+    """Whether there is room for what is only good to know."""
+    return console().width >= _WIDE
+
+
+def when(instant: str | None) -> str:
+    """An instant as a terminal shows it: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`; as it is where no person reads
+    it."""
+    if instant is None:
+        return "-"
+    if not console().is_terminal:
+        return instant
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(instant)).total_seconds()
+    name, size = next((name, size) for name, size in _UNITS if abs(seconds) >= size or size == 1)
+    return f"{'in ' if seconds < 0 else ''}{abs(seconds) / size:.0f}{name}"
+
+
+def state_of(recording: dict[str, Any]) -> str:
+    """The state; one that is verified with warnings has a word of its own."""
+    return WARNED if recording["state"] == "verified" and recording["warned"] else str(recording["state"])
+
+
+def start_of(recording: dict[str, Any]) -> str:
+    """When it will start, or when it was requested."""
+    planned = recording["state"] == "requested" and recording["instants"]["start_at"]
+    return when(planned or recording["instants"]["requested_at"])
+
+
+def length_of(recording: dict[str, Any]) -> str:
+    """How long it has recorded; how long it will where it is still to start."""
+    schedule = recording["schedule"]
+    if schedule["elapsed_seconds"] is None and recording["state"] in ("requested", "starting"):
+        return in_words(schedule["planned_seconds"])
+    return _elapsed(recording)
+
+
+def _elapsed(recording: dict[str, Any]) -> str:
+    """Return how long it recorded; the length is about right where its end was not reported."""
+    elapsed = in_words(recording["schedule"]["elapsed_seconds"])
+    return f"about {elapsed}" if elapsed != "-" and _inferred(recording) else elapsed
+
+
+def _inferred(recording: dict[str, Any]) -> bool:
+    return bool(recording["instants"].get("end_inferred"))  # a service of an earlier version does not say
+
+
+def page_of(recording: dict[str, Any]) -> str:
+    """The page; on a terminal, where it may be cut, without the beginning that all pages have."""
+    page = str(recording["page"])
+    return page.removeprefix("https://") if console().is_terminal else page
+
+
+def name_of(key: str) -> str:
+    """The name of an object; on a terminal its end, which is what tells it from others."""
+    name = key.rpartition("/")[2]
+    return f"…{name[-_NAME_END:]}" if console().is_terminal and len(name) > _NAME_END + 4 else name
+
+
+def _coloured(word: str) -> Text:
+    return Text(word, style=_STYLES.get(word, ""))
+
+
+def line_of(recording: dict[str, Any]) -> str:
+    """What a recording does now, in one line."""
+    files = recording["files"]
+    parts = [state_of(recording)]
+    if recording["state"] == "recording" or files["slices"]:
+        parts.append(_slices(files))
+    if recording["paused"]["confirmed"]:
+        parts.append("paused")
+    if recording["attention"]:
+        parts.append(f"attention: {recording['attention']['code']}")
+    report = recording["latest_report"]
+    if recording["state"] == "incomplete" and report:
+        missing = dict.fromkeys(each["code"] for each in report["findings"] if each["severity"] == "error")
+        parts.append(f"missing so far: {', '.join(missing)}")
+    return " · ".join(parts)
+
+
+def end_of(recording: dict[str, Any]) -> str:
+    """When a recording starts, where that is still to come, and when it ends: the instant that was asked for, or what
+    ends it otherwise."""
+    now, instants, name = datetime.now(UTC), recording["instants"], recording["id"]
+    begin = now if instants["start_at"] is None else max(datetime.fromisoformat(instants["start_at"]), now)
+    told = f"{name} starts {_on_the_clock(begin, now)}, and" if begin > now else name
+    if instants["stop_at"] is not None:
+        return f"{told} stops {_on_the_clock(datetime.fromisoformat(instants['stop_at']), now)}"
+    length = recording.get("record_for_seconds")
+    if length is not None:
+        about = (begin + timedelta(seconds=length)).astimezone()
+        return f"{told} stops {in_words(length)} after it begins to record, at about {about:%Y-%m-%d %H:%M:%S %Z}"
+    hours = recording["parameters"]["max_recording_hour"]
+    return f"{told} records, and is billed, until `pagereel stop {name}`, for at most {hours} h"
+
+
+def _on_the_clock(instant: datetime, now: datetime) -> str:
+    left = max((instant - now).total_seconds(), 0)
+    return f"at {instant.astimezone():%Y-%m-%d %H:%M:%S %Z}, in {in_words(left)}"
+
+
+def _window(recording: dict[str, Any]) -> str:
+    """The window that the coverage is a share of, and why it begins where it does."""
+    window = recording["coverage"]["window"]
+    why, began_at = "without the allowance for the start", recording["instants"]["recording_at"]
+    if began_at is not None:
+        late = datetime.fromisoformat(window["from_at"]) - datetime.fromisoformat(began_at)
+        if recording.get("record_for_seconds") is not None or abs(late.total_seconds()) < _KNOWN_SECONDS:
+            why = "from the start of the recording"
+    return f"{window['from_at']} to {window['to_at']} ({why})"
+
+
+def _coverage(coverage: dict[str, Any]) -> str:
+    """How much of the wanted time is there, where any was wanted."""
+    if coverage["share"] is None:
+        return nothing_wanted(coverage["paused_seconds"])
+    return (
+        f"{percent(coverage['share'])} of {in_words(coverage['expected_seconds'])}"
+        f" ({in_words(coverage['missing_seconds'])} missing, {in_words(coverage['paused_seconds'])} paused)"
+    )
+
+
+def _sound(expected: bool | None) -> str | None:
+    """Whether sound is expected, where that is known."""
+    return None if expected is None else "expected" if expected else "not expected: silence is accepted"
+
+
+def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a person wants to know of a recording, in the order in which it matters."""
+    instants, report, coverage = recording["instants"], recording["latest_report"], recording["coverage"]
+    attention = recording["attention"]
+    if recording["state"] in ("failed", "cancelled") and instants["recording_at"] is None:
+        coverage = None  # it never began, so no time is missing in it
+    facts = [
+        ("state", state_of(recording) + (" (on hold)" if recording["paused"]["confirmed"] else "")),
+        ("warnings", ", ".join(recording["warned"])),
+        ("what to do", recording["state"] == "verified" and recording["warned"] and advice_of(recording["warned"])),
+        ("page", recording["page"]),
+        ("end reason", recording["end_reason"] and _end_reason(recording)),
+        ("attention", attention and _attention(attention)),
+        (
+            "verdict",
+            report and recording["verdict"] and f"{report['verdict']}, {level_of(report)}, at {report['judged_at']}",
+        ),
+        (
+            "coverage",
+            coverage and _coverage(coverage),
+        ),
+        ("wanted", coverage and _window(recording)),
+        ("sound", _sound(recording.get("sound"))),
+        ("emulator", recording.get("emulated") and emulated(recording["app"])),
+        ("files", _files(recording)),
+        ("requested", instants["requested_at"]),
+        *_schedule(recording),
+        ("recording since", instants["recording_at"]),
+        ("ended", instants["ended_at"] and _ended(recording)),
+        ("bucket", f"{recording['location']['bucket']}/{recording['location']['prefix']}"),
+        ("attempts", ", ".join(f"{each['sid'] or 'no sid'} ({each['state']})" for each in recording["attempts"])),
+        ("labels", labels(recording["labels"])),
+        ("live warnings", ", ".join(recording["warnings"])),
+    ]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def _ended(recording: dict[str, Any]) -> str:
+    ended_at = recording["instants"]["ended_at"]
+    inferred = "about {}: its end was not reported, and this is the last sign of its task"
+    return inferred.format(ended_at) if _inferred(recording) else str(ended_at)
+
+
+def _attention(attention: dict[str, Any]) -> str:
+    """What it waits for, since when, and when Pagereel tries again."""
+    again = f", next try at {attention['next_try_at']}" if attention.get("next_try_at") else ""
+    return f"{attention['code']}: {attention['detail']}, since {attention['since_at']}{again}"
+
+
+def _end_reason(recording: dict[str, Any]) -> str:
+    began, stop = recording["instants"]["recording_at"], recording["instants"]["stop_at"]
+    known = began is not None and stop is not None
+    recorded = (datetime.fromisoformat(stop) - datetime.fromisoformat(began)).total_seconds() if known else None
+    return end_reason(recording["end_reason"], recording["blame"], recording.get("record_for_seconds"), recorded)
+
+
+def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """When it starts, ends and is verified next, and how long it runs."""
+    schedule, state = recording["schedule"], recording["state"]
+    start, stop, limit = schedule["planned_start_at"], schedule["planned_stop_at"], schedule["hour_limit_at"]
+    elapsed = _elapsed(recording)
+    next_at, until = schedule["next_verification_at"], schedule["give_up_at"]
+    if state in ("requested", "starting", "recording"):
+        began = [] if state == "recording" else [("starts", start)]
+        return [
+            *began,
+            ("runs", f"{elapsed} of {in_words(schedule['planned_seconds'])}" if elapsed != "-" else None),
+            ("stops", stop if stop == limit else f"{stop} (hour limit: {limit})"),
+        ]
+    return [
+        ("recorded", elapsed if elapsed != "-" else None),
+        ("next verification", next_at and f"{next_at}, until {until}"),
+    ]
+
+
+def waits_of(recording: dict[str, Any]) -> str:
+    """What a recording that is not over does and waits for, in one line."""
+    attention = recording["attention"]
+    why = [("reason", attention["detail"])] if attention else []
+    return " · ".join(
+        [line_of(recording), *(f"{name}: {value}" for name, value in [*why, *_schedule(recording)] if value)]
+    )
+
+
+def level_of(report: dict[str, Any]) -> str:
+    """The level that a report reached, and the wanted one where that is another."""
+    wanted = report.get("wanted_level")
+    below = f" (wanted: {wanted})" if wanted not in (None, report["level"]) else ""
+    return f"level {report['level']}{below}"
+
+
+def findings_of(recording: dict[str, Any]) -> Table | None:
+    """The findings of the newest report, or None without any."""
+    report = recording["latest_report"]
+    if not report or not report["findings"]:
+        return None
+    rows = ((each["severity"], each["code"], each["text"], each["object"] or "") for each in report["findings"])
+    return table(("severity", "finding", "text", "object"), rows, coloured=0)
+
+
+def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
+    """Print what is known of a recording, and what the newest report found. `named`: its id is printed already."""
+    screen = console()
+    if not named:
+        screen.print(printable(recording["id"]), style="bold")
+    screen.print(table(("", ""), facts_of(recording)))
+    findings = findings_of(recording)
+    if findings is not None:
+        screen.print()
+        screen.print(findings)
+
+
+def _files(recording: dict[str, Any]) -> str:
+    """Return what was in the bucket when it was last listed, and when that was."""
+    files = recording["files"]
+    seen, listed_at = f"{_slices(files)} in all", files.get("listed_at")
+    if listed_at is not None:
+        return f"{seen}, listed at {listed_at}"
+    return seen if recording["state"] in OVER else "none known: the bucket has not been listed yet"
+
+
+def _slices(files: dict[str, Any]) -> str:
+    return f"{files['slices']} slice{'' if files['slices'] == 1 else 's'}, {size_in_words(files['bytes'])}"

@@ -1,0 +1,1 @@
+"""What the commands share: options, types of values, output, progress, examples."""

@@ -1,0 +1,44 @@
+"""How far a verification of many recordings is: count, rate and time left, on a terminal alone."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pagereel.cli.remote.shown import console
+from service.media.listing.discovery import FoundRecording
+
+Advance = Callable[[FoundRecording], None]
+# Listing and playlists cost about as much as so many slices, so small recordings do not count as nothing.
+_SLICES_BESIDE = 20
+_RATE_OVER_SECONDS = 120
+
+
+@contextmanager
+def progress_of(found: Sequence[FoundRecording], *, quiet: bool) -> Iterator[Advance]:
+    """Show a line on stderr while the block runs; the block calls what it gets for each recording that is judged.
+
+    The time left is counted in slices, as long recordings take longer. Where stderr is no terminal nothing is shown."""
+    screen = console(stderr=True)
+    began, done = time.monotonic(), 0
+    with Progress(
+        TextColumn("verifying {task.fields[done]} of {task.fields[count]}, {task.fields[rate]}", markup=False),
+        BarColumn(), TextColumn("left", markup=False), TimeRemainingColumn(),
+        console=screen, disable=quiet or not screen.is_terminal, transient=True,
+        speed_estimate_period=_RATE_OVER_SECONDS,
+    ) as progress:  # fmt: skip
+        total = sum(map(_weight, found))
+        task = progress.add_task("", total=total, done=0, count=len(found), rate="")
+
+        def advance(recording: FoundRecording) -> None:
+            nonlocal done
+            done += 1
+            rate = f"{done / max(time.monotonic() - began, 0.001):.1f} a second"
+            progress.update(task, advance=_weight(recording), done=done, rate=rate)
+
+        yield advance
+
+
+def _weight(recording: FoundRecording) -> int:
+    return recording.slices + _SLICES_BESIDE

@@ -1,0 +1,1 @@
+"""One listing: its pages, their XML, and the way through them."""

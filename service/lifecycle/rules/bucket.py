@@ -1,0 +1,334 @@
+"""What a look at the bucket showed, and what its judgement means for the recording. Pure."""
+
+import re
+from dataclasses import replace
+
+from service.lifecycle.change import CLOCK_SLACK_SECONDS, LOOKED_AT, Draft
+from service.lifecycle.deadlines import ENDS_FOUND, FIRST_SLICES, find_wait, task_end_at, watch_period
+from service.lifecycle.observations import Judged, Looked, LookFailed, LookHeldUp
+from service.lifecycle.rules.calls import believe_end, lived
+from service.lifecycle.rules.start import sid_found
+from service.recording import ADOPTED, Attempt, AttemptState, Attention, EndReason, Recording, State, Watch
+from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
+from service.wording import clock
+
+# So many findings stay with the recording; a report may have thousands.
+KEPT_FINDINGS = 20
+# What a later look at a verified recording says of its objects.
+TOUCHED = ("object_vanished", "object_changed")
+RULES_CHANGED = "rules_changed"
+# Findings that say that the bucket as a whole cannot be read.
+BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
+_UNREAD = re.compile(r"Pagereel could not read the bucket \((.+)\)\.", re.DOTALL)
+BLANK = ("black", "white", "blank")
+
+
+def looked(draft: Draft, look: Looked) -> None:
+    recording, watch = draft.recording, draft.recording.watch
+    newest = max((at for at in (watch.last_slice_at, look.last_slice_at) if at is not None), default=None)
+    draft.set(
+        watch=Watch(
+            next_list_at=draft.now + watch_period(recording, watch.slices + look.slices),
+            after_key=look.after_key,
+            slices=watch.slices + look.slices,
+            size_bytes=watch.size_bytes + look.size_bytes,
+            last_slice_at=newest,
+            listed_at=draft.now,
+            sampled_at=watch.sampled_at if look.picture is None else look.last_slice_at,
+        )
+    )
+    draft.attended("storage_unreachable", *(("storage_refused",) if look.slices else ()))
+    for number, sid in look.sids.items():
+        sid_found(draft, number, sid, "bucket")
+    attempt = draft.attempt
+    if attempt is not None and attempt.may_be_alive and attempt.sid is None:
+        draft.set_attempt(next_query_at=draft.now + find_wait(recording, draft.now))
+        _never_took_effect(draft, attempt)
+    if attempt is not None and attempt.may_be_alive and attempt.lost:
+        _look_after_lost(draft, attempt, ended=look.ended)
+    if look.began_at is not None:
+        lived(draft, look.began_at, "bucket", recorded=True)
+    _records_since(draft, look.first_at)
+    _judge_progress(draft)
+    _judge_picture(draft, look)
+
+
+def _records_since(draft: Draft, first_at: float | None) -> None:
+    """An adopted task has recorded since its first slice, not since Agora was first asked for it."""
+    attempt = draft.attempt
+    if draft.recording.page != ADOPTED or attempt is None or first_at is None:
+        return
+    known = attempt.recording_at
+    if known is None and attempt.state is not AttemptState.ENDED:
+        return  # Agora's answer makes it `recording`
+    draft.set_attempt(recording_at=min(max(first_at, attempt.started_at or first_at), known or draft.now))
+
+
+def _judge_picture(draft: Draft, look: Looked) -> None:
+    """Raise attention to a blank or silent page while it can still be helped; this is never a verdict."""
+    if look.picture is None:
+        return
+    if look.picture in BLANK:
+        draft.warn("picture_blank", picture=look.picture)
+        draft.attend("picture_blank", f"the picture of the newest slice is {look.picture}")
+    elif look.picture == "error_page":
+        draft.warn("picture_error_page", picture=look.picture)
+        draft.attend("picture_error_page", "the newest slice shows a browser error page instead of the page")
+    elif look.picture == "fine":
+        draft.attended("picture_blank", "picture_error_page")
+    if look.silent is None or draft.recording.sound is False:
+        return
+    if not look.silent:
+        draft.attended("sound_silent")
+        return
+    draft.warn("sound_silent")
+    if look.picture == "fine":
+        draft.attend("sound_silent", "the newest slice contains no sound")
+
+
+def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
+    """A start that was refused when it was repeated, and a failover window later no file has come of it."""
+    window = draft.recording.policy.failover_window_seconds
+    if attempt.refused_at is not None and draft.now >= attempt.refused_at + window:
+        draft.end_attempt(draft.recording.end_reason or EndReason.REFUSED, "refused", draft.now, nothing=True)
+
+
+def _look_after_lost(draft: Draft, attempt: Attempt, *, ended: bool) -> None:
+    """Agora cannot be asked after it: a complete playlist shows that it ended, with the last slice."""
+    last = draft.recording.watch.last_slice_at
+    if ended:
+        draft.set_attempt(missing_since_at=draft.now if last is None else max(last, attempt.started_at or last))
+        believe_end(draft, "playlist_ended")
+    else:
+        draft.set_attempt(next_query_at=draft.now + watch_period(draft.recording, FIRST_SLICES))
+
+
+def _judge_progress(draft: Draft) -> None:
+    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`. Listings show that, so it is told
+    up to a watch period later."""
+    recording, attempt = draft.recording, draft.attempt
+    if recording.state is not State.RECORDING or attempt is None or attempt.onhold or recording.pause_wished:
+        return
+    resumed = recording.pauses[-1].to_at if recording.pauses else None
+    known = [recording.watch.last_slice_at, attempt.recording_at, resumed]
+    since = max(at for at in known if at is not None) if any(at is not None for at in known) else draft.now
+    if draft.now - since > recording.policy.stalled_seconds:
+        draft.warn("stalled", seconds=round(draft.now - since))
+        draft.attend("stalled", f"no new slice has arrived since {clock(since)}")
+    else:
+        draft.attended("stalled")
+
+
+def look_failed(draft: Draft, failed: LookFailed) -> None:
+    watch = draft.recording.watch
+    next_try_at = draft.now + watch_period(draft.recording, FIRST_SLICES)
+    since_at = draft.now if watch.unreachable_since_at is None else watch.unreachable_since_at
+    told = _told_unreachable(failed.code, failed.detail)
+    draft.set(watch=replace(watch, next_list_at=next_try_at, unreachable_since_at=since_at, unreachable=told))
+    attempt = draft.attempt
+    if attempt is not None and attempt.may_be_alive and (attempt.sid is None or attempt.lost):
+        draft.set_attempt(next_query_at=draft.now + find_wait(draft.recording, draft.now))
+    draft.attend("storage_unreachable", told, next_try_at)
+
+
+def look_held_up(draft: Draft, held: LookHeldUp) -> None:
+    """Say it at once, and quietly: most buckets answer again before the verification gives up."""
+    waits, state = draft.recording.attention, draft.recording.state
+    if state not in LOOKED_AT and not state.terminal:
+        return
+    if not held.code:
+        if waits is not None and waits.code == "storage_unreachable":
+            draft.set(attention=None)
+        return
+    if waits is None or waits.code in ("storage_unreachable", "verification_incomplete"):
+        since_at = draft.now if waits is None or waits.code != "storage_unreachable" else waits.since_at
+        told = _told_unreachable(held.code, held.detail)
+        draft.set(attention=Attention("storage_unreachable", told, since_at))
+
+
+def judged(draft: Draft, judged: Judged) -> None:
+    report, before = judged.report, draft.recording
+    if before.state.terminal:
+        draft.attended("storage_unreachable")
+    number = before.reports + 1
+    draft.set(
+        reports=number,
+        look_wished=False,
+        look_level=None,
+        latest_report=ReportSummary(
+            number=number,
+            verdict=report.verdict,
+            level=report.level,
+            judged_at=report.judged_at,
+            warnings=report.warnings,
+            findings=_first_findings(report),
+            findings_count=len(report.findings),
+            coverage=report.coverage,
+            wanted_level=report.wanted_level,
+            rules_version=rules_of(report),
+        ),
+        watch=_counted(before, report),
+        **_warned(before, report),
+    )
+    _show_until(draft, report)
+    draft.note("judged", report=number, verdict=report.verdict, findings=len(report.findings), **_levels(report))
+    for attempt in before.attempts:
+        _wrote_after_its_end(draft, attempt, report)
+    if before.state.terminal:
+        _note_change(draft, before, judged)
+    elif draft.recording.state in LOOKED_AT:
+        _conclude(draft, report)
+
+
+def _show_until(draft: Draft, report: Report) -> None:
+    """Until when the files show that tasks ran whose end was only found; one that is missing was named by a witness.
+    Of an adopted task also since when."""
+    for attempt in draft.recording.attempts:
+        if attempt.ended_proof in ENDS_FOUND:
+            own = (file for file in report.files if file.key.startswith(attempt.prefix) and file.starts_at is not None)
+            ends = [(file.starts_at or 0) + (file.duration_seconds or 0) for file in own]
+            if ends:
+                draft.set_attempt(attempt.number, shown_until=max(attempt.shown_until or 0, *ends))
+    slices = (file.starts_at for file in report.files if file.listed and file.kind is FileKind.SLICE)
+    _records_since(draft, min((at for at in slices if at is not None), default=None))
+
+
+def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None:
+    """A slice that begins after an end that rests on Agora's 404 alone shows that the recorder went on: Agora is asked
+    now, and where no two clocks differ by so much, the recorder is stopped at once."""
+    ended_at, sid = attempt.ended_at, attempt.sid
+    if ended_at is None or sid is None or attempt.state is not AttemptState.ENDED or attempt.ended_proof != "404":
+        return
+    if draft.now >= task_end_at(draft.recording, attempt):
+        return
+    slices = (file for file in report.files if file.listed and file.kind is FileKind.SLICE)
+    own = (file for file in slices if file.key.startswith(attempt.prefix) and sid in file.key.rpartition("/")[2])
+    newest = max((file.starts_at for file in own if file.starts_at is not None), default=0.0)
+    if newest >= ended_at + CLOCK_SLACK_SECONDS:
+        draft.revive(attempt, sid)
+    elif newest > ended_at:
+        draft.set_attempt(attempt.number, next_query_at=draft.now)
+
+
+def _warned(before: Recording, report: Report) -> dict[str, object]:
+    """The warnings that stand after a report. A shallower verification cannot take back what a deeper one has seen, and
+    one that could not read the bucket says nothing."""
+    if report.verdict is Verdict.UNREACHABLE:
+        return {}
+    codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity is Severity.WARNING))
+    deepest = before.warned_level
+    if before.warned and deepest is not None and not report.level.reaches(deepest):
+        return {"warned": tuple(dict.fromkeys((*before.warned, *codes)))}
+    return {"warned": codes, "warned_level": report.level}
+
+
+def _levels(report: Report) -> dict[str, str]:
+    """The level that was reached, and the wanted one where that was not reached."""
+    below = report.wanted_level is not None and not report.level.reaches(report.wanted_level)
+    return {"level": report.level, **({"wanted_level": str(report.wanted_level)} if below else {})}
+
+
+def _first_findings(report: Report) -> tuple[Finding, ...]:
+    """The most severe findings, and that the rules have changed: callers shall hear of that even if much is wrong."""
+    worst_first = sorted(report.findings, key=lambda finding: list(Severity).index(finding.severity))
+    kept = worst_first[:KEPT_FINDINGS]
+    left = [finding for finding in worst_first[KEPT_FINDINGS:] if finding.code == RULES_CHANGED]
+    return (*kept[: KEPT_FINDINGS - len(left)], *left)
+
+
+def _note_change(draft: Draft, before: Recording, judged: Judged) -> None:
+    """A report of a recording that is over changes no state; where it says something else, callers are told so."""
+    report = judged.report
+    touched = sum(int(one.evidence.get("more") or 1) for one in report.findings if one.code in TOUCHED)
+    other_verdict = report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before))
+    other_rules = any(one.code == RULES_CHANGED for one in report.findings)
+    if touched or other_verdict or other_rules:
+        objects = {"objects": touched} if touched else {}
+        because = {} if judged.because is None else {"because": judged.because}
+        draft.note("changed", verdict=report.verdict, **objects, **because)
+
+
+def _counted(recording: Recording, report: Report) -> Watch:
+    """A look at everything counts everything: after the end no listing of what is new comes any more."""
+    if report.verdict is Verdict.UNREACHABLE or not (recording.state.terminal or recording.state in LOOKED_AT):
+        return recording.watch
+    slices = [file for file in report.files if file.listed and file.kind is FileKind.SLICE]
+    newest = max(slices, key=lambda file: file.starts_at or 0, default=None)
+    return replace(
+        recording.watch,
+        after_key=recording.watch.after_key if newest is None else newest.key,
+        slices=len(slices),
+        size_bytes=sum(file.size_bytes or 0 for file in report.files if file.listed),
+        last_slice_at=recording.watch.last_slice_at if newest is None else newest.modified_at,
+        listed_at=report.judged_at,
+        unreachable_since_at=None,
+        unreachable="",
+    )
+
+
+def _known_verdict(recording: Recording) -> str:
+    """What callers know about the bucket: a look that saw nothing told them nothing."""
+    latest = recording.latest_report
+    known = latest is not None and latest.verdict is not Verdict.UNREACHABLE
+    return latest.verdict.value if latest is not None and known else recording.state.value
+
+
+def _told_unreachable(code: str, detail: str | None) -> str:
+    """The bucket's own code stands before its words where it says more than the attention's."""
+    words = [code, detail] if code != "storage_unreachable" else [detail or code]
+    return ": ".join(filter(None, words))
+
+
+def _reason(finding: Finding) -> str:
+    """What a finding says of a bucket that cannot be read, without the words that an attention has itself."""
+    inner = _UNREAD.fullmatch(finding.text)
+    return finding.text.removesuffix(".") if inner is None else inner[1]
+
+
+def _attend_unread(draft: Draft, report: Report) -> None:
+    """Say what waits: the bucket as a whole cannot be read, or something in it cannot."""
+    first = next((one for one in report.findings if one.severity is Severity.ERROR), None)
+    code = "storage_unreachable" if first is None else first.code
+    next_try_at = draft.recording.next_look_at
+    if code in BLIND:
+        told = _told_unreachable(code, "" if first is None else _reason(first))
+        draft.attend("storage_unreachable", told, next_try_at)
+    else:
+        draft.attend("verification_incomplete", code, next_try_at)
+
+
+def _conclude(draft: Draft, report: Report) -> None:
+    """From `incomplete` there is no way back to `verifying`: callers are told of it once."""
+    over = draft.recording.give_up_at is not None and draft.now >= draft.recording.give_up_at
+    if draft.recording.state is State.UPLOADING:
+        draft.enter(State.VERIFYING)
+    if report.verdict is Verdict.UNREACHABLE:
+        draft.look_again()
+        _attend_unread(draft, report)
+        if over:
+            draft.enter(State.UNPROVEN)
+        return
+    draft.attended()
+    if report.verdict is Verdict.VERIFIED:
+        # A playlist that names nothing is sound, and where no time was wanted nothing is missing; but nothing is there.
+        media = any(file.listed and file.kind in (FileKind.SLICE, FileKind.MP4) for file in report.files)
+        draft.enter(State.VERIFIED if media else draft.nothing_recorded())
+    elif _nothing_was_recorded(draft.recording, report, over):
+        draft.enter(draft.nothing_recorded())
+    elif report.verdict is Verdict.DEFECTIVE or over:
+        draft.enter(State.DEFECTIVE)
+    else:
+        draft.enter(State.INCOMPLETE)
+        draft.look_again()
+
+
+def _nothing_was_recorded(recording: Recording, report: Report, over: bool) -> bool:
+    """The bucket is empty, and nobody ever claimed that slices were to be written; or the recording ended before any
+    could be wanted, and none can come any more."""
+    if any(file.listed for file in report.files):
+        return False
+    if recording.window_from_at is None or not any(attempt.recording_at is not None for attempt in recording.attempts):
+        return True
+    none_wanted = report.coverage is not None and report.coverage.expected_seconds == 0
+    none_made = recording.attempts[-1].ended_proof == "no_recorded_data"
+    return none_wanted and (none_made or over)

@@ -1,0 +1,1 @@
+"""Object names and listings: file sets of recorders, order and presence."""

@@ -1,0 +1,1 @@
+"""HLS playlists: syntax, Agora's dialect, and one playlist over all parts."""

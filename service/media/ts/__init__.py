@@ -1,0 +1,1 @@
+"""MPEG-TS slices: packets, tables, coded units, and what one slice holds."""

@@ -1,0 +1,1 @@
+"""Callers: tokens, console sessions, usage and its months."""

@@ -1,0 +1,1 @@
+"""Evidence of recordings: files, reports, manifests, playback, support bundles."""

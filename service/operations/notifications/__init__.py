@@ -1,0 +1,1 @@
+"""Notifications from Agora: intake, and what the API shows of them."""

@@ -1,0 +1,46 @@
+"""Cursors of pages: opaque to callers, a JSON list of the last row's sort key inside."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from service.errors import invalid
+from service.operations.types import Page
+
+T = TypeVar("T")
+
+MAX_INTEGER = 2**63 - 1  # what a database's integer holds
+
+
+def encode_cursor(*key: str | int | float) -> str:
+    """The cursor that goes on after the row with this sort key."""
+    return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, types: tuple[type, ...], name: str = "?cursor") -> tuple[Any, ...] | None:
+    """The sort key in a cursor, or None for the first page. Raises `ServiceError` (invalid, at `name`) for any other
+    text."""
+    if cursor is None:
+        return None
+    try:
+        key = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError as error:
+        raise invalid(name, "is not a cursor of this list") from error
+    fits = isinstance(key, list) and len(key) == len(types)
+    if not fits or not all(_is(value, kind) for value, kind in zip(key, types, strict=True)):
+        raise invalid(name, "is not a cursor of this list")
+    return tuple(key)
+
+
+def cut_page(found: Sequence[T], limit: int, key: Callable[[T], tuple[str | int | float, ...]]) -> Page[T]:
+    """The first `limit` of what was found; where that is more, the cursor goes on after the last one's sort `key`."""
+    following = encode_cursor(*key(found[limit - 1])) if len(found) > limit else None
+    return Page(tuple(found[:limit]), following)
+
+
+def _is(value: object, kind: type) -> bool:
+    if isinstance(value, str):
+        return kind is str and "\0" not in value  # no text of PostgreSQL holds one
+    return type(value) is kind and (not isinstance(value, int) or abs(value) <= MAX_INTEGER)

@@ -1,0 +1,1 @@
+"""Operations on recordings: admission, limits, adoption, writing, sealed secrets."""

@@ -1,0 +1,1 @@
+"""MP4 files at each level: tables, key pictures, every byte."""
