@@ -28,13 +28,13 @@ from service.database.engine.startup import prepare, refuse_lost_key
 from service.database.engine.wakeups import Wakeups
 from service.database.notifications.inbox import Inbox
 from service.database.sealing import Seals, make_key_file
-from service.deliverer import Deliverer
+from service.delivery.deliverer import Deliverer
+from service.delivery.queue import DeliveryQueue
 from service.delivery.sender import SendPost, send_post
 from service.http.sender import Send, open_sender
 from service.operations import Operations
 from service.operations.accounts.access import ensure_bootstrap_token
 from service.operations.ids import Entropy
-from service.operations.messages import Sending
 from service.operations.recordings.adoption import Tasks
 from service.operations.recordings.lacking import find_lacking
 from service.operations.recordings.secrets import sealing_keys
@@ -173,7 +173,7 @@ def wire(
         clock=clock,
         entropy=entropy,
     )
-    deliverer = Deliverer(settings, Sending(settings, database, seals, clock), send=send_message, clock=clock)
+    deliverer = Deliverer(settings, DeliveryQueue(settings, database, seals, clock), send=send_message, clock=clock)
     return House(settings, operations, worker, deliverer, reconciler, seals, buckets, wakeups, reserve, clock, database)
 
 

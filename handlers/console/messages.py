@@ -29,13 +29,13 @@ async def listing(request: web.Request) -> web.Response:
     need(request, Scope.READ)
     query = decode_query(request.query, DeliveriesQuery, filled=True)
     cursor, limit = page_of(query)
-    outgoing, caller = request.app[OPERATIONS].outgoing, request[CALLER]
-    page = await outgoing.deliveries(
+    messages, caller = request.app[OPERATIONS].messages, request[CALLER]
+    page = await messages.deliveries(
         caller, state=query.get("state"), endpoint=query.get("endpoint"), cursor=cursor, limit=limit
     )
     known = {
         "page": page,
-        "endpoints": await outgoing.endpoints(caller),
+        "endpoints": await messages.endpoints(caller),
         "states": _STATES,
         "query": query,
         "following": request.rel_url.update_query(cursor=page.next) if page.next else None,
@@ -49,12 +49,12 @@ async def redrive(request: web.Request) -> web.Response:
     message = request.match_info["id"]
     if not _MESSAGE.fullmatch(message):
         raise ServiceError(Code.NOT_FOUND, "There is no such message.")
-    await request.app[OPERATIONS].outgoing.redrive(request[CALLER], endpoint=None, message_ids=[message])
+    await request.app[OPERATIONS].messages.redrive(request[CALLER], endpoint=None, message_ids=[message])
     return redirect("/console/messages")
 
 
 async def enable(request: web.Request) -> web.Response:
     """Try an endpoint again that was gone or failing."""
     need(request, Scope.OPERATE)
-    await request.app[OPERATIONS].outgoing.enable(request[CALLER], endpoint_name(request))
+    await request.app[OPERATIONS].messages.enable(request[CALLER], endpoint_name(request))
     return redirect("/console/messages")

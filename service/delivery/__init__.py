@@ -1,1 +1,1 @@
-"""Sends messages to endpoints: how one is signed and sent, and what its answer means. When, is the deliverer's."""
+"""Delivers messages to endpoints: the loop, the queue, one signed POST, and the times of retries."""

@@ -33,7 +33,7 @@ from service.operations.evidence.playback import Fetch
 from service.operations.evidence.queries import Evidence, Links, Stamp
 from service.operations.evidence.support_bundle import Bundles
 from service.operations.ids import Entropy, new_ulid
-from service.operations.messages import Outgoing
+from service.operations.messages import Messages
 from service.operations.notifications.incoming import Incoming
 from service.operations.notifications.receiving import Receiving
 from service.operations.owned import load_owned
@@ -110,7 +110,7 @@ class Operations:
         )
         self.receiving = Receiving(settings.apps, database, inbox, wake_notices, clock)
         self.incoming = Incoming(database, wake_notices, clock)
-        self.outgoing = Outgoing(settings, database, seals, clock)
+        self.messages = Messages(settings, database, seals, clock)
         self.usage = Usage(settings, database, clock)
         self.bundles = Bundles(settings, database, seals, clock)
         self.trail = Trail(database, clock)

@@ -12,11 +12,12 @@ from service.database.outbox import EndpointRow
 from service.database.recordings import insert_recording
 from service.database.sealing import Seals
 from service.database.tables import deliveries
+from service.delivery.queue import DeliveryQueue
 from service.delivery.retry import GIVE_UP_SECONDS, STEPS_SECONDS
 from service.delivery.sender import Outcome, Response
 from service.messages import DeliveryError, Message
 from service.operations import Caller, Scope
-from service.operations.messages import Outgoing, Sending
+from service.operations.messages import Messages
 from service.recording import Recording
 from service.settings import Settings
 from tests.database.samples import recording
@@ -126,8 +127,8 @@ async def test_enabling_an_endpoint_begins_the_schedule_of_what_waits_anew(store
     hook = {"url": "https://example.org/hook", "secrets": ["whsec_" + "QUJD" * 8]}
     settings = Settings.model_validate({"deployment": "test", "endpoints": {"crm": hook}})
     now = [week]
-    await Outgoing(settings, stored, seals, lambda: now[0]).enable(OPERATOR, "crm")
-    sending = Sending(settings, stored, seals, lambda: now[0])
+    await Messages(settings, stored, seals, lambda: now[0]).enable(OPERATOR, "crm")
+    sending = DeliveryQueue(settings, stored, seals, lambda: now[0])
     claims = {claim.message_id: claim for claim in await sending.claim("crm")}
     assert claims[message(1).id].tries == 1
     await sending.report("crm", claims[message(1).id], Response(Outcome.FAILING, error=DeliveryError.TIMEOUT))

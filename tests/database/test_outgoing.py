@@ -10,10 +10,11 @@ from service.database.engine.database import Database
 from service.database.outbox import EndpointRow
 from service.database.recordings import insert_recording
 from service.database.sealing import Seals
+from service.delivery.queue import DeliveryQueue
 from service.delivery.sender import Outcome, Response
 from service.messages import DeliveryError, Message
 from service.operations import Caller, Scope
-from service.operations.messages import Delivery, EndpointState, Outgoing, Sending
+from service.operations.messages import Delivery, EndpointState, Messages
 from service.settings import Settings
 from tests.database.samples import recording
 
@@ -32,8 +33,8 @@ class Bench:
 
     def __init__(self, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
         self.database = database
-        self.outgoing = Outgoing(SETTINGS, database, seals, clock)
-        self.sending = Sending(SETTINGS, database, seals, clock)
+        self.outgoing = Messages(SETTINGS, database, seals, clock)
+        self.sending = DeliveryQueue(SETTINGS, database, seals, clock)
 
     async def deliveries(self) -> dict[str, Delivery]:
         page = await self.outgoing.deliveries(CALLER, state=None, endpoint=None, cursor=None, limit=9)

@@ -18,14 +18,15 @@ from service.database.outbox import DeliveryClaim, DeliveryRow, insert_messages,
 from service.database.recordings import insert_recording, load_open, load_recording
 from service.database.sealing import Seals
 from service.database.tables import recordings
-from service.deliverer import Deliverer
+from service.delivery.deliverer import Deliverer
+from service.delivery.queue import DeliveryQueue
 from service.delivery.retry import STEPS_SECONDS
 from service.delivery.sender import Outcome, Post, Response
 from service.errors import Code, ServiceError
 from service.isolation import isolate
 from service.lifecycle.observations import Observation, Stop, Stopped, TaskSeen
 from service.messages import message_of
-from service.operations.messages import Outgoing, Sending
+from service.operations.messages import Messages
 from service.operations.types import Caller
 from service.recording import AttemptState, EndReason, Recording, State
 from service.report import JudgedFile
@@ -357,7 +358,7 @@ def every_delivery(connection: sa.Connection) -> list[DeliveryRow]:
     return list_deliveries(connection, "school", state=None, endpoint=None, before=None, limit=9)
 
 
-async def send_due(sending: Sending, deliverer: Deliverer) -> list[DeliveryClaim]:
+async def send_due(sending: DeliveryQueue, deliverer: Deliverer) -> list[DeliveryClaim]:
     claims = await sending.claim("crm")
     for claim in claims:
         await deliverer._deliver("crm", SETTINGS.endpoints["crm"], claim)
@@ -365,7 +366,7 @@ async def send_due(sending: Sending, deliverer: Deliverer) -> list[DeliveryClaim
 
 
 @pytest.fixture
-def sender() -> Callable[[Callable[[Post], Awaitable[Response]], Sending, Clock], Deliverer]:
+def sender() -> Callable[[Callable[[Post], Awaitable[Response]], DeliveryQueue, Clock], Deliverer]:
     return lambda send, sending, clock: Deliverer(SETTINGS, sending, send=send, clock=clock)
 
 
@@ -380,7 +381,7 @@ async def test_a_message_that_breaks_its_sender_is_a_dead_letter_in_the_end_and_
             raise OverflowError("no such date")
         return Response(Outcome.DELIVERED, 204)
 
-    sending = Sending(SETTINGS, database, seals, clock)
+    sending = DeliveryQueue(SETTINGS, database, seals, clock)
     deliverer = sender(send, sending, clock)
     tries = 0
     for _ in range(3 * len(STEPS_SECONDS)):
@@ -393,7 +394,7 @@ async def test_a_message_that_breaks_its_sender_is_a_dead_letter_in_the_end_and_
     assert (by_recording[broken.id].state, by_recording[broken.id].last_error) == ("dead", "unexpected_error")
     assert tries == len(STEPS_SECONDS) + 1
 
-    outgoing = Outgoing(SETTINGS, database, seals, clock)
+    outgoing = Messages(SETTINGS, database, seals, clock)
     caller = Caller("tok", "school", frozenset({"operate"}))
     (endpoint,) = await outgoing.endpoints(caller)
     assert endpoint.state == "ok", "it is not the endpoint's fault"

@@ -56,7 +56,7 @@ async def test_an_app_is_known_by_the_settings_or_by_a_recording_of_the_owner(da
 
 async def test_an_endpoint_is_known_by_the_settings_alone_or_by_a_message(database: Database, seals: Seals) -> None:
     async with Inbox(database, seals) as inbox:
-        outgoing = Operations(SETTINGS, database, seals, inbox, links=_none, fetch=_none).outgoing
+        outgoing = Operations(SETTINGS, database, seals, inbox, links=_none, fetch=_none).messages
 
         async def listed(endpoint: str) -> int:
             page = await outgoing.deliveries(caller(), state=None, endpoint=endpoint, cursor=None, limit=10)

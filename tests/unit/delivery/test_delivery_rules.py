@@ -9,10 +9,10 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from service.database.outbox import EndpointRow
+from service.delivery.queue import _endpoint_after
 from service.delivery.retry import ENDPOINT_MAX_SECONDS, STEPS_SECONDS, endpoint_wait, message_wait
 from service.delivery.sender import Outcome, Response, judge, signed_headers
 from service.messages import MESSAGE_TYPES, check_signing_secret, message_of
-from service.operations.messages import _endpoint_after
 from service.recording import State
 from service.settings import Settings, SettingsError
 from tests.database.samples import recording

@@ -11,11 +11,11 @@ import structlog
 
 from metrics import delivery as meter
 from service.database.outbox import DeliveryClaim
+from service.delivery.queue import DeliveryQueue
 from service.delivery.sender import Outcome, Post, Response, SendPost, send_post, signed_headers
 from service.errors import ServiceError
 from service.isolation import isolate, note_error
 from service.messages import DeliveryError
-from service.operations.messages import Sending
 from service.settings import Endpoint, Settings
 from service.urls.rules import parse_endpoint_url
 
@@ -31,7 +31,7 @@ class Deliverer:
     def __init__(
         self,
         settings: Settings,
-        sending: Sending,
+        sending: DeliveryQueue,
         *,
         send: SendPost = send_post,
         clock: Callable[[], float] = time.time,
