@@ -35,18 +35,8 @@ from service.operations import Scope
 from service.operations.accounts.access import create_token
 from service.operations.ids import new_uid, new_ulid
 from service.operations.pagination import encode_cursor
-from service.recording import (
-    Attempt,
-    AttemptState,
-    Blame,
-    EndReason,
-    Location,
-    Parameters,
-    Policy,
-    Recording,
-    State,
-    Watch,
-)
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, Blame, EndReason, Location, Parameters, Recording, State, Watch
 from service.report import Coverage, Finding, Interval, Level, ReportSummary, Severity, Verdict
 from tests.postgres import Postgres
 

@@ -39,7 +39,8 @@ from service.database import tables
 from service.database.engine.database import Database
 from service.database.engine.startup import prepare
 from service.operations.ids import new_uid, new_ulid
-from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, Location, Parameters, Recording, State, Watch
 from service.report import Level
 from service.settings import Log, Settings
 from tests.ports import free_port

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from service.recording import ADOPTED, BLAME, Attempt, Blame, EndReason, Policy, Recording
+from service.policy import Policy
+from service.recording import ADOPTED, BLAME, Attempt, Blame, EndReason, Recording
 from service.report import Interval
 
 _HOUR = 3600.0

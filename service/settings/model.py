@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from service.messages import MessageType, check_signing_secret
-from service.recording import Location, Policy, RestartRule
+from service.policy import Policy
+from service.recording import Location, RestartRule
 from service.report import Level
 from service.settings.addresses import check_agora_url, check_callback_url, check_listed_host, check_url
 from service.settings.database import Database

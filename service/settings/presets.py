@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from service.errors import Code, FieldError, ServiceError
-from service.recording import Parameters, Policy, RestartRule
+from service.policy import Policy
+from service.recording import Parameters, RestartRule
 from service.settings.section import Section
 
 MAX_PIXELS: Final = 1920 * 1080

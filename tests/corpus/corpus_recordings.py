@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from corpus_media import Part, Shape, Slice, mp4_of, slice_of
 
 from service.media.expectation import Expectation, ExpectedAttempt
-from service.recording import Policy
+from service.policy import Policy
 from service.report import Interval
 
 SID, CNAME, PREFIX = "0123456789abcdef0123456789abcdef", "dev-rec01", "rec01/a1/"

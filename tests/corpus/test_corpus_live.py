@@ -11,7 +11,8 @@ from corpus_recordings import BEGIN, CNAME, PREFIX, SID, utc17
 from service.buckets import Usage
 from service.lifecycle import apply, next_step
 from service.lifecycle.observations import Look, Looked
-from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, Location, Parameters, Recording, State, Watch
 from service.report import FileKind, JudgedFile, Level
 from service.verifier import Look as Seen
 from service.verifier import Verifier

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from service.database.notifications.batches import IncomingNotice
-from service.recording import Attempt, Location, Parameters, Policy, Recording
+from service.policy import Policy
+from service.recording import Attempt, Location, Parameters, Recording
 
 LOCATION = Location(vendor=1, region=0, bucket="lessons", endpoint=None, path_style=False, prefix=("pr", "x"))
 

@@ -19,7 +19,7 @@ import av
 from emulator.media.file_names import format_utc17
 from emulator.media.playlist import Dialect, Entry, render
 from service.media.expectation import Expectation, ExpectedAttempt
-from service.recording import Policy
+from service.policy import Policy
 from service.report import Interval
 from tests.oracle import sources
 

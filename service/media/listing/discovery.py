@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from service.media.expectation import Expectation, ExpectedAttempt
 from service.media.listing.names import NameReader, ObjectName, basename, tasks_of
-from service.recording import Policy
+from service.policy import Policy
 from service.report import FileKind, Interval, ListedObject
 
 _STILL_SECONDS = 900.0  # Agora ends a slice after 5.5 minutes at the latest: later no recorder writes

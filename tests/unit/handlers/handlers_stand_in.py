@@ -7,7 +7,8 @@ from typing import Any
 from service.database.documents import encode
 from service.errors import Code, ServiceError
 from service.operations import Answer, Caller, Counts, FileEntry, HistoryEntry, Listed, Page, Scope, StoredNotice
-from service.recording import Attempt, AttemptState, Location, Parameters, Policy, Recording, State, Watch
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, Location, Parameters, Recording, State, Watch
 from service.report import (
     Coverage,
     FileKind,

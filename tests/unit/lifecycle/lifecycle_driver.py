@@ -46,7 +46,8 @@ from service.lifecycle.observations import (
     Warn,
 )
 from service.media.expectation import expectation
-from service.recording import Attempt, AttemptState, EndReason, Location, Notice, Parameters, Policy, Recording, State
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, EndReason, Location, Notice, Parameters, Recording, State
 from service.report import Coverage, FileKind, Interval, JudgedFile, Level, Report, Verdict
 
 NOW = 1_700_000_000.0

@@ -9,7 +9,8 @@ from lifecycle_driver import NOW, Driver, make
 from service.lifecycle import apply
 from service.lifecycle.observations import StopAtChanged, StopRequested
 from service.media.expectation import expectation
-from service.recording import Parameters, Policy, Recording
+from service.policy import Policy
+from service.recording import Parameters, Recording
 
 
 def wanted(recording: Recording) -> tuple[float, float]:

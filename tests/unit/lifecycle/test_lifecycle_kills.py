@@ -9,7 +9,8 @@ from lifecycle_agora import Answer
 from lifecycle_driver import NOW, Driver, make
 
 from service.lifecycle.observations import PauseRequested, ResumeRequested, StopRequested
-from service.recording import EndReason, Policy, State
+from service.policy import Policy
+from service.recording import EndReason, State
 
 HOUR = 3600
 

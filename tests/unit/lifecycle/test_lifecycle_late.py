@@ -19,7 +19,8 @@ from service.lifecycle.observations import (
     StopRequested,
     TaskSeen,
 )
-from service.recording import AttemptState, EndReason, Parameters, Policy, Recording, State
+from service.policy import Policy
+from service.recording import AttemptState, EndReason, Parameters, Recording, State
 from tests.database.samples import attempt
 from tests.unit.test_explain import Line
 

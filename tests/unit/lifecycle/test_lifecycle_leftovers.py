@@ -29,7 +29,8 @@ from service.lifecycle.observations import (
 )
 from service.operations.recordings.counting import count_change
 from service.operations.recordings.writing import ledger_rows
-from service.recording import AttemptState, EndReason, Notice, Policy, Recording, State
+from service.policy import Policy
+from service.recording import AttemptState, EndReason, Notice, Recording, State
 from service.report import FileKind, JudgedFile, Level, Report, Verdict
 from tests.database.samples import attempt, recording
 

@@ -11,7 +11,8 @@ from service.lifecycle import apply, hours_wanted
 from service.lifecycle.deadlines import hour_limit_at, planned_seconds, planned_stop_at
 from service.lifecycle.observations import ResumeRequested, StopAtChanged, StopRequested
 from service.media.expectation import expectation
-from service.recording import EndReason, Parameters, Policy, State
+from service.policy import Policy
+from service.recording import EndReason, Parameters, State
 
 LENGTH = 100.0
 

@@ -24,7 +24,8 @@ from service.lifecycle.observations import (
 from service.lifecycle.reconstruct import Kept, replay
 from service.lifecycle.requested import as_requested
 from service.operations.recordings.writing import source_of
-from service.recording import ADOPTED, Attempt, AttemptState, EndReason, Notice, Policy, Recording, State
+from service.policy import Policy
+from service.recording import ADOPTED, Attempt, AttemptState, EndReason, Notice, Recording, State
 from service.report import Report
 
 BACK = 3000.0

@@ -27,7 +27,8 @@ from service.lifecycle.observations import (
     Verify,
     VerifyRequested,
 )
-from service.recording import Blame, EndReason, Notice, Parameters, Policy, State
+from service.policy import Policy
+from service.recording import Blame, EndReason, Notice, Parameters, State
 from service.report import Interval, Verdict
 
 HOUR = 3600

@@ -7,7 +7,8 @@ import pytest
 from lifecycle_driver import NOW, Driver, make
 
 from service.lifecycle.observations import StopRequested
-from service.recording import AttemptState, Policy, State
+from service.policy import Policy
+from service.recording import AttemptState, State
 
 # The first start makes a task and is not answered, its repetitions never arrive; then a probe makes another task.
 UNANSWERED = ["answer_lost", "lost", "lost", "lost", "answer_lost"]

@@ -50,7 +50,8 @@ from service.lifecycle.observations import (
     Wait,
     Warn,
 )
-from service.recording import Attempt, AttemptState, EndReason, Notice, Policy, Recording, State
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, EndReason, Notice, Recording, State
 from service.report import Level, Report, Verdict
 
 SID = "5" * 32

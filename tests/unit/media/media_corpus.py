@@ -9,7 +9,8 @@ from service.media.expectation import Expectation, expectation
 from service.media.listing.rules import PlaylistRead, judge_listing
 from service.media.listing.runs import sort_listing
 from service.media.verdict import Snapshot, judge
-from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Policy, Recording
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Recording
 from service.report import Interval, Level, ListedObject, Report, Severity
 
 SID = "0123456789abcdef0123456789abcdef"

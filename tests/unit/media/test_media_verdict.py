@@ -28,7 +28,8 @@ from service.media.listing.runs import sort_listing
 from service.media.ts.slices import Held, SliceFacts
 from service.media.ts.tables import Stream
 from service.media.verdict import Snapshot, Unread, judge
-from service.recording import EndReason, Parameters, Policy, Recording
+from service.policy import Policy
+from service.recording import EndReason, Parameters, Recording
 from service.report import Level, MissingClass, Report, Severity, Verdict
 
 BAK_BEGIN = BEGIN + 20 * SECONDS

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.recording import Location, Policy
+from service.policy import Policy
+from service.recording import Location
 from service.settings import Preset, Settings, SettingsError, Timing, documented_keys, location, secrets_of
 from service.settings.load import ignored_variables
 

@@ -12,7 +12,8 @@ from emulator.s3_server import S3Server
 from metrics import REGISTRY
 from service.buckets import Keys
 from service.buckets.s3 import S3Bucket
-from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Policy, Recording, Watch
+from service.policy import Policy
+from service.recording import Attempt, AttemptState, EndReason, Location, Parameters, Recording, Watch
 from service.report import FileKind, Level, Verdict
 from service.verifier import Verifier
 
