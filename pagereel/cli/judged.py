@@ -9,8 +9,8 @@ from rich.table import Table
 
 from pagereel.cli import OUR_MISTAKE
 from pagereel.cli.remote.durations import size_in_words
-from pagereel.cli.remote.shown import WARNED, table
 from pagereel.cli.terminal.output import printable
+from pagereel.cli.terminal.tables import WARNED, table
 from service.media.listing.discovery import FoundRecording
 from service.report import Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from pagereel.cli.remote.session import Service, speak
-from pagereel.cli.remote.shown import console, table
 from pagereel.cli.running import run, settings_of, with_database
 from pagereel.cli.terminal.options import configured, option, service_options
 from pagereel.cli.terminal.output import fail, json_option, say, show_json
+from pagereel.cli.terminal.tables import console, table
 from service.operations.accounts.months import parse_month
 from service.operations.accounts.usage import Usage
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import click
 
-from pagereel.cli.remote.shown import print_table
 from pagereel.cli.running import run, settings_of, with_database
 from pagereel.cli.terminal.options import argument, configured, option
 from pagereel.cli.terminal.output import fail, json_option, say, show_json
 from pagereel.cli.terminal.parameters import Days
+from pagereel.cli.terminal.tables import print_table
 from service.database.tokens import Token
 from service.messages import rfc3339
 from service.operations import Scope

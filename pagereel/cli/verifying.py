@@ -13,12 +13,12 @@ import click
 import orjson
 
 from pagereel.cli.judged import exit_status, lines_of_findings, lines_of_sum, plain, table_of
-from pagereel.cli.remote.shown import console
 from pagereel.cli.running import profile_of, run, settings_of
 from pagereel.cli.terminal.options import configured, option
 from pagereel.cli.terminal.output import fail, say
 from pagereel.cli.terminal.parameters import Instant, Seconds, Size, Span, Whole
 from pagereel.cli.terminal.progress import progress_of
+from pagereel.cli.terminal.tables import console
 from pagereel.interrupts import INTERRUPTED
 from service.buckets import Bucket, Usage
 from service.buckets.open import open_buckets, read_keys

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 import pagereel
 from pagereel.cli import main
 from pagereel.cli.judged import exit_status, lines_of_sum, plain, table_of
-from pagereel.cli.remote.shown import console, facts_of, table
+from pagereel.cli.remote.shown import facts_of
 from pagereel.cli.terminal.output import fail, printable, say
+from pagereel.cli.terminal.tables import console, table
 from service.media.listing.discovery import FoundRecording
 from service.report import Finding, Level, Report, Severity, Verdict
 from service.verifier.foreign import Judged

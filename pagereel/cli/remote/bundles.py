@@ -10,9 +10,9 @@ import click
 
 from pagereel.cli.remote.ids import recording_of
 from pagereel.cli.remote.session import Service, speak
-from pagereel.cli.remote.shown import console, table
 from pagereel.cli.terminal.options import argument, option, service_options
 from pagereel.cli.terminal.output import fail, json_option, say, show_json
+from pagereel.cli.terminal.tables import console, table
 from service.lifecycle.observations import Entry, Wait
 from service.lifecycle.reconstruct import Decision
 from service.operations.evidence.support_bundle_reader import BundleError, decide

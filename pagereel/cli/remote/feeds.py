@@ -8,10 +8,11 @@ import click
 
 from pagereel.cli.remote.ids import message_of
 from pagereel.cli.remote.session import CallError, Service, remote
-from pagereel.cli.remote.shown import console, print_table, when
+from pagereel.cli.remote.shown import when
 from pagereel.cli.terminal.options import argument, option
 from pagereel.cli.terminal.output import json_option, say, show_json
 from pagereel.cli.terminal.parameters import Whole
+from pagereel.cli.terminal.tables import console, print_table
 from service.lifecycle.rules.notifications import event_name
 
 WAIT_SECONDS = 30

@@ -15,9 +15,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from pagereel.cli.remote.durations import in_words, size_in_words
 from pagereel.cli.remote.ids import remote_recording
 from pagereel.cli.remote.session import CallError, Service
-from pagereel.cli.remote.shown import OVER, console, name_of, print_table
+from pagereel.cli.remote.shown import OVER, name_of
 from pagereel.cli.terminal.options import option
 from pagereel.cli.terminal.output import json_option, make_folder, printable, say, show_json
+from pagereel.cli.terminal.tables import console, print_table
 from pagereel.interrupts import UNWRITABLE, no_room
 from service.http.connections import connection_reason
 

@@ -13,9 +13,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from pagereel.cli.remote.durations import Duration, in_words
 from pagereel.cli.remote.ids import remote_recording
 from pagereel.cli.remote.session import CallError, Service
-from pagereel.cli.remote.shown import OVER, console, end_of, line_of, print_recording, waits_of
+from pagereel.cli.remote.shown import OVER, end_of, line_of, print_recording, waits_of
 from pagereel.cli.terminal.options import option
 from pagereel.cli.terminal.output import json_option, printable, say, show_json
+from pagereel.cli.terminal.tables import console
 
 POLL_SECONDS: Final = 1.0
 # Where nobody looks, a line comes when something other than its slices has changed, or after so long.

@@ -8,21 +8,11 @@ import click
 from pagereel.cli.remote.ids import remote_recording
 from pagereel.cli.remote.record import pair
 from pagereel.cli.remote.session import Service, remote
-from pagereel.cli.remote.shown import (
-    console,
-    is_wide,
-    length_of,
-    line_of,
-    page_of,
-    print_recording,
-    print_table,
-    start_of,
-    state_of,
-    table,
-)
+from pagereel.cli.remote.shown import length_of, line_of, page_of, print_recording, start_of, state_of
 from pagereel.cli.terminal.options import argument, option
 from pagereel.cli.terminal.output import json_option, say, show_json
 from pagereel.cli.terminal.parameters import Instant, Whole, rfc3339
+from pagereel.cli.terminal.tables import console, is_wide, print_table, table
 from service.repeats import runs
 from service.wording import detail_value
 

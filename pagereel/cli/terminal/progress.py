@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pagereel.cli.remote.shown import console
+from pagereel.cli.terminal.tables import console
 from service.media.listing.discovery import FoundRecording
 
 Advance = Callable[[FoundRecording], None]
