@@ -496,7 +496,7 @@ async def _listen(stack: AsyncExitStack, application: web.Application, port: int
 
 @asynccontextmanager
 async def _working(service: service_app.House) -> AsyncIterator[None]:
-    workers = [asyncio.create_task(each.run(), name="worker") for each in (service.worker, service.delivery.deliverer)]
+    workers = [asyncio.create_task(each.run(), name="worker") for each in (service.worker, service.deliverer)]
     try:
         yield
     finally:
@@ -504,7 +504,7 @@ async def _working(service: service_app.House) -> AsyncIterator[None]:
             if worker.done():
                 worker.result()  # whatever ended it is what the test must fail with
         try:
-            await asyncio.gather(service.worker.drain(5), service.delivery.deliverer.drain(5))
+            await asyncio.gather(service.worker.drain(5), service.deliverer.drain(5))
         finally:
             for worker in workers:
                 worker.cancel()
