@@ -53,7 +53,12 @@ MEANINGS: Final[dict[str, dict[str, str]]] = {
     },
     "step": {
         **{"acquire": "light-blue", "start": CALM, "query": "purple", "stop": BUSY, "look": "super-light-blue"},
-        **{"verify": "dark-blue", "updateonhold": "light-purple", "updatertmp": "light-yellow", "updatestorage": GONE},
+        **{
+            "verify": "dark-blue",
+            "update_onhold": "light-purple",
+            "update_rtmp": "light-yellow",
+            "update_storage": GONE,
+        },
     },
     "cause": {
         **{"end_unannounced": CALM, "files_late": "light-blue", "recorder_alive": BAD, "start_unanswered": "purple"},

@@ -45,14 +45,14 @@ _SECONDS = Histogram(
     registry=REGISTRY,
 )
 _WAITS = Histogram(
-    "pagereel_agora_budget_wait_seconds",
+    "pagereel_agora_rate_limit_wait_seconds",
     "Time a call to Agora waited for its place in the request budget",
     ("operation",),
     buckets=(0.001, 0.01, 0.05, 0.125, 0.25, 0.5, 1, 2, 5, 10),
     registry=REGISTRY,
 )
 _SHORT = Counter(
-    "pagereel_agora_budget_short_total",
+    "pagereel_agora_rate_limit_timeouts_total",
     "Calls to Agora that were given up because the request budget had no place in time",
     ("operation",),
     registry=REGISTRY,

@@ -21,7 +21,7 @@ OUTCOMES = ("accepted", "duplicate", "rejected", "foreign", "unmatched", "test",
 _LABEL = {number: str(number) for number in EVENT_TYPES}
 
 notices = Counter(
-    "pagereel_notices",
+    "pagereel_notifications",
     "Notifications from Agora by event type and outcome. accepted: stored; duplicate: was stored before; rejected: bad"
     " signature (type other). Of the accepted ones, once looked at: foreign: another deployment's; unmatched: no such"
     " attempt; test: the console's check; broken: not understood.",
@@ -69,12 +69,12 @@ failures = Counter(
     registry=REGISTRY,
 )
 skipped = Counter(
-    "pagereel_notices_skipped",
+    "pagereel_notification_sequence_gaps",
     "Numbers that Agora's sequence of a task jumped over: lost, or still to come.",
     registry=REGISTRY,
 )
 overtaken = Counter(
-    "pagereel_notices_overtaken",
+    "pagereel_notifications_out_of_order",
     "Notifications that came after one of a higher number of the same task.",
     registry=REGISTRY,
 )
@@ -85,7 +85,7 @@ for _reason in ("full", "late", "database"):
 class _Delays(Collector):
     """A histogram that takes a whole batch at once; the library's own takes 2 µs for each value."""
 
-    NAME = "pagereel_notice_delay_seconds"
+    NAME = "pagereel_notification_delay_seconds"
     TEXT = "From Agora's event (sendts) to its arrival here; clocks that differ show as the first or a late bucket."
     BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
 

@@ -41,7 +41,7 @@ _verified_warned = Counter(
 )
 _warned = Counter("pagereel_recording_warnings_total", "Warnings said of recordings.", ["code"], registry=REGISTRY)
 _attention = Counter(
-    "pagereel_attention_total",
+    "pagereel_recording_attention_total",
     "Times that a recording began to wait for the outside or a person.",
     ["code"],
     registry=REGISTRY,
@@ -73,25 +73,25 @@ _recorded = Counter(
 )
 LIMITS = ("app_max_concurrent", "owner_max_concurrent", "owner_starts_per_minute", "owner_minutes_per_month")
 _limited = Counter(
-    "pagereel_limited_total",
+    "pagereel_admission_rejections_total",
     "Requests for a recording that were refused for a limit of the settings.",
     ["limit"],
     registry=REGISTRY,
 )
 _spent = Gauge(
-    "pagereel_spend_month",
+    "pagereel_month_cost",
     "What this month's recordings cost so far by the settings' prices, read from the database.",
     ["resolution"],
     registry=REGISTRY,
 )
 _projected = Gauge(
-    "pagereel_spend_projected",
+    "pagereel_month_cost_projected",
     "What this month's recordings will cost if everything that runs goes on to its limit, read from the database.",
     ["resolution"],
     registry=REGISTRY,
 )
 _runaway = Counter(
-    "pagereel_runaway_seconds_total",
+    "pagereel_overrun_seconds_total",
     "Seconds that Agora tasks ran, and were billed, beyond the end that somebody wanted.",
     registry=REGISTRY,
 )

@@ -29,7 +29,7 @@ BUCKET_BYTES = Counter(
     "pagereel_bucket_read_bytes_total", "Bytes read from buckets, by operation", ["operation"], registry=REGISTRY
 )
 TOUCHED = Counter(
-    "pagereel_verified_objects_touched_total",
+    "pagereel_verified_objects_changed_total",
     "Objects of verified recordings that a later look found gone or changed",
     ["change"],
     registry=REGISTRY,

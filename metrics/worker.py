@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 from metrics import REGISTRY
 
 STEPS = (
-    "acquire", "start", "query", "updateonhold", "updatertmp", "updatestorage", "stop", "look", "verify",
+    "acquire", "start", "query", "update_onhold", "update_rtmp", "update_storage", "stop", "look", "verify",
 )  # fmt: skip
 LOOPS = (
     "claims", "notices", "leases", "gauges", "pruning", "deliveries", "heartbeat", "reconciling", "wakeups", "keys",
@@ -64,7 +64,7 @@ _skew = Gauge(
     registry=REGISTRY,
 )
 _room = Gauge(
-    "pagereel_disk_room",
+    "pagereel_disk_reserve_held",
     "1 while the room is held that is kept free beside a SQLite database; 0: its disk is full. 1 with PostgreSQL.",
     registry=REGISTRY,
 )

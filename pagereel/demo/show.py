@@ -32,7 +32,7 @@ METRICS = (
     "pagereel_recordings_requested_total",
     "pagereel_recordings_concluded_total",
     "pagereel_agora_requests_total",
-    "pagereel_notices_total",
+    "pagereel_notifications_total",
     "pagereel_verification_reports_total",
     "pagereel_recorded_seconds_total",
 )

@@ -1,5 +1,6 @@
 """What can be observed, and what can be done about it: the input and the output of the lifecycle. Pure data."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -103,6 +104,11 @@ class Warn:
 
 
 Step = Acquire | Start | Query | UpdateOnhold | UpdateRtmp | UpdateStorage | Stop | Look | Verify | GiveUp | Warn
+
+
+def name_of(step: Step) -> str:
+    """Return the name of a step in logs, metrics and the history: `update_onhold` of `UpdateOnhold`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(step).__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)

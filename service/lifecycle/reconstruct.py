@@ -65,10 +65,14 @@ _STEPS: Mapping[str, Callable[[Attempt], Step]] = {
     "start": lambda attempt: Start(attempt.hours or 1),
     "query": lambda attempt: Query(),
     "stop": lambda attempt: Stop(EndReason.STOPPED),
-    "updateonhold": lambda attempt: UpdateOnhold(not attempt.onhold),
-    "updatertmp": lambda attempt: UpdateRtmp(attempt.rtmp_version),
-    "updatestorage": lambda attempt: UpdateStorage(),
+    "update_onhold": lambda attempt: UpdateOnhold(not attempt.onhold),
+    "update_rtmp": lambda attempt: UpdateRtmp(attempt.rtmp_version),
+    "update_storage": lambda attempt: UpdateStorage(),
 }
+
+
+_OLD_NAMES = {name.replace("_", ""): name for name in _STEPS}
+"""Databases written before 2026-12 name a step without the line between its words."""
 
 
 class Line(Protocol):
@@ -170,7 +174,7 @@ class _Replay:
             if attempt.state is AttemptState.PLANNED and not lost:
                 yield known.acquired_at or line.at, Acquired(known.resource_id or "")
             return
-        call = line.detail.get("call")
+        call = _call_of(line)
         if line.kind == "started" or (line.kind == "call_failed" and call == "start"):
             if attempt.state is AttemptState.PLANNED:
                 yield known.acquired_at or line.at, Acquired(known.resource_id or "")
@@ -289,7 +293,7 @@ class _Replay:
         return None
 
     def _failed(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        attempt, call = self._recording.attempt, str(line.detail.get("call"))
+        attempt, call = self._recording.attempt, _call_of(line)
         if attempt is None or call not in _STEPS:
             return None
         return CallFailed(_STEPS[call](attempt), Failure(line.detail["failure"]), str(line.detail["code"]))
@@ -369,3 +373,9 @@ def _as_told(recording: Recording, line: Line, known: Attempt | None) -> Recordi
     if line.kind == "warning":
         return replace(recording, warnings=(*recording.warnings, str(line.detail["code"])))
     return recording
+
+
+def _call_of(line: Line) -> str:
+    """Return the name of the step that a line of the history is about, or "None"."""
+    name = str(line.detail.get("call"))
+    return _OLD_NAMES.get(name, name)

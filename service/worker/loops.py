@@ -20,7 +20,7 @@ from service.database.retention import BATCH
 from service.errors import OutsideError, ServiceError
 from service.isolation import isolate
 from service.lifecycle import next_step
-from service.lifecycle.observations import LookHeldUp, Observation, Verify, Wait
+from service.lifecycle.observations import LookHeldUp, Observation, Verify, Wait, name_of
 from service.operations import NoticeClaim, Sorted
 from service.recording import Recording
 from service.report import JudgedFile
@@ -212,7 +212,7 @@ class Worker:
     # --- steps ---------------------------------------------------------------------------------------------------
 
     async def _perform(self, task: Task) -> None:
-        name = type(task.step).__name__.lower()
+        name = name_of(task.step)
         began = time.perf_counter()
         meter.step_began()
         try:

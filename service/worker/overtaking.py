@@ -11,7 +11,7 @@ from service.database.engine.errors import is_outage
 from service.database.recordings import load_recording
 from service.errors import ServiceError
 from service.lifecycle import overtaken_at
-from service.lifecycle.observations import CallFailed, Look, Observation, Start, Started, Step, Updated, Verify
+from service.lifecycle.observations import CallFailed, Look, Observation, Start, Started, Step, Updated, Verify, name_of
 from service.operations.recordings.secrets import PageSecrets
 from service.recording import AttemptState, Recording
 
@@ -70,7 +70,7 @@ class Overtaking:
             if seen[1] <= now:
                 give_back(connection, *task.claim)
                 self._overtaken.add(task.claim)
-                _log.info("step_overtaken", step=type(task.step).__name__.lower(), recording_id=task.recording.id)
+                _log.info("step_overtaken", step=name_of(task.step), recording_id=task.recording.id)
 
     def forget(self, task: Task) -> bool:
         """Whether the task was overtaken; it is over now."""

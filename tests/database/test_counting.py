@@ -55,14 +55,14 @@ def ended(before: Recording, at: float) -> Recording:
 )
 def test_what_a_task_ran_beyond_its_wanted_end_ran_away(wishes: dict[str, object], ran_on: float) -> None:
     before = running(**wishes)
-    counted = added("pagereel_runaway_seconds_total", lambda: count_change(before, ended(before, 2000.0), SEEN, 2000.0))
+    counted = added("pagereel_overrun_seconds_total", lambda: count_change(before, ended(before, 2000.0), SEEN, 2000.0))
     assert counted == ran_on
 
 
 def test_beyond_the_hour_limit_a_task_runs_away_too() -> None:
     before = running()
     after = ended(before, 1010 + before.parameters.max_recording_hour * HOUR + 7)
-    assert added("pagereel_runaway_seconds_total", lambda: count_change(before, after, SEEN, 0)) == 7
+    assert added("pagereel_overrun_seconds_total", lambda: count_change(before, after, SEEN, 0)) == 7
 
 
 def test_the_time_of_a_task_that_was_believed_over_and_lives_counts_once() -> None:
@@ -76,7 +76,7 @@ def test_the_time_of_a_task_that_was_believed_over_and_lives_counts_once() -> No
     was = recorded()
     count_change(before, over, SEEN, 1500.0)
     count_change(over, alive, SEEN, 1600.0)
-    runaway = added("pagereel_runaway_seconds_total", lambda: count_change(alive, ended(alive, 1800.0), SEEN, 1800.0))
+    runaway = added("pagereel_overrun_seconds_total", lambda: count_change(alive, ended(alive, 1800.0), SEEN, 1800.0))
     assert round(recorded() - was, 3) == 790
     assert runaway == 300
 
@@ -127,7 +127,7 @@ def test_numbers_that_are_jumped_over_may_be_lost_and_those_that_come_late_are_n
     notice = Notice("n", 33, None, None, "test-1", "1", "s1", number, 2)
     for name, amount in (("skipped", skipped), ("overtaken", overtaken)):
         counted = added(
-            f"pagereel_notices_{name}_total", lambda: count_change(before, before, NoticeReceived(notice), 0)
+            f"pagereel_notifications_{name}_total", lambda: count_change(before, before, NoticeReceived(notice), 0)
         )
         assert counted == amount
 

@@ -327,11 +327,11 @@ async def test_hostile_texts_reach_both_databases(database: Database, seals: Sea
 async def test_batches_feed_the_metrics(database: Database, seals: Seals) -> None:
     def now() -> list[float]:
         return [
-            metric("pagereel_notices_total", type="70", outcome="accepted"),
-            metric("pagereel_notices_total", type="other", outcome="accepted"),
-            metric("pagereel_notices_total", type="70", outcome="duplicate"),
-            metric("pagereel_notice_delay_seconds_count"),
-            metric("pagereel_notice_delay_seconds_bucket", le="2.5"),
+            metric("pagereel_notifications_total", type="70", outcome="accepted"),
+            metric("pagereel_notifications_total", type="other", outcome="accepted"),
+            metric("pagereel_notifications_total", type="70", outcome="duplicate"),
+            metric("pagereel_notification_delay_seconds_count"),
+            metric("pagereel_notification_delay_seconds_bucket", le="2.5"),
             metric("pagereel_intake_commit_seconds_count"),
         ]
 

@@ -118,7 +118,7 @@ async def test_a_blank_page_is_warned_of_within_a_minute_of_its_second_slice(bui
 async def test_what_a_verified_recording_loses_later_is_found_without_asking_and_its_state_stays(build: Living) -> None:
     """Re-audit: every recording is in the sample here, and its week lasts four seconds."""
     again = {"reaudit_share": 1, "reaudit_seconds": [4]}
-    series = 'pagereel_verified_objects_touched_total{change="vanished"}'
+    series = 'pagereel_verified_objects_changed_total{change="vanished"}'
     async with build(settings={"timing": again}) as house:
         before = (await house.metrics())[series]
         recording = await house.start()

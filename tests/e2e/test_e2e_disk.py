@@ -53,7 +53,7 @@ async def test_proof_on_a_full_disk_nothing_starts_and_what_runs_is_stopped(
         await asyncio.gather(*(house.slices(each, 1) for each in recordings))
         answered: list[str] = []
         statuses: set[int] = set()
-        assert (await house.metrics())["pagereel_disk_room"] == 1
+        assert (await house.metrics())["pagereel_disk_reserve_held"] == 1
         stuff = await asyncio.to_thread(_fill, small_disk)
 
         async def given_up() -> bool:
@@ -64,7 +64,7 @@ async def test_proof_on_a_full_disk_nothing_starts_and_what_runs_is_stopped(
                 statuses.add(status)
                 if status == 200:
                     answered.append(f"notice-{name}")
-            return (await house.metrics())["pagereel_disk_room"] == 0
+            return (await house.metrics())["pagereel_disk_reserve_held"] == 0
 
         await eventually(given_up, 40, "the reserve is given up")
         await eventually(lambda: _refused_for_room(house), 10, "nothing new is taken")
@@ -79,7 +79,7 @@ async def test_proof_on_a_full_disk_nothing_starts_and_what_runs_is_stopped(
         stuff.unlink()
 
         async def room_again() -> bool:
-            return (await house.metrics())["pagereel_disk_room"] == 1
+            return (await house.metrics())["pagereel_disk_reserve_held"] == 1
 
         await eventually(room_again, 20, "there is room again")
         await asyncio.gather(*(house.until(each, "verified", deadline=60) for each in recordings))

@@ -32,7 +32,7 @@ async def test_of_20_requests_at_once_for_3_places_3_are_started_and_a_planned_o
         assert (refused.body["code"], refused.body["reason"]) == ("limited", "app_max_concurrent")
         assert refused.body["detail"] == "the limit app_max_concurrent is reached: 3 recordings at a time"
         assert int(refused.headers["Retry-After"]) >= 1
-        assert (await house.metrics())['pagereel_limited_total{limit="app_max_concurrent"}'] >= 17
+        assert (await house.metrics())['pagereel_admission_rejections_total{limit="app_max_concurrent"}'] >= 17
         ids = [answer.body["id"] for answer in answers if answer.status == 202]
         await asyncio.gather(*(house.until(one, "recording") for one in ids))
 

@@ -17,7 +17,7 @@ MOVED_BY_THE_MAIN_JOB = {
     "pagereel_request_to_recording_seconds_count",
     'pagereel_stop_to_verdict_seconds_count{state="verified"}',
     "pagereel_recording_coverage_ratio_count",
-    "pagereel_runaway_seconds_total",
+    "pagereel_overrun_seconds_total",
     *(
         f'pagereel_agora_requests_total{{operation="{operation}",outcome="ok"}}'
         for operation in ("acquire", "start", "query", "update", "stop")
@@ -25,14 +25,14 @@ MOVED_BY_THE_MAIN_JOB = {
     *(
         f'pagereel_agora_{name}_seconds_count{{operation="{operation}"}}'
         for operation in ("acquire", "start", "query", "update", "stop")
-        for name in ("request", "budget_wait")
+        for name in ("request", "rate_limit_wait")
     ),
     *(
         f'pagereel_worker_step_seconds_count{{step="{step}"}}'
-        for step in ("acquire", "start", "query", "updateonhold", "stop", "look", "verify")
+        for step in ("acquire", "start", "query", "update_onhold", "stop", "look", "verify")
     ),
-    *(f'pagereel_notices_total{{outcome="accepted",type="{event}"}}' for event in (4, 11, 30, 31, 33, 70, 71)),
-    "pagereel_notice_delay_seconds_count",
+    *(f'pagereel_notifications_total{{outcome="accepted",type="{event}"}}' for event in (4, 11, 30, 31, 33, 70, 71)),
+    "pagereel_notification_delay_seconds_count",
     "pagereel_intake_commit_seconds_count",
     "pagereel_intake_batch_size_count",
     'pagereel_verification_reports_total{level="structure",verdict="verified"}',

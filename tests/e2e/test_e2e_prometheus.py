@@ -15,7 +15,7 @@ from tests.e2e.receiver import receiving
 # Faults of the exercise that must wake somebody, of one kind each: the keys, the senders, the recordings themselves.
 MUST_FIRE = {
     "PagereelAgoraRefusesKeys",
-    "PagereelNoticesRejected",
+    "PagereelNotificationsRejected",
     "PagereelRecordingNotProven",
     "PagereelStartsFail",
     "PagereelBucketRefuses",

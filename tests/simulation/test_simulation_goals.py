@@ -92,7 +92,7 @@ def test_beyond_the_budget_the_watch_period_stretches_and_nothing_else_suffers(g
         return arrive(path, *about, **more)
 
     world.agora.call = call  # type: ignore[method-assign]
-    name, query = "pagereel_agora_budget_short_total", {"operation": "query"}
+    name, query = "pagereel_agora_rate_limit_timeouts_total", {"operation": "query"}
     before = REGISTRY.get_sample_value(name, query) or 0
     world.run()
     promises.check()

@@ -19,6 +19,7 @@ from service.lifecycle.observations import (
     UpdateOnhold,
     UpdateRtmp,
     UpdateStorage,
+    name_of,
 )
 from service.lifecycle.reasons import NEVER_FOUND, STOP_REASONS, UNANSWERED, never_found
 from service.lifecycle.rules.start import acquire_failed, another_may_live, probe_again, start_failed
@@ -296,7 +297,7 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
     if failed.code == "budget" and isinstance(failed.step, Query) and _runs_calmly(draft, attempt):
         draft.set_attempt(next_query_at=draft.now + draft.recording.policy.watch_seconds * STRETCH)
         return
-    call = type(failed.step).__name__.lower()
+    call = name_of(failed.step)
     draft.note("call_failed", call=call, failure=failed.failure, code=failed.code)
     match failed.step:
         case Acquire():
