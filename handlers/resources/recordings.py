@@ -246,7 +246,8 @@ class RecordingView(View):
     warned: Annotated[
         tuple[str, ...],
         Field(
-            description="Codes of the newest report's findings of severity `warning`; `state` stays what it is",
+            description="Codes of the newest report's findings of severity `warning`, and of its errors where a later "
+            "verification of a verified recording has any; `state` stays what it is",
         ),
     ]
     links: LinksView

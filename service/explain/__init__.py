@@ -16,7 +16,7 @@ from service.explain.waits import explain_wait
 from service.explain.warned import advice_of
 from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, findings_of, found, lines
 from service.recording import AWAITED, AttemptState, Blame, EndReason, Recording, State
-from service.report import Coverage, Severity
+from service.report import Coverage, ReportSummary, Severity, Verdict
 from service.wording import clock, length, nothing_wanted, percent
 
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
@@ -89,6 +89,9 @@ def _unfound(explained: Explanation, recording: Recording) -> Explanation:
 
 def _explain(recording: Recording, history: Sequence[Line]) -> Explanation:
     if recording.state is State.VERIFIED:
+        report = recording.latest_report
+        if report is not None and report.verdict not in (Verdict.VERIFIED, Verdict.UNREACHABLE):
+            return _contradicted(recording, report, history)
         return _fine(recording, history)
     if recording.state is State.UNPROVEN:
         return _unproven(recording, history)
@@ -127,6 +130,28 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
         None,
         (*proof, *found(recording, warnings)),
         advice_of(recording.warned),
+    )
+
+
+def _contradicted(recording: Recording, report: ReportSummary, history: Sequence[Line]) -> Explanation:
+    """Explain a recording that was verified, and of which a later verification says otherwise."""
+    findings = findings_of(recording)
+    errors = [each for each in findings if each.severity is Severity.ERROR]
+    codes = {each.code for each in findings}
+    why = ""
+    if codes & {"object_vanished", "object_changed"}:
+        why = " Objects in the bucket are gone or have changed since it was verified."
+    elif "rules_changed" in codes:
+        why = " No object has changed since; the rules of verification have."
+    share = _share(report.coverage)
+    return Explanation(
+        f"It was verified. The verification of {clock(report.judged_at)} found it {report.verdict.value}{share}.{why}",
+        errors[0].code if errors else "unknown",
+        Certainty.CERTAIN if errors else Certainty.UNKNOWN,
+        None,
+        (*found(recording, errors), *lines(history, ("judged",))),
+        "Compare the bucket with the manifest of the report that verified it, and restore the objects from a copy. "
+        "Check who can write to the bucket. Then verify again: `pagereel look`.",
     )
 
 

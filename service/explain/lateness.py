@@ -17,6 +17,10 @@ _SENTENCES = {
         "Pagereel asked Agora {} late whether it records, and its length counts from the answer",
         _BILLED,
     ),
+    "length_late: seen_late": (
+        "Agora did not show until late that it records, so it ran {} past the length that you asked for",
+        _BILLED,
+    ),
 }
 _BECAUSE = {
     "not_running": ", because the service was not running when the {} was due",

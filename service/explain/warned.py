@@ -11,7 +11,7 @@ CHECK_PAGE: Final = (
 _PLAY: Final = "Play that interval. If it matters, report it to Agora with the sid."
 _MP4: Final = "Use the slices, or create the MP4 again from them."
 _PLAYLIST: Final = "Test it with your player; ffmpeg plays it."
-_TIME: Final = "Find the interval in the timeline; it is within the allowance."
+_TIME: Final = "Find the interval in the timeline."
 
 # The page itself is the cause, and can be tried.
 ABOUT_THE_PAGE: Final = frozenset(

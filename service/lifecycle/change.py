@@ -179,6 +179,20 @@ class Draft:
         self.set(recorded_from_at=began_at, stop_at=began_at + recording.record_for_seconds)
         self.note("stop_at_set", stop_at=self.recording.stop_at)
 
+    def bring_end_forward(self, at: float) -> None:
+        """Count a requested length from `at` where it counted from a later instant, unless a caller has changed its
+        end. Warn where that end has passed."""
+        recording = self.recording
+        length, begin = recording.length_seconds, max(at, recording.window_from_at or 0)
+        if recording.state is not State.RECORDING or length is None:
+            return
+        if recording.recorded_from_at is None or recording.recorded_from_at <= begin:
+            return
+        self.set(recorded_from_at=begin, stop_at=begin + length)
+        self.note("stop_at_set", stop_at=self.recording.stop_at)
+        if self.now > begin + length:
+            self.warn("length_late", late_seconds=round(self.now - begin - length, 1), because="seen_late")
+
     # --- pauses --------------------------------------------------------------------------------------------------
 
     def open_pause(self, at: float) -> None:

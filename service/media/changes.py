@@ -40,9 +40,9 @@ def compare_reports(
     """Compare a report of a recording that is over with the files and the report (`earlier`, with its number) before.
 
     Of a `verified` recording every object that is gone or has changed becomes a finding; of each kind the first ten are
-    kept whole. What is gone is listed as missing, so that the next comparison does not find it again. Where no object
-    has changed but the rules have, and the report says something else, the note `rules_changed` says so. The report of
-    a bucket that could not be read stays as it is.
+    kept whole. What is gone is listed as missing, so that the next comparison does not count it again; its finding
+    stays in each later report until the object is back. Where no object has changed but the rules have, and the report
+    says something else, the note `rules_changed` says so. The report of a bucket that could not be read stays as it is.
     """
     if report.verdict is Verdict.UNREACHABLE:
         return Comparison(report)
@@ -52,11 +52,13 @@ def compare_reports(
     because = _why(compared, objects, None if earlier is None else earlier[1])
     if because is Because.RULES and earlier is not None:
         compared = replace(compared, findings=(*compared.findings, *_rules_changed(compared, *earlier)))
-    if not verified or not (objects.gone or objects.changed):
+    still = () if earlier is None else _still_gone(compared, objects, earlier[1])
+    if not verified or not (objects.gone or objects.changed or still):
         return Comparison(compared, because=because)
-    verdict = Verdict.DEFECTIVE if objects.gone and report.verdict is Verdict.VERIFIED else report.verdict
-    compared = replace(compared, verdict=verdict, findings=(*compared.findings, *_objects_changed(objects)))
-    return Comparison(compared, len(objects.gone), len(objects.changed), Because.BYTES)
+    verdict = Verdict.DEFECTIVE if (objects.gone or still) and report.verdict is Verdict.VERIFIED else report.verdict
+    compared = replace(compared, verdict=verdict, findings=(*compared.findings, *still, *_objects_changed(objects)))
+    because = Because.BYTES if objects.gone or objects.changed else because
+    return Comparison(compared, len(objects.gone), len(objects.changed), because)
 
 
 def _compare_objects(files: tuple[JudgedFile, ...], filed: Iterable[JudgedFile]) -> _Objects:
@@ -93,6 +95,17 @@ def _checksums_differ(before: str | None, now: str | None) -> bool:
     if before is None or now is None or before.partition(":")[0] != now.partition(":")[0]:
         return False
     return before != now
+
+
+def _still_gone(report: Report, objects: _Objects, earlier: Report) -> tuple[Finding, ...]:
+    """The findings of objects that were gone at the earlier report, and still are."""
+    there = {file.key for file in report.files if file.listed and not file.missing}
+    fresh = {file.key for file in objects.gone}
+    return tuple(
+        finding
+        for finding in earlier.findings
+        if finding.code == "object_vanished" and finding.object not in there and finding.object not in fresh
+    )
 
 
 def _unlisted(objects: _Objects) -> list[JudgedFile]:

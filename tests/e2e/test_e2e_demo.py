@@ -52,7 +52,7 @@ async def test_a_sandbox_ends_with_an_error_once_its_service_has_died(tmp_path: 
         assert sandbox.stdout is not None
         assert json.loads(await asyncio.wait_for(sandbox.stdout.readline(), 200))["api"]
         children = Path(f"/proc/{sandbox.pid}/task/{sandbox.pid}/children").read_text().split()
-        (service,) = (int(one) for one in children if b"\0service\0" in Path(f"/proc/{one}/cmdline").read_bytes())
+        (service,) = (int(one) for one in children if b"\0pagereel\0" in Path(f"/proc/{one}/cmdline").read_bytes())
         os.kill(service, signal.SIGKILL)
         _, complained = await asyncio.wait_for(sandbox.communicate(), 120)
     finally:

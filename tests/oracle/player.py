@@ -73,12 +73,13 @@ def play_bytes(content: bytes, form: str) -> Played:
 
 def read_playlist(
     playlist: bytes, key: str, objects: Mapping[str, bytes], stand_in: bytes
-) -> tuple[list[str], list[float], float]:
+) -> tuple[list[str], list[float | None], float]:
     """The keys that FFmpeg's HLS demuxer opens, in order; the seconds at which the playlist places each of them; and
     the seconds that it lasts.
 
     `stand_in`, a small slice, lies in each slice's place: what a slice holds does not change how a playlist is read.
-    The place of an entry is the length that FFmpeg states for the entries before it.
+    The place of an entry is the length that FFmpeg states for the entries before it; None where its line is one for
+    FFmpeg alone.
     """
     if b"#EXT-X-ENDLIST" not in playlist:
         playlist += b"\n#EXT-X-ENDLIST\n"
@@ -99,11 +100,11 @@ def read_playlist(
             return [known[path] for path in paths if path in known and objects[known[path]]], _duration(said)
 
         order, seconds = read(playlist)
-        places = {}
+        places = {0: 0.0}
         for before in _beginnings(playlist):
             opened, length = read(before + b"\n#EXT-X-ENDLIST\n")
             places[len(opened)] = length
-        return order, [places.get(count, 0.0) for count in range(len(order))], seconds
+        return order, [places.get(count) for count in range(len(order))], seconds
 
 
 def _beginnings(playlist: bytes) -> Iterator[bytes]:

@@ -113,14 +113,18 @@ def _compared(untouched: Played, line: Line, damaged: Played, shown: Line) -> tu
     return lost_pictures(line, shown), lost_sound(line, shown), clock, again
 
 
-def _misplaced(made: Base, order: list[str], places: list[float]) -> float:
+def _misplaced(made: Base, order: list[str], places: list[float | None]) -> float:
     """Seconds by which the playlist places a slice wrongly: whoever seeks to its instant sees another one."""
     places_before, begin = {}, 0.0
     for slot in made.slots:
         places_before[round(slot.start, 2)] = begin
         begin += slot.seconds
     starts = [round(start, 2) for start in sorted(_stated(key) for key in order)]
-    apart = (abs(place - places_before[at]) for at, place in zip(starts, places, strict=True) if at in places_before)
+    apart = (
+        abs(place - places_before[at])
+        for at, place in zip(starts, places, strict=True)
+        if at in places_before and place is not None
+    )
     late = max(apart, default=0.0)
     return min(late, made.seconds) if late > ROUNDED_SECONDS else 0.0
 

@@ -322,6 +322,21 @@ def test_what_is_verified_with_warnings_is_not_called_fine_and_says_what_to_do_a
     assert explain(warned(), []).cause == "fine"
 
 
+def test_what_was_verified_and_is_gone_is_not_called_fine() -> None:
+    gone = Finding("object_vanished", Severity.ERROR, "x.ts was in the bucket when the recording was verified.")
+    made = warned("object_vanished")
+    assert made.latest_report is not None
+    lost = replace(made.latest_report, verdict=Verdict.DEFECTIVE, findings=(gone,))
+    told = explain(replace(made, latest_report=lost), [])
+    assert told.cause == "object_vanished"
+    assert "found it defective" in told.summary
+    assert "Objects in the bucket are gone or have changed since it was verified." in told.summary
+    assert "restore the objects" in told.advice
+    assert told.proof
+    unread = replace(made.latest_report, verdict=Verdict.UNREACHABLE)
+    assert explain(replace(made, warned=(), latest_report=unread), []).cause == "fine"
+
+
 def test_every_finding_that_may_be_a_warning_has_its_advice() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (ROOT / "docs/verification.md").read_text(), re.MULTILINE)
     documented = {code for code, weight in rows if code in RULES and "warning" in weight}

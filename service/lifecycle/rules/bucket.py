@@ -20,6 +20,8 @@ RULES_CHANGED = "rules_changed"
 # Findings that say that the bucket as a whole cannot be read.
 BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
 _UNREAD = re.compile(r"Pagereel could not read the bucket \((.+)\)\.", re.DOTALL)
+# A beginning that was seen this much later than the first slice shows it is dated back.
+SEEN_LATE_SECONDS = 10
 BLANK = ("black", "white", "blank")
 
 
@@ -54,11 +56,19 @@ def looked(draft: Draft, look: Looked) -> None:
 
 
 def _records_since(draft: Draft, first_at: float | None) -> None:
-    """An adopted task has recorded since its first slice, not since Agora was first asked for it."""
+    """Date the beginning back to the first slice: of an adopted task, and of one that Agora did not find at first or
+    that was seen late. A length that counted from a later instant counts from there."""
     attempt = draft.attempt
-    if draft.recording.page != ADOPTED or attempt is None or first_at is None:
+    if attempt is None or first_at is None:
         return
     known = attempt.recording_at
+    if draft.recording.page != ADOPTED:
+        sent_at = attempt.start_sent_at  # an older slice belongs to an earlier task
+        late = known is not None and known - first_at >= SEEN_LATE_SECONDS
+        if late and sent_at is not None and first_at >= sent_at:
+            draft.set_attempt(recording_at=first_at, started_at=min(attempt.started_at or first_at, first_at))
+            draft.bring_end_forward(first_at)
+        return
     if known is None and attempt.state is not AttemptState.ENDED:
         return  # Agora's answer makes it `recording`
     draft.set_attempt(recording_at=min(max(first_at, attempt.started_at or first_at), known or draft.now))
@@ -215,7 +225,10 @@ def _warned(before: Recording, report: Report) -> dict[str, object]:
     one that could not read the bucket says nothing."""
     if report.verdict is Verdict.UNREACHABLE:
         return {}
-    codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity is Severity.WARNING))
+    told = {Severity.WARNING}
+    if before.state is State.VERIFIED and report.verdict is not Verdict.VERIFIED:
+        told.add(Severity.ERROR)  # the state stays, so the errors must show here
+    codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity in told))
     deepest = before.warned_level
     if before.warned and deepest is not None and not report.level.reaches(deepest):
         return {"warned": tuple(dict.fromkeys((*before.warned, *codes)))}

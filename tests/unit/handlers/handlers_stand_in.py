@@ -182,7 +182,7 @@ class StandIn:
         """All groups of use cases are one here."""
         return self
 
-    access = adoption = evidence = receiving = incoming = outgoing = itself
+    access = adoption = evidence = receiving = incoming = messages = itself
 
     async def adopt(self, caller: Any, lost: Any) -> Recording:
         self._note("adopt", lost)

@@ -9,10 +9,11 @@ from handlers.resources.recordings import view_recording
 from service.errors import Code, ServiceError
 from service.lifecycle import apply, hours_wanted
 from service.lifecycle.deadlines import hour_limit_at, planned_seconds, planned_stop_at
-from service.lifecycle.observations import ResumeRequested, StopAtChanged, StopRequested
+from service.lifecycle.observations import Looked, ResumeRequested, StopAtChanged, StopRequested
 from service.media.expectation import expectation
 from service.policy import Policy
-from service.recording import EndReason, Parameters, State
+from service.recording import AttemptState, EndReason, Parameters, Recording, State
+from tests.database.samples import attempt
 
 LENGTH = 100.0
 
@@ -159,3 +160,46 @@ def test_the_whole_time_up_to_an_instant_that_was_given_before_it_began_is_wante
     wanted = expectation(driver.run()).wanted
     assert wanted.to_at == NOW + 600
     assert wanted.to_at - wanted.from_at > 500
+
+
+def seen_late() -> Recording:
+    """It began to record 4 s after its start, and Agora showed that 60 s later."""
+    sent = NOW + 1
+    one = attempt(
+        1, "test-1", 7, state=AttemptState.RUNNING, sid="5" * 32, resource_id="r",
+        start_sent_at=sent, started_at=sent + 64, recording_at=sent + 64,
+    )  # fmt: skip
+    made = make(record_for_seconds=LENGTH)
+    ends = {"recorded_from_at": sent + 64, "stop_at": sent + 64 + LENGTH}
+    return replace(made, state=State.RECORDING, attempts=(one,), **ends)
+
+
+def listed(at: float, first_at: float) -> Looked:
+    return Looked(3, 3000, "pr/x/1/b.ts", at, began_at=at - 15, first_at=first_at)
+
+
+def test_a_beginning_that_was_seen_late_is_dated_back_to_the_first_slice() -> None:
+    before = seen_late()
+    assert before.recorded_from_at is not None
+    first = before.recorded_from_at - 59
+    after = apply(before, listed(first + 65, first), first + 66).recording
+    assert after.attempts[0].recording_at == after.recorded_from_at == first
+    assert after.stop_at == first + LENGTH
+    assert after.warnings == before.warnings
+    passed = apply(before, listed(first + 130, first), first + 131)
+    assert passed.recording.stop_at == first + LENGTH
+    assert "length_late" in passed.recording.warnings
+    assert [entry.detail["late_seconds"] for entry in passed.history if entry.kind == "warning"] == [31.0]
+
+
+def test_what_shows_nothing_of_this_task_or_little_changes_no_beginning() -> None:
+    before = seen_late()
+    (one,) = before.attempts
+    assert before.recorded_from_at is not None
+    assert one.start_sent_at is not None
+    for first in (before.recorded_from_at - 5, one.start_sent_at - 1):
+        after = apply(before, listed(before.recorded_from_at, first), before.recorded_from_at + 1).recording
+        assert (after.recorded_from_at, after.stop_at) == (before.recorded_from_at, before.stop_at)
+    moved = replace(before, stop_at=before.recorded_from_at + 500)  # a caller's own instant
+    first = before.recorded_from_at - 59
+    assert apply(moved, listed(first + 65, first), first + 66).recording.stop_at == moved.stop_at

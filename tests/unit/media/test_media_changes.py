@@ -46,6 +46,14 @@ def test_an_object_that_is_gone_is_an_error_and_is_found_once() -> None:
     assert (again.vanished, again.changed, again.because) == (0, 0, None)
 
 
+def test_what_is_gone_stays_a_finding_until_it_is_back() -> None:
+    first = compared(report(FILED[:2])).report
+    again = compare_reports(report(FILED[:2]), first.files, (8, first), verified=True)
+    assert (codes(again), again.report.verdict, again.vanished) == (["object_vanished"], Verdict.DEFECTIVE, 0)
+    back = compare_reports(report(FILED), again.report.files, (9, again.report), verified=True)
+    assert (codes(back), back.report.verdict) == ([], Verdict.VERIFIED)
+
+
 def test_an_object_that_the_report_misses_already_is_told_beside_that() -> None:
     missing = [*FILED[:2], replace(FILED[2], listed=False, missing=True)]
     told = compared(report(missing, Verdict.INCOMPLETE))
