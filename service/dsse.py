@@ -1,6 +1,7 @@
-"""Signatures that a third party can check without us: DSSE envelopes with Ed25519. Reads no file and knows no manifest.
+"""Signatures that a third party can verify without us: DSSE envelopes with Ed25519. Reads no files and is independent
+of the manifest.
 
-DSSE (github.com/secure-systems-lab/dsse) signs the bytes as they are, so nobody has to agree on how JSON is written.
+DSSE (github.com/secure-systems-lab/dsse) signs the exact bytes, so no canonical form of JSON is needed.
 """
 
 import base64
@@ -21,12 +22,12 @@ _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.D
 
 
 class SignatureError(Exception):
-    """An envelope or a key is unusable, or no signature of the envelope is by one of the keys. Shows no secret."""
+    """An envelope or a key is unusable, or none of the keys signed the envelope. The message contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A payload with one signature. `signature` signs payload and type; `keyid` is only a hint whose it is."""
+    """A payload with one signature. `signature` covers payload and type; `keyid` is only a hint to the key."""
 
     payload: bytes
     payload_type: str
@@ -34,8 +35,8 @@ class Envelope:
     keyid: str
 
     def encode(self, stamps: Sequence[bytes] | None = None) -> bytes:
-        """The JSON of the envelope; with `stamps` (RFC 3161 answers over the signature) in a member of its own. DSSE
-        lets a producer add members, and who does not know them leaves them out."""
+        """Return the envelope as JSON, with `stamps` (RFC 3161 answers over the signature) in a member of its own. DSSE
+        allows additional members, which other readers ignore."""
         envelope: dict[str, Any] = {
             "payloadType": self.payload_type,
             "payload": base64.b64encode(self.payload).decode(),
@@ -50,14 +51,14 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An envelope that one of the keys has signed, and what it brings besides. `stamps` are not checked yet."""
+    """An envelope that one of the keys has signed, and its `stamps`, which are not verified yet."""
 
     envelope: Envelope
     stamps: tuple[bytes, ...] = ()
 
 
 class SigningKey:
-    """One private key: the base64 of 32 random bytes."""
+    """A private key, read from the base64 of 32 random bytes."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -73,23 +74,23 @@ class SigningKey:
         return self._private.public_key()
 
     def sign(self, payload: bytes, payload_type: str) -> Envelope:
-        """The payload, signed. The same payload has the same signature."""
+        """Return the signed payload. The signature is deterministic."""
         signature = self._private.sign(_signed_bytes(payload, payload_type))
         return Envelope(payload, payload_type, signature, key_id(self.public))
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """A short name of a public key: the beginning of its SHA-256."""
+    """Return a short name of a public key: the beginning of its SHA-256."""
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
 def public_text(key: Ed25519PublicKey) -> str:
-    """A public key as PEM."""
+    """Return a public key as PEM."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def read_public(text: str) -> list[Ed25519PublicKey]:
-    """The public keys of a PEM text. Raises `SignatureError` where there is none, or one of another kind."""
+    """Return the public keys of a PEM text. Raise `SignatureError` if it contains none, or one of another kind."""
     try:
         keys = [load_pem_public_key(block.encode()) for block in _PEM.findall(text)]
     except ValueError:
@@ -101,7 +102,7 @@ def read_public(text: str) -> list[Ed25519PublicKey]:
 
 
 def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequence[Ed25519PublicKey]) -> Opened:
-    """The envelope, signed by one of `keys` (`keyid` says which). Raises `SignatureError`."""
+    """Return the envelope if one of `keys` signed it; its `keyid` names that key. Raise `SignatureError` otherwise."""
     try:
         given: Any = orjson.loads(envelope)
         payload = base64.b64decode(given["payload"], validate=True)
@@ -123,7 +124,7 @@ def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequenc
 
 
 def _read_stamps(given: Any) -> Iterator[bytes]:
-    """The stamps of an envelope; what is none is left out."""
+    """Yield the stamps of an envelope; invalid entries are skipped."""
     for one in given if isinstance(given, list) else ():
         if isinstance(one, dict) and one.get("kind") == STAMP_KIND and isinstance(one.get("response"), str):
             try:
@@ -133,6 +134,6 @@ def _read_stamps(given: Any) -> Iterator[bytes]:
 
 
 def _signed_bytes(payload: bytes, payload_type: str) -> bytes:
-    """What is signed: DSSE's pre-authentication encoding."""
+    """Return the signed bytes: DSSE's pre-authentication encoding."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)

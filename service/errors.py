@@ -1,8 +1,8 @@
-"""The errors that cross a room's door.
+"""The errors that cross the boundaries of packages.
 
-Callers of the API see a `ServiceError`. Clients of the outside world (Agora, buckets) turn whatever their library
-raises into one of three `OutsideError`s with the original chained; nothing above a client knows the library's errors.
-No error text may hold a secret: no URL with its query, no key, no body.
+Callers of the API receive a `ServiceError`. Clients of outside systems (Agora, buckets) convert their library's errors
+into one of three `OutsideError`s, with the original chained; no code above a client depends on the library. Error texts
+must not contain secrets: no URL with its query, no key, no body.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """What kind of refusal a caller gets; `handlers.middleware` maps each to one HTTP status."""
+    """The kind of error that a caller receives; `handlers.middleware` maps each to one HTTP status."""
 
     INVALID = "invalid"
     UNAUTHORIZED = "unauthorized"
@@ -24,15 +24,16 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong value: where (a JSON pointer such as `/video_width`, or `?limit` for a query) and why."""
+    """One invalid value: its location (a JSON pointer such as `/video_width`, or `?limit` for a query) and the
+    reason."""
 
     pointer: str
     message: str
 
 
 class ServiceError(Exception):
-    """An answer other than success. `detail` is a narrower, stable word such as `idempotency_mismatch`; `state` is the
-    state of a recording that does not allow what was asked for."""
+    """An answer other than success. `detail` is a more specific, stable code such as `idempotency_mismatch`; `state` is
+    the state of a recording that does not allow the request."""
 
     def __init__(
         self,
@@ -54,13 +55,13 @@ class ServiceError(Exception):
 
 
 def invalid(pointer: str, message: str) -> ServiceError:
-    """The `invalid` error for one field; the body as a whole has the empty pointer."""
+    """Return the `invalid` error for one field; an empty pointer means the whole body."""
     sentence = f"{pointer}: {message}" if pointer else f"The body {message}."
     return ServiceError(Code.INVALID, sentence, errors=(FieldError(pointer, message),))
 
 
 class OutsideError(Exception):
-    """A call to the outside world did not succeed. `code` is short and stable, `detail` safe to show."""
+    """A call to an outside system failed. `code` is short and stable; `detail` is safe to show."""
 
     def __init__(self, code: str, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -69,19 +70,19 @@ class OutsideError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
     def locate(self, place: str) -> None:
-        """Name the host that it happened at, unless the detail names it."""
+        """Add the host to the detail, unless the detail contains it."""
         if place and place not in self.detail:
             self.detail = f"{place}: {self.detail}" if self.detail else place
             self.args = (f"{self.code}: {self.detail}",)
 
 
 class Refused(OutsideError):
-    """It was answered, and asking again will not help."""
+    """The call was answered with a refusal; repeating it does not help."""
 
 
 class Unavailable(OutsideError):
-    """It surely had no effect, and may work later (perhaps after `retry_after_seconds`)."""
+    """The call certainly had no effect and may succeed later (perhaps after `retry_after_seconds`)."""
 
 
 class UnknownOutcome(OutsideError):
-    """It was sent and not answered: it may have taken effect. Never to be treated as refused."""
+    """The call was sent but not answered, so it may have taken effect. Never treat it as refused."""

@@ -1,7 +1,7 @@
-"""Keeps one item's error from ending everything else.
+"""Isolation of errors, so that one item's error does not end a loop.
 
-A loop serves many: recordings, notifications, endpoints. Where one of them raises what nobody expected, the loop logs
-it with its traceback, counts it and goes on. Only what is wrong with our own start ends the process.
+A loop serves many recordings, notifications or endpoints. An unexpected error of one of them is logged with its
+traceback and counted, and the loop continues. Only errors at startup end the process.
 """
 
 from collections.abc import Awaitable
@@ -20,8 +20,8 @@ _away = Seldom()
 
 
 async def isolate(loop: str, working: Awaitable[T], otherwise: T) -> T:
-    """The result, or `otherwise` where the database is away or the work raises what nobody expected: the next round of
-    the loop tries again. `loop` is one of `metrics.worker.LOOPS`."""
+    """Return the result, or `otherwise` if the database is unavailable or the work raises an unexpected error; the next
+    round of the loop tries again. `loop` is one of `metrics.worker.LOOPS`."""
     try:
         return await working
     except Exception as error:
@@ -30,7 +30,7 @@ async def isolate(loop: str, working: Awaitable[T], otherwise: T) -> T:
 
 
 def note_error(loop: str, error: Exception, *, recording_id: str | None = None, message_id: str | None = None) -> None:
-    """Log and count an error that a loop goes on after. A database that is away is waited for, and is no mistake."""
+    """Log and count an error after which a loop continues. An unavailable database is only logged."""
     if isinstance(error, ServiceError) and error.code is Code.UNAVAILABLE:
         if (held_back := _away.due()) is not None:
             _log.warning("database_away", error=error.message, held_back=held_back)

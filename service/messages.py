@@ -1,7 +1,8 @@
-"""What is told to callers of what happens to their recordings: which facts are news, and the words for them. Pure.
+"""The messages that callers receive about their recordings: which facts produce one, and its content. Pure.
 
-One message a fact. Its id is a function of the recording and the history's number, its body is fixed when the fact is
-written, so every delivery of it is the same. `number` grows within a recording: consumers order by it.
+Each fact produces one message. Its id is derived from the recording and the number in the history, and its body is
+fixed when the fact is recorded, so all deliveries are identical. `number` increases within a recording, and consumers
+order by it.
 """
 
 import base64
@@ -32,7 +33,7 @@ MessageType = Literal[
 MESSAGE_TYPES: Final[tuple[str, ...]] = get_args(MessageType)
 MIN_SECRET_BYTES: Final = 24
 
-# Entering a state is news in these words; `requested` and `starting` are none.
+# The message for each state that is entered; `requested` and `starting` produce none.
 _STATES: Final[dict[State, MessageType]] = {
     State.RECORDING: "recording.started",
     State.UPLOADING: "recording.stopped",
@@ -53,7 +54,7 @@ _KINDS: Final[dict[str, MessageType]] = {
 
 
 class DeliveryError(StrEnum):
-    """Why a message did not get through; `docs/messages.md` says what to do about each."""
+    """Why a delivery failed; `docs/messages.md` gives the remedy for each."""
 
     NO_SUCH_HOST = "no_such_host"
     NO_CONNECTION = "no_connection"
@@ -74,7 +75,7 @@ class DeliveryError(StrEnum):
 
 
 class Message(NamedTuple):
-    """News of one recording. `document` is the body that is delivered, before it is JSON."""
+    """A message about one recording. `document` is the delivered body before its encoding as JSON."""
 
     number: int
     id: str
@@ -84,7 +85,8 @@ class Message(NamedTuple):
 
 
 def message_of(recording: Recording, number: int, at: float, kind: str, detail: Mapping[str, Any]) -> Message | None:
-    """The message for one line of the history, or None where that is no news. `recording` is as it is after it."""
+    """Return the message for one line of the history, or None if the line produces none. `recording` is the state after
+    the line."""
     state = detail.get("state")
     news = _STATES.get(State(state)) if kind == "state" and isinstance(state, str) else _KINDS.get(kind)
     if news is None:
@@ -110,7 +112,7 @@ def message_of(recording: Recording, number: int, at: float, kind: str, detail: 
 
 
 def rfc3339(at: float) -> str:
-    """An instant in UTC with milliseconds."""
+    """Return an instant in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -118,7 +120,7 @@ MAKE_SECRET: Final = 'echo "whsec_$(openssl rand -base64 24)"'  # noqa: S105 - a
 
 
 def check_signing_secret(text: str) -> None:
-    """Raises `ValueError` for what is no secret of Standard Webhooks: `whsec_` and the base64 of 24 bytes or more."""
+    """Raise `ValueError` unless the text is a Standard Webhooks secret: `whsec_` and the base64 of 24 bytes or more."""
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""One notification of Agora: whether Agora signed it, and what it says. Pure: bytes in, values out.
+"""Parser and signature check for one notification of Agora. Pure: bytes in, values out.
 
-Nothing here refuses a notification for its content. What is unknown is None or empty; a body that is no JSON object is
-None, and can be kept by `body_id` all the same.
+No notification is refused for its content. Unknown values become None or empty. A body that is not a JSON object
+becomes None and can still be stored by `body_id`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import orjson
 
 from service.recording import Notice
 
-# The console's Check sends notices with this cname (agora-reference §7.5); they are kept and applied to nothing.
+# The console's Check sends notices with this cname (agora-reference §7.5); they are stored and not applied.
 TEST_CNAME = "test_webhook"
 MAX_TEXT = 255
 MAX_DEPTH = 32
@@ -24,10 +24,11 @@ _MAX_MILLISECONDS = 10**14  # the year 5138
 def verify_signature(
     body: bytes, v2: str | None, v1: str | None, secrets: Iterable[str], *, accept_sha1: bool = False
 ) -> bool:
-    """Whether one of the app's secrets signed these very bytes (agora-reference §7.3).
+    """Return whether one of the app's secrets signed exactly these bytes (agora-reference §7.3).
 
     `v2`, `v1`: the headers `Agora-Signature-V2` (HMAC-SHA256) and `Agora-Signature` (HMAC-SHA1), None if absent. The
-    old one counts only if the new one is absent and `accept_sha1` is on. Takes the same time whichever secret fits.
+    old one counts only if the new one is absent and `accept_sha1` is on. The time taken does not depend on which secret
+    matches.
     """
     if v2 is not None:
         given, algorithm = v2, "sha256"
@@ -38,18 +39,18 @@ def verify_signature(
     claimed = given.strip().lower().encode("utf-8", "surrogateescape")
     fits = False
     for secret in secrets:
-        if secret:  # anybody can sign with an empty key
+        if secret:  # anyone can sign with an empty key
             fits |= hmac.compare_digest(hmac.digest(secret.encode(), body, algorithm).hex().encode(), claimed)
     return fits
 
 
 def body_id(body: bytes) -> str:
-    """What stands for the missing `noticeId`: equal bodies are one notification."""
+    """Return the replacement for a missing `noticeId`: equal bodies are one notification."""
     return "sha256:" + hashlib.sha256(body).hexdigest()
 
 
 class Outline(NamedTuple):
-    """What the inbox needs of a notification; a fraction of the work of `parse_notice`."""
+    """The fields of a notification that the inbox needs, which are much cheaper to parse than with `parse_notice`."""
 
     notice_id: str
     event_type: int
@@ -59,7 +60,7 @@ class Outline(NamedTuple):
 
 
 def parse_outline(body: bytes) -> Outline | None:
-    """`parse_notice`, less the parts that only matter for understanding it."""
+    """Return the part of `parse_notice` that the inbox needs."""
     opened = _open(body)
     if opened is None:
         return None
@@ -74,8 +75,8 @@ def parse_outline(body: bytes) -> Outline | None:
 
 
 def parse_notice(body: bytes) -> Notice | None:
-    """What the notification says (agora-reference §7.4, and the format before API 1.3), or None if the body is not a
-    JSON object or is nested deeper than 32 levels. All texts are at most 255 characters, without NUL."""
+    """Return the parsed notification (agora-reference §7.4, and the format before API 1.3), or None if the body is not
+    a JSON object or is nested deeper than 32 levels. All texts are at most 255 characters, without NUL."""
     opened = _open(body)
     if opened is None:
         return None
@@ -96,7 +97,7 @@ def parse_notice(body: bytes) -> Notice | None:
 
 
 def _open(body: bytes) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The envelope and its payload."""
+    """Return the envelope and its payload."""
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -110,7 +111,7 @@ def _open(body: bytes) -> tuple[dict[str, Any], dict[str, Any]] | None:
 def _notice_id(envelope: dict[str, Any]) -> str:
     given = envelope.get("noticeId", envelope.get("notificationId"))
     if isinstance(given, str) and len(given) > MAX_TEXT:
-        return body_id(given.encode())  # cut off, two of them could look alike
+        return body_id(given.encode())  # truncated ids could collide
     return _text(given)
 
 
@@ -121,7 +122,7 @@ def _text(value: object) -> str:
 
 
 def _integer(value: object, most: int) -> int | None:
-    if type(value) is int:  # nearly always
+    if type(value) is int:  # the common case
         return value if -most <= value <= most else None
     if isinstance(value, str) and len(value) <= 20:
         value = int(value) if value.isascii() and value.removeprefix("-").isdigit() else None
@@ -143,7 +144,7 @@ def _instant(value: object) -> float | None:
 
 def _too_deep(body: bytes, value: object) -> bool:
     if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return False  # cannot be; spares nearly every notification the walk
+        return False  # too few brackets; most notifications avoid the walk
     level, depth = [value], 0
     while level:
         depth += 1

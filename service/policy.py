@@ -1,4 +1,4 @@
-"""The policy of one recording: every interval and rule that steers it. Pure data; lengths in seconds."""
+"""The policy of one recording: its intervals and rules. Pure data; durations in seconds."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from service.report import Level
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Every interval and rule that steers one recording, copied from the settings when it is made, so that a changed
-    setting never changes a running recording. Lengths in seconds; `level` is how deep it is verified."""
+    """The intervals and rules of one recording, copied from the settings at its creation, so that a changed setting
+    never affects a running recording. Durations in seconds; `level` is the level of its verification."""
 
     lead_seconds: float = 5
     start_within_seconds: float = 120

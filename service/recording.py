@@ -1,8 +1,8 @@
-"""The words of the domain: what a recording is, and what is known about it.
+"""The model of a recording and its known state.
 
-Pure data. An instant is a `float` of Unix seconds and ends in `_at`; lengths end in `_seconds`, sizes in `_bytes`.
-Everything here is immutable and is stored as the JSON document of its row; it holds no secret (page and RTMP URLs are
-kept sealed beside it, and appear here only in their redacted form).
+Pure data. An instant is a `float` of Unix seconds and ends in `_at`; durations end in `_seconds`, sizes in `_bytes`.
+All values are immutable and stored as the JSON document of the row. They contain no secret: page and RTMP URLs are
+sealed separately and appear here only in redacted form.
 """
 
 from dataclasses import dataclass, field
@@ -36,9 +36,9 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.VERIFIED, State.DEFECTIVE, State.UNPROVEN, State.FAILED, State.CANCELLED})
 AWAITED = frozenset({State.UPLOADING, State.VERIFYING, State.INCOMPLETE})
-"""Nothing runs any more, and files may still come."""
+"""States without a running task in which files may still arrive."""
 ADOPTED = "lost: adopted"
-"""What stands for the page of an adopted recording, which nobody knows."""
+"""The `page` of an adopted recording, whose URL is unknown."""
 
 
 class AttemptState(StrEnum):
@@ -113,7 +113,7 @@ BLAME = {
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What Agora is asked to do (agora-reference §3.3). `video_bitrate` in kbit/s, `max_video_duration` in minutes."""
+    """The parameters of a start (agora-reference §3.3). `video_bitrate` in kbit/s, `max_video_duration` in minutes."""
 
     video_width: int = 1280
     video_height: int = 720
@@ -131,7 +131,7 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The place in a bucket that a recording is pinned to. Keys are not part of it: they rotate, the place does not.
+    """The fixed place of a recording in a bucket. Keys are not part of it, because they rotate and the place does not.
 
     `region` is Agora's number; `endpoint` a URL with scheme, or None for the vendor's own; `prefix` the components all
     attempts share (each of `[a-zA-Z0-9]`), so the attempts' objects lie below `"/".join(prefix) + "/"`.
@@ -150,7 +150,7 @@ RestartRule = Literal["never", "on_failure"]
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something waits for the outside world or for a person; shown beside the state, gone when the wait is over."""
+    """A condition that waits for an outside system or for a person; shown next to the state until it ends."""
 
     code: str
     detail: str
@@ -162,19 +162,22 @@ class Attention:
 class Attempt:
     """One Agora task made for a recording, known to Agora as (`cname`, `uid`).
 
-    `prefix` is the object key prefix with its closing slash, unique to the attempt. `resource_ids` are all
-    that were acquired for it, `resource_id` the one its calls go to. `undecided`: the outcome of a start is not known,
-    or not under which of the resource ids it took effect. `start_sent_at` is the first start that may have had an
-    effect, `start_resent_at` the last, `hours` the longest hour limit among them. `probed`: one was sent under a
-    further resource id, so another task may begin as soon as one is over; `past_sids`: those that are.
-    `missing_since_at` is the first sign of its end (a 404, or a notice: `told_ended`) not contradicted since, `seen_at`
-    the last sign of its life. `refused_at`: when Agora first refused a repetition of its start for what it says;
-    `expired`: starts in a row whose resource id was too old; `delayed_by`: the failure that kept its start waiting.
-    `rechecks`: how often a task was asked after whose end rests on a 404 alone. `shown_until`: until when notices of
-    its life and its files show that it ran. `stops`: how many were sent; `stop_again_at`: when the next is due although
-    the last was answered, or not. `update_sent_at`: the first pause or resume that Agora has not confirmed.
-    `rtmp`, `rtmp_version`: the push target that it has. `counted_until`: it was believed over then, and its time is in
-    the metrics up to there.
+    `prefix` is the object key prefix with its closing slash, unique to the attempt.
+
+    Start: `resource_ids` are all resource ids acquired for it, `resource_id` the one used in calls. `undecided`: the
+    outcome of a start is unknown, or the resource id under which it took effect. `start_sent_at` is the first start
+    that may have taken effect, `start_resent_at` the last, `hours` the longest hour limit among them. `probed`: a start
+    was sent under another resource id, so another task may begin when one ends; `past_sids` are the ended ones.
+    `refused_at`: when Agora first refused a repeated start for its content. `expired`: consecutive starts with an
+    expired resource id. `delayed_by`: the failure that delayed its start.
+
+    End: `missing_since_at` is the first uncontradicted sign of its end (a 404, or a notice: `told_ended`), `seen_at`
+    the last sign of life. `rechecks`: queries made after an end that rests on a 404 alone. `shown_until`: until when
+    its notices and files show that it ran. `stops`: the number of stops sent; `stop_again_at`: when the next one is
+    due. `counted_until`: when it was first believed ended; the metrics contain its time up to then.
+
+    Updates: `update_sent_at` is the first pause or resume that Agora has not confirmed. `rtmp`, `rtmp_version`: its
+    current push target.
     """
 
     number: int
@@ -231,21 +234,21 @@ class Attempt:
 
     @property
     def lost(self) -> bool:
-        """Whether its files alone tell of its task: the database was put back to before its start, and Agora can be
-        asked nothing without its resource id."""
+        """Return whether its task is known only from files: the database was restored to a time before its start, and
+        without a resource id Agora cannot be queried."""
         return self.sid is not None and self.resource_id is None
 
     @property
     def several(self) -> bool:
-        """Whether more than one task may have been made, one after the other: one a resource id."""
+        """Return whether several tasks may have been made in sequence, one per resource id."""
         return len(self.resource_ids) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What the listings during the recording showed. `last_slice_at` is when the newest slice arrived, `sampled_at`
-    when the last one arrived that was decoded; `after_key` is where the next LIST goes on. `unreachable` says why the
-    bucket cannot be listed, and is empty where the last listing was answered."""
+    """The results of listings during the recording. `last_slice_at` is when the newest slice arrived, `sampled_at` when
+    the last decoded one did; `after_key` is where the next LIST continues. `unreachable` is the reason why the bucket
+    cannot be listed; empty after a successful listing."""
 
     next_list_at: float | None = None
     after_key: str = ""
@@ -260,16 +263,16 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a caller asked for, and all that is known about it.
+    """A caller's request for a recording, and its known state.
 
-    `page` and `rtmp` are redacted. `window_from_at` is where the wanted window starts, before the start allowance:
-    `start_at` or the accepted request or, for a start on hold, the accepted resume (None until then). Wishes
-    (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stand until the outside world shows
-    the same. `record_for_seconds`: how long it is to be recorded, from `recorded_from_at` on, when it is known to
-    record; then its `stop_at` is set. `sound`: whether the page is expected to make sound; False: silence is fine,
-    None: as the files show. `emulated`: it was asked of an emulator. `notify` names the endpoints that are told what
-    happens. `warned`: the codes of the warnings in the newest report of a bucket that could be read; `warned_level` is
-    the deepest level that found them.
+    `page` and `rtmp` are redacted. `window_from_at` is the start of the wanted window, before the start allowance:
+    `start_at`, the accepted request or, for a start on hold, the accepted resume (None until then). Requested changes
+    (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stay until Agora shows the same.
+    `record_for_seconds` is the requested length. It counts from `recorded_from_at`, which is set together with
+    `stop_at` once the task is known to record. `sound`: whether the page is expected to make sound; False: silence is
+    fine, None: as the files show. `emulated`: an emulator records it. `notify` names the endpoints that receive its
+    messages. `warned`: the codes of the warnings in the newest report of a readable bucket; `warned_level` is the
+    deepest level that found them.
     """
 
     id: str
@@ -325,12 +328,12 @@ class Recording:
 
     @property
     def planned_at(self) -> float | None:
-        """When it will start, while it waits for that."""
+        """Return when it will start, while it waits for that."""
         return self.start_at if self.state is State.REQUESTED else None
 
     @property
     def length_seconds(self) -> float | None:
-        """`record_for_seconds` while it holds: a `stop_at` that a caller gave later takes its place."""
+        """Return `record_for_seconds` unless a caller's later `stop_at` has replaced it."""
         length, begin, stop_at = self.record_for_seconds, self.recorded_from_at, self.stop_at
         if length is None or stop_at is None:
             return length
@@ -338,29 +341,30 @@ class Recording:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the newest report says of its files; None where nothing was recorded, since no file will come."""
+        """Return the verdict of the newest report; None if nothing was recorded, since no file will arrive."""
         report = self.latest_report
         return None if report is None or self.state in (State.FAILED, State.CANCELLED) else report.verdict
 
     @property
     def attempt(self) -> Attempt | None:
-        """The newest attempt. An older one is over, or a leftover."""
+        """Return the newest attempt. An older one has ended or is a leftover."""
         return self.attempts[-1] if self.attempts else None
 
     @property
     def leftovers(self) -> tuple[Attempt, ...]:
-        """Older attempts believed over that proved alive: they are stopped, and nothing is started meanwhile."""
+        """Return older attempts that were believed ended and proved alive. They are stopped, and nothing is started
+        until then."""
         return tuple(attempt for attempt in self.attempts[:-1] if attempt.may_be_alive)
 
     @property
     def key_prefix(self) -> str:
-        """Where in the bucket all objects of this recording lie, with the closing slash."""
+        """Return the key prefix of all objects of this recording, with the closing slash."""
         return "".join(f"{part}/" for part in self.location.prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notification from Agora, parsed (agora-reference §7.4, §8). What is unknown is None or empty."""
+    """One parsed notification from Agora (agora-reference §7.4, §8). Unknown values are None or empty."""
 
     notice_id: str
     event_type: int

@@ -1,5 +1,5 @@
-"""Lines of a history that say the same, as one: for people, in the console and the command line. The API keeps every
-line. Pure."""
+"""The grouping of repeated lines of a history, for the console and the command line. The API returns every line.
+Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -8,16 +8,16 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _PROGRESS: Final = "notice_uploading_progress"
-# What Agora may send many times a second. Among themselves these lines need no order.
+# Events that Agora may send many times a second. Their order among each other does not matter.
 _FLOODS: Final = frozenset({"notice_error", "notice_warning", _PROGRESS})
 
 
 def runs(lines: Iterable[T], kind: Callable[[T], str], says: Callable[[T], object]) -> Iterator[list[T]]:
-    """The lines in runs that say the same, each at the place of its first.
+    """Yield the lines in groups of equal ones, each at the position of its first.
 
-    `says` is all that a reader is shown of a line besides its instant and its count. Lines that are equal and follow
-    each other are a run. Where errors, warnings and progress of Agora alternate, those that are equal are a run too;
-    of progress only the last line counts.
+    `says` returns the shown content of a line except its instant and count. Consecutive equal lines form a group. Among
+    alternating errors, warnings and progress events of Agora, equal lines form a group even if they are not
+    consecutive, and all progress events form one of which only the last is current.
     """
     for flooding, stretch in groupby(lines, lambda line: kind(line) in _FLOODS):
         if not flooding:

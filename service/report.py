@@ -1,7 +1,7 @@
-"""The words for what a look at the bucket showed: files, findings, coverage, verdict.
+"""The model of a verification's results: files, findings, coverage, verdict.
 
-Pure data, immutable. An instant is a `float` of Unix seconds and ends in `_at`; lengths end in `_seconds`, sizes in
-`_bytes`. A report holds no secret: keys of objects, never a URL.
+Pure data, immutable. An instant is a `float` of Unix seconds and ends in `_at`; durations end in `_seconds`, sizes in
+`_bytes`. A report contains no secret: object keys, but never a URL.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From `from_at` to `to_at`; `to_at` None means not yet over."""
+    """An interval from `from_at` to `to_at`; `to_at` None means that it is still open."""
 
     from_at: float
     to_at: float | None
@@ -26,7 +26,7 @@ class Level(StrEnum):
     FULL = "full"
 
     def reaches(self, other: "Level") -> bool:
-        """Whether this level looks at everything that `other` looks at."""
+        """Return whether this level includes everything that `other` checks."""
         return _ORDER[self] >= _ORDER[other]
 
 
@@ -43,9 +43,9 @@ class Verdict(StrEnum):
 
 
 class Because(StrEnum):
-    """Why a later report differs from the one before it: objects are gone, new or changed (`BYTES`); no object is, but
-    other rules judge (`RULES`) or another level was reached (`LEVEL`); `UNKNOWN`: both, or neither, as when other
-    samples were taken."""
+    """Why a later report differs from the previous one. `BYTES`: objects are gone, new or changed. `RULES`: no object
+    changed, but other rules were applied. `LEVEL`: no object changed, but another level was reached. `UNKNOWN`: both,
+    or neither, for example because other samples were taken."""
 
     BYTES = "bytes"
     RULES = "rules"
@@ -88,7 +88,8 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a look found. `code` is stable and documented; `object` a key; `text` a sentence for a person."""
+    """One finding of a verification. `code` is stable and documented; `object` is a key; `text` is a sentence for
+    people."""
 
     code: str
     severity: Severity
@@ -100,7 +101,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The time account. `expected` = wanted window less pauses; `share` = covered ÷ expected, ≤ 1; None for none."""
+    """The coverage in seconds. `expected` = wanted window less pauses; `share` = covered ÷ expected, ≤ 1; None if
+    nothing is expected."""
 
     window: Interval
     expected_seconds: float
@@ -112,7 +114,7 @@ class Coverage:
     share: float | None
 
     def __post_init__(self) -> None:
-        """Leave rows of earlier versions, which called it 1, without a share of no time."""
+        """Remove the share of rows from earlier versions, which stored 1 if nothing was expected."""
         if not self.expected_seconds:
             object.__setattr__(self, "share", None)
 
@@ -125,8 +127,8 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """One object as a LIST shows it. `etag` without quotes, empty where there is none; `modified_at` None where the
-    listing does not say it, or not in a form that can be read."""
+    """One object of a LIST. `etag` has no quotes and is empty if absent. `modified_at` is None if the listing does not
+    contain it in a readable form."""
 
     key: str
     size_bytes: int
@@ -136,10 +138,11 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class JudgedFile:
-    """One file of a recording and who has seen it. `missing`: some witness named it, the bucket does not have it.
+    """One file of a recording and the witnesses that named it. `missing`: a witness named it, but the bucket does not
+    contain it.
 
-    `sha256` is the hex digest of the object's bytes where a look read them all; `checksum` is what the store itself
-    keeps, with its name in front (`crc64nvme:…`). An ETag is neither.
+    `sha256` is the hex digest of the object's bytes if a verification read them all; `checksum` is the store's own,
+    prefixed with its name (`crc64nvme:…`). An ETag is neither.
     """
 
     key: str
@@ -167,12 +170,12 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of one look at the bucket. `files` is the manifest; it and `pictures` are stored in tables of their
-    own. `samples`: how many slices were decoded, chosen by `seed`.
+    """The result of one verification. `files` is the manifest; it and `pictures` are stored in separate tables.
+    `samples`: the number of decoded slices, chosen by `seed`.
 
-    `level` is the one that was reached, `wanted_level` the one that was asked for (None in old reports). A level is
-    reached only when everything it promises to open was opened and judged. `rules_version` numbers the rules that
-    judged: two reports of the same bytes may differ only where it differs (0 in old reports)."""
+    `level` is the level reached, `wanted_level` the one requested (None in old reports). A level is reached only if
+    everything it covers was opened and judged. `rules_version` numbers the rules: two reports of the same bytes may
+    differ only if it differs (0 in old reports)."""
 
     verdict: Verdict
     level: Level
@@ -201,9 +204,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
-    """What the recording's row keeps of its newest report; the whole one is in the reports table under `number`.
-
-    `findings` are the first of them, most severe first, `findings_count` is how many there are."""
+    """The part of the newest report that the recording's row contains; the whole report is in the reports table under
+    `number`. `findings` are the most severe ones, `findings_count` is the number of all."""
 
     number: int
     verdict: Verdict
@@ -218,5 +220,5 @@ class ReportSummary:
 
 
 def rules_of(report: Report | ReportSummary) -> int:
-    """The number of the rules that judged. Reports that were stored before rules had numbers count as 1."""
+    """Return the version of the rules of a report. Reports stored before rules had versions count as 1."""
     return report.rules_version or 1

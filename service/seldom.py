@@ -1,11 +1,11 @@
-"""Writes a line of the log once in a while, however often there is a reason for it."""
+"""A limit on the frequency of repeated log lines."""
 
 import time
 from collections.abc import Callable
 
 
 class Seldom:
-    """Decides whether a line is due: once in `seconds` for each key. The keys must be few."""
+    """Allows a line once in `seconds` for each key. The number of keys must be small."""
 
     def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -14,7 +14,7 @@ class Seldom:
         self._held: dict[str, int] = {}
 
     def due(self, key: str = "") -> int | None:
-        """How many lines were held back since the last one; None where this one is held back too."""
+        """Return how many lines were held back since the last one, or None if this one is held back too."""
         now, last = self._clock(), self._written.get(key)
         if last is not None and now - last < self._seconds:
             self._held[key] = self._held.get(key, 0) + 1

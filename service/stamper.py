@@ -1,7 +1,7 @@
-"""Asks the stamping authority of the settings for time stamps. A stamp is an extra: no failure here fails an answer.
+"""Time stamps from the authority in the settings. A stamp is optional: its failure never fails an answer.
 
-The address comes from the operator's settings alone, redirects are not followed, and an answer has a bound in time and
-size. One authority that does not answer is left alone for half a minute, so that it delays nobody twice.
+The address comes only from the operator's settings, redirects are not followed, and answers are limited in time and
+size. After a failure the authority is not called for half a minute, so that it delays only one request.
 """
 
 import asyncio
@@ -19,14 +19,15 @@ from service.timestamps import ANSWER_TYPE, QUERY_TYPE, TimestampError, check_an
 
 REST_SECONDS: Final = 30.0
 MOST_KEPT: Final = 1000
-"""So many stamps are kept: what is stamped twice is the same signature, and the earlier stamp proves more."""
+"""The number of stamps that are kept. A repeated request concerns the same signature, and the earlier stamp proves
+more."""
 _AT_ONCE: Final = 4
 
 _log = structlog.get_logger(__name__)
 
 
 class Stamper:
-    """Holds the newest stamps, by the SHA-256 of what was stamped."""
+    """Requests stamps and keeps the newest ones, by the SHA-256 of the stamped message."""
 
     def __init__(self, signing: Signing, send: Send, clock: Callable[[], float]) -> None:
         self._signing = signing
@@ -38,18 +39,18 @@ class Stamper:
 
     @property
     def configured(self) -> bool:
-        """Whether the settings name an authority."""
+        """Return whether the settings name an authority."""
         return self._signing.timestamp_url is not None
 
     async def stamp(self, message: bytes) -> bytes | None:
-        """A checked answer of the authority about `message`, within `signing.timestamp_seconds`; None where there is
-        none to be had now."""
+        """Return a verified answer of the authority about `message`, within `signing.timestamp_seconds`; None if none
+        is available now."""
         digest = hashlib.sha256(message).digest()
         if digest not in self._kept and self._clock() >= self._asked_again_at:
             try:
                 async with asyncio.timeout(self._signing.timestamp_seconds), self._turns:
                     answer = await self._ask(message)
-            except Exception as error:  # a library fails at what it was sent with more than its own errors
+            except Exception as error:  # the library may raise other errors than its own for invalid data
                 self._asked_again_at = self._clock() + REST_SECONDS
                 known = isinstance(error, TimestampError | NotSentError | NoAnswerError | ValueError) and str(error)
                 _log.warning("timestamp_failed", reason=known or type(error).__name__)
@@ -67,7 +68,7 @@ class Stamper:
         if parse_media_type(answer.headers.get("content-type")) != ANSWER_TYPE:
             raise TimestampError("the authority's answer is not a time stamp")
         check_answer(answer.body, request, message)
-        if trusted := self._signing.trusted_certificates():  # ValueError where their file was spoilt meanwhile
+        if trusted := self._signing.trusted_certificates():  # ValueError if their file has become invalid
             verify_answer(answer.body, message, trusted)
         return answer.body
 

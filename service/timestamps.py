@@ -1,7 +1,7 @@
-"""Time stamps by RFC 3161: what an authority is asked, and what its answer proves. Pure; `stamper` sends.
+"""Time stamps by RFC 3161: the request to an authority and the proof in its answer. Pure; `stamper` sends.
 
-What is stamped is a digest, so the authority learns nothing. Answers come from outside: each is proven or refused, and
-none of them raises anything but `TimestampError`.
+Only a digest is stamped, so the authority does not see the message. Answers are untrusted: each is proven or refused,
+and they raise only `TimestampError`.
 """
 
 import hashlib
@@ -29,24 +29,25 @@ _GRANTED: Final = (PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS)
 
 
 class TimestampError(Exception):
-    """An answer proves no time, or a text holds no certificates."""
+    """An answer proves no time, or a text contains no certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A proven time stamp: `at` in Unix seconds, and the name in the certificate of the authority that set it."""
+    """A proven time stamp: `at` in Unix seconds, and the name in the authority's certificate."""
 
     at: float
     authority: str
 
 
 def make_request(message: bytes) -> TimeStampRequest:
-    """A request for a stamp on the SHA-256 of `message`, with a fresh nonce; the answer is to bring certificates."""
+    """Return a request for a stamp on the SHA-256 of `message`, with a fresh nonce. It asks for certificates in the
+    answer."""
     return TimestampRequestBuilder(message, HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
 
 
 def check_answer(answer: bytes, request: TimeStampRequest, message: bytes) -> None:
-    """Raise `TimestampError` where an answer is none to this request. Says nothing about who signed it."""
+    """Raise `TimestampError` if an answer does not belong to this request. The signer is not verified."""
     decoded = _decode(answer)
     try:
         told = decoded.tst_info
@@ -58,20 +59,20 @@ def check_answer(answer: bytes, request: TimeStampRequest, message: bytes) -> No
 
 
 def verify_answer(answer: bytes, message: bytes, trusted: Sequence[Certificate]) -> Stamp:
-    """What a stamp proves about `message`, by an authority whose certificates lead to a trusted one. They need to have
-    been valid when it was set, not now. Raises `TimestampError`."""
+    """Return the stamp that an answer proves about `message`. The authority's certificates must lead to a trusted one
+    and have been valid when the stamp was set; they may have expired since. Raise `TimestampError` otherwise."""
     decoded = _decode(answer)
     try:
         VerifierBuilder(roots=list(trusted)).build().verify_message(decoded, message)
         at = decoded.tst_info.gen_time
         return Stamp(at.replace(tzinfo=at.tzinfo or UTC).timestamp(), _authority(decoded))
     except (VerificationError, ValueError) as error:
-        reason = str(error).partition(":")[0].rstrip(".")  # what follows is OpenSSL's stack of errors
+        reason = str(error).partition(":")[0].rstrip(".")  # the rest is OpenSSL's error stack
         raise TimestampError(f"the time stamp is not proven ({reason})") from None
 
 
 def read_certificates(text: str) -> list[Certificate]:
-    """The certificates of a PEM text. Raises `TimestampError` where there is none or one cannot be read."""
+    """Return the certificates of a PEM text. Raise `TimestampError` if it contains none, or one that cannot be read."""
     try:
         return load_pem_x509_certificates(text.encode())
     except ValueError:
@@ -92,7 +93,7 @@ def _decode(answer: bytes) -> TimeStampResponse:
 
 
 def _authority(decoded: TimeStampResponse) -> str:
-    """The subject of the certificate that signed; it was found and trusted before."""
+    """Return the subject of the certificate that signed; it has been verified before."""
     (signer,) = decoded.signed_data.signer_infos
     certificates = map(load_der_x509_certificate, decoded.signed_data.certificates)
     subjects = (

@@ -1,4 +1,4 @@
-"""What a part of a ULID says: when the whole was made. Pure."""
+"""The time in a part of a ULID. Pure."""
 
 import re
 from typing import Final
@@ -10,14 +10,15 @@ _PART: Final = re.compile(rf"[{_ALPHABET}]{{1,{LENGTH}}}")
 
 
 def read_part(text: str) -> str | None:
-    """`text`, the id of a recording or a part of one with or without `rec_`, as the part of a ULID; None where it can
-    be none."""
+    """Return the part of a ULID in `text`, which is a recording's id or a part of one, with or without `rec_`; None if
+    it cannot be one."""
     part = text.strip().upper().removeprefix("REC_")
     return part if part.isascii() and _PART.fullmatch(part) else None
 
 
 def span_of(beginning: str) -> tuple[float, float]:
-    """From and to which instant (Unix seconds, exclusive) ULIDs begin so. `beginning` comes from `read_part`."""
+    """Return the range of instants (Unix seconds, end exclusive) of ULIDs with this beginning, which comes from
+    `read_part`."""
     time = beginning[:_TIME_CHARACTERS]
     from_at, to_at = _milliseconds(time), _milliseconds(time) + 32 ** (_TIME_CHARACTERS - len(time))
     return from_at / 1000, to_at / 1000

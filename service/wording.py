@@ -1,10 +1,10 @@
-"""Numbers as people read them, the same in the command line and the console. Pure, and imports nothing large."""
+"""Readable forms of values, shared by the command line and the console. Pure, and imports nothing large."""
 
 import re
 from datetime import UTC, datetime
 from typing import Final
 
-# The beginning that counts and the one that is shown may differ by so much.
+# Allowed difference between the exact beginning and the one that is shown.
 _LATE_SECONDS: Final = 5
 _LARGEST: Final = 1e15
 _MILLISECONDS: Final = range(10**12, 10**14)
@@ -13,7 +13,7 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def length(seconds: float) -> str:
-    """A length: the two largest units that it has, the second only where it is not zero; tenths below ten seconds."""
+    """Return a duration in its two largest units, the second only if it is not zero; tenths below ten seconds."""
     if seconds < 9.95:
         return f"{seconds:.1f} s".replace(".0 ", " ")
     whole = round(seconds)
@@ -26,7 +26,7 @@ def length(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes in the largest unit of a thousand that leaves a number of at least one."""
+    """Return a number of bytes in the largest decimal unit in which it is at least one."""
     if count < 1000:
         return f"{count:.0f} B"
     for unit in ("kB", "MB", "GB"):
@@ -37,19 +37,20 @@ def size(count: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in tenths of a percent, cut off and not rounded: less than all is never 100 %. None: of no time."""
+    """Return a share in tenths of a percent, truncated so that less than all is never 100 %. None: nothing is
+    expected."""
     return "none wanted" if share is None else f"{int(share * 1000) / 10:g} %"
 
 
 def nothing_wanted(paused_seconds: float) -> str:
-    """Why there is no share of the wanted time. `paused_seconds`: how much of the window was on hold."""
+    """Return why no share of the expected time exists. `paused_seconds`: how much of the window was on hold."""
     if paused_seconds:
         return f"no time was wanted: it was on hold for the whole wanted window ({length(paused_seconds)})"
     return "no time was wanted: the wanted window is empty"
 
 
 def emulated(app: str) -> str:
-    """What a recording shows that an emulator makes; the service cannot know whether that one has a browser."""
+    """Return the note on a recording made by an emulator; the service cannot know whether that has a browser."""
     return (
         f"In place of Agora, the app {app} uses an emulator on the service's machine, which draws a synthetic picture "
         "and does not open the page unless it runs with a browser (BROWSER=1)."
@@ -57,19 +58,19 @@ def emulated(app: str) -> str:
 
 
 def labels(given: dict[str, str]) -> str:
-    """Labels as they are typed: `key=value`, with commas."""
+    """Return labels in the form in which they are typed: `key=value`, with commas."""
     return ", ".join(f"{name}={value}" for name, value in given.items())
 
 
 def label_pair(text: str) -> tuple[str, str] | None:
-    """Key and value of `key=value` or `key:value`; None where it is neither. A key has neither sign in it."""
+    """Return key and value of `key=value` or `key:value`, or None for other texts. A key contains neither sign."""
     parts = re.split("[=:]", text, maxsplit=1)
     return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
 def end_reason(reason: str, blame: str | None, record_for: float | None, recorded: float | None) -> str:
-    """Why it ended. `record_for`: the length that was asked for; `recorded`: seconds from its beginning to its stop
-    time. What was asked for is nobody's fault."""
+    """Return the end reason, with the blame unless the end was requested. `record_for`: the requested length;
+    `recorded`: seconds from the beginning to the stop time."""
     if reason == "stop_at" and ran_its_length(record_for, recorded):
         return f"stop_at: it stopped after the length that was asked for ({length(record_for or 0)})"
     if reason in ("stopped", "stop_at") or blame is None:
@@ -78,12 +79,12 @@ def end_reason(reason: str, blame: str | None, record_for: float | None, recorde
 
 
 def ran_its_length(record_for: float | None, recorded: float | None) -> bool:
-    """Whether the stop time is the one that the asked length gave: a caller may have changed it since."""
+    """Return whether the stop time follows from the requested length; a caller may have changed it since."""
     return record_for is not None and recorded is not None and abs(recorded - record_for) < _LATE_SECONDS
 
 
 def detail_value(name: str, value: object) -> str:
-    """A value in a line of the history: instants as clock times, Agora's shares as percent."""
+    """Return a value of a history line: instants as clock times, Agora's shares as percent."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         return str(value)
     if name == "progress":  # agora-reference §8.3: of 10,000
@@ -96,5 +97,5 @@ def detail_value(name: str, value: object) -> str:
 
 
 def clock(at: float) -> str:
-    """A moment, in UTC."""
+    """Return an instant in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,1 +1,1 @@
-"""Delivers messages to endpoints: the loop, the queue, one signed POST, and the times of retries."""
+"""Delivery of messages to endpoints: the loop, the queue, one signed POST, and the schedule of retries."""

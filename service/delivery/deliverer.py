@@ -1,6 +1,6 @@
-"""Delivers messages: for each endpoint a loop of its own, so that a dead one holds up nobody else.
+"""The loops that deliver messages, one for each endpoint, so that an unavailable one does not delay others.
 
-Nothing is remembered here: a message whose sender died is claimed again, so every one arrives at least once.
+All state is in the database: a message whose sender died is claimed again, so each arrives at least once.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Deliverer:
-    """`run()` delivers until it is cancelled; `drain()` before that lets what is under way arrive."""
+    """Delivers messages until `run()` is cancelled. Call `drain()` first to let deliveries under way finish."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Deliverer:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """The loops of all endpoints. Each keeps an error that nobody expected to the message in which it came."""
+        """Run the loops of all endpoints. An unexpected error affects only the message in which it occurs."""
         async with asyncio.TaskGroup() as group:
             for name, endpoint in self._settings.endpoints.items():
                 group.create_task(self._serve(name, endpoint), name=f"endpoint {name}")
@@ -52,11 +52,11 @@ class Deliverer:
             group.create_task(self._every(BURY_SECONDS, self._sending.bury), name="deliveries buried")
 
     async def measure(self) -> None:
-        """Feed the gauges of messages until it is cancelled, also alone in a process that delivers none."""
+        """Update the gauges of messages until cancelled. It also runs on its own in a process that delivers none."""
         await self._every(GAUGES_SECONDS, self._sending.measure)
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more, and wait for the answers to what was sent."""
+        """Claim nothing more, and wait up to `seconds` for the answers to sent messages."""
         self._stopping.set()
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=seconds)
@@ -73,8 +73,8 @@ class Deliverer:
             self._under_way -= tasks
 
     async def _deliver(self, name: str, endpoint: Endpoint, claim: DeliveryClaim) -> None:
-        """Send one message. Where that breaks unexpectedly, it is sent again by its own schedule, at whose end it is a
-        dead letter; its endpoint is not blamed."""
+        """Send one message. After an unexpected error it is retried by its own schedule, at the end of which it is
+        dead; the endpoint does not count as failing."""
         try:
             await self._send_one(name, endpoint, claim)
         except Exception as error:
@@ -91,12 +91,12 @@ class Deliverer:
         seconds = time.perf_counter() - began
         meter.tried(response.outcome, seconds)
         _log_delivery(name, claim, response, seconds)
-        await self._sending.report(name, claim, response)  # where the database is away, it is sent again
+        await self._sending.report(name, claim, response)  # if the database is unavailable, it is sent again
 
     async def _try(self, endpoint: Endpoint, claim: DeliveryClaim) -> Response:
         try:
             target = parse_endpoint_url(endpoint.url.get(), self._settings.urls)
-        except ValueError:  # its file was changed to something that may not be called
+        except ValueError:  # its file now contains a forbidden URL
             return Response(Outcome.FAILING, error=DeliveryError.FORBIDDEN_URL)
         secrets = [secret.get() for secret in endpoint.secrets]
         headers = signed_headers(claim.message_id, claim.body, secrets, self._clock())

@@ -1,4 +1,4 @@
-"""The queue of deliveries: claims the due ones, records their outcome, and decides when the next try is."""
+"""The queue of deliveries: claims the due ones, records their outcomes, and schedules retries."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ BURY_AT_ONCE = 500
 
 
 class DeliveryQueue:
-    """The deliveries in the database that wait for their endpoints."""
+    """The pending deliveries in the database."""
 
     def __init__(self, settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
         self._endpoints = settings.endpoints
@@ -34,7 +34,8 @@ class DeliveryQueue:
         self._clock = clock
 
     async def claim(self, endpoint: str) -> list[DeliveryClaim]:
-        """Messages to send to an endpoint now. One that fails gets a single one, and by one process alone."""
+        """Claim the messages to send to an endpoint now. A failing endpoint receives one at a time, from one process
+        only."""
         limit, hide = self._endpoints[endpoint].concurrency, hide_seconds(self._endpoints[endpoint])
 
         def transaction(connection: sa.Connection) -> list[DeliveryClaim]:
@@ -48,21 +49,21 @@ class DeliveryQueue:
             if row.disabled_at is not None or row.next_try_at > now:
                 return []
             claims = outbox.claim_deliveries(connection, endpoint, now, 1, hide)
-            if claims:  # where no message is due, nothing is sent, and the next one that is due need not wait
+            if claims:  # without a due message nothing is sent, and the next due one need not wait
                 outbox.save_endpoint(connection, row._replace(next_try_at=now + hide))
             return claims
 
         return await self._database.run(transaction)
 
     async def skip(self, endpoint: str, claim: DeliveryClaim) -> None:
-        """The endpoint does not want this type."""
+        """End a delivery whose type the endpoint does not accept."""
         await self._database.run(
             lambda connection: outbox.end_delivery(connection, endpoint, claim.message_id, "skipped", self._clock())
         )
         meter.ended("skipped")
 
     async def set_aside(self, endpoint: str, claim: DeliveryClaim) -> None:
-        """Sending it failed by an error of ours: it is tried again by its schedule, and is dead at its end."""
+        """Retry a delivery after an internal error by its schedule; it is dead at the end of it."""
         unsent = Response(Outcome.REFUSED, error=DeliveryError.UNEXPECTED_ERROR)
 
         def transaction(connection: sa.Connection) -> bool:
@@ -72,7 +73,7 @@ class DeliveryQueue:
             meter.ended("dead")
 
     async def report(self, endpoint: str, claim: DeliveryClaim, response: Response) -> None:
-        """What came of sending one message."""
+        """Record the result of sending one message."""
         dead, now = await self._database.run(lambda connection: self._note(connection, endpoint, claim, response))
         if dead:
             meter.ended("dead")
@@ -106,7 +107,7 @@ class DeliveryQueue:
     def _end_or_retry(
         self, connection: sa.Connection, endpoint: str, claim: DeliveryClaim, response: Response, now: float
     ) -> bool:
-        """Whether it is dead now, at the end of its schedule."""
+        """Retry the delivery or end it as dead; return whether it is dead."""
         error, answer = response.error or response.outcome, self._sealed_body(response)
         wait = message_wait(claim.tries, f"{claim.message_id}/{endpoint}")
         if wait is None:
@@ -124,7 +125,7 @@ class DeliveryQueue:
         return self._seals.seal(response.body, ANSWER_PURPOSE) if response.body else None
 
     async def bury(self) -> None:
-        """Give up what has waited too long without its turn."""
+        """End deliveries that have waited too long as dead."""
 
         def transaction(connection: sa.Connection) -> int:
             now = self._clock()
@@ -134,7 +135,7 @@ class DeliveryQueue:
             meter.ended("dead")
 
     async def measure(self) -> None:
-        """Feed the gauges with what waits."""
+        """Update the gauges of pending and dead deliveries."""
 
         def transaction(connection: sa.Connection) -> tuple[dict[tuple[str, str], int], float | None, int]:
             counts, oldest = outbox.count_deliveries(connection), outbox.oldest_pending(connection)
@@ -149,13 +150,14 @@ class DeliveryQueue:
 
 
 def _endpoint_after(row: EndpointRow, response: Response, now: float) -> EndpointRow:
-    """How an endpoint does after an answer. One that refuses a message is there: the others are sent as before."""
+    """Return the state of an endpoint after an answer. One that refuses a message is available, so others are sent as
+    before."""
     if response.outcome is Outcome.GONE:
         return row._replace(disabled_at=row.disabled_at or now, last_error=response.error)
     if response.outcome is not Outcome.FAILING:
         return row._replace(failures=0, failing_since=None, next_try_at=0.0, last_error=response.error)
     failures = row.failures + 1
-    # The message itself waits as long as it was told; others are tried one at a time meanwhile.
+    # The message itself waits as long as the answer requested; others are tried one at a time in the meantime.
     asked = min(response.retry_after_seconds or 0.0, ENDPOINT_MAX_SECONDS)
     wait = max(endpoint_wait(failures, row.name), asked)
     return row._replace(

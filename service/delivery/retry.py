@@ -1,7 +1,7 @@
-"""When a message that did not get through is sent again. Pure.
+"""The schedule of retries. Pure.
 
-Two rhythms: a message has its schedule of some three days; an endpoint that fails is asked with one message at a time,
-less and less often, so that ten thousand waiting messages do not knock ten thousand times.
+A message has its own schedule of some three days. A failing endpoint is tried with one message at a time, less and less
+often, so that ten thousand waiting messages do not cause ten thousand requests.
 """
 
 from hashlib import blake2b
@@ -14,23 +14,23 @@ STEPS_SECONDS: Final = (
 """Waits after failed tries: 75 hours in all."""
 
 GIVE_UP_SECONDS: Final = 7 * 86400.0
-"""What waited so long without its turn, at an endpoint that was never back, is given up."""
+"""A message that has waited this long for an endpoint that never recovered is dead."""
 
 ENDPOINT_MAX_SECONDS: Final = 300.0
 RETRY_AFTER_MAX_SECONDS: Final = 86400.0
 
 
 def message_wait(tries: int, key: str) -> float | None:
-    """Seconds until the next try after `tries` failed ones; None: the schedule is at its end."""
+    """Return the seconds until the next try after `tries` failed ones; None at the end of the schedule."""
     return STEPS_SECONDS[tries - 1] * _jitter(key, tries) if tries <= len(STEPS_SECONDS) else None
 
 
 def endpoint_wait(failures: int, key: str) -> float:
-    """Seconds until a failing endpoint is asked again, after `failures` failures in a row."""
+    """Return the seconds until the next try of a failing endpoint, after `failures` consecutive failures."""
     return min(2.0 ** min(failures, 16), ENDPOINT_MAX_SECONDS) * _jitter(key, failures)
 
 
 def _jitter(key: str, number: int) -> float:
-    """1.0 to 1.2, the same for the same try."""
+    """Return a factor from 1.0 to 1.2 that is always the same for this key and number."""
     digest = blake2b(f"{key}/{number}".encode(), digest_size=4).digest()
     return 1.0 + 0.2 * int.from_bytes(digest) / 2**32

@@ -1,8 +1,8 @@
-"""One message to one endpoint, signed by Standard Webhooks, and what its answer means.
+"""One delivery of a message to an endpoint, signed by Standard Webhooks, and the meaning of its answer.
 
-The place is somebody else's choice: its name is resolved once, every address is checked, redirects are not followed.
-Status and `Retry-After` of the answer decide what comes next. The first kilobyte of its body is kept for the owner of
-the message, and is interpreted by nobody.
+Others choose the URL, so its name is resolved once, every address is checked, and redirects are not followed. Only the
+status and `Retry-After` of the answer have an effect. The first kilobyte of its body is kept for the owner of the
+message and not interpreted.
 """
 
 import asyncio
@@ -26,17 +26,18 @@ from service.urls.resolver import ForbiddenAddressError, check_peer, connector_t
 from service.urls.rules import ParsedUrl
 
 MOST_ANSWER_BYTES: Final = 1024
-"""So much of an answer's body is kept."""
+"""The number of bytes of an answer's body that are kept."""
 MOST_LOCATION_CHARACTERS: Final = 200
 
-# An answer whose body does not come is an answer all the same.
+# An answer is valid even if its body does not arrive in this time.
 _ANSWER_SECONDS: Final = 2.0
 _GONE: Final = 410
 _BUSY: Final = frozenset({408, 425, 429})
 
 
 class Outcome(StrEnum):
-    """What an answer means. `REFUSED`: this message is not liked; `FAILING`: the endpoint is not well."""
+    """The meaning of an answer. `REFUSED`: the endpoint does not accept this message; `FAILING`: it does not work at
+    present."""
 
     DELIVERED = "delivered"
     REFUSED = "refused"
@@ -46,7 +47,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What is sent where. The URL may hold a key and is in no repr."""
+    """A request to an endpoint. The URL may contain a key and is hidden from the repr."""
 
     target: ParsedUrl
     headers: Mapping[str, str]
@@ -56,8 +57,8 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came of it. `error` is never text of theirs; `body` is the beginning of theirs. It may
-    hold a secret and is in no repr."""
+    """The result of a request. `error` never contains text of the answer. `body` is the beginning of its body, which
+    may contain a secret and is hidden from the repr."""
 
     outcome: Outcome
     status: int | None = None
@@ -67,11 +68,13 @@ class Response:
 
 
 SendPost = Callable[[Post], Awaitable[Response]]
-"""Sends, within `post.timeout_seconds`; never raises for what the other side does."""
+"""Sends within `post.timeout_seconds` and returns the result of every failure of the other side; it never raises for
+one."""
 
 
 def signed_headers(message_id: str, body: str, secrets: Sequence[str], now: float) -> dict[str, str]:
-    """The headers of Standard Webhooks; each live secret signs, so that a receiver may change its own at leisure."""
+    """Return the headers of Standard Webhooks. Every live secret signs, so that the receiver can change its own at any
+    time."""
     at = datetime.fromtimestamp(int(now), UTC)
     return {
         "Content-Type": "application/json",
@@ -84,10 +87,10 @@ def signed_headers(message_id: str, body: str, secrets: Sequence[str], now: floa
 
 
 async def send_post(post: Post) -> Response:
-    """Send over a connection of its own to an address that was checked."""
+    """Send over a new connection to a checked address."""
     began = time.monotonic()
     response = await _send_post(post)
-    log_call("POST", post.target.text, response.status, time.monotonic() - began, path=False)  # its path may be a key
+    log_call("POST", post.target.text, response.status, time.monotonic() - began, path=False)  # the path may be a key
     return response
 
 
@@ -105,13 +108,13 @@ async def _send_post(post: Post) -> Response:
                     shown_location(response.headers.get("Location")) if judged.error is DeliveryError.REDIRECT else b""
                 )
                 return replace(judged, body=(led + await _read_beginning(response))[:MOST_ANSWER_BYTES])
-    except Exception as error:  # a library fails at what it was sent with more than its own errors
+    except Exception as error:  # the library may raise other errors than its own for invalid data
         return Response(Outcome.FAILING, error=error_of(error))
 
 
 async def send_head(target: ParsedUrl, timeout_seconds: float) -> int:
-    """The status that a HEAD request gets by the same way. It is unsigned and empty: nobody takes it for a message.
-    Raises what aiohttp does, `TimeoutError` or `ForbiddenAddressError`."""
+    """Return the status of a HEAD request over the same path. It is unsigned and empty, so it cannot be taken for a
+    message. Raise the errors of aiohttp, `TimeoutError` or `ForbiddenAddressError`."""
     async with _session(target) as http, asyncio.timeout(timeout_seconds):
         url = URL(target.text, encoded=True)
         async with http.head(url, headers={"User-Agent": "Pagereel"}, allow_redirects=False) as response:
@@ -129,7 +132,8 @@ def _session(target: ParsedUrl) -> aiohttp.ClientSession:
 
 
 def error_of(error: Exception) -> DeliveryError:
-    """Why there is no answer that can be understood. The order matters: most of these are kinds of one another."""
+    """Return the reason for a missing or invalid answer. The order matters, because most of these classes are
+    subclasses of others."""
     match error:
         case ForbiddenAddressError():
             return DeliveryError.FORBIDDEN_ADDRESS
@@ -149,7 +153,7 @@ def error_of(error: Exception) -> DeliveryError:
 
 
 async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
-    """The first kilobyte of a body, or what comes of it in time."""
+    """Return the first kilobyte of a body, or the part that arrives in time."""
     body = bytearray()
     with suppress(TimeoutError, aiohttp.ClientError, OSError):
         async with asyncio.timeout(_ANSWER_SECONDS):
@@ -159,7 +163,7 @@ async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
 
 
 def shown_location(given: str | None) -> bytes:
-    """Where a redirect leads, as the first line of what is kept of its answer: without what may be a secret."""
+    """Return a line with the target of a redirect, without parts that may be secret. It precedes the kept body."""
     try:
         parts = urlsplit(given or "")
         port = "" if parts.port is None else f":{parts.port}"
@@ -171,7 +175,8 @@ def shown_location(given: str | None) -> bytes:
 
 
 def judge(status: int, retry_after: str | None, now: datetime) -> Response:
-    """What a status means. Any 2xx is a yes; a redirect is none: it would lead past the checks."""
+    """Return the meaning of a status. Any 2xx is a success; a redirect is refused, because it would bypass the
+    checks."""
     if 200 <= status < 300:
         return Response(Outcome.DELIVERED, status)
     wait = parse_retry_after(retry_after, now.timestamp())

@@ -1,9 +1,9 @@
-"""Why a recording is as it is: what happened, whose doing it was, what shows that, and what to do next. Pure.
+"""The explanation of a recording's state: what happened, who is responsible, the evidence, and the next action. Pure.
 
-It reads what is stored of a recording and nothing else. Every sentence rests on a line of the history, a finding or a
-field; where they do not say why, the answer is that nobody knows, and what to look at. `words` has the answer's form,
-`ends` what end reasons mean, `waits` what something waits for, `findings` what is behind findings, `lateness` what was
-done late, `warned` what to do about warnings.
+It uses only the stored data of a recording. Every sentence rests on a line of the history, a finding or a field. If
+they do not show the cause, the explanation states that it is unknown and what to check. `words` defines the form of the
+answer, `ends` covers end reasons, `waits` attentions, `findings` the causes of findings, `lateness` late steps,
+`warned` the advice on warnings.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ from service.wording import clock, length, nothing_wanted, percent
 __all__ = ["UNKNOWN", "Certainty", "Explanation", "Line", "Proof", "explain"]
 
 
-# Less than this between an end as Pagereel saw it and as Agora tells it may lie in two clocks.
+# A smaller difference between Pagereel's and Agora's time of an end may come from their clocks.
 CLOCKS_SECONDS = 5
 
 
 def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
-    """Why it is as it is. `history` is all of it, oldest first."""
+    """Return the explanation of the recording's state. `history` is complete, oldest line first."""
     explained = _explain(recording, history)
     for add in (_awaited, _away, _ran_on, _unfound):
         explained = add(explained, recording)
@@ -40,7 +40,7 @@ def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 
 def _awaited(explained: Explanation, recording: Recording) -> Explanation:
-    """When an incomplete recording is verified next, and until when."""
+    """Add when an incomplete recording is verified next, and until when."""
     next_at, until_at = recording.next_look_at, recording.give_up_at
     if recording.state is not State.INCOMPLETE or next_at is None or until_at is None:
         return explained
@@ -49,7 +49,7 @@ def _awaited(explained: Explanation, recording: Recording) -> Explanation:
 
 
 def _away(explained: Explanation, recording: Recording) -> Explanation:
-    """That the bucket does not answer, where the state has another explanation."""
+    """Add that the bucket does not answer, if the state has another explanation."""
     attention = recording.attention
     if attention is None or attention.code != "storage_unreachable":
         return explained
@@ -60,7 +60,7 @@ def _away(explained: Explanation, recording: Recording) -> Explanation:
 
 
 def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
-    """How long a task ran that Agora did not find, and that was taken to be over."""
+    """Add how long a task ran after Agora did not find it and it was believed ended."""
     later = [
         one.ended_at - one.counted_until
         for one in recording.attempts
@@ -73,7 +73,7 @@ def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
 
 
 def _unfound(explained: Explanation, recording: Recording) -> Explanation:
-    """That an end rests on Agora's 404 alone, while Agora is still asked after the task."""
+    """Add that an end rests on Agora's 404 alone, while queries for the task continue."""
     asked_at = [
         one.next_query_at
         for one in recording.attempts
@@ -165,8 +165,9 @@ def _share(coverage: Coverage | None) -> str:
 
 
 def _ended_before_its_stop(recording: Recording) -> float | None:
-    """How long before it was stopped the task was over, where that shows: a verdict bears some seconds at the edges,
-    and the wish to stop may have come before the end was believed. Where a slice came after the wish, it was alive."""
+    """Return how many seconds before the stop the task ended, if the evidence shows it, otherwise None. A verdict
+    tolerates some seconds at the edges, and a stop may have been requested before the end was believed. A slice after
+    that request shows that the task was alive."""
     coverage = recording.latest_report.coverage if recording.latest_report else None
     ended_at, stop_at, newest_at = recording.ended_at, recording.stop_wished_at, recording.watch.last_slice_at
     if coverage is None or ended_at is None or stop_at is None or newest_at is None:
@@ -237,7 +238,7 @@ def _unlisted(recording: Recording) -> str:
 
 
 def _listed(recording: Recording) -> str:
-    """When the bucket was last listed, and when it is listed next: it may have changed or gone away meanwhile."""
+    """Return when the bucket was last listed and when it is listed next, since its content may have changed."""
     awaited = recording.state in AWAITED
     if recording.state is not State.RECORDING and not awaited:
         return ""

@@ -1,4 +1,4 @@
-"""Why a recording ended, by its end reason: the sentence, how sure that is, and what to do. Pure."""
+"""Explanations of ends, by end reason: the sentence, its certainty, and the advice. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from service.explain.words import UNKNOWN, Certainty, Explanation, Line, Proof, 
 from service.recording import Blame, EndReason, Recording, State
 from service.wording import length, ran_its_length
 
-# What the end reasons mean in a sentence, and what to do.
+# The meaning of each end reason in a sentence, and the advice.
 SENTENCES: dict[EndReason, tuple[str, str]] = {
     EndReason.STOPPED: ("a caller stopped it", "Nothing."),
     EndReason.STOP_AT: ("it reached its stop time (`stop_at`)", "Nothing."),
@@ -68,7 +68,7 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
 
 
 def asked_length(recording: Recording) -> float | None:
-    """The length that was asked for, if the recording ended by it."""
+    """Return the requested length if it ended the recording, otherwise None."""
     begin, stop = recording.recorded_from_at, recording.stop_at
     recorded = None if begin is None or stop is None else stop - begin
     ended_by_it = recording.end_reason is EndReason.STOP_AT and ran_its_length(recording.record_for_seconds, recorded)
@@ -76,12 +76,12 @@ def asked_length(recording: Recording) -> float | None:
 
 
 def why_ended(recording: Recording, reason: EndReason) -> str:
-    """The sentence of an end reason; a recording that has run for the length that was asked for has its own."""
+    """Return the sentence of an end reason. A recording that ran for the requested length has its own."""
     asked = asked_length(recording)
     return SENTENCES[reason][0] if asked is None else f"it has run for the length that you asked for ({length(asked)})"
 
 
-# What we or a caller did is known; what Agora did is known where Agora has said so.
+# The actions of Pagereel and of callers are certain; those of Agora are if Agora reported them.
 _KNOWN = frozenset(
     {
         EndReason.STOPPED,
@@ -99,7 +99,7 @@ _KNOWN = frozenset(
 
 
 def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
-    """Nothing was recorded; the end reason says why."""
+    """Explain a recording without media by its end reason."""
     reason = recording.end_reason
     if recording.state is State.CANCELLED and reason is EndReason.STOP_AT:
         return Explanation(
@@ -139,7 +139,7 @@ def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
 def by_reason(
     sentence: str, recording: Recording, reason: EndReason, history: Sequence[Line], proof: tuple[Proof, ...]
 ) -> Explanation:
-    """The explanation that an end reason gives; `sentence` has a place for what the reason means."""
+    """Return the explanation for an end reason; `sentence` has a placeholder for the meaning of the reason."""
     text, advice = why_ended(recording, reason), SENTENCES[reason][1]
     if reason is EndReason.MISSED and recording.last_failure in NOT_MADE:
         lacking, advice = NOT_MADE[recording.last_failure]

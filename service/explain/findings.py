@@ -1,7 +1,7 @@
-"""Why something that was recorded is not as it should be: from findings to the cause behind them. Pure.
+"""Explanations of defects: from findings to their cause. Pure.
 
-A finding says what is wrong with the files, seldom why. It is called certain only where somebody who knows said so, and
-said it of the time that is missing.
+A finding describes a defect of the files, seldom its cause. A cause is certain only if a source that knows it reported
+it for the missing time.
 """
 
 from collections.abc import Sequence, Set
@@ -28,12 +28,12 @@ SLICE_GONE = "slice_missing"
 FILES_GONE = frozenset({SLICE_GONE, "announced_missing", "mp4_missing", "playlist_absent", "no_objects"})
 HOLES = ("gap", "small_gaps")
 WANTED_ENDS = (EndReason.STOPPED, EndReason.STOP_AT, None)
-# An event of Agora's belongs to a hole that it lies in, or this close to.
+# An event of Agora belongs to a gap that contains it or is this close to it.
 NEAR_SECONDS = 15
 
 
 def explain_findings(recording: Recording, history: Sequence[Line]) -> Explanation:
-    """The gravest finding leads to the cause."""
+    """Explain the recording by its gravest finding."""
     errors = [each for each in findings_of(recording) if each.severity is Severity.ERROR]
     codes = {each.code for each in errors}
     proof = (*found(recording, errors), *end_lines(history))
@@ -95,7 +95,7 @@ def _failover(recording: Recording, history: Sequence[Line], proof: tuple[Proof,
     return Explanation(
         "Agora moved the task to another recorder, and the time in between is missing.",
         "failover",
-        Certainty.CERTAIN,  # the files of two recorders lie in the bucket
+        Certainty.CERTAIN,  # the bucket contains the files of two recorders
         Blame.AGORA,
         (*proof, *lines(history, ("notice_session_failover",))),
         "Nothing for up to 90 s. For a longer gap, contact Agora with the sid.",
@@ -117,7 +117,7 @@ def _damaged(recording: Recording, history: Sequence[Line], proof: tuple[Proof, 
     return Explanation(
         "The objects are in the bucket, but parts of them are damaged and cannot be played.",
         "damaged",
-        Certainty.CERTAIN,  # that the bytes are so; not who made them so
+        Certainty.CERTAIN,  # applies to the damage, not to its cause
         None,
         proof,
         "Play the intervals that the findings name, and report the damage to Agora with the sid.",
@@ -149,7 +149,8 @@ def _late(recording: Recording, history: Sequence[Line], proof: tuple[Proof, ...
 def _hole(
     recording: Recording, history: Sequence[Line], holes: Sequence[Finding], proof: tuple[Proof, ...]
 ) -> Explanation:
-    """Time is missing within one recorder's files. What Agora told at that time is the cause, where it told any."""
+    """Explain time missing within the files of one recorder. An event of Agora at that time is the cause, if there was
+    one."""
     reloads = [line for line in history if line.kind == "notice_web_recorder_reload"]
     if any(_near(line, hole) for line in reloads for hole in holes):
         return Explanation(
@@ -168,7 +169,7 @@ def _hole(
 def _near(line: Line, hole: Finding) -> bool:
     within = hole.interval
     if within is None or within.to_at is None:
-        return True  # small holes are all over
+        return True  # small gaps are spread over the recording
     return within.from_at - NEAR_SECONDS <= line.at <= within.to_at + NEAR_SECONDS
 
 
@@ -176,7 +177,7 @@ def _unsound(finding: Finding, proof: tuple[Proof, ...]) -> Explanation:
     return Explanation(
         f"The recording has a defect: {finding.text}",
         finding.code,
-        Certainty.CERTAIN,  # that the bytes are so; not who made them so
+        Certainty.CERTAIN,  # applies to the defect, not to its cause
         None,
         proof,
         "See docs/verification.md: it explains each finding and what to do.",

@@ -1,5 +1,4 @@
-"""What Pagereel did later than it was due, so that a task ran, and was billed, longer than somebody wanted, or began
-later. Pure."""
+"""Late steps of Pagereel, due to which a task ran and was billed for longer than requested, or began later. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +7,7 @@ from service.explain.words import Explanation, Line, Proof
 from service.wording import length
 
 _BILLED = "Agora bills that time if its task ran."
-# By the code of the warning, or code and reason; in braces: how late. Then what comes of it.
+# By the code of the warning, or code and reason: the sentence, with the delay in braces, and the consequence.
 _SENTENCES = {
     "stop_late": ("Pagereel took its stop {} late", _BILLED),
     "stop_late: not_accepted": ("Agora accepted its stop {} late, after it had been sent before", _BILLED),
@@ -29,7 +28,7 @@ _BECAUSE = {
 
 
 def add_lateness(explained: Explanation, history: Sequence[Line]) -> Explanation:
-    """The explanation with what the warnings in the history say was late, and by how much."""
+    """Add the delays that the warnings in the history report."""
     for line in history:
         code, seconds = line.detail.get("code"), line.detail.get("late_seconds")
         if line.kind != "warning" or code not in _SENTENCES or not isinstance(seconds, int | float):
@@ -47,5 +46,5 @@ def _because(line: Line) -> str:
 
 
 def start_was_late(history: Sequence[Line]) -> bool:
-    """Whether the history has the warning that Pagereel took the start late."""
+    """Return whether the history contains the warning that Pagereel took the start late."""
     return any(line.kind == "warning" and line.detail.get("code") == "start_late" for line in history)

@@ -1,4 +1,4 @@
-"""What a recording waits for, by the code of its attention: the sentence, and what to do. Pure."""
+"""Explanations of attentions, by code: the sentence and the advice. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from service.explain.words import Certainty, Explanation, Line, Proof, lines
 from service.recording import AWAITED, Attention, Blame, Recording, State
 from service.wording import clock
 
-# The remedy where Agora does not accept the customer ID or its secret, whatever waits for it.
+# The advice if Agora does not accept the customer ID or its secret, whatever the attention.
 CREDENTIALS = (
     "Act now: Agora refuses the customer ID or its secret, and nothing can be started or stopped. "
     "See docs/operations.md#agora-refuses-the-credentials."
 )
 
-# In braces: the attention's detail, where it says more than the code.
+# The braces take the attention's detail if it is more specific than the code.
 WAITS: dict[str, tuple[str, str]] = {
     "agora_unavailable": (
         "a call to Agora failed or got no answer ({})",
@@ -87,7 +87,7 @@ WAITS: dict[str, tuple[str, str]] = {
 }
 
 
-# Why a call to Agora was never made: what it lacked, and what to do.
+# The reasons why a call to Agora was not made, and the advice.
 NOT_MADE: dict[str, tuple[str, str]] = {
     "page_not_readable": (
         "no sealing key of the settings opens the URL of its page",
@@ -120,7 +120,7 @@ _OURS = ("agora_credentials_refused", "call_not_made", "page_not_readable")
 
 
 def explain_wait(recording: Recording, attention: Attention, history: Sequence[Line]) -> Explanation:
-    """Something waits for the outside world or for a person."""
+    """Explain a recording that waits for an outside system or for a person."""
     why, advice = WAITS.get(attention.code, ("{}", "See docs/states.md: it says what to do for each attention."))
     if unauthorized(attention):
         advice = CREDENTIALS
@@ -139,12 +139,12 @@ def explain_wait(recording: Recording, attention: Attention, history: Sequence[L
 
 
 def unauthorized(attention: Attention) -> bool:
-    """Whether Agora answered that it does not accept the customer ID or its secret."""
+    """Return whether Agora refused the customer ID or its secret."""
     return _UNAUTHORIZED in attention.detail.split(": ")
 
 
 def _overdue(recording: Recording, attention: Attention) -> str:
-    """Since when its stop is due, where Agora has not been told of it: what runs meanwhile is billed."""
+    """Return since when a stop is due that Agora has not accepted; the task may still run and be billed."""
     attempt = recording.attempt
     unheard = recording.state is State.STOPPING and attempt is not None and attempt.stop_accepted_at is None
     if attention.code not in _NO_CALL or not unheard:
@@ -158,7 +158,7 @@ def _overdue(recording: Recording, attention: Attention) -> str:
 
 
 def _next_try(recording: Recording, attention: Attention) -> str:
-    """When Pagereel tries again, where that is known; for the files, until when too."""
+    """Return when Pagereel tries again, if known; for files, also until when."""
     if attention.next_try_at is None:
         under_way = attention.code == "storage_unreachable" and recording.state in AWAITED
         return " The verification is under way and goes on asking." if under_way else ""

@@ -1,4 +1,4 @@
-"""What a warning means for somebody who has the recording: what to do, by the code of the finding. Pure."""
+"""Advice on warnings, by the code of the finding. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +13,7 @@ _MP4: Final = "Use the slices, or create the MP4 again from them."
 _PLAYLIST: Final = "Test it with your player; ffmpeg plays it."
 _TIME: Final = "Find the interval in the timeline."
 
-# The page itself is the cause, and can be tried.
+# Warnings whose cause is the page, which can be checked.
 ABOUT_THE_PAGE: Final = frozenset(
     {
         "audio_absent",
@@ -78,12 +78,12 @@ ADVICE: Final = {
     "timestamps_jump": "If your player stalls there, join the slices with an EXT-X-DISCONTINUITY tag.",
     "video_absent": _PLAY,
 }
-"""What to do about each finding that may be a warning."""
+"""The advice for each finding that may be a warning."""
 
 _ELSE: Final = "See docs/verification.md: it explains each finding and what to do."
 
 
 def advice_of(codes: Sequence[str]) -> str:
-    """What to do about these warnings, in their order, each advice once."""
+    """Return the advice for these warnings in their order, without repetition."""
     each = dict.fromkeys(ADVICE.get(code, _ELSE) for code in codes)
     return " ".join((*each, *([CHECK_PAGE] if ABOUT_THE_PAGE & set(codes) else [])))

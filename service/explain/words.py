@@ -1,4 +1,4 @@
-"""The words of an explanation: what it is, how sure, what shows it; and the lines of the history as proof. Pure."""
+"""The form of an explanation: its content, certainty and proof; and history lines as proof. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What shows it, and when that was seen. `source`: caller, agora, notice, bucket, worker."""
+    """One piece of evidence, and when it was seen. `source`: caller, agora, notice, bucket, worker."""
 
     at: float
     source: str
@@ -44,8 +44,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`cause` is an end reason, the code of a finding, an attention or a warning, or one of `backup_upload`, `fine`,
-    `under_way`, `unknown`, `warned`."""
+    """The explanation of a recording's state. `cause` is an end reason, the code of a finding, an attention or a
+    warning, or one of `backup_upload`, `fine`, `under_way`, `unknown`, `warned`."""
 
     summary: str
     cause: str
@@ -55,7 +55,7 @@ class Explanation:
     advice: str
 
 
-# What a line of the history shows, where its kind does not say so itself.
+# The meaning of history lines whose kind is not self-explanatory.
 _SHOWS = {
     "notice_web_recorder_stopped": "Agora's event 71 gives the reason for the end",
     "notice_error": "Agora's event 1 reports an error",
@@ -79,13 +79,13 @@ def seen(history: Sequence[Line], kind: str) -> bool:
 
 
 def lines(history: Sequence[Line], kinds: tuple[str, ...]) -> tuple[Proof, ...]:
-    """The newest line of each kind, in the order in which they happened."""
+    """Return the newest line of each kind, in chronological order."""
     newest = {line.kind: line for line in history if line.kind in kinds}
     return tuple(Proof(line.at, line.source, _told(line)) for line in sorted(newest.values(), key=lambda line: line.at))
 
 
 def end_lines(history: Sequence[Line]) -> tuple[Proof, ...]:
-    """What shows how it ended."""
+    """Return the lines that show how the recording ended."""
     return lines(history, _ENDS)
 
 
@@ -93,23 +93,23 @@ def _told(line: Line) -> str:
     detail = ", ".join(f"{name} {value}" for name, value in line.detail.items() if value is not None)
     said = _SHOWS.get(line.kind, line.kind)
     if line.kind == "notice_web_recorder_stopped" and not line.detail.get("code"):
-        said = "Agora's event 71 reports the end"  # its code 0 gives no reason
+        said = "Agora's event 71 reports the end"  # code 0 gives no reason
     return f"{said} ({detail})" if detail else said
 
 
 def findings_of(recording: Recording) -> tuple[Finding, ...]:
-    """The findings of the newest look."""
+    """Return the findings of the newest report."""
     return recording.latest_report.findings if recording.latest_report else ()
 
 
 def found(recording: Recording, findings: Iterable[Finding]) -> tuple[Proof, ...]:
-    """Findings as proof."""
+    """Return findings as proof."""
     at = recording.latest_report.judged_at if recording.latest_report else 0.0
     return tuple(Proof(at, "bucket", f"{each.code}: {each.text}") for each in findings)
 
 
 def nobody_knows(recording: Recording, proof: tuple[Proof, ...]) -> Explanation:
-    """Nothing that was seen says why."""
+    """Return the explanation for an unknown cause."""
     return Explanation(
         f"It is {recording.state.value}, and the reason is unknown.",
         UNKNOWN,

@@ -1,1 +1,1 @@
-"""What every outgoing HTTP call shares: header values, reasons of failure, the debug line."""
+"""Helpers for all outgoing HTTP calls: header values, reasons for failures, the debug line."""

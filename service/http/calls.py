@@ -1,4 +1,4 @@
-"""The line of one call outside, at the level `debug`: where it went and what came back, and nothing that is secret."""
+"""The debug line of an outside call: its host and result, without secrets."""
 
 import structlog
 from yarl import URL
@@ -7,8 +7,8 @@ _log = structlog.get_logger(__name__)
 
 
 def log_call(method: str, url: str, status: int | None, seconds: float, *, path: bool = True) -> None:
-    """Log a call; `status` None: it has no answer. User, password and query are left out; and the path too where it may
-    be secret (`path` False)."""
+    """Log a call; `status` None: no answer. User, password and query are omitted, and with `path` False the path too,
+    because it may be secret."""
     parts = URL(url, encoded=True)
     _log.debug(
         "call",

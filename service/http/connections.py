@@ -1,4 +1,4 @@
-"""Why a connection to another host did not come about, for a person: with the host, and without what may be secret."""
+"""Readable reasons for failed connections, with the host and without secrets."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import aiohttp
 
 
 def connection_reason(error: BaseException | None) -> str | None:
-    """The reason where `error`, or what it was raised from, is a connection that failed; otherwise None."""
+    """Return the reason if `error` or one of its causes is a failed connection, otherwise None."""
     while error is not None:
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return "no connection in time"
@@ -18,8 +18,7 @@ def connection_reason(error: BaseException | None) -> str | None:
 
 
 def exchange_reason(error: BaseException | None) -> str | None:
-    """The reason where `error`, or what it was raised from, is a connection or an exchange over it that failed;
-    otherwise None."""
+    """Return the reason if `error` or one of its causes is a failed connection or exchange, otherwise None."""
     if (reason := connection_reason(error)) is not None:
         return reason
     while error is not None:

@@ -1,8 +1,7 @@
-"""Reads the values of headers that somebody else wrote. Every function gives the value or says that it is absent: it
-never raises, whatever the text is. Pure.
+"""Parsers for header values of other servers. Each function returns the value or its absence and never raises, whatever
+the text is. Pure.
 
-Where a library reads such a text, any exception of it means "absent": the exceptions that its documentation names are
-fewer than those that it raises.
+If a library parses such a text, any exception means "absent": libraries raise more exceptions than they document.
 """
 
 import re
@@ -26,8 +25,8 @@ _TYPE = re.compile(r"[!#-'*+.^-z|~-]+/[!#-'*+.^-z|~-]+", re.ASCII)
 
 
 def parse_instant(text: str) -> float | None:
-    """The Unix time that `text` writes: RFC 3339 (UTC where it names no zone), an HTTP date, or seconds, milliseconds,
-    microseconds or nanoseconds since 1970. None where it writes none, or one outside of 1970 to 9999."""
+    """Return the Unix time in `text`: RFC 3339 (UTC without a zone), an HTTP date, or seconds, milliseconds,
+    microseconds or nanoseconds since 1970. None for other texts and for years outside 1970 to 9999."""
     text = text.strip().upper()
     if len(text) > _LONGEST_DATE:
         return None
@@ -39,15 +38,15 @@ def parse_instant(text: str) -> float | None:
 
 
 def parse_http_date(text: str | None) -> float | None:
-    """The Unix time of a `Date`, `Last-Modified` or the like, in UTC where it names no zone; None where `text` writes
-    none, or one outside of 1970 to 9999."""
+    """Return the Unix time of a `Date`, `Last-Modified` or similar header, in UTC without a zone. None for other texts
+    and for years outside 1970 to 9999."""
     text = (text or "").strip()
     return None if len(text) > _LONGEST_DATE else _first_instant(text, (parsedate_to_datetime,))
 
 
 def parse_retry_after(text: str | None, now: float) -> float | None:
-    """The seconds to wait that a `Retry-After` says, as a number or as a date, `now` being our own Unix time; at least
-    0, and at most 30 years."""
+    """Return the seconds to wait by a `Retry-After`, which is a number or a date; `now` is our own Unix time. At least
+    0, at most 30 years; None if absent."""
     text = (text or "").strip()
     if _DELAY.fullmatch(text):
         return min(float(text), _LONGEST_DELAY)
@@ -56,13 +55,13 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
 
 
 def parse_count(text: str) -> int | None:
-    """A number of bytes; None where `text` is no whole number."""
+    """Return a number of bytes; None if `text` is not a whole number."""
     text = text.strip()
     return int(text) if _COUNT.fullmatch(text) else None
 
 
 def parse_etag(text: str) -> str:
-    """An ETag without its quotes and the mark of a weak one; empty where there is none."""
+    """Return an ETag without its quotes and the prefix of a weak one; empty if absent."""
     text = text.strip()
     if len(text) > _LONGEST_ETAG or not text.isprintable():
         return ""
@@ -70,7 +69,7 @@ def parse_etag(text: str) -> str:
 
 
 def parse_content_range(text: str) -> tuple[int | None, int | None, int | None]:
-    """First byte, last byte and size of the whole, each None where `text` does not say it."""
+    """Return first byte, last byte and total size, each None if absent."""
     found = _RANGE.fullmatch(text)
     if found is None:
         return None, None, None
@@ -79,7 +78,8 @@ def parse_content_range(text: str) -> tuple[int | None, int | None, int | None]:
 
 
 def parse_encoding(text: str) -> str:
-    """The codings of a Content-Encoding header, lower case, separated by `, `; empty where they change no bytes."""
+    """Return the codings of a Content-Encoding header in lower case, separated by `, `; empty if they change no
+    bytes."""
     names = (name.strip().lower() for name in text.split(","))
     return ", ".join(_ALIASES.get(name, name) for name in names if name not in _IDENTITY)
 
@@ -89,13 +89,13 @@ _ALIASES = {"x-gzip": "gzip", "x-compress": "compress"}
 
 
 def parse_media_type(text: str | None) -> str | None:
-    """Type and subtype of a Content-Type in lower case, without its parameters."""
+    """Return type and subtype of a Content-Type in lower case, without its parameters; None if absent."""
     kind = (text or "")[: 4 * _LONGEST_TYPE].partition(";")[0].strip().lower()
     return kind if len(kind) <= _LONGEST_TYPE and _TYPE.fullmatch(kind) else None
 
 
 def _first_instant(text: str, reads: Iterable[Callable[[str], datetime]]) -> float | None:
-    """What the first of `reads` that understands `text` makes of it."""
+    """Return the result of the first of `reads` that accepts `text`."""
     found = next((at for at in (_instant(text, read) for read in reads) if at is not None), None)
     return found if found is not None and 0 <= found < _LATEST else None
 
@@ -104,11 +104,11 @@ def _instant(text: str, read: Callable[[str], datetime]) -> float | None:
     try:
         moment = read(text)
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    except Exception:  # see the module
+    except Exception:  # see the module's docstring
         return None
 
 
 def _loose_iso(text: str) -> datetime:
-    """A date as `fromisoformat` reads it, with a zone name behind it or a blank before its offset."""
+    """Return a date in the form of `fromisoformat`, allowing a zone name after it or a space before its offset."""
     text = _ZONE_NAME.sub("", text).replace("/", "-")
     return datetime.fromisoformat(_OFFSET.sub(r"\1", text))

@@ -1,6 +1,6 @@
-"""One outgoing request on the wire, and the seam where the simulation takes its place.
+"""One outgoing HTTP request, and the interface that the simulation replaces.
 
-Knows HTTP and aiohttp, nothing of what is said. Never follows a redirect, never reads an unbounded answer.
+It never follows a redirect and never reads an answer of unlimited size.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ CONNECT_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`url` and `body` hold secrets and `headers` the credentials, so only the method is in the repr."""
+    """A request. `url` and `body` contain secrets and `headers` the credentials, so the repr shows only the method."""
 
     method: str
     url: str = field(repr=False)
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` with lower-case names."""
+    """An answer. The names of `headers` are in lower case."""
 
     status: int
     body: bytes = field(repr=False)
@@ -42,22 +42,22 @@ class Answer:
 
 
 class NotSentError(Exception):
-    """The request surely never left: no address, no connection, no TLS."""
+    """The request was certainly not sent: no address, no connection, no TLS."""
 
 
 class NoAnswerError(Exception):
-    """The request may have been carried out, but no whole answer came (in time)."""
+    """The request may have been carried out, but no complete answer arrived in time."""
 
 
 Send = Callable[[Request], Awaitable[Answer]]
-"""Answers, or raises `NotSentError` or `NoAnswerError`, within `request.timeout_seconds`."""
+"""Returns the answer, or raises `NotSentError` or `NoAnswerError`, within `request.timeout_seconds`."""
 
 
 @asynccontextmanager
 async def open_sender() -> AsyncIterator[Send]:
-    """A `Send` over aiohttp with its own connection pool.
+    """Return a `Send` over aiohttp with its own connection pool.
 
-    Connections are kept for 4 s only (acquire, then start): a stale one would turn a start into an unknown outcome.
+    Connections are kept only for 4 s (acquire, then start), because a stale one would give a start an unknown outcome.
     """
     connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=4, ttl_dns_cache=30)
     async with aiohttp.ClientSession(
@@ -67,12 +67,13 @@ async def open_sender() -> AsyncIterator[Send]:
 
 
 def _words(error: Exception) -> str:
-    """What was not foreseen is named by its type alone: its text may hold what is secret."""
+    """Return the reason for an error. An unexpected error is named only by its type, because its text may contain
+    secrets."""
     return exchange_reason(error) or f"unexpected error {type(error).__name__}"
 
 
 def _trace_connection() -> aiohttp.TraceConfig:
-    """Notes on the request that it has a connection: only a request without one surely never left."""
+    """Record on the request that it has a connection: only a request without one was certainly not sent."""
 
     async def connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
         context.trace_request_ctx.connected = True
@@ -95,11 +96,11 @@ class _Sender:
                 answer = await self._exchange(request, progress)
             status = answer.status
             return answer
-        except aiohttp.ClientResponseError as error:  # holds the request's headers, so it is not chained
+        except aiohttp.ClientResponseError as error:  # contains the request's headers, so it is not chained
             raise NoAnswerError(_words(error)) from None
         except NoAnswerError:
             raise
-        except Exception as error:  # a library fails at what it was sent with more than its own errors
+        except Exception as error:  # the library may raise other errors than its own for invalid data
             kind = NoAnswerError if progress.connected else NotSentError
             raise kind(_words(error)) from error
         finally:

@@ -1,7 +1,7 @@
-"""What becomes of a recording, decided purely.
+"""Pure decisions about the state of a recording.
 
-`apply` turns an observation into a change; `next_step` reads off the row what must happen next.
-No I/O, no clock, no randomness: `now` and fresh ids come in. See docs/architecture.md for the picture.
+`apply` turns an observation into a change; `next_step` derives the next action from the row. No I/O, no clock, no
+randomness: callers pass `now` and fresh ids. docs/architecture.md gives an overview.
 """
 
 from service.lifecycle.apply import apply

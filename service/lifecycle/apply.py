@@ -1,4 +1,5 @@
-"""`apply(recording, observation, now)`: what an observation makes of a recording. Pure; the rules are in `from_*`."""
+"""`apply(recording, observation, now)`: the change that an observation makes to a recording. Pure; the rules are in
+`rules/`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,8 +51,10 @@ from service.recording import Recording
 
 
 def apply(recording: Recording, observation: Observation, now: float) -> Change:
-    """What `observation`, made at `now`, changes. Raises `ServiceError` (conflict) only for a caller's request that
-    makes no sense in the present state; then nothing is changed. An observation that comes too late changes nothing."""
+    """Return the change that `observation`, made at `now`, makes to the recording. An observation that comes too late
+    changes nothing.
+
+    Raise `ServiceError` (conflict) only for a caller's request that the present state does not allow."""
     draft = Draft(recording, now, subject(observation))
     _RULES[type(observation)](draft, observation)
     draft.doubt_adoption()

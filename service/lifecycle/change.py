@@ -1,4 +1,4 @@
-"""A recording being changed: the small vocabulary in which the rules of `apply` and `notices` are written. Pure."""
+"""The draft of a changed recording, and the operations that the rules of the lifecycle share. Pure."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from service.lifecycle.reasons import NEVER_FOUND, OUR_FAILURES, UNANSWERED, UNA
 from service.recording import AWAITED, BLAME, Attempt, AttemptState, Attention, EndReason, Recording, State
 from service.report import Interval
 
-# After these ends a new attempt may do better (agora-reference §8.5), if the policy allows one.
+# After these ends a new attempt may succeed (agora-reference §8.5), if the policy allows one.
 RESTARTABLE = frozenset(
     {
         EndReason.ENGINE_FAILED,
@@ -19,9 +19,9 @@ RESTARTABLE = frozenset(
         EndReason.ENDED_BY_ITSELF,
     }
 )
-# Before these states have passed, a task may be alive or is still to be made.
+# In these states a task may be alive or has yet to be started.
 OPEN = frozenset({State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING})
-# What waits meanwhile costs nothing, unlike a task whose stop Agora refuses.
+# These conditions cost nothing while they last, unlike a task whose stop Agora refuses.
 _BEHIND_A_STOP = frozenset(
     {
         *("storage_unreachable", "storage_refused", "verification_incomplete", "credentials_not_refreshed"),
@@ -29,16 +29,16 @@ _BEHIND_A_STOP = frozenset(
     }
 )
 LOOKED_AT = AWAITED
-# A notice or a slice this much younger than the end it contradicts is believed; the difference covers two clocks.
+# A notice or a slice contradicts an end if it is younger by at least this much, which allows for two clocks.
 CLOCK_SLACK_SECONDS = 30
 DAY = 86400
-# Event 71 says with these that there was no page to record (agora-reference §8.5). Only the bucket knows.
+# Event 71 with one of these codes reports that no page was recorded (agora-reference §8.5). Only the bucket proves it.
 NEVER_RECORDED_CODES = (3, 4, 5)
 
 
 class Draft:
-    """Collects what one observation changes; `done()` gives the result. `about`: the number of the attempt that it is
-    about, None for the newest."""
+    """Collects the changes that one observation makes; `done()` returns them. `about` is the number of the attempt that
+    the observation concerns, or None for the newest."""
 
     def __init__(self, recording: Recording, now: float, about: int | None = None) -> None:
         self.recording = recording
@@ -60,7 +60,7 @@ class Draft:
             return
         self.set(state=state, state_since_at=self.now)
         if state in (State.FAILED, State.CANCELLED):
-            self.set(warned=(), warned_level=None)  # nothing is there that a warning could be about
+            self.set(warned=(), warned_level=None)  # no media exists that a warning could concern
         if state is State.STOPPING:
             self._find_soon()
         detail: dict[str, str] = {"state": state}
@@ -68,35 +68,36 @@ class Draft:
             detail["end_reason"] = self.recording.end_reason
         attention = self.recording.attention
         if state.terminal and attention is not None and attention.code != "refused":
-            self.attended()  # what `refused` says is why it failed
+            self.attended()  # a `refused` attention gives the reason for the failure
         self.note("state", **detail)
 
     def _find_soon(self) -> None:
-        """A stop is wanted: a task that cannot be addressed is looked for at once, if it was looked for before."""
+        """Bring forward the search for the sid of a task that is to be stopped, if the search had begun before."""
         newest = self.recording.attempt
         if newest is not None and newest.may_be_alive and newest.sid is None and newest.next_query_at is not None:
             self.set_attempt(newest.number, next_query_at=min(newest.next_query_at, self.now))
 
     @property
     def attempt(self) -> Attempt | None:
-        """The attempt that this is about."""
+        """Return the attempt that the observation concerns."""
         if self.about is None:
             return self.recording.attempt
         return next((one for one in self.recording.attempts if one.number == self.about), None)
 
     @property
     def leftover(self) -> bool:
-        """Whether this is about an older attempt: what becomes of that one changes nothing for the newest."""
+        """Return whether the observation concerns an older attempt. Its outcome changes nothing for the newest one."""
         return self.about is not None and self.about != len(self.recording.attempts)
 
     def set_attempt(self, number: int | None = None, **changes: Any) -> None:
-        """Change the attempt with this number, or the one that this is about."""
+        """Change the attempt with this number, by default the one that the observation concerns."""
         attempts = self.recording.attempts
         number = number or self.about or attempts[-1].number
         self.set(attempts=tuple(replace(one, **changes) if one.number == number else one for one in attempts))
 
     def back_off(self, failure: str, after_seconds: float | None = None) -> float:
-        """Nothing came of it; when to try again by the policy's schedule, or when the other side said."""
+        """Record a failure and return when to try again: after the policy's delay, or after `after_seconds` if that is
+        later."""
         recording = self.recording
         steps = recording.policy.retry_seconds
         wait = steps[min(recording.failures, len(steps) - 1)] * jitter(recording, recording.failures)
@@ -107,14 +108,15 @@ class Draft:
         self.set(failures=0, retry_at=None, last_failure=None)
 
     def delayed(self) -> None:
-        """Keep for the newest attempt what has kept it waiting."""
+        """Record the last failure as the reason for the newest attempt's delay."""
         attempt, failure = self.recording.attempt, self.recording.last_failure
         if attempt is not None and failure is not None:
             self.set_attempt(attempt.number, delayed_by=failure)
 
     def attend(self, code: str, detail: str, next_try_at: float | None = None) -> None:
-        """Something waits; the instant since when stays while the code stays. A refused stop bills until it succeeds,
-        and stays before what costs nothing."""
+        """Set the attention. Its start time stays the same while its code does.
+
+        A refused stop is billed until it succeeds, so it takes precedence over conditions that cost nothing."""
         current = self.recording.attention
         if current is not None and current.code == "stop_refused" and code in _BEHIND_A_STOP:
             return
@@ -122,22 +124,22 @@ class Draft:
         since = current.since_at if current is not None and same else self.now
         quiet = current is not None and code == "storage_unreachable" and current.next_try_at is None
         self.set(attention=Attention(code, detail, since, next_try_at))
-        if not same or quiet:  # a look that was held up has failed now
+        if not same or quiet:  # a listing that was delayed has now failed
             self.note("attention", code=code, detail=detail)
 
     def attend_failed(self, call: str, code: str, next_try_at: float | None) -> None:
-        """A call to Agora waits to be tried again: Agora did not answer or refused the credentials, or it could not be
-        made."""
+        """Set the attention for a call to Agora that will be retried: Agora did not answer, refused the credentials, or
+        the call could not be made."""
         theirs = "agora_credentials_refused" if code == UNAUTHORIZED else "agora_unavailable"
         self.attend("call_not_made" if code in OUR_FAILURES else theirs, f"{call}: {code}", next_try_at)
 
     def agora_answered(self) -> None:
-        """Agora answered a call about a task: nothing waits for one, nor for the page's URL."""
+        """Clear the attentions that end when Agora answers a call about a task."""
         self.attended(*UNANSWERED, "page_not_readable")
 
     def attended(self, *codes: str) -> None:
-        """The wait with one of these codes (or any) is over. A bucket that still cannot be listed shows again when what
-        stood before it is over."""
+        """Clear the attention if it has one of these codes, or any code if none is given. A bucket that still cannot be
+        listed then becomes the attention again."""
         current, watch = self.recording.attention, self.recording.watch
         if current is None or (codes and current.code not in codes):
             return
@@ -147,20 +149,22 @@ class Draft:
         self.set(attention=still)
 
     def doubt_adoption(self) -> None:
-        """Say of an adopted recording that Agora has never shown its task, also after that is held to be over."""
+        """Set an attention if Agora has never shown the task of an adopted recording, even after that task is believed
+        to have ended."""
         recording = self.recording
         if recording.attention is None and not recording.state.terminal and never_found(recording):
             self.attend("ending_unconfirmed", NEVER_FOUND)
 
     def warn(self, code: str, **detail: str | int | float | bool | None) -> None:
-        """Said once a recording."""
+        """Record a warning, once per recording and code."""
         if code not in self.recording.warnings:
             self.set(warnings=(*self.recording.warnings, code))
             self.note("warning", code=code, **detail)
 
     def end_with(self, reason: EndReason) -> None:
-        """Write down why it ended. The first reason stays, but a guess gives way to what Agora says. A recorder that
-        broke down after its uploads were refused broke down over the storage (agora-reference §9.6)."""
+        """Set the end reason. The first reason stays, except that a reason reported by Agora replaces a guess.
+
+        If a recorder failed after its uploads were refused, the reason is the storage (agora-reference §9.6)."""
         if (
             reason in (EndReason.RECORDER_ERROR, EndReason.ENDED_BY_ITSELF)
             and "upload_error" in self.recording.warnings
@@ -170,7 +174,7 @@ class Draft:
             self.set(end_reason=reason, blame=BLAME[reason])
 
     def set_end(self, at: float) -> None:
-        """It records from `at` on, and is wanted: where a length was asked for, its end is known now."""
+        """Set `stop_at` from the requested length, once media from `at` on counts towards it."""
         recording = self.recording
         wanted = recording.state is State.RECORDING and recording.window_from_at is not None
         if recording.record_for_seconds is None or recording.stop_at is not None or not wanted:
@@ -196,7 +200,7 @@ class Draft:
     # --- pauses --------------------------------------------------------------------------------------------------
 
     def open_pause(self, at: float) -> None:
-        """From `at` on no slices are written. Before the wanted window begins that is no pause."""
+        """Open a pause: no slices are written from `at` on. Before the wanted window begins, this is not a pause."""
         pauses = self.recording.pauses
         if self.recording.window_from_at is not None and (not pauses or pauses[-1].to_at is not None):
             self.set(pauses=(*pauses, Interval(at, None)))
@@ -209,10 +213,10 @@ class Draft:
     # --- ends ----------------------------------------------------------------------------------------------------
 
     def end_attempt(self, reason: EndReason, proof: str, at: float, *, nothing: bool = False) -> None:
-        """The attempt is surely over. `nothing`: and surely wrote no file."""
+        """End the attempt that the observation concerns. `nothing`: it certainly wrote no file."""
         attempt = self.attempt
         assert attempt is not None
-        at = max(at, attempt.recording_at or at)  # a first 404 may be older than the proof that it records
+        at = max(at, attempt.recording_at or at)  # a first 404 may be older than the proof that the task records
         self.set_attempt(
             state=AttemptState.ENDED, ended_at=at, ended_proof=proof, missing_since_at=None, told_ended=None
         )
@@ -233,7 +237,7 @@ class Draft:
             self._leftover_over()
             return
         restart = self._may_restart(reason)
-        if not (restart and self.recording.pause_wished):  # a pause outlasts the recorder that it was asked of
+        if not (restart and self.recording.pause_wished):  # a requested pause continues in the next attempt
             self.close_pause(at)
         if restart:
             self.note("restart", reason=reason)
@@ -249,20 +253,22 @@ class Draft:
             self.ended_later(at)
 
     def ended_later(self, at: float) -> None:
-        """The newest task ran until `at`, although the recording was taken to be over. Where its end ended the wanted
-        window too, that stays."""
+        """Move the end of the recording to `at` if its newest task ran longer than believed. An end that also ended the
+        wanted window stays."""
         ended_at = self.recording.ended_at
         if ended_at is not None and self.recording.end_reason is not EndReason.PAUSED_TOO_LONG:
             self.set(ended_at=max(ended_at, at))
 
     def recheck(self) -> None:
-        """An end that rests on 404 alone is asked after again, some times, and often for a failover window after the
-        task has said something: should it live after all, it bills."""
+        """Schedule the next query for a task whose end rests on a 404 alone, because a task that is still alive is
+        billed.
+
+        Queries are frequent for a failover window after a sign of the task that is younger than its end."""
         attempt = self.attempt
         assert attempt is not None
         waits, ended_at = self.recording.policy.recheck_seconds, attempt.ended_at or self.now
         due = [ended_at + wait for wait in waits if ended_at + wait > self.now]
-        if waits and not due and not attempt.rechecks:  # nobody worked meanwhile
+        if waits and not due and not attempt.rechecks:  # no worker ran in the meantime
             due = [self.now + waits[0]]
         said_at, policy = attempt.seen_at or 0.0, self.recording.policy
         if ended_at < said_at and self.now < said_at + policy.failover_window_seconds:
@@ -270,7 +276,7 @@ class Draft:
         self.set_attempt(next_query_at=due[0] if due and attempt.ended_proof == "404" else None)
 
     def _leftover_over(self) -> None:
-        """Whatever waited for it goes on."""
+        """Continue the work that was waiting for an older attempt to end."""
         newest = self.recording.attempts[-1]
         if newest.may_be_alive or self.recording.leftovers:
             return
@@ -296,7 +302,7 @@ class Draft:
         self.look_from(at + self._upload_wait(newest))
 
     def _upload_wait(self, attempt: Attempt) -> float:
-        """How long files may still be on their way; less where hardly any was written."""
+        """Return how many seconds to wait for uploads; less if hardly anything was written."""
         policy = self.recording.policy
         if attempt.uploaded:
             return 0
@@ -305,14 +311,15 @@ class Draft:
 
     def _may_restart(self, reason: EndReason) -> bool:
         recording = self.recording
-        wanted = recording.state in (State.STARTING, State.RECORDING)  # every wish to stop makes it `stopping`
+        wanted = recording.state in (State.STARTING, State.RECORDING)  # a requested stop sets `stopping`
         in_time = self.now < min(recording.stop_at or float("inf"), hours_end_at(recording, self.now))
         allowed = recording.policy.restart and len(recording.attempts) <= recording.policy.max_restarts
         return wanted and in_time and allowed and reason in RESTARTABLE
 
     def revive(self, attempt: Attempt, sid: str) -> None:
-        """Proof that a recorder believed dead, or another task of its attempt, is alive: it is stopped, it bills. Where
-        the recording only waits for its next attempt, it is that."""
+        """Mark an attempt that was believed ended as running, because its recorder or another task of the attempt is
+        alive. It is billed, so it is stopped, unless the recording is only waiting for its next attempt; then it
+        becomes that attempt."""
         if attempt.sid and sid and sid != attempt.sid:
             past = (*attempt.past_sids, attempt.sid)
             self.set_attempt(attempt.number, past_sids=past, undecided=attempt.several, last_sequence=None)
@@ -345,8 +352,9 @@ class Draft:
             self.enter(State.RECORDING)
 
     def nothing_recorded(self) -> State:
-        """`cancelled` where a caller ended it before there was anything, or never resumed it; otherwise `failed`. Where
-        its `stop_at` came first, what it was waiting for is why."""
+        """Return the final state of a recording without media. It is `cancelled` if a caller ended it before it
+        recorded or never resumed it, otherwise `failed`. If `stop_at` came first, the end reason becomes the cause of
+        the wait."""
         stopped = self.recording.end_reason is EndReason.STOPPED
         on_time = self.recording.end_reason is EndReason.STOP_AT
         if stopped or (on_time and self.recording.window_from_at is None):
@@ -356,18 +364,18 @@ class Draft:
             self.set(end_reason=reason, blame=BLAME[reason])
         return State.FAILED
 
-    # --- looks at the bucket -------------------------------------------------------------------------------------
+    # --- verifications -------------------------------------------------------------------------------------------
 
     def look_from(self, at: float) -> None:
-        """Looks are counted anew, the first one being due at `at` (docs/states.md). The window is known, and so is the
-        start allowance."""
+        """Restart the schedule of verifications, the first one due at `at` (docs/states.md). The window is known by
+        now, so the start allowance is set too."""
         policy = replace(self.recording.policy, start_allowance_seconds=start_allowance(self.recording))
         uploaded = any(attempt.uploaded == "uploaded" for attempt in self.recording.attempts)
         patience = policy.give_up_announced_seconds if uploaded else policy.give_up_seconds
         self.set(policy=policy, looks=0, looks_from_at=at, next_look_at=at, give_up_at=at + patience)
 
     def look_again(self) -> None:
-        """The next instant of the schedule; looks never stop before `give_up_at`."""
+        """Schedule the next verification, at `give_up_at` at the latest."""
         recording = self.recording
         policy, since = recording.policy, recording.looks_from_at or self.now
         uploaded = any(attempt.uploaded == "uploaded" for attempt in recording.attempts)

@@ -1,4 +1,4 @@
-"""Instants and lengths that are computed from the row whenever they are needed, and never stored. Pure."""
+"""Instants and durations that are computed from the row on demand and never stored. Pure."""
 
 import math
 from zlib import crc32
@@ -11,24 +11,26 @@ DAY = 86400
 FIRST_SLICES = 2
 # A stop_at this close to the start would end the recording before its first slice.
 SHORTEST_SECONDS = 1
-# A stop that Agora did not carry out is sent again after so long, the last for ever. It costs nothing, a recorder does.
+# Delays before a stop that Agora did not carry out is sent again; the last one repeats. A stop costs nothing, a
+# recorder does.
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
-# Where a stop is wanted and its task cannot be addressed, the bucket is looked at this often, for a failover window.
+# For a task that is to be stopped and cannot be addressed, the bucket is listed this often during a failover window.
 FIND_SOON_SECONDS = 2
-# Ends that were not reported: a query or a playlist showed them, or the hour limit passed.
+# Ends that Agora did not report: a query or a playlist showed them, or the hour limit passed.
 ENDS_FOUND = ("404", "query", "hour_limit", "playlist_ended")
-# An end that was found so soon after the last sign of life is taken as it was found.
+# An end found within this time of the last sign of life is taken as exact.
 FOUND_SOON_SECONDS = 60
-# So much of a planned window the start allowance takes at most.
+# The start allowance takes at most this share of a planned window.
 PLANNED_ALLOWANCE_SHARE = 0.1
 # A resource id is not used for a start in the last seconds of its life.
 RESOURCE_MARGIN_SECONDS = 15
 
 
 def watch_period(recording: Recording, slices: int) -> float:
-    """How long until the bucket is looked at again while it is written. Until the first two slices are there, and can
-    show whether there is a picture at all, that is sooner where pictures are looked at; and where a stop is wanted, for
-    a task that Agora does not find."""
+    """Return the seconds until the bucket is listed again while it is being written.
+
+    The period is shorter until the first two slices exist, if the policy's level checks pictures: only then can they
+    show whether the page renders. It is also shorter while a stop is pending."""
     policy = recording.policy
     if recording.state is State.STOPPING:
         return min(policy.watch_seconds, policy.stop_check_seconds)
@@ -37,25 +39,27 @@ def watch_period(recording: Recording, slices: int) -> float:
 
 
 def stop_wait(attempt: Attempt) -> float:
-    """How long until a stop that was not carried out is sent again."""
+    """Return the seconds until a stop that was not carried out is sent again."""
     return STOP_AGAIN_SECONDS[min(max(attempt.stops, 1), len(STOP_AGAIN_SECONDS)) - 1]
 
 
 def find_wait(recording: Recording, now: float) -> float:
-    """How long until the bucket is looked at again for the sid of a task."""
+    """Return the seconds until the bucket is listed again to find the sid of a task."""
     policy = recording.policy
     wanted = recording.state is State.STOPPING and now < recording.state_since_at + policy.failover_window_seconds
     return min(FIND_SOON_SECONDS, policy.find_sid_seconds) if wanted else policy.find_sid_seconds
 
 
 def jitter(recording: Recording, number: int) -> float:
-    """A factor of 0.8 to 1.2 that is the same whenever it is asked for."""
+    """Return a factor from 0.8 to 1.2 that is always the same for this recording and number."""
     return 0.8 + 0.4 * (crc32(f"{recording.id}:{number}".encode()) / 0xFFFFFFFF)
 
 
 def reaudit_at(recording: Recording) -> float | None:
-    """When a verified recording is looked at again, where it is one of the sample. Read off the last look, so it cannot
-    be forgotten; a bucket that could not be looked at is tried again the next day, for a week at most."""
+    """Return when a verified recording is verified again if it belongs to the sample, otherwise None.
+
+    The instant follows from the latest report, so a restart cannot lose it. An unreachable bucket is tried again after
+    a day, for a week at most."""
     policy, latest = recording.policy, recording.latest_report
     if recording.state is not State.VERIFIED or latest is None:
         return None
@@ -68,9 +72,11 @@ def reaudit_at(recording: Recording) -> float | None:
 
 
 def hours_wanted(recording: Recording, now: float) -> int:
-    """The hour limit for a task started now (agora-reference §3.3: 1 to 720): what is left of the caller's limit, and
-    with a `stop_at` the smallest that covers it plus one, so that the bill is bounded while we are down. Where the
-    start is only repeated to find out what became of it, the smallest there is."""
+    """Return the hour limit for a task started now (agora-reference §3.3: 1 to 720).
+
+    It is the rest of the caller's limit. With a known end, it is at most the smallest number of hours that covers it,
+    plus one, which bounds the bill while Pagereel is down. While the recording is stopping, a start is only repeated to
+    learn the outcome of an earlier one, so the limit is 1."""
     if recording.state is State.STOPPING:
         return 1
     left = hours_end_at(recording, now) - now
@@ -83,24 +89,24 @@ def hours_wanted(recording: Recording, now: float) -> int:
 
 
 def hours_end_at(recording: Recording, now: float) -> float:
-    """When the caller's hour limit is used up; it runs from the first start, over all attempts."""
+    """Return when the caller's hour limit is used up; it counts from the first start, across all attempts."""
     started = [attempt.started_at for attempt in recording.attempts if attempt.started_at is not None]
     return (min(started) if started else now) + recording.parameters.max_recording_hour * HOUR
 
 
 def planned_start_at(recording: Recording) -> float:
-    """When it is to start: at the instant that was asked for, or with the request."""
+    """Return when the recording is to start: at its `start_at`, otherwise at the request."""
     return recording.start_at if recording.start_at is not None else recording.requested_at
 
 
 def hour_limit_at(recording: Recording) -> float:
-    """When the hour limit ends it: as `hours_end_at`, counted from the planned start until there is a first one."""
+    """Return when the hour limit ends the recording, counted from the planned start until a first start exists."""
     return hours_end_at(recording, planned_start_at(recording))
 
 
 def latest_end_at(recording: Recording) -> float:
-    """When it ends at the latest: its hour limit is used up, or that of the task that runs, which was asked for fewer
-    hours where a `stop_at` was known."""
+    """Return the latest possible end: the recording's hour limit, or that of the running task, which is shorter if a
+    `stop_at` was known at its start."""
     attempt, limit = recording.attempt, hour_limit_at(recording)
     if attempt is None or not attempt.may_be_alive:
         return limit
@@ -108,7 +114,7 @@ def latest_end_at(recording: Recording) -> float:
 
 
 def planned_stop_at(recording: Recording) -> float:
-    """When it is to end, as far as is known now: by a caller's stop, its `stop_at` or its hour limit. Until it records,
+    """Return the planned end as known now: a caller's stop, `stop_at` or the hour limit. Until it records,
     `record_for_seconds` counts from the planned start."""
     length, ends_at = recording.record_for_seconds, recording.stop_at
     if ends_at is None and length is not None:
@@ -118,8 +124,8 @@ def planned_stop_at(recording: Recording) -> float:
 
 
 def planned_seconds(recording: Recording) -> float:
-    """How long it is to record: its `record_for_seconds`, or from the planned start to the planned stop if less. Where
-    a later `stop_at` took the place of the length, from where the length counted."""
+    """Return the planned length in seconds: `record_for_seconds`, or the time from the planned start to the planned
+    stop if that is less. If a later `stop_at` replaced the length, count from where the length did."""
     length, begin = recording.length_seconds, planned_start_at(recording)
     if length is None and recording.record_for_seconds is not None and recording.recorded_from_at is not None:
         begin = recording.recorded_from_at
@@ -128,8 +134,8 @@ def planned_seconds(recording: Recording) -> float:
 
 
 def start_allowance(recording: Recording) -> float:
-    """Return how much of the beginning is not missed: what the policy allows, and of a window that was planned a tenth
-    at most. What was not planned cannot be ready when it is requested."""
+    """Return how many seconds at the beginning do not count as missing: the policy's allowance, limited to a tenth of a
+    planned window. An unplanned recording cannot be ready at the moment of its request."""
     begin, end, allowed = recording.window_from_at, recording.stop_at, recording.policy.start_allowance_seconds
     if recording.start_at is None or begin is None or end is None or recording.recorded_from_at is not None:
         return allowed
@@ -137,7 +143,7 @@ def start_allowance(recording: Recording) -> float:
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:
-    """How long it has recorded, or did record until it ended or its stop was accepted, pauses included; None where
+    """Return how many seconds the recording has recorded, until its end or its accepted stop, pauses included. None if
     nothing was recorded."""
     began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]
     if not began:
@@ -151,11 +157,11 @@ def elapsed_seconds(recording: Recording, now: float) -> float | None:
 
 
 def ran_until(recording: Recording, attempt: Attempt) -> float | None:
-    """Until when a task ran as far as anything shows, and was billed; None while it may run.
+    """Return until when a task ran and was billed, as far as the evidence shows; None while it may run.
 
-    Where its end was not reported, it was found over, perhaps long after. Once the bucket was read, its last sign
-    counts: an answer of Agora, a notice, or the end of its last slice. While it was paused there are no slices, so they
-    say nothing of its end. In any case it ended with its hour limit."""
+    An end that was not reported may have been found long after it happened. Once the bucket has been read, the last
+    sign counts: an answer of Agora, a notice, or the end of the last slice. A paused task writes no slices, so they do
+    not show its end. The hour limit is an upper bound."""
     ended_at = attempt.ended_at
     if ended_at is None or attempt.ended_proof not in ENDS_FOUND:
         return ended_at
@@ -164,38 +170,39 @@ def ran_until(recording: Recording, attempt: Attempt) -> float | None:
     until = min(ended_at, max(last, task_limit_at(recording, attempt) + FOUND_SOON_SECONDS))
     began_at = attempt.recording_at or attempt.started_at or ended_at
     shown = attempt.shown_until is not None and attempt.shown_until >= began_at
-    read = recording.warned_level is not None  # a look has read the bucket
+    read = recording.warned_level is not None  # a verification has read the bucket
     if not shown or not read or attempt.onhold or ended_at - last <= FOUND_SOON_SECONDS:
         return until
     return min(last, until)
 
 
 def end_inferred(recording: Recording) -> bool:
-    """Whether a task ended before it was found over, so that its length is about right and not exact."""
+    """Return whether a task ended before its end was found, which makes the length approximate."""
     return any(ran_until(recording, attempt) != attempt.ended_at for attempt in recording.attempts)
 
 
 def over_at(recording: Recording) -> float | None:
-    """When no recorder ran any more, as `ran_until` of the newest task; None while one may run."""
+    """Return since when no recorder runs, as `ran_until` of the newest task; None while one may run."""
     attempt, ended_at = recording.attempt, recording.ended_at
     until = None if attempt is None or ended_at is None else ran_until(recording, attempt)
     return ended_at if until is None or ended_at is None else min(ended_at, until)
 
 
 def task_limit_at(recording: Recording, attempt: Attempt) -> float:
-    """When Agora ends the task by itself, at the latest: its hour limit, from the last start that may have made it."""
+    """Return the latest instant at which Agora ends the task: its hour limit, counted from the last start that may have
+    created it."""
     sent = (attempt.start_resent_at, attempt.start_sent_at, attempt.started_at, attempt.planned_at)
     since = next(at for at in sent if at is not None)
     return since + (attempt.hours or recording.parameters.max_recording_hour) * HOUR
 
 
 def task_end_at(recording: Recording, attempt: Attempt) -> float:
-    """When a task is over for certain although Agora does not say so: its hour limit has passed, and for a whole
-    failover window nobody has seen it alive."""
+    """Return when a task has ended for certain even if Agora does not report it: its hour limit has passed, and no sign
+    of life came for a whole failover window."""
     alive_at = max(task_limit_at(recording, attempt), attempt.seen_at or 0)
     return alive_at + recording.policy.failover_window_seconds
 
 
 def resource_end_at(recording: Recording, attempt: Attempt) -> float:
-    """Until when the newest resource id may be used for a start (agora-reference §2)."""
+    """Return until when the newest resource id may be used for a start (agora-reference §2)."""
     return (attempt.acquired_at or 0) + recording.policy.resource_life_seconds - RESOURCE_MARGIN_SECONDS

@@ -1,4 +1,4 @@
-"""What can be observed, and what can be done about it: the input and the output of the lifecycle. Pure data."""
+"""The observations and steps that form the input and the output of the lifecycle. Pure data."""
 
 import re
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Call(StrEnum):
 
 
 class Failure(StrEnum):
-    """How a call to the outside failed; the three `OutsideError`s."""
+    """How an outside call failed; one for each `OutsideError`."""
 
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
@@ -31,21 +31,21 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """Get a resource id. `new`: for a new attempt, otherwise for the one there is (same cname and uid)."""
+    """Get a resource id. `new`: for a new attempt, otherwise for the newest one (same cname and uid)."""
 
     new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start the task of the newest attempt, `hours` being its hour limit."""
+    """Start the task of the newest attempt with an hour limit of `hours`."""
 
     hours: int
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Ask Agora how the task is. `leftover`: not that of the newest attempt, but of the one with this number."""
+    """Query the state of a task. `leftover`: the number of an older attempt; None for the newest."""
 
     leftover: int | None = None
 
@@ -72,7 +72,7 @@ class UpdateStorage:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop the task of the newest attempt; `reason` is why, where nobody wished it yet. `leftover` as in `Query`."""
+    """Stop the task of the newest attempt. `reason` is the end reason if none is set yet. `leftover` as in `Query`."""
 
     reason: EndReason
     leftover: int | None = None
@@ -80,17 +80,18 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """LIST what is new in the bucket."""
+    """List the new objects in the bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Judge all that is in the bucket."""
+    """Verify all objects of the recording in the bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Stop trying to start, or to stop what must be over by now. Needs no call. `leftover` as in `Query`."""
+    """Stop trying to start a task, or to stop one that must have ended by now. Makes no call. `leftover` as in
+    `Query`."""
 
     reason: EndReason
     leftover: int | None = None
@@ -98,7 +99,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class Warn:
-    """Tell the caller of something that time alone brought about. Needs no call."""
+    """Warn the caller of a condition that arose by the passage of time. Makes no call."""
 
     code: str
 
@@ -113,7 +114,7 @@ def name_of(step: Step) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before `until_at`; None: nothing until something is observed."""
+    """Nothing is due before `until_at`; None: nothing until the next observation."""
 
     until_at: float | None
 
@@ -123,22 +124,22 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The caller wants it to end now."""
+    """The caller requests an immediate stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class PauseRequested:
-    """The caller wants no slices for now."""
+    """The caller requests a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequested:
-    """The caller wants slices again."""
+    """The caller requests the end of a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class RtmpRequested:
-    """The caller wants another push target; `shown` is its redacted form."""
+    """The caller requests another push target; `shown` is its redacted form."""
 
     shown: str
 
@@ -155,17 +156,18 @@ class LabelsChanged:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequested:
-    """The caller wants another look at the bucket; `level` None: as deep as the recording's own."""
+    """The caller requests another verification, at the recording's own level if `level` is None."""
 
     level: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """Committed before the step's call is sent, so that a process killed anywhere finds out what it may have done.
+    """A step about to be made. It is committed before its call is sent, so that a later process knows which calls may
+    have taken effect.
 
-    `uid` is fresh and random, for the case that the step plans a new attempt. `due_at`: since when the row was due, and
-    `working_from_at`: since when the worker works that takes the step; None where nobody knows."""
+    `uid` is fresh and random, for a step that plans a new attempt. `due_at`: since when the row was due.
+    `working_from_at`: since when the worker that takes the step has been running. None if unknown."""
 
     step: Step
     uid: int
@@ -175,22 +177,22 @@ class StepTaken:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """A task was to be made, and a limit of the settings forbids it for now; its name."""
+    """A setting's limit, named here, currently prevents a new task."""
 
     limit: str
 
 
 @dataclass(frozen=True, slots=True)
 class PageTried:
-    """Whether a live sealing key opens the URL of the page, tried before the start needs it."""
+    """Whether a live sealing key opens the URL of the page, tested before the start needs it."""
 
     readable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFound:
-    """The bucket holds files of an attempt that the row does not know, or believes not started: the database was put
-    back to before its start. `uid` is one that no attempt of ours has, since the true one is lost."""
+    """The bucket holds files of an attempt that the row does not contain or records as not started: the database was
+    restored to a time before that start. `uid` is one that no attempt uses, since the original is lost."""
 
     number: int
     sid: str
@@ -204,8 +206,8 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`sid` None: it runs, but the answer did not say under which id. `sts`: the storage keys expire. `attempt`: whose
-    start was answered; None for the newest."""
+    """Agora answered a start. `sid` None: the task runs, but the answer did not contain its sid. `sts`: the storage
+    keys expire. `attempt`: the number of the attempt, None for the newest."""
 
     sid: str | None
     sts: bool = False
@@ -225,7 +227,7 @@ class TaskSeen:
 
 @dataclass(frozen=True, slots=True)
 class TaskMissing:
-    """404 `failed to find worker`; evidence, not yet proof, of an end (agora-reference §10.3)."""
+    """404 `failed to find worker`: evidence, but not yet proof, of an end (agora-reference §10.3)."""
 
     call: Call
     leftover: int | None = None
@@ -241,7 +243,7 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Agora accepted the stop (agora-reference §6). `already`: an earlier one is being carried out."""
+    """Agora accepted the stop (agora-reference §6). `already`: Agora is still carrying out an earlier one."""
 
     nothing_recorded: bool = False
     already: bool = False
@@ -250,7 +252,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """A call to Agora failed. `code` as given by the client."""
+    """A call to Agora failed. `code` is the client's error code."""
 
     step: Step
     failure: Failure
@@ -261,12 +263,12 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a LIST after the last known key showed: new slices and where the next LIST goes on.
+    """The result of a LIST after the last known key: new slices, and the key at which the next LIST continues.
 
-    `sids`: attempt number → sid, read from the object names below that attempt's unique prefix. `picture` (`fine`,
-    `black`, `white`, `blank`, `error_page`, `none`) and `silent`: what the newest slices show; None: not looked at, or
-    too little heard to say. `began_at`: when the newest of them begins, by the clock of its recorder; `first_at`: when
-    the oldest does. `ended`: the last playlist says that it is complete; only looked at where Agora cannot be asked."""
+    `sids` maps an attempt's number to the sid in the object names below that attempt's unique prefix. `picture`
+    (`fine`, `black`, `white`, `blank`, `error_page`, `none`) and `silent` describe the newest slices; None: not
+    examined, or too little sound to decide. `began_at` and `first_at`: when the newest and the oldest slice begin, by
+    the clock of the recorder. `ended`: the last playlist is complete; only read if Agora cannot be queried."""
 
     slices: int
     size_bytes: int
@@ -288,7 +290,7 @@ class LookFailed:
 
 @dataclass(frozen=True, slots=True)
 class LookHeldUp:
-    """The bucket does not answer a verification that is under way and goes on asking; `code` empty: it does again."""
+    """The bucket does not answer a verification under way, which keeps retrying. An empty `code`: it answers again."""
 
     code: str = ""
     detail: str = ""
@@ -296,7 +298,7 @@ class LookHeldUp:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A look at the bucket was judged. `because`: why its report differs from the one before, if compared."""
+    """A verification produced a report. `because`: why it differs from the previous one, if they were compared."""
 
     report: Report
     because: Because | None = None
@@ -310,7 +312,7 @@ class NoticeReceived:
 
 
 def subject(observation: "Observation") -> int | None:
-    """The number of the attempt that an observation is about, where it is not simply the newest."""
+    """Return the number of the attempt that an observation concerns, or None for the newest."""
     match observation:
         case Started(attempt=number) | TaskSeen(leftover=number) | TaskMissing(leftover=number):
             return number
@@ -330,7 +332,7 @@ Observation = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the recording's history. `kind` is a stable word; `detail` holds no secret."""
+    """A line of the recording's history. `kind` is a stable identifier; `detail` holds no secret."""
 
     kind: str
     detail: dict[str, str | int | float | bool | None] = field(default_factory=dict)
@@ -338,7 +340,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an observation makes of a recording: its new self, and what to write into history."""
+    """The result of an observation: the changed recording, and the entries for its history."""
 
     recording: Recording
     history: tuple[Entry, ...] = ()

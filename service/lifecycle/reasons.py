@@ -1,8 +1,8 @@
-"""What a recording was waiting for that never recorded. Pure."""
+"""The reasons for which a recording did not record. Pure."""
 
 from service.recording import ADOPTED, EndReason, Recording
 
-# Calls that were never made, for want of something of our own.
+# Failures before a call, caused by Pagereel or its configuration.
 OUR_FAILURES = frozenset(
     {
         "page_not_readable",
@@ -13,7 +13,7 @@ OUR_FAILURES = frozenset(
         "unexpected_error",
     }
 )
-# agora-reference §8.5, event 71; the code 0 and unknown codes say nothing about why.
+# agora-reference §8.5, event 71; code 0 and unknown codes give no reason.
 STOP_REASONS = {
     1: EndReason.HOUR_LIMIT,
     2: EndReason.CAPABILITY_LIMIT,
@@ -24,15 +24,15 @@ STOP_REASONS = {
 }
 # Agora's answer to a customer ID or secret that it does not accept.
 UNAUTHORIZED = "unauthorized"
-# Attentions that are over as soon as Agora answers a call.
+# Attentions that end as soon as Agora answers a call.
 UNANSWERED = ("agora_unavailable", "agora_credentials_refused", "call_not_made")
 NEVER_FOUND = "Agora finds no task by the values of its adoption; if they are mistaken, adopt it again"
-# A recorder that was started this much before it had to stop would record, if its page were ready.
+# A recorder with this much time before its stop would record if its page were ready.
 READY_SECONDS = 10
 
 
 def reason_of_failure(code: str) -> EndReason:
-    """Whose failure it was that kept a start waiting."""
+    """Return the end reason for a failure that delayed a start."""
     if code == "capacity":
         return EndReason.CAPACITY
     if code == "limited":
@@ -41,7 +41,7 @@ def reason_of_failure(code: str) -> EndReason:
 
 
 def give_up_reason(recording: Recording) -> EndReason:
-    """Why it did not start in time. `missed` is what nobody but us has missed: Agora was never even asked."""
+    """Return why the recording did not start in time. `missed` means that Agora was never called."""
     if recording.last_failure is not None:
         return reason_of_failure(recording.last_failure)
     attempt = recording.attempt
@@ -50,8 +50,8 @@ def give_up_reason(recording: Recording) -> EndReason:
 
 
 def waited_for(recording: Recording) -> EndReason:
-    """What it was waiting for when its `stop_at` came and nothing was recorded: its start, or its page, whichever took
-    longer. `stop_at` itself where there was no time to record anything."""
+    """Return the cause of the wait when `stop_at` came and nothing was recorded: the start or the page, whichever took
+    longer. Return `stop_at` if no time to record was left."""
     attempt, stop_at = recording.attempt, recording.stop_at
     if attempt is None or stop_at is None or any(one.recording_at is not None for one in recording.attempts):
         return EndReason.STOP_AT
@@ -68,7 +68,7 @@ def waited_for(recording: Recording) -> EndReason:
 
 
 def never_found(recording: Recording) -> bool:
-    """Whether it was adopted by values under which Agora has shown no task, and does not find one."""
+    """Return whether the recording was adopted with values for which Agora has never shown a task."""
     attempt = recording.attempt
     if recording.page != ADOPTED or attempt is None or attempt.seen_at is not None or attempt.recording_at is not None:
         return False

@@ -1,8 +1,8 @@
-"""A recording's life decided once more, from what was kept of it: each line of its history is led back to the
-observation behind it, and the rules of today say what follows from that. Pure.
+"""A reconstruction of a recording's decisions from its stored history. Each line is traced back to the observation
+behind it, and today's rules decide what follows. Pure.
 
-Observations are not stored, so this is a reconstruction: what made no line (a query that showed nothing new) is left
-out, and a line that no rule repeats is taken as it was told, and marked.
+Observations are not stored. An observation that left no line (such as a query with no news) is omitted, and a line that
+no rule reproduces is applied as recorded and marked.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,7 +72,7 @@ _STEPS: Mapping[str, Callable[[Attempt], Step]] = {
 
 
 _OLD_NAMES = {name.replace("_", ""): name for name in _STEPS}
-"""Databases written before 2026-12 name a step without the line between its words."""
+"""The names of steps in databases written before 2026-12, which have no underscore between words."""
 
 
 class Line(Protocol):
@@ -92,7 +92,7 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was kept of a recording. `notices` as they were applied, `reports` by their number, with files."""
+    """The stored data of a recording: `notices` in the order they were applied, `reports` by number, with files."""
 
     recording: Recording
     history: Sequence[Line]
@@ -102,8 +102,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One observation and what the rules made of it. `observation` None: the line could not be led back to one, and
-    was taken as told. `step` is what is due then."""
+    """One observation and the lines that the rules derived from it. `observation` None: no observation explains the
+    line, so it was applied as recorded. `step` is the step due afterwards."""
 
     at: float
     source: str
@@ -114,7 +114,7 @@ class Decision:
 
 
 def replay(kept: Kept) -> tuple[Recording, tuple[Decision, ...]]:
-    """The recording that the rules arrive at, and every decision on the way."""
+    """Return the recording that the rules arrive at, and every decision on the way."""
     return _Replay(kept).run()
 
 
@@ -135,7 +135,7 @@ class _Replay:
         return self._recording, tuple(self._decisions)
 
     def _decide(self, line: Line, following: Sequence[Line]) -> tuple[Entry, ...]:
-        """Let the rules repeat a line; the lines that came of it."""
+        """Reproduce a line by the rules and return the lines derived from its observation."""
         self._forget_attention((line, *(following[:1] if line.kind == "call_failed" else ())))
         for at, observation in self._before(line, following):
             self._recording = apply(self._recording, observation, at).recording
@@ -150,7 +150,8 @@ class _Replay:
         return ()
 
     def _applied(self, observation: Observation, at: float) -> Change | None:
-        """None where the rules refuse it, as they may where something before it was only told."""
+        """Return None if the rules refuse the observation, which can happen after a line that was only applied as
+        recorded."""
         try:
             return apply(self._recording, observation, at)
         except ServiceError:
@@ -161,11 +162,11 @@ class _Replay:
         step = next_step(recording, line.at)
         self._decisions.append(Decision(line.at, line.source, observation, lines, recording.state, step))
 
-    # --- what leaves no line --------------------------------------------------------------------------------------
+    # --- observations that leave no line --------------------------------------------------------------------------
 
     def _before(self, line: Line, following: Sequence[Line]) -> Iterable[tuple[float, Observation]]:
-        """Steps and answers that must have come before a line, as the attempt still tells. Of a task that only the
-        bucket told of, none."""
+        """Yield the steps and answers that must have preceded a line, as far as the attempt shows them. None precede a
+        task that was only found in the bucket."""
         attempt, known = self._recording.attempt, self._known()
         if attempt is None or known is None:
             return
@@ -185,7 +186,7 @@ class _Replay:
             yield line.at, self._taken(UpdateOnhold(line.kind == "paused"))
 
     def _forget_attention(self, told: Sequence[Line]) -> None:
-        """A wait that is told of anew was over before, by an answer that left no line."""
+        """Clear an attention that the lines raise again: an answer that left no line must have ended it."""
         recording, attention = self._recording, self._recording.attention
         waits = [line.detail.get("code") for line in told if line.kind == "attention"]
         if attention is None or attention.code not in waits:
@@ -196,7 +197,7 @@ class _Replay:
         self._recording = replace(recording, attention=None, attempts=attempts)
 
     def _known(self) -> Attempt | None:
-        """The newest attempt of the replay, as it was in the end."""
+        """Return the final state of the replay's newest attempt."""
         number = len(self._recording.attempts)
         return self._kept.recording.attempts[number - 1] if number else None
 
@@ -206,7 +207,7 @@ class _Replay:
     def _reason(self) -> EndReason:
         return self._recording.end_reason or self._kept.recording.end_reason or EndReason.STOPPED
 
-    # --- what a line was caused by --------------------------------------------------------------------------------
+    # --- the observation behind a line ----------------------------------------------------------------------------
 
     def _cause(self, line: Line, following: Sequence[Line]) -> Observation | None:
         if line.kind.startswith("notice_"):
@@ -215,7 +216,7 @@ class _Replay:
         return None if rule is None else rule(self, line, following)
 
     def _notice(self, line: Line) -> Notice:
-        """The stored notice of this line; where it is gone, what the line kept of it."""
+        """Return the stored notice of this line, or one rebuilt from the line's details if it was deleted."""
         event = line.detail.get("event_type", _EVENT_OF.get(line.kind, 0))
         found = [notice for notice in self._notices if notice.event_type == event][: line.count]
         for notice in found:
@@ -244,7 +245,8 @@ class _Replay:
         return None
 
     def _started(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        """Agora's answer; or the bucket told of it, after a restore also of an attempt that the row did not know."""
+        """Return Agora's answer, or the observation of a task found in the bucket. After a restore, its attempt may be
+        missing from the row."""
         if line.source != "bucket":
             return Started(line.detail.get("sid"))
         found = next((one.detail for one in following[:2] if one.kind == "sid_found"), None)
@@ -299,12 +301,12 @@ class _Replay:
         return CallFailed(_STEPS[call](attempt), Failure(line.detail["failure"]), str(line.detail["code"]))
 
     def _found(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        """A sid in the name of an object; in a notice it comes after the notice's own line."""
+        """Return the observation of a sid in an object name. A sid from a notice follows that notice's own line."""
         sids = {int(line.detail["attempt"]): str(line.detail["sid"])}
         return Looked(0, 0, "", None, sids) if line.detail.get("witness") == "bucket" else None
 
     def _lived(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        """A slice that is younger than Agora's 404; a notice has a line of its own before this one."""
+        """Return the observation of a slice younger than Agora's 404. A notice has its own line before this one."""
         bucket = line.detail.get("witness") == "bucket"
         return Looked(0, 0, "", None, began_at=float(line.detail["lived_at"])) if bucket else None
 
@@ -354,7 +356,7 @@ def _is_lost(line: Line) -> bool:
 
 
 def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:
-    """How many of the lines that were told are those that the rules made."""
+    """Return how many of the recorded lines the rules reproduced."""
     count = 0
     while count < min(len(made), len(lines)) and made[count].kind == lines[count].kind:
         count += 1
@@ -362,7 +364,8 @@ def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:
 
 
 def _as_told(recording: Recording, line: Line, known: Attempt | None) -> Recording:
-    """The recording with what a line says and nothing explains. `known`: its newest attempt as it was in the end."""
+    """Return the recording with an unexplained line applied as recorded. `known`: the final state of its newest
+    attempt."""
     if line.kind == "adoption_corrected" and recording.attempts and known is not None:
         *earlier, newest = recording.attempts
         return replace(recording, attempts=(*earlier, with_address(newest, known)), attention=None)

@@ -1,4 +1,4 @@
-"""A recording as it was when it was asked for, read off what became of it: where a replay begins. Pure."""
+"""The original state of a recording, derived from its current row: the starting point of a replay. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,8 +7,8 @@ from service.recording import ADOPTED, Attempt, AttemptState, Recording, State
 
 
 def as_requested(recording: Recording) -> Recording:
-    """The recording as it was when it was asked for, or adopted. (Its labels and `stop_at` are those of later
-    changes.)"""
+    """Return the recording as it was when it was requested or adopted, but with its current labels. Also `stop_at` may
+    be a later value."""
     began_at = recording.start_at if recording.start_at is not None else recording.requested_at
     onhold = recording.parameters.onhold
     kept = {
@@ -33,7 +33,7 @@ def as_requested(recording: Recording) -> Recording:
 
 
 def _as_adopted(made: Recording, recording: Recording) -> Recording:
-    """An adopted one begins with its task."""
+    """Return an adopted recording, which begins with its task."""
     one = recording.attempts[0]
     task = Attempt(one.number, one.cname, one.uid, one.prefix, one.planned_at, AttemptState.RUNNING, hours=one.hours)
     task = with_address(replace(task, start_sent_at=one.start_sent_at, started_at=one.started_at), one)
@@ -41,7 +41,7 @@ def _as_adopted(made: Recording, recording: Recording) -> Recording:
 
 
 def with_address(attempt: Attempt, known: Attempt) -> Attempt:
-    """The attempt with what Agora needs to be asked for its task."""
+    """Return the attempt with the identifiers that a query for its task needs."""
     return replace(
         attempt,
         uid=known.uid,
@@ -53,7 +53,7 @@ def with_address(attempt: Attempt, known: Attempt) -> Attempt:
 
 
 def without_later_sid(recording: Recording, found: Iterable[int]) -> Recording:
-    """The recording without the sids of attempts in whose history a sid is found later."""
+    """Return the recording without the sids of attempts whose history contains a later sid."""
     numbers = set(found)
     attempts = (replace(one, sid=None) if one.number in numbers else one for one in recording.attempts)
     return replace(recording, attempts=tuple(attempts))

@@ -1,7 +1,7 @@
-"""What must happen next is read off the row: `next_step(recording, now)`. Pure and level-triggered.
+"""`next_step(recording, now)`: the next step, derived from the row. Pure and level-triggered.
 
-Whoever is woken, by whatever, asks this; a lost wake-up delays a step and cannot lose it. As long as a recording is not
-at its end, there is a step or an instant to wait for; where a task may be alive, its hour limit is the last of them.
+Every wake-up calls it, so a lost wake-up delays a step and cannot lose it. Until a recording has ended, a step is due
+or an instant to wait for exists. For a task that may be alive, the last such instant is its hour limit.
 """
 
 import math
@@ -25,36 +25,36 @@ from service.lifecycle.observations import (
 from service.lifecycle.reasons import give_up_reason
 from service.recording import Attempt, AttemptState, EndReason, Recording, State
 
-# After the hour limit Agora ends the task by itself; our own stop comes this much later, should it not.
+# After the hour limit Agora ends the task by itself; our own stop follows this much later in case it does not.
 HOUR_LIMIT_GUARD_SECONDS = 60
 
-# No file of a task is there sooner than this after its start (agora-reference §9.1: slices of 15 s).
+# No file of a task exists sooner than this after its start (agora-reference §9.1: slices of 15 s).
 FIRST_FILE_SECONDS = 15
 
-# A start that was sent is answered, or has failed, within so long: its place in the budget, and the call.
+# A start is answered or has failed within this time, which covers the wait for the budget and the call.
 START_ANSWER_SECONDS = 26
 
 _Due = tuple[float | None, Step]
 
 
 def next_step(recording: Recording, now: float) -> Step | Wait:
-    """The step that is due at `now`, or how long there is nothing to do.
+    """Return the step that is due at `now`, or how long nothing is due.
 
-    Of several due steps the most urgent is given: stop, then update, start, query, and looks at the bucket last."""
+    Of several due steps the most urgent is returned: stop, then update, start, query, and last the bucket."""
     return _first(now, *_due(recording, now))
 
 
 def due_since(recording: Recording, step: Step, now: float) -> float | None:
-    """Since when such a step is due by the row's rules; None where it is not."""
+    """Return since when a step of this kind is due by the row; None if it is not due."""
     kind = type(step)
     return min((at for at, due in _due(recording, now) if at is not None and isinstance(due, kind)), default=None)
 
 
 def overtaken_at(recording: Recording, under_way: Step, now: float) -> float | None:
-    """From when on the step that is under way would hold up a stop, or what leads to one; None: it does not.
+    """Return from when on the step under way would delay a stop, or a step that leads to one; None if it would not.
 
-    Whatever becomes of that step is applied all the same. It is never another start: a Look, which may find the sid, is
-    made beside a start that hangs, and so is the decision that it is not wanted any more."""
+    The outcome of the step under way is still applied. The overtaking step is never another start: only a Look, which
+    may find the sid, and the decision to give up run in parallel with a start that hangs."""
     return min(
         (at for at, step in _due(recording, now) if at is not None and _urgent(recording, step, under_way)),
         default=None,
@@ -83,7 +83,7 @@ def _newest(recording: Recording, now: float) -> list[_Due]:
     if recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
         return _looks(recording, now)
     if recording.leftovers and (attempt is None or not attempt.may_be_alive):
-        return []  # never two: nothing is started before what should be over is
+        return []  # two tasks are never alive at once: nothing starts before the older one has ended
     if attempt is None or attempt.state is AttemptState.ENDED:
         return _before_attempt(recording)
     if not attempt.may_be_alive:
@@ -101,11 +101,11 @@ def _first(now: float, *due: _Due) -> Step | Wait:
     return Wait(min((at for at, _ in times), default=None))
 
 
-# --- what should be over ------------------------------------------------------------------------------------------
+# --- older attempts -----------------------------------------------------------------------------------------------
 
 
 def _leftovers(recording: Recording, now: float) -> list[_Due]:
-    """An older attempt that proved alive is stopped wherever the recording stands."""
+    """Return the steps that end older attempts that proved alive, whatever the recording's state."""
     return [due for attempt in recording.leftovers for due in _ending(recording, attempt, attempt.number)]
 
 
@@ -118,7 +118,8 @@ def _rechecks(recording: Recording) -> list[_Due]:
 
 
 def _after_the_end(recording: Recording, now: float) -> list[_Due]:
-    """A recorder that turned out to be alive is stopped; a sample of what is verified is looked at again."""
+    """Return the steps after the end: stop a recorder that turned out to be alive, and verify a sample of recordings
+    again."""
     attempt = recording.attempt
     stopping = _alive(recording, attempt, now) if attempt is not None and attempt.may_be_alive else []
     return [*stopping, (now if recording.look_wished else reaudit_at(recording), Verify())]
@@ -155,7 +156,8 @@ def _give_up_at(recording: Recording) -> float:
 
 
 def _alive(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
-    """What leads to the end of a task, or first of all to its address. Its hour limit bounds every such wait."""
+    """Return the steps that lead to the end of a task, or first to its address. Its hour limit bounds every such
+    wait."""
     over = (task_end_at(recording, attempt), GiveUp(recording.end_reason or EndReason.HOUR_LIMIT))
     if attempt.state in (AttemptState.START_SENT, AttemptState.UNKNOWN) and attempt.refused_at is None:
         return [over, *_undecided(recording, attempt, now)]
@@ -178,11 +180,13 @@ def _ending(recording: Recording, attempt: Attempt, leftover: int | None = None)
 
 
 def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
-    """Nobody knows whether the start took effect. It is repeated under the same resource id, which cannot make a second
-    task; when that decides nothing, a fresh resource id for the same (cname, uid) does (agora-reference §1.6, 53).
-    Between the repeats the bucket may show that it did. Not beside a probe: that one could still make a second task,
-    which nobody would look for once the first is known. Where a stop is wanted the bucket is looked at first, and a
-    start that may still be answered is not repeated: it could make the task that is to be stopped."""
+    """Return the steps that determine whether a start took effect.
+
+    The start is repeated under the same resource id, which cannot create a second task. If that is inconclusive, a
+    fresh resource id for the same (cname, uid) decides (agora-reference §1.6, 53). Between the repeats the bucket is
+    listed, which may show the task. It is not listed during a probe: the probe could still create a second task, which
+    would not be searched for once the first is known. While stopping, the bucket is listed first, and a start that may
+    still be answered is not repeated: it could create the task that is to be stopped."""
     repeats = len(recording.policy.start_repeat_seconds)
     repeatable = attempt.sends <= repeats and now < resource_end_at(recording, attempt)
     again = recording.retry_at if recording.retry_at is not None else now
@@ -201,15 +205,15 @@ def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]
 
 
 def _first_look_at(attempt: Attempt) -> float | None:
-    """The first file is there after a slice at the earliest; later looks follow each other."""
+    """Return when to list the bucket next. The first file exists after one slice at the earliest."""
     sent_at = attempt.start_sent_at
     first = None if sent_at is None else sent_at + FIRST_FILE_SECONDS
     return attempt.next_query_at if attempt.next_query_at is not None else first
 
 
 def _unaddressed(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
-    """It runs, but its sid is not known: the names of its objects tell it, or a notice. Of one that is lost only the
-    bucket shows the end; its files show that it started in time."""
+    """Return the steps for a running task whose sid or resource id is unknown. Object names or a notice supply the sid.
+    Only the bucket shows the end of a lost task, and its files show that it started in time."""
     look_at = attempt.next_query_at if attempt.next_query_at is not None else now
     deadline = _while_starting(recording, recording.start_deadline_at)
     return [
@@ -235,7 +239,8 @@ def _running(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
     limit = hours_end_at(recording, now) + HOUR_LIMIT_GUARD_SECONDS
     hold = recorded and recording.pause_wished != attempt.onhold
     push = recorded and recording.rtmp_version > attempt.rtmp_version
-    # First ask once more: while we were down it may have begun. A task that seems to be gone ends by that.
+    # Query once more before giving up: the task may have begun while Pagereel was down. A task that Agora does not find
+    # ends that way.
     late = not recorded and attempt.missing_since_at is None
     return [
         (recording.stop_at, Stop(EndReason.STOP_AT)),
@@ -252,7 +257,7 @@ def _running(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
 
 
 def _pause_limits(recording: Recording, attempt: Attempt) -> tuple[float | None, float | None]:
-    """Paused time is billed: when a pause is ended, and one watch period earlier when it is warned of."""
+    """Return when to end a pause, and when to warn of that one watch period earlier, because paused time is billed."""
     if not attempt.onhold or recording.pause_wished_at is None:
         return None, None
     warning = recording.pause_wished_at + recording.policy.max_pause_seconds

@@ -1,6 +1,7 @@
-"""The use cases. Each is one transaction with one `now`; decisions are left to `lifecycle`, I/O to the rooms below.
+"""The use cases of callers and of Agora's notifications. Each is one transaction with one `now`.
 
-`Operations` is what callers and Agora may do. It calls neither Agora nor a bucket.
+Decisions are left to `lifecycle`, I/O to lower packages. `Operations` is the entry point; it calls neither Agora nor a
+bucket.
 """
 
 from service.database.notifications.stored import NoticeClaim, Sorted

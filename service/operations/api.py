@@ -1,5 +1,5 @@
-"""What callers may do with recordings, and where the other use cases are. The worker does the rest; nothing outside
-the database is called here, but for the page itself where a preset wants it tried."""
+"""The operations on recordings, and access to the other use cases. The worker does the rest. Makes no call outside the
+database, except to the page if the preset requests a preflight."""
 
 import asyncio
 import os
@@ -64,16 +64,16 @@ from service.urls.rules import parse_page_url, parse_rtmp_url, redact_rtmp
 
 _log = structlog.get_logger(__name__)
 
-# How long a pause or resume waits for Agora, so that a refusal can still be told in the answer.
+# How long a pause or resume waits for Agora, so that the answer can still report a refusal.
 UPDATE_ANSWER_SECONDS = 10
 POLL_SECONDS = 0.25
-# A request that was held up for longer is not carried out: its caller has given up, and may have asked for the opposite
-# elsewhere since. A stop has no opposite.
+# A request delayed for longer is not carried out: its caller has given up and may have requested the opposite in the
+# meantime. A stop has no opposite.
 LATEST_SECONDS = 30.0
 
 
 class _KeyTakenError(Exception):
-    """Somebody else is storing an answer under the same idempotency key."""
+    """Another request is storing an answer under the same idempotency key."""
 
 
 class Operations:
@@ -117,11 +117,11 @@ class Operations:
         self.adoption = Adoption(settings, database, seals, tasks, wake, clock)
 
     def choices(self, caller: Caller) -> Choices:
-        """The names that the caller's start request may use."""
+        """Return the names that the caller's start request may use."""
         return choices_of(self._settings, caller)
 
     def find_wrong(self, caller: Caller, wish: Wish) -> tuple[FieldError, ...]:
-        """The fields for which the settings would refuse the wish; nothing is stored."""
+        """Return the fields that the settings would refuse, without storing anything."""
         now = self._clock()
         try:
             admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)
@@ -132,8 +132,8 @@ class Operations:
     async def start(
         self, caller: Caller, wish: Wish, asked: Idempotency | None, render: Callable[[Recording], bytes]
     ) -> Answer:
-        """Store the wish for a recording. With an `Idempotency` the same key and body get the stored answer, also at
-        the same moment; another body under the key is `invalid` with detail `idempotency_mismatch`."""
+        """Store a request for a recording. With an `Idempotency`, the same key and body receive the stored answer, even
+        if sent concurrently. Another body under the key is `invalid` with detail `idempotency_mismatch`."""
         asked_at = self._clock()
         await self._preflight(caller, wish, asked)
 
@@ -169,7 +169,7 @@ class Operations:
             if error.code is Code.LIMITED and error.detail:
                 meter.limited(error.detail)
             raise
-        except _KeyTakenError:  # at the same moment, on another replica: its answer is stored now
+        except _KeyTakenError:  # a concurrent request on another replica has now stored its answer
             answer, recording = await self._database.run(transaction)
         if recording is not None:
             meter.requested()
@@ -178,7 +178,8 @@ class Operations:
         return answer
 
     async def _preflight(self, caller: Caller, wish: Wish, asked: Idempotency | None) -> None:
-        """Try the page where the preset wants that; not for a repetition, which gets its stored answer anyway."""
+        """Check the page if the preset requests it. A repeated request skips this, because it receives its stored
+        answer."""
         preset = self._settings.presets.get(wish.preset or "default")
         if preset is None or not preset.preflight:
             return
@@ -187,7 +188,7 @@ class Operations:
             if await self._database.run(lambda connection: load_answer(connection, caller.owner, key)) is not None:
                 return
         now, rules = self._clock(), self._settings.urls
-        admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)  # names every wrong field
+        admit(self._settings, caller, wish, ulid=new_ulid(now, self._entropy), now=now)  # reports every wrong field
         page = parse_page_url(wish.url, rules, max_bytes=self._settings.limits.url_max_bytes)
         refused = None
         try:
@@ -199,7 +200,7 @@ class Operations:
             _log.info("preflight", refused=refused)
 
     async def wait_recording(self, caller: Caller, recording_id: str, seconds: float) -> Recording:
-        """The recording as soon as it records or has ended, or as it is after `seconds`."""
+        """Return the recording once it records or has ended, or its state after `seconds`."""
         return await self._wait(
             caller, recording_id, seconds, lambda one: one.state not in (State.REQUESTED, State.STARTING)
         )
@@ -219,18 +220,18 @@ class Operations:
         return await self._database.run(lambda connection: load_owned(connection, caller, recording_id))
 
     async def several(self, caller: Caller, recording_ids: Sequence[str]) -> dict[str, Recording]:
-        """Those of these recordings that are the owner's, by id."""
+        """Return those of the recordings that belong to the owner, by id."""
         found = await self._database.run(lambda connection: rows.load_several(connection, caller.owner, recording_ids))
         return {recording.id: recording for recording in found}
 
     async def find_task(self, caller: Caller, sid: str) -> str | None:
-        """The id of the recording that has the task with this sid."""
+        """Return the id of the recording that has the task with this sid."""
         return await self._database.run(lambda connection: rows.find_by_sid(connection, caller.owner, sid))
 
     async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[rows.Listed]:
-        """The owner's recordings, newest request first (`planned`: next start first), not yet decoded: a page takes
-        some ten milliseconds, which neither a transaction nor the loop that answers Agora has. An app that is neither
-        in the settings nor in a recording of the owner is refused."""
+        """Return a page of the owner's recordings, newest request first (`planned`: next start first). They are not
+        decoded, because that takes some ten milliseconds, too long for a transaction or the loop that answers Agora.
+        Refuse an app that neither the settings nor a recording of the owner contains."""
         after = decode_cursor(cursor, (float, str))
         apps = self.choices(caller).apps
 
@@ -258,7 +259,7 @@ class Operations:
         return cut_page(found, limit, lambda last: (last.requested_at, last.id))
 
     async def counts(self, caller: Caller) -> Counts:
-        """How many of the owner's recordings are where."""
+        """Return the numbers of the owner's recordings by group."""
 
         def transaction(connection: sa.Connection) -> Counts:
             def count(*states: State, planned: bool | None = None, warned: bool | None = None) -> int:
@@ -279,7 +280,7 @@ class Operations:
     async def change(
         self, caller: Caller, recording_id: str, *, stop_at: float | None = None, labels: dict[str, str] | None = None
     ) -> Recording:
-        """Change when it stops, or its labels; both or neither."""
+        """Change the stop time and the labels of a recording; both changes succeed or neither does."""
         observations: list[Observation] = []
         if stop_at is not None:
             if stop_at < self._clock():
@@ -293,7 +294,7 @@ class Operations:
         return await self._observe(caller, ActionKind.STOP, recording_id, StopRequested())
 
     async def pause(self, caller: Caller, recording_id: str) -> Recording:
-        """Ask for a pause; conflict `unsupported_by_agora` where Agora refuses it. The recording goes on."""
+        """Request a pause. Raise conflict `unsupported_by_agora` if Agora refuses it; the recording continues."""
         return await self._set_onhold(caller, ActionKind.PAUSE, recording_id, PauseRequested())
 
     async def resume(self, caller: Caller, recording_id: str) -> Recording:
@@ -309,8 +310,8 @@ class Operations:
         return recording
 
     async def set_rtmp(self, caller: Caller, recording_id: str, rtmp_url: str) -> Recording:
-        """Push to another target from now on; `rtmp_url` is sealed, its scheme and host are shown. Refused as `pause`
-        is."""
+        """Change the push target. `rtmp_url` is sealed; only its scheme and host are shown. Raise like `pause` if Agora
+        refuses."""
         target = parse_rtmp_url(rtmp_url, self._settings.urls, max_bytes=self._settings.limits.url_max_bytes)
         request = RtmpRequested(redact_rtmp(target.text))
         asked = await self._observe(caller, ActionKind.RTMP, recording_id, request, rtmp_url=rtmp_url)
@@ -320,7 +321,7 @@ class Operations:
         return recording
 
     async def verify(self, caller: Caller, recording_id: str, level: Level | None = None) -> Recording:
-        """Wish for another look, as deep as `level` says; None: as deep as the recording's own."""
+        """Request another verification at `level`; None: the recording's own level."""
         return await self._observe(caller, ActionKind.VERIFY, recording_id, VerifyRequested(level))
 
     async def _observe(
@@ -361,7 +362,7 @@ class Operations:
         return seal_page(self._seals, PageSecrets(page.url, kept | {str(recording.rtmp_version + 1): rtmp_url}))
 
     async def ready(self) -> None:
-        """Really writes to and reads from the database. Raises `ServiceError` (unavailable)."""
+        """Write to the database and read from it. Raise `ServiceError` (unavailable) on failure."""
         await self._database.run(check_writable)
 
 
@@ -381,7 +382,7 @@ def _no_room() -> ServiceError:
 
 
 def _updatable(recording: Recording) -> Attempt | None:
-    """The task that an update goes to now; none while nothing records."""
+    """Return the task that receives updates now; None while nothing records."""
     attempt = recording.attempt
     recorded = attempt is not None and attempt.recording_at is not None
     return attempt if recording.state is State.RECORDING and recorded else None

@@ -1,24 +1,25 @@
-"""Fresh ids. The only room with randomness: the lifecycle gets them with its observations."""
+"""Fresh ids. The only package with randomness: the lifecycle receives ids with its observations."""
 
 import os
 import secrets
 from collections.abc import Callable
 
 Entropy = Callable[[int], bytes]
-"""So many random bytes."""
+"""Returns this many random bytes."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 UID_MAX = 2**32 - 1
 
 
 def new_ulid(now: float, entropy: Entropy = os.urandom) -> str:
-    """A ULID (26 characters of Crockford's base 32) for the instant `now`: sorts by time, cannot be guessed."""
+    """Return a ULID (26 characters of Crockford's base 32) for the instant `now`: it sorts by time and cannot be
+    guessed."""
     number = (int(now * 1000) << 80) | int.from_bytes(entropy(10))
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def instant_of_ulid(ulid: str) -> float:
-    """The instant that a ULID was made for."""
+    """Return the instant of a ULID in Unix seconds."""
     milliseconds = 0
     for character in ulid[:10]:
         milliseconds = milliseconds * 32 + _ALPHABET.index(character)
@@ -26,10 +27,10 @@ def instant_of_ulid(ulid: str) -> float:
 
 
 def new_uid(entropy: Entropy = os.urandom) -> int:
-    """A uid for Agora: 1 to 2^32 - 1 (agora-reference §2)."""
+    """Return a uid for Agora: 1 to 2^32 - 1 (agora-reference §2)."""
     return int.from_bytes(entropy(8)) % UID_MAX + 1
 
 
 def new_token() -> tuple[str, str]:
-    """(id, secret) of an API token, which is `prl_<id>_<secret>`."""
+    """Return (id, secret) of a new API token, which is `prl_<id>_<secret>`."""
     return secrets.token_hex(6), secrets.token_hex(32)

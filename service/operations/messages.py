@@ -22,12 +22,12 @@ from service.urls.rules import redact_path
 POLL_SECONDS = 0.5
 HIDE_MARGIN_SECONDS = 10.0
 ANSWER_PURPOSE = "deliveries.answer"
-"""What the stored beginning of an endpoint's answer is sealed for."""
+"""The purpose under which the beginning of an endpoint's answer is sealed."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """An endpoint of the settings as a caller may see it; `pending` and `dead` are the caller's own."""
+    """The state of an endpoint as shown to a caller; `pending` and `dead` count the caller's own messages."""
 
     name: str
     url: str
@@ -41,8 +41,8 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one message at one endpoint. `document` is the body that is sent; `last_answer` is the beginning
-    of what was answered last, None where nothing was."""
+    """The delivery of one message to one endpoint. `document` is the body that is sent; `last_answer` is the beginning
+    of the last answer, None if there was none."""
 
     message_id: str
     recording_id: str
@@ -60,7 +60,7 @@ class Delivery:
 
 
 class Messages:
-    """What callers may do with messages. Methods raise `ServiceError`."""
+    """The operations on messages. Methods raise `ServiceError`."""
 
     def __init__(self, settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -69,8 +69,8 @@ class Messages:
         self._clock = clock
 
     async def events(self, caller: Caller, cursor: str | None, limit: int, wait_seconds: float) -> Page[Event]:
-        """The owner's messages behind the cursor, in the feed's order; where there is none, as soon as there is one,
-        or none after `wait_seconds`. `next` is always set: the feed has no end."""
+        """Return the owner's messages after the cursor, in the feed's order. If none exists, wait for one for up to
+        `wait_seconds`. `next` is always set, because the feed has no end."""
         after: int = (decode_cursor(cursor, (int,), "?after") or (0,))[0]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
@@ -89,7 +89,7 @@ class Messages:
     async def deliveries(
         self, caller: Caller, *, state: str | None, endpoint: str | None, cursor: str | None, limit: int
     ) -> Page[Delivery]:
-        """What became of the owner's messages at each endpoint, newest first."""
+        """Return the deliveries of the owner's messages to each endpoint, newest first."""
         before = decode_cursor(cursor, (float, str, str))
 
         def transaction(connection: sa.Connection) -> list[tuple[DeliveryRow, float | None]]:
@@ -106,7 +106,7 @@ class Messages:
         return cut_page(shown, limit, lambda last: (last.at, last.message_id, last.endpoint))
 
     async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
-        """Try the owner's dead deliveries again, from the start of the schedule; how many."""
+        """Retry the owner's dead deliveries from the start of the schedule, and return how many."""
 
         def transaction(connection: sa.Connection) -> int:
             self._check_known(connection, caller, "/endpoint", endpoint)
@@ -118,7 +118,7 @@ class Messages:
         return await self._database.run(transaction)
 
     async def endpoints(self, caller: Caller) -> tuple[EndpointState, ...]:
-        """The endpoints that the owner may name, and how each does."""
+        """Return the endpoints that the owner may name, with their states."""
 
         def transaction(connection: sa.Connection) -> tuple[EndpointState, ...]:
             counts = outbox.count_deliveries(connection, caller.owner)
@@ -130,7 +130,7 @@ class Messages:
         return await self._database.run(transaction)
 
     async def enable(self, caller: Caller, name: str) -> EndpointState:
-        """Forget that an endpoint was gone or failing, and send what waits for it, from the start of the schedule."""
+        """Clear an endpoint's failures and send its pending messages from the start of the schedule."""
         own = self._own(caller)
         if name not in own:
             raise ServiceError(Code.NOT_FOUND, f"no such endpoint; {there_is(own)}")
@@ -147,7 +147,7 @@ class Messages:
         return await self._database.run(transaction)
 
     def _own(self, caller: Caller) -> dict[str, Endpoint]:
-        """The endpoints that the owner may name. Others do not exist for it."""
+        """Return the endpoints that the owner may name. Others do not exist for the owner."""
         return {
             name: endpoint
             for name, endpoint in self._settings.endpoints.items()
@@ -155,7 +155,7 @@ class Messages:
         }
 
     def _check_known(self, connection: sa.Connection, caller: Caller, pointer: str, name: str | None) -> None:
-        """Refuse an endpoint that is neither in the settings nor has a message of the owner."""
+        """Refuse an endpoint that is not in the settings and has no message of the owner."""
         own = self._own(caller)
         if name is None or name in own:
             return
@@ -164,8 +164,8 @@ class Messages:
 
 
 def _next_try_at(row: DeliveryRow, endpoint: EndpointRow | None, now: float) -> float | None:
-    """When a message is tried next, at the earliest: not before its endpoint is asked again. None where nothing is
-    sent: it is not pending, or its endpoint is disabled or no longer in the settings."""
+    """Return the earliest next try of a message, which is not before that of its endpoint. None if nothing will be
+    sent: the delivery is not pending, or its endpoint is disabled or no longer in the settings."""
     if row.state != "pending" or endpoint is None or endpoint.disabled_at is not None:
         return None
     return max(row.next_try_at, endpoint.next_try_at, now)
@@ -178,7 +178,7 @@ def _delivery(seals: Seals, row: DeliveryRow, next_try_at: float | None) -> Deli
 
 
 def _open(seals: Seals, sealed: bytes | None) -> str | None:
-    """The answer as text. One that was sealed with a key that is gone is shown as none: it is only a help."""
+    """Return the answer as text, or None if its sealing key is gone; it is only a diagnostic aid."""
     if sealed is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whose a recording is: another owner's is not there."""
+"""Ownership of recordings: another owner's recording is not found."""
 
 import sqlalchemy as sa
 
@@ -9,7 +9,7 @@ from service.recording import Recording
 
 
 def load_owned(connection: sa.Connection, caller: Caller, recording_id: str, *, lock: bool = False) -> Recording:
-    """The caller's own recording. Raises `not_found`."""
+    """Return the caller's own recording. Raise `not_found` otherwise."""
     recording = rows.load_recording(connection, recording_id, owner=caller.owner, lock=lock)
     if recording is None:
         raise ServiceError(Code.NOT_FOUND, "no such recording")

@@ -1,4 +1,4 @@
-"""Cursors of pages: opaque to callers, a JSON list of the last row's sort key inside."""
+"""Cursors of pages: opaque to callers, internally a JSON list of the last row's sort key."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -11,17 +11,17 @@ from service.operations.types import Page
 
 T = TypeVar("T")
 
-MAX_INTEGER = 2**63 - 1  # what a database's integer holds
+MAX_INTEGER = 2**63 - 1  # the maximum of a database integer
 
 
 def encode_cursor(*key: str | int | float) -> str:
-    """The cursor that goes on after the row with this sort key."""
+    """Return the cursor of the page after the row with this sort key."""
     return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, types: tuple[type, ...], name: str = "?cursor") -> tuple[Any, ...] | None:
-    """The sort key in a cursor, or None for the first page. Raises `ServiceError` (invalid, at `name`) for any other
-    text."""
+    """Return the sort key of a cursor, or None for the first page. Raise `ServiceError` (invalid, at `name`) for other
+    texts."""
     if cursor is None:
         return None
     try:
@@ -35,12 +35,13 @@ def decode_cursor(cursor: str | None, types: tuple[type, ...], name: str = "?cur
 
 
 def cut_page(found: Sequence[T], limit: int, key: Callable[[T], tuple[str | int | float, ...]]) -> Page[T]:
-    """The first `limit` of what was found; where that is more, the cursor goes on after the last one's sort `key`."""
+    """Return the page of the first `limit` rows. If more were found, its cursor continues after the last row's sort
+    `key`."""
     following = encode_cursor(*key(found[limit - 1])) if len(found) > limit else None
     return Page(tuple(found[:limit]), following)
 
 
 def _is(value: object, kind: type) -> bool:
     if isinstance(value, str):
-        return kind is str and "\0" not in value  # no text of PostgreSQL holds one
+        return kind is str and "\0" not in value  # PostgreSQL text cannot contain NUL
     return type(value) is kind and (not isinstance(value, int) or abs(value) <= MAX_INTEGER)

@@ -1,4 +1,4 @@
-"""Who asked for what: each action of a caller is noted in its own transaction, under the id of the token."""
+"""The trail of callers' actions: each is recorded in its own transaction, under the id of the token."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`subject`: the id of a recording, notification or message, or the name of an endpoint."""
+    """One action of a caller. `subject`: the id of a recording, notification or message, or the name of an endpoint."""
 
     at: float
     token_id: str
@@ -39,19 +39,19 @@ class Action:
 
 
 def note_action(connection: sa.Connection, caller: Caller, kind: ActionKind, subject: str, now: float) -> None:
-    """Write down an action beside what it does: both or neither."""
+    """Record an action in the same transaction as its effect."""
     insert_action(connection, owner=caller.owner, token_id=caller.token_id, action=kind.value, subject=subject, at=now)
 
 
 class Trail:
-    """What an owner's tokens were used for."""
+    """Lists the actions of an owner's tokens."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
 
     async def actions(self, caller: Caller, cursor: str | None, limit: int) -> Page[Action]:
-        """The owner's actions, newest first."""
+        """Return the owner's actions, newest first."""
         before: int | None = (decode_cursor(cursor, (int,)) or (None,))[0]
         found = await self._database.run(
             lambda connection: list_actions(connection, caller.owner, limit=limit + 1, before=before)

@@ -1,4 +1,4 @@
-"""What goes into a use case and what comes out of it. Pure data."""
+"""Inputs and results of the use cases. Pure data."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Scope(StrEnum):
-    """What a token may do. `operate` includes stored notifications and replays."""
+    """The rights of a token. `operate` includes stored notifications and replays."""
 
     READ = "read"
     START = "start"
@@ -20,7 +20,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a token acts for. `apps` and `storages` None: any."""
+    """The owner that a token acts for, and its rights. `apps` and `storages` None: any."""
 
     token_id: str
     owner: str
@@ -31,8 +31,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request for a recording, types and ranges already checked. `parameters` holds only what the caller named
-    (field names of `recording.Parameters`); the preset gives the rest."""
+    """A request for a recording, with types and ranges already checked. `parameters` contains only values that the
+    caller set (field names of `recording.Parameters`); the preset provides the others."""
 
     url: str
     app: str | None = None
@@ -55,8 +55,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """The caller's `Idempotency-Key` and the request body it came with, in one form however its values are written.
-    `raw`: the body as it came, which is what earlier versions kept a hash of."""
+    """The caller's `Idempotency-Key` and its request body in canonical form. `raw`: the original body, which earlier
+    versions hashed."""
 
     key: str
     body: bytes
@@ -64,13 +64,13 @@ class Idempotency:
 
     @property
     def forms(self) -> tuple[bytes, ...]:
-        """What a kept hash may be of."""
+        """Return the forms of the body that a stored hash may cover."""
         return (self.body,) if self.raw is None else (self.body, self.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `start` answers: the rendered body as first given, and whether it was stored before."""
+    """The result of `start`: the body as first rendered, and whether it was stored before."""
 
     recording_id: str
     body: bytes
@@ -79,7 +79,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`next` is an opaque cursor, or None at the end."""
+    """A page of a list. `next` is an opaque cursor, or None at the end."""
 
     items: tuple[T, ...]
     next: str | None
@@ -87,8 +87,9 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RecordingFilter:
-    """`labels`: all must be equal. Instants compare with `requested_at`: from (inclusive) to (exclusive). `planned`:
-    whether it waits for its `start_at`; `warned`: whether its newest report has warnings; None: either."""
+    """A filter for recordings. `labels`: all must be equal. Instants compare with `requested_at`: from (inclusive) to
+    (exclusive). `planned`: whether it waits for its `start_at`; `warned`: whether its newest report has warnings; None:
+    either."""
 
     states: frozenset[State] = frozenset()
     app: str | None = None
@@ -108,8 +109,8 @@ MOST_COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many recordings an owner has; `MOST_COUNTED` stands for so many or more. `under_way` leaves out what is
-    `planned`; `warned` are verified, with warnings."""
+    """The numbers of an owner's recordings, each limited to `MOST_COUNTED`. `under_way` excludes `planned` ones;
+    `warned` counts verified ones with warnings."""
 
     all: int
     planned: int
@@ -120,7 +121,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One thing that happened. `count` > 1: a run of equal progress notices folded into one line, the last at `at`."""
+    """One line of a history. `count` > 1: a run of equal lines folded into one, the last at `at`."""
 
     number: int
     at: float
@@ -132,7 +133,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file of a recording, when it was first seen and last judged, and a presigned link if asked for."""
+    """A file of a recording, when it was first seen and last judged, and a presigned link if requested."""
 
     file: JudgedFile
     first_seen_at: float

@@ -1,1 +1,1 @@
-"""URLs that others name: which are allowed, what they resolve to, and a first visit."""
+"""URLs from callers and settings: the allowed ones, their checked addresses, and a preflight."""

@@ -1,8 +1,7 @@
-"""Tries a page before Agora is asked to record it, for presets that want that.
+"""A check of a page before Agora is called to record it, if the preset requests that.
 
-The request goes out from our own network, so it is bound by the same rules as the page's URL: the name is resolved
-once, every address is checked, and the connection goes to a checked address. Redirects are followed by hand, within
-the host only.
+The request comes from our own network, so the rules for the page's URL apply: the name is resolved once, every address
+is checked, and the connection uses a checked address. Redirects are followed explicitly, and only within the host.
 """
 
 import asyncio
@@ -21,7 +20,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 async def check_page(page: ParsedUrl, rules: UrlRules, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-    """Raises `ServiceError` (invalid, `/url`) where the page cannot be reached, answers an error or leads elsewhere."""
+    """Raise `ServiceError` (invalid, `/url`) if the page cannot be reached, answers with an error or redirects to
+    another host."""
     try:
         async with asyncio.timeout(deadline_seconds):
             await _visit(page, rules)
@@ -31,7 +31,7 @@ async def check_page(page: ParsedUrl, rules: UrlRules, *, deadline_seconds: floa
         raise invalid("/url", f"the page did not answer within {deadline_seconds:g} s") from error
     except ServiceError:
         raise
-    except Exception as error:  # a library fails at what it was sent with more than its own errors
+    except Exception as error:  # the library may raise other errors than its own for invalid data
         raise invalid("/url", "the page cannot be reached") from error
 
 
@@ -42,10 +42,10 @@ async def _visit(page: ParsedUrl, rules: UrlRules) -> None:
             if status >= 400:
                 raise invalid("/url", f"the page answered with status {status}")
             return
-        # A redirect to a private or unlisted place is refused by the same rules as the page itself.
+        # The rules for the page also refuse a redirect to a private or unlisted host.
         try:
             following = parse_page_url(urljoin(page.text, target), rules)
-        except ValueError:  # of `urljoin`: it is no address
+        except ValueError:  # from `urljoin`: not an address
             raise invalid("/url", "the page redirects to something that is not an address") from None
         if following.host != page.host:
             raise invalid("/url", "the page redirects to another domain; Agora would not follow")

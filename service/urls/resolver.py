@@ -1,6 +1,6 @@
-"""Names resolved once and checked before anything connects: for requests that go to places which others name.
+"""A resolver that checks addresses once and before connecting, for requests to hosts that others choose.
 
-What was checked is what is connected to, so a name that changes its address between two looks gains nothing.
+The connection uses the checked address, so a name that changes its address in between gains nothing.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from service.urls.rules import ParsedUrl
 
 
 class ForbiddenAddressError(Exception):
-    """The host is at an address that its URL may not lead to."""
+    """The host has an address that its URL may not lead to."""
 
 
 def connector_to(target: ParsedUrl) -> aiohttp.TCPConnector:
-    """Connections to this one host, each to an address that was checked for it."""
+    """Return a connector to this host that uses only checked addresses."""
     return aiohttp.TCPConnector(resolver=CheckedResolver(target), use_dns_cache=False, force_close=True)
 
 
 def check_peer(target: ParsedUrl, response: aiohttp.ClientResponse) -> None:
-    """An IP literal needs no resolver, so the connection itself is looked at as well."""
+    """Raise `ForbiddenAddressError` if the connection's peer is not allowed. An IP literal bypasses the resolver."""
     transport = response.connection.transport if response.connection is not None else None
     peer: Any = transport.get_extra_info("peername") if transport is not None else None
     if peer is not None and not target.admits(ipaddress.ip_address(peer[0])):
@@ -33,7 +33,7 @@ def check_peer(target: ParsedUrl, response: aiohttp.ClientResponse) -> None:
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves once; an address that the URL may not lead to is no address. Raises `ForbiddenAddressError`."""
+    """Resolves a name once. Raises `ForbiddenAddressError` if the URL may not lead to one of its addresses."""
 
     def __init__(self, target: ParsedUrl) -> None:
         self._target = target
@@ -44,7 +44,7 @@ class CheckedResolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        except UnicodeError as error:  # of Python's own encoding of names
+        except UnicodeError as error:  # raised by Python's own encoding of names
             raise OSError(socket.EAI_NONAME, "it is no host name") from error
         addresses = {str(each[4][0]) for each in found}
         self._check(addresses)
@@ -56,7 +56,7 @@ class CheckedResolver(AbstractResolver):
         ]
 
     def _check(self, addresses: Collection[str]) -> None:
-        """One private address among public ones is enough to refuse: the next connection might take it."""
+        """Refuse a host with any forbidden address, because the next connection might use it."""
         if not all(self._target.admits(ipaddress.ip_address(address)) for address in addresses):
             raise ForbiddenAddressError
 

@@ -1,7 +1,7 @@
-"""Which page and RTMP URLs may be recorded and pushed to, and how much of one may be shown.
+"""Rules for page and RTMP URLs: which are allowed, and which parts may be shown.
 
-Pure: no name is resolved here; whoever resolves one asks `is_public_address` about each address. A URL is a secret
-(people put log-ins and stream keys into it), so no error here repeats it.
+Pure: names are resolved elsewhere, and each address is checked with `is_public_address`. A URL is a secret (it may
+contain log-ins and stream keys), so no error repeats it.
 """
 
 import ipaddress
@@ -50,7 +50,7 @@ _NOT_PUBLIC: Final = tuple(
         *("2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
     )
 )
-_CARRIERS: Final = (  # IPv6 ranges that carry an IPv4 address, and how many bits lie below it
+_CARRIERS: Final = (  # IPv6 ranges that carry an IPv4 address, and the number of bits below it
     (ipaddress.IPv6Network("::/96"), 0),
     (ipaddress.IPv6Network("::ffff:0:0/96"), 0),
     (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),
@@ -68,11 +68,11 @@ _SANDBOX: Final = (
 
 
 class _NotListed(ValueError):
-    """A list of hosts in the settings would have to name this one."""
+    """The host would need an entry in one of the settings' lists."""
 
 
 class UrlRules(Protocol):
-    """The part of the settings that matters here (`settings.Urls`)."""
+    """The settings that apply here (`settings.Urls`)."""
 
     @property
     def allow_http_hosts(self) -> Collection[str]: ...
@@ -82,8 +82,8 @@ class UrlRules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ParsedUrl:
-    """A URL that may be used. `text` is normalised and secret; `address` is set where the host is an IP literal;
-    `private_allowed`: addresses of this host need not be public (metadata addresses never are allowed)."""
+    """An allowed URL. `text` is normalised and secret; `address` is set if the host is an IP literal;
+    `private_allowed`: addresses of this host need not be public (metadata addresses are never allowed)."""
 
     text: str = field(repr=False)
     scheme: str
@@ -93,33 +93,35 @@ class ParsedUrl:
     private_allowed: bool
 
     def admits(self, address: IPAddress) -> bool:
-        """Whether the host may resolve to this address."""
+        """Return whether the host may resolve to this address."""
         if _unwrap(address) in _METADATA_ADDRESSES:
             return False
         return self.private_allowed or is_public_address(address)
 
 
 def parse_page_url(text: str, rules: UrlRules, *, max_bytes: int = MAX_URL_BYTES) -> ParsedUrl:
-    """The page to record: https (http for `allow_http_hosts` only), a public host, no user information.
+    """Return the parsed URL of a page: https (http only for `allow_http_hosts`), a public host, no user information.
 
-    Raises the `invalid` error for `/url`.
+    Raise the `invalid` error for `/url` otherwise.
     """
     return _parse(text, "/url", ("https", "http"), rules, max_bytes)
 
 
 def parse_rtmp_url(text: str, rules: UrlRules, *, max_bytes: int = MAX_URL_BYTES) -> ParsedUrl:
-    """The target of a CDN push: rtmp or rtmps, a public host. Raises the `invalid` error for `/rtmp_url`."""
+    """Return the parsed target of a CDN push: rtmp or rtmps, a public host. Raise the `invalid` error for `/rtmp_url`
+    otherwise."""
     return _parse(text, "/rtmp_url", ("rtmp", "rtmps"), rules, max_bytes)
 
 
 def parse_endpoint_url(text: str, rules: UrlRules, *, max_bytes: int = MAX_URL_BYTES) -> ParsedUrl:
-    """Where messages go: by the same rules as a page. Raises `ValueError` that does not repeat the URL."""
+    """Return the parsed URL of an endpoint, by the rules for pages. Raise a `ValueError` that does not repeat the URL
+    otherwise."""
     return _parse_checked(text, ("https", "http"), rules, max_bytes)
 
 
 def is_public_address(address: IPAddress) -> bool:
-    """Whether the address belongs to the public internet. An IPv4-mapped one is judged as the IPv4
-    address it is; other carriers of IPv4 addresses (6to4, NAT64) never are public."""
+    """Return whether the address belongs to the public internet. An IPv4-mapped address counts as its IPv4 address;
+    other carriers of IPv4 addresses (6to4, NAT64) are never public."""
     return not any(
         each.version == network.version and each in network
         for each in {address, _unwrap(address)}
@@ -128,7 +130,7 @@ def is_public_address(address: IPAddress) -> bool:
 
 
 def redact_url(text: str) -> str:
-    """Scheme, host and path; `?…` where there was a query or a fragment."""
+    """Return scheme, host and path, with `?…` in place of a query or a fragment."""
     try:
         parts = urlsplit(text)
         host = _shown_host(parts.hostname, parts.port)
@@ -140,7 +142,7 @@ def redact_url(text: str) -> str:
 
 
 def redact_path(text: str) -> str:
-    """Scheme and host; the path may hold a key."""
+    """Return scheme and host; the path may contain a key."""
     try:
         parts = urlsplit(text)
         host = _shown_host(parts.hostname, parts.port)
@@ -150,7 +152,7 @@ def redact_path(text: str) -> str:
 
 
 def redact_rtmp(text: str) -> str:
-    """Scheme and host; the path holds the stream key."""
+    """Return scheme and host; the path contains the stream key."""
     return redact_path(text)
 
 
@@ -163,7 +165,7 @@ def _parse(text: str, pointer: str, schemes: tuple[str, ...], rules: UrlRules, m
     try:
         return _parse_checked(text, schemes, rules, max_bytes)
     except ValueError as error:
-        # Its settings are not the caller's to change: who calls a sandbox names hosts at its start.
+        # Callers cannot change these settings, but users of a sandbox can name hosts at its start.
         remedy = _SANDBOX if isinstance(error, _NotListed) else ""
         raise invalid(pointer, f"{error}{remedy}") from None  # the cause may repeat the URL
 
@@ -190,8 +192,8 @@ def _parse_checked(text: str, schemes: tuple[str, ...], rules: UrlRules, max_byt
 
 
 def _split(text: str, max_bytes: int, example: str) -> tuple[str, str, str]:
-    """Scheme in lower case, authority, and the rest as ASCII. Browsers and Python read odd characters differently
-    (backslash, tab, newline), so those are refused, not cleaned."""
+    """Return the scheme in lower case, the authority, and the rest as ASCII. Browsers and Python read unusual
+    characters differently (backslash, tab, newline), so these are refused rather than removed."""
     if len(text) > max_bytes or len(text.encode("utf-8", "replace")) > max_bytes:
         raise ValueError(f"should be at most {max_bytes} bytes")
     if any(ord(letter) <= 32 or 127 <= ord(letter) <= 160 or letter in '\\"<>`^{|}' for letter in text):
@@ -231,15 +233,15 @@ def _parse_host(given: str) -> tuple[str, IPAddress | None]:
             raise ValueError("should not name a network interface")
         return _serialize_ipv6(wide), wide
     host = _parse_name(given)
-    if _NUMBER.match(host.rsplit(".", 1)[-1]):  # what a browser takes for an IPv4 address, in whatever notation
+    if _NUMBER.match(host.rsplit(".", 1)[-1]):  # browsers read this as an IPv4 address in any notation
         address = _parse_ipv4(host)
         return str(address), address
     return host, None
 
 
 def _serialize_ipv6(address: ipaddress.IPv6Address) -> str:
-    """Write an address as the URL standard does: in hexadecimal throughout, the longest run of zeros left out. Python
-    writes an IPv4-mapped one with dots from version 3.13 on."""
+    """Return an address in the form of the URL standard: hexadecimal, without the longest run of zeros. From version
+    3.13 on, Python writes an IPv4-mapped address with dots."""
     text = ":".join(f"{int.from_bytes(address.packed[at : at + 2]):x}" for at in range(0, 16, 2))
     runs = list(re.finditer(r"\b0(?::0)+\b", text))
     if not runs:
@@ -249,8 +251,8 @@ def _serialize_ipv6(address: ipaddress.IPv6Address) -> str:
 
 
 def _parse_name(given: str) -> str:
-    """The name as it is asked for, in lower case. It only has to resolve, so ASCII labels need not be such as a
-    registrar would sell: `my_app` and `v2--site` are names that browsers open."""
+    """Return the name as used in requests, in lower case. It only has to resolve, so ASCII labels need not be
+    registrable: browsers open `my_app` and `v2--site`."""
     try:
         labels = idna.uts46_remap(given, std3_rules=False, transitional=False).removesuffix(".").split(".")
         ascii_labels = [label if _LABEL.fullmatch(label) else idna.alabel(label).decode("ascii") for label in labels]
@@ -263,7 +265,7 @@ def _parse_name(given: str) -> str:
 
 
 def _parse_ipv4(host: str) -> ipaddress.IPv4Address:
-    """An IPv4 address as browsers read it: one to four parts, each decimal, octal or hexadecimal."""
+    """Return an IPv4 address as browsers read it: one to four parts, each decimal, octal or hexadecimal."""
     parts = host.split(".")
     if len(parts) > 4 or not all(_NUMBER.match(part) for part in parts):
         raise ValueError("has an invalid IPv4 address")
@@ -298,7 +300,7 @@ def _check_public(host: str, address: IPAddress | None) -> None:
 
 
 def _unwrap(address: IPAddress) -> IPAddress:
-    """The IPv4 address an IPv6 address stands for, or the address itself."""
+    """Return the IPv4 address that an IPv6 address carries, otherwise the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
         for network, below in _CARRIERS:
             if address in network:

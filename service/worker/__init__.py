@@ -1,1 +1,1 @@
-"""The worker: claims due steps, executes them, and records what came of them."""
+"""The worker, which claims due steps, executes them and records the results."""

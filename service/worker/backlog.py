@@ -1,4 +1,4 @@
-"""What waits, for the gauges."""
+"""Measurements of the backlog, for the gauges."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ from service.operations.accounts.usage import spending
 from service.recording import State
 from service.settings import Settings
 
-# A task that runs for so long beyond its `stop_at` or hour limit is one too many.
+# A task that runs this long beyond its `stop_at` or hour limit counts as overrunning.
 OVERRUN_SECONDS = 300
-# A task that nobody here knows is one for so long after its last notification; while it runs, they come each minute.
+# An unknown task counts for this long after its last notification; while it runs, one arrives each minute.
 UNKNOWN_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits, for the gauges."""
+    """The backlog, as the gauges show it."""
 
     states: dict[State, int]
     overdue: int
@@ -33,7 +33,7 @@ class Backlog:
 
 
 def measure(connection: sa.Connection, settings: Settings, now: float) -> Backlog:
-    """What waits at `now`."""
+    """Return the backlog at `now`."""
     depth, oldest_at = measure_inbox(connection)
     spent, projected = spending(connection, settings, now)
     return Backlog(

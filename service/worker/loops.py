@@ -1,7 +1,7 @@
-"""Performs the steps that the lifecycle calls for, and applies what the inbox has kept.
+"""The loops of the worker: they perform the steps that the lifecycle requires and apply stored notifications.
 
-It claims what is due, makes one call outside, and reports what came of it; what that means is decided elsewhere.
-Nothing is remembered here: a worker killed anywhere is replaced by another that reads the rows.
+A loop claims what is due, makes one outside call and reports the result; `lifecycle` decides what it means. All state
+is in the rows, so another worker can replace one that is killed at any point.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from service.worker.overtaking import Task
 from service.worker.steps import Steps, log_step, unexpected
 from service.worker.store import Work
 
-# What comes within so many seconds is claimed together: one transaction for all of it.
+# Work that arrives within this time is claimed in one transaction.
 GATHER_SECONDS = 0.04
-# Steps claimed in one transaction; and beside `worker.concurrency` looks at the bucket so many calls to Agora, most of
-# which wait for their place in the budget: a stop waits behind neither.
+# Steps claimed in one transaction. In addition to `worker.concurrency` bucket steps, this many calls to Agora may be
+# under way. Most of them wait for the budget, so a stop waits for neither.
 STEPS_AT_ONCE = 16
 CALLS_IN_ALL = 512
-# Answering Agora goes before understanding it. So many notices are sorted in one short transaction, and so many
-# understood at once.
+# Answering Agora takes precedence over applying its notifications. This many notices are sorted in one short
+# transaction, and this many are applied at a time.
 NOTICES_AT_ONCE = 25
 UNDERSTOOD_AT_ONCE = 8
 SORT_REST, UNDERSTANDING_REST, LONGEST_REST_SECONDS = 10, 2, 2.0
@@ -45,14 +45,14 @@ GAUGES_SECONDS = 15
 PRUNE_SECONDS = 600
 PRUNE_REST_SECONDS = 0.2
 LAG_PROBE_SECONDS = 0.5
-# What is due again sooner than this is not left to the poll.
+# A step due again sooner than this does not wait for the poll.
 SOON_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """`run()` works until it is cancelled; `drain()` before that lets steps under way come to their end."""
+    """Performs steps until `run()` is cancelled. Call `drain()` first to let steps under way finish."""
 
     def __init__(
         self,
@@ -76,15 +76,15 @@ class Worker:
         self._stopping = False
 
     def wake(self) -> None:
-        """Something may be due. Only hastens: without it the next poll finds the same."""
+        """Check for due steps now. This only saves time: the next poll finds the same steps."""
         self._steps_wake.set()
 
     def wake_notices(self) -> None:
-        """A notification was stored. Only hastens."""
+        """Check for stored notifications now. This only saves time."""
         self._notices_wake.set()
 
     async def run(self) -> None:
-        """The loops of the worker. Each keeps an error that nobody expected to the item or round in which it came."""
+        """Run the loops of the worker. An unexpected error ends only the item or round in which it occurs."""
         async with asyncio.TaskGroup() as group:
             for loop in (
                 self._claim_steps,
@@ -97,11 +97,12 @@ class Worker:
                 group.create_task(loop(), name=loop.__name__)
 
     async def take_over(self) -> None:
-        """Have at once what a killed process of this SQLite file held. Call it before `run`."""
+        """Take over the claims that a killed process left in this SQLite file. Call it before `run`."""
         await isolate("claims", self._work.release_left(), None)
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more and let what is under way end; what takes longer is given back."""
+        """Claim nothing more and let steps under way finish for up to `seconds`; then cancel them and release all
+        claims."""
         self._stopping = True
         if self._running:
             _, late = await asyncio.wait(list(self._running), timeout=seconds)
@@ -109,10 +110,10 @@ class Worker:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await isolate("claims", self._work.release_all(), None)  # without a database the leases run out by themselves
+        await isolate("claims", self._work.release_all(), None)  # without a database the leases expire by themselves
 
     async def close(self) -> None:
-        """End what the worker holds outside this process."""
+        """Release the worker's resources outside this process."""
         await self._verifier.close()
 
     # --- loops ---------------------------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ class Worker:
                 await asyncio.sleep(GATHER_SECONDS)
 
     async def _understand(self, claims: list[NoticeClaim]) -> None:
-        """Apply them, those of one recording one after the other."""
+        """Apply the notices, those of one recording in order."""
         places = asyncio.Semaphore(UNDERSTOOD_AT_ONCE)
         lines: dict[str, list[NoticeClaim]] = {}
         for claim in claims:
@@ -180,8 +181,8 @@ class Worker:
                 await isolate("leases", self._work.renew(list(self._running.values()), lease_seconds), None)
 
     async def measure(self) -> None:
-        """Feed the gauges of the database until it is cancelled. `run` does so. Without a worker it is needed too:
-        where no worker runs, they say what waits for one."""
+        """Update the gauges of the database until cancelled. `run` includes this loop. Call it on its own in a process
+        without a worker, so that the gauges show the work that waits for one."""
         while True:
             await isolate("gauges", self._feed_gauges(), None)
             await asyncio.sleep(GAUGES_SECONDS)
@@ -217,7 +218,7 @@ class Worker:
         meter.step_began()
         try:
             after = await self._take_step(name, task)
-        except ServiceError as error:  # the database is away; the lease runs out and the step is taken again
+        except ServiceError as error:  # the database is unavailable; the lease expires and the step is taken again
             _log.warning("step_not_written", step=name, recording_id=task.recording.id, error=error.message)
         except Exception:
             self._failed(name, task)
@@ -231,8 +232,8 @@ class Worker:
             meter.step_done(name, time.perf_counter() - began)
 
     async def _take_step(self, name: str, task: Task) -> Recording | None:
-        """Do it and write down what came of it. What fails unexpectedly is written down as a failure; where even that
-        cannot be, the recording is set back."""
+        """Take the step and record the result. An unexpected error is recorded as a failure; if that fails too, the
+        recording is set back."""
         began = time.perf_counter()
         try:
             observation, files = await self._observe(task)
@@ -251,7 +252,8 @@ class Worker:
             return task.recording if await self._work.set_back(task.recording.id, task.fence) else None
 
     async def _observe(self, task: Task) -> tuple[Observation, tuple[JudgedFile, ...]]:
-        """Take the step. A verification reports that its bucket is silent while it goes on, never after its outcome."""
+        """Take the step. During a verification, store each report that the bucket does not answer, but never after the
+        verification's result."""
         if not isinstance(task.step, Verify):
             return await self._steps.observe(task)
         silences: asyncio.Queue[LookHeldUp] = asyncio.Queue()
@@ -285,15 +287,16 @@ def _held_up(error: OutsideError | None) -> LookHeldUp:
 
 
 def rest_seconds(sorting: float, understanding: float) -> float:
-    """How long the loop of notices rests while many wait, after so many seconds of work for a batch of them.
+    """Return how many seconds the notices loop rests between batches, given the seconds spent on the last one.
 
-    In proportion, because the same work takes longer where the machine is busy answering. What is nobody's here is in
-    no hurry: 500 a second of it on an idle machine. A database that stood still delays the next round but little."""
+    The rest is proportional, because the same work takes longer on a machine busy answering. Notices that belong to no
+    recording are not urgent: an idle machine sorts 500 of them a second. The limit keeps a database stall from delaying
+    the next round for long."""
     return min(SORT_REST * sorting + UNDERSTANDING_REST * understanding, LONGEST_REST_SECONDS)
 
 
 async def _event_or(event: asyncio.Event, seconds: float) -> None:
-    """Wake on the event or after `seconds`, never on the event alone."""
+    """Wait for the event, but at most for `seconds`."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Steps under way that hold up a stop of their own recording, and what is still made of their outcome."""
+"""Steps under way that delay a stop of their own recording, and the use of their results."""
 
 import math
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ LOOKS = (Look, Verify)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One step of one recording that this worker alone may take now. `page` only where the step needs it, and
-    None there too if no live sealing key opens it."""
+    """One step of one recording, claimed by this worker alone. `page` is set only if the step needs it and a live
+    sealing key opens it."""
 
     recording: Recording
     step: Step
@@ -32,27 +32,28 @@ class Task:
 
     @property
     def claim(self) -> tuple[str, int]:
-        """What it is held by."""
+        """Return the claim: the recording's id and the fence."""
         return self.recording.id, self.fence
 
     @property
     def looks(self) -> bool:
-        """Whether it works at the bucket."""
+        """Return whether the step reads the bucket."""
         return isinstance(self.step, LOOKS)
 
 
 class Overtaking:
-    """Which steps of this worker were overtaken by a stop."""
+    """Tracks which steps of this worker were overtaken by a stop."""
 
     def __init__(self, worker_id: str) -> None:
         self._worker_id = worker_id
-        # Of each step under way: the version of its row that was looked at last, and from when on it is in the way.
+        # For each step under way: the last version of its row that was checked, and from when on the step delays a
+        # stop.
         self._in_the_way: dict[tuple[str, int], tuple[int, float]] = {}
         self._overtaken: set[tuple[str, int]] = set()
 
     def overtake(self, connection: sa.Connection, held: list[Task], now: float) -> None:
-        """Give back the claims of steps that hold up a stop of their own recording. Their calls go on: what comes of
-        them is reported without the claim, as news (`is_news`)."""
+        """Release the claims of steps that delay a stop of their own recording. Their calls continue, and their results
+        are reported without the claim if `is_news` accepts them."""
         self._overtaken &= {task.claim for task in held}
         versions = versions_held(connection, self._worker_id, {task.recording.id for task in held})
         known, self._in_the_way = self._in_the_way, {}
@@ -73,14 +74,14 @@ class Overtaking:
                 _log.info("step_overtaken", step=name_of(task.step), recording_id=task.recording.id)
 
     def forget(self, task: Task) -> bool:
-        """Whether the task was overtaken; it is over now."""
+        """Remove a finished task and return whether it was overtaken."""
         overtaken = task.claim in self._overtaken
         self._overtaken.discard(task.claim)
         return overtaken
 
 
 def _load_whole(connection: sa.Connection, recording_id: str) -> Recording | None:
-    """The recording as it is now. Raises `PoisonedRow` where its row cannot be read."""
+    """Return the current recording. Raise `PoisonedRow` if its row cannot be read."""
     try:
         return load_recording(connection, recording_id)
     except Exception as error:
@@ -90,8 +91,8 @@ def _load_whole(connection: sa.Connection, recording_id: str) -> Recording | Non
 
 
 def is_news(task: Task, observation: Observation, current: Recording) -> bool:
-    """Whether what comes of a step whose claim is lost is known to nobody else: the sid of a task that was started;
-    how a start went, as long as no other was sent after it; that Agora has paused, or goes on."""
+    """Return whether the result of a step with a lost claim is known from no other source: the sid of a started task,
+    the outcome of a start if no other was sent after it, or a pause or resume that Agora has accepted."""
     if isinstance(observation, Updated):
         return len(current.attempts) == len(task.recording.attempts)
     if isinstance(observation, Started) and observation.sid:

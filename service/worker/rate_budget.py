@@ -1,4 +1,4 @@
-"""The budget of calls to Agora, shared by all replicas: the arithmetic of `agora.pace` on a row of the database."""
+"""The budget of calls to Agora, shared by all replicas: the arithmetic of `agora.pace` on a database row."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from service.errors import Code, ServiceError, Unavailable
 
 @dataclass(slots=True, order=True)
 class _Waiter:
-    """Somebody of this process who wants to make a call; the most urgent first, then who came first."""
+    """A call of this process that waits for the budget. Ordered by priority, then by arrival."""
 
     priority: Priority
     number: int
@@ -23,18 +23,18 @@ class _Waiter:
 
 @dataclass(slots=True)
 class _Line:
-    """Those who wait for one rate group, as a heap. `state_at`: its theoretical arrival time as this process knows it;
-    others can only have moved it on since."""
+    """The waiting calls of one rate group, as a heap. `state_at` is the group's theoretical arrival time as this
+    process knows it; other processes can only have advanced it."""
 
     waiting: list[_Waiter] = field(default_factory=list)
     state_at: float = 0
 
 
 class SharedBudget:
-    """`SharedBudget(...).take` is what `AgoraClient` asks before each call.
+    """The budget that `AgoraClient` consults before each call, with `take`.
 
-    Of all who wait in a process only the first of each line asks the database, and not before there can be a place: one
-    transaction a call. Where no other process can be at the database, what is in memory is all there is to know.
+    Only the first waiter of each line in a process queries the database, and only once a place is possible: one
+    transaction per call. If no other process can use the database, the state in memory is authoritative.
     """
 
     def __init__(self, database: Database, rate: Rate, clock: Callable[[], float]) -> None:
@@ -45,8 +45,8 @@ class SharedBudget:
         self._numbers = itertools.count()
 
     async def take(self, rate_group: str, priority: Priority, deadline: float) -> None:
-        """Return when the call may be made. Raises `Unavailable` (`budget`) where that is not before `deadline`, in
-        seconds of the loop's clock."""
+        """Wait until the call may be made. Raise `Unavailable` (`budget`) if that is not before `deadline`, in seconds
+        of the loop's clock."""
         line = self._lines.setdefault(rate_group, _Line())
         waiter = _Waiter(priority, next(self._numbers))
         _join(line, waiter)
@@ -63,13 +63,13 @@ class SharedBudget:
             _leave(line, waiter)
 
     def _least(self, line: _Line, waiter: _Waiter) -> float:
-        """How long it will wait at least: those before it come first."""
+        """Return the minimum wait in seconds, including the calls ahead in the line."""
         ahead = sum(other < waiter for other in line.waiting)
         _, wait = take(line.state_at, self._clock(), waiter.priority, self._rate)
         return wait + ahead / self._rate.per_second
 
     async def _wait(self, rate_group: str, line: _Line, waiter: _Waiter) -> float | None:
-        """0: the place is taken; else for how long there is none. None: others go first."""
+        """Return 0 if the place is taken, the seconds until one may be free, or None if other calls go first."""
         if line.waiting[0] is not waiter:
             return None
         state_at, wait = take(line.state_at, self._clock(), waiter.priority, self._rate)
@@ -114,7 +114,7 @@ def _leave(line: _Line, waiter: _Waiter) -> None:
 
 
 async def _moved(waiter: _Waiter, seconds: float | None) -> None:
-    """Until its place in the line may have changed, or for so long."""
+    """Wait until the waiter's place in the line may have changed, at most for `seconds`."""
     waiter.moved.clear()
     try:
         async with asyncio.timeout(seconds):

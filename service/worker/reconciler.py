@@ -1,8 +1,8 @@
-"""Finds out what runs before anything new is started, where the database may be older than the world.
+"""Reconciliation after a restore: finds running tasks before any new start, since the database may be outdated.
 
-A restored database does not know what was started after its backup; starting by it would make second tasks. So every
-task that it knows is asked after, and below every open recording's prefix the bucket is looked at. Until that is done
-`operations.work` takes no new start.
+A restored database does not contain tasks that were started after its backup; starting from it would create second
+tasks. So Agora is queried for every known task, and the bucket is listed below the prefix of every open recording.
+Until that is done, `worker.store` starts nothing new.
 """
 
 import asyncio
@@ -23,14 +23,15 @@ from service.worker.restore import Restoring
 
 BEAT_SECONDS = 5.0
 AT_ONCE = 8
-# What cannot be asked for so long, a bucket or Agora that is away, holds up no start any more.
+# A bucket or Agora that is unreachable for this long no longer delays starts.
 PATIENCE_SECONDS = 900.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """`beat()` before the first claim; then `run()` until it is cancelled."""
+    """Reconciles the database with Agora and the bucket. Call `beat()` before the first claim; then `run()` until
+    cancelled."""
 
     def __init__(self, restoring: Restoring, *, clients: Mapping[str, AgoraClient], verifier: Verifier) -> None:
         self._restoring = restoring
@@ -40,13 +41,13 @@ class Reconciler:
         self._known: set[str] = set()
 
     async def run(self) -> None:
-        """Say that somebody works here, and look for what runs where it is not known."""
+        """Send heartbeats and search for unknown running tasks."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beats(), name="beats")
             group.create_task(self._looks(), name="looks")
 
     async def beat(self) -> None:
-        """One heartbeat; without a database it is left out."""
+        """Send one heartbeat; skip it if the database is unavailable."""
         try:
             since = await self._restoring.beat()
         except ServiceError as error:
@@ -86,7 +87,7 @@ class Reconciler:
         _log.warning("restore_known", recordings=len(self._known), unknown=left)
 
     async def _look_for(self, recording: Recording, places: asyncio.Semaphore) -> bool:
-        """False where somebody could not be asked."""
+        """Return False if Agora or the bucket did not answer."""
         async with places:
             try:
                 for attempt in recording.attempts:
@@ -121,6 +122,7 @@ class Reconciler:
         await self._restoring.tell(recording, seen)
 
     async def _look_below(self, recording: Recording) -> None:
-        """No uid of ours is negative: it says that the true one is lost."""
+        """Report tasks found in the bucket. Their uid is unknown; a negative number marks that, since real uids are
+        positive."""
         for number, sid in (await self._verifier.find_tasks(recording)).items():
             await self._restoring.tell(recording, TaskFound(number, sid, -number))

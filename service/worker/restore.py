@@ -1,5 +1,5 @@
-"""After the database was put back to an older state, or nobody worked on it for a while: what runs is looked for before
-anything new is started. Decides nothing about a recording; `reconciler` asks Agora and the bucket."""
+"""Database access for the reconciliation that precedes new starts after a restore, or after a time without a worker.
+Makes no decisions about a recording; `reconciler` queries Agora and the bucket."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ _PAGE = 100
 
 
 class Restoring:
-    """One for each process that works."""
+    """Heartbeats and observations of one working process."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
@@ -24,22 +24,23 @@ class Restoring:
         self._beat_at: float | None = None
 
     async def beat(self) -> float | None:
-        """See `heartbeat.beat`."""
+        """Send a heartbeat; see `heartbeat.beat`."""
         now = self._clock()
         since = await self._database.run(lambda connection: heartbeat.beat(connection, now, self._beat_at))
         self._beat_at = now
         return since
 
     def waited(self, since: float) -> float:
-        """For how many seconds starts have been held."""
+        """Return how many seconds starts have been held."""
         return self._clock() - since
 
     async def open_recordings(self, since: float, after: str) -> list[Recording]:
-        """Some that were asked for before and are not at their end, by id; the next ones with the last one's id."""
+        """Return a page of unfinished recordings requested before `since`, by id. `after` is the last id of the
+        previous page."""
         return await self._database.run(lambda connection: load_open(connection, since, after, _PAGE))
 
     async def tell(self, recording: Recording, observation: Observation) -> None:
-        """What was found out about a recording, whoever works on it."""
+        """Apply an observation to a recording, whichever worker has claimed it."""
 
         def transaction(connection: sa.Connection) -> Written | None:
             current = load_recording(connection, recording.id, lock=True)
@@ -50,5 +51,5 @@ class Restoring:
             written.tell()
 
     async def end(self, since: float) -> None:
-        """What runs is known: starts go on."""
+        """End the reconciliation, so that starts continue."""
         await self._database.run(lambda connection: heartbeat.end_restore(connection, since))

@@ -1,6 +1,6 @@
-"""What each step does outside: one call to Agora or one look at the bucket, and what came of it as an observation.
+"""The outside call of each step: one call to Agora or one read of the bucket, with its result as an observation.
 
-What that means is decided by `lifecycle`, when it is tried again by the recording's row. Nothing is remembered here.
+`lifecycle` decides what the result means; the row determines the next try. This module keeps no state.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,16 +56,16 @@ _CALLS: dict[type, Call] = {
 }
 
 UNEXPECTED = "unexpected_error"
-# What fails before anything outside is asked.
+# Failures that occur before any outside call.
 _OWN = (UNEXPECTED, "budget", "storage_not_configured")
-# Why a verification could read nothing, or not everything, by the bucket's doing.
+# Findings for a bucket that prevented a verification from reading some or all objects.
 _UNREAD = ("storage_refused", "storage_unreachable", "object_unread")
 
 _log = structlog.get_logger(__name__)
 
 
 class Steps:
-    """`clients` by app. `clock` gives Unix seconds."""
+    """Makes the calls of steps. `clients` by app; `clock` returns Unix seconds."""
 
     def __init__(
         self, settings: Settings, clients: Mapping[str, AgoraClient], verifier: Verifier, clock: Callable[[], float]
@@ -76,7 +76,7 @@ class Steps:
         self._clock = clock
 
     async def observe(self, task: Task) -> tuple[Observation, tuple[JudgedFile, ...]]:
-        """Make the step's one call, and say what came of it."""
+        """Make the step's one call and return its result."""
         match task.step:
             case Look():
                 return await self._look(task.recording)
@@ -169,9 +169,9 @@ class Steps:
 
 
 def unexpected(task: Task, now: float) -> Observation:
-    """What stands for an error that nobody expected, so that the recording goes on by the rules for what failed: it is
-    tried again with growing waits, a wish to stop stays, and a verification ends `unproven` in the end. What may have
-    been sent has an unknown outcome."""
+    """Return the observation that represents an unexpected error, so that the rules for failures apply: retry with
+    growing delays, keep a requested stop, and end a verification as `unproven` eventually. A call that may have been
+    sent has an unknown outcome."""
     match task.step:
         case Look():
             return LookFailed(UNEXPECTED, "")
@@ -185,7 +185,7 @@ def unexpected(task: Task, now: float) -> Observation:
 
 
 def log_step(name: str, task: Task, observation: Observation, seconds: float) -> None:
-    """The line of what was done outside, before anybody knows what becomes of it."""
+    """Log the result of a step before the lifecycle applies it."""
     number = _leftover(task) or len(task.recording.attempts)
     attempt = task.recording.attempts[number - 1] if number else None
     outcome, code = _came_of(observation)
@@ -231,7 +231,7 @@ def _leftover(task: Task) -> int | None:
 
 
 def _attempt(task: Task) -> Attempt:
-    """The attempt that the step is about; steps other than looks are about one."""
+    """Return the attempt that the step concerns. Steps other than Look and Verify always concern one."""
     number = _leftover(task) or len(task.recording.attempts)
     return task.recording.attempts[number - 1]
 

@@ -1,7 +1,7 @@
-"""What the worker does with the database: claim a step, report what came of it, apply notices, measure.
+"""The worker's use of the database: claim steps, report results, apply notices, measure.
 
-A step is claimed and written down in one transaction, so a process killed at any point later leaves a row from which
-the next one finds out what may have happened. Calls nothing outside the database.
+A step is claimed and recorded in one transaction. If the process is killed later, the row shows the next one what may
+have taken effect. Makes no calls outside the database.
 """
 
 import asyncio
@@ -61,20 +61,20 @@ from service.worker.overtaking import LOOKS, Overtaking, Task, is_news
 
 _log = structlog.get_logger(__name__)
 
-# After so many failures a notice is parked: kept, shown, and replayed only by a person. A recording is parked after as
-# many: it is tried again at the longest interval, as what it records may have to be stopped.
+# After this many failures a notice is parked: kept, shown, and replayed only on request. A recording with as many
+# failures counts as parked but is still retried at the longest interval, since its task may have to be stopped.
 MAX_TRIES = 8
 LONGEST_SET_BACK_SECONDS = 60.0
-# More than these are compared beside the loop.
+# Reports with more files than this are compared in a thread.
 _MANY_FILES = 500
-# How long until a step that is held is tried again.
+# Delay before a held step is tried again.
 HOLD_SECONDS = 2
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What one transaction claimed: the tasks, what was written for them, how late each was, and recordings for which
-    there is nothing to do outside now."""
+    """The result of one claiming transaction: tasks, changes written for them, their delays in seconds, and the ids of
+    recordings without a step to take now."""
 
     tasks: list[Task] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
@@ -83,8 +83,8 @@ class _Batch:
 
 
 class Work:
-    """`clock` gives Unix seconds, once a transaction; `entropy` is where fresh uids come from; `room` says whether the
-    disk has room for what is new."""
+    """The worker's database operations. `clock` returns Unix seconds and is read once per transaction. `entropy`
+    provides fresh uids. `room` returns whether the disk has room for new recordings."""
 
     def __init__(
         self,
@@ -110,9 +110,10 @@ class Work:
         self._overtaking = Overtaking(worker_id)
 
     async def claim(self, lease_seconds: float, limit: int, looks: int, under_way: Iterable[Task] = ()) -> list[Task]:
-        """Steps that are due, `looks` at the bucket at most, written down as taken. What needs no call outside is done
-        at once. Of the steps `under_way` those that hold up a stop are overtaken. A recording whose row breaks this is
-        set back, so that it holds up no other."""
+        """Claim due steps, at most `looks` of them on the bucket, and record them as taken.
+
+        Steps without an outside call are completed at once. Steps in `under_way` that delay a stop are overtaken. A
+        recording whose row causes an error is set back, so that it does not block others."""
         held = list(under_way)
         while True:
             try:
@@ -148,7 +149,7 @@ class Work:
     def _take_whole(
         self, connection: sa.Connection, claim: Claim, now: float, written: list[Written], *, full: bool
     ) -> Task | None:
-        """`_take`, with the recording's id in what breaks it."""
+        """Call `_take`, raising `PoisonedRow` with the recording's id on an unexpected error."""
         try:
             return self._take(connection, claim, now, written, full=full)
         except Exception as error:
@@ -157,8 +158,8 @@ class Work:
             raise PoisonedRow(claim.recording.id) from error
 
     async def set_back(self, recording_id: str, fence: int | None = None) -> bool:
-        """A recording failed by an error that nobody expected: nobody claims it for a while, longer with each failure.
-        False where there was nothing to set back."""
+        """Postpone a recording that failed with an unexpected error, longer with each failure. Return False if no row
+        was changed."""
         failures = self._count_failure(recording_id)
         wait = min(2.0**failures, LONGEST_SET_BACK_SECONDS)
         return await self._database.run(
@@ -203,21 +204,23 @@ class Work:
         return Task(recording, step, fence, page)
 
     def _held(self, connection: sa.Connection, step: Step) -> bool:
-        """Nothing new is started on a full disk, nor before it is known what runs; then nothing is given up either."""
+        """Return whether a step must wait. Nothing new is started on a full disk, and during reconciliation nothing is
+        started or given up."""
         new = isinstance(step, Acquire) and step.new
         if new and not self._room():
             return True
         return (new or isinstance(step, GiveUp)) and is_restored(connection)
 
     def _limited(self, connection: sa.Connection, recording: Recording, step: Step, now: float) -> Limited | None:
-        """Before a task is made: whether a limit of the settings forbids it now."""
+        """Return the limit that prevents a new task now, if any."""
         if not (isinstance(step, Acquire) and step.new):
             return None
         limit = limit_reached(connection, self._settings, recording, now)
         return None if limit is None else Limited(limit)
 
     def _page(self, connection: sa.Connection, recording: Recording) -> PageSecrets | None:
-        """None where no live key opens it: that must hold up no other recording."""
+        """Return the URLs of the page, or None if no live key opens them, so that the error does not block other
+        recordings."""
         sealed = load_sealed(connection, recording.id)
         try:
             return None if sealed is None else open_page(self._seals, sealed)
@@ -228,8 +231,8 @@ class Work:
     async def report(
         self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = (), *, unexpected: bool = False
     ) -> Recording | None:
-        """What came of a task; ends its claim. None if the claim was lost meanwhile: then only news that nobody else
-        can have is kept. `unexpected`: it stands for an error nobody expected."""
+        """Record the result of a task and end its claim. Return None if the claim was lost; then only information that
+        no other source has is kept. `unexpected`: the result represents an unexpected error."""
         vanished = changed = 0
         if isinstance(observation, Judged) and task.recording.state.terminal:
             compared = await self._compare(task.recording, observation.report)
@@ -256,8 +259,8 @@ class Work:
         return written.after
 
     async def hold_up(self, task: Task, held: LookHeldUp) -> None:
-        """Write down that the bucket does not answer a verification under way, or does again; its claim stays. One
-        whose claim is lost has nothing to say."""
+        """Record that the bucket does not answer a verification under way, or answers again. The claim stays; if it is
+        lost, nothing is recorded."""
 
         def transaction(connection: sa.Connection) -> None:
             current = load_recording(connection, task.recording.id, lock=True)
@@ -267,7 +270,7 @@ class Work:
         await self._database.run(transaction)
 
     async def _compare(self, recording: Recording, report: Report) -> Comparison:
-        """The report of a recording that is over, compared with what was filed of it before."""
+        """Compare the report of a finished recording with its earlier files and report."""
         filed = await load_all_files(self._database, recording.id)
         earlier = await self._database.run(lambda connection: load_seen_report(connection, recording.id))
         verified = recording.state is State.VERIFIED
@@ -275,8 +278,8 @@ class Work:
         return await asyncio.to_thread(compare) if len(filed) > _MANY_FILES else compare()
 
     def _observed(self, connection: sa.Connection, task: Task, observation: Observation, now: float) -> Written | None:
-        """Mostly nobody has changed the recording since it was claimed: it is read again only where that shows. A lost
-        race is raised before anything was written."""
+        """Apply an observation to the claimed state of the recording, and reload it only after a lost race, which is
+        rare and raised before anything is written."""
         with contextlib.suppress(LostRace):
             return observe(connection, task.recording, observation, now, fence=task.fence, release=True)
         current = load_recording(connection, task.recording.id, lock=True)
@@ -287,25 +290,25 @@ class Work:
         return observe(connection, current, observation, now) if is_news(task, observation, current) else None
 
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
-        """Prolong the claims of tasks that are still under way."""
+        """Extend the claims of tasks that are under way."""
         until = self._clock() + lease_seconds
         held = [(task.recording.id, task.fence) for task in tasks]
         await self._database.run(lambda connection: renew(connection, held, until))
 
     async def release_left(self) -> None:
-        """Give back what a killed process held, where no other can be alive; elsewhere its leases run out."""
+        """Release the claims of a killed process if no other process can be alive; otherwise its leases expire."""
         if self._database.exclusive:
             await self._database.run(release_left)
 
     async def release_all(self) -> None:
-        """Give back every claim; for an orderly end."""
+        """Release every claim, for an orderly shutdown."""
         await self._database.run(lambda connection: release_all_claims(connection, self._worker_id))
 
     # --- notices -------------------------------------------------------------------------------------------------
 
     async def sort_notices(self, limit: int) -> inbox_rows.Sorted:
-        """Sort what the inbox has kept: first what is of recordings, then the oldest. What is nobody's here is done
-        with; each claim is for `apply_notice`."""
+        """Sort stored notices: those with recordings first, then by age. Notices that belong to no recording are
+        settled; the returned claims are for `apply_notice`."""
         now, after = self._clock(), self._notices_looked_to
         found = await self._database.run(
             lambda connection: inbox_rows.sort_notices(connection, now, limit, self._settings.deployment, after)
@@ -318,11 +321,11 @@ class Work:
         return found
 
     async def apply_notice(self, stored: inbox_rows.NoticeClaim) -> None:
-        """Understand one notice, in a transaction of its own. One that cannot be understood is set aside."""
+        """Apply one notice in its own transaction. One that causes an error is set aside."""
         try:
             found = await self._database.run(lambda connection: self._understand(connection, stored))
         except ServiceError:
-            raise  # the database is away: it stays claimed for a while, and is there again
+            raise  # the database is unavailable: the notice's claim expires later
         except Exception:
             _log.exception(
                 "notice_not_understood", recording_id=stored.recording_id, number=stored.id, tries=stored.tries
@@ -337,14 +340,14 @@ class Work:
             written.tell()
 
     def _set_aside(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> None:
-        """A notice that breaks something must hold up no other."""
+        """Postpone or park a notice that causes an error, so that it does not block others."""
         if stored.tries >= MAX_TRIES:
             inbox_rows.park_notice(connection, stored)
         else:
             inbox_rows.retry_notice(connection, stored, self._clock() + 2**stored.tries)
 
     def _understand(self, connection: sa.Connection, stored: inbox_rows.NoticeClaim) -> tuple[Written, Notice] | None:
-        """None if the recording is gone meanwhile, or somebody else has claimed the notice since."""
+        """Apply a notice. Return None if the recording has been deleted or another worker has claimed the notice."""
         current = load_recording(connection, stored.recording_id, lock=True)
         if not inbox_rows.finish_notice(connection, stored, "applied" if current is not None else "foreign"):
             return None
@@ -354,10 +357,10 @@ class Work:
         assert notice is not None, "what is no JSON object names no attempt"
         return observe(connection, current, NoticeReceived(notice), self._clock()), notice
 
-    # --- what is old ---------------------------------------------------------------------------------------------
+    # --- retention -----------------------------------------------------------------------------------------------
 
     async def prune(self, retention: Retention) -> dict[str, int]:
-        """Delete one batch of each kind of rows that is too old; how many of each. Again, while one is full."""
+        """Delete one batch of expired rows of each kind and return the counts. Call it again while a batch is full."""
         days = {name: float(getattr(retention, name)) for name in RULES}
 
         def transaction(connection: sa.Connection) -> dict[str, int]:
@@ -369,10 +372,11 @@ class Work:
     # --- gauges --------------------------------------------------------------------------------------------------
 
     async def measure(self) -> Backlog:
-        """What waits now."""
+        """Return the current backlog."""
         return await self._database.run(lambda connection: measure(connection, self._settings, self._clock()))
 
 
 def _leads_to_stop(recording: Recording, step: Step) -> bool:
-    """A look for the task that is to be stopped waits behind no other look."""
+    """Return whether a listing searches for a task that is to be stopped; it takes precedence over the limit on bucket
+    steps."""
     return isinstance(step, Look) and recording.state is State.STOPPING

@@ -1,4 +1,4 @@
-"""What a look at the bucket showed, and what its judgement means for the recording. Pure."""
+"""Rules for the results of listings and verifications of the bucket. Pure."""
 
 import re
 from dataclasses import replace
@@ -12,12 +12,12 @@ from service.recording import ADOPTED, Attempt, AttemptState, Attention, EndReas
 from service.report import FileKind, Finding, Report, ReportSummary, Severity, Verdict, rules_of
 from service.wording import clock
 
-# So many findings stay with the recording; a report may have thousands.
+# The recording keeps at most this many findings; a report may have thousands.
 KEPT_FINDINGS = 20
-# What a later look at a verified recording says of its objects.
+# Findings of a later verification about changed objects of a verified recording.
 TOUCHED = ("object_vanished", "object_changed")
 RULES_CHANGED = "rules_changed"
-# Findings that say that the bucket as a whole cannot be read.
+# Findings that mean the bucket as a whole cannot be read.
 BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
 _UNREAD = re.compile(r"Pagereel could not read the bucket \((.+)\)\.", re.DOTALL)
 # A beginning that was seen this much later than the first slice shows it is dated back.
@@ -70,12 +70,12 @@ def _records_since(draft: Draft, first_at: float | None) -> None:
             draft.bring_end_forward(first_at)
         return
     if known is None and attempt.state is not AttemptState.ENDED:
-        return  # Agora's answer makes it `recording`
+        return  # Agora's answer sets the state `recording`
     draft.set_attempt(recording_at=min(max(first_at, attempt.started_at or first_at), known or draft.now))
 
 
 def _judge_picture(draft: Draft, look: Looked) -> None:
-    """Raise attention to a blank or silent page while it can still be helped; this is never a verdict."""
+    """Raise attention to a blank or silent page while someone can still fix it; this is never a verdict."""
     if look.picture is None:
         return
     if look.picture in BLANK:
@@ -97,14 +97,15 @@ def _judge_picture(draft: Draft, look: Looked) -> None:
 
 
 def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
-    """A start that was refused when it was repeated, and a failover window later no file has come of it."""
+    """End an attempt whose repeated start was refused, if no file appeared within a failover window."""
     window = draft.recording.policy.failover_window_seconds
     if attempt.refused_at is not None and draft.now >= attempt.refused_at + window:
         draft.end_attempt(draft.recording.end_reason or EndReason.REFUSED, "refused", draft.now, nothing=True)
 
 
 def _look_after_lost(draft: Draft, attempt: Attempt, *, ended: bool) -> None:
-    """Agora cannot be asked after it: a complete playlist shows that it ended, with the last slice."""
+    """End a lost task when its playlist is complete, because Agora cannot be queried for it. Its last slice marks the
+    end."""
     last = draft.recording.watch.last_slice_at
     if ended:
         draft.set_attempt(missing_since_at=draft.now if last is None else max(last, attempt.started_at or last))
@@ -114,8 +115,8 @@ def _look_after_lost(draft: Draft, attempt: Attempt, *, ended: bool) -> None:
 
 
 def _judge_progress(draft: Draft) -> None:
-    """`stalled`: it should be recording, and no slice has come for `stalled_seconds`. Listings show that, so it is told
-    up to a watch period later."""
+    """Set the `stalled` attention if no slice has arrived for `stalled_seconds` while recording. Only listings show
+    this, so it can be up to a watch period late."""
     recording, attempt = draft.recording, draft.attempt
     if recording.state is not State.RECORDING or attempt is None or attempt.onhold or recording.pause_wished:
         return
@@ -142,7 +143,8 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
 
 
 def look_held_up(draft: Draft, held: LookHeldUp) -> None:
-    """Say it at once, and quietly: most buckets answer again before the verification gives up."""
+    """Set the attention immediately but without a history entry: most buckets answer again before the verification
+    gives up."""
     waits, state = draft.recording.attention, draft.recording.state
     if state not in LOOKED_AT and not state.terminal:
         return
@@ -191,8 +193,8 @@ def judged(draft: Draft, judged: Judged) -> None:
 
 
 def _show_until(draft: Draft, report: Report) -> None:
-    """Until when the files show that tasks ran whose end was only found; one that is missing was named by a witness.
-    Of an adopted task also since when."""
+    """Record how long the files show that tasks ran, for ends that were not reported; notices may name missing files.
+    For an adopted task, also record when it began."""
     for attempt in draft.recording.attempts:
         if attempt.ended_proof in ENDS_FOUND:
             own = (file for file in report.files if file.key.startswith(attempt.prefix) and file.starts_at is not None)
@@ -204,8 +206,8 @@ def _show_until(draft: Draft, report: Report) -> None:
 
 
 def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None:
-    """A slice that begins after an end that rests on Agora's 404 alone shows that the recorder went on: Agora is asked
-    now, and where no two clocks differ by so much, the recorder is stopped at once."""
+    """Query Agora if a slice begins after an end that rests on a 404 alone. If the difference exceeds any clock skew,
+    stop the recorder at once."""
     ended_at, sid = attempt.ended_at, attempt.sid
     if ended_at is None or sid is None or attempt.state is not AttemptState.ENDED or attempt.ended_proof != "404":
         return
@@ -221,8 +223,8 @@ def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None
 
 
 def _warned(before: Recording, report: Report) -> dict[str, object]:
-    """The warnings that stand after a report. A shallower verification cannot take back what a deeper one has seen, and
-    one that could not read the bucket says nothing."""
+    """Return the warnings that remain after a report. A shallower verification cannot remove those of a deeper one, and
+    one that could not read the bucket changes nothing."""
     if report.verdict is Verdict.UNREACHABLE:
         return {}
     told = {Severity.WARNING}
@@ -236,13 +238,14 @@ def _warned(before: Recording, report: Report) -> dict[str, object]:
 
 
 def _levels(report: Report) -> dict[str, str]:
-    """The level that was reached, and the wanted one where that was not reached."""
+    """Return the level reached, and the requested level if it was not reached."""
     below = report.wanted_level is not None and not report.level.reaches(report.wanted_level)
     return {"level": report.level, **({"wanted_level": str(report.wanted_level)} if below else {})}
 
 
 def _first_findings(report: Report) -> tuple[Finding, ...]:
-    """The most severe findings, and that the rules have changed: callers shall hear of that even if much is wrong."""
+    """Return the most severe findings. `rules_changed` is always included, because callers must learn of it even if
+    there are many others."""
     worst_first = sorted(report.findings, key=lambda finding: list(Severity).index(finding.severity))
     kept = worst_first[:KEPT_FINDINGS]
     left = [finding for finding in worst_first[KEPT_FINDINGS:] if finding.code == RULES_CHANGED]
@@ -250,7 +253,8 @@ def _first_findings(report: Report) -> tuple[Finding, ...]:
 
 
 def _note_change(draft: Draft, before: Recording, judged: Judged) -> None:
-    """A report of a recording that is over changes no state; where it says something else, callers are told so."""
+    """Record a changed result in the history, for callers, although a report of a finished recording changes no
+    state."""
     report = judged.report
     touched = sum(int(one.evidence.get("more") or 1) for one in report.findings if one.code in TOUCHED)
     other_verdict = report.verdict not in (Verdict.UNREACHABLE, _known_verdict(before))
@@ -262,7 +266,7 @@ def _note_change(draft: Draft, before: Recording, judged: Judged) -> None:
 
 
 def _counted(recording: Recording, report: Report) -> Watch:
-    """A look at everything counts everything: after the end no listing of what is new comes any more."""
+    """Return the totals of a complete verification, since no incremental listing follows the end."""
     if report.verdict is Verdict.UNREACHABLE or not (recording.state.terminal or recording.state in LOOKED_AT):
         return recording.watch
     slices = [file for file in report.files if file.listed and file.kind is FileKind.SLICE]
@@ -280,26 +284,26 @@ def _counted(recording: Recording, report: Report) -> Watch:
 
 
 def _known_verdict(recording: Recording) -> str:
-    """What callers know about the bucket: a look that saw nothing told them nothing."""
+    """Return the last verdict that callers received. A verification that could not read the bucket gives none."""
     latest = recording.latest_report
     known = latest is not None and latest.verdict is not Verdict.UNREACHABLE
     return latest.verdict.value if latest is not None and known else recording.state.value
 
 
 def _told_unreachable(code: str, detail: str | None) -> str:
-    """The bucket's own code stands before its words where it says more than the attention's."""
+    """Return the text of the attention, preceded by the bucket's code if it is more specific than the attention's."""
     words = [code, detail] if code != "storage_unreachable" else [detail or code]
     return ": ".join(filter(None, words))
 
 
 def _reason(finding: Finding) -> str:
-    """What a finding says of a bucket that cannot be read, without the words that an attention has itself."""
+    """Return the reason in a finding about an unreadable bucket, without the words that the attention already has."""
     inner = _UNREAD.fullmatch(finding.text)
     return finding.text.removesuffix(".") if inner is None else inner[1]
 
 
 def _attend_unread(draft: Draft, report: Report) -> None:
-    """Say what waits: the bucket as a whole cannot be read, or something in it cannot."""
+    """Set the attention for a bucket, or an object in it, that cannot be read."""
     first = next((one for one in report.findings if one.severity is Severity.ERROR), None)
     code = "storage_unreachable" if first is None else first.code
     next_try_at = draft.recording.next_look_at
@@ -311,7 +315,8 @@ def _attend_unread(draft: Draft, report: Report) -> None:
 
 
 def _conclude(draft: Draft, report: Report) -> None:
-    """From `incomplete` there is no way back to `verifying`: callers are told of it once."""
+    """Set the state that follows from a report. `incomplete` never returns to `verifying`, so that callers are notified
+    once."""
     over = draft.recording.give_up_at is not None and draft.now >= draft.recording.give_up_at
     if draft.recording.state is State.UPLOADING:
         draft.enter(State.VERIFYING)
@@ -323,7 +328,7 @@ def _conclude(draft: Draft, report: Report) -> None:
         return
     draft.attended()
     if report.verdict is Verdict.VERIFIED:
-        # A playlist that names nothing is sound, and where no time was wanted nothing is missing; but nothing is there.
+        # An empty playlist is valid, and an expected length of zero has nothing missing; but no media exists.
         media = any(file.listed and file.kind in (FileKind.SLICE, FileKind.MP4) for file in report.files)
         draft.enter(State.VERIFIED if media else draft.nothing_recorded())
     elif _nothing_was_recorded(draft.recording, report, over):
@@ -336,8 +341,8 @@ def _conclude(draft: Draft, report: Report) -> None:
 
 
 def _nothing_was_recorded(recording: Recording, report: Report, over: bool) -> bool:
-    """The bucket is empty, and nobody ever claimed that slices were to be written; or the recording ended before any
-    could be wanted, and none can come any more."""
+    """Return whether nothing was recorded: the bucket is empty, and either no evidence shows that slices were due, or
+    the recording ended before any were expected and none can arrive any more."""
     if any(file.listed for file in report.files):
         return False
     if recording.window_from_at is None or not any(attempt.recording_at is not None for attempt in recording.attempts):

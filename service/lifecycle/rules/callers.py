@@ -1,4 +1,4 @@
-"""What callers want: stop, pause, resume, another push target, other labels, another look. Pure."""
+"""Rules for callers' requests: stop, pause, resume, new push target, labels, verification. Pure."""
 
 import math
 
@@ -21,8 +21,8 @@ BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 
 def _conflict(draft: Draft, what: str, reason: str | None = None, because: str | None = None) -> ServiceError:
-    """The refusal of what the recording does not allow. `reason`: a narrower word for it; `because`: why, where that is
-    not its state."""
+    """Return the error for a request that the recording does not allow. `reason`: a more specific code; `because`: the
+    cause, if it is not the state."""
     state = draft.recording.state
     because = because or f"the recording is {state}"
     return ServiceError(Code.CONFLICT, f"{what}: {because}", detail=reason, state=state)
@@ -46,8 +46,11 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
 
 
 def _stop_of_ended(draft: Draft) -> None:
-    """Nothing runs as far as is known. Where that rests on Agora's 404 alone, Agora is asked again at once: a task that
-    shows itself is stopped. Where it ended by itself and is still wanted, the wanted window becomes shorter."""
+    """Handle a stop of a recording that has no running task as far as is known.
+
+    If that rests on Agora's 404 alone, query Agora at once; a task that turns out to be alive is stopped. If the
+    recording ended by itself before its planned end, the stop shortens the wanted window. Raise conflict in other
+    cases."""
     recording = draft.recording
     doubted = _doubted(recording, draft.now)
     shortens = recording.state in LOOKED_AT and _window_is_open(recording, draft.now)
@@ -68,13 +71,13 @@ def _stop_of_ended(draft: Draft) -> None:
 
 
 def _doubted(recording: Recording, now: float) -> tuple[Attempt, ...]:
-    """The attempts whose end nobody but Agora's 404 has told, and which would run until their hour limit."""
+    """Return the attempts whose end rests on Agora's 404 alone and which would run until their hour limit."""
     ended = (attempt for attempt in recording.attempts if attempt.state is AttemptState.ENDED and attempt.sid)
     return tuple(attempt for attempt in ended if attempt.ended_proof == "404" and now < task_end_at(recording, attempt))
 
 
 def _window_is_open(recording: Recording, now: float) -> bool:
-    """Whether it ended by itself and is still wanted: then a stop, although nothing runs, ends the wanted window."""
+    """Return whether the recording ended by itself before its planned end. A stop then ends the wanted window."""
     reason = recording.end_reason
     if reason is None or BLAME[reason] is Blame.CALLER:
         return False
@@ -97,15 +100,15 @@ def onhold_requested(draft: Draft, wished: bool) -> None:
         draft.set_end(draft.now)
         _end_pause(draft)
     elif attempt is not None and attempt.may_be_alive and attempt.onhold:
-        draft.open_pause(draft.now)  # the resume before this one has not reached the recorder
+        draft.open_pause(draft.now)  # the previous resume has not reached the recorder
     if attempt is not None and attempt.may_be_alive and attempt.update_sent_at is not None:
-        draft.set_attempt(next_query_at=draft.now)  # an update whose outcome nobody knows may have had its effect
+        draft.set_attempt(next_query_at=draft.now)  # an update with an unknown outcome may have taken effect
     draft.note("pause_requested" if wished else "resume_requested")
 
 
 def _end_pause(draft: Draft) -> None:
-    """A pause ends when the caller says so: what a recorder that hears of it late leaves out is missing. One that
-    nobody has confirmed yet counts from when it was first asked of Agora."""
+    """End the pause at the caller's request; time lost because the recorder resumes later counts as missing. An
+    unconfirmed pause counts from its first request to Agora."""
     attempt = draft.attempt
     if attempt is not None and attempt.may_be_alive and not attempt.onhold and attempt.update_sent_at is not None:
         draft.open_pause(attempt.update_sent_at)
@@ -134,7 +137,7 @@ def stop_at_changed(draft: Draft, request: StopAtChanged) -> None:
 
 
 def _ended_before(recording: Recording, attempt: Attempt | None, stop_at: float) -> str | None:
-    """What ends a recording before this `stop_at`, or None."""
+    """Return what ends the recording before this `stop_at`, or None."""
     asked, last_at = recording.parameters.max_recording_hour, hour_limit_at(recording)
     what = f"max_recording_hour, which is {asked} and cannot be changed, ends the recording"
     if attempt is not None and attempt.may_be_alive:

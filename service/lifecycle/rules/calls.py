@@ -1,5 +1,5 @@
-"""What Agora says about a task, or that it says nothing. Pure; each belief about Agora names its section of the
-reference (docs/agora-reference.md). How a start went is in `from_start`."""
+"""Rules for Agora's answers about a task and for failed calls. Pure; each assumption about Agora names its section of
+the reference (docs/agora-reference.md). The rules for starts are in `start`."""
 
 from dataclasses import replace
 
@@ -26,20 +26,20 @@ from service.lifecycle.rules.start import acquire_failed, another_may_live, prob
 from service.lifecycle.rules.updates import onhold_seen, update_refused
 from service.recording import Attempt, AttemptState, EndReason, State
 
-# A stop that was accepted is sent again after so long, if its task is not over by then: one that is being carried out
-# is refused as such, and one that was ignored is not.
+# An accepted stop is sent again after this time if its task has not ended: Agora refuses it if the first one is being
+# carried out, and accepts it if the first one was ignored.
 STOP_IGNORED_SECONDS = 0.8
-# One that is accepted so much later than it was wanted, although it was sent before, is late.
+# A stop accepted this much later than requested, although it was sent before, is late.
 STOPPED_LATE_SECONDS = 10
-# Where there is no place in the budget for a query, the watch period is stretched by so much of it at a time.
+# If the budget has no place for a query, it is postponed by this share of the watch period.
 STRETCH = 0.25
-# A query that is answered so much later than it was due was not only slow: nobody asked.
+# A query answered this much later than it was due was not just slow: it was not sent in time.
 ASKED_LATE_SECONDS = 30
 RECORDS = (4, 5)
 STOPS = (6, 7)
 EXITED = (8, 20)
 ALIVE = range(1, 6)
-# So much two clocks may differ: that of a recorder, or of Agora, and ours.
+# Allowed difference between our clock and that of a recorder or of Agora.
 CLOCKS_SECONDS = 5
 UNFOUND = "Agora does not find the task; Pagereel asks again, in case of a failover"
 LIVED_UNFOUND = "Agora does not find the task, which still ran after the stop; Pagereel sends the stop again"
@@ -83,7 +83,7 @@ def _records(draft: Draft, attempt: Attempt, seen: TaskSeen) -> None:
 
 
 def _rechecked(draft: Draft, attempt: Attempt, *, alive: bool) -> None:
-    """Asked once more after its end was believed."""
+    """Handle the answer to a query made after the end was believed."""
     if alive:
         draft.revive(attempt, attempt.sid or "")
     else:
@@ -93,7 +93,8 @@ def _rechecked(draft: Draft, attempt: Attempt, *, alive: bool) -> None:
 
 
 def _contradict_end(draft: Draft, attempt: Attempt) -> None:
-    """It lives. Whoever said that it ended may only have been quicker; a failover later nobody is believed any more."""
+    """Drop the belief in an end, since the task is alive. A reported end may only have arrived sooner than the change
+    of state, so it stands for one failover window."""
     since = attempt.missing_since_at
     window = draft.recording.policy.failover_window_seconds
     if attempt.told_ended is None or since is None or draft.now - since > window:
@@ -102,7 +103,7 @@ def _contradict_end(draft: Draft, attempt: Attempt) -> None:
 
 
 def started(draft: Draft, at: float) -> None:
-    """There is proof that the task records: status 4 or 5, or event 70 (agora-reference §10.1)."""
+    """Record that the task records, proven by status 4 or 5 or event 70 (agora-reference §10.1)."""
     attempt = draft.attempt
     assert attempt is not None
     if attempt.recording_at is not None:
@@ -115,7 +116,7 @@ def started(draft: Draft, at: float) -> None:
 
 
 def _recorder_began_at(draft: Draft, attempt: Attempt, at: float) -> float:
-    """When it began to record: as its recorder said, where that can be."""
+    """Return when recording began: the recorder's own time if it is plausible, otherwise `at`."""
     said, sent_at = attempt.recorder_start_at, attempt.start_sent_at
     return said if said is not None and sent_at is not None and sent_at <= said <= at else at
 
@@ -132,7 +133,7 @@ def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
 
 
 def outlived(draft: Draft, at: float) -> None:
-    """Something shows that the task lived at `at`: a stop sent before that was not carried out, and is sent again."""
+    """Schedule another stop if the task was alive at `at`, after the stop was sent."""
     attempt = draft.attempt
     assert attempt is not None
     if not attempt.may_be_alive or attempt.stop_sent_at is None or at <= attempt.stop_sent_at:
@@ -146,8 +147,8 @@ def outlived(draft: Draft, at: float) -> None:
 
 
 def lived(draft: Draft, at: float, witness: str, *, recorded: bool) -> None:
-    """Something of the task is younger than Agora's 404 to it: the end is doubted from then on, and the stop is sent
-    again at once. `recorded`: its recorder wrote then; otherwise its uploads may only go on after an end."""
+    """Doubt an end because a sign of the task is younger than Agora's 404, and send the stop again at once. `recorded`:
+    the recorder was writing at that time; otherwise it may only be uploads, which continue after an end."""
     attempt = draft.attempt
     if attempt is None or not attempt.may_be_alive or attempt.stop_accepted_at is not None:
         return
@@ -164,7 +165,8 @@ def lived(draft: Draft, at: float, witness: str, *, recorded: bool) -> None:
 
 
 def _attend_unfound(draft: Draft) -> None:
-    """Say that Agora does not find the task, when it is asked again, and whether the task has shown itself since."""
+    """Set the attention for a task that Agora does not find, with the time of the next call and whether the task has
+    shown signs of life since the stop."""
     attempt = draft.attempt
     assert attempt is not None
     again_at = min((at for at in (attempt.next_query_at, attempt.stop_again_at) if at is not None), default=None)
@@ -178,7 +180,7 @@ def _attend_unfound(draft: Draft) -> None:
 
 
 def task_missing(draft: Draft, missing: TaskMissing) -> None:
-    """404 by itself is believed only when it lasted a whole failover window (agora-reference §10.3)."""
+    """Handle a 404, which by itself is believed only after a whole failover window (agora-reference §10.3)."""
     attempt = draft.attempt
     if attempt is None or attempt.sid is None:
         return
@@ -206,7 +208,8 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
 
 
 def _look_for_slices(draft: Draft) -> None:
-    """Where a stop is wanted, look at the bucket soon: a slice that begins after the 404 shows that the task lives."""
+    """Bring forward the next listing if a stop is pending: a slice that begins after the 404 shows that the task is
+    alive."""
     watch = draft.recording.watch
     if draft.recording.state is State.STOPPING and not draft.leftover:
         soon_at = draft.now + draft.recording.policy.stop_check_seconds
@@ -214,7 +217,8 @@ def _look_for_slices(draft: Draft) -> None:
 
 
 def try_next_resource(draft: Draft) -> None:
-    """Where it is not known which of its resource ids a task was made with, Agora finds it only under the right one."""
+    """Switch to the attempt's next resource id if it is unknown which one created the task; Agora finds it only under
+    that one."""
     attempt = draft.attempt
     assert attempt is not None
     if attempt.undecided and attempt.resource_id in attempt.resource_ids:
@@ -223,8 +227,8 @@ def try_next_resource(draft: Draft) -> None:
 
 
 def believe_end(draft: Draft, proof: str) -> None:
-    """The task is over, since its first sign, if there was one before this; and with it the attempt, unless that may
-    have another."""
+    """End the attempt at the first sign of its end. If another task of the attempt may be alive, search for that one
+    instead."""
     attempt = draft.attempt
     assert attempt is not None
     if another_may_live(draft, attempt):
@@ -235,7 +239,7 @@ def believe_end(draft: Draft, proof: str) -> None:
 
 
 def _end_reason(draft: Draft, attempt: Attempt, at: float) -> EndReason:
-    """What Agora said; else what was wished; else what the time says."""
+    """Return the end reason: Agora's, otherwise the requested one, otherwise one that follows from the time."""
     recording = draft.recording
     told = STOP_REASONS.get(attempt.stop_code or 0)
     if told is not None or recording.end_reason is not None:
@@ -258,10 +262,10 @@ def stopped(draft: Draft, answer: Stopped) -> None:
     draft.attended("stop_refused", *UNANSWERED)
     if attempt.stop_accepted_at is None:
         draft.note("stop_accepted", attempt=attempt.number)
-        if not answer.already:  # otherwise an earlier one was accepted, and its answer was lost
+        if not answer.already:  # otherwise an earlier stop was accepted and its answer was lost
             _accepted_late(draft, attempt)
     draft.set_attempt(seen_at=draft.now)
-    _contradict_end(draft, attempt)  # it was found, so a 404 before this was no end
+    _contradict_end(draft, attempt)  # Agora found the task, so an earlier 404 was no end
     attempt = replace(attempt, seen_at=draft.now)
     if answer.nothing_recorded and not another_may_live(draft, attempt):
         draft.end_attempt(_end_reason(draft, attempt, draft.now), "no_recorded_data", draft.now, nothing=True)
@@ -277,7 +281,7 @@ def stopped(draft: Draft, answer: Stopped) -> None:
 
 
 def _accepted_late(draft: Draft, attempt: Attempt) -> None:
-    """Say how long a task ran on whose stop Agora did not take at first."""
+    """Warn if Agora accepted a stop late, after earlier ones had failed."""
     late = draft.now - draft.recording.state_since_at
     wanted = draft.recording.state is State.STOPPING and not draft.leftover
     if wanted and attempt.stops > 1 and late >= STOPPED_LATE_SECONDS:
@@ -318,7 +322,7 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
 
 
 def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """Sent again soon, since whatever became of it a second one does no harm; only a refusal is met with patience."""
+    """Schedule another stop soon, since repeating one does no harm; only after a refusal wait longer."""
     refused = failed.failure is Failure.REFUSED
     if refused:
         try_next_resource(draft)
@@ -333,14 +337,15 @@ def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def _runs_calmly(draft: Draft, attempt: Attempt) -> bool:
-    """Nothing hangs on the next query: where the budget is short it comes later, and that is no trouble of this
-    recording's. A metric tells of it; overdue by more than a period the query goes before starts."""
+    """Return whether nothing depends on the next query. With a short budget such a query is postponed, which is no
+    failure of this recording. A metric counts this; a query overdue by more than a period takes precedence over
+    starts."""
     ending = attempt.missing_since_at is not None or attempt.stop_sent_at is not None
     return draft.recording.state is State.RECORDING and not draft.leftover and not ending
 
 
 def _recheck_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """Asked again later; not for ever, and not where Agora knows the id no more."""
+    """Schedule another query for up to a day after the end, unless Agora no longer accepts the id."""
     if isinstance(failed.step, Query):
         worth = failed.failure is not Failure.REFUSED and draft.now < (attempt.ended_at or 0) + DAY
         draft.set_attempt(next_query_at=draft.now + draft.recording.policy.watch_seconds if worth else None)
@@ -349,7 +354,8 @@ def _recheck_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """Says nothing about the task; but nobody else contradicts a notice of its end for ever."""
+    """Handle a failed query, which shows nothing about the task. A reported end is believed if no answer contradicts it
+    within a failover window."""
     since, window = attempt.missing_since_at, draft.recording.policy.failover_window_seconds
     if attempt.told_ended is not None and since is not None and draft.now - since >= window:
         believe_end(draft, attempt.told_ended)
@@ -359,5 +365,5 @@ def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     next_query_at = draft.back_off(failed.code, failed.retry_after_seconds)
     draft.set_attempt(next_query_at=next_query_at)
     waits = draft.recording.attention
-    if waits is None or waits.code != "stop_refused":  # that one bills, and a query that fails does not change it
+    if waits is None or waits.code != "stop_refused":  # a refused stop is billed and takes precedence
         draft.attend_failed("query", failed.code, next_query_at)

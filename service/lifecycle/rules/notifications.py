@@ -1,8 +1,9 @@
-"""What Agora's notifications add. Pure.
+"""Rules for Agora's notifications. Pure.
 
-They hasten and enrich, and nothing depends on them (docs/architecture.md). They come twice, late, unordered, or never.
-Every rule here is idempotent, and none starts anything: an end that nobody asked for is believed when Agora, asked at
-once, does not contradict it. (In a failover the recorder that is replaced may say that it ended.)
+Notifications speed up detection and add detail, but nothing depends on them (docs/architecture.md). They may arrive
+twice, late, out of order, or never. Every rule here is idempotent, and none starts anything. An unrequested end
+triggers a query and is believed if the answer does not contradict it. (In a failover, the replaced recorder may report
+its end.)
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from service.recording import Attempt, AttemptState, EndReason, Notice
 
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5
-# Word of the history for every event of agora-reference §8.1 that web mode may send.
+# Name in the history of each event of agora-reference §8.1 that web mode may send.
 EVENTS = {
     1: "error",
     2: "warning",
@@ -37,14 +38,14 @@ EVENTS = {
 
 
 def event_name(number: int) -> str:
-    """An event type of Agora as a person reads it, for example `33 uploading progress`."""
+    """Return an event type of Agora in readable form, for example `33 uploading progress`."""
     return f"{number} {EVENTS.get(number, 'unknown')}".replace("_", " ")
 
 
-# A task that says one of these is alive.
+# A task that sends one of these is alive.
 UPLOADING_PROGRESS = 33
 SIGNS_OF_LIFE = (UPLOADING_PROGRESS, 70)
-# What still says something when the recording is at its end: that the bucket is complete, or that a recorder lives.
+# Events that matter after the end of the recording: the upload is complete, or a recorder is alive.
 AFTER_THE_END = (11, 31, 32, 70, 71)
 # Fields of `details` that history keeps; no URL is among them.
 KEPT = (
@@ -54,7 +55,7 @@ KEPT = (
 
 
 def notice_received(draft: Draft, received: NoticeReceived) -> None:
-    """Write it down; then let it act on the attempt that it is about."""
+    """Record the notice in the history, then apply it to its attempt."""
     notice = received.notice
     kind = f"notice_{EVENTS.get(notice.event_type, 'other')}"
     draft.note(kind, event_type=notice.event_type, **kept_details(notice))
@@ -80,7 +81,7 @@ def notice_received(draft: Draft, received: NoticeReceived) -> None:
 
 
 def kept_details(notice: Notice) -> dict[str, str | int | float]:
-    """What of a notice's details may be kept and shown: known fields, and none that holds an address."""
+    """Return the details of a notice that may be kept and shown: known fields that contain no URL."""
     found = {name: notice.details.get(name) for name in KEPT}
     return {
         name: value
@@ -90,7 +91,8 @@ def kept_details(notice: Notice) -> dict[str, str | int | float]:
 
 
 def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
-    """By sid, else by uid; a failover changes the uid and keeps the sid (agora-reference §7.2)."""
+    """Return the attempt with the notice's sid, otherwise with its uid; a failover changes the uid and keeps the sid
+    (agora-reference §7.2)."""
     attempts = draft.recording.attempts
     for attempt in attempts:
         if notice.sid and attempt.sid == notice.sid:
@@ -103,8 +105,8 @@ def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
 
 
 def _began_late(draft: Draft, notice: Notice) -> None:
-    """A task under our channel name and uid whose sid nobody knows, alive after that of the attempt had ended: a start
-    took effect far later than anybody waited. It is stopped."""
+    """Stop a task with our channel name and uid and an unknown sid that is alive after its attempt ended: a start took
+    effect much later than expected."""
     for attempt in draft.recording.attempts:
         ended_at = attempt.ended_at
         if ended_at is None or str(attempt.uid) != notice.uid or notice.sid in attempt.past_sids:
@@ -114,7 +116,7 @@ def _began_late(draft: Draft, notice: Notice) -> None:
 
 
 def _hasten(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """A hole in `sequence` means that something was not heard: ask Agora now."""
+    """Query Agora at once if a gap in `sequence` shows that a notice was lost."""
     last, number = attempt.last_sequence, notice.sequence
     if number is None or (last is not None and number <= last):
         return
@@ -129,7 +131,8 @@ def _sent_at(draft: Draft, notice: Notice) -> float:
 
 
 def _lives(draft: Draft, notice: Notice) -> None:
-    """A task lives that Agora did not find, or that was told to stop. Its uploads go on after an accepted stop."""
+    """Handle a sign of life of a task that Agora did not find or that was to be stopped. Uploads continue after an
+    accepted stop."""
     attempt, sent_at = draft.attempt, _sent_at(draft, notice)
     uploads = notice.event_type == UPLOADING_PROGRESS
     if attempt is None or (uploads and attempt.stop_accepted_at is not None):
@@ -141,8 +144,8 @@ def _lives(draft: Draft, notice: Notice) -> None:
 
 
 def _ask_after(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """A task that Agora did not find, and that was therefore held to be over, says something: Agora is asked now, and
-    soon again where it says so well after the end. It need not live, because uploads go on after an end."""
+    """Query Agora at once if a task that ended by a 404 alone sends a notice, and soon again if it was sent well after
+    the end. The task may still be over, because uploads continue after an end."""
     ended_at = attempt.ended_at
     unfound = attempt.state is AttemptState.ENDED and attempt.ended_proof == "404" and attempt.sid is not None
     if unfound and ended_at is not None and _sent_at(draft, notice) > ended_at:
@@ -161,7 +164,7 @@ def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     if at is not None and attempt.recorder_start_at is None:
         draft.set_attempt(attempt.number, recorder_start_at=at)
     if attempt.state is AttemptState.ENDED:
-        # Only a recorder that started after the end is proof of life; a notice may simply be late.
+        # Only a recorder that started after the end proves that the task is alive; a notice may simply be late.
         began_at = at if at is not None else notice.sent_at
         ended_at = attempt.ended_at
         if began_at is None or ended_at is None or not ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
@@ -187,9 +190,11 @@ def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def _ran_until(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """A task that Agora did not find says when its recorder stopped: it ran, and was billed, until then. Only event 71
-    tells that, for uploads go on. One from before tells of the recorder that a failover replaced, so an end never
-    becomes earlier; and Agora is asked now, since another recorder may have taken over."""
+    """Correct the end of a task that Agora did not find to the time when its recorder stopped; it was billed until
+    then.
+
+    Only event 71 shows that time, because uploads continue. An earlier one may come from a recorder that a failover
+    replaced, so an end never becomes earlier. Another recorder may have taken over, so Agora is queried at once."""
     at, ended_at = _sent_at(draft, notice), attempt.ended_at
     if attempt.ended_proof != "404" or ended_at is None or at <= ended_at:
         return
@@ -203,7 +208,7 @@ def _ran_until(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def _say_why(draft: Draft, reason: EndReason) -> None:
-    """Why it ended, learnt after its end was believed; callers who were told a guess are told."""
+    """Set the end reason that arrived after the end was believed, and notify callers who received a guess."""
     state, guess = draft.recording.state, draft.recording.end_reason
     if state not in LOOKED_AT and not state.terminal:
         return
@@ -218,7 +223,7 @@ def _session_exit(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def _end_told(draft: Draft, notice: Notice, proof: str) -> None:
-    """Believed at once where Agora has accepted a stop before, or cannot be asked; otherwise Agora is asked now."""
+    """Believe a reported end if Agora has accepted a stop or cannot be queried; otherwise query Agora at once."""
     attempt = draft.attempt
     assert attempt is not None
     first = attempt.missing_since_at
@@ -235,7 +240,8 @@ def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def files_named(notice: Notice) -> list[str]:
-    """The names in a notice's `fileList`: objects, or (event 4) one name (agora-reference §8.2, §14 no. 2)."""
+    """Return the file names in a notice's `fileList`: a list of objects or (event 4) one name (agora-reference §8.2,
+    §14 no. 2)."""
     listed = notice.details.get("fileList")
     items = listed if isinstance(listed, list) else [listed]
     names = [item if isinstance(item, str) else _name(item) for item in items]
@@ -250,7 +256,7 @@ def _name(item: object) -> str:
 
 
 def _uploaded(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """31 or 32: the upload is over, so the task is (agora-reference §8.3)."""
+    """Handle event 31 or 32: the upload is complete, so the task has ended (agora-reference §8.3)."""
     uploaded = "uploaded" if notice.event_type == 31 else "backuped"
     if attempt.uploaded in ("uploaded", uploaded):
         return

@@ -1,7 +1,7 @@
-"""How a start went: the safe protocol of docs/architecture.md. Pure.
+"""Rules for the outcome of a start: the safe protocol of docs/architecture.md. Pure.
 
-Whether a start took effect is decided by Agora's own word alone: a sid, "already started", "task conflict", or a
-refusal of a first send. Everything else leaves the attempt unknown, which is never treated as refused.
+Only Agora's own answer decides whether a start took effect: a sid, "already started", "task conflict", or a refusal of
+a first send. After anything else the outcome is unknown, which is never treated as refused.
 """
 
 from dataclasses import replace
@@ -12,13 +12,13 @@ from service.lifecycle.observations import Acquired, CallFailed, Failure, Starte
 from service.recording import Attempt, AttemptState, EndReason, State
 
 UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
-# A start whose answer never came takes effect within so long, if ever.
+# A start without an answer takes effect within this time or never.
 LATE_START_SECONDS = 30
-# Only a fresh resource id helps (agora-reference §1.6).
+# Failures that only a fresh resource id resolves (agora-reference §1.6).
 NEEDS_RESOURCE = ("resource_expired", "capacity")
-# A resource id whose life was over is replaced at once, so many times in a row.
+# An expired resource id is replaced immediately at most this many times in a row.
 MOST_EXPIRED = 2
-# A request that says the same is refused for the same (agora-reference §1.6).
+# Agora refuses an identical request for the same reason (agora-reference §1.6).
 REFUSED_FOR_WHAT_IT_SAYS = ("bad_parameter", "bad_request", "invalid_app", "invalid_cname", "refused")
 
 
@@ -39,30 +39,30 @@ def acquired(draft: Draft, answer: Acquired) -> None:
 
 
 def start_answered(draft: Draft, answer: Started) -> None:
-    """200 with a sid, or 201: the task runs under the resource id that was used."""
+    """Handle 200 with a sid, or 201: the task runs under the resource id that was used."""
     attempt = draft.attempt
     if attempt is None:
         return
     if answer.sid is not None:
         if attempt.may_be_alive and attempt.sid not in (None, answer.sid):
-            # That one was told of by a notice; but never two live at once, so it is over.
+            # A notice reported the other task; two are never alive at once, so that one has ended.
             _forget_task(draft, attempt, sid=answer.sid)
             draft.set_attempt(state=AttemptState.RUNNING, next_query_at=draft.now)
         draft.set_attempt(probed=False)
     if attempt.state is AttemptState.ENDED and answer.sid not in (None, attempt.sid):
         draft.revive(attempt, answer.sid or "")
     elif attempt.state in UNDECIDED:
-        # A sid says that this very send made the task; otherwise an earlier one did.
+        # An answer with a sid means that this send created the task; otherwise an earlier one did.
         _runs(draft, attempt, answer.sid, attempt.start_resent_at if answer.sid is not None else attempt.start_sent_at)
         draft.set_attempt(undecided=False)
         _refresh_storage(draft, answer.sts)
-    elif attempt.state is AttemptState.RUNNING:  # a notice or an object was quicker
+    elif attempt.state is AttemptState.RUNNING:  # a notice or an object arrived first
         draft.set_attempt(sid=answer.sid or attempt.sid, undecided=False)
         _refresh_storage(draft, answer.sts)
 
 
 def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
-    """An attempt whose start was not answered turns out to run, or to have run, under this sid."""
+    """Record the sid of an attempt whose start was not answered: its task runs, or ran, under this sid."""
     attempt = next((one for one in draft.recording.attempts if one.number == number), None)
     if attempt is None or attempt.sid is not None or attempt.state is AttemptState.ENDED or sid in attempt.past_sids:
         return
@@ -71,7 +71,7 @@ def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
     else:
         _runs(draft, attempt, sid, attempt.start_sent_at)
         draft.set_attempt(next_query_at=draft.now, undecided=attempt.several)
-        _refresh_storage(draft, sts=True)  # perhaps: whether the keys expire was said in an answer that is lost
+        _refresh_storage(draft, sts=True)  # the lost answer would show whether the keys expire; assume they do
     draft.attended("sid_unknown")
     draft.note("sid_found", attempt=number, sid=sid, witness=witness)
 
@@ -109,11 +109,11 @@ def acquire_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """A refusal decides only about a first send: what was sent before may have taken effect."""
+    """Handle a failed start. A refusal is conclusive only for a first send: an earlier one may have taken effect."""
     if attempt.state not in UNDECIDED:
-        return  # a notice or an object has shown meanwhile that it runs
+        return  # a notice or an object has shown that the task runs
     if failed.code == "task_conflict":
-        # A task with our own cname and uid runs: an earlier send won, under a resource id before this one.
+        # A task with our cname and uid runs: an earlier send succeeded, under an earlier resource id.
         earlier = [one for one in attempt.resource_ids if one != attempt.resource_id]
         _runs(draft, attempt, None, attempt.start_sent_at)
         probed = attempt.probed and (len(earlier) > 1 or attempt.sends > 1)
@@ -135,7 +135,7 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     elif failed.code in NEEDS_RESOURCE:
         expired = attempt.expired + 1 if failed.code == "resource_expired" else 0
         draft.set_attempt(state=AttemptState.PLANNED, acquired_at=None, expired=expired)
-        if 0 < expired <= MOST_EXPIRED:  # no failure of anybody's: what kept it waiting before stays the reason
+        if 0 < expired <= MOST_EXPIRED:  # not a failure: the previous cause of the wait stays
             draft.set(retry_at=None)
         else:
             _try_again(draft, "start", failed)
@@ -147,8 +147,8 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def another_may_live(draft: Draft, attempt: Attempt) -> bool:
-    """A task of the attempt is over: whether a start that went unanswered may have made another one after it, under
-    another resource id. None did if this one was seen alive when every start had long come or gone."""
+    """Return whether an unanswered start may have created another task under another resource id after this one ended.
+    It did not if this task was still alive when no start could take effect any more."""
     sent_at = attempt.start_resent_at or draft.now
     alive_at = attempt.seen_at if attempt.seen_at is not None else sent_at
     newest = not draft.leftover and draft.recording.state in OPEN
@@ -156,7 +156,8 @@ def another_may_live(draft: Draft, attempt: Attempt) -> bool:
 
 
 def probe_again(draft: Draft, attempt: Attempt) -> None:
-    """Only a start under a fresh resource id tells whether another lives, once none can come late any more."""
+    """Schedule a start under a fresh resource id, once no earlier one can take effect. Only this shows whether another
+    task is alive."""
     _forget_task(draft, attempt, sid=None)
     draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True, acquired_at=None, next_query_at=None)
     draft.attended("ending_unconfirmed")
@@ -165,7 +166,7 @@ def probe_again(draft: Draft, attempt: Attempt) -> None:
 
 
 def _forget_task(draft: Draft, attempt: Attempt, *, sid: str | None) -> None:
-    """What was known of a task that is over; the attempt goes on with the next one."""
+    """Clear the data of an ended task; the attempt continues with the next one."""
     draft.note("task_over", attempt=attempt.number, sid=attempt.sid)
     draft.set_attempt(
         sid=sid,
@@ -187,7 +188,7 @@ def _forget_task(draft: Draft, attempt: Attempt, *, sid: str | None) -> None:
 
 
 def _repeat(draft: Draft, failed: CallFailed, *, first: bool) -> None:
-    """The same start after 3, 6 and 9 s, then at once a probe with a fresh resource id, soon slowly."""
+    """Repeat the start after 3, 6 and 9 s, then probe at once with a fresh resource id, then retry slowly."""
     policy, failures = draft.recording.policy, 0 if first else draft.recording.failures
     repeats = policy.start_repeat_seconds
     waits = (*repeats, 0, *repeats[-1:], policy.retry_seconds[-1])
@@ -202,8 +203,9 @@ def _try_again(draft: Draft, call: str, failed: CallFailed) -> None:
 
 
 def _refused_again(draft: Draft, failed: CallFailed) -> None:
-    """The same start was refused that went unanswered before: probably that one was too. Nothing more is sent; the
-    bucket shows it (`from_bucket`). A recorder on hold would show nothing there, so it is asked for on and on."""
+    """Handle the refusal of a repeated start whose first send got no answer. The first one was probably refused too, so
+    nothing more is sent and the bucket shows the outcome (`bucket`). A start on hold is repeated instead, because its
+    recorder writes nothing there."""
     draft.set_attempt(state=AttemptState.UNKNOWN, refused_at=draft.now, next_query_at=draft.now)
     draft.succeeded()
     draft.end_with(EndReason.REFUSED)

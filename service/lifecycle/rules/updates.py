@@ -1,4 +1,4 @@
-"""What became of an update: a pause, a resume, another push target, fresh storage keys. Pure."""
+"""Rules for the outcome of updates: pause, resume, push target, fresh storage keys. Pure."""
 
 from service.lifecycle.change import Draft
 from service.lifecycle.observations import CallFailed, Updated, UpdateOnhold, UpdateRtmp, UpdateStorage
@@ -6,8 +6,8 @@ from service.recording import Attempt
 
 
 def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:
-    """Agora shows, or has accepted, that slices are (not) written: that confirms a pause, from when it was first asked
-    for. One that is not wished any more is none: what it leaves out is missing."""
+    """Record that Agora shows or has accepted the given on-hold state. This confirms a pause from when it was first
+    requested. If the pause is no longer requested, the time it leaves out counts as missing."""
     attempt = draft.attempt
     assert attempt is not None
     draft.set_attempt(update_sent_at=None)
@@ -44,7 +44,7 @@ def update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     draft.succeeded()
     if isinstance(failed.step, UpdateRtmp):
         draft.warn("rtmp_refused", reason=failed.code)
-        if failed.step.version == draft.recording.rtmp_version:  # a later wish is still to be tried
+        if failed.step.version == draft.recording.rtmp_version:  # a later request has yet to be tried
             draft.set(rtmp_version=attempt.rtmp_version, rtmp=attempt.rtmp)
         return
     draft.warn("update_refused", reason=failed.code)

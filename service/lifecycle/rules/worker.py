@@ -1,7 +1,7 @@
-"""What the worker is about to do, written down before it is done. Pure.
+"""Rules for the steps of the worker, recorded before they are made. Pure.
 
-After this the process may be killed at any moment; what the row says then must lead on by itself. A step that does not
-fit the row is no step: it changes nothing.
+The process may be killed at any moment after this, so the row alone must determine how to continue. A step that does
+not fit the row changes nothing.
 """
 
 from service.lifecycle.change import OPEN, Draft
@@ -24,12 +24,12 @@ from service.lifecycle.rules.start import sid_found
 from service.lifecycle.schedule import due_since
 from service.recording import Attempt, AttemptState, EndReason, State
 
-# A stop or a start that is taken so much later than it was due is late; less may be a restart, or a moment's load.
+# A stop or a start taken this much later than it was due is late; less may be a restart or a short load peak.
 LATE_SECONDS = 10
 
 
 def never_started(draft: Draft) -> None:
-    """The newest attempt came to nothing; files there may be only from an earlier one."""
+    """End a newest attempt that was never started. Any files belong to an earlier attempt."""
     draft.set(ended_at=draft.now)
     draft.close_pause(draft.now)
     if draft.attempt is not None and draft.attempt.state is not AttemptState.ENDED:
@@ -71,10 +71,10 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
 
 
 def _lateness(draft: Draft, taken: StepTaken) -> dict[str, str | float] | None:
-    """How late the first stop of a task that may be alive is taken, or the decision that leads to one, and why.
+    """Return how late the first stop of a task that may be alive, or the decision that leads to it, is taken, and why.
 
-    Before a start is given up Agora is asked once more, which makes the row due anew: then only that nobody worked when
-    it was due is held against us."""
+    Before a start is given up Agora is queried once more, which makes the row due again. In that case only a time
+    without a running worker counts as late."""
     attempt, step = draft.attempt, taken.step
     if attempt is None or attempt.stop_sent_at is not None or not isinstance(step, Stop | GiveUp):
         return None
@@ -84,7 +84,8 @@ def _lateness(draft: Draft, taken: StepTaken) -> dict[str, str | float] | None:
 
 
 def _late_by(draft: Draft, taken: StepTaken, *, held: bool) -> dict[str, str | float] | None:
-    """How late a step is taken, and why. `held`: it may have waited for something since a worker works."""
+    """Return how late a step is taken, and why. `held`: since the worker started, the step may have waited for
+    something else."""
     wanted_at, working_from_at = due_since(draft.recording, taken.step, draft.now), taken.working_from_at or 0
     if wanted_at is None or taken.due_at is None:
         return None
@@ -96,7 +97,7 @@ def _late_by(draft: Draft, taken: StepTaken, *, held: bool) -> dict[str, str | f
 
 
 def limited(draft: Draft, reached: Limited) -> None:
-    """No task is made now; it waits for its turn, until its start deadline."""
+    """Postpone a new task that a limit prevents, until its start deadline."""
     over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
     if draft.recording.state in (State.REQUESTED, State.STARTING) and over:
         draft.set(retry_at=draft.back_off("limited"))
@@ -104,7 +105,8 @@ def limited(draft: Draft, reached: Limited) -> None:
 
 
 def page_tried(draft: Draft, tried: PageTried) -> None:
-    """Said while there is time to put the key back. A start that has failed for it says so by itself."""
+    """Set the attention while there is time to restore the key. A start that failed for this reason has an attention of
+    its own."""
     recording, attempt = draft.recording, draft.attempt
     if tried.readable:
         draft.attended("page_not_readable")
@@ -116,8 +118,8 @@ def page_tried(draft: Draft, tried: PageTried) -> None:
 
 
 def task_found(draft: Draft, found: TaskFound) -> None:
-    """A restored row learns that its task was started after the backup. It is never started again; where its resource
-    id is lost too, nobody can stop it before its hour limit."""
+    """Record in a restored row that its task was started after the backup. It is never started again. If its resource
+    id is lost too, it cannot be stopped before its hour limit."""
     recording, attempt = draft.recording, draft.attempt
     if recording.state not in (State.REQUESTED, State.STARTING) or recording.leftovers:
         return
@@ -172,7 +174,8 @@ def _plan_attempt(draft: Draft, taken: StepTaken) -> None:
 
 
 def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
-    """A first send takes over what is wished now; a repeated one decides nothing but what became of the first."""
+    """Record a start. A first send adopts the requested pause and push target; a repeated one only determines the
+    outcome of the first."""
     if attempt.state not in (AttemptState.ACQUIRED, AttemptState.START_SENT, AttemptState.UNKNOWN):
         return
     recording, again = draft.recording, attempt.may_be_alive
@@ -209,8 +212,8 @@ def _stop_sent(draft: Draft, attempt: Attempt | None, reason: EndReason) -> None
 
 
 def _give_up(draft: Draft, reason: EndReason) -> None:
-    """Not recording in time. A task that may be alive is stopped first; one that cannot be stopped is over when its
-    hour limit has passed."""
+    """Give up a recording that did not start in time. A task that may be alive is stopped first; one that cannot be
+    stopped ends with its hour limit."""
     attempt, state = draft.attempt, draft.recording.state
     alive = attempt is not None and attempt.may_be_alive
     if alive and state not in (State.REQUESTED, State.STARTING):

@@ -1,1 +1,1 @@
-"""Callers: tokens, console sessions, usage and its months."""
+"""Callers: tokens, console sessions, and monthly usage."""

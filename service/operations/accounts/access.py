@@ -1,5 +1,4 @@
-"""API tokens: made, listed and revoked by whoever has the command line, and whom one that is shown speaks for. The
-token itself is shown once and not kept."""
+"""API tokens: creation, listing, revocation and authentication. A token is shown once; only its hash is stored."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -23,7 +22,7 @@ _TOKEN = re.compile(r"prl_([\x21-\x5e\x60-\x7e]+)_[\x21-\x5e\x60-\x7e]*", re.ASC
 
 
 class Access:
-    """Lets people and programs in. Methods raise `ServiceError`."""
+    """Authenticates people and programs. Methods raise `ServiceError`."""
 
     def __init__(self, database: Database, seals: Seals, clock: Callable[[], float], entropy: Entropy) -> None:
         self._database = database
@@ -32,7 +31,7 @@ class Access:
         self._entropy = entropy
 
     async def authenticate(self, token: str) -> Caller:
-        """The caller that `prl_<id>_<secret>` speaks for. Unauthorized for whatever is not a live token."""
+        """Return the caller of the token `prl_<id>_<secret>`. Raise unauthorized unless it is a live token."""
         shape = _TOKEN.fullmatch(token)
         if shape is None:
             raise ServiceError(Code.UNAUTHORIZED, "the token is not valid")
@@ -52,19 +51,20 @@ class Access:
         return Caller(stored.id, stored.owner, frozenset(map(Scope, stored.scopes)), stored.apps, stored.storages)
 
     async def log_in(self, token: str) -> str:
-        """A session for the console, as the text of a cookie. Unauthorized for whatever is not a live token."""
+        """Return a console session as the text of a cookie. Raise unauthorized unless `token` is a live token."""
         await self.authenticate(token)
         form_key = self._entropy(16).hex()
         return seal_session(self._seals, Session(token, form_key, self._clock() + SESSION_SECONDS))
 
     async def resume_session(self, text: str) -> tuple[Caller, str]:
-        """Whom a session speaks for, and its form key. Unauthorized once it is over or its token revoked."""
+        """Return the caller of a session and its form key. Raise unauthorized if the session has ended or its token is
+        no longer live."""
         session = open_session(self._seals, text, self._clock())
         return await self.authenticate(session.token), session.form_key
 
 
 def _why_over(token: tokens.Token, now: float) -> str | None:
-    """Why a token is not live any more, for whoever holds it; None: it is."""
+    """Return why a token is no longer live, in words for its holder; None if it is live."""
     if token.revoked_at is not None:
         return "the token was revoked"
     return "the token has expired" if token.expires_at is not None and now >= token.expires_at else None
@@ -80,7 +80,7 @@ async def create_token(
     storages: frozenset[str] | None = None,
     expires_at: float | None = None,
 ) -> str:
-    """A new token, `prl_<id>_<secret>`."""
+    """Create a token and return its text, `prl_<id>_<secret>`."""
     token_id, secret = new_token()
     text = f"prl_{token_id}_{secret}"
     stored = tokens.Token(
@@ -98,18 +98,18 @@ async def create_token(
 
 
 async def list_tokens(database: Database) -> list[tokens.Token]:
-    """All tokens, oldest first; their secrets are nowhere."""
+    """Return all tokens, oldest first, without their secrets."""
     return await database.run(tokens.list_tokens)
 
 
 async def revoke_token(database: Database, token_id: str, now: float) -> bool:
-    """False where there is no live token with this id."""
+    """Revoke a token. Return False if no live token has this id."""
     return await database.run(lambda connection: tokens.revoke_token(connection, token_id, now))
 
 
 async def ensure_bootstrap_token(database: Database, settings: Settings, now: float) -> None:
-    """The token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) is live, with every scope; an older one is not.
-    Raises `ValueError` where the file was changed to something that is no such token; then the older one stays."""
+    """Make the token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) live with every scope, in place of an older
+    one. Raise `ValueError` if the file contains another text; then the older one stays."""
     if settings.bootstrap_token_file is None:
         return
     text = Secret.of_file(settings.bootstrap_token_file).get()

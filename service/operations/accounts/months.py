@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 
 def month_of(at: float) -> tuple[float, float]:
-    """When the month of this instant begins, and when the next one does."""
+    """Return the beginning of this instant's month and of the next one."""
     now = datetime.fromtimestamp(at, UTC)
     return _month(now.year, now.month)
 
 
 def parse_month(text: str) -> tuple[float, float]:
-    """The same for `2026-11`. ValueError for anything else."""
+    """Return the same for a month such as `2026-11`. Raise ValueError for other texts."""
     named = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     return _month(named.year, named.month)
 

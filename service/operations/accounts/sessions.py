@@ -1,6 +1,7 @@
-"""A person's log-in at the console: the token itself, sealed, so that every replica knows it and none keeps it.
+"""A person's session at the console: the sealed token in a cookie, which every replica can open and none stores.
 
-Nothing is stored. A session ends with its time, with its token (judged anew at each request), or with the keys.
+A session ends when it expires, when its token is no longer live (checked at each request), or when its sealing key is
+removed.
 """
 
 import base64
@@ -18,7 +19,7 @@ _PURPOSE = "console.session"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`form_key` must come back with every form of this session."""
+    """A console session. Every form of the session must contain `form_key`."""
 
     token: str = field(repr=False)
     form_key: str = field(repr=False)
@@ -26,13 +27,13 @@ class Session:
 
 
 def seal_session(seals: Seals, session: Session) -> str:
-    """The text for a cookie."""
+    """Return the session as the text of a cookie."""
     body = orjson.dumps([session.token, session.form_key, session.until_at])
     return base64.urlsafe_b64encode(seals.seal(body, _PURPOSE)).decode()
 
 
 def open_session(seals: Seals, text: str, now: float) -> Session:
-    """The session of a cookie. Unauthorized where it is none, or over."""
+    """Return the session of a cookie. Raise unauthorized if the text is not a session or the session has ended."""
     try:
         token, form_key, until_at = orjson.loads(seals.open(base64.urlsafe_b64decode(text), _PURPOSE))
     except (SealError, binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What was recorded in a month and what that costs: read off the ledger, priced by the settings."""
+"""The recorded time of a month and its cost, from the ledger and the prices in the settings."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from service.settings import Prices, Settings
 
 @dataclass(frozen=True, slots=True)
 class UsageItem:
-    """What one owner used of one app in one price class. Its cost is its share; only whole classes are rounded."""
+    """The usage of one owner, app and price class. Its cost is a share and is not rounded; only whole classes are."""
 
     owner: str
     app: str
@@ -27,8 +27,8 @@ class UsageItem:
 
 @dataclass(frozen=True, slots=True)
 class MonthUsage:
-    """`cost` rounds the minutes up once a class, as Agora does (agora-reference §10.8). Limits are those of the one
-    owner that was asked for."""
+    """The usage of one month. `cost` rounds the minutes up once per class, as Agora does (agora-reference §10.8).
+    `minutes_per_month` is the limit of the requested owner, None for all owners."""
 
     month: str
     from_at: float
@@ -49,11 +49,11 @@ class Usage:
         self._clock = clock
 
     async def read(self, caller: Caller, month: str | None) -> MonthUsage:
-        """The caller's own usage in a month such as `2026-11`; None: the present one."""
+        """Return the caller's own usage in a month such as `2026-11`; None: the current month."""
         return await self.of_owner(caller.owner, month)
 
     async def of_owner(self, owner: str | None, month: str | None) -> MonthUsage:
-        """One owner's usage, or everybody's."""
+        """Return the usage of one owner, or of all if `owner` is None."""
         now = self._clock()
         from_at, to_at = month_of(now) if month is None else parse_month(month)
         used = await self._database.run(lambda connection: sum_used(connection, from_at, to_at, now, owner=owner))
@@ -76,14 +76,14 @@ class Usage:
 
 
 def spending(connection: sa.Connection, settings: Settings, now: float) -> tuple[dict[str, float], dict[str, float]]:
-    """What this month costs so far, and what it will when everything that runs goes on to its limit, by class."""
+    """Return this month's cost so far by class, and its cost if every running task continues to its limit."""
     from_at, to_at = month_of(now)
     spent = costs_of(settings.prices, sum_used(connection, from_at, to_at, now))
     return spent, costs_of(settings.prices, sum_projected(connection, from_at, to_at, now))
 
 
 def costs_of(prices: Prices, used: Iterable[Used]) -> dict[str, float]:
-    """The cost of each price class; begun minutes count whole, once a class."""
+    """Return the cost of each price class; minutes are rounded up once per class."""
     seconds = {"hd": 0.0, "full_hd": 0.0}
     for row in used:
         seconds[row.resolution] += row.seconds

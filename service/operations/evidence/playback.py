@@ -1,5 +1,5 @@
-"""Slices through the service, for the player on the console's page: a bucket's own address is of another origin, and
-players may not read those. A few at a time, so that nobody's watching holds up what the service is for."""
+"""Slices for the player on the console's page, which may not read the bucket's own origin. Concurrency is limited, so
+that viewers do not slow down recordings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,22 +11,23 @@ from service.report import FileKind, JudgedFile
 AT_ONCE = 4
 WAIT_SECONDS = 10.0
 FETCH_SECONDS = 20.0
-# 15 s of Agora's highest bit rate are a quarter of that.
+# 15 s at Agora's highest bit rate need a quarter of this.
 MOST_BYTES = 64 * 1024 * 1024
 
 Fetch = Callable[[Recording, str, int], Awaitable[bytes | None]]
-"""At most so many bytes of an object; None where it is not there, or is larger."""
+"""Returns an object of at most this many bytes; None if it does not exist or is larger."""
 
 
 class Playback:
-    """Gives slices, at most four at once."""
+    """Reads slices, at most four at once."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def read_slice(self, recording: Recording, file: JudgedFile | None) -> bytes:
-        """The bytes of a slice. Raises `not_found`; `limited` while too many are watching; `unavailable`."""
+        """Return the bytes of a slice. Raise `not_found`, `unavailable`, or `limited` while too many viewers are
+        reading."""
         if file is None or not file.listed or file.kind is not FileKind.SLICE:
             raise ServiceError(Code.NOT_FOUND, "no such slice")
         try:

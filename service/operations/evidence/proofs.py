@@ -1,4 +1,4 @@
-"""What can be carried away as proof of a recording: its signed manifest, and one playlist over all its parts."""
+"""The portable proof of a recording: its signed manifest, and one playlist over all its parts."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,13 +16,14 @@ from service.recording import Recording
 from service.report import JudgedFile, Report
 
 MOST_SLICES = 3000
-"""So many slices a playlist may hold: each is a link to be signed. Twelve hours of Agora's usual slices."""
+"""The most slices of a playlist, since each needs a signed link: twelve hours of Agora's usual slices."""
 
 _PAGE = 2000
 
 
 async def load_all_files(database: Database, recording_id: str) -> list[JudgedFile]:
-    """Every file of a recording in the order of the keys, page by page: nobody else waits for the whole of it."""
+    """Return every file of a recording in the order of the keys. Each page is a transaction of its own, so others do
+    not wait for the whole."""
     found: list[JudgedFile] = []
     while True:
         after = found[-1].key if found else ""
@@ -37,13 +38,13 @@ async def load_all_files(database: Database, recording_id: str) -> list[JudgedFi
 
 
 def not_there(code: Code, recording: Recording, text: str, reason: str) -> ServiceError:
-    """The error for what this recording `text`, "yet" where a look at its bucket is to come."""
+    """Return an error whose text is `text`, followed by "yet" if another verification is due."""
     is_last = recording.state.terminal and not recording.look_wished and reaudit_at(recording) is None
     return ServiceError(code, f"this recording {text}{'' if is_last else ' yet'}", detail=reason)
 
 
 async def whole_report(database: Database, recording: Recording, number: int | None) -> tuple[int, Report]:
-    """A report and its number; `number` None: the newest. Raises `not_found` where there is none."""
+    """Return a report and its number; `number` None: the newest. Raise `not_found` if it does not exist."""
     wanted = recording.reports if number is None else number
     found = await database.run(lambda connection: evidence.load_report(connection, recording.id, wanted))
     if found is None:
@@ -54,8 +55,8 @@ async def whole_report(database: Database, recording: Recording, number: int | N
 async def signed_manifest(
     database: Database, recording: Recording, deployment: str, signing_key: Callable[[], str | None]
 ) -> Envelope:
-    """The manifest of the newest report of a bucket that could be read, signed. Raises `conflict` where there is none
-    yet, or where no key is configured."""
+    """Return the signed manifest of the newest report of a readable bucket. Raise `conflict` if no such report exists
+    yet or no key is configured."""
     text = signing_key()
     if text is None:
         raise ServiceError(Code.CONFLICT, "no signing key is configured", detail="signing_not_configured")
@@ -79,7 +80,8 @@ def _sign(
 async def merged_slices(
     database: Database, recording_id: str, from_at: float | None, to_at: float | None
 ) -> list[Entry]:
-    """The slices of all parts in playing order, of the span asked for. Raises `invalid` where they are too many."""
+    """Return the slices of all parts in playing order, limited to the requested span. Raise `invalid` if they are too
+    many."""
     files = await load_all_files(database, recording_id)
     entries = await asyncio.to_thread(merge_slices, files)
     wanted = [

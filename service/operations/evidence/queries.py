@@ -1,7 +1,7 @@
-"""What is known of a recording, for those who ask: its timeline, files, pictures and reports, and why it is as it is.
+"""Queries about a recording: timeline, files, pictures, reports, explanation.
 
-Nothing is changed here, and nothing outside the database is called, but for the bytes of a slice that somebody watches;
-links are signed without a call.
+They change nothing and call nothing outside the database, except to read the bytes of a slice for a viewer. Links are
+signed without a call.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,19 +23,19 @@ from service.operations.types import Caller, FileEntry, HistoryEntry, Page
 from service.recording import Recording
 from service.report import JudgedFile, Pictures, Report
 
-# More history than any recording has that people still understand.
+# More lines than any history that people can still read.
 EXPLAINED_LINES = 2000
 
 Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
-"""A short-lived link to each of the objects."""
+"""Returns a short-lived link to each of the objects."""
 
 
 Stamp = Callable[[bytes], Awaitable[bytes | None]]
-"""A time stamp on these bytes, or None where none is to be had now."""
+"""Returns a time stamp on these bytes, or None if none is available now."""
 
 
 class Evidence:
-    """Methods raise `ServiceError`; another owner's recording is `not_found`."""
+    """Reads the evidence of recordings. Methods raise `ServiceError`; another owner's recording is `not_found`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Evidence:
         self._stamp = stamp
 
     async def timeline(self, caller: Caller, recording_id: str, cursor: str | None, limit: int) -> Page[HistoryEntry]:
-        """Everything that happened, oldest first."""
+        """Return the history, oldest line first."""
         after = (decode_cursor(cursor, (int,)) or (0,))[0]
 
         def transaction(connection: sa.Connection) -> Sequence[evidence.HistoryRow]:
@@ -66,14 +66,14 @@ class Evidence:
         return cut_page(found, limit, lambda last: (last.number,))
 
     async def link(self, caller: Caller, recording_id: str, key: str) -> str:
-        """A short-lived link to one file that the bucket holds. It is a secret."""
+        """Return a short-lived link to one file in the bucket. The link is a secret."""
         recording, file = await self._load_with_file(caller, recording_id, key)
         if file is None or not file.listed:
             raise ServiceError(Code.NOT_FOUND, "no such file")
         return (await self._links(recording, [key]))[key]
 
     async def origin(self, caller: Caller, recording_id: str) -> str | None:
-        """Scheme and host that links to its files lead to; None where no link can be made."""
+        """Return scheme and host of the links to its files; None if no link can be made."""
         recording = await self._read(caller, recording_id)
         key = f"{recording.key_prefix}origin"
         try:
@@ -89,7 +89,7 @@ class Evidence:
         return await self._database.run(transaction)
 
     async def explanation(self, caller: Caller, recording_id: str) -> Explanation:
-        """Why the recording is as it is."""
+        """Return the explanation of the recording's state."""
 
         def transaction(connection: sa.Connection) -> tuple[Recording, Sequence[evidence.HistoryRow]]:
             recording = load_owned(connection, caller, recording_id)
@@ -100,7 +100,7 @@ class Evidence:
     async def files(
         self, caller: Caller, recording_id: str, cursor: str | None, limit: int, *, links: bool
     ) -> Page[FileEntry]:
-        """The manifest, in the order of the keys; `links`: each listed file with a short-lived link."""
+        """Return the manifest in the order of the keys. `links`: add a short-lived link to each listed file."""
         after = (decode_cursor(cursor, (str,)) or ("",))[0]
 
         def transaction(connection: sa.Connection) -> tuple[Recording, Sequence[evidence.FileRow]]:
@@ -114,16 +114,16 @@ class Evidence:
         return cut_page(entries, limit, lambda last: (last.file.key,))
 
     async def read_slice(self, caller: Caller, recording_id: str, key: str) -> bytes:
-        """The bytes of one slice, for a player that may not ask the bucket; see `playback`."""
+        """Return the bytes of one slice, for a player that may not read the bucket; see `playback`."""
         recording, file = await self._load_with_file(caller, recording_id, key)
         return await self._playback.read_slice(recording, file)
 
     async def report(self, caller: Caller, recording_id: str, number: int | None) -> tuple[int, Report]:
-        """See `whole_report`."""
+        """Return a report; see `whole_report`."""
         return await whole_report(self._database, await self._read(caller, recording_id), number)
 
     async def pictured(self, caller: Caller, recording_id: str) -> bool:
-        """Whether there is a poster and a contact sheet."""
+        """Return whether a poster and a contact sheet exist."""
 
         def transaction(connection: sa.Connection) -> bool:
             load_owned(connection, caller, recording_id)
@@ -132,13 +132,13 @@ class Evidence:
         return await self._database.run(transaction)
 
     async def pictured_among(self, caller: Caller, recording_ids: Sequence[str]) -> frozenset[str]:
-        """Which of the owner's recordings have a poster and a contact sheet."""
+        """Return those of the owner's recordings that have a poster and a contact sheet."""
         return await self._database.run(
             lambda connection: evidence.find_pictured(connection, caller.owner, recording_ids)
         )
 
     async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
-        """Poster and contact sheet of the newest look that saw any; `not_found` where none did."""
+        """Return poster and contact sheet of the newest verification that made them. Raise `not_found` if none did."""
 
         def transaction(connection: sa.Connection) -> tuple[Recording, Pictures | None]:
             recording = load_owned(connection, caller, recording_id)
@@ -150,8 +150,8 @@ class Evidence:
         return found
 
     async def manifest(self, caller: Caller, recording_id: str, *, timestamp: bool = False) -> bytes:
-        """The envelope of the signed manifest; see `signed_manifest`. With `timestamp` its signature is stamped, as far
-        as the authority answers. Raises `conflict` where a stamp is asked for and no authority is configured."""
+        """Return the envelope of the signed manifest; see `signed_manifest`. With `timestamp` its signature is stamped
+        if the authority answers. Raise `conflict` if a stamp is requested and no authority is configured."""
         recording = await self._read(caller, recording_id)
         if timestamp and self._stamp is None:
             raise ServiceError(Code.CONFLICT, "no stamping authority is configured", detail="timestamp_not_configured")
@@ -170,8 +170,8 @@ class Evidence:
         *,
         address: Callable[[str], str] | None = None,
     ) -> str:
-        """One playlist over all parts, its slices by short-lived links or at the `address` of each key. `not_found`
-        where there is no slice; `invalid` where there are too many for one answer."""
+        """Return one playlist over all parts, with short-lived links to its slices or the `address` of each key. Raise
+        `not_found` if no slice exists, `invalid` if they are too many for one answer."""
         recording = await self._read(caller, recording_id)
         entries = await merged_slices(self._database, recording_id, from_at, to_at)
         if not entries:

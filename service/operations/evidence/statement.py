@@ -1,7 +1,7 @@
-"""What a manifest says, as an in-toto Statement, and how one is read again, of this version or of an earlier one. Pure.
+"""The manifest as an in-toto Statement, and its reader for this and earlier versions. Pure.
 
-The subjects are the objects whose SHA-256 is known: any tool that reads in-toto statements compares copies with them.
-An ETag is the store's change mark and no digest, so it stands in the predicate alone, as do objects without a digest.
+The subjects are the objects with a known SHA-256, so any tool for in-toto statements can compare copies with them. An
+ETag is the store's change mark and not a digest. It appears only in the predicate, as do objects without a digest.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ PREDICATE_TYPE: Final = "https://pagereel.dev/manifest/v2"
 OLD_PAYLOAD_TYPE: Final = "application/vnd.pagereel.manifest.v1+json"
 PAYLOAD_TYPES: Final = (PAYLOAD_TYPE, OLD_PAYLOAD_TYPE)
 
-# What `pagereel manifest check` shows of a manifest, with the types of JSON that it may have.
+# The fields of a manifest that `pagereel manifest check` shows, with their possible JSON types.
 _FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "deployment": str,
     "recording": str,
@@ -35,13 +35,13 @@ _FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
 
 
 class NotAManifestError(Exception):
-    """The payload is signed, but it is no manifest of a recording."""
+    """The signed payload is not a manifest of a recording."""
 
 
 def write_statement(
     recording: Recording, number: int, report: Report, files: Sequence[JudgedFile], deployment: str
 ) -> bytes:
-    """The payload of the manifest of report `number`. `files` in the order of their keys."""
+    """Return the payload of the manifest of report `number`. `files` in the order of their keys."""
     present = [file for file in files if file.listed and not file.missing]
     return orjson.dumps(
         {
@@ -69,8 +69,8 @@ def write_statement(
 
 
 def _subjects(recording: Recording, present: Sequence[JudgedFile]) -> list[dict[str, Any]]:
-    """One for each object with a known SHA-256. A statement needs a subject: where no object has one, it is the listing
-    itself, a line `SIZE ETAG KEY` for each object of the predicate, in its order."""
+    """Return a subject for each object with a known SHA-256. A statement needs a subject: if no object has a digest, it
+    is the listing itself, a line `SIZE ETAG KEY` for each object of the predicate, in its order."""
     hashed = [file for file in present if file.sha256 is not None]
     if hashed:
         return [{"name": file.key, "digest": {"sha256": file.sha256}} for file in hashed]
@@ -97,7 +97,8 @@ def _instant(at: float) -> str:
 
 
 def read_manifest(payload: bytes, payload_type: str) -> dict[str, Any]:
-    """What a manifest of this version or of an earlier one says of its recording. Raises `NotAManifestError`."""
+    """Return the predicate of a manifest of this or an earlier version. Raise `NotAManifestError` for other
+    payloads."""
     try:
         given: Any = orjson.loads(payload)
     except ValueError:

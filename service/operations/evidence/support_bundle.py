@@ -1,7 +1,8 @@
-"""A support bundle: one recording with all that is known of it, for somebody who has no access to this service.
+"""A support bundle: one recording with all its stored data, for a person without access to this service.
 
-Nothing in it is secret: page and RTMP URLs stand as everywhere, notices hold the fields that the timeline keeps, and
-settings are those that steer the recording, without keys. It holds enough to decide everything anew (`replaying`).
+It contains no secret: page and RTMP URLs are redacted, notices have only the fields that the timeline keeps, and
+settings are those that affect the recording, without keys. It contains enough to repeat every decision
+(`lifecycle.reconstruct`).
 """
 
 import asyncio
@@ -71,7 +72,7 @@ class Bundles:
         self._clock = clock
 
     async def make(self, caller: Caller, recording_id: str) -> bytes:
-        """The ZIP archive of one recording. Raises `not_found`."""
+        """Return the ZIP archive of one recording. Raise `not_found`."""
         rows = await self._database.run(lambda connection: _load(connection, caller, recording_id))
         files = await load_all_files(self._database, recording_id)
         return await asyncio.to_thread(self._pack, rows, files, self._clock())
@@ -108,13 +109,13 @@ class Bundles:
 
 
 def redacted(notice: Notice) -> Notice:
-    """The notice with the details that may be shown."""
+    """Return the notice with only the details that may be shown."""
     names = files_named(notice)
     return replace(notice, details={**kept_details(notice), **({"fileList": names} if names else {})})
 
 
 def settings_of(settings: Settings, recording: Recording) -> dict[str, Any]:
-    """What of the settings steers a recording, with its own app and storage alone and without keys."""
+    """Return the settings that affect a recording, limited to its own app and storage and without keys."""
     secrets = {"customer_secret", "customer_id", "ncs_secrets", "rate_group"}
     app, storage = settings.apps.get(recording.app), settings.storage.get(recording.storage)
     return {

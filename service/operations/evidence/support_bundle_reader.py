@@ -1,4 +1,4 @@
-"""Reads a support bundle and decides its recording anew. Needs no database and no settings."""
+"""A reader for support bundles that repeats the decisions of their recording. Needs no database and no settings."""
 
 import io
 import zipfile
@@ -23,11 +23,11 @@ _RECORDING = TypeAdapter(Recording)
 
 
 class BundleError(ValueError):
-    """It is no support bundle, or of another format."""
+    """The content is not a support bundle, or of another format."""
 
 
 def open_bundle(content: bytes) -> Kept:
-    """What a bundle holds. Raises `BundleError`."""
+    """Return the content of a bundle. Raise `BundleError` if it is not valid."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(part.file_size for part in archive.infolist()) > MOST_BYTES:
@@ -48,7 +48,7 @@ def open_bundle(content: bytes) -> Kept:
 
 
 def decide(content: bytes) -> tuple[Recording, Recording, tuple[Decision, ...]]:
-    """The recording as it was kept, as the rules of today decide it, and every decision."""
+    """Return the recording as stored, the recording that today's rules arrive at, and every decision."""
     kept = open_bundle(content)
     try:
         arrived, decisions = replay(kept)

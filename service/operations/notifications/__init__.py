@@ -1,1 +1,1 @@
-"""Notifications from Agora: intake, and what the API shows of them."""
+"""Notifications from Agora: intake, and their listing in the API."""

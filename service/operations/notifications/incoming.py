@@ -1,5 +1,5 @@
-"""Stored notifications as operators see them. What was applied to a recording is its owner's; what was not (unmatched,
-broken, parked, not yet understood) is the deployment's, and any operator's."""
+"""Stored notifications as operators see them. Only a recording's owner sees those applied to it; every operator sees
+the others (unmatched, broken, parked, pending)."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,12 +14,12 @@ from service.operations.pagination import decode_cursor, encode_cursor
 from service.operations.trail import ActionKind, note_action
 from service.operations.types import Caller, Page, StoredNotice
 
-# So many pages are looked through for one that is full: others' notifications are passed over, not shown.
+# At most this many pages are read to fill one, since other owners' notifications are skipped.
 MOST_PAGES = 10
 
 
 class Incoming:
-    """`wake` hastens the understanding of what is replayed."""
+    """Lists and replays stored notifications. `wake` notifies the worker of a replay."""
 
     def __init__(self, database: Database, wake: Callable[[], None], clock: Callable[[], float]) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class Incoming:
         cursor: str | None,
         limit: int,
     ) -> Page[StoredNotice]:
-        """Stored notifications, newest first. A page may hold less than `limit` and have a `next` all the same."""
+        """Return stored notifications, newest first. A page may contain fewer than `limit` and still have a `next`."""
         before: int | None = (decode_cursor(cursor, (int,)) or (None,))[0]
         shown: list[rows.NoticeRow] = []
         for _ in range(MOST_PAGES):
@@ -59,7 +59,8 @@ class Incoming:
     async def _look(
         self, caller: Caller, listed: Callable[[sa.Connection], Sequence[rows.NoticeRow]], limit: int
     ) -> tuple[Sequence[rows.NoticeRow], list[rows.NoticeRow]]:
-        """What was `listed`, one row more than a page where more follow; and what of the page the caller may see."""
+        """Return the rows of `listed`, with one row beyond the page if more follow, and the rows of the page that the
+        caller may see."""
 
         def transaction(connection: sa.Connection) -> tuple[Sequence[rows.NoticeRow], list[rows.NoticeRow]]:
             found = listed(connection)
@@ -68,7 +69,7 @@ class Incoming:
         return await self._database.run(transaction)
 
     async def replay(self, caller: Caller, notice_id: int) -> StoredNotice:
-        """Have the worker apply a notification once more; one that is applied stays so."""
+        """Request that the worker apply a notification again; an applied one stays applied."""
 
         def transaction(connection: sa.Connection) -> rows.NoticeRow | None:
             stored = rows.load_notice(connection, notice_id)

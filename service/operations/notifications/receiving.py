@@ -1,6 +1,6 @@
-"""Agora's notifications at the door: whether a signature is right, and that each is durable before its 200.
+"""The intake of Agora's notifications: checks the signature and makes each durable before the 200.
 
-Nothing is understood here; the worker does that afterwards.
+The worker parses and applies them later.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Receiving:
-    """`wake` hastens the understanding of what came in."""
+    """Receives notifications. `wake` notifies the worker of new ones."""
 
     def __init__(
         self,
@@ -41,10 +41,10 @@ class Receiving:
     async def receive(
         self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None, peer: str | None = None
     ) -> None:
-        """Keep one notification; returns when it is durable. Nothing is understood here (agora-reference §7). `peer` is
-        the address that it came from, for the log.
+        """Store one notification; return when it is durable (agora-reference §7). `peer` is the sender's address, for
+        the log.
 
-        Raises `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable)."""
+        Raise `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable)."""
         settings = self._apps.get(app)
         if settings is None:
             raise ServiceError(Code.NOT_FOUND, "no such app")
@@ -60,20 +60,21 @@ class Receiving:
         self._wake()
 
     def _signed(self, app: App, body: bytes, signature_v2: str | None, signature_v1: str | None) -> bool:
-        if not app.ncs_secrets:  # only an app that is being set up may have none; only the console's Check gets in
+        if not app.ncs_secrets:  # only an app during setup may lack secrets; accept only the console's Check
             notice = parse_notice(body) if app.setup else None
             return notice is not None and notice.cname == TEST_CNAME
         secrets = [secret.get() for secret in app.ncs_secrets]
         return verify_signature(body, signature_v2, signature_v1, secrets, accept_sha1=app.accept_sha1)
 
     async def expect_check(self) -> int:
-        """Begin to count what the console's Check shows. Gives the number of the newest notification before it."""
+        """Begin to count the events of the console's Check. Return the number of the newest notification before it."""
         self._repeated = set()
         return await self._database.run(rows.newest_notice)
 
     async def checked_events(self, app: str, after: int) -> set[int]:
-        """The event types that the Check has shown to this app since notification `after` (agora-reference §7.5).
+        """Return the event types that the Check has sent to this app since notification `after` (agora-reference §7.5).
 
-        A Check that repeats the ids of an earlier one is not stored again: what repeats at this process counts too."""
+        A Check that repeats the ids of an earlier one is not stored again, so duplicates that this process receives
+        count too."""
         stored = await self._database.run(lambda connection: rows.tested_events(connection, app, after))
         return stored | {event for name, event in self._repeated or () if name == app}

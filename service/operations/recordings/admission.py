@@ -1,6 +1,7 @@
-"""From a wish to a recording: defaults from the preset, names against the settings, URLs against the rules. Pure.
+"""The admission of a request as a recording: defaults from the preset, names checked against the settings, URLs against
+the rules. Pure.
 
-Whatever is wrong is said at once, each with the field's pointer, and nothing has happened yet.
+All errors are reported at once, each with the field's pointer, before anything is stored.
 """
 
 import math
@@ -20,15 +21,15 @@ T = TypeVar("T")
 
 SECONDS_OF_DAY = 86400
 SECONDS_OF_HOUR = 3600
-# Agora's hours count from its start, which comes before the page is recorded.
+# Agora counts its hours from the start of the task, which precedes the recording of the page.
 START_SECONDS = 600
-# So many names of a choice are listed in an error.
+# The most names that an error lists.
 _MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The names that a caller's start request may use. `emulated`: the apps whose Agora is an emulator."""
+    """The names that a caller's start request may use. `emulated`: the apps that use an emulator of Agora."""
 
     apps: tuple[str, ...]
     emulated: tuple[str, ...]
@@ -38,7 +39,7 @@ class Choices:
 
 
 def choices_of(settings: Settings, caller: Caller) -> Choices:
-    """What the settings have and the token may use."""
+    """Return the names in the settings that the token may use."""
     storages = [name for name, one in settings.storage.items() if not one.read_only]
     endpoints = [name for name, one in settings.endpoints.items() if one.owners is None or caller.owner in one.owners]
     apps = _usable(settings.apps, caller.apps)
@@ -56,7 +57,7 @@ def _usable(names: Iterable[str], allowed: frozenset[str] | None) -> tuple[str, 
 
 
 def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: float) -> Recording:
-    """The recording that `wish` asks for. Raises `ServiceError` (invalid) that names every wrong field."""
+    """Return the requested recording. Raise `ServiceError` (invalid) that names every wrong field."""
     preset, choices = settings.presets.get(wish.preset or "default"), choices_of(settings, caller)
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
@@ -70,7 +71,7 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
     notify = known.notify if wish.notify is None else wish.notify
     _check_endpoints(notify, choices.endpoints, wrong)
     _check_instants(wish, now, settings.limits.max_ahead_days * SECONDS_OF_DAY, wrong)
-    if preset is None:  # what depends on it cannot be judged
+    if preset is None:  # fields that depend on the preset cannot be checked
         raise _all_wrong(wrong)
     if wish.max_restarts and (wish.restart or preset.restart) == "never":
         wrong.append(FieldError("/max_restarts", 'has no effect while restart is "never"; set restart to "on_failure"'))
@@ -115,8 +116,8 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
 
 
 def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[FieldError], *, required: bool) -> str:
-    """The name if it exists and the token may use it. What a token may not use does not exist for it. `required` is
-    false where the preset is not known, which may have a name."""
+    """Return the name if it exists and the token may use it; a name that the token may not use does not exist for it.
+    `required` is false if the preset is unknown, because the preset may contain the name."""
     if name is None and len(usable) == 1:
         return usable[0]
     if name is None:
@@ -128,26 +129,26 @@ def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[
 
 
 def _check_endpoints(names: tuple[str, ...], usable: tuple[str, ...], wrong: list[FieldError]) -> None:
-    """An endpoint that is not for this owner does not exist for it."""
+    """Check that every endpoint is available to the owner."""
     for number, name in enumerate(names):
         if name not in usable:
             wrong.append(FieldError(f"/notify/{number}", f"is unknown; {there_is(usable)}"))
 
 
 def refuse_unknown(pointer: str, known: Iterable[str]) -> NoReturn:
-    """Raise the `invalid` error for a name that exists neither in the settings nor in what the owner has."""
+    """Raise the `invalid` error for a name that neither the settings nor the owner's data contain."""
     raise invalid(pointer, f"is unknown; {there_is(known)}")
 
 
 def there_is(names: Iterable[str]) -> str:
-    """The choice that a caller has, in words."""
+    """Return the available names in words."""
     known = sorted(names)
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
     return f"available: {', '.join(known[:_MOST_NAMES])}{more}" if known else "none is available"
 
 
 def _collected(wrong: list[FieldError], parse: Callable[[], T]) -> T | None:
-    """What `parse` gives; what it finds wrong is added to the rest."""
+    """Return the result of `parse`; add its errors to `wrong`."""
     try:
         return parse()
     except ServiceError as error:
@@ -167,8 +168,8 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
 
 
 def _with_hours(wish: Wish, parameters: Parameters, now: float, wrong: list[FieldError]) -> Parameters:
-    """Return the parameters with hours that suffice for the length that is asked for, so that Agora's hour limit does
-    not end the recording before. Hours that the caller names are kept, and refused where they are fewer."""
+    """Return the parameters with enough hours for the requested length, so that Agora's hour limit does not end the
+    recording early. Hours that the caller sets are kept, and refused if they are too few."""
     pointer, length = "/record_for_seconds", wish.record_for_seconds
     if wish.stop_at is not None:
         pointer, length = "/stop_at", wish.stop_at - (wish.start_at or now)

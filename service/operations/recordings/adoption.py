@@ -1,8 +1,8 @@
-"""A task that the database has lost (a backup that was older, a row that was deleted) becomes a recording again.
+"""The adoption of a task that the database has lost (an older backup, a deleted row).
 
-What is said of it is compared with the notifications that are kept, and Agora is asked for the task, before anything is
-stored: a recorder with a wrong address can be neither watched nor stopped. Then the row says that a task runs, and the
-worker does with it what it does with any other.
+Before anything is stored, the caller's values are compared with stored notifications, and Agora is queried for the
+task: a recorder with a wrong address can neither be watched nor stopped. After that the row contains a running task,
+which the worker treats like any other.
 """
 
 import re
@@ -32,17 +32,17 @@ from service.recording import ADOPTED, Attempt, AttemptState, Attention, Recordi
 from service.settings import Settings
 
 _ID = re.compile(r"rec_[0-9A-HJKMNP-TV-Z]{26}")
-# Nobody knows the page any more; it is never started again, so nothing ever opens this one.
+# The original URL is lost. The task is never started again, so this one is never opened.
 LOST_PAGE = "https://lost.invalid/"
-# So many of the newest notifications without a recording are looked through.
+# At most this many of the newest notifications without a recording are searched.
 _NOTICES = 500
 _UNCHECKED = "`unchecked` (`--unchecked`) adopts it all the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What is known of the task: from the log line `acquired`, and `sid` from a notification or an object's name.
-    `unchecked`: it is adopted although Agora cannot be asked for it, or says otherwise."""
+    """The known values of the task: from the log line `acquired`, and `sid` from a notification or an object's name.
+    `unchecked`: adopt it even if Agora cannot be queried or contradicts the values."""
 
     recording: str
     app: str
@@ -58,8 +58,8 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """What the outside world says of tasks: `ask` Agora, as an app of the settings, and `find_sid` in the bucket. Both
-    raise `OutsideError`."""
+    """Searches for tasks: `ask` queries Agora as an app of the settings, `find_sid` lists the bucket. Both raise
+    `OutsideError`."""
 
     ask: Callable[[str, Task], Awaitable[TaskState]]
     find_sid: Callable[[Recording], Awaitable[str | None]]
@@ -77,7 +77,7 @@ NO_TASKS = Tasks(_ask_nobody, _find_nothing)
 
 
 class Adoption:
-    """Takes lost tasks up; `wake` makes the worker look at once."""
+    """Adopts lost tasks; `wake` makes the worker act at once."""
 
     def __init__(
         self,
@@ -96,10 +96,11 @@ class Adoption:
         self._clock = clock
 
     async def adopt(self, caller: Caller, lost: Lost) -> Recording:
-        """Store the task as a recording of its old id; it is the caller's. One that was adopted by mistaken values is
-        corrected, and one whose task was found in the bucket alone gets its uid and resource id. Raises `ServiceError`:
-        invalid, also where Agora knows no such task; unavailable where it cannot be asked; conflict where the recording
-        is known; not_found where it is, or was by the ledger, another's."""
+        """Store the task as a recording of the caller with its old id.
+
+        A recording adopted with wrong values is corrected. One whose task was found only in the bucket receives its uid
+        and resource id. Raise `ServiceError`: invalid, also if Agora knows no such task; unavailable if Agora cannot be
+        queried; conflict if the recording is known; not_found if it belongs to another owner, or did by the ledger."""
         if not _ID.fullmatch(lost.recording):
             raise invalid("/recording", "is not an id; ids look like rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE")
         if not lost.unchecked:
@@ -112,7 +113,8 @@ class Adoption:
         return recording
 
     async def _checked(self, caller: Caller, lost: Lost) -> Lost:
-        """The same with its sid, where the notifications do not contradict it and Agora knows the task."""
+        """Return the values with the sid, after checking that no notification contradicts them and that Agora knows the
+        task."""
 
         def transaction(connection: sa.Connection) -> tuple[Recording, list[NoticeRow]]:
             _, found = self._prepare(connection, caller, lost)
@@ -147,7 +149,7 @@ class Adoption:
     def _prepare(
         self, connection: sa.Connection, caller: Caller, lost: Lost, *, lock: bool = False
     ) -> tuple[Recording | None, Recording]:
-        """What is known of it, if that may be corrected, and the recording as it must have been."""
+        """Return the known recording, if it exists and may be corrected, and the recording derived from the values."""
         known = load_recording(connection, lost.recording, lock=lock)
         whose = known.owner if known is not None else ledger_owner(connection, lost.recording)
         if whose not in (None, caller.owner):
@@ -177,7 +179,7 @@ class Adoption:
 
 
 def refuse_contradicted(found: Recording, sid: str, told: Iterable[NoticeRow]) -> None:
-    """Raise `invalid` where a notification of the task tells of another app or another recording. Pure."""
+    """Raise `invalid` if a notification of the task belongs to another app or recording. Pure."""
     for each in told:
         if each.sid != sid:
             continue
@@ -188,7 +190,7 @@ def refuse_contradicted(found: Recording, sid: str, told: Iterable[NoticeRow]) -
 
 
 def refuse_another(found: Recording, state: TaskState) -> None:
-    """Raise `invalid` where Agora made the task with another channel name or uid. Pure."""
+    """Raise `invalid` if Agora shows another channel name or uid for the task. Pure."""
     attempt = found.attempt
     assert attempt is not None
     if state.cname not in (None, attempt.cname):
@@ -198,8 +200,8 @@ def refuse_another(found: Recording, state: TaskState) -> None:
 
 
 def may_correct(known: Recording, found: Recording) -> bool:
-    """Whether a recording was adopted by values that may be mistaken: Agora has shown no such task, or it is the same
-    task and has not been stopped. Pure."""
+    """Return whether a recording may have been adopted with wrong values: Agora has shown no such task, or it is the
+    same task and has not been stopped. Pure."""
     (was, *more), (now,) = known.attempts or (None,), found.attempts
     if known.page != ADOPTED or was is None or more or known.state.terminal or was.stop_accepted_at is not None:
         return False
@@ -212,8 +214,8 @@ def may_correct(known: Recording, found: Recording) -> bool:
 
 
 def lacks_task(known: Recording, found: Recording) -> bool:
-    """Whether it is a recording that was put back from a backup, and whose task may run though only its files and its
-    sid are known. `found` must name the same app, storage and attempt. Pure."""
+    """Return whether a recording restored from a backup has a possibly running task of which only the files and the sid
+    are known. `found` must have the same app, storage and attempt. Pure."""
     (*_, was), (now,) = known.attempts or (None,), found.attempts
     if was is None or not was.lost or not was.may_be_alive or now.sid not in (None, was.sid):
         return False
@@ -221,7 +223,7 @@ def lacks_task(known: Recording, found: Recording) -> bool:
 
 
 def _completed(known: Recording, found: Recording, now: float) -> Recording:
-    """The recording that was put back, with what Agora needs to be asked for its task."""
+    """Return the restored recording with the identifiers that Agora needs for its task."""
     (*before, was), (right,) = known.attempts, found.attempts
     attempt = replace(
         was,
@@ -236,7 +238,7 @@ def _completed(known: Recording, found: Recording, now: float) -> Recording:
 
 
 def _corrected(known: Recording, found: Recording) -> Recording:
-    """Begin anew with what is right; the number of its lines and reports goes on."""
+    """Return the recording with the right values; its history and reports continue their numbers."""
     return replace(
         found,
         labels=known.labels,
@@ -260,7 +262,7 @@ def _in_database(lost: Lost) -> ServiceError:
 
 
 def _not_known(lost: Lost, error: OutsideError) -> ServiceError:
-    """Why the task is not taken up: what Agora says against it, or that it says nothing. Pure."""
+    """Return the error for a task that is not adopted: Agora contradicts the values or gives no answer. Pure."""
     if isinstance(error, TaskMissing):
         said = (
             f"names no running task of the app {lost.app} with this sid: one of these is wrong, or the task is over,"
@@ -279,7 +281,8 @@ def _cname(settings: Settings, lost: Lost) -> str:
 
 
 def _found(settings: Settings, caller: Caller, lost: Lost, now: float) -> Recording:
-    """The recording as it must have been: what it was made with is taken from the settings of today."""
+    """Return the recording derived from the values; its original parameters are unknown and come from today's
+    settings."""
     began_at = min(instant_of_ulid(lost.recording.removeprefix("rec_")), now)
     wish = Wish(LOST_PAGE, app=lost.app, storage=lost.storage, parameters={"max_recording_hour": lost.hours})
     made = admit(settings, caller, wish, ulid=lost.recording.removeprefix("rec_"), now=began_at)

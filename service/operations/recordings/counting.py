@@ -1,4 +1,4 @@
-"""What a committed change of a recording means for the metrics."""
+"""The effect of a committed change of a recording on the metrics."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,13 +9,13 @@ from service.lifecycle.observations import Entry, NoticeReceived, Observation
 from service.recording import Attempt, EndReason, Recording, State
 
 UPLOADING_PROGRESS = 33
-# An end with one of these proofs was told by nobody: somebody had to ask, or to wait.
+# An end with one of these proofs was not reported: a query or the hour limit showed it.
 _ASKED = ("query", "404", "hour_limit")
 _REPAIRS = {"sid_found": "start_unanswered", "stop_ignored": "stop_ignored", "recorder_alive": "recorder_alive"}
 
 
 def count_change(before: Recording, after: Recording, observation: Observation, at: float) -> None:
-    """Feed the metrics with one change, which is committed."""
+    """Update the metrics with one committed change."""
     if isinstance(observation, NoticeReceived):
         _count_notice(before, after, observation)
     for code in after.warnings[len(before.warnings) :]:
@@ -35,15 +35,16 @@ def count_change(before: Recording, after: Recording, observation: Observation, 
 
 
 def _end_is_known(recording: Recording) -> bool:
-    """Whether it is over and nothing more is to be learnt of why. Where its `stop_at` came before it was known to
-    record, the bucket tells whether that ended it or what it waited for."""
+    """Return whether the end and its reason are final. If `stop_at` came before the recording was known to record, the
+    bucket still decides the reason."""
     recorded = any(attempt.recording_at is not None for attempt in recording.attempts)
     open_reason = recording.end_reason is EndReason.STOP_AT and not recorded and not recording.state.terminal
     return recording.ended_at is not None and not open_reason
 
 
 def find_repairs(before: Recording, after: Recording, history: Iterable[Entry]) -> Iterator[str]:
-    """What looking put right that nobody had told (`metrics.recordings.REPAIRS`), read off the lines of a change."""
+    """Yield the repairs (`metrics.recordings.REPAIRS`) of a change: states that queries or listings corrected and no
+    notification reported."""
     for entry in history:
         if entry.kind in _REPAIRS:
             yield _REPAIRS[entry.kind]
@@ -69,14 +70,15 @@ def _count_notice(before: Recording, after: Recording, received: NoticeReceived)
 
 
 def _count_task(recording: Recording, attempt: Attempt, started_at: float, ended_at: float) -> None:
-    """`started_at`: or since when its time is not yet counted."""
+    """Count the time of a task. `started_at`: its start, or the instant up to which its time is already counted."""
     pixels = recording.parameters.video_width * recording.parameters.video_height
     meter.task_ended(ended_at - started_at, pixels)
     meter.ran_on(ended_at - max(started_at, _wanted_end_at(recording, attempt, started_at)))
 
 
 def _wanted_end_at(recording: Recording, attempt: Attempt, started_at: float) -> float:
-    """Until when somebody wanted this task: one believed over, or with a successor, is wanted by nobody."""
+    """Return when the task should have ended: at the requested stop, at the end of its recording, or at the plan of its
+    successor."""
     successors = [one.planned_at for one in recording.attempts if one.number > attempt.number]
     wanted = [recording.stop_wished_at, recording.stop_at, recording.ended_at, *successors]
     return min([at for at in wanted if at is not None], default=hours_end_at(recording, started_at))

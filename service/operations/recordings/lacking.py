@@ -1,4 +1,4 @@
-"""What recordings that have not ended need of the settings, and do not find there. Reads only."""
+"""Settings that unfinished recordings need and that are missing. Reads only."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,15 @@ from service.settings import Settings
 
 
 class Lacking(NamedTuple):
-    """A setting, such as `apps.main`, and how many recordings need it."""
+    """A setting, such as `apps.main`, and the number of recordings that need it."""
 
     setting: str
     recordings: int
 
 
 def find_lacking(connection: sa.Connection, settings: Settings) -> list[Lacking]:
-    """Apps and storage profiles that recordings name and the settings do not have. Nothing of these is stopped."""
+    """Return the apps and storage profiles that recordings name and the settings lack. Their recordings cannot be
+    stopped until the settings have them again."""
     states = set(State) - TERMINAL
     apps = count_open_by(connection, "app", states)
     storage = count_open_by(connection, "storage", states)
@@ -31,7 +32,7 @@ def find_lacking(connection: sa.Connection, settings: Settings) -> list[Lacking]
 
 
 def describe_lacking(connection: sa.Connection, settings: Settings, seals: Seals) -> list[str]:
-    """All that recordings lack, sealing keys included, each in words."""
+    """Return everything that recordings lack, including sealing keys, each in words."""
     found = [
         f"{setting} is not in the settings, and {count} recording(s) that have not ended need it: put it back"
         for setting, count in find_lacking(connection, settings)

@@ -1,7 +1,7 @@
-"""How much may run at once and be used: judged when a recording is asked for, and once more before Agora is.
+"""Limits on concurrent recordings and usage, checked at the request and again before each task.
 
-The second judgement is the one that holds: a planned start, or a restart, comes long after it was admitted. A
-recording that meets a limit then waits for its turn, until its start deadline.
+The second check is decisive: a planned start or a restart may come long after the admission. A recording that meets a
+limit then waits until its start deadline.
 """
 
 import math
@@ -15,14 +15,14 @@ from service.recording import Recording, State
 from service.settings import OwnerLimits, Settings
 
 MINUTE = 60
-# When a recording that runs may be over: nobody knows.
+# Retry delay while the limit of concurrent recordings is reached; their ends are not known in advance.
 TURN_SECONDS = 30
 
 
 def check_limits(connection: sa.Connection, settings: Settings, recording: Recording, now: float) -> None:
-    """Raise `ServiceError` (limited), its detail naming the limit, where this new recording would exceed one.
+    """Raise `ServiceError` (limited), with the limit's name as detail, if this new recording would exceed one.
 
-    What is planned for later is counted when its time comes."""
+    A recording planned for later is counted when its start is due."""
     own, most_of_app = _limits(settings, recording)
     if own == OwnerLimits() and most_of_app is None:
         return
@@ -43,7 +43,7 @@ def check_limits(connection: sa.Connection, settings: Settings, recording: Recor
 
 
 def limit_reached(connection: sa.Connection, settings: Settings, recording: Recording, now: float) -> str | None:
-    """The limit that forbids to make this recording's next task now, or None."""
+    """Return the limit that prevents this recording's next task now, or None."""
     own, most_of_app = _limits(settings, recording)
     if own == OwnerLimits() and most_of_app is None:
         return None
@@ -61,9 +61,9 @@ def _limits(settings: Settings, recording: Recording) -> tuple[OwnerLimits, int 
 def _full(
     connection: sa.Connection, settings: Settings, recording: Recording, due_by: float | None = None
 ) -> str | None:
-    """The limit of concurrent recordings that leaves no place for this one."""
+    """Return the limit of concurrent recordings that leaves no place for this one."""
     own, most_of_app = _limits(settings, recording)
-    itself = 1 if recording.state is State.STARTING else 0  # a restart is counted already
+    itself = 1 if recording.state is State.STARTING else 0  # a restart is already counted
     if most_of_app is not None:
         active = count_active(connection, app=recording.app, due_by=due_by)
         if active - itself >= most_of_app:

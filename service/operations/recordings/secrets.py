@@ -12,23 +12,23 @@ PURPOSE = "recordings.sealed"
 
 @dataclass(frozen=True, slots=True)
 class PageSecrets:
-    """The URLs as the caller gave them. They appear in no repr. `rtmp_urls`: push targets by the version of the wish;
-    the one before stays as long as Agora may refuse the one after."""
+    """The URLs as the caller gave them, hidden from the repr. `rtmp_urls`: push targets by version. The previous one is
+    kept while Agora may still refuse the next."""
 
     url: str = field(repr=False)
     rtmp_urls: dict[str, str] = field(repr=False, default_factory=dict)
 
     def rtmp_url(self, version: int) -> str | None:
-        """The target of this version; None where nothing is pushed."""
+        """Return the target of this version; None if there is no push."""
         return self.rtmp_urls.get(str(version))
 
 
 def sealing_keys(settings: Settings) -> list[str]:
-    """The keys of the settings, or the embedded database's own, made at the first start."""
+    """Return the keys of the settings, or the embedded database's own key, which is made at the first start."""
     own = settings.database.own_key_file
     if own is not None:
         return [make_key_file(own)]
-    # In the middle of a rotation both files hold the same one.
+    # During a rotation both files may contain the same key.
     return list(dict.fromkeys(key.get() for key in settings.database.sealing_keys or ()))
 
 

@@ -1,4 +1,4 @@
-"""Finds the recordings that are still to start and whose page no live sealing key opens, and raises attention."""
+"""A check for recordings that have yet to start and whose page no live sealing key opens; raises their attention."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from service.operations.recordings.secrets import PURPOSE
 from service.operations.recordings.writing import Written, observe
 from service.recording import Recording, State
 
-# Recordings in one transaction: more would hold up notifications.
+# Recordings per transaction: more would delay notifications.
 AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How many pages cannot be read, and the observations of recordings whose attention does not show it yet."""
+    """The number of unreadable pages, and observations of recordings whose attention does not reflect that yet."""
 
     unreadable: int
     news: tuple[tuple[str, PageTried], ...]
@@ -41,13 +41,13 @@ def try_pages(connection: sa.Connection, seals: Seals) -> Tried:
 
 
 def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
-    """How many pages cannot be read."""
+    """Return the number of unreadable pages."""
     return try_pages(connection, seals).unreadable
 
 
 async def mark_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> int:
-    """Raise attention where no live key opens the page, clear it where one does, and return how many pages are not
-    readable. A row that cannot be written does not keep the service from starting."""
+    """Raise attention for pages that no live key opens, clear it for the others, and return the number of unreadable
+    pages. A row that cannot be written does not prevent the service from starting."""
     tried = await database.run(lambda connection: try_pages(connection, seals))
     for first in range(0, len(tried.news), AT_ONCE):
         marking = database.run(partial(_mark, tried.news[first : first + AT_ONCE], clock))
@@ -70,7 +70,7 @@ def _mark(
 def _load(connection: sa.Connection, recording_id: str) -> Recording | None:
     try:
         return load_recording(connection, recording_id, lock=True)
-    except Exception:  # a spoilt document: the claim of the recording reports it
+    except Exception:  # an invalid document; the claim of the recording reports it
         return None
 
 

@@ -1,5 +1,5 @@
-"""The one way in which a recording changes: an observation is applied and everything it says is written, in the
-caller's transaction. What comes of it for metrics and log is returned, to be told after the commit."""
+"""The only path by which a recording changes: an observation is applied and its results are written in the caller's
+transaction. The returned `Written` updates metrics and log after the commit."""
 
 import math
 from dataclasses import dataclass, replace
@@ -55,15 +55,15 @@ _CALLER = (
     LabelsChanged,
     VerifyRequested,
 )
-# A run of these is one line of the history: a long recording sends one a minute. While Agora is away a query and a stop
-# fail by turns, so one of the last two lines may grow.
+# A run of these is one line of the history: a long recording receives one a minute. While Agora is unavailable a query
+# and a stop fail alternately, so either of the last two lines may grow.
 FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
 _LINES_THAT_GROW = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A change that is written but perhaps not yet committed."""
+    """A written change that may not be committed yet."""
 
     before: Recording
     after: Recording
@@ -72,7 +72,7 @@ class Written:
     repairs: tuple[str, ...] = ()
 
     def tell(self) -> None:
-        """Feed metrics and log. Call it after the commit."""
+        """Update metrics and log. Call it after the commit."""
         count_change(self.before, self.after, self.observation, self.at)
         for cause in self.repairs:
             meter.repaired(cause)
@@ -81,7 +81,7 @@ class Written:
 
 
 def log_state(recording: Recording, was: State | None, source: str) -> None:
-    """The line of a transition; `was` None: it is new."""
+    """Log a change of state; `was` None: the recording is new."""
     attempt = recording.attempt
     _log.info(
         "state",
@@ -106,7 +106,8 @@ def create(connection: sa.Connection, recording: Recording, sealed: bytes, now: 
 
 
 def due_at(recording: Recording, now: float) -> float | None:
-    """When the worker must look at it next. Read off the recording, so it can never be forgotten."""
+    """Return when the worker must next act on the recording. It is derived from the recording, so a restart cannot lose
+    it."""
     step = next_step(recording, now)
     return step.until_at if isinstance(step, Wait) else now
 
@@ -122,9 +123,9 @@ def observe(
     sealed: bytes | None = None,
     by: str | None = None,
 ) -> Written:
-    """Apply and write; `by`, the id of a caller's token, stands in the first line of what it caused. A step taken or a
-    page tried that changes nothing is not written down. Raises `ServiceError` (conflict) and `LostRace`; then the
-    transaction must not be committed."""
+    """Apply an observation and write the result. `by`, the id of a caller's token, is stored in the first line of
+    history that it caused. A step or a page check that changes nothing is not written. Raise `ServiceError` (conflict)
+    or `LostRace`; then the transaction must not be committed."""
     change = apply(recording, observation, now)
     if isinstance(observation, StepTaken | PageTried) and change.recording is recording:
         return Written(recording, recording, now, observation)
@@ -151,13 +152,13 @@ def observe(
 
 
 def _ledger(before: Recording, after: Recording) -> list[LedgerRow]:
-    """What has changed of when tasks began, ended, or end by themselves."""
+    """Return the changed ledger rows: when tasks began, ended, or end by themselves."""
     known = {row.number: row for row in ledger_rows(before)}
     return [row for row in ledger_rows(after) if known.get(row.number) != row]
 
 
 def ledger_rows(recording: Recording) -> list[LedgerRow]:
-    """What is in the ledger for a recording: every task that began."""
+    """Return the ledger rows of a recording: one for every task that began."""
     pixels = recording.parameters.video_width * recording.parameters.video_height
     return [
         LedgerRow(
@@ -194,13 +195,13 @@ def _history(
 
 
 def _are_equal(line: HistoryRow, entry: Entry) -> bool:
-    """Whether both tell the same: of failed calls, the same call that failed in the same way."""
+    """Return whether both have the same kind and, for failed calls, the same call and code."""
     same = (line.detail.get(name) == entry.detail.get(name) for name in ("call", "code"))
     return line.kind == entry.kind and all(same)
 
 
 def _messages(recording: Recording, rows: list[HistoryRow]) -> list[Message]:
-    """The news in lines of the history; a line that grew was told when it began."""
+    """Return the messages for lines of the history; a line that grew had its message when it began."""
     found = (message_of(recording, row.number, row.at, row.kind, row.detail) for row in rows if row.count == 1)
     return [message for message in found if message is not None]
 
