@@ -1,5 +1,5 @@
-"""What is known of a recording's files: the report of a look, pictures, the signed manifest, and a playlist that any
-player takes."""
+"""Evidence of a recording's files: the report of a verification, pictures, the signed manifest, and a playlist for any
+player."""
 
 from typing import Final
 
