@@ -26,8 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 def build_callbacks(operations: Operations, limits: Limits) -> web.Application:
-    """Return the callback listener's application, which has only `POST /agora/{app}/notifications` and `GET
-    /healthz`."""
+    """Return the callback listener's application: `POST /agora/{app}/notifications` and `GET /healthz` only."""
     app = web.Application(client_max_size=limits.max_body_bytes)
     app[OPERATIONS] = operations
     app[LIMITS] = limits

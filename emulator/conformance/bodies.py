@@ -135,8 +135,7 @@ def before_2019(mint: Mint) -> dict[str, Any]:
 
 
 def resent(body: dict[str, Any], milliseconds: int) -> dict[str, Any]:
-    """Return the notification as delivered again `milliseconds` later: same `noticeId`, new `notifyMs` (agora-reference
-    §7.2)."""
+    """Return the notification resent `milliseconds` later: same `noticeId`, new `notifyMs` (agora-reference §7.2)."""
     return {**body, "notifyMs": body["notifyMs"] + milliseconds}
 
 

@@ -1,6 +1,6 @@
 """The interface of all engines: an engine opens a page, and the open page provides media and reports events.
 
-It covers agora-reference §3.6, §8.5, §8.6 without tasks, names or notices: `emulator.recorders.task_lifecycle` turns a
+It knows no tasks, names or notices (agora-reference §3.6, §8.5, §8.6): `emulator.recorders.task_lifecycle` turns a
 view's events into Agora's.
 """
 

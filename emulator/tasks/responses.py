@@ -51,8 +51,7 @@ def render_stop(task: Task, quirks: Quirks) -> dict[str, Any]:
 
 
 def _upload_status(task: Task, quirks: Quirks) -> str:
-    """Return the upload status. A stop may report backuped after a normal upload (agora-reference §6, a captured
-    answer)."""
+    """Return the status; a stop may report backuped after a normal upload (agora-reference §6, a captured answer)."""
     if task.upload_status == "unknown":
         return quirks.unknown_word
     return "backuped" if quirks.stop_says_backuped else task.upload_status

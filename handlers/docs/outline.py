@@ -1,6 +1,6 @@
 """The OpenAPI document as headings, paragraphs and tables without markup. Pure.
 
-Texts use two marks, `code` and [words](#anchor); `rendering` turns them into HTML or Markdown.
+Texts use two marks, `code` and [words](#anchor); `handlers.docs.rendering` turns them into HTML or Markdown.
 """
 
 import json
