@@ -31,15 +31,13 @@ def run() -> None:
 
 
 def _escape_what_is_not_encodable() -> None:
-    """Print `\\u2026` for "…" where the encoding of the output lacks the character, instead of raising
-    UnicodeEncodeError."""
+    """Print `\\u2026` for "…" where the output's encoding lacks it, instead of raising UnicodeEncodeError."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so by default
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flush_quietly() -> None:
-    """Flush the output, or discard it if its reader has gone or the disk is full: Python would print an error at
-    exit."""
+    """Flush the output, or discard it if that fails: Python would print an error at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

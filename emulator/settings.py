@@ -87,8 +87,7 @@ class Settings(_Model):
 
 
 def load(path: Path | None, **overrides: Any) -> Settings:
-    """Load settings from a TOML file; overrides that are None are ignored. Raise pydantic.ValidationError if
-    invalid."""
+    """Load settings from a TOML file, ignoring overrides that are None. Raise pydantic.ValidationError."""
     values: dict[str, Any] = {}
     if path is not None:
         with path.open("rb") as file:
@@ -98,7 +97,6 @@ def load(path: Path | None, **overrides: Any) -> Settings:
 
 
 def with_script(settings: Settings, path: Path) -> Settings:
-    """Return settings with a fault script's seed, and its faults after the existing ones. Raise ValueError if it is
-    invalid."""
+    """Return settings with a fault script's seed, and its faults after the existing ones. Raise ValueError."""
     script = load_script(path)
     return settings.model_copy(update={"seed": script.seed, "faults": (*settings.faults, *script.faults)})

@@ -37,8 +37,7 @@ def build_callbacks(operations: Operations, limits: Limits) -> web.Application:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Store one notification. Answer 200 when it is durable; otherwise 401, 404, 408, 413 or 5xx, and Agora may repeat
-    it."""
+    """Store one notification. Answer 200 when it is durable, else 401, 404, 408, 413 or 5xx: Agora may repeat it."""
     began = perf_counter()
     headers = request.headers
     try:

@@ -51,8 +51,7 @@ def account(meters: Mapping[tuple[str, str], RouteMeter]) -> Middleware:
 
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error, including aiohttp's own, into a problem document. Unexpected errors reveal nothing to the
-    caller."""
+    """Turn every error, including aiohttp's own, into a problem document. Unexpected errors reveal no details."""
     try:
         return await handler(request)
     except ServiceError as error:

@@ -290,8 +290,7 @@ def build_api(
 
 
 def _lead(*, console: bool) -> Handler:
-    """Return a handler for `/` that redirects browsers to the console or the docs, and gives programs an index of
-    links."""
+    """Return a handler for `/` that redirects browsers to the console or docs, and gives programs an index of links."""
     links = {"docs": "/docs", "openapi": "/openapi.json"} | ({"console": "/console"} if console else {})
     index = orjson.dumps({"name": "Pagereel", "version": version("pagereel"), "links": links})
 

@@ -1,5 +1,4 @@
-"""Database transactions: their duration, including the wait for a writer or connection, and failures of the
-database."""
+"""Database transactions: their duration, including the wait for a writer or connection, and database failures."""
 
 from prometheus_client import Counter, Histogram
 

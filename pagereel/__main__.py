@@ -24,8 +24,7 @@ def run() -> None:
 
 
 def _escape_what_is_not_encodable() -> None:
-    """Print `\\u2026` for "…" where the encoding of the output lacks the character, instead of raising
-    UnicodeEncodeError."""
+    """Print `\\u2026` for "…" where the output's encoding lacks it, instead of raising UnicodeEncodeError."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so by default
         sys.stdout.reconfigure(errors="backslashreplace")
 

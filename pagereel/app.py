@@ -73,8 +73,7 @@ class House:
 
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Open the database and the clients, connect operations and worker, and close everything in reverse order. Start
-    nothing.
+    """Open database and clients, connect operations and worker, and close all in reverse order. Start nothing.
 
     Raise `StartRefused` if the database may not or cannot be used.
     """
@@ -108,8 +107,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
 
 
 def _reserve(settings: Settings, database: Database) -> Reserve | None:
-    """Return the disk reserve of an embedded database, or None for PostgreSQL, whose disk belongs to another
-    machine."""
+    """Return the disk reserve of an embedded database, or None for PostgreSQL, whose disk is elsewhere."""
     if database.writer is None:
         return None
     reserve = Reserve(Path(settings.database.url.removeprefix("sqlite:///")))

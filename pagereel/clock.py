@@ -44,7 +44,6 @@ class SteadyClock:
         return carried + self._offset
 
     def _follow(self, apart: float) -> None:
-        """Set the offset instead of adding to it, because the loop and the database's thread may call this
-        concurrently."""
+        """Set the offset instead of adding to it: the loop and the database's thread may call this concurrently."""
         self._offset = apart
         self._stepped_at = None

@@ -58,8 +58,7 @@ def _end(*_: object) -> None:
 
 
 def flush_quietly() -> None:
-    """Flush the output, or discard it if its reader has gone or the disk is full: Python would print an error at
-    exit."""
+    """Flush the output, or discard it if that fails: Python would print an error at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

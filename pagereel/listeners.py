@@ -49,8 +49,7 @@ def address(host: str, port: int) -> str:
 
 
 async def try_listener(name: str, where: Api | Callbacks) -> bool:
-    """Open the listener and close it at once. Return False if a running Pagereel already uses the address. Raise
-    `ListenerRefused`."""
+    """Open and close the listener. Return False if a running Pagereel uses the address. Raise `ListenerRefused`."""
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(asyncio.Protocol, where.host, where.port, start_serving=False)

@@ -1,5 +1,4 @@
-"""The probes of everything that the settings name, without a billed start, for `pagereel check-config --probe` and
-`pagereel setup`."""
+"""Probes of what the settings name, without billed starts, for `pagereel check-config --probe` and `pagereel setup`."""
 
 import asyncio
 import os
@@ -94,8 +93,7 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
 
 
 def unreachable(settings: Settings) -> dict[str, str]:
-    """Return the storage profiles whose address cannot be derived, with what their settings lack. No request is
-    made."""
+    """Return the storage profiles without a valid address, with what their settings lack. Make no request."""
     found = {}
     for name, profile in settings.storage.items():
         try:
@@ -127,8 +125,7 @@ def events_missing(seen: set[int]) -> list[int]:
 
 
 async def source_addresses(settings: Settings, app: str) -> list[str]:
-    """Return the current source addresses of notifications from Agora (agora-reference §7.6). Raise `OutsideError` on
-    failure."""
+    """Return the current source addresses of Agora's notifications (agora-reference §7.6). Raise `OutsideError`."""
     async with open_sender() as send:
         return list(await AgoraClient(settings.apps[app], send, LocalBudget().take).ncs_ips())
 
@@ -180,8 +177,7 @@ async def _listener(name: str, where: Api | Callbacks) -> Probed:
 
 
 def _lacking_file(url: str) -> Probed | None:
-    """Return the result for a missing SQLite file: whether it could be created. The probe does not create it; `serve`
-    does."""
+    """Return whether a missing SQLite file could be created. The probe does not create it; `serve` does."""
     file = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or file.exists():
         return None

@@ -130,8 +130,7 @@ async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
 
 
 def _allow_connections() -> None:
-    """Raise the limit of open files up to `OPEN_FILES`, so that a flood of connections leaves some for legitimate
-    ones."""
+    """Raise the limit of open files to `OPEN_FILES` at most, so that a flood of connections leaves some free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -27,8 +27,7 @@ _QUIET_SECONDS = 0.1
 
 
 def measure(pictures: Pictures, ear: Ear, clock: Clock) -> float | None:
-    """Return the seconds from a flash to its beep while the calibration page is shown, or None after too few pairs.
-    Blocks."""
+    """Return the seconds from a flash to its beep on the calibration page, or None after too few pairs. Blocks."""
     beeps = _Beeps()
     flashes: list[float] = []
     began, bright = clock.now(), True

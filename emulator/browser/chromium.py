@@ -135,8 +135,7 @@ class Chromium:
 async def launch(
     home: Path, look: Look, *, program: str = "chromium", display: Mapping[str, str] | None = None
 ) -> AsyncIterator[Chromium]:
-    """Launch a browser with its own profile. `display` holds a desktop's variables; without DISPLAY the browser is
-    headless.
+    """Launch a browser with its own profile. `display` holds a desktop's variables; without DISPLAY it is headless.
 
     Raise BrowserError if it does not start. Processes and files are removed on exit.
     """

@@ -72,8 +72,7 @@ class WatchedPage:
         await tab.send("Fetch.enable", {"handleAuthRequests": True, "patterns": patterns})
 
     async def load(self) -> str | None:
-        """Open or reload the page. Return the reason of a failure (the browser's error, or the status 404 or 5xx), or
-        None.
+        """Open or reload the page. Return None, or the reason of a failure: the browser's error, or status 404 or 5xx.
 
         Raise CdpClosed if the browser is gone.
         """
@@ -105,8 +104,7 @@ class WatchedPage:
         return self._status if isinstance(self._status, int) and self._status >= 400 else None
 
     async def ready(self, within: float) -> bool:
-        """Return True as soon as the page has called notifyReady since it was loaded, or False after `within`
-        seconds."""
+        """Return True once the page has called notifyReady since its load, or False after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._ready.wait()
@@ -118,16 +116,14 @@ class WatchedPage:
         try:
             async with asyncio.timeout(seconds):
                 await self._loaded.wait()
-                # The previous content must not appear in the first frame. The evaluation fails on a page that navigates
-                # by itself.
+                # Keeps the previous content out of the first frame. Fails on a page that navigates by itself.
                 with suppress(CdpError):
                     await self._tab.evaluate(_PAINTED)
         except TimeoutError:
             return
 
     def _refuse_log_in(self, event: dict[str, Any]) -> None:
-        """Cancel the log-in, so that the server's answer is shown. Chromium has already tried credentials in the
-        URL."""
+        """Cancel the log-in to show the server's answer. Chromium has already tried credentials in the URL."""
         response = {"response": "CancelAuth"}
         self._answer("Fetch.continueWithAuth", requestId=event["requestId"], authChallengeResponse=response)
 

@@ -70,8 +70,7 @@ class PageRun:
                 self._put_sound(instant, block)
 
     def take(self, end: int) -> list[Packet]:
-        """Return the packets of all frames before `end`, in order of time. Return fewer if the run is broken.
-        Blocks."""
+        """Return the packets of all frames before `end`, in order of time; fewer if the run is broken. Blocks."""
         with self._ready:
             sound_end = self._form.samples(end)
             self._ready.wait_for(
@@ -119,8 +118,7 @@ class PageRun:
                 self._ready.notify_all()
 
     def _begin(self, shift_frames: float) -> None:
-        """Derive the sound offset from the first picture: its distance from its frame number, plus half a frame's
-        duration."""
+        """Derive the sound offset: the first picture's distance from its frame number, plus half a frame."""
         with self._ready:
             self._shift = (shift_frames + 0.5) / self._form.fps - self._skew
             for instant, block in self._early:

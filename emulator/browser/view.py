@@ -58,8 +58,7 @@ class PageView:
         self._notes: list[str] = []
 
     async def load(self) -> int | None:
-        """Start the browser unless it runs, and open or reload the page. Return the code of event 71 on failure, or
-        None."""
+        """Start the browser unless it runs, and load the page. Return the code of event 71 on failure, or None."""
         try:
             if self._page is None:
                 self._page = await self._start()
@@ -84,8 +83,7 @@ class PageView:
         return UNREACHABLE
 
     async def ready(self, within: float) -> bool:
-        """Return True as soon as the page has called notifyReady since it was loaded, or False after `within` real
-        seconds."""
+        """Return True once the page has called notifyReady since its load, or False after `within` real seconds."""
         assert self._page is not None
         return await self._page.ready(within)
 

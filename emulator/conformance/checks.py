@@ -1,5 +1,4 @@
-"""The list of checks: requests to a receiver, the right answers, and one sentence of advice for each wrong answer.
-Pure.
+"""The list of checks: requests to a receiver, the right answers, and advice for each wrong answer. Pure.
 
 A check judges answers alone: duplicate storage or counting cannot be seen from outside.
 """

@@ -51,8 +51,7 @@ class _Record:
 async def check_receiver(
     url: str, secret: str, plan: Plan | None = None, *, say: Callable[[Result], object] = lambda _: None
 ) -> list[Result]:
-    """Run all checks in order and pass each result to `say` at once. Raise `UnreachableError` if no connection is
-    possible."""
+    """Run all checks in order and pass each result to `say`. Raise `UnreachableError` without a connection."""
     plan = plan or Plan()
     mint, record, results = Mint(secret), _Record(), list[Result]()
 

@@ -21,8 +21,7 @@ _PAUSE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one request. `status` is None if none came before the deadline; `problem` then states the
-    reason."""
+    """The answer to one request. `status` is None if none came in time; `problem` then states the reason."""
 
     label: str
     status: int | None

@@ -106,8 +106,7 @@ class View(Protocol):
         """Open or reload the page. Return the code of event 71 on failure (3 or 5), or None. May be cancelled."""
 
     async def ready(self, within: float) -> bool:
-        """Return True as soon as the page has called notifyReady since it was loaded, or False after `within` real
-        seconds."""
+        """Return True once the page has called notifyReady since its load, or False after `within` real seconds."""
 
     def due(self, began: float) -> float:
         """Return when `happened` will have an event (Unix seconds), as far as known; the recording began at `began`."""

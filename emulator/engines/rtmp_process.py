@@ -1,5 +1,4 @@
-"""The process `python -m emulator.engines.rtmp_process`: reads the URL as the first line of input, then FLV, and sends
-it.
+"""The process `python -m emulator.engines.rtmp_process`: sends FLV from its input to the URL in the first line of it.
 
 Isolates the recorder from a target that hangs, resets or never answers; the parent may kill it at any time. It prints
 `publishing` when the target accepts the stream. The URL is a secret, so it is not an argument.

@@ -49,8 +49,7 @@ class RtmpPush:
             feed.put(packets)
 
     def hold(self, held: bool) -> None:
-        """Disconnect from the target if `held`, otherwise reconnect: the target would close a connection without
-        data."""
+        """Disconnect if `held`, otherwise reconnect: the target would close a connection without data."""
         (self._held.set if held else self._held.clear)()
         (self._wanted.clear if held else self._wanted.set)()
 

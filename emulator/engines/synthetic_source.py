@@ -125,8 +125,7 @@ class _LiveRun:
 
 
 class LoopRuns:
-    """Runs over one loop for each form, encoded once; a run costs only the muxing. The picture's clock shows the loop's
-    time."""
+    """Runs over one loop for each form, encoded once; a run costs only muxing. The picture shows the loop's time."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

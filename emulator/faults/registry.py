@@ -80,8 +80,7 @@ class FaultBook:
         ]
 
     def use(self, kind: Kind, subject: Subject, endpoint: Endpoint | None = None) -> Fault | None:
-        """Return the first active fault of the kind that applies, and count its use. Without `endpoint` the subject is
-        a task."""
+        """Return the first active fault of the kind that applies, and count its use. No `endpoint`: for a task."""
         for standing in self._matching(kind, subject):
             if endpoint is None and self._fate(standing, subject):
                 self._note(standing, subject)
@@ -91,8 +90,7 @@ class FaultBook:
         return None
 
     def instant(self, kind: Kind, subject: Subject, base: float) -> tuple[float, Fault] | None:
-        """Return the next fault of the kind that strikes the task, and its time. Each strikes once; `struck` records
-        it.
+        """Return the time and fault of the kind's next strike on the task. Each strikes once; `struck` records it.
 
         The time is `seconds` after the later of `base` and the addition of the fault.
         """

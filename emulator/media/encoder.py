@@ -121,8 +121,7 @@ class Encoder:
 
 
 def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0) -> bytes:
-    """Return one MPEG-TS slice with the packets' own times less `skipped` frames. Consecutive slices join without a
-    jump."""
+    """Return one MPEG-TS slice with the packets' times less `skipped` frames. Successive slices join without a jump."""
     buffer = io.BytesIO()
     # Without copyts the muxer adds its own delay to every slice.
     muxer = Muxer(av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"}), template)

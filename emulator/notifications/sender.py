@@ -124,8 +124,7 @@ class Sender:
         await self._resend(notice, delivery, receiver)
 
     async def _resend(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> None:
-        """Resend until the notice is delivered or given up (agora-reference §7.2). A forged notice is sent only
-        once."""
+        """Resend until the notice is delivered or given up (agora-reference §7.2). Forged notices are sent once."""
         gaps = () if delivery.way == "forged" else self._gaps
         for gap in gaps:
             if delivery.fate == "delivered":

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from emulator.browser.chromium import Tab
 from emulator.pagecheck.seen import Loaded, Seen, Traffic, show_url
 
-# Schemes that the browser opens itself. Another program handles any other scheme, whichever page, frame or plug-in uses
-# it.
+# Schemes that the browser opens itself. Other programs handle all others, also for frames and plug-ins.
 _INSIDE = ("http", "https", "about", "blob", "data", "file", "javascript")
 # Cancellations by the page or by the browser are not faults.
 _HARMLESS = ("net::ERR_ABORTED", "net::ERR_BLOCKED_BY_CLIENT")

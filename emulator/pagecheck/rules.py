@@ -52,8 +52,7 @@ class Judged:
 
 
 def judge(seen: Seen, limits: Limits) -> list[Judged]:
-    """Judge every rule. If the page did not open, only its address is judged: an error page does not represent the
-    page."""
+    """Judge every rule. If the page did not open, judge only its address: an error page does not represent it."""
     parts = (_first_look(seen), _content(seen, limits), _load(seen, limits), _second_look(seen, limits), _faults(seen))
     others = [judged for part in parts for judged in part]
     if seen.first.status is None or seen.first.status >= 400:

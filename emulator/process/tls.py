@@ -21,8 +21,7 @@ _LIFE = timedelta(days=30)
 
 
 def make_context(names: Sequence[str], ca_file: Path | None) -> ssl.SSLContext:
-    """Return a server's context for host names and addresses. Write the authority's certificate to `ca_file` for
-    clients."""
+    """Return a server's context for hosts and addresses. Write the authority's certificate to `ca_file` for clients."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("Pagereel emulator authority")
     authority = (

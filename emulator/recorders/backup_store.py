@@ -116,7 +116,7 @@ class Courier:
             self._world.group.spawn(self._forward(), f"forward-{self._task.sid[:8]}")
 
     async def _forget(self, name: str) -> None:
-        """Remove the older copy of a file that has arrived from the backup store."""
+        """Remove a file from the backup store after a newer copy has arrived in the bucket."""
         kept = self._kept.pop(name, None)
         if kept is not None:
             await asyncio.to_thread(kept.path.unlink, missing_ok=True)

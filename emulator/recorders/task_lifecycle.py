@@ -150,7 +150,7 @@ class Life:
                     self._break(broken, at)
 
     def _break(self, broken: Broken, at: float) -> None:
-        """Record that the recorder's process died; the `failover_limit` quirk ends the task instead."""
+        """Record that the recorder's process died. At the quirk `failover_limit` the task ends instead."""
         limit = self._quirks.failover_limit
         if limit is not None and self._task.failovers >= limit:
             self._over = EndCode.RECORDER_ERROR, at

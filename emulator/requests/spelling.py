@@ -62,8 +62,7 @@ class Unknown:
 
 
 def check_spelling(endpoint: Endpoint, body: Any) -> tuple[list[Unknown], Any]:
-    """Return the unknown keys of a body, and the body with keys corrected that differ only in case, dashes or
-    underscores."""
+    """Return a body's unknown keys, and the body after correcting keys that differ in case, dash or underscore."""
     known = {"cname": None, "uid": None, "clientRequest": _REQUESTS[endpoint]}
     unknown: list[Unknown] = []
     return unknown, _walk(body, known, "", unknown)

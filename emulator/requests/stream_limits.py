@@ -1,5 +1,4 @@
-"""The number of pages of a size that may be recorded at once in one area (agora-reference §1.4, the table of streams).
-Pure.
+"""The number of concurrent recordings of a size in one area (agora-reference §1.4, the table of streams). Pure.
 
 Contains the table and its two readings. It does not know tasks.
 """
@@ -12,8 +11,7 @@ from enum import IntEnum
 from typing import Literal
 
 Area = Literal["CN", "EU", "NA", "AP"]
-# For mixed sizes, the limit of the lower size (the document's examples) or of the higher one (its text) bounds the
-# total.
+# The total of mixed sizes is bounded by the lower size's limit (the page's examples) or the higher one's (its text).
 Reading = Literal["lower", "higher"]
 
 

@@ -49,8 +49,7 @@ class Opening:
             await self.take().close()
 
     async def _open(self) -> int | None:
-        """Load the page and wait until it is ready, if requested (agora-reference §8.6). Return a code on failure, or
-        None."""
+        """Load the page and wait until it is ready if requested (agora-reference §8.6). Return None, or a code."""
         view = await self._new_view()
         patience = self._clock.shrink(self._task.start.page.ready_timeout)
         for last in (False, True):
@@ -67,8 +66,7 @@ class Opening:
         return view
 
     async def _until_start(self) -> int | None:
-        """Wait for the instant at which recording begins, which faults can change. Return the code of an earlier
-        stop."""
+        """Wait until recording begins, which faults can delay. Return the code of an earlier stop, or None."""
         task = self._task
         while True:
             late = self._world.faults.use("late_start", task.subject)

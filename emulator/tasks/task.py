@@ -38,8 +38,7 @@ class File:
 
 @dataclass(slots=True)
 class Span:
-    """A period between two instants (Unix seconds). `file_set` counts failovers; without an end the period
-    continues."""
+    """A period between two instants (Unix seconds), still open without an end. `file_set` counts failovers."""
 
     began: float
     ended: float | None
@@ -93,8 +92,7 @@ class Task:
 
     @property
     def running(self) -> bool:
-        """Return True until the recording ends. Until then a task with the same identity conflicts, and time is
-        billed."""
+        """Return True until the recording ends. Until then it is billed, and another task with its names conflicts."""
         return self.ended_at is None
 
     @property

@@ -76,14 +76,12 @@ class Uploader:
         self._making = asyncio.Lock()
 
     async def warm_up(self) -> None:
-        """Load botocore's descriptions of S3 early and once, because that blocks the event loop for a tenth of a
-        second."""
+        """Load botocore's descriptions of S3 early and once: that blocks the event loop for a tenth of a second."""
         async with self._make(_Target("http://127.0.0.1:9", "us-east-1", True, "none", "none", None)):
             pass
 
     async def put(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
-        """Write one object in one attempt. Raise UploadError if it is refused, StorageAway if the storage is
-        unavailable."""
+        """Write one object in one attempt. Raise UploadError if refused, StorageAway if the storage is unavailable."""
         if storage.vendor == VENDOR_AZURE and (self._azure_endpoint is not None or self._endpoint is None):
             await self._put_azure(storage, key, body, content_type)
             return

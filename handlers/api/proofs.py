@@ -1,5 +1,4 @@
-"""Evidence of a recording's files: the report of a verification, pictures, the signed manifest, and a playlist for any
-player."""
+"""Evidence of a recording's files: verification reports, pictures, the signed manifest, and a playlist for players."""
 
 from typing import Final
 

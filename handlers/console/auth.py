@@ -80,8 +80,7 @@ async def _read_form(request: web.Request) -> None:
 
 
 def _same_origin(request: web.Request) -> bool:
-    """Return True unless the browser reports another origin. Older browsers report none; the form key then decides
-    alone."""
+    """Return True unless the browser reports another origin. If it reports none, only the form key decides."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         return False
     origin = request.headers.get("Origin")

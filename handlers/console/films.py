@@ -61,8 +61,7 @@ class Film:
 
 
 def film_of(files: Iterable[JudgedFile]) -> Film:
-    """Return the media to play. The MP4 contains everything that Agora recorded, the stream only what is in the
-    bucket."""
+    """Return the media to play. The MP4 contains all that Agora recorded, the stream only what is in the bucket."""
     files = list(files)
     mp4 = [one.key for one in files if one.kind is FileKind.MP4 and one.listed]
     only = mp4[0] if len(mp4) == 1 else None

@@ -32,8 +32,7 @@ async def ask(request: web.Request) -> web.Response:
 
 
 async def start(request: web.Request) -> web.Response:
-    """Start the recording and redirect to it, or show the form again with its errors. A form sent twice starts one
-    recording."""
+    """Start the recording and redirect to it, or show the form's errors. A form sent twice starts one recording."""
     need(request, Scope.START)
     form = {name: value.strip() for name, value in (await request.post()).items() if isinstance(value, str)}
     now, caller, operations = request.app[CLOCK](), request[CALLER], request.app[OPERATIONS]

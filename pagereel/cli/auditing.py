@@ -75,8 +75,7 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
 
 
 def lines_of(found: Sequence[Discrepancy], prefix: str) -> list[str]:
-    """Return a line for each difference, and one for all foreign objects below a folder of `prefix`, which may be
-    thousands."""
+    """Return a line for each difference; the foreign objects of a folder, possibly thousands, share one."""
     foreign = Counter(_folder(one.key, prefix) for one in found if one.kind is Difference.FOREIGN)
     lines = [f"{Difference.FOREIGN:<9} {folder}  -  {_count(count, 'object')}" for folder, count in foreign.items()]
     others = (one for one in found if one.kind is not Difference.FOREIGN)

@@ -79,8 +79,7 @@ def errors_of(config: Path | None) -> list[str]:
 
 
 def given_twice(settings: Settings) -> list[str]:
-    """Return errors for lists that contain a secret twice: the older secret, which should be in the list, is
-    missing."""
+    """Return errors for lists that contain a secret twice: the older secret, which belongs there, is missing."""
     lists: dict[str, Sequence[Secret]] = {
         "database.sealing_keys": settings.database.sealing_keys or (),
         "signing.keys": settings.signing.keys or (),

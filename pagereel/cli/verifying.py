@@ -169,8 +169,7 @@ async def _verify(
 
 
 def _slim(judged: Judged) -> Judged:
-    """Return the result without pictures and file lists, which would not fit into memory for thousands of
-    recordings."""
+    """Return the result without pictures and file lists: those of thousands of recordings exceed the memory."""
     report = judged.report
     return replace(judged, report=None if report is None else replace(report, pictures=None, files=()))
 

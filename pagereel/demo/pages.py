@@ -20,8 +20,7 @@ def hosts_of(page: str) -> tuple[str, ...]:
 
 
 def wrong_page(page: str) -> str | None:
-    """Return why the demo cannot record this page, or None. The page's own host needs neither TLS nor a public
-    address."""
+    """Return why the demo cannot record this page, or None. Its host needs neither TLS nor a public address."""
     hosts = hosts_of(page)
     if any(wrong_host(host) for host in hosts):
         hosts = ()

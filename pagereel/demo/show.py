@@ -1,5 +1,4 @@
-"""The command `pagereel demo`: shows the main functions and prints each step. It uses only the service's API, like any
-caller."""
+"""The command `pagereel demo`: shows the main functions and prints each step. Like any caller, it uses only the API."""
 
 import asyncio
 import json
@@ -202,8 +201,7 @@ async def start_recording(house: House, console: Console) -> str:
 
 
 async def _why_not_recording(house: House, console: Console, shown: Mapping[str, Any]) -> str:
-    """Return the service's explanation. Wait for the end of a recording that is ending, because no explanation exists
-    before."""
+    """Return the service's explanation, which exists once the recording has ended: wait if it is ending."""
     if shown["state"] in ("stopping", "uploading", "verifying"):
         shown = await _wait(house, console, shown["id"], said=shown["state"])
     told = await house.call("GET", f"/v1/recordings/{shown['id']}/explanation")
@@ -274,8 +272,7 @@ async def _fetch_mp4(house: House, files: list[dict[str, Any]], keep: Path) -> P
 
 
 def _short(key: str) -> str:
-    """Return the end of a file's name, after the task's id and the channel's name, which distinguishes it from
-    others."""
+    """Return the distinguishing end of a file's name, after the task's id and the channel's name."""
     name = key.rsplit("/", 1)[-1]
     return "…_" + name.rpartition("_")[2] if name.endswith((".ts", ".mp4")) else "…" + name[name.rindex(".") :]
 

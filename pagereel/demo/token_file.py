@@ -20,8 +20,7 @@ SANDBOX_BEGINNING: Final = "prl_bootstrap_"
 
 @contextmanager
 def token_file(file: Path) -> Iterator[Keep]:
-    """Reserve `file` while the block runs. The block calls the yielded function with the token and the service's
-    address.
+    """Reserve `file` while the block runs. The block passes token and service address to the yielded function.
 
     Raise `DemoError` if another running sandbox uses the file, if it contains anything else than a sandbox's token, or
     if it cannot be written.

@@ -41,8 +41,7 @@ async def recording_of(service: Service, text: str) -> str:
 
 
 async def _beginning(service: Service, part: str) -> list[str]:
-    """Return at most two recordings whose ids begin with `part`. The first characters encode the time of the
-    request."""
+    """Return at most two recordings whose ids begin with `part`. An id begins with the time of its request."""
     from_at, to_at = span_of(part)
     if from_at >= _LATEST:
         return []

@@ -19,8 +19,7 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def when(instant: str | None) -> str:
-    """Return an instant relative to now on a terminal (`42s`, `12m`, `3h` or `9d` ago, or `in 3h`), otherwise
-    unchanged."""
+    """Return an instant unchanged, or on a terminal relative to now: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`."""
     if instant is None:
         return "-"
     if not console().is_terminal:
