@@ -9,7 +9,7 @@ from aiohttp import web
 from service.operations import Caller, Operations
 
 Clock = Callable[[], float]
-"""Returns Unix seconds."""
+"""A function that returns Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,8 +225,8 @@ async def report_unreadable(database: Database, seals: Seals, clock: Callable[[]
 
 def signing_keys(settings: Settings) -> list[str]:
     """Return the keys that sign manifests, newest first: those of the settings, or the embedded database's own key,
-    which is created at the first call. Return none with PostgreSQL and no configured key, because all replicas must
-    share it."""
+    which is created at the first call. Return an empty list with PostgreSQL and no configured key, because all
+    replicas must share it."""
     if settings.signing.keys is not None:
         return [key.get() for key in settings.signing.keys]
     path = settings.database.url.removeprefix("sqlite:///")

@@ -40,7 +40,7 @@ def end_without_room(error: OSError) -> NoReturn:
 @contextmanager
 def ending_at_once() -> Iterator[None]:
     """End the process at Ctrl-C. Used for imports: nothing is open yet, and a module could mistake KeyboardInterrupt
-    for a failure of its own. If the parent process made Ctrl-C ignored, it stays ignored."""
+    for a failure of its own. If the parent process disabled Ctrl-C, it stays disabled."""
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not usual or threading.current_thread() is not threading.main_thread():
         yield

@@ -177,7 +177,7 @@ async def _listener(name: str, where: Api | Callbacks) -> Probed:
 
 
 def _lacking_file(url: str) -> Probed | None:
-    """Return whether a missing SQLite file could be created. The probe does not create it; `serve` does."""
+    """Return the result for a missing SQLite file, or None. The file is only checked; `serve` creates it."""
     file = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or file.exists():
         return None
@@ -228,8 +228,8 @@ async def _write(buckets: Buckets, profile: StorageProfile, keys: Keys) -> None:
 
 
 async def _readers_write(buckets: Buckets, profile: StorageProfile) -> bool:
-    """Return True if the read keys may write. Azure's account keys always may, and a read-only profile is not written
-    to; both are skipped."""
+    """Return True if the read keys may write. Return False without a test for Azure, whose account keys always may,
+    and for read-only profiles."""
     if profile.read_only or profile.vendor == AZURE:
         return False
     return (await _try("", _write(buckets, profile, read_keys(profile)))).problem is None

@@ -108,7 +108,7 @@ class FaultBook:
                 self._note(standing, subject)
 
     def within(self, kind: Kind, subject: Subject, now: float) -> bool:
-        """Return True inside the window of a fault, which opens `after` its begin and lasts for `seconds`."""
+        """Return True inside the window of a fault, which opens `after` its start and lasts for `seconds`."""
         for standing in self._matching(kind, subject):
             opens = max(subject.began, standing.added) + standing.fault.after
             if opens <= now < opens + (standing.fault.seconds or 0.0) and self._fate(standing, subject):
@@ -117,7 +117,7 @@ class FaultBook:
         return False
 
     def since(self, kind: Kind, subject: Subject, now: float) -> Fault | None:
-        """Return the first fault of the kind that has struck the task `after` its begin and persists."""
+        """Return the first fault of the kind that has struck the task `after` its start and persists."""
         for standing in self._matching(kind, subject):
             if now >= max(subject.began, standing.added) + standing.fault.after and self._fate(standing, subject):
                 self._note(standing, subject)

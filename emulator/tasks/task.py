@@ -120,7 +120,7 @@ class Task:
             self.media.append(Span(began, ended, file_set))
 
     def hold(self, held: bool, now: float) -> None:
-        """Record the begin or end of a pause."""
+        """Record the start or end of a pause."""
         if held:
             self.holds.append(Span(now, None))
         elif self.holds and self.holds[-1].ended is None:
@@ -144,7 +144,7 @@ def status_of(task: Task, now: float) -> int:
 
 
 def billed_seconds(task: Task, now: float, *, holds: bool = True) -> float:
-    """Return the real seconds from begin to end of the recording, with or without pauses (agora-reference §10.8)."""
+    """Return the real seconds from start to end of the recording, with or without pauses (agora-reference §10.8)."""
     if task.recording_at is None:
         return 0.0
     ended = task.ended_at or now

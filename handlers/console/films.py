@@ -53,7 +53,7 @@ class Film:
         """Return the second of the media that was recorded shortly before the instant, or None without media."""
         if not self.begins:
             return None
-        # A slice that began before the instant counts from its begin to its end, or to the instant.
+        # A slice that began before the instant counts from its start to its end, or to the instant.
         begun, ended = bisect(self.begins, at), bisect(self.ends, at)
         since = at - self.begins[0]
         recorded = begun * since - self._sums[0][begun] - (ended * since - self._sums[1][ended])

@@ -24,10 +24,10 @@ from service.recording import Recording, State
 from service.report import FileKind
 
 _MOST_HISTORY: Final = 300
-# The most pages that are read when equal lines are folded.
+# Maximum number of pages to read when equal lines are folded.
 _MOST_PAGES: Final = 5
 _MOST_FILES: Final = 200
-# The most slices that are drawn: a day of slices of 15 s.
+# Maximum number of slices to draw: a day of slices of 15 s.
 _MOST_DRAWN: Final = 6000
 # The count, name and query of each tab.
 _TABS: Final = {

@@ -147,7 +147,7 @@ def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) ->
 
 
 def _margin(seconds: float) -> float:
-    """Return the seconds of the axis next to a period of `seconds` that may show other events."""
+    """Return how many seconds of the axis next to a period of `seconds` may show other events."""
     return max(_LEAST_SECONDS, seconds / 4)
 
 
@@ -173,7 +173,7 @@ def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale, 
 
 
 def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, float, str, str]]:
-    """Return begin, end, look and words of each slice. Slices too narrow to distinguish are merged."""
+    """Return start, end, look and words of each slice. Slices too narrow to distinguish are merged."""
     found: list[tuple[float, float, str, str]] = []
     for file in files:
         if file.kind is not FileKind.SLICE or file.starts_at is None:

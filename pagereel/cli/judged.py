@@ -20,7 +20,7 @@ VERIFIED, NOT_VERIFIED, NOT_READ = range(3)
 _HEADS = ("recording", "from (UTC)", "slices", "size", "coverage", "level", "verdict", "findings")
 NO_REPORT = "error"
 TEXTS: Final = 5
-"""The most finding texts that are shown for each recording."""
+"""The maximum number of finding texts for each recording."""
 
 
 def exit_status(judged: Sequence[Judged], level: Level, *, strict: bool = False) -> int:

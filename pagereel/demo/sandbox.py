@@ -43,7 +43,7 @@ BROWSER_PROGRAMS: Final = {
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """The addresses and secrets of a running sandbox. `store` contains endpoint and keys of the S3 server.
-    `allowance_seconds` is the time from a recording's request to the begin of its wanted window. `receiver_secret`
+    `allowance_seconds` is the time from a recording's request to the start of its wanted window. `receiver_secret`
     signs messages to the receiver. `verify_settings` is a file for `pagereel verify` with the bucket's read keys.
     `processes` run as long as the sandbox."""
 
