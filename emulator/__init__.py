@@ -1,4 +1,4 @@
-"""A stand-in for Agora Cloud Recording on the wire. See docs/emulator.md.
+"""An emulator of Agora Cloud Recording on the wire. See docs/emulator.md.
 
-For: running clients, receivers and verifiers without an account. It must not share code with `service`.
+Clients, receivers and verifiers run against it without an Agora account. It shares no code with `service`.
 """

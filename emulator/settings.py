@@ -1,7 +1,8 @@
 """All settings of the emulator: one TOML file, overridable by the command line.
 
-For: what is configurable and its defaults. It must not read anything but the one file it is given.
-Lengths are in Agora's seconds; `compression` divides them (see `emulator.process.clock`).
+Defines the settings and their defaults, and reads only the given file.
+
+Durations are in Agora's seconds; `compression` divides them (see `emulator.process.clock`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class _Model(BaseModel):
 
 
 class Callback(_Model):
-    """A receiver of notices; without `secret`, notices to it are not signed."""
+    """A receiver of notices. Without `secret` notices to it are not signed."""
 
     url: str
     secret: SecretStr | None = None
@@ -40,7 +41,7 @@ class App(_Model):
 
 
 class Times(_Model):
-    """Lengths of Agora's side in its own seconds, before compression."""
+    """Agora's durations in its own seconds, before compression."""
 
     start: float = Field(5.0, description="from start to status 4 and the first frame")
     slice: float = Field(15.0, gt=0, description="shortest full slice")
@@ -86,7 +87,7 @@ class Settings(_Model):
 
 
 def load(path: Path | None, **overrides: Any) -> Settings:
-    """Settings from a TOML file; overrides that are None are left out. Raises pydantic.ValidationError."""
+    """Load settings from a TOML file, ignoring overrides that are None. Raise pydantic.ValidationError."""
     values: dict[str, Any] = {}
     if path is not None:
         with path.open("rb") as file:
@@ -96,6 +97,6 @@ def load(path: Path | None, **overrides: Any) -> Settings:
 
 
 def with_script(settings: Settings, path: Path) -> Settings:
-    """Settings with a fault script's seed, and its faults behind those that stand already. Raises ValueError."""
+    """Return settings with a fault script's seed, and its faults after the existing ones. Raise ValueError."""
     script = load_script(path)
     return settings.model_copy(update={"seed": script.seed, "faults": (*settings.faults, *script.faults)})

@@ -1,7 +1,7 @@
-"""The doors of the service: HTTP in, one operation, HTTP out.
+"""The HTTP layer of the service: it decodes a request, calls one operation and renders the result.
 
-Everything here decodes, calls one operation and renders. No handler knows a client, the database or a setting; what a
-caller may see is spelled out in `resources`, what a caller may send in `payloads`, every route in `routes`.
+No handler uses a client, the database or a setting directly. `resources` defines what callers see, `payloads` what they
+may send, and `routes` all routes.
 """
 
 from handlers.callbacks import build_callbacks

@@ -19,7 +19,7 @@ _CALLBACKS: tuple[Block, ...] = (
 
 
 def markdown() -> str:
-    """The whole of docs/api.md."""
+    """Return the text of docs/api.md."""
     return "<!-- Made by `python -m handlers > docs/api.md`. -->\n\n" + render_markdown(
         [*outline(describe(ROUTES)), *_CALLBACKS]
     )

@@ -1,4 +1,4 @@
-"""Answers of success as handlers give them, and the ids of paths as handlers take them."""
+"""Successful answers of handlers, and the parsing of ids in paths."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def json_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON answer that no cache keeps."""
+    """Return a JSON answer that must not be cached."""
     return web.Response(
         status=status,
         body=body,
@@ -28,19 +28,19 @@ def json_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str] | 
 
 
 def view_answer(view: BaseModel, *, status: int = 200) -> web.Response:
-    """A view as JSON."""
+    """Return a view as JSON."""
     return json_answer(render(view), status=status)
 
 
 def recording_answer(
     request: web.Request, recording: Recording, *, status: int = 202, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """The recording as it is now. 202 after a wish: it is noted, and comes true later."""
+    """Return the current state of the recording. Status 202 means that a request is stored and takes effect later."""
     return json_answer(render_recording(recording, request.app[CLOCK]()), status=status, headers=headers)
 
 
 def recording_id(request: web.Request) -> str:
-    """The recording's id of the path; what can be no id of ours is `not_found` and reaches no database."""
+    """Return the path's recording id. Raise `not_found`, without a database query, if it cannot be valid."""
     given = request.match_info["id"]
     if not _RECORDING_ID.fullmatch(given):
         raise ServiceError(Code.NOT_FOUND, "There is no such recording.")
@@ -48,7 +48,7 @@ def recording_id(request: web.Request) -> str:
 
 
 def notice_number(request: web.Request) -> int:
-    """The stored notification's number of the path, or `not_found`."""
+    """Return the path's number of a stored notification, or raise `not_found`."""
     given = request.match_info["id"]
     if not _NUMBER.fullmatch(given):
         raise ServiceError(Code.NOT_FOUND, "There is no such notification.")
@@ -56,7 +56,7 @@ def notice_number(request: web.Request) -> int:
 
 
 def endpoint_name(request: web.Request) -> str:
-    """The endpoint's name of the path, or `not_found`."""
+    """Return the path's endpoint name, or raise `not_found`."""
     given = request.match_info["name"]
     if not _ENDPOINT.fullmatch(given):
         raise ServiceError(Code.NOT_FOUND, "There is no such endpoint.")

@@ -1,7 +1,7 @@
-"""Agora's endpoint, on its own listener: the one door that is open to the internet, and the hot path.
+"""Agora's endpoint on its own listener: the only route that is open to the Internet, and the hot path.
 
-Nothing is parsed or understood here: the raw bytes go to one operation, which returns when they are durable. No
-middleware, no model, no log line per notice; the answer is prepared once.
+It does not parse the notification: it passes the raw bytes to one operation, which returns when they are durable. To
+save time it has no middleware, no model and no log line per notification, and its answer is prepared once.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 def build_callbacks(operations: Operations, limits: Limits) -> web.Application:
-    """The callback listener's application: `POST /agora/{app}/notifications` and `GET /healthz`, nothing else."""
+    """Return the callback listener's application: `POST /agora/{app}/notifications` and `GET /healthz` only."""
     app = web.Application(client_max_size=limits.max_body_bytes)
     app[OPERATIONS] = operations
     app[LIMITS] = limits
@@ -37,7 +37,7 @@ def build_callbacks(operations: Operations, limits: Limits) -> web.Application:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Keep one notification. 200 when it is durable; 401, 404, 408, 413 or 5xx when it is not, and Agora may repeat."""
+    """Store one notification. Answer 200 when it is durable, else 401, 404, 408, 413 or 5xx: Agora may repeat it."""
     began = perf_counter()
     headers = request.headers
     try:
@@ -57,23 +57,23 @@ async def receive(request: web.Request) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Says that the process answers, and touches nothing."""
+    """Answer that the process is running, without accessing anything else."""
     return web.Response(body=b'{"status":"ok"}', headers=_HEADERS)
 
 
 async def nothing(request: web.Request) -> web.Response:
-    """Every other path and method: 404, and not a word about what runs here."""
+    """Answer 404 for every other path and method, without information about the service."""
     return web.Response(status=404, body=b'{"code":"not_found"}', headers=_HEADERS)
 
 
 async def _read(request: web.Request) -> bytes:
     refuse_oversize(request)
-    if request.content.is_eof():  # the usual case: it came with the head, and needs no timer
+    if request.content.is_eof():  # the usual case: the body came with the head, so no timer is needed
         return await request.read()
     try:
         async with asyncio.timeout(request.app[LIMITS].read_seconds):
             return await request.read()
-    except (TimeoutError, ConnectionError):  # silent, or gone; aiohttp itself would log the latter with a traceback
+    except (TimeoutError, ConnectionError):  # silent or gone; aiohttp itself would log the latter with a traceback
         raise web.HTTPRequestTimeout from None
 
 
@@ -90,5 +90,5 @@ def _refusal(request: web.Request, error: Exception) -> web.Response:
         _log.error("notice_failed", app=request.match_info["app"][:64], exc_info=error)
     response = web.Response(status=status, body=b'{"code":"%s"}' % MEANINGS[status].code.encode(), headers=headers)
     if not request.content.is_eof():
-        response.force_close()  # what is left of the body is not worth reading
+        response.force_close()  # the rest of the body is not read
     return response

@@ -1,4 +1,4 @@
-"""Signs of life and numbers, for the machines that look after this process. Open to everybody who reaches the port."""
+"""Health checks and metrics for monitoring. They need no token."""
 
 import asyncio
 import gzip
@@ -26,7 +26,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def exposition(request: web.Request) -> web.Response:
     """The metrics for Prometheus, as text or OpenMetrics, compressed where the scraper takes gzip."""
     zipped = "gzip" in request.headers.get("Accept-Encoding", "")
-    # Thousands of series take tens of milliseconds, which the loop that answers Agora does not have.
+    # Rendering thousands of series takes tens of milliseconds, which would delay answers to Agora on the event loop.
     body, media_type = await asyncio.to_thread(_expose, request.headers.get("Accept", ""), zipped)
     headers = {"Content-Type": media_type, "Vary": "Accept, Accept-Encoding"}
     return web.Response(body=body, headers=headers | ({"Content-Encoding": "gzip"} if zipped else {}))

@@ -1,7 +1,4 @@
-"""What handlers find in the application and in a request: typed keys, and the limits of the door.
-
-Nothing else: no behaviour, and no default that is not a limit.
-"""
+"""Typed keys of the application and of requests, and the limits of the listeners."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +9,14 @@ from aiohttp import web
 from service.operations import Caller, Operations
 
 Clock = Callable[[], float]
-"""Unix seconds."""
+"""A function that returns Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a request a listener takes: bytes of a body, and seconds until all of it must be there.
+    """The limits of a request: bytes of its body, and seconds until the body must be complete.
 
-    aiohttp itself never gives up on a body that drips or stays silent.
+    aiohttp itself never times out on a body that arrives slowly or not at all.
     """
 
     max_body_bytes: int = 64 * 1024
@@ -28,7 +25,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The documents made once from the registry of routes."""
+    """The documents that are made once from the registry of routes."""
 
     openapi: bytes
     html: bytes
@@ -42,4 +39,4 @@ DOCUMENTS: Final = web.AppKey("documents", Documents)
 CALLER: Final = web.RequestKey("caller", Caller)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 FORM_KEY: Final = web.RequestKey("form_key", str)
-"""What must come back with every form of a person's session."""
+"""The value that every form of a session must contain."""

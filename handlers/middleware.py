@@ -1,7 +1,7 @@
-"""What every request of the API listener passes: a request id, one log line, a count, errors as problem documents.
+"""The middleware of the API listener: a request id, one log line, metrics, and errors as problem documents.
 
-Admission (token and scope) is here too; `routes` asks for it before a handler runs. Nothing here reads a body, and a
-log line has neither query nor header: they may hold secrets. The callback listener uses none of this.
+It also contains admission (token and scope), which `routes` calls before a handler. It reads no body, and its log lines
+contain no query or header, because they may hold secrets. The callback listener does not use it.
 """
 
 import re
@@ -25,9 +25,9 @@ _log = structlog.get_logger(__name__)
 
 
 def account(meters: Mapping[tuple[str, str], RouteMeter]) -> Middleware:
-    """The outermost middleware: request id in and out, one log line, one count under the route's template.
+    """Return the outermost middleware: it sets the request id, writes one log line and counts by the route's template.
 
-    `X-Request-Id` is taken over where it is short and plain; otherwise the request gets a new one.
+    A valid `X-Request-Id` is kept; otherwise the request gets a new one.
     """
 
     @web.middleware
@@ -51,7 +51,7 @@ def account(meters: Mapping[tuple[str, str], RouteMeter]) -> Middleware:
 
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error, aiohttp's own included, into a problem document; what is unforeseen says nothing outside."""
+    """Turn every error, including aiohttp's own, into a problem document. Unexpected errors reveal no details."""
     try:
         return await handler(request)
     except ServiceError as error:
@@ -71,7 +71,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def admit(request: web.Request, scope: Scope) -> None:
-    """Let the bearer of a token with `scope` in, as `request[CALLER]`. Raises `unauthorized` or `forbidden`."""
+    """Authenticate a token with `scope` and set `request[CALLER]`. Raise `unauthorized` or `forbidden`."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if match is None:
         raise ServiceError(Code.UNAUTHORIZED, "A token is required: Authorization: Bearer.")
@@ -90,7 +90,7 @@ def _problem(request: web.Request, status: int, body: bytes, headers: dict[str, 
         status=status, body=body, content_type=problems.MEDIA_TYPE, headers=headers | {"Cache-Control": "no-store"}
     )
     if not request.content.is_eof():
-        response.force_close()  # what is left of the body is not worth reading
+        response.force_close()  # the rest of the body is not read
     return response
 
 

@@ -1,6 +1,6 @@
-"""Answers other than success: one table from error to HTTP status, one shape (RFC 9457). Pure.
+"""Answers other than success: one table from error to HTTP status, one format (RFC 9457). Pure.
 
-Nothing here may show what a caller sent: a wrong value can be a page URL with a log-in in it.
+Answers never contain the caller's values: a wrong one can be a page URL with a log-in in it.
 """
 
 import math
@@ -16,7 +16,7 @@ from service.recording import State
 MEDIA_TYPE: Final = "application/problem+json"
 
 UNREADABLE: Final = "unreadable"
-"""`ServiceError.detail` of a body that is no JSON at all; such a body is 400, every other wrong value 422."""
+"""`ServiceError.detail` of a body that is not JSON. Such a body is 400, every other wrong value 422."""
 
 STATUS: Final = {
     Code.INVALID: 422,
@@ -33,7 +33,7 @@ _STATUS_BY_DETAIL: Final = {UNREADABLE: 400, "idempotency_mismatch": 422}
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One status as callers see it: `code` for programs, `title` and `remedy` for people."""
+    """One status for callers: `code` for programs, `title` and `remedy` for people."""
 
     code: str
     title: str
@@ -81,12 +81,12 @@ class Problem(BaseModel):
 
 
 def status_of(error: ServiceError) -> int:
-    """The HTTP status of an error: the one table."""
+    """Return the HTTP status of an error."""
     return _STATUS_BY_DETAIL.get(error.detail or "", STATUS[error.code])
 
 
 def render_error(error: ServiceError, request_id: str) -> bytes:
-    """The problem document of an error of ours."""
+    """Return the problem document of a service error."""
     problem = _frame(status_of(error), error.message, request_id, code=error.code)
     if error.detail:
         problem["reason"] = error.detail
@@ -98,19 +98,19 @@ def render_error(error: ServiceError, request_id: str) -> bytes:
 
 
 def render_status(status: int, request_id: str) -> bytes:
-    """The problem document of a bare HTTP status, such as aiohttp's own 404 and 405."""
+    """Return the problem document of a bare HTTP status, such as aiohttp's own 404 and 405."""
     meaning = MEANINGS.get(status)
     detail = "There is no such path here." if status == 404 else meaning and meaning.remedy
     return orjson.dumps(_frame(status, detail or "The request is not accepted.", request_id))
 
 
 def render_too_large(most: int, request_id: str) -> bytes:
-    """The problem document of a body of more than `most` bytes."""
+    """Return the problem document of a body of more than `most` bytes."""
     return orjson.dumps(_frame(413, f"The body exceeds the limit of {most} bytes; nothing changed.", request_id))
 
 
 def retry_after(error: ServiceError) -> str | None:
-    """The `Retry-After` header in whole seconds; 429 and 503 always have one."""
+    """Return the `Retry-After` header in whole seconds, or None. 429 and 503 always have one."""
     if error.retry_after_seconds is not None:
         return str(max(1, math.ceil(error.retry_after_seconds)))
     return "5" if error.code in (Code.LIMITED, Code.UNAVAILABLE) else None

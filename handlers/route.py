@@ -1,6 +1,6 @@
-"""What a route is, and everything that follows from its fields: which errors it has, how it is named. Pure.
+"""The definition of a route, and what follows from its fields: its error statuses and its name. Pure.
 
-Both the router and the documents are made from `Route`s, so neither can know a route that the other does not.
+Both the router and the documents are made from `Route` objects, so they contain the same routes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,11 +27,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method on one path. The handler's docstring is the description that callers read.
+    """One method on one path. The handler's docstring is the description for callers.
 
-    `scope` None: open to everybody. `answer` is the model of a success or the media type of a document. `errors` are
-    statuses beyond those that follow from the other fields. `body_optional`: no body means `{}`. `however_late`: it is
-    done also for a caller who has hung up; every other call that changes something is not.
+    `scope` None means that no token is needed. `answer` is the model of a success or the media type of a document.
+    `errors` are statuses beyond those that follow from the other fields. `body_optional`: a missing body means `{}`.
+    `however_late`: the call is performed even if the caller has disconnected, unlike every other call that changes
+    something.
     """
 
     method: str
@@ -52,7 +53,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """The operation's id: the handler's module and name."""
+        """Return the operation's id: the handler's module and name."""
         return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
 
     @property
@@ -61,20 +62,20 @@ class Route:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The names in braces of the path."""
+        """Return the names in braces of the path."""
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
     @property
     def needs_caller(self) -> bool:
-        """Whether it is done only for a caller who still waits."""
+        """Return True if the call is performed only while the caller waits."""
         return self.method != "GET" and not self.however_late
 
     @property
     def error_statuses(self) -> tuple[int, ...]:
-        """Every status other than success that the route can answer. (405 is a path's, not a route's.)"""
+        """Return every status other than success that the route can answer, except 405, which belongs to a path."""
         statuses = {500, *self.errors}
         if self.scope is not None:
-            # Also where it takes no body: one that says something is refused.
+            # Also for calls without a body: a body with fields is refused.
             statuses |= {400, 401, 403, 408, 413, 415, 422, 429, 503}
         if self.variables:
             statuses |= {404}

@@ -1,4 +1,4 @@
-"""The registry: every route of the API listener, once. The router and the documents are both made from it."""
+"""The registry of all routes of the API listener. The router and the documents are made from it."""
 
 import time
 from dataclasses import replace
@@ -255,7 +255,7 @@ ROUTES: Final = (
 
 
 SERVICE_ROUTES: Final = tuple(route for route in ROUTES if route.tag == "Service")
-"""Health and metrics: what a process has that only works."""
+"""Health and metrics: the API listener's only routes in a process without the API."""
 
 
 def build_api(
@@ -266,9 +266,9 @@ def build_api(
     clock: Clock = time.time,
     console: bool = False,
 ) -> web.Application:
-    """The API listener's application: these routes, behind admission, with errors as problem documents.
+    """Return the API listener's application: these routes with admission, and errors as problem documents.
 
-    `clock` gives Unix seconds; it judges instants that callers send and the age of evidence. `console`: with
+    `clock` returns Unix seconds, against which callers' instants and the age of evidence are computed. `console` adds
     the pages for people.
     """
     meters = {(route.path, route.method): RouteMeter(route.path, route.method) for route in routes}
@@ -290,7 +290,7 @@ def build_api(
 
 
 def _lead(*, console: bool) -> Handler:
-    """Lead a browser from the bare address to where people go, and tell programs what is where."""
+    """Return a handler for `/` that redirects browsers to the console or docs, and gives programs an index of links."""
     links = {"docs": "/docs", "openapi": "/openapi.json"} | ({"console": "/console"} if console else {})
     index = orjson.dumps({"name": "Pagereel", "version": version("pagereel"), "links": links})
 

@@ -1,8 +1,8 @@
-"""Connections on which a request comes in drips are read seldom, so that thousands of them take nobody's time.
+"""The throttled reading of connections on which requests arrive slowly, so that thousands of them cost little CPU time.
 
-Agora's notification comes whole, mostly in one packet. Where one does not, what has come is left in the kernel for a
-moment, then for longer: whoever drips bytes on purpose costs a few reads, not one for each byte. How long a request may
-take in all is not decided here.
+Agora's notification arrives whole, mostly in one packet. After an incomplete piece, further data stays in the kernel
+for a moment, then for longer, so a client that sends single bytes causes few reads. Time limits of a request are set
+elsewhere.
 """
 
 import asyncio
@@ -11,22 +11,22 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-# Until what came after an unfinished piece is read: after the first, the second, and every later one.
+# The pauses before the next read after the first, the second and every later incomplete piece.
 PAUSES_SECONDS = (0.05, 0.5, 2.0)
 
 
 class DripRunner(web.AppRunner):
-    """An `AppRunner` whose connections are read like that."""
+    """An `AppRunner` whose connections are throttled."""
 
     @property
     def server(self) -> Any:
-        """What makes the protocol of a new connection."""
+        """Return the factory of protocols for new connections."""
         server = super().server
         return None if server is None else lambda: _Drips(server())
 
 
 class _Drips(asyncio.Protocol):
-    """Stands between a connection and aiohttp's protocol, and only holds the reading back."""
+    """A protocol in front of aiohttp's that only pauses reading."""
 
     def __init__(self, inner: RequestHandler) -> None:
         self._inner = inner
@@ -65,7 +65,7 @@ class _Drips(asyncio.Protocol):
         self._pieces += 1
 
     def _whole(self) -> bool:
-        """Whether what came so far ends with a request's last byte."""
+        """Return True if the received data ends with a request's last byte."""
         inner = self._inner
         if inner._messages:
             return inner._messages[-1][1].is_eof()
@@ -74,8 +74,8 @@ class _Drips(asyncio.Protocol):
 
 
 class _Tap:
-    """The transport as aiohttp sees it. It is read where nobody holds it: aiohttp does so too, and lets go whenever it
-    waits for more."""
+    """The transport as aiohttp sees it. It is read while nothing holds it. aiohttp also holds it, and releases it
+    whenever it waits for more data."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport

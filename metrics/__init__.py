@@ -1,12 +1,12 @@
-"""Every metric object of the service with its help text, and the functions that feed it; nothing else.
+"""All metric objects of the service with their help texts, and the functions that update them.
 
-One module per subject. Names start with `pagereel_`, units are base units, labels are closed sets and every
-series exists (as zero) from the start, so a graph never begins with a gap. Nothing here reads a clock, a database or a
-setting.
+Each subject has one module. Names start with `pagereel_`, units are base units, and labels are closed sets. Every
+series exists (as zero) from the start, so that graphs have no gap at the beginning. Nothing here reads a clock, a
+database or a setting.
 """
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-# The start of every counter, as 50 families that nobody asks for: the process's own start says the same.
+# The creation times of counters would add 50 families that are not used; the process's start time is the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types
 REGISTRY = CollectorRegistry(auto_describe=True)

@@ -1,4 +1,4 @@
-"""Calls to Agora's REST API: how many, how they ended, how long they took, how long they waited for the budget."""
+"""Calls to Agora's REST API: number, outcome, duration, and wait for the request budget."""
 
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ class Operation(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a call ended; the narrow ones are what alerts ask for, the wide ones hold the rest."""
+    """The outcome of a call. Alerts use the specific ones; `REFUSED`, `UNAVAILABLE` and `UNKNOWN` cover the rest."""
 
     OK = "ok"
     MISSING = "missing"
@@ -77,26 +77,26 @@ for _operation in Operation:
 
 
 def count_request(operation: Operation, outcome: Outcome, seconds: float) -> None:
-    """One call ended."""
+    """Record the outcome and duration of one call."""
     _REQUESTS.labels(operation.value, outcome.value).inc()
     _SECONDS.labels(operation.value).observe(seconds)
 
 
 def observe_budget_wait(operation: Operation, seconds: float) -> None:
-    """One call got its place in the budget."""
+    """Record how long one call waited for its place in the budget."""
     _WAITS.labels(operation.value).observe(seconds)
 
 
 def count_budget_short(operation: Operation) -> None:
-    """One call got no place in the budget in time."""
+    """Count one call that got no place in the budget in time."""
     _SHORT.labels(operation.value).inc()
 
 
 def count_host_switch() -> None:
-    """One call went on with another host."""
+    """Count one call that continued with another host."""
     _SWITCHES.inc()
 
 
 def set_clock_skew(seconds: float) -> None:
-    """Our clock less Agora's."""
+    """Set the difference of this machine's clock to Agora's."""
     _SKEW.set(seconds)

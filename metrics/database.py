@@ -1,4 +1,4 @@
-"""Transactions: how long they take, the wait for a writer or connection included, and how many found no database."""
+"""Database transactions: their duration, including the wait for a writer or connection, and database failures."""
 
 from prometheus_client import Counter, Histogram
 
@@ -16,10 +16,10 @@ _failures = Counter(
 
 
 def transacted(seconds: float) -> None:
-    """One transaction came to its end."""
+    """Record the duration of one finished transaction."""
     _seconds.observe(seconds)
 
 
 def failed() -> None:
-    """One found no database."""
+    """Count one transaction that found the database unavailable or full."""
     _failures.inc()

@@ -1,4 +1,4 @@
-"""Messages to callers: how they get through, and what waits."""
+"""Messages to callers: their deliveries, and the backlog."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -48,23 +48,23 @@ for _state in ("pending", "dead"):
 
 
 def tried(outcome: str, seconds: float) -> None:
-    """One try came to its end."""
+    """Record the outcome and duration of one attempt."""
     _tries.labels(outcome).inc()
     _seconds.observe(seconds)
 
 
 def ended(outcome: str) -> None:
-    """A delivery ended without a try."""
+    """Count a delivery that ended without an attempt."""
     _tries.labels(outcome).inc()
 
 
 def delivered_after(seconds: float) -> None:
-    """A message got through so long after its fact."""
+    """Record the seconds from a fact to the delivery of its message."""
     _delay.observe(max(seconds, 0))
 
 
 def measured(pending: int, dead: int, oldest_at: float | None, failing: int) -> None:
-    """What waits now."""
+    """Set the current backlog and the number of failing endpoints. `oldest_at` is in Unix seconds."""
     _waiting.labels("pending").set(pending)
     _waiting.labels("dead").set(dead)
     _oldest.set(oldest_at or 0)

@@ -1,6 +1,6 @@
-"""Requests that our listeners answered: how many and how long, by route template.
+"""Requests that the listeners answered: number and duration by route template.
 
-Series are bounded: the routes are declared at the start (and are zero from then on), everything else counts as the
+The number of series is bounded: routes are declared at the start, with zero values, and everything else counts as the
 route `other`. Paths, ids and callers are never labels.
 """
 
@@ -26,7 +26,7 @@ _SECONDS = Histogram(
 
 
 class RouteMeter:
-    """The series of one route, looked up once: feeding them costs no label lookup."""
+    """The series of one route, looked up once to avoid a label lookup for each request."""
 
     __slots__ = ("_classes", "_seconds")
 

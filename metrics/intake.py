@@ -1,4 +1,4 @@
-"""Notifications from Agora: how many, how late, how long they wait. Fed per batch, since per notification would cost
+"""Notifications from Agora: number, delay and backlog. Updated per batch, because an update per notification would cost
 more than storing it."""
 
 from bisect import bisect_left
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from metrics import REGISTRY
 
-# All numbers that Agora's documents name for Cloud Recording (agora-reference §8.1); the rest counts as "other".
+# All numbers that Agora's documents name for Cloud Recording (agora-reference §8.1); others count as "other".
 EVENT_TYPES = (
     *(1, 2, 3, 4, 11, 12, 13, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 60, 61, 70, 71, 72, 73),
     *(80, 81, 90, 100, 110, 111, 112, 113, 1001),
@@ -111,15 +111,15 @@ REGISTRY.register(delays)
 
 
 def counted(event_type: int | None, outcome: str, amount: int = 1) -> None:
-    """`amount` notifications of this type came to this outcome."""
+    """Count `amount` notifications of this type and outcome."""
     _counters[_LABEL.get(event_type or 0, "other"), outcome].inc(amount)
 
 
 def committed(
     event_types: Iterable[int | None], duplicates: Sequence[int | None], lateness: Iterable[float], seconds: float
 ) -> None:
-    """One batch is durable: the types of all its notifications and of the duplicates among them, the delays of those
-    that say when they were sent, and how long the commit took."""
+    """Record one durable batch: the types of all its notifications and of the duplicates among them, the delays of
+    those with a time of sending, and the duration of the commit."""
     accepted = Tally(event_types)
     batch_size.observe(accepted.total())
     commit_seconds.observe(seconds)
@@ -134,7 +134,7 @@ def committed(
 
 
 def sequenced(before: int | None, number: int) -> None:
-    """A notification of a task came with this number; `before`: the highest so far."""
+    """Record the sequence number of a task's notification. `before` is the highest number so far."""
     if before is None:
         return
     if number > before:
@@ -144,7 +144,7 @@ def sequenced(before: int | None, number: int) -> None:
 
 
 def measured(depth: int, oldest_at: float | None, unknown_tasks: int) -> None:
-    """What the database holds."""
+    """Set the number of unprocessed notifications, the time of the oldest one and the number of unknown tasks."""
     unknown.set(unknown_tasks)
     inbox_depth.set(depth)
     inbox_oldest.set(oldest_at or 0)

@@ -1,4 +1,4 @@
-"""Recordings: how many are where, how they end, and how long the two waits take that callers feel."""
+"""Recordings: their number by state, their ends, and the two waits that callers notice."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -142,96 +142,96 @@ for _name in ATTENTION:
 
 
 def requested() -> None:
-    """A recording was stored."""
+    """Count a stored recording."""
     _requested.inc()
 
 
 def recording_after(seconds: float) -> None:
-    """A recording began to record."""
+    """Record the seconds from the request to the start of recording."""
     _start.observe(max(seconds, 0))
 
 
 def ended(reason: str) -> None:
-    """A recording has an end and a reason for it."""
+    """Count the end of a recording by its reason."""
     _ended.labels(reason).inc()
 
 
 def concluded(state: str, seconds_after_end: float | None) -> None:
-    """A recording reached a terminal state."""
+    """Count a recording that reached a terminal state, and record the seconds since its end."""
     _concluded.labels(state).inc()
     if seconds_after_end is not None:
         _verdict.labels(state).observe(max(seconds_after_end, 0))
 
 
 def verified_with_warnings() -> None:
-    """A recording was verified, with warnings."""
+    """Count a recording that was verified with warnings."""
     _verified_warned.inc()
 
 
 def covered(share: float) -> None:
-    """A recording was judged to its end: so much of the wanted time is there."""
+    """Record the covered share of a recording's expected time after its final verification."""
     _coverage.observe(share)
 
 
 def repaired(cause: str) -> None:
-    """Looking put right what nobody had told; `cause` is one of `REPAIRS`."""
+    """Count a missed event that a query or a verification corrected. `cause` is one of `REPAIRS`."""
     _repairs.labels(cause).inc()
 
 
 def warned(code: str) -> None:
-    """A warning was said of a recording."""
+    """Count a warning about a recording."""
     _warned.labels(code if code in WARNINGS else "other").inc()
 
 
 def attended(code: str) -> None:
-    """A recording began to wait for something."""
+    """Count a recording that began to wait for the outside world or a person."""
     _attention.labels(code if code in ATTENTION else "other").inc()
 
 
 def progressed(share: float) -> None:
-    """Agora said how much of what it recorded is uploaded."""
+    """Record the uploaded share that Agora reported."""
     _progress.observe(share)
 
 
 def task_ended(seconds: float, pixels: int) -> None:
-    """An Agora task is over that ran, and was billed, for `seconds`."""
+    """Record the seconds that an Agora task ran and was billed."""
     _recorded.labels(resolution_of(pixels)).inc(max(seconds, 0))
 
 
 def ran_on(seconds: float) -> None:
-    """An Agora task is over that ran for so long beyond its wanted end."""
+    """Record the seconds that an Agora task ran beyond its requested end."""
     _runaway.inc(max(seconds, 0))
 
 
 def resolution_of(pixels: int) -> str:
-    """The class that a recording of this size is billed in."""
+    """Return the resolution class in which a recording of this size is billed."""
     return "hd" if pixels <= HD_PIXELS else "full_hd"
 
 
 def limited(limit: str) -> None:
-    """A recording was refused for a limit of the settings."""
+    """Count a request that was refused for a limit of the settings."""
     _limited.labels(limit).inc()
 
 
 def spending(spent: dict[str, float], projected: dict[str, float]) -> None:
-    """What this month costs so far, and in the end if what runs goes on to its limit."""
+    """Set this month's cost so far, and the cost if everything that runs continues to its limit."""
     for resolution in RESOLUTIONS:
         _spent.labels(resolution).set(spent[resolution])
         _projected.labels(resolution).set(projected[resolution])
 
 
 def restarted() -> None:
-    """A recording got another attempt."""
+    """Count another attempt of a recording."""
     _restarts.inc()
 
 
 def measured(states: dict[str, int], overrunning: int) -> None:
-    """How many recordings are in each state now, and how many tasks run on beyond their limit."""
+    """Set the number of recordings in each state and of tasks that run beyond their limit."""
     _overrunning.set(overrunning)
     for state, count in states.items():
         _current.labels(state).set(count)
 
 
 def unreadable(recordings: int) -> None:
-    """How many recordings that are still to start have a page whose URL no live sealing key opens."""
+    """Set the number of recordings still to start whose page URL cannot be decrypted with a current key."""
     _unreadable.set(recordings)

@@ -1,4 +1,4 @@
-"""Metrics of buckets and of what verification found in them."""
+"""Requests to buckets, and the results of verification."""
 
 from collections.abc import Iterable
 from datetime import UTC
@@ -104,25 +104,25 @@ for _class in MISSING_CLASSES:
     MISSING.labels(_class)
 
 
-_requests = cache(BUCKET_REQUESTS.labels)  # a verification makes hundreds of requests, a lookup of labels takes a lock
+_requests = cache(BUCKET_REQUESTS.labels)  # each lookup of labels takes a lock, hundreds per verification
 _bytes = cache(BUCKET_BYTES.labels)
 
 
 def bucket_answered(operation: str, outcome: str, seconds: float) -> None:
-    """One request to a bucket is over, however it ended."""
+    """Record the duration and outcome of one request to a bucket."""
     _requests(operation, outcome).observe(seconds)
 
 
 def bucket_read(operation: str, size_bytes: int) -> None:
-    """Bytes of an answer's body arrived."""
+    """Count the bytes of an answer's body."""
     _bytes(operation).inc(size_bytes)
 
 
 def bucket_dated(date: str | None, now: float) -> None:
-    """A bucket's `Date` header arrived at `now` of our clock. What is no date is ignored."""
+    """Set the clock skew from a bucket's `Date` header that arrived at `now`. An invalid date is ignored."""
     instant = _read_date(date or "")
     if instant is not None:
-        # The header has whole seconds: half of one is the best guess of the part cut off.
+        # The header has whole seconds: half a second is the best estimate of the truncated part.
         BUCKET_CLOCK_SKEW.set(instant + 0.5 - now)
 
 
@@ -136,7 +136,7 @@ def _read_date(text: str) -> float | None:
 
 
 def report_made(verdict: str, level: str, severities: Iterable[str], seconds: float) -> None:
-    """A look at a bucket is over; `severities` of its findings, one each."""
+    """Record one verification with the severity of each of its findings."""
     REPORTS.labels(verdict, level).inc()
     REPORT_DURATION.labels(level).observe(seconds)
     for severity in severities:
@@ -144,19 +144,19 @@ def report_made(verdict: str, level: str, severities: Iterable[str], seconds: fl
 
 
 def objects_touched(vanished: int, changed: int) -> None:
-    """What a later look at a verified recording found."""
+    """Count the objects that a later verification of a verified recording found gone or changed."""
     TOUCHED.labels("vanished").inc(vanished)
     TOUCHED.labels("changed").inc(changed)
 
 
 def files_judged(files: Iterable[tuple[str, bool]]) -> None:
-    """Kind of each file judged, and whether it was missing."""
+    """Count the judged files by kind. Missing ones are counted separately."""
     for kind, missing in files:
         (FILES_MISSING if missing else FILES).labels(kind).inc()
 
 
 def time_judged(expected_seconds: float, covered_seconds: float, missing: Iterable[tuple[str, float]]) -> None:
-    """The time account of one look; `missing` as class and seconds."""
+    """Record the time account of one verification. `missing` contains class and seconds."""
     EXPECTED.inc(expected_seconds)
     COVERED.inc(covered_seconds)
     for kind, seconds in missing:
@@ -164,7 +164,7 @@ def time_judged(expected_seconds: float, covered_seconds: float, missing: Iterab
 
 
 def bucket_used(objects: int, requests: int, size_bytes: int, repeats: int) -> None:
-    """What one look or listing cost; `repeats` are those of the requests that were made again."""
+    """Record the cost of one verification or listing. `repeats` is the number of repeated requests."""
     OBJECTS.inc(objects)
     REQUESTS.inc(requests)
     REPEATS.inc(repeats)

@@ -1,4 +1,4 @@
-"""The worker and the process: what waits, how long steps take, and whether the loop is held."""
+"""The worker and the process: backlog, duration of steps, and blocking of the event loop."""
 
 from collections.abc import Iterable
 
@@ -91,72 +91,72 @@ for _name in STEPS:
 
 
 def step_began() -> None:
-    """A step is under way."""
+    """Count a step that began."""
     _running.inc()
 
 
 def step_done(step: str, seconds: float) -> None:
-    """A step came to an end, good or bad."""
+    """Record the end and duration of a step, whether it succeeded or failed."""
     _running.dec()
     _step.labels(step).observe(seconds)
 
 
 def step_crashed(step: str) -> None:
-    """A step ended in an unexpected error."""
+    """Count a step that ended in an unexpected error."""
     _crashed.labels(step).inc()
 
 
 def loop_failed(loop: str) -> None:
-    """A loop went on after an unexpected error."""
+    """Count an unexpected error of a loop that continues."""
     _loop_failed.labels(loop).inc()
 
 
 def parked(recordings: int) -> None:
-    """How many recordings are tried again slowly, after unexpected errors."""
+    """Set the number of recordings that are retried slowly after unexpected errors."""
     _parked.set(recordings)
 
 
 def claimed(late: Iterable[float]) -> None:
-    """Recordings were claimed so many seconds after their step was due."""
+    """Record how many seconds after their due time recordings were claimed."""
     for seconds in late:
         _due_lag.observe(seconds)
 
 
 def claim_lost(step: str) -> None:
-    """A step ended after its claim was lost; what came of it is another worker's to find out."""
+    """Count a step that ended after its claim was lost. Another worker determines its result."""
     _lost.labels(step).inc()
 
 
 def clock_skewed(seconds: float) -> None:
-    """This machine's clock against the database's."""
+    """Set the difference of this machine's clock to the database's."""
     _skew.set(seconds)
 
 
 def room_left(held: bool) -> None:
-    """Whether the disk of the database has room for what is new."""
+    """Set whether the disk space reserved for the database is available."""
     _room.set(held)
 
 
 def restoring(pending: bool) -> None:
-    """Whether it is being found out what runs."""
+    """Set whether the process is still searching for running tasks after a restore."""
     _restored.set(pending)
 
 
 def lagged(seconds: float) -> None:
-    """One probe of the event loop."""
+    """Record one measurement of the event loop's delay."""
     _lag.observe(max(seconds, 0))
 
 
 def measured(overdue: int) -> None:
-    """How many recordings wait for a step now."""
+    """Set the number of recordings whose step is due."""
     _overdue.set(overdue)
 
 
 def works(concurrency: int) -> None:
-    """Say how many steps this process performs at once."""
+    """Set how many steps this process performs at once."""
     _concurrency.set(concurrency)
 
 
 def built(version: str) -> None:
-    """Say which version runs."""
+    """Set the running version."""
     _build.info({"version": version})

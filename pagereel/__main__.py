@@ -1,4 +1,4 @@
-"""The beginning of `pagereel`, and of `python -m pagereel`."""
+"""The entry point of `pagereel` and of `python -m pagereel`."""
 
 import io
 import sys
@@ -8,8 +8,8 @@ from pagereel.interrupts import end_without_room, ending_at_once, flush_quietly,
 
 
 def run() -> None:
-    """Run the command that was typed. Imports come last, and a Ctrl-C meanwhile leaves no traceback; neither does a
-    reader of its output that goes before the end, nor a full disk."""
+    """Run the command. Import it late, so that Ctrl-C during the import leaves no traceback. A reader that closes the
+    output early and a full disk leave none either."""
     _escape_what_is_not_encodable()
     with ending_at_once():
         command = import_module("pagereel.cli")
@@ -24,8 +24,8 @@ def run() -> None:
 
 
 def _escape_what_is_not_encodable() -> None:
-    """Print `\\u2026` in place of "…" where the encoding of the output has none, as ASCII. It would be a traceback."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so already
+    """Print `\\u2026` for "…" where the output's encoding lacks it, instead of raising UnicodeEncodeError."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so by default
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Builds everything and wires it together: the one place that knows all rooms. Starts nothing; `serving` does."""
+"""Builds and connects all components: the only module that knows all packages. It starts nothing; `serving` does."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Everything that is built, for a process that serves, works or does both."""
+    """The components of a process that serves, works or does both."""
 
     settings: Settings
     operations: Operations
@@ -73,9 +73,9 @@ class House:
 
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Open database and clients, wire operations and worker; close them in reverse. Starts nothing.
+    """Open database and clients, connect operations and worker, and close all in reverse order. Start nothing.
 
-    Raises `StartRefused` where the database may not or cannot be used.
+    Raise `StartRefused` if the database may not or cannot be used.
     """
     async with AsyncExitStack() as stack:
         with refusing(database_url(settings), settings.database.password_place):
@@ -101,13 +101,13 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reserve=(reserve := _reserve(settings, database)),
         )
         if reserve is not None:
-            stack.callback(reserve.give_up)  # made anew at the next start
+            stack.callback(reserve.give_up)  # created again at the next start
         stack.push_async_callback(house.worker.close)
         yield house
 
 
 def _reserve(settings: Settings, database: Database) -> Reserve | None:
-    """Room beside the embedded database; PostgreSQL's disk is another machine's matter."""
+    """Return the disk reserve of an embedded database, or None for PostgreSQL, whose disk is elsewhere."""
     if database.writer is None:
         return None
     reserve = Reserve(Path(settings.database.url.removeprefix("sqlite:///")))
@@ -120,7 +120,7 @@ def _has_room(reserve: Reserve | None) -> bool:
 
 
 async def _clock(database: Database) -> Callable[[], float]:
-    """The clock that all processes on this database share; with SQLite there is one process."""
+    """Return the clock that all processes on this database share. With SQLite there is only one process."""
     if database.pool is None:
         return SteadyClock()
     clock = DatabaseClock(database)
@@ -142,7 +142,7 @@ def wire(
     clock: Callable[[], float] | None = None,
     entropy: Entropy = os.urandom,
 ) -> House:
-    """Operations and worker over what is open. Everything outside the process that they reach is an argument here."""
+    """Connect operations and worker to the open components. All access to the outside of the process is an argument."""
     clock = clock or SteadyClock()
     rate = Rate(settings.limits.requests_per_second, settings.limits.burst)
     budget = SharedBudget(database, rate, clock)
@@ -187,7 +187,7 @@ async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dic
     bucket, links = buckets.bucket_of(recording), {}
     for key in keys:
         links[key] = await bucket.presign(key, LINK_SECONDS)
-        # Signing never suspends: without this a long playlist would hold up every other answer.
+        # Signing never suspends: without this, a long playlist would delay every other answer.
         await asyncio.sleep(0)
     return links
 
@@ -198,7 +198,7 @@ async def _fetch(buckets: Buckets, recording: Recording, key: str, most: int) ->
 
 
 def database_url(settings: Settings) -> str:
-    """The URL with the password of its own setting in it, if there is one."""
+    """Return the database's URL, with the password of its own setting if one is set."""
     url, password = settings.database.url, settings.database.password
     if password is None or "@" not in url:
         return url
@@ -207,8 +207,8 @@ def database_url(settings: Settings) -> str:
 
 
 async def tell_lacking(settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
-    """Log what recordings need and do not find, and tell it on those whose page cannot be read. It is no reason to stay
-    away: the others are stopped without it."""
+    """Log the settings that recordings need and lack, and mark recordings whose page cannot be read. The process starts
+    nevertheless, because other recordings must still be stopped."""
     lacking = await database.run(lambda connection: find_lacking(connection, settings))
     for setting, count in lacking:
         _log.error("setting_lacking", setting=setting, recordings=count)
@@ -216,7 +216,7 @@ async def tell_lacking(settings: Settings, database: Database, seals: Seals, clo
 
 
 async def report_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> None:
-    """Mark, count and log the recordings whose page no live key opens."""
+    """Mark, count and log the recordings whose page cannot be decrypted with a current key."""
     unreadable = await mark_unreadable(database, seals, clock)
     recording_meter.unreadable(unreadable)
     if unreadable:
@@ -224,8 +224,9 @@ async def report_unreadable(database: Database, seals: Seals, clock: Callable[[]
 
 
 def signing_keys(settings: Settings) -> list[str]:
-    """The keys that sign manifests, newest first: those of the settings, or the embedded database's own, made when it
-    is first asked for. Empty with PostgreSQL and no key: all replicas must share it."""
+    """Return the keys that sign manifests, newest first: those of the settings, or the embedded database's own key,
+    which is created at the first call. Return an empty list with PostgreSQL and no configured key, because all
+    replicas must share it."""
     if settings.signing.keys is not None:
         return [key.get() for key in settings.signing.keys]
     path = settings.database.url.removeprefix("sqlite:///")

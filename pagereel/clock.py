@@ -1,7 +1,7 @@
-"""What time it is, though somebody sets the machine's clock.
+"""A clock that is robust against changes of the machine's clock.
 
-Instants are written into rows that outlive a wrong clock: a lease or a retry an hour ahead would hold up a stop for an
-hour. So a step is not followed at once.
+Instants are stored in rows that outlast a wrong clock: a lease or a retry an hour ahead would delay a stop by an hour.
+Therefore the clock does not follow a step at once.
 """
 
 import time
@@ -20,9 +20,8 @@ def _since_boot() -> float:
 
 
 class SteadyClock:
-    """Unix seconds. Where `wall` moves against `carrier`, a clock that nobody can set, by more than two seconds, it is
-    followed only when that has lasted for five minutes: whoever set it meant it then. Smaller differences are followed
-    at once."""
+    """Unix seconds. If `wall` differs by more than two seconds from `carrier`, a clock that cannot be set, it is
+    followed only after five minutes, when the change counts as intended. Smaller differences are followed at once."""
 
     def __init__(self, wall: Callable[[], float] = time.time, carrier: Callable[[], float] = _since_boot) -> None:
         self._wall = wall
@@ -45,6 +44,6 @@ class SteadyClock:
         return carried + self._offset
 
     def _follow(self, apart: float) -> None:
-        """Set, not added to: the loop and the database's thread may come to it at once."""
+        """Set the offset instead of adding to it: the loop and the database's thread may call this concurrently."""
         self._offset = apart
         self._stepped_at = None

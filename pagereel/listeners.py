@@ -1,4 +1,4 @@
-"""The addresses that a process listens at: opened, tried, and refused in words that name the setting."""
+"""The listeners' addresses: opening them, testing them, and errors that name the setting."""
 
 import asyncio
 import errno
@@ -17,11 +17,11 @@ _ALIVE: Final = b'{"status":"ok"}'
 
 
 class ListenerRefused(Exception):
-    """A listener cannot be opened; the text names the setting, and says why and what to do."""
+    """A listener cannot be opened. The text contains the setting, the reason and the remedy."""
 
 
 def refused(name: str, where: Api | Callbacks, error: OSError) -> ListenerRefused:
-    """Why the listener of the section `name` cannot be opened."""
+    """Return why the listener of the section `name` cannot be opened."""
     host, port = where.host, where.port
     match error:
         case socket.gaierror():
@@ -44,12 +44,12 @@ def refused(name: str, where: Api | Callbacks, error: OSError) -> ListenerRefuse
 
 
 def address(host: str, port: int) -> str:
-    """Host and port as they stand in a URL: an IPv6 address is in brackets."""
+    """Return host and port as in a URL, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def try_listener(name: str, where: Api | Callbacks) -> bool:
-    """Open the listener and close it at once. False: a Pagereel that runs has it already. Raises `ListenerRefused`."""
+    """Open and close the listener. Return False if a running Pagereel uses the address. Raise `ListenerRefused`."""
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(asyncio.Protocol, where.host, where.port, start_serving=False)
@@ -63,8 +63,8 @@ async def try_listener(name: str, where: Api | Callbacks) -> bool:
 
 
 async def _is_pagereel(where: Api | Callbacks) -> bool:
-    """Whether what listens there answers as a Pagereel does."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - looked for, not used
+    """Return True if the program at that address answers like Pagereel."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared only, not bound
     with suppress(aiohttp.ClientError, OSError, ValueError):
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ASK_SECONDS)) as http,

@@ -1,6 +1,6 @@
-"""How the process logs: one JSON object a line on stderr, or readable lines for a person at a terminal.
+"""The logging of the process: one JSON object a line on stderr, or readable lines for a person at a terminal.
 
-Nothing secret may reach a logger; this room does not filter, so that nobody relies on it.
+No secret may reach a logger: this module does not filter them, so that callers do not rely on it.
 """
 
 import logging
@@ -13,8 +13,8 @@ from service.settings import Log
 
 
 class _PlainBadRequests(logging.Filter):
-    """One plain line for bytes that are no HTTP. aiohttp logs an error of its own with a traceback, and the bytes in it
-    may hold a secret; but whoever sends them has the 400, and nothing is wrong with this process."""
+    """Logs one plain line for bytes that are not HTTP. aiohttp logs an error with a traceback whose bytes may contain a
+    secret, although the sender has received a 400 and this process works correctly."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -37,7 +37,7 @@ def configure_logs(log: Log) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
-    # The other traceback, where `rich` is there, shows the values of variables, and so secrets.
+    # The default traceback, if `rich` is installed, shows the values of variables and therefore secrets.
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log.format == "json"
@@ -60,7 +60,7 @@ def configure_logs(log: Log) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # At debug these libraries log requests whole, keys and page URLs included.
+    # At debug level these libraries log whole requests, including keys and page URLs.
     for name in ("botocore", "aiobotocore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.INFO))
     logging.getLogger("aiohttp.server").addFilter(_PLAIN)

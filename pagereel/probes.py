@@ -1,4 +1,4 @@
-"""Tries what the settings name, without a billed start: for `pagereel check-config --probe` and `pagereel setup`."""
+"""Probes of what the settings name, without billed starts, for `pagereel check-config --probe` and `pagereel setup`."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ from service.urls.rules import parse_endpoint_url
 from service.verifier.decoding.process import can_decode
 
 PROBE = "pagereelprobe"
-# For each thing tried: a person waits for the answer.
+# The limit for each probe, because a person waits for the result.
 TRY_SECONDS = 20.0
 _DISABLED = "it is disabled, so it was not tried, and gets no messages until you enable it:"
 _ONLY_READ = "Pagereel never writes with them: give it keys that may only list and read"
@@ -47,13 +47,13 @@ LACKING = {
     "apps": "apps: there is none, so nothing can be recorded: add an [apps.<name>] table",
     "storage": "storage: no profile can be written to, so nothing can be recorded: add a [storage.<name>] table",
 }
-"""What is said of a table of the settings without which nothing can be recorded."""
+"""The error for each table of the settings without which nothing can be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """One thing that was tried. `problem` None: it works, or was not tried because it is off (`tried` False).
-    `warning`: it works, and should be different."""
+    """The result of one probe. `problem` is None if it succeeded, or if it was not tried because it is disabled
+    (`tried` False). `warning`: it works, but should be changed."""
 
     what: str
     problem: str | None = None
@@ -62,10 +62,11 @@ class Probed:
 
 
 async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
-    """Try database, listeners, Agora's credentials, every bucket with both key pairs, and every endpoint, one after
-    another.
+    """Probe the database, the listeners, Agora's credentials, every bucket with both key pairs, and every endpoint, in
+    sequence.
 
-    The write probe leaves one tiny object, `pagereelprobe`, below the profile's prefix: nothing here deletes."""
+    The write probe leaves one small object, `pagereelprobe`, below the profile's prefix, because probes never delete.
+    """
     disabled: list[str] = []
     if lacking := _lacking_file(database_url):
         yield lacking
@@ -92,7 +93,7 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
 
 
 def unreachable(settings: Settings) -> dict[str, str]:
-    """Storage profiles that lead nowhere, each with what its settings lack. Nothing is asked."""
+    """Return the storage profiles without a valid address, with what their settings lack. Make no request."""
     found = {}
     for name, profile in settings.storage.items():
         try:
@@ -107,7 +108,7 @@ def unreachable(settings: Settings) -> dict[str, str]:
 
 
 def undecodable(settings: Settings) -> dict[str, str]:
-    """Storage profiles whose level needs PyAV where that is not installed, each with the remedy."""
+    """Return the storage profiles whose level needs PyAV if it is not installed, each with the remedy."""
     if can_decode():
         return {}
     return {
@@ -119,18 +120,18 @@ def undecodable(settings: Settings) -> dict[str, str]:
 
 
 def events_missing(seen: set[int]) -> list[int]:
-    """The event types a web page recording should have switched on in the console and has not shown yet."""
+    """Return the event types of web page recording that must be enabled in the console and have not arrived yet."""
     return sorted({1, 4, 11, 12, 30, 31, 32, 33, 70, 71, 72, 73, 100} - seen)
 
 
 async def source_addresses(settings: Settings, app: str) -> list[str]:
-    """Where notifications come from, as Agora says now (agora-reference §7.6). Raises `OutsideError`."""
+    """Return the current source addresses of Agora's notifications (agora-reference §7.6). Raise `OutsideError`."""
     async with open_sender() as send:
         return list(await AgoraClient(settings.apps[app], send, LocalBudget().take).ncs_ips())
 
 
 def unrecordable(settings: Settings) -> list[str]:
-    """Why no recording at all can be made with these settings: whoever asks for one is refused."""
+    """Return why these settings allow no recording at all, in which case every request is refused."""
     found = []
     if not settings.apps:
         found.append(LACKING["apps"])
@@ -140,7 +141,7 @@ def unrecordable(settings: Settings) -> list[str]:
 
 
 async def _try(what: str, trying: Awaitable[None]) -> Probed:
-    """One thing tried; whatever it meets is its problem, and no other's."""
+    """Run one probe. Any error becomes its problem and does not affect other probes."""
     try:
         async with asyncio.timeout(TRY_SECONDS) as limit:
             await trying
@@ -152,11 +153,11 @@ async def _try(what: str, trying: Awaitable[None]) -> Probed:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something outside did not work, for a person. What was not foreseen is named by its type alone: its text may
-    hold what is secret."""
+    """Return why an external operation failed, for a person. An unexpected error is named only by its type, because its
+    text may contain a secret."""
     if (reason := connection_reason(error)) is not None:
         return reason
-    # Their own words say more than what they were raised from.
+    # Their own texts are more precise than those of their causes.
     if isinstance(error, OutsideError | ServiceError | StartRefused | ListenerRefused) and str(error):
         return str(error)
     if (reason := exchange_reason(error)) is not None:
@@ -176,7 +177,7 @@ async def _listener(name: str, where: Api | Callbacks) -> Probed:
 
 
 def _lacking_file(url: str) -> Probed | None:
-    """Whether the missing file of SQLite could be made, which is left to `serve`: a probe leaves nothing there."""
+    """Return the result for a missing SQLite file, or None. The file is only checked; `serve` creates it."""
     file = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or file.exists():
         return None
@@ -188,7 +189,7 @@ def _lacking_file(url: str) -> Probed | None:
 
 
 async def _database(settings: Settings, url: str, disabled: list[str]) -> None:
-    """Try the database, and add the endpoints of the settings that are disabled there."""
+    """Probe the database, and add the endpoints of the settings that are disabled in it to `disabled`."""
     with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
@@ -203,7 +204,7 @@ async def _database(settings: Settings, url: str, disabled: list[str]) -> None:
 async def _refuse_lacking(database: Database, settings: Settings) -> None:
     own = settings.database.own_key_file
     if own is not None and not own.exists():
-        return  # it is made at the first start
+        return  # it is created at the first start
     seals = Seals(*sealing_keys(settings))
     found = await database.run(lambda connection: describe_lacking(connection, settings, seals))
     if found:
@@ -211,12 +212,12 @@ async def _refuse_lacking(database: Database, settings: Settings) -> None:
 
 
 async def _acquire(client: AgoraClient, deployment: str) -> None:
-    """A resource id costs nothing and is forgotten after 5 minutes (agora-reference §2)."""
+    """Acquire a resource id, which costs nothing and expires after 5 minutes (agora-reference §2)."""
     await client.acquire(f"{deployment}-probe", new_uid(), 1)
 
 
 def _handed(profile: StorageProfile) -> Keys:
-    """The keys that Agora gets."""
+    """Return the keys that Agora gets."""
     keys = profile.write_credentials()
     return Keys(keys.access_key, keys.secret_key, keys.session_token)
 
@@ -227,16 +228,16 @@ async def _write(buckets: Buckets, profile: StorageProfile, keys: Keys) -> None:
 
 
 async def _readers_write(buckets: Buckets, profile: StorageProfile) -> bool:
-    """Whether the read keys may write. Every account key of Azure may, and a profile that is only read stays as it
-    is."""
+    """Return True if the read keys may write. Return False without a test for Azure, whose account keys always may,
+    and for read-only profiles."""
     if profile.read_only or profile.vendor == AZURE:
         return False
     return (await _try("", _write(buckets, profile, read_keys(profile)))).problem is None
 
 
 async def _reach(endpoint: Endpoint, rules: Urls) -> None:
-    """Whether somebody is there. Whatever HTTP says to a HEAD is fine, since a receiver need not know that method;
-    only a proxy that finds nobody behind it is not."""
+    """Raise an error if the endpoint is not reachable. Any HTTP status of a HEAD request is accepted, since a receiver
+    need not support that method, except those of a proxy without a receiver behind it."""
     try:
         status = await send_head(parse_endpoint_url(endpoint.url.get(), rules), endpoint.timeout_seconds)
     except Exception as error:

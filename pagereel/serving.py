@@ -1,5 +1,6 @@
-"""Runs what `app` built: one supervised group with the two listeners, the worker, and what follows files and clocks.
-What is wrong with the start ends the process with its reason; each of them goes on after an error of one round."""
+"""Runs what `app` built: one supervised group with the two listeners, the worker, and the tasks that follow files and
+clocks. An error at the start ends the process with its reason; later, each task continues after an error of one
+round."""
 
 import asyncio
 import gc
@@ -34,18 +35,18 @@ from service.operations.recordings.secrets import sealing_keys
 from service.operations.recordings.unreadable import count_unreadable
 from service.settings import Api, Callbacks, Secret, Settings
 
-# NCS keeps its connections; aiohttp's own default is an hour.
+# NCS reuses its connections; aiohttp's own default is an hour.
 KEEPALIVE_SECONDS = 15
 SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
 PAGES_SECONDS = 300
 CLOCK_SECONDS = 10
 RESERVE_SECONDS = 5
-# At the end: how long somebody who has connected has to ask, and how often that is looked at.
+# At shutdown: how long a connected client may take to send its request, and the interval of that check.
 ASK_SECONDS = 3
 CALM_SECONDS = 0.02
 OPEN_FILES = 65_536
-# Connections that wait to be taken in: with aiohttp's 128 a flood makes the good ones try again after a second.
+# The queue of new connections: with aiohttp's 128, a flood makes legitimate clients retry after a second.
 BACKLOG = 1024
 POLL_SECONDS = 0.5
 # How long a thread computes while the loop waits for the interpreter.
@@ -56,7 +57,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What a process does. Without `api` its API listener has health and metrics only."""
+    """The roles of a process. Without `api` its API listener has health and metrics only."""
 
     api: bool = True
     callbacks: bool = True
@@ -64,8 +65,8 @@ class Roles:
 
 
 async def serve(settings: Settings, roles: Roles) -> None:
-    """Run until SIGTERM or SIGINT: then claim nothing more, keep answering Agora until the steps under way are done, or
-    until a second signal."""
+    """Run until SIGTERM or SIGINT. Then claim nothing more, and keep answering Agora until the running steps are done
+    or a second signal arrives."""
     worker_meter.built(version("pagereel"))
     worker_meter.works(settings.worker.concurrency if roles.work else 0)
     _allow_connections()
@@ -87,7 +88,7 @@ async def serve(settings: Settings, roles: Roles) -> None:
             group.create_task(_follow_keys(house), name="keys"),
             group.create_task(_follow_pages(house), name="pages"),
         ]
-        if not roles.work:  # those that work measure by themselves
+        if not roles.work:  # working processes measure these themselves
             following += [group.create_task(each.measure(), name="gauges") for each in (house.worker, house.deliverer)]
         if house.wakeups is not None:
             following.append(group.create_task(house.wakeups.run(), name="wakeups"))
@@ -113,7 +114,7 @@ async def serve(settings: Settings, roles: Roles) -> None:
 
 
 async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
-    """Let what is under way end within so many seconds; what is left is given back, at once when there is a hurry."""
+    """Let running work finish within `seconds`. The rest is given back, at once when `hurry` is set."""
 
     def drained(seconds: float) -> asyncio.Future[Any]:
         return asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
@@ -123,14 +124,13 @@ async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
     hurrying.cancel()
     if not ending.done():
         ending.cancel()
-        await asyncio.gather(ending, return_exceptions=True)  # else it complains that nobody took its cancellation
+        await asyncio.gather(ending, return_exceptions=True)  # else asyncio logs the unretrieved cancellation
         ending = drained(0)
     await ending
 
 
 def _allow_connections() -> None:
-    """Have as many open files as the system allows, within reason: a flood of connections must not leave
-    none for those that matter."""
+    """Raise the limit of open files to `OPEN_FILES` at most, so that a flood of connections leaves some free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -138,9 +138,9 @@ def _allow_connections() -> None:
 
 
 def calm_interpreter() -> None:
-    """Keep the garbage collector off what is built by now and stays: one full collection of it holds the loop for 40 to
-    70 ms. What comes later is looked at in short turns (20,000 objects at once take up to 10 ms), and what survives
-    that seldom. A thread that computes (an exposition, a page, a report) gives way to the loop after 1 ms, not 5."""
+    """Exclude the objects built so far from garbage collection: one full collection of them blocks the loop for 40 to
+    70 ms. Newer objects are collected in small steps (20,000 objects at once take up to 10 ms), and survivors rarely. A
+    computing thread (an exposition, a page, a report) yields to the loop after 1 ms instead of 5."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(4_000, 250, 100)
@@ -148,7 +148,7 @@ def calm_interpreter() -> None:
 
 
 async def _follow_keys(house: House) -> None:
-    """Take up changed files of sealing keys and of the bootstrap token. Other secrets are read where they are used."""
+    """Apply changed files of sealing keys and of the bootstrap token. Other secrets are read where they are used."""
     path = house.settings.bootstrap_token_file
     token = None if path is None else Secret.of_file(path)
     live = None if token is None else token.get()
@@ -174,7 +174,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         return used
     try:
         house.seals.use(*now)
-    except SealError as error:  # what was in use stays; the next turn says so again
+    except SealError as error:  # the previous keys stay in use; the next round reports the error again
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
@@ -183,7 +183,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
 
 
 async def _follow_pages(house: House) -> None:
-    """Count the pages that no key opens again and again: recordings end, and another process may store more."""
+    """Count the unreadable pages periodically: recordings end, and another process may store more."""
     while True:
         await asyncio.sleep(PAGES_SECONDS)
         counting = house.database.run(lambda connection: count_unreadable(connection, house.seals))
@@ -193,7 +193,7 @@ async def _follow_pages(house: House) -> None:
 
 
 async def _follow_reserve(reserve: Reserve) -> None:
-    """Keep the room that is left when the disk is full, and tell whether it is there."""
+    """Keep the disk reserve, and report whether it is held."""
     held = True
     while True:
         await isolate("reserve", asyncio.to_thread(reserve.keep), None)
@@ -208,7 +208,7 @@ async def _follow_reserve(reserve: Reserve) -> None:
 
 
 async def _follow_clock(clock: DatabaseClock) -> None:
-    """Keep to the database's clock, and tell how far this machine's is off."""
+    """Synchronize with the database's clock, and record the skew of this machine's clock."""
     while True:
         await asyncio.sleep(CLOCK_SECONDS)
         skew = await isolate("clock", clock.sync(), None)
@@ -229,9 +229,9 @@ async def _listen(
     where: Api | Callbacks,
     kind: type[web.AppRunner] = web.AppRunner,
 ) -> str:
-    """Open one listener until the stack closes; the line that says where it is.
+    """Open one listener until the stack closes, and return the line that states its address.
 
-    Bodies stay as they came: unpacking a small one can take a second of the loop, also for a request that is refused.
+    Bodies are not decompressed: decompressing a small one can block the loop for a second, even for a refused request.
     """
     runner = kind(
         app,
@@ -250,20 +250,20 @@ async def _listen(
 
 
 def origin_of(host: str, port: int) -> str:
-    """The beginning of a URL that leads there."""
+    """Return the origin of URLs that lead to this address."""
     return f"http://{address(host, port)}"
 
 
 async def close(runner: web.AppRunner) -> None:
-    """Let nobody new in, and answer those who are: also who has connected and not asked yet. aiohttp by itself would
-    hang up on them, and whatever sends to this process in a rolling replacement would see that."""
+    """Accept no new connections, and answer the existing ones, including those whose request has not arrived yet.
+    aiohttp alone would close them, and clients would see that during a rolling replacement."""
     loop = asyncio.get_running_loop()
-    await asyncio.sleep(CALM_SECONDS)  # those in the backlog are taken in
-    # Where a server closes in the turn of the loop that lets somebody in, asyncio (until Python 3.12) forgets them.
+    await asyncio.sleep(CALM_SECONDS)  # connections in the backlog are accepted meanwhile
+    # If a server closes in the iteration of the loop that accepts a connection, asyncio (until Python 3.12) loses it.
     for site in runner.sites:
         for listener in getattr(site._server, "sockets", ()):
             loop.remove_reader(listener)
-    for _ in range(3):  # turns, until all who were let in are known
+    for _ in range(3):  # iterations of the loop until all accepted connections are registered
         await asyncio.sleep(0)
     for site in runner.sites:
         await site.stop()
@@ -280,10 +280,12 @@ def _anybody_new(runner: web.AppRunner) -> bool:
 
 
 async def listen_for_check(settings: Settings, app: str, seconds: float, say: Callable[[str], object]) -> list[int]:
-    """Take in notifications until the console's Check has shown every event type, or for so long; which are missing.
-    What came before does not count: it says nothing of the way that Agora takes now.
+    """Receive notifications until the console's Check has shown every event type, for at most `seconds`. Return the
+    missing types.
 
-    The callback listener alone runs: nothing is started and nothing but the Check is applied to anything."""
+    Earlier notifications do not count, because they do not prove that Agora's current address works. Only the callback
+    listener runs: nothing is started, and only the Check is processed.
+    """
     public = settings.callbacks.public_url or f"https://<your host>:{settings.callbacks.port}"
     say(f"Callback URL for Agora's console: {public.rstrip('/')}/agora/{app}/notifications")
     if not settings.apps[app].ncs_secrets:

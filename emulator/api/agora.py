@@ -1,6 +1,6 @@
-"""What Agora decides on each call: which resource ids and tasks exist and what they allow (agora-reference §2 to §6).
+"""Agora's decision on each call: which resource ids and tasks exist and what they allow (agora-reference §2 to §6).
 
-For: the five calls, given valid requests. It must not know HTTP headers, credentials or faults on the wire.
+Handles the five calls, given valid requests. It does not know HTTP headers, credentials or faults on the wire.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from emulator.tasks.task import Task
 
 @dataclass(slots=True)
 class Resource:
-    """A resource id and what it was made for."""
+    """A resource id, the request that acquired it and the task that uses it."""
 
     app_id: str
     acquired: Acquire
@@ -35,7 +35,7 @@ class Resource:
 
 
 class Agora:
-    """All apps' resources and tasks. The last ended tasks are kept: the control API shows them."""
+    """Resources and tasks of all apps. The last ended tasks are kept for the control API."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -44,7 +44,7 @@ class Agora:
         self._resources: dict[str, Resource] = {}
 
     def acquire(self, app: App, request: Acquire) -> dict[str, Any]:
-        """A resource id that lives five minutes and serves one start."""
+        """Return a resource id that is valid for five minutes and for one start."""
         now = self.world.clock.now()
         if len(self._of(app)) >= self.world.settings.max_tasks or self._full():
             raise failure("acquire", 406)
@@ -61,7 +61,7 @@ class Agora:
         return {"cname": request.who.cname, "uid": request.who.uid, "resourceId": rid}
 
     def start(self, app: App, rid: str, request: Start) -> dict[str, Any]:
-        """Begin a task; that its page can be reached is not looked at (agora-reference §3.6)."""
+        """Start a task without checking that its page can be reached (agora-reference §3.6)."""
         now = self.world.clock.now()
         resource = self._resources.get(rid)
         if resource is None:
@@ -73,7 +73,7 @@ class Agora:
         return render_ids(resource.task, self._quirks)
 
     def query(self, app: App, rid: str, sid: str) -> dict[str, Any]:
-        """The state of a live task."""
+        """Return the state of a task that is still alive."""
         task = self._live("query", app, rid, sid)
         if self._quirks.exiting_query == "501" and (task.stop_asked_at is not None or not task.running):
             raise failure("query", 501)
@@ -81,7 +81,7 @@ class Agora:
         return {**render_ids(task, self._quirks), "serverResponse": body}
 
     def update(self, app: App, rid: str, sid: str, request: Update) -> dict[str, Any]:
-        """Note new wishes; the task follows at once."""
+        """Store the requested changes and wake the task."""
         task = self._live("update", app, rid, sid)
         _check_identity("update", task, request.who)
         if self._quirks.update_refused:
@@ -104,7 +104,7 @@ class Agora:
         return render_ids(task, self._quirks)
 
     async def stop(self, app: App, rid: str, sid: str, request: Stop) -> dict[str, Any]:
-        """Ask the task to stop; unless asynchronous, wait for its files."""
+        """Ask the task to stop. Unless the request is asynchronous, wait until its files are uploaded."""
         task, now = self._live("stop", app, rid, sid), self.world.clock.now()
         _check_identity("stop", task, request.who)
         if task.stop_asked_at is not None or not task.running:
@@ -123,7 +123,7 @@ class Agora:
         return {**render_ids(task, self._quirks), **said}
 
     def wake_all(self) -> None:
-        """Make every task look again at what may have changed."""
+        """Wake every task, so that it checks its state again."""
         for task in self.tasks.values():
             task.wake.set()
 
@@ -136,7 +136,7 @@ class Agora:
             raise failure("stop", 50, status=self._quirks.sync_stop_status) from None
 
     def _check_start(self, app: App, resource: Resource, request: Start, now: float) -> None:
-        """Refuse a start that its resource id or another task does not allow."""
+        """Raise Failure for a start that its resource id or another task does not allow."""
         if resource.app_id != app.app_id or resource.acquired.who != request.who:
             raise failure("start", 432)
         if resource.task is not None:
@@ -159,13 +159,13 @@ class Agora:
             raise failure("start", 502)
 
     def _check_token(self, endpoint: str, storage: Storage, now: float) -> None:
-        """Refuse temporary keys that expire too soon (agora-reference §3.4)."""
+        """Raise Failure for temporary keys that expire too soon (agora-reference §3.4)."""
         ahead = self.world.clock.shrink(self.world.settings.times.sts)
         if storage.expires_at is not None and storage.expires_at < now + ahead:
             raise failure(endpoint, 2, reason=f"storageConfig.stsExpiration: must be {ahead:g} s ahead")
 
     def _crowded(self, app: App, area: Area, page: Page) -> bool:
-        """True when there are too many pictures of that size in that area."""
+        """Return True if the area has no room for another stream of the page's size."""
         reading = self._quirks.stream_limits
         if reading == "none":
             return False
@@ -174,15 +174,15 @@ class Agora:
         return not has_room(area, sizes, size_of(page.width, page.height), reading)
 
     def _of(self, app: App) -> list[Task]:
-        """The running tasks of an app."""
+        """Return the running tasks of an app."""
         return [task for task in self.tasks.values() if task.running and task.app.app_id == app.app_id]
 
     def _full(self) -> bool:
-        """True when another page would be one too many for this machine."""
+        """Return True if this machine cannot record another page."""
         return sum(task.running for task in self.tasks.values()) >= self.world.engine.room
 
     def _forget_old(self, now: float) -> None:
-        """Resource ids that can serve nobody any more, and the oldest of too many ended tasks."""
+        """Remove resource ids that expired long ago, and the oldest ended tasks above `kept_tasks`."""
         kept = self.world.clock.shrink(self.world.settings.times.resource) * 10
         for rid, resource in list(self._resources.items()):
             if resource.expires_at + kept < now and (resource.task is None or not resource.task.alive):
@@ -192,7 +192,7 @@ class Agora:
             self._resources.pop(self.tasks.pop(sid).resource_id, None)
 
     def _live(self, endpoint: str, app: App, rid: str, sid: str) -> Task:
-        """The task of an app's resource id and sid, if it can be controlled now."""
+        """Return the task of an app's resource id and sid. Raise Failure if it cannot be controlled now."""
         now = self.world.clock.now()
         task = self.tasks.get(sid)
         if task is None or task.app.app_id != app.app_id or task.resource_id != rid or not task.alive:

@@ -1,4 +1,4 @@
-"""Typed keys of what lives in the application. For: sharing them between handlers; nothing else may be here."""
+"""Typed keys of the objects that the handlers share through the application."""
 
 from __future__ import annotations
 

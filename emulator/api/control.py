@@ -1,6 +1,6 @@
-"""The control API under `/emulator/`: what tests and demos may see and break. It is not Agora's.
+"""The control API under `/emulator/`, for tests and demos. It is not part of Agora's API.
 
-For: listing tasks, adding and clearing faults. It must not show a secret and needs no credentials: loopback only.
+Lists tasks, and adds and clears faults. It shows no secrets and needs no credentials, because it serves loopback only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _tasks(request: web.Request) -> web.Response:
-    """All tasks since the start, in the order of their start; `?cname=` and `?sid=` pick."""
+    """List the tasks in the order of their start, filtered by `?cname=` and `?sid=`."""
     agora = request.app[AGORA]
     cname, sid = request.query.get("cname"), request.query.get("sid")
     now, quirks = agora.world.clock.now(), agora.world.settings.quirks
@@ -38,12 +38,12 @@ async def _tasks(request: web.Request) -> web.Response:
 
 
 async def _page(_: web.Request) -> web.FileResponse:
-    """A page to record: it moves, shows its clock, flashes and beeps each second."""
+    """Return a page to record: it moves, shows its clock, flashes and beeps each second."""
     return web.FileResponse(Path(__file__).parent / "browser" / "demo.html")
 
 
 async def _faults(request: web.Request) -> web.Response:
-    """The standing faults, and in what order they struck whom."""
+    """List the active faults and, in order, the subjects that they struck."""
     faults = request.app[AGORA].world.faults
     return web.json_response({"faults": faults.standing(), "strikes": list(faults.strikes)})
 

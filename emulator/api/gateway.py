@@ -1,6 +1,6 @@
 """The gateway in front of Agora: credentials, app ids and the request limit (agora-reference §1.2, §1.4, §1.6).
 
-For: refusing a call before Agora sees it. It must not read bodies or know tasks.
+Refuses calls before Agora receives them. It does not read bodies or know tasks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emulator.settings import App, Settings
 
 
 class GatewayRefusal(Exception):
-    """An answer whose body has only `message`."""
+    """A refusal whose body contains only `message`."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class GatewayRefusal(Exception):
 
 
 class Gateway:
-    """Knows the apps. All methods raise GatewayRefusal."""
+    """Authenticates requests and limits their rate. All methods raise GatewayRefusal."""
 
     def __init__(self, settings: Settings) -> None:
         self._apps = {app.app_id: app for app in settings.apps}
@@ -32,7 +32,7 @@ class Gateway:
         self._per_account = settings.quirks.qps_scope == "account"
 
     def admit(self, request: web.Request, app_id: str, now: float) -> App:
-        """The app that a request with good credentials is for, counted against its limit."""
+        """Return the app of an authenticated request, and count the request against its limit."""
         customer = self.authenticate(request)
         app = self._apps.get(app_id)
         if app is None:
@@ -44,7 +44,7 @@ class Gateway:
         return app
 
     def authenticate(self, request: web.Request) -> str:
-        """The customer id whose secret the request carries."""
+        """Return the customer id whose secret the request carries."""
         header = request.headers.get("Authorization")
         if header is None:
             raise GatewayRefusal(401, "Unauthorized")
@@ -57,7 +57,7 @@ class Gateway:
 
 
 def _credentials(header: str) -> tuple[str, str]:
-    """Customer id and secret of a Basic header; empty texts when it is malformed."""
+    """Return the customer id and secret of a Basic header, or empty strings if it is malformed."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return "", ""

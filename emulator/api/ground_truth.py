@@ -1,6 +1,6 @@
-"""The ground truth of `GET /emulator/tasks`: what a task really did, whatever Agora said about it. Pure.
+"""The ground truth of `GET /emulator/tasks`: what a task really did, regardless of what Agora reported. Pure.
 
-For: tests that compare a client's belief with what happened. It must not show a secret.
+Tests compare a client's view with it. It shows no secrets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emulator.tasks.task import Span, Task, billed_seconds, status_of
 
 
 def render_truth(task: Task, now: float, quirks: Quirks) -> dict[str, Any]:
-    """A task as it truly is: no secret in it, URLs cut short."""
+    """Render a task's true state, without secrets and with redacted URLs."""
     return {
         "app_id": task.app.app_id,
         "cname": task.cname,

@@ -1,7 +1,7 @@
-"""One call, from the gateway to its answer, with the faults on the wire (agora-reference §1.5, §1.6).
+"""Agora's calls over HTTP, from the gateway to the answer, with faults on the wire (agora-reference §1.5, §1.6).
 
-For: HTTP of Agora's own calls. It authenticates, counts, decodes, asks `emulator.api.agora` and renders. It must not
-decide what a call means.
+Authenticates, counts and decodes requests, calls `emulator.api.agora` and renders the answer. It does not decide what a
+call means.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _COMMANDS: dict[Endpoint, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call after the gateway: who calls, what for, with what body. `use` tells it from all other calls."""
+    """One call that the gateway admitted. `use` identifies it among all calls."""
 
     app: App
     endpoint: Endpoint
@@ -55,7 +55,7 @@ class Call:
 
 
 def handle(endpoint: Endpoint) -> Handler:
-    """The handler of one of the five calls."""
+    """Return the handler of one of the five calls."""
 
     async def handled(request: web.Request) -> web.StreamResponse:
         agora, match = request.app[AGORA], request.match_info
@@ -68,7 +68,7 @@ def handle(endpoint: Endpoint) -> Handler:
 
 
 async def handle_ncs(request: web.Request) -> web.StreamResponse:
-    """Where notices come from (agora-reference §7.6)."""
+    """List the addresses from which notifications are sent (agora-reference §7.6)."""
     request.app[GATEWAY].authenticate(request)
     hosts = [{"primaryIP": address} for address in request.app[AGORA].world.settings.ncs_addresses]
 
@@ -84,7 +84,7 @@ async def _with_faults(
     subject: Subject,
     answer: Callable[[], Awaitable[tuple[int, dict[str, Any]]]],
 ) -> web.StreamResponse:
-    """The answer, unless a fault spoils it on the wire."""
+    """Return the answer, unless a fault replaces, delays or drops it."""
     faults = request.app[AGORA].world.faults
     if faults.use("reset", subject, endpoint) is not None:
         return _hang_up(request, reset=True)
@@ -110,7 +110,7 @@ def _planned(request: web.Request, endpoint: Endpoint, subject: Subject, code: i
 
 
 async def _answer(agora: Agora, call: Call) -> tuple[int, dict[str, Any]]:
-    """Status and body as Agora decides."""
+    """Return the status and body that Agora decides on."""
     quirks = agora.world.settings.quirks
     try:
         return 200, await _perform(agora, call)
@@ -143,7 +143,7 @@ async def _perform(agora: Agora, call: Call) -> dict[str, Any]:
 
 
 def _spelled(call: Call, treatment: str) -> Call:
-    """The call with unknown keys refused, or taken as the keys they are meant to be, or left alone; they are logged."""
+    """Log unknown keys, and depending on `treatment` raise Refused, correct them or leave them alone."""
     if call.endpoint == "query":
         return call
     unknown, corrected = check_spelling(call.endpoint, call.body)
@@ -155,7 +155,7 @@ def _spelled(call: Call, treatment: str) -> Call:
 
 
 def render_failure(endpoint: Endpoint, error: Failure, ids: tuple[str, str, str, str], shape: str) -> dict[str, Any]:
-    """The short or the long body, or the one seen with code 15 (agora-reference §1.5)."""
+    """Return the short or the long body, or the form observed with code 15 (agora-reference §1.5)."""
     cname, uid, rid, sid = ids
     if error.code == 15:
         return {"resourceId": rid, "sid": "", "code": 15}
@@ -172,7 +172,7 @@ def render_failure(endpoint: Endpoint, error: Failure, ids: tuple[str, str, str,
 
 
 def _subject(agora: Agora, call: Call) -> Subject:
-    """What faults on the wire may match: the task if there is one, otherwise what the body says."""
+    """Return the subject that faults on the wire match: the task if it exists, otherwise the names in the body."""
     task = agora.tasks.get(call.sid)
     if task is not None:
         return replace(task.subject, use=call.use)
@@ -181,7 +181,7 @@ def _subject(agora: Agora, call: Call) -> Subject:
 
 
 async def _read_body(request: web.Request) -> Any:
-    """The JSON body, None for a GET; malformed JSON gives a text, which every parser refuses."""
+    """Return the JSON body, None for a GET, or for malformed JSON a string, which every parser refuses."""
     if request.method == "GET":
         return None
     try:
@@ -192,7 +192,7 @@ async def _read_body(request: web.Request) -> Any:
 
 
 def _hang_up(request: web.Request, *, reset: bool) -> web.StreamResponse:
-    """Close the connection without an answer, or with a TCP reset."""
+    """Close the connection without an answer, with a TCP reset if `reset`."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
         if reset and connection is not None:

@@ -1,1 +1,1 @@
-"""Recording a page for real: Chromium on a display of its own, its picture and sound encoded by PyAV."""
+"""The recorder of real pages: Chromium on its own display, with picture and sound encoded by PyAV."""

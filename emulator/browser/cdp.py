@@ -1,6 +1,6 @@
 """A client of the Chrome DevTools Protocol: commands, answers and events over one WebSocket.
 
-For: talking to a browser. It must not know pages, recordings or what a command means.
+It does not know pages, recordings or the meaning of a command.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class CdpError(Exception):
 
 
 class CdpClosed(CdpError):
-    """The browser, or the target a command was for, is gone."""
+    """The browser, or the target of a command, is gone."""
 
 
 class Cdp:
-    """One connection. `closed` is set when it is over; every command still waiting then raises CdpClosed."""
+    """One connection. When it ends, `closed` is set and every pending command raises CdpClosed."""
 
     def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.closed = asyncio.Event()
@@ -41,15 +41,15 @@ class Cdp:
 
     @classmethod
     async def connect(cls, url: str) -> Cdp:
-        """Connect to the browser's `ws://` address. Raises CdpError."""
+        """Connect to the browser's `ws://` address. Raise CdpError on failure."""
         http = aiohttp.ClientSession()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                # Screencast frames are bigger than aiohttp's limit of 4 MiB may allow.
+                # Screencast frames can exceed aiohttp's default limit of 4 MiB.
                 return cls(http, await http.ws_connect(url, max_msg_size=0, compress=0))
-        except BaseException as error:  # a cancellation too leaves nothing open
+        except BaseException as error:  # a cancellation must not leave the session open either
             await http.close()
-            if not isinstance(error, aiohttp.ClientError | OSError):  # TimeoutError is one
+            if not isinstance(error, aiohttp.ClientError | OSError):  # TimeoutError is an OSError
                 raise
             raise CdpError(f"no connection to the browser: {type(error).__name__}") from error
 
@@ -65,7 +65,7 @@ class Cdp:
         session: str | None = None,
         seconds: float = 10.0,
     ) -> dict[str, Any]:
-        """Give a command and wait for its result. Raises CdpError after `seconds` or when it is refused."""
+        """Send a command and return its result. Raise CdpError if it is refused or takes longer than `seconds`."""
         number = next(self._numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters or {}}
         if session is not None:
@@ -86,7 +86,7 @@ class Cdp:
             del self._waiting[number]
 
     def forget(self, session: str) -> None:
-        """A target is gone: fail its waiting commands and call none of its handlers any more."""
+        """Fail the pending commands of a target that is gone, and remove its handlers."""
         self._fail("the page is gone", lambda of: of == session)
         self._handlers = {key: handlers for key, handlers in self._handlers.items() if key[0] != session}
 

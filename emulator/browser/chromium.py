@@ -1,6 +1,6 @@
-"""A Chromium of our own, and its tabs.
+"""A Chromium process and its tabs.
 
-For: launching the browser quiet, at the asked size, and speaking to one tab. It must not judge pages.
+Launches the browser with the requested size and sends commands to its tabs. It does not judge pages.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from emulator.browser.cdp import Cdp, CdpError, Handler
 from emulator.process.children import child, environment
 
 _START_SECONDS = 20.0
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Chromium puts it
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - Chromium's location
 _SHARED_MEMORY_BYTES = 256 * 1024 * 1024
-# Chromium's windows are never narrower than this, whatever they are told.
+# Chromium's minimum window width in pixels, whatever size is requested.
 _NARROWEST_WINDOW = 500
 _MOBILE_AGENT = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -35,19 +35,19 @@ _FLAGS = (
     *("--disable-extensions", "--disable-breakpad", "--disable-crash-reporter", "--metrics-recording-only"),
     *("--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"),
     *("--disable-renderer-backgrounding", "--disable-hang-monitor", "--disable-domain-reliability"),
-    # Pages that draw with WebGL are to be told apart from those that only ask for it, so it has to work.
+    # WebGL has to work, so that pages that draw with it can be distinguished from pages that only request it.
     "--enable-unsafe-swiftshader",
-    # Frames of other sites then belong to the page's own target and get what is injected there.
+    # Frames of other sites then belong to the page's own target and get the injected scripts.
     *("--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter"),
     *("--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--password-store=basic", "--test-type"),
     *("--window-position=0,0", "--remote-debugging-port=0"),
-    # Nobody is there to answer, and the question would cover the page.
+    # A permission prompt would cover the page.
     "--deny-permission-prompts",
 )
 
 
 class BrowserError(Exception):
-    """The browser, or what it needs around it, did not start."""
+    """The browser, or a program that it needs, did not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Look:
 
 
 def find_chromium(program: str = "chromium") -> str | None:
-    """The path of the browser's program, or None."""
+    """Return the path of the browser's program, or None."""
     return shutil.which(program)
 
 
 class Tab:
-    """One page of a browser. Its commands raise CdpError, and CdpClosed once the page is gone."""
+    """One page of a browser. Its commands raise CdpError, and CdpClosed after the page is gone."""
 
     def __init__(self, cdp: Cdp, target: str, session: str) -> None:
         self._cdp, self._target, self._session = cdp, target, session
@@ -73,17 +73,17 @@ class Tab:
     async def send(
         self, method: str, parameters: dict[str, Any] | None = None, *, seconds: float = 10.0
     ) -> dict[str, Any]:
-        """Give the tab a command and wait for its result."""
+        """Send a command to the tab and return its result."""
         return await self._cdp.send(method, parameters, session=self._session, seconds=seconds)
 
     def on(self, method: str, handler: Handler) -> None:
-        """Call `handler` with each event of that name of this tab."""
+        """Call `handler` with each event `method` of this tab."""
         self._cdp.on(method, handler, self._session)
 
     async def evaluate(self, expression: str, *, seconds: float = 10.0) -> Any:
-        """The value of a JavaScript expression, promises awaited. Raises CdpError when it throws.
+        """Return the value of a JavaScript expression, with promises awaited. Raise CdpError if it throws.
 
-        It is no click: that would let the page open windows and fill the screen for some seconds.
+        The expression does not count as a user gesture, which would let the page open windows and go full screen.
         """
         asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         answer = await self.send("Runtime.evaluate", asked, seconds=seconds)
@@ -105,7 +105,7 @@ class Chromium:
         self._look = look
 
     async def open_tab(self) -> Tab:
-        """A new empty page in front of all others, of the asked size."""
+        """Open an empty page of the requested size in front of all others."""
         target = (await self.cdp.send("Target.createTarget", {"url": "about:blank"}))["targetId"]
         attached = await self.cdp.send("Target.attachToTarget", {"targetId": target, "flatten": True})
         tab = Tab(self.cdp, target, attached["sessionId"])
@@ -114,8 +114,8 @@ class Chromium:
         return tab
 
     async def use_up_question(self) -> None:
-        """Let Chromium ask whether to open another program, in a tab that is closed at once: until somebody clicks it
-        asks only one time, whichever page, frame or plug-in comes next. Raises CdpError."""
+        """Make Chromium ask whether to open another program, in a tab that is closed at once. Without a click it asks
+        only once, whichever page, frame or plug-in requests it later. Raise CdpError on failure."""
         tab = await self.open_tab()
         await tab.send("Page.navigate", {"url": "pagereel-no-such-program:"})
         await tab.close()
@@ -135,9 +135,9 @@ class Chromium:
 async def launch(
     home: Path, look: Look, *, program: str = "chromium", display: Mapping[str, str] | None = None
 ) -> AsyncIterator[Chromium]:
-    """A browser with a profile of its own. `display` are a desktop's variables; without DISPLAY it is headless.
+    """Launch a browser with its own profile. `display` holds a desktop's variables; without DISPLAY it is headless.
 
-    Raises BrowserError. Everything is gone afterwards.
+    Raise BrowserError if it does not start. Processes and files are removed on exit.
     """
     path = find_chromium(program)
     if path is None:
@@ -146,7 +146,7 @@ async def launch(
         await asyncio.to_thread(_write_preferences, Path(folder) / "profile")
         env = environment(home, Path(folder), **(display or {}))
         command = [path, *_FLAGS, *_own_flags(look, Path(folder), headless="DISPLAY" not in env), "about:blank"]
-        # Nothing of the profile is kept, so there is nothing to wait for.
+        # The profile is deleted, so a clean exit is not needed.
         async with child(*command, env=env, stderr=PIPE, patience=0) as process:
             assert process.stderr is not None
             url = await _address(process.stderr)
@@ -168,7 +168,7 @@ async def launch(
 
 
 def _write_preferences(profile: Path) -> None:
-    """Settings that no flag has: a page or a document in it that prints would be covered by the print sheet."""
+    """Write settings that have no flag. Printing is disabled because the print dialog would cover the page."""
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text('{"printing": {"enabled": false}}')
 
@@ -193,7 +193,7 @@ async def _connected(url: str) -> Cdp:
 
 
 async def _address(stderr: asyncio.StreamReader) -> str:
-    """The WebSocket address that the browser prints once it listens."""
+    """Return the WebSocket address that the browser prints when it listens."""
     try:
         async with asyncio.timeout(_START_SECONDS):
             while line := await stderr.readline():

@@ -1,6 +1,6 @@
-"""What a browser needs around it to be seen and heard: a display (Xvfb) and a sound server (PulseAudio), for one task.
+"""The display (Xvfb) and the sound server (PulseAudio) of one task's browser.
 
-For: starting both and telling which is missing. It must not record.
+Starts both, and reports which packages are missing. It does not record.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ PROGRAMS = {"chromium": "chromium", "Xvfb": "xvfb", "pulseaudio": "pulseaudio", 
 
 
 def missing_packages(chromium: str = "chromium") -> list[str]:
-    """The Debian packages without which pages cannot be recorded with picture and sound."""
+    """Return the Debian packages that are missing for recording pages with picture and sound."""
     needed = {**PROGRAMS, chromium: "chromium"}
     return sorted({package for program, package in needed.items() if shutil.which(program) is None})
 
 
 @dataclass(frozen=True, slots=True)
 class Desktop:
-    """Where a page is shown and heard. `display` is None without Xvfb, `sound` the server's socket or None."""
+    """A display and a sound server. `display` is None without Xvfb; `sound` is the server's socket or None."""
 
     display: str | None
     sound: Path | None
 
     @property
     def variables(self) -> dict[str, str]:
-        """What tells a program of this display and this sound server."""
+        """Return the environment variables that select this display and sound server."""
         found = {} if self.display is None else {"DISPLAY": self.display}
         if self.sound is not None:
             found |= {"PULSE_SERVER": f"unix:{self.sound}", "PULSE_SINK": SINK}
@@ -52,9 +52,9 @@ class Desktop:
 
 @asynccontextmanager
 async def open_desktop(home: Path, look: Look) -> AsyncIterator[Desktop]:
-    """A display of the asked size and a sound server with one sink, as far as their programs are there.
+    """Start a display of the requested size and a sound server with one sink, as far as their programs are installed.
 
-    Raises BrowserError when one that is there does not start.
+    Raise BrowserError if an installed program does not start.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="desktop-", dir=home, ignore_cleanup_errors=True)))
@@ -71,7 +71,7 @@ async def open_desktop(home: Path, look: Look) -> AsyncIterator[Desktop]:
 async def _display(env: dict[str, str], look: Look) -> AsyncIterator[str]:
     reader, writer = os.pipe()
     try:
-        # One row more: Chromium makes a window that would fill its display smaller by a pixel each way.
+        # One extra row: Chromium shrinks a window that would fill its display by a pixel in each direction.
         screen = f"{look.width}x{look.height + 1}x24"
         command = ("Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "-nolisten", "tcp", "-noreset")
         async with child(*command, env=env, pass_fds=(writer,)):
@@ -102,7 +102,7 @@ async def _sound_server(env: dict[str, str], folder: Path) -> AsyncIterator[Path
 
 
 async def _appear(socket: Path, process: Process) -> None:
-    # It exists a moment before the sink does: a client's first request waits for that.
+    # The socket appears shortly before the sink; a client's first request waits for the sink.
     while not socket.exists():  # noqa: ASYNC240 - a stat of a file in /tmp
         if process.returncode is not None:
             raise BrowserError("pulseaudio ended at its start")

@@ -1,6 +1,6 @@
-"""The engine that opens real pages, as many at once as this machine can record without dropping frames.
+"""The engine that opens real pages, limited to the number that this machine can record without dropping frames.
 
-For: admission and construction. It must not know how a page is opened.
+Admits and creates views. It does not know how a page is opened.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from emulator.process.clock import Clock
 
 
 class BrowserEngine:
-    """Views in browsers of their own."""
+    """An engine whose views run in their own browsers."""
 
     def __init__(self, settings: Browser, clock: Clock, home: Path) -> None:
         self._settings, self._clock, self._home = settings, clock, home
 
     @property
     def room(self) -> float:
-        """How many pages can be recorded at once: one for each core (docs/performance.md)."""
+        """Return the number of pages that can be recorded at once: by default one for each core
+        (docs/performance.md)."""
         return self._settings.recordings or len(os.sched_getaffinity(0))
 
     async def open(self, wanted: Wanted) -> View:
-        """A view of a page that is not loaded yet."""
+        """Return a view of a page that is not loaded yet."""
         return PageView(wanted, self._settings, self._clock, self._home)
 
     async def close(self) -> None:
-        """Nothing is shared."""
+        """Do nothing: views share no resources."""

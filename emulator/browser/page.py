@@ -1,6 +1,6 @@
-"""The recorded page in its tab: opened, reloaded, and watched for what is forbidden (agora-reference §3.6, §8.5, §8.6).
+"""The recorded page in its tab: opening, reloading and watching for exceeded limits (agora-reference §3.6, §8.5, §8.6).
 
-For: saying what became of the page. It must not record it, nor decide what follows.
+Reports the state of the page. It does not record the page or decide what follows.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Limit = Literal["resolution", "WebGL", "bandwidth"]
 _REPORT = "pagereelReport"
 _PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 _PROBE = Path(__file__).with_name("probe.js")
-# What a server's question for a log-in is shown for, over the page.
+# Resource types for which Chromium shows a server's log-in dialog over the page.
 _MAY_ASK_FOR_LOG_IN = ("Document", "XHR", "Fetch", "Image")
 _NAVIGATION_SECONDS = 30.0
-# A page that never finishes loading is recorded all the same.
+# A page that never finishes loading is recorded nevertheless.
 _LOAD_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is done with news of a page. All are called from the event loop."""
+    """Callbacks for events of a page, called from the event loop."""
 
     limited: Callable[[Limit], None]
     crashed: Callable[[], None]
@@ -44,14 +44,14 @@ class WatchedPage:
     def __init__(self, tab: Tab, url: str, limits: Limits, heard: Heard) -> None:
         self._tab, self._url, self._limits, self._heard = tab, url, limits, heard
         self._opened = False
-        # What its server answered, or the browser's error.
+        # The HTTP status of the page, or the browser's error.
         self._status: int | str | None = None
         self._loaded, self._ready = asyncio.Event(), asyncio.Event()
         self._told: set[Limit] = set()
         self._answering: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
-        """Watch the tab from now on. Raises CdpError."""
+        """Start watching the tab. Raise CdpError on failure."""
         tab = self._tab
         probe = (await asyncio.to_thread(_PROBE.read_text)).replace("REPORT", _REPORT)
         tab.on("Runtime.bindingCalled", self._called)
@@ -72,9 +72,9 @@ class WatchedPage:
         await tab.send("Fetch.enable", {"handleAuthRequests": True, "patterns": patterns})
 
     async def load(self) -> str | None:
-        """Open the page, or load it anew; why that failed: the browser's error, or the status 404 or 5xx.
+        """Open or reload the page. Return None, or the reason of a failure: the browser's error, or status 404 or 5xx.
 
-        Raises CdpClosed when the browser is gone.
+        Raise CdpClosed if the browser is gone.
         """
         self._status = None
         self._loaded.clear()
@@ -100,11 +100,11 @@ class WatchedPage:
 
     @property
     def refusal(self) -> int | None:
-        """The status with which the server has refused the page that is shown, such as 401."""
+        """Return the error status of the page that is shown, such as 401, or None."""
         return self._status if isinstance(self._status, int) and self._status >= 400 else None
 
     async def ready(self, within: float) -> bool:
-        """True as soon as the page has called notifyReady since it was loaded; False after so many seconds."""
+        """Return True once the page has called notifyReady since its load, or False after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._ready.wait()
@@ -116,19 +116,19 @@ class WatchedPage:
         try:
             async with asyncio.timeout(seconds):
                 await self._loaded.wait()
-                # What was shown before must not be seen in the first frame. A page that moves on by itself fails this.
+                # Keeps the previous content out of the first frame. Fails on a page that navigates by itself.
                 with suppress(CdpError):
                     await self._tab.evaluate(_PAINTED)
         except TimeoutError:
             return
 
     def _refuse_log_in(self, event: dict[str, Any]) -> None:
-        """The answer of the server is shown then. A log-in that the URL holds was tried before."""
+        """Cancel the log-in to show the server's answer. Chromium has already tried credentials in the URL."""
         response = {"response": "CancelAuth"}
         self._answer("Fetch.continueWithAuth", requestId=event["requestId"], authChallengeResponse=response)
 
     def _answer(self, method: str, **parameters: Any) -> None:
-        """Answer the browser's question: nobody else is there to do it, and until then the page stands still."""
+        """Answer a request of the browser in the background, because the page is blocked until then."""
         task = asyncio.create_task(self._send_quietly(method, parameters))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
@@ -138,7 +138,7 @@ class WatchedPage:
             await self._tab.send(method, parameters)
 
     def _answered(self, event: dict[str, Any]) -> None:
-        # The first document is the page's own, those of its frames come later.
+        # The first document is the page itself; later ones are its frames.
         if event["type"] == "Document" and self._status is None:
             self._status = event["response"]["status"]
 
@@ -159,12 +159,12 @@ class WatchedPage:
                 self._limit("resolution")
 
     def _limit(self, limit: Limit) -> None:
-        """Once for each: the recording ends at the first."""
+        """Report each limit once."""
         if self._limits.apply and limit not in self._told:
             self._told.add(limit)
             self._heard.limited(limit)
 
 
 def _too_big(width: int, height: int) -> bool:
-    """Above 1920 x 1080, either way round (agora-reference §11)."""
+    """Return True above 1920 x 1080 in either orientation (agora-reference §11)."""
     return max(width, height) > 1920 or min(width, height) > 1080

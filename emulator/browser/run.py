@@ -1,6 +1,6 @@
-"""One run of a recorded page: pictures and sound encoded as they come, packets kept until they are taken.
+"""One run of a recorded page: pictures and sound are encoded as they arrive, and packets kept until they are taken.
 
-For: putting pictures and sound on the recording's common time. It must not know slices, files or the browser.
+Puts pictures and sound on the common timeline of the recording. It does not know slices, files or the browser.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ logger = logging.getLogger(__name__)
 Tap = Callable[[list[Packet]], None]
 _TAKE_DEADLINE_SECONDS = 30.0
 _JOIN_SECONDS = 10.0
-# A smaller step between blocks of sound is chance; a greater one is a hole or a doubling.
+# A smaller step between blocks of sound is jitter; a greater one is a gap or an overlap.
 _SLACK_SAMPLES = RATE // 40
-# Silence is put in where sound lags behind the picture by more than this.
+# Silence is inserted where sound lags behind the picture by more than this.
 _PATIENCE_SAMPLES = RATE // 2
 
 
 class PageRun:
-    """Encodes from frame `first` on until `close`, in a thread; `hear` is called by the ear's thread.
+    """Encodes from frame `first` until `close`, in a thread. The ear's thread calls `hear`.
 
-    Every frame number has a picture: where none was seen in time the one before is repeated, and counted in `late`.
+    Every frame number has a picture: if none was captured in time, the previous one is repeated and counted in `late`.
     """
 
     def __init__(self, form: Form, pictures: Pictures, *, began: float, first: int, skew: float, tap: Tap) -> None:
@@ -43,7 +43,7 @@ class PageRun:
         self._stopped = threading.Event()
         self._ended = False
         self._sound = _SoundTrack(self.template, form.samples(first))
-        # Sound is moved as the pictures are by their numbers; not known before the first.
+        # Offset in seconds that aligns sound with the frame numbers; None before the first picture.
         self._shift: float | None = None
         self._early: list[tuple[float, Sound]] = []
         self._thread = threading.Thread(target=self._film, name="emulator-film", daemon=True)
@@ -51,16 +51,16 @@ class PageRun:
 
     @property
     def frames(self) -> int:
-        """How many frames were encoded, repeated ones included."""
+        """Return the number of encoded frames, including repeated ones."""
         return self._position - self._first
 
     @property
     def broken(self) -> bool:
-        """True when no pictures come any more although nobody closed the run."""
+        """Return True if the pictures ended although the run was not closed."""
         return self._ended and not self._stopped.is_set()
 
     def hear(self, instant: float, block: Sound) -> None:
-        """Sound whose first sample was heard at `instant`."""
+        """Add sound whose first sample was heard at `instant`."""
         with self._ready:
             if self._stopped.is_set():
                 return
@@ -70,7 +70,7 @@ class PageRun:
                 self._put_sound(instant, block)
 
     def take(self, end: int) -> list[Packet]:
-        """Packets of all frames before `end`, in order of time; fewer when the run is broken. Blocks."""
+        """Return the packets of all frames before `end`, in order of time; fewer if the run is broken. Blocks."""
         with self._ready:
             sound_end = self._form.samples(end)
             self._ready.wait_for(
@@ -109,7 +109,7 @@ class PageRun:
                     self._encode(picture, number)
                     before = picture
         except Exception as error:
-            # The display went away with its task, or before it.
+            # The display ended with its task, or before it.
             if not self._stopped.is_set():
                 logger.warning("no more pictures: %s", type(error).__name__)
         finally:
@@ -118,7 +118,7 @@ class PageRun:
                 self._ready.notify_all()
 
     def _begin(self, shift_frames: float) -> None:
-        """The first picture tells how far its number is from its instant; half a frame is how long it stays."""
+        """Derive the sound offset: the first picture's distance from its frame number, plus half a frame."""
         with self._ready:
             self._shift = (shift_frames + 0.5) / self._form.fps - self._skew
             for instant, block in self._early:
@@ -153,18 +153,18 @@ class PageRun:
 
 
 class _SoundTrack:
-    """Sound without holes or doublings from sample number `first` on, cut into AAC frames."""
+    """Continuous sound from sample number `first`, cut into AAC frames."""
 
     def __init__(self, encoder: Encoder, first: int) -> None:
         self._encoder, self._first = encoder, first
         self._next = first
         self._held: list[Sound] = []
         self._heard_to = first
-        # All packets before this one are out; the encoder holds some back.
+        # All packets before this sample have been returned; the encoder holds later ones back.
         self.position = first
 
     def put(self, ticks: int, block: Sound) -> list[Packet]:
-        """Packets out of a block whose first sample has that number."""
+        """Add a block whose first sample has the number `ticks`, and return the finished packets."""
         step = ticks - self._heard_to
         if step > _SLACK_SAMPLES:
             self._append(np.zeros((block.shape[0], step), np.float32))
@@ -174,7 +174,7 @@ class _SoundTrack:
         return self._encode()
 
     def silence(self, samples: int) -> list[Packet]:
-        """Packets out of so many samples of silence."""
+        """Add silence, and return the finished packets."""
         self._append(np.zeros((self._encoder.form.channels, samples), np.float32))
         return self._encode()
 
@@ -192,5 +192,5 @@ class _SoundTrack:
         self._held = [held]
         if packets:
             self.position = packets[-1].ticks + AAC_FRAME
-        # The encoder's priming frame lies before the run.
+        # The encoder's priming frame precedes the run.
         return [packet for packet in packets if packet.ticks >= self._first]

@@ -1,7 +1,6 @@
-"""Pictures of a page where there is no display: Chromium's screencast, frame by frame over its protocol.
+"""Pictures of a page without a display, from Chromium's screencast.
 
-For: the way that needs no X server (events are JPEGs, and only come when the page changes). It costs more and shows
-less than a display.
+Needs no X server, but costs more and shows less than a display. Events are JPEGs and come only when the page changes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from emulator.browser.chromium import Look, Tab
 from emulator.browser.pictures import ScreencastPictures
 from emulator.process.clock import Clock
 
-# Chromium draws 60 a second; more than half of them are hardly ever wanted.
+# Chromium draws 60 frames a second; recordings rarely need more than half of them.
 _EVERY_NTH = 2
 
 
@@ -31,7 +30,7 @@ class Screencast:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[ScreencastPictures]:
-        """The pictures; raises CdpError when the browser does not give any."""
+        """Run the screencast and yield its pictures. Raise CdpError if the browser refuses it."""
         self._tab.on("Page.screencastFrame", self._frame)
         size = {"maxWidth": self._look.width, "maxHeight": self._look.height}
         asked = {"format": "jpeg", "quality": 80, "everyNthFrame": _EVERY_NTH}

@@ -1,4 +1,4 @@
-"""Settings of the browser recorder. For: names and defaults; nothing else."""
+"""Settings of the browser recorder."""
 
 from __future__ import annotations
 

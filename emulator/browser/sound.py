@@ -1,6 +1,6 @@
-"""What is heard on a task's sound server, block by block, with the instant of each block.
+"""Sound of a task's sound server, in blocks with their capture times.
 
-For: reading `parec` in a thread of its own. It must not encode, nor judge what it hears.
+Reads `parec` in its own thread. It does not encode or judge the sound.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.2
 
 
 class Ear:
-    """Hears from the start on; what nobody listens to is forgotten."""
+    """Reads sound from the start. Sound without a listener is discarded."""
 
     def __init__(self, clock: Clock, channels: int) -> None:
         self.listener: Listener | None = None
@@ -38,7 +38,7 @@ class Ear:
         self._timeline = _Timeline()
 
     def listen(self, reader: int, closing: threading.Event) -> None:
-        """Read raw samples from a file descriptor until its end, or until it closes. Blocks."""
+        """Read raw samples from a file descriptor until its end or until `closing` is set. Blocks."""
         left = b""
         size = self._channels * _BYTES
         while not closing.is_set():
@@ -60,14 +60,14 @@ class Ear:
         first = self._timeline.place(block.shape[1], now)
         if float(np.abs(block).max()) > _LOUD:
             self.loud_at = now
-        # Read once: it may be taken away meanwhile.
+        # Read once: another thread may clear it.
         listener = self.listener
         if listener is not None:
             listener(first, block)
 
 
 class _Timeline:
-    """Tells when samples were heard. Blocks come late by chance, never early: the earliest ones are right."""
+    """Computes when samples were heard. Blocks can arrive late but never early, so the earliest ones set the time."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -76,7 +76,7 @@ class _Timeline:
         self._reviewed = 0.0
 
     def place(self, samples: int, now: float) -> float:
-        """The instant of the first of so many samples that came in now."""
+        """Return the instant of the first of `samples` samples that arrived at `now`."""
         first = self._count
         self._count += samples
         begin = now - self._count / RATE
@@ -84,14 +84,14 @@ class _Timeline:
         if self._anchor is None or begin < self._anchor:
             self._anchor = begin
         if now - self._reviewed > _ANCHOR_SECONDS:
-            # Later for so long: samples were lost, not late.
+            # All blocks of the interval were late: samples were lost, not delayed.
             self._anchor, self._lowest, self._reviewed = self._lowest, float("inf"), now
         return self._anchor + first / RATE
 
 
 @asynccontextmanager
 async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) -> AsyncIterator[Ear]:
-    """An ear at a desktop's sound server, or one that hears nothing where there is none."""
+    """Open an ear at a desktop's sound server, or a deaf one if the desktop has no sound."""
     ear = Ear(clock, channels)
     if desktop.sound is None:
         ear.deaf = True
@@ -111,7 +111,7 @@ async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) ->
     finally:
         if writer >= 0:
             os.close(writer)
-        closing.set()  # somebody may still hold the other end of the pipe, so its end may never come
+        closing.set()  # the end of the pipe may never come while another process holds its other side
         if thread.ident is not None:
             thread.join()
         os.close(reader)

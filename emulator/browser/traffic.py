@@ -1,6 +1,6 @@
-"""How fast a page loads and sends, as far as Chromium's Network domain shows it: not WebRTC.
+"""The data rates of a page, as far as Chromium's Network domain shows them: WebRTC is not included.
 
-For: saying when a page uses more than is allowed (event 72, agora-reference §8.5). It must not decide what follows.
+Reports when a page exceeds a limit (event 72, agora-reference §8.5). It does not decide what follows.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from emulator.browser.chromium import Tab
 from emulator.browser.settings import Limits
 
-# One big file is no steady stream.
+# One big file is not a steady stream.
 _WINDOW_SECONDS = 5.0
 
 
 class Traffic:
-    """Calls `exceeded` whenever a rate over the last seconds is above its limit."""
+    """Calls `exceeded` whenever the rate over the last `_WINDOW_SECONDS` is above its limit."""
 
     def __init__(self, tab: Tab, limits: Limits, exceeded: Callable[[], None]) -> None:
         self._exceeded = exceeded

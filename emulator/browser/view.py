@@ -1,7 +1,7 @@
-"""A page open in a real browser: everything around it, its media, and the news of it.
+"""A page open in a real browser, with its surroundings, media and events.
 
-For: putting display, sound server, browser, calibration and page together for one recorder. It must not know tasks,
-slices or notices: `emulator.recorders.task_lifecycle` does.
+Combines display, sound server, browser, calibration and page for one recorder. It does not know tasks, slices or
+notices: `emulator.recorders.task_lifecycle` does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _CALIBRATION = Path(__file__).with_name("calibration.html").as_uri()
 
 
 class PageView:
-    """One page in a browser of its own."""
+    """One page in its own browser."""
 
     def __init__(self, wanted: Wanted, settings: Browser, clock: Clock, home: Path) -> None:
         self._wanted, self._settings, self._clock, self._home = wanted, settings, clock, home
@@ -58,7 +58,7 @@ class PageView:
         self._notes: list[str] = []
 
     async def load(self) -> int | None:
-        """Start the browser unless it runs; then open the page, or load it anew. The code of event 71 on failure."""
+        """Start the browser unless it runs, and load the page. Return the code of event 71 on failure, or None."""
         try:
             if self._page is None:
                 self._page = await self._start()
@@ -69,8 +69,8 @@ class PageView:
             return ENGINE_FAILED
 
     async def _load(self, page: WatchedPage) -> int | None:
-        """Load the page. Agora does not tell why that fails, so it is logged and noted. What a server answers with
-        another status of an error than 404 and 5xx is recorded (agora-reference §3.6 names only those)."""
+        """Load the page. Log and note the reason of a failure, because Agora does not report it. Error statuses other
+        than 404 and 5xx are recorded (agora-reference §3.6 names only those)."""
         problem = await page.load()
         if problem is None:
             if page.refusal is not None:
@@ -83,20 +83,20 @@ class PageView:
         return UNREACHABLE
 
     async def ready(self, within: float) -> bool:
-        """True as soon as the page has called notifyReady since it was loaded; False after so many real seconds."""
+        """Return True once the page has called notifyReady since its load, or False after `within` real seconds."""
         assert self._page is not None
         return await self._page.ready(within)
 
     def due(self, began: float) -> float:
-        """When the oldest news came; endless when there is none."""
+        """Return the time of the oldest unreported event, or infinity."""
         return self._news[0][0] if self._news else math.inf
 
     def happened(self, began: float, now: float) -> Happening | None:
-        """The oldest news not told yet."""
+        """Return the oldest unreported event, or None."""
         return self._news.popleft()[1] if self._news else None
 
     def run(self, began: float, first: int) -> Run:
-        """Media from frame `first` on."""
+        """Start a run of media from frame `first`."""
         assert self._pictures is not None
         assert self._ear is not None
         skew = self._skew or 0.0
@@ -111,7 +111,7 @@ class PageView:
         return self._push
 
     def describe(self) -> dict[str, Any]:
-        """How the recording goes, for the list of tasks."""
+        """Return the state of the recording for the list of tasks."""
         return self._last_words or {
             "engine": "browser",
             "frames": sum(run.frames for run in self._runs),
@@ -123,7 +123,7 @@ class PageView:
 
     async def close(self) -> None:
         """Close the page and free everything."""
-        # Ended tasks are remembered for long: what was said of them is, but not encoders and pictures.
+        # Ended tasks are kept for long. Keep their description, but not their encoders and pictures.
         self._last_words = self.describe()
         self._runs.clear()
         self._page = self._pictures = self._ear = self._push = None
@@ -134,7 +134,7 @@ class PageView:
         await self._stack.aclose()
 
     async def _start(self) -> WatchedPage:
-        """Everything around the page, and an empty tab in front."""
+        """Start the display, sound server and browser, and prepare an empty tab in front."""
         enter = self._stack.enter_async_context
         desktop = await enter(open_desktop(self._home, self._look))
         self._ear = await enter(open_ear(self._home, desktop, self._clock, self._wanted.form.channels))
@@ -161,7 +161,7 @@ class PageView:
         return await self._stack.enter_async_context(Screencast(tab, self._clock, self._look).running())
 
     async def _calibrate(self, desktop: Desktop, chromium: Chromium) -> None:
-        """Measure how much later sound comes than pictures, on this display and this sound server."""
+        """Measure the delay of sound against pictures on this display and sound server."""
         assert self._ear is not None
         if desktop.display is None or desktop.sound is None:
             return
@@ -185,7 +185,7 @@ class PageView:
         self._crashed()
 
     async def _miss_sound(self, page: WatchedPage) -> None:
-        """Load the page anew when it had sound and lost it (event 73, agora-reference §8.5), once for each loss."""
+        """Reload the page once each time it loses its sound (event 73, agora-reference §8.5)."""
         assert self._ear is not None
         while True:
             await asyncio.sleep(_SILENCE_CHECK_SECONDS)
@@ -217,5 +217,5 @@ class PageView:
 
 
 def _mute(listener: Listener) -> Listener:
-    """A listener that hears silence instead."""
+    """Return a listener that replaces sound with silence."""
     return lambda instant, block: listener(instant, np.zeros_like(block))

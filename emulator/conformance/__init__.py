@@ -1,4 +1,4 @@
-"""Checks of other people's receivers of notices, from outside, by their answers alone.
+"""Tests of third-party notification receivers from outside, by their answers alone.
 
-`bodies` makes notices, `checks` says which are sent and what is expected, `wire` sends them, `run` plays all of it.
+`bodies` makes notifications, `checks` lists what is sent and expected, `wire` sends it, and `run` runs everything.
 """

@@ -1,6 +1,6 @@
-"""Notices that try a receiver: right ones in every spelling of JSON, and ones that Agora never signed. Pure.
+"""Notifications that test a receiver: valid ones in every spelling of JSON, and forged ones. Pure.
 
-For: bodies and headers. It must not know which answer is right.
+Makes bodies and headers. It does not know which answer is right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_FILES = 1438
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One request. `pieces` > 1: the body arrives in so many pieces, with pauses."""
+    """One request. With `pieces` > 1 the body is sent in that number of pieces, with pauses."""
 
     label: str
     body: bytes
@@ -34,14 +34,14 @@ class Shot:
 
 @dataclass
 class Mint:
-    """Makes notices of one run: their channel is `pagereel-check-<run>`, their recording is known to nobody."""
+    """Makes the notifications of one run. Their channel is `pagereel-check-<run>` and their recording is unknown."""
 
     secret: str
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     _sequence: int = 0
 
     def notice(self, event: int = 70, *, cname: str | None = None, **more: Any) -> dict[str, Any]:
-        """A notice as an object; `more` goes into its details (agora-reference §7.4)."""
+        """Return a notification as an object. `more` is added to its details (agora-reference §7.4)."""
         self._sequence += 1
         details = {**EVENTS.get(event, {}), **more}
         cname = cname or f"pagereel-check-{self.run}"
@@ -54,18 +54,18 @@ class Mint:
         return body
 
     def sent(self, label: str, body: dict[str, Any] | bytes, **headers: str) -> Shot:
-        """A notice as Agora sends it: compact JSON, both signatures."""
+        """Return a notification as Agora sends it: compact JSON with both signatures."""
         raw = body if isinstance(body, bytes) else compact(body)
         return Shot(label, raw, {**JSON_TYPE, **sign(raw, self.secret), **headers})
 
 
 def compact(body: dict[str, Any]) -> bytes:
-    """JSON as Agora writes it: no blanks, raw UTF-8."""
+    """Return JSON as Agora writes it: no blanks, raw UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def spellings(mint: Mint) -> dict[str, dict[str, bytes]]:
-    """JSON written in ways that do not survive being parsed and written again, by what would change."""
+    """Return JSON that changes when it is parsed and serialized again, grouped by what would change."""
 
     def raw(old: str = "", new: str = "") -> bytes:
         text = compact(mint.notice(71, details="a/b <c> & d", size=1735689611873)).decode()
@@ -110,7 +110,7 @@ def spellings(mint: Mint) -> dict[str, dict[str, bytes]]:
 
 
 def longest(mint: Mint) -> dict[str, Any]:
-    """The end of the longest recording that Agora makes, with every MP4 of it (agora-reference §8.5)."""
+    """Return the end event of the longest possible recording, with all its MP4 files (agora-reference §8.5)."""
     notice = mint.notice(71)
     stem = notice["payload"]["sid"] + "_" + "c" * 63
     files = [
@@ -122,7 +122,7 @@ def longest(mint: Mint) -> dict[str, Any]:
 
 
 def before_2019(mint: Mint) -> dict[str, Any]:
-    """A notice in the format before API 1.3 (agora-reference §7.4)."""
+    """Return a notification in the format before API 1.3 (agora-reference §7.4)."""
     body = mint.notice(11)
     payload = body["payload"] | {"sequence": str(body["payload"]["sequence"]), "noticeLevel": 2}
     return {
@@ -135,12 +135,12 @@ def before_2019(mint: Mint) -> dict[str, Any]:
 
 
 def resent(body: dict[str, Any], milliseconds: int) -> dict[str, Any]:
-    """The same notice delivered again so much later: same `noticeId`, fresh `notifyMs` (agora-reference §7.2)."""
+    """Return the notification resent `milliseconds` later: same `noticeId`, new `notifyMs` (agora-reference §7.2)."""
     return {**body, "notifyMs": body["notifyMs"] + milliseconds}
 
 
 def forged(mint: Mint) -> dict[str, list[Shot]]:
-    """Requests that nobody signed with the right secret, by what is wrong with them."""
+    """Return requests without a valid signature, grouped by what is wrong with them."""
     raw = compact(mint.notice())
     good = sign(raw, mint.secret)
     wrong = sign(raw, mint.secret + "x")

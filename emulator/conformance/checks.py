@@ -1,7 +1,6 @@
-"""What a receiver is asked, what is right, and one sentence of advice for each wrong answer. Pure.
+"""The list of checks: requests to a receiver, the right answers, and advice for each wrong answer. Pure.
 
-For: the list of checks. A check is judged by answers alone: whether a receiver stores or counts a notice twice cannot
-be seen from outside.
+A check judges answers alone: duplicate storage or counting cannot be seen from outside.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ Judge = Callable[[Answer], bool]
 
 
 def taken(answer: Answer) -> bool:
-    """Agora counts 200 as delivered and nothing else (agora-reference §7.2)."""
+    """Return True for 200, the only status that Agora counts as delivered (agora-reference §7.2)."""
     return answer.status == 200
 
 
 def refused(answer: Answer) -> bool:
-    """A clear no of the receiver, not a failure of it."""
+    """Return True for a status 4xx: the receiver refused and did not fail."""
     return answer.status is not None and 400 <= answer.status < 500
 
 
 def survived(answer: Answer) -> bool:
-    """Answered, and not with a failure."""
+    """Return True if the receiver answered without a server error."""
     return answer.status is not None and answer.status < 500
 
 
@@ -49,7 +48,7 @@ def _not_taken_as_notice(answer: Answer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Some requests that all must be answered in one way; `at_once`: at the same time."""
+    """Requests that must all be answered in the same way. With `at_once` they are sent concurrently."""
 
     name: str
     title: str

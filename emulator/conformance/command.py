@@ -1,4 +1,4 @@
-"""`pagereel-emulator check-receiver`. For: options, output, exit status; nothing else."""
+"""The command `pagereel-emulator check-receiver`: options, output and exit status."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_receiver_command(url: str, secret: str | None, secret_file: Path | Non
 
 
 def print_result(result: Result) -> None:
-    """One line, and one more with the advice where it failed."""
+    """Print one line for the result, and a second line with the advice if it failed."""
     mark = click.style("ok  ", fg="green") if result.passed else click.style("FAIL", fg="red", bold=True)
     click.echo(f"{mark}  {result.name:<18}  {result.title} ({result.detail})")
     if not result.passed:

@@ -1,4 +1,4 @@
-"""Plays all checks against one receiver. For: order, storms and patience; what is right stands in `checks`."""
+"""The run of all checks against one receiver: order, load and timing. `checks` defines the right answers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MOST_SHOWN = 4
 
 
 class UnreachableError(Exception):
-    """Nobody answers there at all."""
+    """The receiver cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How hard the receiver is tried; the defaults are Agora's own demands (agora-reference §7.2)."""
+    """The load on the receiver; the defaults are Agora's own requirements (agora-reference §7.2)."""
 
     deadline_seconds: float = DEADLINE_SECONDS
     idle_seconds: float = 9.5
@@ -31,7 +31,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one check went; `detail` has the figures, or what was wrong."""
+    """The result of one check. `detail` contains the figures or the wrong answers."""
 
     name: str
     title: str
@@ -42,7 +42,7 @@ class Result:
 
 @dataclass
 class _Record:
-    """Every answer, with whether it was to a right notice."""
+    """All answers, and separately the answers to valid notifications."""
 
     answers: list[Answer] = field(default_factory=list)
     taken: list[Answer] = field(default_factory=list)
@@ -51,7 +51,7 @@ class _Record:
 async def check_receiver(
     url: str, secret: str, plan: Plan | None = None, *, say: Callable[[Result], object] = lambda _: None
 ) -> list[Result]:
-    """All checks in their order; `say` hears each result at once. Raises `UnreachableError` where nobody is there."""
+    """Run all checks in order and pass each result to `say`. Raise `UnreachableError` without a connection."""
     plan = plan or Plan()
     mint, record, results = Mint(secret), _Record(), list[Result]()
 
@@ -89,7 +89,7 @@ async def _play(check: Check, mint: Mint, gun: Gun, record: _Record) -> Result:
 
 
 async def _storm(mint: Mint, gun: Gun, plan: Plan, record: _Record) -> Result:
-    """Right notices with a forged one among every ten, as many at once as there are connections."""
+    """Send valid notifications, every tenth one forged, over all connections at once."""
     lies = [shot for shots in forged(mint).values() for shot in shots if shot.label != "not ASCII"]
     shots = [
         lies[number // 10 % len(lies)] if number % 10 == 9 else mint.sent("right notice", mint.notice(33))
@@ -169,7 +169,7 @@ def _counted(count: int) -> str:
 
 
 def _told(wrong: Sequence[Answer]) -> str:
-    """What was answered instead, each kind of it once."""
+    """Return each distinct wrong answer once, as one line."""
     texts = list(dict.fromkeys(f"{answer.label}: {answer.said}" for answer in wrong))
     more = f" and {len(texts) - _MOST_SHOWN} more" if len(texts) > _MOST_SHOWN else ""
     return ", ".join(texts[:_MOST_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Sends the shots and notes what comes back. For: time, status, body, connections; it must not judge them."""
+"""Sends requests and records the answers with time, status, body and connections. It does not judge them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `status` None: nothing within the deadline, and `problem` says why."""
+    """The answer to one request. `status` is None if none came in time; `problem` then states the reason."""
 
     label: str
     status: int | None
@@ -31,20 +31,20 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """The status, or why there is none."""
+        """Return the status, or the reason why it is missing."""
         return self.problem if self.status is None else str(self.status)
 
 
 @dataclass
 class Gun:
-    """Sends to one receiver over connections that are kept; counts those it had to open."""
+    """Sends to one receiver over persistent connections, and counts the connections that it opened."""
 
     url: str
     session: aiohttp.ClientSession
     opened: int = 0
 
     async def fire(self, shot: Shot) -> Answer:
-        """One request, as Agora would make it: no redirect is followed."""
+        """Send one request as Agora does, without following redirects."""
         began = time.monotonic()
 
         def answer(status: int | None, is_json: bool = False, problem: str = "") -> Answer:
@@ -73,7 +73,7 @@ class Gun:
 
 @asynccontextmanager
 async def aimed(url: str, *, deadline: float, connections: int) -> AsyncIterator[Gun]:
-    """A gun with at most so many connections; each answer has `deadline` seconds."""
+    """Open a gun with at most `connections` connections. Each answer has `deadline` seconds."""
     trace = aiohttp.TraceConfig()
     gun: Gun
 

@@ -1,1 +1,1 @@
-"""Engines: what opens a page and gives its media; the synthetic page; RTMP pushes."""
+"""Engines: they open pages and provide their media. Also the synthetic page and RTMP pushes."""

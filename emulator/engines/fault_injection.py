@@ -1,7 +1,7 @@
-"""Pages and pushes on which faults act, around any engine (docs/emulator.md, Faults).
+"""Views and pushes on which faults act, around any engine (docs/emulator.md, Faults).
 
-For: what faults of pages, recorders and pushes do, the same for drawn and for real pages. It must not know how a page
-is opened, nor what Agora says of what happens; `emulator.recorders.task_lifecycle` does.
+Applies faults of pages, recorders and pushes to synthetic and real pages alike. It does not know how a page is opened
+or what Agora reports; `emulator.recorders.task_lifecycle` does.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ _PLANNED: tuple[Kind, ...] = ("page_dies", "capability_limit", "reload", "failov
 
 
 class FaultyEngine:
-    """Another engine's views, with faults acting on them."""
+    """An engine that wraps another engine's views with faults."""
 
     def __init__(self, engine: Engine, faults: FaultBook) -> None:
         self._engine, self._faults = engine, faults
 
     @property
     def room(self) -> float:
-        """As many as the other engine has room for."""
+        """Return the room of the wrapped engine."""
         return self._engine.room
 
     async def open(self, wanted: Wanted) -> View:
-        """A view; what its page shows is decided now."""
+        """Return a view; faults decide now what its page shows."""
         blank = self._faults.use("page_blank", wanted.subject)
         silent = self._faults.use("page_silent", wanted.subject)
         scene = Scene(None if blank is None else _BRIGHTNESS[blank.colour], silent is not None)
         return _FaultyView(await self._engine.open(replace(wanted, scene=scene)), self._faults, wanted, scene)
 
     async def close(self) -> None:
-        """Close the other engine."""
+        """Close the wrapped engine."""
         await self._engine.close()
 
 
@@ -120,7 +120,7 @@ class _FaultyView:
         await self._view.close()
 
     def _next(self, began: float) -> tuple[float, Fault] | None:
-        """The fault that strikes next, and when."""
+        """Return the fault that strikes next and its time, or None."""
         due = [self._faults.instant(kind, self._wanted.subject, began) for kind in _PLANNED]
         return min((one for one in due if one is not None), key=lambda one: one[0], default=None)
 
@@ -143,21 +143,21 @@ def _happening(fault: Fault) -> Happening:
 
 
 class _RefusedPush:
-    """A push that never gets to its target."""
+    """A push that never reaches its target."""
 
     def __init__(self, tell: Tell) -> None:
         tell("connecting")
         tell("disconnected")
 
     def hold(self, held: bool) -> None:
-        """There is nothing to be held."""
+        """Do nothing: no stream exists."""
 
     async def close(self) -> None:
-        """There is nothing to be closed."""
+        """Do nothing: no stream exists."""
 
 
 class _BreakingPush:
-    """A push that loses its target some seconds after it published first."""
+    """A push that loses its target `seconds` after it first published."""
 
     def __init__(self, begin: Callable[[Tell], Push], seconds: float, tell: Tell) -> None:
         self._tell = tell

@@ -1,7 +1,7 @@
-"""Where a recorder plugs in: an engine opens a page, the open page gives media and says what happens to it.
+"""The interface of all engines: an engine opens a page, and the open page provides media and reports events.
 
-For: the interface of all engines (agora-reference §3.6, §8.5, §8.6). It knows no task, name or notice:
-`emulator.recorders.task_lifecycle` turns what a view says into what Agora says.
+It knows no tasks, names or notices (agora-reference §3.6, §8.5, §8.6): `emulator.recorders.task_lifecycle` turns a
+view's events into Agora's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PushStatus = Literal["connecting", "publishing", "onhold", "disconnected"]
 
 
 class EndCode(IntEnum):
-    """Why a recording ended: the codes of event 71 (agora-reference §8.5)."""
+    """The codes of event 71, which state why a recording ended (agora-reference §8.5)."""
 
     STOPPED = 0
     HOUR_LIMIT = 1
@@ -33,14 +33,14 @@ class EndCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The page was loaded anew because its sound was lost; nothing is recorded for `seconds`."""
+    """The page was reloaded because its sound was lost; nothing is recorded for `seconds`."""
 
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """The page uses what is not supported: event 72, then 71 code 2."""
+    """The page uses an unsupported feature: event 72, then 71 code 2."""
 
     limit: Literal["resolution", "WebGL", "bandwidth"]
 
@@ -54,7 +54,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The recorder's process died: another takes over after `seconds` without any (failover)."""
+    """The recorder's process died: another one takes over after a gap of `seconds` (failover)."""
 
     seconds: float
     overlap: float = 0.0
@@ -65,9 +65,9 @@ Happening = Reloaded | Limited | Ended | Broken
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to open. `wake` is to be called, from the event loop, when `View.happened` has news.
+    """The page to open. Call `wake` from the event loop when `View.happened` has a new event.
 
-    `scene` is what a recorder sees and hears of the page where a fault keeps it from the page itself.
+    `scene` replaces the picture and sound of the page where a fault keeps the recorder from the page itself.
     """
 
     page: Page
@@ -78,53 +78,53 @@ class Wanted:
 
 
 class Run(Protocol):
-    """An unbroken run of frames that began with a key frame."""
+    """A continuous run of frames that begins with a key frame."""
 
     template: Encoder
 
     def take(self, end: int) -> list[Packet]:
-        """Packets of all frames before frame `end` that were not taken yet, in order of time. Blocks."""
+        """Return the packets of all frames before frame `end` that were not taken yet, in order of time. Blocks."""
 
     def close(self) -> None:
         """Stop and free everything. Blocks."""
 
 
 class Push(Protocol):
-    """A stream to one RTMP target; it says its status by the function it was made with."""
+    """A stream to one RTMP target. It reports its status through the callback given to `View.push`."""
 
     def hold(self, held: bool) -> None:
-        """Stop sending, or send again."""
+        """Stop sending if `held`, otherwise resume."""
 
     async def close(self) -> None:
-        """End the stream; nothing is said any more."""
+        """End the stream; no status is reported afterwards."""
 
 
 class View(Protocol):
     """One page, open in one recorder."""
 
     async def load(self) -> int | None:
-        """Open the page, or load it anew; the code of event 71 when that fails (3 or 5). May be cancelled."""
+        """Open or reload the page. Return the code of event 71 on failure (3 or 5), or None. May be cancelled."""
 
     async def ready(self, within: float) -> bool:
-        """True as soon as the page called notifyReady since it was loaded; False after so many real seconds."""
+        """Return True once the page has called notifyReady since its load, or False after `within` real seconds."""
 
     def due(self, began: float) -> float:
-        """When `happened` will have something (Unix seconds), as far as is known; the recording began at `began`."""
+        """Return when `happened` will have an event (Unix seconds), as far as known; the recording began at `began`."""
 
     def happened(self, began: float, now: float) -> Happening | None:
-        """The next thing that happened to the page by itself and was not told yet."""
+        """Return the next unreported event that the page caused by itself, or None."""
 
     def run(self, began: float, first: int) -> Run:
-        """Media from frame `first` on, of a recording that began at Unix seconds `began`. Blocks: use a thread."""
+        """Start media from frame `first` of a recording that began at Unix seconds `began`. Blocks: use a thread."""
 
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
-        """Stream what is seen to an RTMP target in the background; `tell` is called from the event loop."""
+        """Stream the recorded media to an RTMP target in the background. `tell` is called from the event loop."""
 
     def describe(self) -> dict[str, Any]:
-        """How the recording goes, for the ground truth; also after `close`."""
+        """Return the state of the recording for the ground truth, also after `close`."""
 
     async def close(self) -> None:
-        """Close the page and free everything; media that was not taken is lost."""
+        """Close the page and free everything. Media that was not taken is lost."""
 
 
 class Engine(Protocol):
@@ -132,10 +132,10 @@ class Engine(Protocol):
 
     @property
     def room(self) -> float:
-        """How many pages this machine can record at once."""
+        """Return how many pages this machine can record at once."""
 
     async def open(self, wanted: Wanted) -> View:
-        """A view of a page that is not loaded yet."""
+        """Return a view of a page that is not loaded yet."""
 
     async def close(self) -> None:
-        """Free what all views share. All views were closed before."""
+        """Free the resources that views share. All views must be closed before."""

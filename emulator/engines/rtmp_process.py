@@ -1,7 +1,7 @@
-"""`python -m emulator.engines.rtmp_process`: takes the URL as its first line of input, then FLV, and sends it there.
+"""The process `python -m emulator.engines.rtmp_process`: sends FLV from its input to the URL in the first line of it.
 
-For: keeping a target that hangs, resets or never answers away from the recorder; whoever started this may kill it at
-any time. It says `publishing` once the target takes the stream. The URL is a secret, so it is no argument.
+Isolates the recorder from a target that hangs, resets or never answers; the parent may kill it at any time. It prints
+`publishing` when the target accepts the stream. The URL is a secret, so it is not an argument.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import av
 
 
 def send(source: RawIOBase, url: str) -> None:
-    """Return at the end of the input. Raises av.FFmpegError when the target does not take it."""
-    # The stream is known from its first packets: looking for longer would only make it late.
+    """Send the input until its end. Raise av.FFmpegError if the target does not accept it."""
+    # The first packets define the streams: a longer analysis would only add delay.
     with (
         av.open(source, "r", format="flv", options={"analyzeduration": "200000"}) as flv,
         av.open(url, "w", format="flv") as target,
     ):
         streams = {stream.index: target.add_stream_from_template(stream) for stream in flv.streams}
         target.start_encoding()
-        print("publishing", flush=True)  # noqa: T201 - what the parent waits for
+        print("publishing", flush=True)  # noqa: T201 - the parent waits for it
         for packet in flv.demux():
             if packet.dts is not None:
                 packet.stream = streams[packet.stream_index]
@@ -29,8 +29,8 @@ def send(source: RawIOBase, url: str) -> None:
 
 
 def main() -> int:
-    """The process's status: 0 when all was sent."""
-    # Unbuffered, or packets would wait until a whole buffer of them is there.
+    """Return the process's exit status: 0 if everything was sent."""
+    # Unbuffered, because a buffer would delay packets until it is full.
     source = os.fdopen(0, "rb", buffering=0)
     url = source.readline().decode().rstrip("\n")
     try:
@@ -41,5 +41,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # Straight out: tearing down a connection that hangs would hang too.
+    # Exit without cleanup: closing a hanging connection would hang too.
     os._exit(main())

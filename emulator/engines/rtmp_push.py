@@ -1,8 +1,8 @@
-"""Pushing what is recorded to an RTMP target: the packets of the recorder, muxed to FLV, sent by a child process.
+"""The push of a recording to an RTMP target: the recorder's packets, muxed to FLV and sent by a child process.
 
-For: one stream that never hurts the recording: `feed` takes no time, what cannot be sent in time ends the push, and the
-child is killed when it hangs. It must not encode, nor decide what follows from a failure. Pushes are not repeated by
-themselves: another address is set by update (agora-reference §8.5).
+A push never delays the recording: `feed` does not wait, the push ends if packets cannot be sent in time, and a hanging
+child is killed. It does not encode or decide what follows a failure. Pushes are not retried: update sets another
+address (agora-reference §8.5).
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class RtmpPush:
         self._task = asyncio.create_task(self._live(), name="rtmp-push")
 
     def feed(self, packets: list[Packet]) -> None:
-        """Packets that were just encoded. Never waits."""
+        """Queue newly encoded packets without waiting."""
         feed = self._feed
         if feed is not None:
             feed.put(packets)
 
     def hold(self, held: bool) -> None:
-        """Leave the target, or come back to it: a connection without data would be closed by the other side."""
+        """Disconnect if `held`, otherwise reconnect: the target would close a connection without data."""
         (self._held.set if held else self._held.clear)()
         (self._wanted.clear if held else self._wanted.set)()
 
     async def close(self) -> None:
-        """End the stream; nothing is told any more."""
+        """End the stream; no status is reported afterwards."""
         self._closing = True
         self.hold(True)
         self._wanted.set()
@@ -71,7 +71,7 @@ class RtmpPush:
                 await self._wanted.wait()
 
     async def _stream(self) -> bool:
-        """Send until held; False when the target did not take it, or takes no more."""
+        """Send until held. Return False if the target does not accept the stream, or no longer does."""
         reader, writer = os.pipe()
         feed = _Feed(self._form, self._url, writer)
         try:
@@ -85,7 +85,7 @@ class RtmpPush:
         finally:
             self._feed = None
             feed.end()
-            # The child is gone, so that writing to it fails instead of waiting.
+            # The child is gone, so that writing to its pipe fails instead of blocking.
             await asyncio.to_thread(feed.join)
 
     async def _until_over(self, process: Process, feed: _Feed) -> bool:
@@ -121,7 +121,7 @@ class RtmpPush:
 
 
 class _Feed:
-    """Packets on their way into the child's pipe, in a thread that may wait for it."""
+    """Packets on their way into the child's pipe, written by a thread that may block."""
 
     def __init__(self, form: Form, url: str, writer: int) -> None:
         self.full = False
@@ -135,25 +135,25 @@ class _Feed:
         self._thread.start()
 
     def put(self, packets: list[Packet]) -> None:
-        """Never waits: once the queue is full, nothing more is taken."""
+        """Queue packets without waiting. Set `full` and discard them if the queue is full."""
         try:
             self._queue.put_nowait(packets)
         except queue.Full:
             self.full = True
 
     def end(self) -> None:
-        """No more packets come; those queued are still sent, if the child takes them."""
+        """Accept no more packets. Queued ones are still sent if the child reads them."""
         self._ended.set()
 
     def join(self) -> None:
-        """Wait for the end of the thread, and close its end of the pipe. Blocks."""
+        """Wait for the end of the thread and close its end of the pipe. Blocks."""
         if self._thread.ident is None:
             os.close(self._writer)
         else:
             self._thread.join()
 
     def _run(self) -> None:
-        # A child that is gone, or target errors: the child's end tells.
+        # The exit of the child reports these errors.
         with suppress(OSError, av.FFmpegError), os.fdopen(self._writer, "wb", buffering=0) as pipe:
             pipe.write(f"{self._url}\n".encode())
             template = Encoder(self._form)

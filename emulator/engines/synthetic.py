@@ -1,7 +1,7 @@
-"""The synthetic page: a view that never opens anything, and to which nothing happens by itself.
+"""The synthetic page: a view that opens nothing and has no events of its own.
 
-For: recordings by the hundred. It must not wait in real time; its media comes from
-`emulator.engines.synthetic_source`, what goes wrong with it from `emulator.engines.fault_injection`.
+It serves hundreds of recordings at once and does not wait in real time. `emulator.engines.synthetic_source` provides
+its media, `emulator.engines.fault_injection` its faults.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emulator.process.clock import Clock
 
 
 class SyntheticEngine:
-    """Views whose pages are drawn, not opened."""
+    """An engine whose pages are drawn, not opened."""
 
     room = math.inf
 
@@ -26,12 +26,12 @@ class SyntheticEngine:
         self._runs: Runs = LiveRuns(clock) if kind == "live" else LoopRuns(executor)
 
     async def open(self, wanted: Wanted) -> View:
-        """A view; what takes long for its form is done beforehand."""
+        """Return a view after preparing what takes long for its form."""
         await self._runs.prepare(wanted.form, wanted.scene)
         return _SyntheticView(self._runs, wanted, self._kind)
 
     async def close(self) -> None:
-        """Free what all runs share."""
+        """Free the resources that all runs share."""
         await self._runs.close()
 
 
@@ -61,11 +61,11 @@ class _SyntheticView:
         return {"engine": self._kind}
 
     async def close(self) -> None:
-        """Nothing is this view's own."""
+        """Do nothing: the view owns no resources."""
 
 
 class _ToldPush:
-    """A push that sends nothing: its states are told as if it did."""
+    """A push that sends nothing but reports the states of a successful one."""
 
     def __init__(self, tell: Callable[[PushStatus], None]) -> None:
         self._tell = tell
@@ -76,4 +76,4 @@ class _ToldPush:
         self._tell("onhold" if held else "publishing")
 
     async def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing: no stream was opened."""

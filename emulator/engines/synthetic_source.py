@@ -1,8 +1,8 @@
-"""Two ways to get the packets of the synthetic picture: `live` encodes every frame as time passes, `loop` re-stamps
-one loop encoded once.
+"""The packets of the synthetic picture: `live` encodes every frame in real time, `loop` re-stamps one encoded loop.
 
-For: having the packets of any run of frames when their time has come. It must not know slices, files or tasks.
-`take` and `close` of a run block: callers use a thread for them. Everything else is quick.
+Provides the packets of any run of frames when they are due. It does not know slices, files or tasks.
+
+`take` and `close` of a run block: call them in a thread. All other methods return quickly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emulator.media.test_pattern import Picture, Scene
 from emulator.process.clock import Clock
 
 logger = logging.getLogger(__name__)
-# 8 s hold a whole number of AAC frames (375) and of frames at any whole rate.
+# 8 s contain a whole number of AAC frames (375) and of video frames at any whole rate.
 _LOOP_SECONDS = 8
 _LOOP_AUDIO_FRAMES = _LOOP_SECONDS * RATE // AAC_FRAME
 # Sound is encoded this far ahead of the picture, so that a cut never waits for it.
@@ -34,30 +34,30 @@ class Runs(Protocol):
     """Makes runs of the synthetic picture."""
 
     async def prepare(self, form: Form, scene: Scene) -> None:
-        """Do beforehand what takes long, so that `run` is quick."""
+        """Prepare what takes long, so that `run` returns quickly."""
 
     def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
-        """A run from frame `first` on, of a recording that began at Unix seconds `began`. Needs `prepare`."""
+        """Return a run from frame `first` of a recording that began at Unix seconds `began`. Needs `prepare`."""
 
     async def close(self) -> None:
-        """Free what all runs share."""
+        """Free the resources that all runs share."""
 
 
 class LiveRuns:
-    """Every run has a thread that draws and encodes each frame when it is due."""
+    """Runs whose threads draw and encode each frame when it is due."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     async def prepare(self, form: Form, scene: Scene) -> None:
-        """Nothing to do."""
+        """Do nothing: live runs need no preparation."""
 
     def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
         """Start the thread of a run."""
         return _LiveRun(form, scene, self._clock, began, first)
 
     async def close(self) -> None:
-        """Nothing is shared."""
+        """Do nothing: runs share no resources."""
 
 
 class _LiveRun:
@@ -117,7 +117,7 @@ class _LiveRun:
         while self._audio_ticks < self._form.samples(until) + _AUDIO_LEAD_SAMPLES:
             packets += self.template.encode_tone(self._audio_ticks, silent=self._silent)
             self._audio_ticks += AAC_FRAME
-        # The encoder's priming frame lies before the run.
+        # The encoder's priming frame precedes the run.
         return [packet for packet in packets if packet.ticks >= self._form.samples(self._first)]
 
     def _due(self, frame: int) -> float:
@@ -125,31 +125,31 @@ class _LiveRun:
 
 
 class LoopRuns:
-    """One loop for each form, encoded once; runs cost only the muxing. The picture's clock shows the loop's time."""
+    """Runs over one loop for each form, encoded once; a run costs only muxing. The picture shows the loop's time."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._loops: dict[tuple[Form, Scene], asyncio.Future[_Loop]] = {}
 
     async def prepare(self, form: Form, scene: Scene) -> None:
-        """Encode the loop of a form and a scene unless that was done."""
+        """Encode the loop of a form and a scene once."""
         wanted = form, scene
         if wanted not in self._loops:
             self._loops[wanted] = asyncio.get_running_loop().run_in_executor(self._executor, _loop_of, *wanted)
         await asyncio.shield(self._loops[wanted])
 
     def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
-        """A run over the loop."""
+        """Return a run over the loop."""
         return _LoopRun(self._loops[form, scene].result(), first)
 
     async def close(self) -> None:
-        """Wait for loops being encoded."""
+        """Wait for loops that are being encoded."""
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         self._loops.clear()
 
 
 class _Loop:
-    """The packets of `_LOOP_SECONDS`, video by frame and audio by AAC frame."""
+    """The packets of `_LOOP_SECONDS`: video by frame, audio by AAC frame."""
 
     def __init__(self, form: Form, scene: Scene) -> None:
         self.template = Encoder(form)
@@ -158,7 +158,7 @@ class _Loop:
         for frame in range(frames):
             plane = picture.draw(frame * 1000 // form.fps, frame)
             self.video += self.template.encode_picture(plane, frame, key=frame % form.gop == 0)
-        # The second round of the tone joins its own end without a click.
+        # The second round of the tone continues its own end without a click.
         places = range(2 * _LOOP_AUDIO_FRAMES + 1)
         sound = [self.template.encode_tone(place * AAC_FRAME, silent=scene.silent) for place in places]
         self.audio = [packet for packets in sound for packet in packets if packet.ticks >= _LOOP_SECONDS * RATE]
@@ -166,7 +166,7 @@ class _Loop:
 
 @lru_cache(maxsize=8)
 def _loop_of(form: Form, scene: Scene) -> _Loop:
-    """Encoding a loop takes up to seconds of a core, so once for the process and its last forms."""
+    """Return the cached loop: encoding one takes up to seconds of a core."""
     return _Loop(form, scene)
 
 
@@ -192,7 +192,7 @@ class _LoopRun:
         return _in_order(packets, self._form)
 
     def close(self) -> None:
-        """Nothing is this run's own."""
+        """Do nothing: the run owns no resources."""
 
 
 def _in_order(packets: Iterable[Packet], form: Form) -> list[Packet]:

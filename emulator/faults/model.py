@@ -1,6 +1,6 @@
-"""What can be made to go wrong: one model, one table of kinds, one script (docs/emulator.md, Faults). Pure.
+"""The faults: one model, one table of kinds, one script (docs/emulator.md, Faults). Pure.
 
-For: the shape of a fault and every check of it. It must not know when a fault strikes; `emulator.faults.registry` does.
+Defines the shape of a fault and validates it. `emulator.faults.registry` decides when a fault strikes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Kind = Literal[
 
 _EVERY = {"kind", "cname", "uid", "times", "skip", "share", "seed"}
 _NOTICES = {"events"}
-# What each kind needs, and what it may have beyond that.
+# The required fields of each kind, and its optional ones.
 FIELDS: dict[Kind, tuple[set[str], set[str]]] = {
     "answer": ({"endpoint"}, {"status", "body", "code"}),
     "drop_answer": ({"endpoint"}, set()),
@@ -130,7 +130,7 @@ class Fault(BaseModel):
 
 
 class Script(BaseModel):
-    """A fault script: the seed of all dice, and the faults that stand from the start."""
+    """A fault script: the random seed and the faults that are active from the start."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -139,7 +139,7 @@ class Script(BaseModel):
 
 
 def load_script(path: Path) -> Script:
-    """The script in a TOML file. Raises ValueError that names every wrong key."""
+    """Load the script from a TOML file. Raise ValueError that names every wrong key."""
     try:
         with path.open("rb") as file:
             return Script.model_validate(tomllib.load(file))
@@ -148,12 +148,12 @@ def load_script(path: Path) -> Script:
 
 
 def explain(error: ValidationError) -> str:
-    """One line for each thing that is wrong, with the key's place; without the values."""
+    """Return one line for each error, with the place of the key and without the values."""
     return "\n".join(f"{_place(one['loc'])}: {_plain(one['msg'])}" for one in error.errors(include_input=False))
 
 
 def kinds() -> tuple[str, ...]:
-    """All kinds, in the order of the documentation."""
+    """Return all kinds in the order of the documentation."""
     return get_args(Kind)
 
 

@@ -1,10 +1,10 @@
-"""The standing faults: one book that answers "does a fault apply here and now?".
+"""The active faults, and whether one of them applies to a call, a task or a notice.
 
-For: matching, counting and dice. It must not do any I/O nor know tasks and requests; callers tell what they are about
-(`Subject`) and get facts back. All seconds here are real seconds.
+Matches, counts and draws random decisions. It does no I/O and does not know tasks and requests: callers pass a
+`Subject`. All seconds are real seconds.
 
-Every die is thrown from the seed, the fault, the subject's names and how often they asked before, so that the same
-script meets the same calls in the same way, whatever else goes on at the same time.
+Every random decision derives from the seed, the fault, the subject's names and the number of earlier queries for them.
+The same script therefore affects the same calls in the same way, whatever runs at the same time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEPT_STRIKES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a fault may apply to. `began`: when the task was started; `use`: what one of `times` counts."""
+    """The target of a fault. `began` is the start of the task; `use` identifies one of the uses that `times` counts."""
 
     cname: str
     uid: str
@@ -43,7 +43,7 @@ class Copy(NamedTuple):
 
 @dataclass(slots=True)
 class _Standing:
-    """A fault that stands, with what it was asked about and what it struck."""
+    """An active fault, with the queries about it and its uses."""
 
     number: int
     fault: Fault
@@ -55,7 +55,7 @@ class _Standing:
 
 
 class FaultBook:
-    """The standing faults, asked in the order they were added."""
+    """The active faults, queried in the order in which they were added."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
@@ -64,23 +64,23 @@ class FaultBook:
         self.strikes: deque[dict[str, Any]] = deque(maxlen=_KEPT_STRIKES)
 
     def add(self, faults: Iterable[Fault], now: float) -> None:
-        """Add faults. Whoever waits on plans that they may change must be woken by the caller."""
+        """Add faults. The caller must wake tasks whose plans they may change."""
         self._standing += [_Standing(next(self._numbers), fault, now) for fault in faults]
 
     def clear(self) -> int:
-        """Remove all faults; give their number."""
+        """Remove all faults and return their number."""
         count = len(self._standing)
         self._standing.clear()
         return count
 
     def standing(self) -> list[dict[str, Any]]:
-        """The standing faults with the number of their uses."""
+        """Return the active faults with the number of their uses."""
         return [
             {**standing.fault.model_dump(exclude_unset=True), "used": len(standing.used)} for standing in self._standing
         ]
 
     def use(self, kind: Kind, subject: Subject, endpoint: Endpoint | None = None) -> Fault | None:
-        """The first standing fault of the kind that applies, counted as used. Without `endpoint` it is about a task."""
+        """Return the first active fault of the kind that applies, and count its use. No `endpoint`: for a task."""
         for standing in self._matching(kind, subject):
             if endpoint is None and self._fate(standing, subject):
                 self._note(standing, subject)
@@ -90,9 +90,9 @@ class FaultBook:
         return None
 
     def instant(self, kind: Kind, subject: Subject, base: float) -> tuple[float, Fault] | None:
-        """When the next fault of the kind strikes the task, which each does once; `struck` says that it did.
+        """Return the time and fault of the kind's next strike on the task. Each strikes once; `struck` records it.
 
-        That is `seconds` after `base`, or after the fault was added where that came later.
+        The time is `seconds` after the later of `base` and the addition of the fault.
         """
         due = [
             (max(base, standing.added) + (standing.fault.seconds or 0.0), standing.fault)
@@ -108,7 +108,7 @@ class FaultBook:
                 self._note(standing, subject)
 
     def within(self, kind: Kind, subject: Subject, now: float) -> bool:
-        """True inside the window of a fault that opens `after` its begin and lasts for `seconds`."""
+        """Return True inside the window of a fault, which opens `after` its start and lasts for `seconds`."""
         for standing in self._matching(kind, subject):
             opens = max(subject.began, standing.added) + standing.fault.after
             if opens <= now < opens + (standing.fault.seconds or 0.0) and self._fate(standing, subject):
@@ -117,7 +117,7 @@ class FaultBook:
         return False
 
     def since(self, kind: Kind, subject: Subject, now: float) -> Fault | None:
-        """The first fault of the kind that has struck the task `after` its begin, and goes on."""
+        """Return the first fault of the kind that has struck the task `after` its start and persists."""
         for standing in self._matching(kind, subject):
             if now >= max(subject.began, standing.added) + standing.fault.after and self._fate(standing, subject):
                 self._note(standing, subject)
@@ -125,7 +125,7 @@ class FaultBook:
         return None
 
     def loses(self, subject: Subject, index: int) -> bool:
-        """True when the slice `index` of the task is never to be uploaded."""
+        """Return True if slice `index` of the task must never be uploaded."""
         for standing in self._matching("lose_slice", subject):
             if standing.fault.index == index and self._fate(standing, subject):
                 self._note(standing, subject)
@@ -133,7 +133,7 @@ class FaultBook:
         return False
 
     def copies(self, subject: Subject, event: int) -> list[Copy]:
-        """The copies of a notice; empty when it is lost."""
+        """Return the copies of a notice, or an empty list if it is lost."""
         copies = [Copy(0.0)]
         for kind, change in _CHANGES.items():
             for standing in self._matching(kind, subject):
@@ -147,7 +147,7 @@ class FaultBook:
         return (standing for standing in self._standing if standing.fault.kind == kind and _applies(standing, subject))
 
     def _hits(self, standing: _Standing, subject: Subject) -> bool:
-        """True when this call or notice is struck; it is counted."""
+        """Return True if the fault strikes this call or notice, and count it."""
         if standing.passed < standing.fault.skip:
             standing.passed += 1
             return False
@@ -157,7 +157,7 @@ class FaultBook:
         return True
 
     def _fate(self, standing: _Standing, subject: Subject) -> bool:
-        """As `_hits`, for a whole task: asked as often as one likes, it is decided once and not counted."""
+        """Return True if the fault strikes the whole task. The decision is made once, kept and not counted."""
         key = (subject.cname, subject.uid, subject.use)
         if key not in standing.thrown:
             standing.thrown[key] = len(standing.thrown) >= standing.fault.skip and (

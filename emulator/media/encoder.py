@@ -1,9 +1,9 @@
 """Encoding and muxing with PyAV: frames to packets, packets to MPEG-TS slices and MP4 files.
 
-For: everything that touches PyAV. It must not wait, read the clock or know names and tasks.
+Contains all uses of PyAV for encoding. It does not wait, read the clock or know names and tasks.
 
 Packets carry ticks from the start of the recording: video ticks are frames, audio ticks are samples. Packets are
-encoded once and muxed into as many files as wanted.
+encoded once and muxed into any number of files.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TS_OFFSET_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What decides how a page is encoded; equal forms can share encoded packets."""
+    """The parameters of a page's encoding. Equal forms can share encoded packets."""
 
     width: int
     height: int
@@ -47,11 +47,11 @@ class Form:
 
     @property
     def channels(self) -> int:
-        """Number of audio channels."""
+        """Return the number of audio channels."""
         return _AUDIO_PROFILES[self.audio_profile][0]
 
     def samples(self, frame: int) -> int:
-        """The audio tick at which a video frame begins."""
+        """Return the audio tick at which a video frame begins."""
         return round(frame * RATE / self.fps)
 
 
@@ -66,33 +66,33 @@ class Packet:
 
 
 class Encoder:
-    """Encodes one run of frames. Not for use by two threads at once; as a template for muxers it may be shared."""
+    """Encodes one run of frames. Two threads must not use it at once; muxers may share it as a template."""
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        # The streams need a container to exist; what it writes is thrown away.
+        # The streams need a container; its output is discarded.
         self._container = av.open(io.BytesIO(), "w", format="mpegts")
         self.video = self._add_video(form)
         self.audio = self._add_audio(form)
         self._container.start_encoding()
 
     def encode_picture(self, plane: Plane, ticks: int, *, key: bool) -> list[Packet]:
-        """Packets of one frame: always exactly one, since the encoder looks at nothing ahead."""
+        """Return the packet of one frame: always exactly one, since the encoder has no look-ahead."""
         return self.encode_frame(av.VideoFrame.from_ndarray(plane, "yuv420p"), ticks, key=key)
 
     def encode_frame(self, frame: av.VideoFrame, ticks: int, *, key: bool) -> list[Packet]:
-        """The same of a frame in the encoder's format; its time is overwritten."""
+        """Encode a frame in the encoder's format. Its time is overwritten."""
         frame.pts, frame.time_base = ticks, Fraction(1, self.form.fps)
         frame.pict_type = PictureType.I if key else PictureType.NONE
         packets = self.video.codec_context.encode(frame)
         return [Packet(True, cast(int, packet.pts), packet.is_keyframe, bytes(packet)) for packet in packets]
 
     def encode_tone(self, ticks: int, *, silent: bool = False) -> list[Packet]:
-        """Packets out of one AAC frame of tone that begins at `ticks`; they lag one frame behind."""
+        """Return the packets of one AAC frame of tone that begins at `ticks`. They lag one frame behind."""
         return self.encode_sound(tone(ticks, AAC_FRAME, self.form.channels, RATE, 0.0 if silent else 0.2), ticks)
 
     def encode_sound(self, sound: Sound, ticks: int) -> list[Packet]:
-        """The same of one AAC frame of any sound, a row for each channel."""
+        """Encode one AAC frame of sound, with one row for each channel. The packets lag one frame behind."""
         frame = av.AudioFrame.from_ndarray(sound, "fltp", _layout(self.form.channels))
         frame.sample_rate, frame.pts, frame.time_base = RATE, ticks, Fraction(1, RATE)
         packets = self.audio.codec_context.encode(frame)
@@ -121,9 +121,9 @@ class Encoder:
 
 
 def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0) -> bytes:
-    """One MPEG-TS slice with the packets' own times less `skipped` frames; slices follow one another without a jump."""
+    """Return one MPEG-TS slice with the packets' times less `skipped` frames. Successive slices join without a jump."""
     buffer = io.BytesIO()
-    # Without copyts the muxer would add its own delay to every slice.
+    # Without copyts the muxer adds its own delay to every slice.
     muxer = Muxer(av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"}), template)
     muxer.put(packets, from_frame=skipped, to_frame=_TS_OFFSET_SECONDS * template.form.fps)
     muxer.close()
@@ -131,7 +131,7 @@ def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0)
 
 
 class Mp4Writer:
-    """One MP4 file on disk that grows slice by slice. Its own time has no holes: pauses are cut out."""
+    """One MP4 file on disk that grows slice by slice. Its timeline has no gaps: pauses are cut out."""
 
     def __init__(self, path: Path, template: Encoder, began: float) -> None:
         self.path = path
@@ -141,7 +141,7 @@ class Mp4Writer:
         self._muxer = Muxer(av.open(str(path), "w", format="mp4"), template)
 
     def append(self, packets: Iterable[Packet], first: int, count: int) -> None:
-        """Add the packets of `count` frames from frame `first` on."""
+        """Add the packets of `count` frames starting with frame `first`."""
         taken = list(packets)
         self._muxer.put(taken, from_frame=first, to_frame=self.frames)
         self.frames += count
@@ -153,7 +153,7 @@ class Mp4Writer:
 
 
 class Muxer:
-    """A container that takes packets of an encoder it was made like."""
+    """A container for packets of encoders that have the template's form."""
 
     def __init__(self, container: OutputContainer, template: Encoder) -> None:
         self._container = container
@@ -162,7 +162,7 @@ class Muxer:
         self._audio = container.add_stream_from_template(template.audio)
 
     def put(self, packets: Iterable[Packet], *, from_frame: int, to_frame: int) -> None:
-        """Mux packets with their times moved by `to_frame - from_frame` frames."""
+        """Mux packets with their times shifted by `to_frame - from_frame` frames."""
         frames = to_frame - from_frame
         samples = self._form.samples(to_frame) - self._form.samples(from_frame)
         video_base, audio_base = Fraction(1, self._form.fps), Fraction(1, RATE)

@@ -1,6 +1,6 @@
-"""Names and keys of recorded files (agora-reference §9.1), and URLs cut short. Pure.
+"""Names and keys of recorded files (agora-reference §9.1), and redacted URLs. Pure.
 
-For: predicting what a recorder writes. It must not know where the files go, nor do any I/O.
+It does not know where the files go and does no I/O.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ RESOURCE_ID_LENGTH = 300
 
 
 def sanitise_cname(cname: str, *, dash_spaces: bool = False) -> str:
-    """The channel name as it appears in file names; what becomes of a space is not documented."""
+    """Return the channel name as it appears in file names. How Agora writes a space is not documented."""
     plain = cname.translate(_REPLACED)
     return plain.replace(" ", "-") if dash_spaces else plain
 
 
 def format_utc17(instant: float) -> str:
-    """`yyyyMMddHHmmssSSS` in UTC of Unix seconds, rounded to the millisecond."""
+    """Format Unix seconds as `yyyyMMddHHmmssSSS` in UTC, rounded to the millisecond."""
     milliseconds = round(instant * 1000)
     moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{moment:%Y%m%d%H%M%S}{milliseconds % 1000:03d}"
 
 
 def format_instant(instant: float | None) -> str | None:
-    """RFC 3339 with milliseconds in UTC, or None."""
+    """Format Unix seconds as RFC 3339 in UTC with milliseconds. Return None for None."""
     if instant is None:
         return None
     return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -46,35 +46,35 @@ class FileNames:
 
     @property
     def playlist(self) -> str:
-        """File name of the playlist."""
+        """Return the file name of the playlist."""
         return f"{self._stem}.m3u8"
 
     def forwarded(self, tick: int, index: int) -> str:
-        """File name of a playlist that comes out of the backup store, so as not to replace a newer one."""
+        """Return the file name of a playlist from the backup store, which must not replace a newer one."""
         return f"{self._stem}_{tick}_{index}.m3u8"
 
     def slice(self, began: float) -> str:
-        """File name of the slice that began at Unix seconds `began`."""
+        """Return the file name of the slice that began at Unix seconds `began`."""
         return f"{self._stem}_{format_utc17(began)}.ts"
 
     def mp4(self, index: int) -> str:
-        """File name of the MP4 file `index`, from 0."""
+        """Return the file name of the MP4 file `index`, counted from 0."""
         return f"{self._stem}_{index}.mp4"
 
     def key(self, name: str) -> str:
-        """Object key of a file name."""
+        """Return the object key of a file name."""
         return self._folder + name
 
 
 def redact_page(url: str) -> str:
-    """Scheme, host and path; a query or fragment becomes `?…`."""
+    """Return scheme, host and path of a URL, with `?…` in place of a query or fragment."""
     parts = urlsplit(url)
     rest = "?…" if parts.query or parts.fragment else ""
     return f"{parts.scheme}://{_host(parts.netloc)}{parts.path}{rest}"
 
 
 def redact_rtmp(url: str) -> str:
-    """Scheme and host."""
+    """Return scheme and host of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{_host(parts.netloc)}"
 
@@ -84,5 +84,5 @@ def _host(netloc: str) -> str:
 
 
 def make_resource_id() -> str:
-    """A fresh resource id: URL-safe and as long as Agora's (agora-reference §2)."""
+    """Return a new resource id: URL-safe and as long as Agora's (agora-reference §2)."""
     return "".join(choice(_URL_SAFE) for _ in range(RESOURCE_ID_LENGTH))

@@ -1,6 +1,6 @@
 """A playlist in Agora's dialect (agora-reference §9.4). Pure.
 
-For: turning the slices of one file set into text. It must not upload, nor decide what belongs into the list.
+Renders the slices of one file set as text. It does not upload or decide which slices the list contains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TimeForm = Literal["utc17", "ms"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slice in a playlist. `interrupted`: something is missing between it and the slice before."""
+    """One slice in a playlist. `interrupted`: media is missing between it and the previous slice."""
 
     name: str
     began: float
@@ -36,7 +36,7 @@ class Dialect:
 
 
 def render(entries: Sequence[Entry], dialect: Dialect, *, ended: bool) -> str:
-    """The playlist's text. Without `dialect.comma`, EXTINF has none, unlike the HLS standard."""
+    """Return the playlist's text. Without `dialect.comma` EXTINF has no comma, contrary to the HLS standard."""
     longest = max((entry.seconds for entry in entries), default=0.0)
     lines = [
         "#EXTM3U",

@@ -1,6 +1,6 @@
 """The console's health check: one test event of each type to a receiver (agora-reference §7.5).
 
-For: proving that a receiver answers 200 to everything in time. It must not need a running emulator.
+It tests that a receiver answers 200 to every event in time, and needs no running emulator.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EVENTS: dict[int, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One test event's answer; `status` is None when there was none within 10 s."""
+    """The answer to one test event. `status` is None if none came within 10 s."""
 
     event: int
     status: int | None
@@ -53,12 +53,12 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Only 200 passes."""
+        """Return True for status 200."""
         return self.status == 200
 
 
 async def check(receiver: Receiver, *, rtc: bool = False) -> AsyncIterator[Result]:
-    """Send every test event, one after the other. With `rtc` the channel is named as RTC products do."""
+    """Send all test events in sequence. With `rtc` the channel is named as in RTC products."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for sequence, (event, details) in enumerate(EVENTS.items()):

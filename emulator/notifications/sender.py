@@ -1,6 +1,6 @@
-"""Delivering notices: order, resends, the second route, and what became of each (agora-reference §7.2).
+"""The delivery of notices: order, resends, the second route, and the result of each (agora-reference §7.2).
 
-For: everything between what a task says and its receivers. It must not know what a notice means.
+It does not know the meaning of a notice.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from emulator.process.clock import Clock
 
 logger = logging.getLogger(__name__)
 
-FORGED_SECRET = "not-the-secret"  # noqa: S105 - it is meant to be wrong
+FORGED_SECRET = "not-the-secret"  # noqa: S105 - intentionally wrong
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One copy of a notice to one receiver and what became of it: each try's instant and status (None: no answer)."""
+    """One copy of a notice to one receiver, with the time and status of each attempt (None: no answer)."""
 
     host: str
     notice_id: str
@@ -39,7 +39,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Said:
-    """What happened and how it was told; without deliveries it was lost, or nobody wanted it."""
+    """A notice and its deliveries. Without deliveries it was lost, or no receiver is subscribed to it."""
 
     notice: Notice
     deliveries: list[Delivery] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Sender:
         return said
 
     def forget(self, sid: str) -> None:
-        """Drop what keeps a task's notices in order, when no more will come."""
+        """Remove the ordering state of a task that sends no more notices."""
         for line in [line for line in self._last if line[0] == sid]:
             del self._last[line]
 
@@ -101,7 +101,7 @@ class Sender:
         self._group.spawn(work, f"notice-{said.notice.event}-{said.notice.sid[:8]}")
 
     def _next(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> Coroutine[Any, Any, None]:
-        """Take the place behind the notice before; the place is taken now, not when the work begins."""
+        """Queue a delivery behind the previous notice. The position is taken at once, not when the work begins."""
         line = (notice.sid, receiver.url)
         before, done = self._last.get(line), asyncio.Event()
         self._last[line] = done
@@ -124,7 +124,7 @@ class Sender:
         await self._resend(notice, delivery, receiver)
 
     async def _resend(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> None:
-        """Until it is delivered or given up (agora-reference §7.2); a forger has one try."""
+        """Resend until the notice is delivered or given up (agora-reference §7.2). Forged notices are sent once."""
         gaps = () if delivery.way == "forged" else self._gaps
         for gap in gaps:
             if delivery.fate == "delivered":
@@ -136,7 +136,7 @@ class Sender:
             logger.warning("notice %d of task %s was given up", notice.event, notice.sid)
 
     async def _post(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> None:
-        """One try; it succeeds when it is answered with 200 in time."""
+        """Send once; the delivery succeeds if it is answered with 200 in time."""
         now = self._clock.now()
         if delivery.way == "forged":
             receiver = Receiver(receiver.url, FORGED_SECRET)

@@ -1,6 +1,6 @@
 """One notice of Agora's Notification Center Service on the wire: body, signatures, one POST (agora-reference §7).
 
-For: what a receiver sees of one delivery. It must not know the life of a task, nor when something is sent again.
+It does not know a task's lifecycle or the schedule of resends.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EVENT_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What happened in one task. `sent_at` is the event's time in Unix seconds."""
+    """An event of one task. `sent_at` is the event's time in Unix seconds."""
 
     event: int
     cname: str
@@ -44,7 +44,8 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where notices go and how they are signed; no secret, no signature. `redundant`: by a second route too."""
+    """The address of a receiver and its signing secret. Without a secret notices are not signed; with `redundant` they
+    are sent by a second route too."""
 
     url: str
     secret: str | None
@@ -62,7 +63,7 @@ class Envelope:
 
 
 def sign(body: bytes, secret: str) -> dict[str, str]:
-    """Both signature headers over the raw body (agora-reference §7.3)."""
+    """Return both signature headers over the raw body (agora-reference §7.3)."""
     key = secret.encode()
     return {
         "Agora-Signature": hmac.new(key, body, hashlib.sha1).hexdigest(),
@@ -71,7 +72,7 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
 
 
 def encode(notice: Notice, notice_id: str, notify_at: float, envelope: Envelope) -> bytes:
-    """The body of one delivery (agora-reference §7.4)."""
+    """Return the body of one delivery (agora-reference §7.4)."""
     names: dict[str, Any] = {"cname": notice.cname, "uid": notice.uid}
     if envelope.rtc_names:
         names = {"channelName": notice.cname, "uid": int(notice.uid)}
@@ -97,7 +98,7 @@ def encode(notice: Notice, notice_id: str, notify_at: float, envelope: Envelope)
 
 
 async def post(session: aiohttp.ClientSession, receiver: Receiver, body: bytes) -> int | None:
-    """Send one signed body; the status, or None when there was no answer in time."""
+    """Send one signed body. Return the status, or None if no answer came in time."""
     headers = {"Content-Type": "application/json"}
     if receiver.secret is not None:
         headers |= sign(body, receiver.secret)

@@ -1,4 +1,4 @@
-"""Judges a page by what Agora's recorder asks of it (agora-reference §11), in a real browser.
+"""The check of a page against the requirements of Agora's recorder (agora-reference §11), in a real browser.
 
-`visit` opens the page and measures (with `watch.js` inside it), `seen` holds the measures, `rules` judges them.
+`visit` opens the page and measures it with `watch.js`, `seen` holds the measurements, `rules` judges them.
 """

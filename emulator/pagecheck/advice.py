@@ -1,11 +1,11 @@
-"""What to do about a page that does not open, by Chromium's error or the HTTP status. Pure."""
+"""Advice for a page that does not open, by Chromium's error or the HTTP status. Pure."""
 
 from __future__ import annotations
 
 _PUBLIC = "Agora opens the page from the Internet, so a name or address of your own network is not enough."
 _LONGER = "Find out what takes so long: Agora's recorder does not wait for it."
 
-# The first pattern that the error begins with decides.
+# The first entry that has a prefix of the error applies.
 _ERRORS = (
     (
         ("ERR_NAME_NOT_RESOLVED", "ERR_NAME_RESOLUTION_FAILED", "ERR_DNS", "ERR_ICANN_NAME_COLLISION"),
@@ -97,22 +97,22 @@ _REQUEST = "The server refuses the request: check the address and its parameters
 
 
 def advice_on_error(error: str) -> str:
-    """What to do about a network error, such as `net::ERR_NAME_NOT_RESOLVED`."""
+    """Return the advice on a network error such as `net::ERR_NAME_NOT_RESOLVED`."""
     name = error.removeprefix("net::")
     return next((advice for names, advice in _ERRORS if name.startswith(names)), _ELSE)
 
 
 def advice_on_certificates(errors: list[str]) -> str:
-    """What to do about certificates that browsers refuse; each error begins with its name."""
+    """Return the advice on certificates that browsers refuse. Each error begins with its name."""
     each = dict.fromkeys(advice_on_error(error) for error in errors)
     return " ".join(_CERTIFICATE if advice == _ELSE else advice for advice in each)
 
 
 def advice_on_status(status: int) -> str:
-    """What to do about a status of 400 and above."""
+    """Return the advice on a status of 400 and above."""
     return _STATUSES.get(status) or (_SERVER if status >= 500 else _REQUEST)
 
 
 def advice_on_slowness() -> str:
-    """What to do about a page that does not finish loading."""
+    """Return the advice on a page that does not finish loading."""
     return _LONGER

@@ -1,4 +1,4 @@
-"""`pagereel-emulator check-page`. For: options, output, exit status; nothing else."""
+"""The command `pagereel-emulator check-page`: options, output and exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from emulator.process.workdir import make_home
 
 _VERDICTS = {"fit": "can be recorded", "risky": "can be recorded, with risks", "unfit": "cannot be recorded"}
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
-# The kinds of results in the order in which they are printed, each with its word and colour.
+# The kinds of results in the order of the output, each with its label and colour.
 _KINDS = {
     "failed": ("FAIL", "red"),
     "warned": ("warn", "yellow"),
@@ -37,12 +37,12 @@ _KINDS = {
 
 
 class Size(click.ParamType[tuple[int, int]]):
-    """WIDTHxHEIGHT within what Agora records (agora-reference §3.3)."""
+    """WIDTHxHEIGHT within the sizes that Agora records (agora-reference §3.3)."""
 
     name = "WxH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """The two numbers."""
+        """Return width and height."""
         if isinstance(value, tuple):
             return value
         found = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", str(value), re.ASCII | re.IGNORECASE)
@@ -84,7 +84,7 @@ def check_page_command(
     if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
         raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
     if screenshot is not None and screenshot.is_file():
-        screenshot.unlink()  # one of an earlier check must not be taken for this one's
+        screenshot.unlink()  # a screenshot of an earlier check must not pass for this one's
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     limits = Limits(ready_seconds=ready_timeout)
     try:
@@ -107,7 +107,7 @@ def check_page_command(
             "rules": checks,
         }
         utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=not utf8))  # other text's escapes are none of JSON
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=not utf8))  # other encodings cannot print every character
     else:
         print_all(results)
         click.echo(f"{_VERDICTS[verdict]}: {show_url(url)}")
@@ -117,7 +117,7 @@ def check_page_command(
 
 
 async def check_page(url: str, plan: Plan, limits: Limits, tell: Tell) -> list[Judged]:
-    """Every rule, judged in a browser of its own. Raises BrowserError, CdpError."""
+    """Judge every rule in a new browser. Raise BrowserError or CdpError if the browser fails."""
     tell("starting the browser")
     with make_home() as home:
         async with launch(home, Look(plan.width, plan.height)) as browser:
@@ -126,7 +126,7 @@ async def check_page(url: str, plan: Plan, limits: Limits, tell: Tell) -> list[J
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Tell]:
-    """What is being done, in one line of a terminal that is overwritten and cleared in the end; otherwise nothing."""
+    """Show the current step in one line of the terminal, which is cleared at the end. Show nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -137,14 +137,14 @@ def progress(*, quiet: bool) -> Iterator[Tell]:
 
 
 def verdict_of(results: list[Judged]) -> str:
-    """`unfit` with an error, `risky` with a warning, otherwise `fit`."""
+    """Return `unfit` for an error, `risky` for a warning, otherwise `fit`."""
     severities = {result.severity for result in results}
     return "unfit" if "error" in severities else "risky" if "warning" in severities else "fit"
 
 
 def is_public(url: str) -> bool:
-    """Whether the host can be one that Agora's recorder reaches from the internet: no private address, and no name of a
-    local network. Nothing is resolved."""
+    """Return True if Agora's recorder may reach the host from the Internet: no private address and no name of a local
+    network. Nothing is resolved."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     try:
         return ip_address(host).is_global
@@ -153,7 +153,7 @@ def is_public(url: str) -> bool:
 
 
 def print_all(results: list[Judged]) -> None:
-    """Print the rules, the broken ones first, and how many there are of each kind."""
+    """Print the rules, broken ones first, and the number of each kind."""
     for kind in _KINDS:
         chosen = [result for result in results if kind_of(result) == kind]
         if kind == "not measured":
@@ -166,21 +166,21 @@ def print_all(results: list[Judged]) -> None:
 
 
 def kind_of(result: Judged) -> str:
-    """Which of the kinds a rule belongs to."""
+    """Return the kind of a result."""
     if not result.measured:
         return "not measured"
     return {"error": "failed", "warning": "warned", None: "ok"}[result.severity]
 
 
 def print_judged(result: Judged) -> None:
-    """Print one line, and one more with the advice where the rule is broken."""
+    """Print one line, and a second line with the advice if the rule is broken."""
     print_line(kind_of(result), result.code, f"{result.rule}: {result.value}")
     if result.advice:
         click.echo(f"{'':32}→ {result.advice}")
 
 
 def print_unmeasured(results: list[Judged]) -> None:
-    """Print the rules that nothing is known of; those with one reason in one line."""
+    """Print the rules that were not measured. Those with the same reason share one line."""
     by_reason: dict[str, list[Judged]] = {}
     for result in results:
         by_reason.setdefault(result.value, []).append(result)
@@ -192,6 +192,6 @@ def print_unmeasured(results: list[Judged]) -> None:
 
 
 def print_line(kind: str, code: str, text: str) -> None:
-    """Print the word for the kind in its colour, and the rest beside it."""
+    """Print the label of the kind in its colour, followed by the code and the text."""
     word, colour = _KINDS[kind]
     click.echo(f"{click.style(f'{word:<12}', fg=colour)}  {code:<14}  {text}")

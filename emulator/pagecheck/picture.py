@@ -1,4 +1,4 @@
-"""Tells whether a screenshot shows anything. Pure; it must not talk to the browser."""
+"""The content of a screenshot: whether it shows anything. Pure; it does not use the browser."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
-# Colours that differ by no more in any channel are one.
+# Colours that differ by at most this in every channel count as equal.
 _SAME = 8
-# So few other pixels are no content: a caret, or the corner of something.
+# Fewer differing pixels are not content, for example a caret or a corner.
 _FEWEST = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The commonest colour of a picture, as `#rrggbb`, and how many pixels of all differ from it."""
+    """The most common colour of a picture, as `#rrggbb`, and the number of pixels that differ from it."""
 
     colour: str
     other: int
@@ -24,17 +24,17 @@ class Drawn:
 
     @property
     def share(self) -> float:
-        """The share of the picture that differs."""
+        """Return the share of the picture that differs."""
         return self.other / self.pixels
 
     @property
     def empty(self) -> bool:
-        """Whether the picture is of one colour."""
+        """Return True if the picture has one colour."""
         return self.other < _FEWEST
 
 
 def measure(png: bytes) -> Drawn:
-    """What is drawn in a screenshot."""
+    """Return the content of a screenshot."""
     with av.open(io.BytesIO(png), "r") as container:
         picture = next(container.decode(container.streams.video[0])).to_ndarray(format="rgb24")
     rows = picture.reshape(-1, 3).astype(np.int32)

@@ -1,4 +1,4 @@
-"""A page's requests: what came, what did not, over which addresses, how many bytes. For: noting; it must not judge."""
+"""The requests of a page: answers, failures, addresses and bytes. It records and does not judge."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 from emulator.browser.chromium import Tab
 from emulator.pagecheck.seen import Loaded, Seen, Traffic, show_url
 
-# What the browser opens itself. Any other scheme is for another program, whichever page, frame or plug-in asks for it.
+# Schemes that the browser opens itself. Other programs handle all others, also for frames and plug-ins.
 _INSIDE = ("http", "https", "about", "blob", "data", "file", "javascript")
-# The page's own doing, or nobody's: not a fault.
+# Cancellations by the page or by the browser are not faults.
 _HARMLESS = ("net::ERR_ABORTED", "net::ERR_BLOCKED_BY_CLIENT")
 
 
 class Requests:
-    """Listens to one tab. `loaded` gives the loading under way, `clock` the seconds since the last one was over.
+    """Listens to one tab. `loaded` returns the current load, `clock` the seconds since the last load ended.
 
-    `traffic` is what went over the network since it was last replaced.
+    `traffic` contains the network traffic since it was last replaced.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Requests:
             tab.on(f"Network.{name}", handler)
 
     def count(self, down: float, up: float) -> None:
-        """Bytes that went over the network just now."""
+        """Count bytes that were transferred now."""
         traffic, now = self.traffic, self._clock()
         traffic.add(traffic.down, now, down)
         traffic.add(traffic.up, now, up)
@@ -60,7 +60,7 @@ class Requests:
         self.count(0, sent or len(request.get("postData", "")))
 
     def _is_page(self, event: dict[str, Any]) -> bool:
-        """Whether it is the main frame's document, at first or after a redirect."""
+        """Return True for the main frame's document, including redirects."""
         return event.get("type") == "Document" and event.get("frameId") == self._frame
 
     def _on_response(self, event: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ class Requests:
     def _on_data(self, event: dict[str, Any]) -> None:
         identity, size = event["requestId"], max(0, event["encodedDataLength"])
         if identity in self._whole:
-            return  # news of a piece may come after that of the end, which has counted it
+            return  # the event of a piece can follow that of the end, which has counted it
         self._counted[identity] = self._counted.get(identity, 0) + size
         self.count(size, 0)
 

@@ -1,7 +1,7 @@
-"""The rules for pages, each with what was measured (agora-reference §11, §8.6). Pure.
+"""The rules for pages, each with its measurement (agora-reference §11, §8.6). Pure.
 
-For: judging. `error` breaks a rule of Agora's; `warning` is a risk that a person should look at. Agora names no limits
-for CPU and memory: ours are stated here.
+`error` breaks one of Agora's rules; `warning` is a risk that a person should check. Agora states no limits for CPU and
+memory: ours are stated here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from emulator.pagecheck.advice import advice_on_certificates, advice_on_error, a
 from emulator.pagecheck.seen import Layout, Loaded, Seen, Traffic, show_url, unique
 
 _MOST_SHOWN = 3
-# With less than that, a picture that was made small and encoded cannot be told from one colour.
+# Below this share, a picture that was scaled down and encoded cannot be distinguished from one colour.
 _LEAST_DRAWN = 0.01
 _NO_REDIRECT = "it does not redirect"
 _NOT_OPEN = "the page did not open"
 _TOLD_NOTHING = "the page told nothing: no script runs in it"
-# What `watch.js` tells from inside the page.
+# Rules that depend on `watch.js` inside the page.
 _TOLD_BY_PAGE = frozenset(
     ("login", "windows", "scrolls_inside", "video_size", "autoplay", "webgl", "capture", "publishes")
 )
@@ -26,7 +26,7 @@ _TOLD_BY_PAGE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where it is too much. The longer and the shorter side of a video; Mbit/s; cores; a share; bytes."""
+    """The limits: the longer and the shorter side of a video in pixels, Mbit/s, cores, a share, bytes and seconds."""
 
     video_long: int = 1920
     video_short: int = 1080
@@ -40,8 +40,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One rule: what was measured, and `error` or `warning` where that breaks it. `measured` False: nothing is known,
-    and `value` is the reason."""
+    """The result of one rule: the measurement, and `error` or `warning` if it breaks the rule. With `measured` False
+    nothing was measured, and `value` is the reason."""
 
     code: str
     rule: str
@@ -52,7 +52,7 @@ class Judged:
 
 
 def judge(seen: Seen, limits: Limits) -> list[Judged]:
-    """Every rule. Of a page that did not open only its address was measured: an error page says nothing of the page."""
+    """Judge every rule. If the page did not open, judge only its address: an error page does not represent it."""
     parts = (_first_look(seen), _content(seen, limits), _load(seen, limits), _second_look(seen, limits), _faults(seen))
     others = [judged for part in parts for judged in part]
     if seen.first.status is None or seen.first.status >= 400:
@@ -284,8 +284,8 @@ def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
 
 def _cpu(seen: Seen, limits: Limits) -> Judged:
     rule = f"CPU: main thread below {limits.busy:.0%}, at most {limits.cpu:g} cores (our limits)"
-    # A task also lasts while it waits for a core, which tells of this machine and not of the page: what counts is how
-    # much of the time in which it had one it was busy.
+    # A task also lasts while it waits for a core, which depends on this machine and not on the page. Only the busy
+    # share of the time with a core counts.
     own = max(0.0, seen.busy - seen.starved) / max(0.01, 1.0 - seen.starved)
     if seen.cpu <= limits.cpu and seen.busy > limits.busy >= own:
         return _unmeasured("cpu", rule, f"this machine had no core free for {seen.starved:.0%} of the time")
@@ -333,7 +333,7 @@ def _ready(loaded: Loaded, within: float) -> bool:
 
 
 def _lost(first: Loaded, second: Loaded) -> Iterator[str]:
-    """What is worse after the reload."""
+    """Yield the differences that make the page worse after the reload."""
     if second.status is None or second.status >= 400:
         yield second.problem or f"it answers {second.status}"
         return
@@ -367,6 +367,6 @@ def _faults(seen: Seen) -> Iterator[Judged]:
 
 
 def _some(texts: list[str]) -> str:
-    """The first few of them."""
+    """Return the first few texts, and the number of the others."""
     more = f" and {len(texts) - _MOST_SHOWN} more" if len(texts) > _MOST_SHOWN else ""
     return ", ".join(texts[:_MOST_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""What was seen of a page. Pure data, and the arithmetic of its traffic."""
+"""The measurements of a page. Pure data, and the arithmetic of its traffic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BUSIEST_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What covers the whole page. `waits`: something in reach is to be clicked or filled in."""
+    """An element that covers the whole page. `waits`: it contains something to click or fill in."""
 
     what: str
     waits: bool
@@ -21,7 +21,7 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What asks for consent, and the share of the window that it covers."""
+    """A request for consent, and the share of the window that it covers."""
 
     what: str
     share: float
@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The window and what is in it, in pixels. `cut`: the page hides what does not fit."""
+    """The window and its content, in pixels. `cut`: the page hides what does not fit."""
 
     width: int
     height: int
@@ -43,7 +43,7 @@ class Layout:
 
     @property
     def overflow(self) -> int:
-        """By how many pixels the content is larger than the window."""
+        """Return by how many pixels the content exceeds the window."""
         return max(self.content_width - self.width, self.content_height - self.height, 0)
 
 
@@ -60,8 +60,8 @@ class Media:
 
 @dataclass
 class Loaded:
-    """One loading of the page: `status` None, and `problem` set, where it did not come. `unfinished`: it came, and had
-    not loaded when that was given up."""
+    """One load of the page. If no answer came, `status` is None and `problem` is set. `unfinished`: an answer came, but
+    loading did not finish in time."""
 
     status: int | None = None
     problem: str = ""
@@ -74,31 +74,31 @@ class Loaded:
 
     @property
     def moved(self) -> bool:
-        """Whether another address came than the one asked for."""
+        """Return True if the page was redirected."""
         return len(self.chain) > 1
 
     @property
     def foreign_host(self) -> str | None:
-        """The host of another domain that the page went to."""
+        """Return the host of another domain to which the page redirected, or None."""
         hosts = [urlsplit(url).hostname or "" for url in self.chain]
         return next((host for host in hosts[1:] if not _related(hosts[0], host)), None)
 
 
 @dataclass
 class Traffic:
-    """Bytes by second since the page was there."""
+    """Bytes for each second since the page was loaded."""
 
     down: dict[int, float] = field(default_factory=dict)
     up: dict[int, float] = field(default_factory=dict)
 
     def add(self, way: dict[int, float], at: float, count: float) -> None:
-        """Note bytes of one way."""
+        """Add bytes of one direction."""
         second = max(0, int(at))
         way[second] = way.get(second, 0) + count
 
     @staticmethod
     def busiest(way: dict[int, float], seconds: float) -> float:
-        """Mbit/s in the busiest 5 seconds, or in all where fewer were watched."""
+        """Return the Mbit/s of the busiest 5 seconds, or of the whole time if it was shorter."""
         window = max(1, min(_BUSIEST_SECONDS, int(seconds)))
         starts = range(max(way, default=0) + 1)
         most = max(sum(way.get(start + offset, 0) for offset in range(window)) for start in starts)
@@ -107,11 +107,12 @@ class Traffic:
 
 @dataclass
 class Seen:
-    """Everything that was measured.
+    """All measurements of a page.
 
-    `cpu` in cores, `busy` the share of time in which the main thread had a task, and `starved` in which it waited for a
-    core, all over the watched seconds; `memory_bytes` 0: not known. `secure`: some answer came with TLS. `drawn`: what
-    was seen at the end of them."""
+    `cpu` is in cores. `busy` is the share of time in which the main thread had a task, and `starved` the share in which
+    it waited for a core. All three refer to the observed seconds. `memory_bytes` 0 means unknown. `secure`: at least
+    one answer came over TLS. `drawn` is the content at the end.
+    """
 
     seconds: float
     first: Loaded = field(default_factory=Loaded)
@@ -135,7 +136,7 @@ class Seen:
 
 
 def show_url(url: str) -> str:
-    """A URL without user, query and fragment: those may be secrets."""
+    """Return a URL without user, query and fragment, which may be secrets."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https", "ws", "wss"):
         return f"{parts.scheme}:…"
@@ -144,7 +145,7 @@ def show_url(url: str) -> str:
 
 
 def unique(texts: Sequence[str]) -> list[str]:
-    """Each text once, in order."""
+    """Return each text once, in order."""
     return list(dict.fromkeys(texts))
 
 

@@ -1,4 +1,4 @@
-"""Opens a page in a browser, watches it, loads it again, and notes all of it. For: measuring; it must not judge."""
+"""Opens a page in a browser, observes it, reloads it and records the measurements. It does not judge them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _BETWEEN_LOOKS_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to look: the window's size, for how long, how long a load and a reload may take to settle, and how long a
-    page that is to say that it is ready has for that (None: it need not)."""
+    """The parameters of a visit: the window's size, the observed seconds, the time limits of a load and of settling
+    after a reload, and the time limit for notifyReady (None: not required)."""
 
     width: int = 1280
     height: int = 720
@@ -41,11 +41,11 @@ class Plan:
 
 
 Tell = Callable[[str], None]
-"""Is told what is being done, for somebody who waits."""
+"""Reports the current step to the user."""
 
 
 async def visit(browser: Chromium, url: str, plan: Plan, tell: Tell = lambda _: None) -> Seen:
-    """Everything that can be seen of the page at `url`. Raises CdpError where the browser itself fails."""
+    """Return all measurements of the page at `url`. Raise CdpError if the browser itself fails."""
     tab = await browser.open_tab()
     try:
         return await _Visit(browser, tab, plan, tell).make(url)
@@ -104,7 +104,7 @@ class _Visit:
         self._loaded.problem = answer.get("errorText", "")
 
     async def _load(self, begin: Callable[[], Awaitable[Any]]) -> None:
-        """Begin a loading and wait until it is over, or has taken too long."""
+        """Begin a load and wait until it ends or takes too long."""
         self._load_event.clear()
         self._ready_event.clear()
         try:
@@ -124,7 +124,7 @@ class _Visit:
         self._began = time.monotonic()
 
     async def _watch(self) -> None:
-        """Let the page live for the planned seconds; what it costs is measured over them."""
+        """Observe the page for the planned seconds and measure its use of resources."""
         began, cpu, busy = time.monotonic(), await self._cpu_seconds(), await self._busy_seconds()
         delayed = await self._delays()
         watched = self._requests.traffic = Traffic()
@@ -135,7 +135,7 @@ class _Visit:
         self._seen.starved = min(1.0, max((delays[pid] - delayed.get(pid, 0.0) for pid in delays), default=0.0) / took)
         self._seen.cpu = (await self._cpu_seconds() - cpu) / took
         self._seen.memory_bytes = await self._memory()
-        # What the second loading takes is not the page's appetite.
+        # The second load does not count as the page's traffic.
         self._seen.traffic, self._requests.traffic = watched, Traffic()
 
     async def _wait(self, until: float) -> None:
@@ -155,12 +155,12 @@ class _Visit:
         return sum(float(process["cpuTime"]) for process in await self._processes())
 
     async def _delays(self) -> dict[int, float]:
-        """How many seconds the main thread of each of the page's processes waited for a core, by process id."""
+        """Return the seconds that the main thread of each of the page's processes waited for a core, by process id."""
         pids = await self._renderers()
         return await asyncio.to_thread(lambda: {pid: _run_delay(pid) for pid in pids})
 
     async def _memory(self) -> int:
-        """Bytes of the page's processes, what they share counted in part."""
+        """Return the bytes of the page's processes, with shared memory counted proportionally."""
         pids = await self._renderers()
         return await asyncio.to_thread(lambda: sum(map(_own_bytes, pids)))
 
@@ -168,7 +168,7 @@ class _Visit:
         return [int(process["id"]) for process in await self._processes() if process["type"] == "renderer"]
 
     async def _take_screenshot(self) -> None:
-        """Look at the page, and once more where it shows nothing: it may be between two pictures."""
+        """Take a screenshot, and a second one if the first is empty: the page may be between two pictures."""
         for wait in (0.0, _BETWEEN_LOOKS_SECONDS):
             await asyncio.sleep(wait)
             encoded = (await self._tab.send("Page.captureScreenshot", {"format": "png"}, seconds=30))["data"]
@@ -179,7 +179,7 @@ class _Visit:
         if self._plan.screenshot is not None:
             await asyncio.to_thread(self._plan.screenshot.write_bytes, png)
 
-    # --- what the browser tells ---
+    # --- events of the browser ---
 
     def _on_dialog(self, event: dict[str, Any]) -> None:
         if event["type"] != "beforeunload":
@@ -199,7 +199,7 @@ class _Visit:
             self._seen.script_errors.append(" ".join(words).partition("\n")[0][:_MOST_TEXT])
 
     def _on_told(self, event: dict[str, Any]) -> None:
-        """`watch.js` in one of the frames says something."""
+        """Record a report of `watch.js` from one of the frames."""
         if event["name"] != _BINDING:
             return
         told, seen, context = json.loads(event["payload"]), self._seen, event["executionContextId"]
@@ -233,7 +233,7 @@ class _Visit:
 
 
 def _run_delay(pid: int) -> float:
-    """Seconds that a process's first thread waited for a core; 0 where the system does not tell."""
+    """Return the seconds that a process's first thread waited for a core, or 0 if the system does not provide them."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
     return 0.0

@@ -1,6 +1,6 @@
-"""The one group of the emulator's background tasks.
+"""The group of the emulator's background tasks.
 
-For: that no task outlives the emulator and no failure is silent. It must not know what the tasks do.
+No task outlives the emulator and no failure is silent. The group does not know what the tasks do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Group:
-    """Background tasks that end with the group. A failed one is logged; the others go on, as at Agora."""
+    """Background tasks that end with the group. A failure is logged and does not end the others."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -29,7 +29,7 @@ class Group:
         return task
 
     async def close(self) -> None:
-        """Cancel all and wait until they are gone."""
+        """Cancel all tasks and wait until they have ended."""
         while self._tasks:
             tasks = list(self._tasks)
             for task in tasks:
@@ -44,7 +44,7 @@ class Group:
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is never left half done: whoever is cancelled meanwhile is so when it is over."""
+    """Return the result of `work`, which always runs to its end. A cancellation takes effect afterwards."""
     task, cancelled = asyncio.ensure_future(work), None
     while not task.done():
         try:

@@ -1,6 +1,6 @@
-"""Child processes: each leads a group of its own, and the whole group ends with it.
+"""Child processes: each leads its own process group, and the whole group ends with it.
 
-For: starting and ending programs. It must not know what they do.
+Starts and ends programs. It does not know what they do.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from emulator.process.workdir import MARK, members_of
 logger = logging.getLogger(__name__)
 
 _GONE_SECONDS = 2.0
-# What a child may know of the world it was started in: no display, sound server or session bus of the user.
+# The variables that a child inherits: no display, sound server or session bus of the user.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
 
 
 def environment(home: Path, folder: Path, **more: str) -> dict[str, str]:
-    """The environment of a child of the emulator with that home; its files go into `folder`."""
+    """Return the environment of a child that belongs to `home` and keeps its files in `folder`."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     own = dict.fromkeys(("HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(folder))
     return {**kept, **own, "DBUS_SESSION_BUS_ADDRESS": "disabled:", MARK: str(home), **more}
@@ -41,7 +41,7 @@ async def child(
     pass_fds: tuple[int, ...] = (),
     patience: float = 2.0,
 ) -> AsyncIterator[Process]:
-    """A running program. At the end its group gets SIGTERM and after `patience` seconds, if any, SIGKILL."""
+    """Run a program. At the end its group gets SIGTERM and, after `patience` seconds, SIGKILL; with 0 only SIGKILL."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
@@ -55,7 +55,7 @@ async def child(
     )
     try:
         process = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # it may run already, and nobody else would end it
+    except asyncio.CancelledError:  # the process may already run, and nothing else would end it
         await to_its_end(_end(await starting, command[0], 0))
         raise
     try:

@@ -1,6 +1,6 @@
 """The emulator's clock: Unix time that never jumps, and the compression of Agora's waiting times.
 
-For: one place that reads the time. It must not be compressed itself: media and instants are always real.
+It is the only place that reads the time. The clock itself is not compressed: media and instants are always real.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ _LONGEST_WAIT_SECONDS = 60.0
 
 
 class Clock:
-    """Unix seconds that advance with the monotonic clock; `compression` shortens Agora's own lengths."""
+    """Unix seconds that advance with the monotonic clock. `compression` shortens Agora's own durations."""
 
     def __init__(self, compression: float = 1.0) -> None:
         self.compression = compression
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Return the current time in Unix seconds."""
         return time.monotonic() + self._offset
 
     async def wait(self, wake: asyncio.Event, until: float) -> None:
-        """Until an instant, or until something has changed; the event is spent then. At most a minute."""
+        """Wait until an instant or until `wake` is set, which is then cleared, but at most for a minute."""
         try:
             async with asyncio.timeout(min(max(until - self.now(), 0.0), _LONGEST_WAIT_SECONDS)):
                 await wake.wait()
@@ -32,5 +32,5 @@ class Clock:
         wake.clear()
 
     def shrink(self, seconds: float) -> float:
-        """A length of Agora's side in real seconds."""
+        """Convert one of Agora's durations to real seconds."""
         return seconds / self.compression

@@ -1,6 +1,6 @@
-"""A certificate of our own making, for clients that insist on HTTPS (agora-reference §1.1).
+"""A self-made certificate, for clients that require HTTPS (agora-reference §1.1).
 
-For: one authority and one server certificate for each run. The authority's key is never written anywhere.
+Each run has one authority and one server certificate. The authority's key is never written to disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LIFE = timedelta(days=30)
 
 
 def make_context(names: Sequence[str], ca_file: Path | None) -> ssl.SSLContext:
-    """A server's context for host names and addresses; the authority that clients are to trust goes to `ca_file`."""
+    """Return a server's context for hosts and addresses. Write the authority's certificate to `ca_file` for clients."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("Pagereel emulator authority")
     authority = (
@@ -47,7 +47,7 @@ def make_context(names: Sequence[str], ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _load(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
-    """Python's ssl takes a certificate from a file only; the folder is ours alone and gone at once."""
+    """Load the certificate from a private temporary file, because Python's ssl accepts files only."""
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

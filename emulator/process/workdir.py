@@ -1,8 +1,9 @@
-"""The folder of one running emulator, and the sweeping of what a killed one left behind.
+"""The working folder of a running emulator, and the removal of what a killed one left behind.
 
-For: temporary files and child processes that outlive nobody. It must not know what they are for.
-Every child carries its home's path in its environment. The home is locked while its owner lives, so that a free lock
-means: whatever carries this mark belongs to nobody any more.
+Ensures that temporary files and child processes do not outlive their emulator. It does not know what they are for.
+
+Every child has the path of its home in its environment. The owner locks the home while it runs, so a free lock means
+that the owner of the home and of the processes with its mark is gone.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from pathlib import Path
 MARK = "PAGEREEL_EMULATOR_HOME"
 _PREFIX = "pagereel-emulator-"
 _GRACE_SECONDS = 5.0
-# A home without a lock is one in the making, or one whose maker was killed within its first instant.
+# A home without a lock is being created, or its creator was killed immediately.
 _UNLOCKED_AGE_SECONDS = 60.0
 
 
 @contextmanager
 def make_home() -> Iterator[Path]:
-    """A folder of this process's own, removed at the end."""
+    """Create a folder of this process, and remove it at the end."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         with (folder / "lock.new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Under its final name it is never seen unlocked while its owner lives.
+            # Under its final name the lock is never seen unlocked while its owner runs.
             (folder / "lock.new").rename(folder / "lock")
             yield folder
     finally:
@@ -39,12 +40,12 @@ def make_home() -> Iterator[Path]:
 
 
 def sweep() -> int:
-    """End the processes and remove the folders of emulators that are gone; gives how many there were. Blocks."""
+    """End the processes and remove the folders of emulators that are gone. Return their number. Blocks."""
     return sum(_sweep_one(folder) for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Ids of the running processes that carry the mark of a home."""
+    """Return the ids of the running processes that have the mark of a home."""
     mark = f"{MARK}={folder}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -55,11 +56,11 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def members_of(group: int) -> list[int]:
-    """The processes of a group that still run: those that only wait for being reaped do not count."""
+    """Return the running processes of a group, without zombies."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # After the name in brackets: state, parent, group.
+            # The fields after the name in brackets: state, parent, group.
             state, _, leader = entry.read_text().rpartition(")")[2].split()[:3]
             if int(leader) == group and state not in ("Z", "X"):
                 found.append(int(entry.parent.name))
@@ -78,12 +79,12 @@ def _sweep_one(folder: Path) -> bool:
             _remove(folder)
             return True
     except OSError:
-        # Its owner lives, another one sweeps it, or it is another user's.
+        # The owner runs, another process removes the folder, or it belongs to another user.
         return False
 
 
 def _remove(folder: Path) -> None:
-    """What ends just now may still write into it, and nothing is removed while something comes."""
+    """Remove the folder. Ending processes may still write into it, so repeat that for up to `_GRACE_SECONDS`."""
     began = time.monotonic()
     while folder.exists() and _since(began) < _GRACE_SECONDS:
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,8 +92,8 @@ def _remove(folder: Path) -> None:
 
 
 def _end_processes(folder: Path) -> None:
-    """Ask first: a display that is killed leaves its own files in /tmp."""
-    # Whole groups: some of Chromium's processes overwrite their environment.
+    """End the processes with SIGTERM first: a display that is killed leaves its files in /tmp."""
+    # Signal whole groups: some of Chromium's processes overwrite their environment.
     groups = {_group_of(pid) for pid in processes_of(folder)} - {0, os.getpgid(0)}
     began = time.monotonic()
     while (left := [group for group in groups if members_of(group)]) and _since(began) < 2 * _GRACE_SECONDS:
@@ -103,7 +104,7 @@ def _end_processes(folder: Path) -> None:
 
 
 def _group_of(pid: int) -> int:
-    """0 when it is gone."""
+    """Return the group of a process, or 0 if the process is gone."""
     try:
         return os.getpgid(pid)
     except ProcessLookupError:

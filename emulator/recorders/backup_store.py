@@ -1,7 +1,7 @@
-"""Bringing one task's files into its bucket, or into the backup store while the bucket cannot be reached.
+"""The upload of one task's files into its bucket, or into the backup store while the bucket cannot be reached.
 
-For: tries, the way to the backup store and out of it again (agora-reference §9.6). It must not know what the files are.
-Refused files (wrong keys, bucket or region) are lost and never backed up.
+Handles retries and the way into the backup store and out of it (agora-reference §9.6). It does not know what the files
+are. Refused files (wrong keys, bucket or region) are lost and never backed up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS = 0.5, 8.0
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A file to bring. `later` names its key when it comes out of the backup store: from tick (ms) and index."""
+    """A file to upload. `later` derives its key when it leaves the backup store, from tick (ms) and index."""
 
     name: str
     key: str
@@ -44,7 +44,7 @@ class _Kept:
 
 
 class Courier:
-    """Brings the files of one task. One parcel at a time for each file set."""
+    """Uploads the files of one task, one parcel at a time for each file set."""
 
     def __init__(self, world: World, task: Task, tell: Teller) -> None:
         self._world, self._task, self._tell = world, task, tell
@@ -56,11 +56,11 @@ class Courier:
 
     @property
     def waiting(self) -> bool:
-        """True while a file lies in the backup store only."""
+        """Return True while the backup store contains a file that the bucket lacks."""
         return bool(self._kept)
 
     async def bring(self, parcel: Parcel) -> None:
-        """Return when the file is in the bucket or in the backup store. Raises UploadError where it is lost."""
+        """Return when the file is in the bucket or in the backup store. Raise UploadError if it is lost."""
         try:
             await self._patiently(parcel)
         except StorageAway as away:
@@ -77,7 +77,7 @@ class Courier:
             self._task.fates[parcel.name] = "stored"
 
     async def _patiently(self, parcel: Parcel) -> None:
-        """Try for `upload_seconds`; once that was in vain each file has one try until one arrives."""
+        """Retry for `upload_seconds`. After a failure each file has one attempt, until one succeeds."""
         deadline = self._now() + (self._world.settings.upload_seconds if self._patient else 0.0)
         gap = _FIRST_GAP_SECONDS
         while True:
@@ -105,7 +105,7 @@ class Courier:
         await self._world.uploader.put(self._task.storage, key, body, content_type)
 
     async def _keep(self, parcel: Parcel) -> None:
-        """Into the backup store, where the newest of one name stays."""
+        """Put a file into the backup store, replacing an older one of the same name."""
         path = self._folder / parcel.name
         await asyncio.to_thread(_write, path, parcel.body)
         self._kept[parcel.name] = _Kept(parcel, path, round(self._world.clock.now() * 1000))
@@ -116,13 +116,13 @@ class Courier:
             self._world.group.spawn(self._forward(), f"forward-{self._task.sid[:8]}")
 
     async def _forget(self, name: str) -> None:
-        """A newer one has arrived: what the backup store has of it is not wanted any more."""
+        """Remove a file from the backup store after a newer copy has arrived in the bucket."""
         kept = self._kept.pop(name, None)
         if kept is not None:
             await asyncio.to_thread(kept.path.unlink, missing_ok=True)
 
     async def _forward(self) -> None:
-        """Bring what lies in the backup store, each file as soon as the bucket takes it; given up in the end."""
+        """Upload the files of the backup store when the bucket accepts them, and give up at the end."""
         times, clock = self._world.settings.times, self._world.clock
         ends = clock.now() + clock.shrink(times.forward_for)
         while self._kept and clock.now() < ends:
@@ -137,7 +137,7 @@ class Courier:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _forward_one(self, name: str, kept: _Kept) -> bool:
-        """True when the file is out of the store, one way or the other."""
+        """Upload one file of the backup store. Return False if the bucket is still unreachable."""
         key, index = kept.parcel.key, self._indexes.get(name, 0)
         if kept.parcel.later is not None:
             key = kept.parcel.later(kept.tick, index)

@@ -1,7 +1,7 @@
-"""One recorder at work: a view of the page, the recorder on it, its file set on the way to the bucket.
+"""One recorder session: a view of the page, its recorder, and the upload of its file set.
 
-For: following what is wanted (recording or not) and keeping the task's account of it. It must not decide when a
-recording ends or fails over; `emulator.recorders.task_lifecycle` does.
+Starts and pauses the recorder as requested and updates the task's record of it. `emulator.recorders.task_lifecycle`
+decides when a recording ends or fails over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LARGEST_MP4_BYTES = 2_000_000_000
 
 
 class FileSet:
-    """The files from one recorder, from `began` (Unix seconds) on."""
+    """The files of one recorder that began at `began` (Unix seconds)."""
 
     def __init__(
         self, world: World, task: Task, tell: Teller, courier: Courier, wanted: Wanted, view: View, began: float
@@ -44,16 +44,16 @@ class FileSet:
 
     @property
     def due(self) -> float:
-        """When the slice in the making is full (Unix seconds); endless while nothing is recorded."""
+        """Return when the current slice is full (Unix seconds), or infinity while nothing is recorded."""
         return self._recorder.due
 
     @property
     def complete(self) -> bool:
-        """True while no file was lost to an error."""
+        """Return True while no file was lost to an error."""
         return self._shipment.error is None
 
     async def follow(self, now: float, *, recording: bool) -> None:
-        """Bring the recorder to where it should be now, and ship what that yields."""
+        """Bring the recorder to its state at `now`, and upload the finished slices."""
         recorder, slices = self._recorder, []
         while recorder.running and recorder.due <= now and (made := await recorder.cut(now)) is not None:
             slices.append(made)
@@ -65,31 +65,31 @@ class FileSet:
             self._ship(made)
 
     async def abandon(self) -> None:
-        """The recorder's process is gone: its unfinished slice and MP4 are lost, what was cut still arrives."""
+        """End a recorder whose process is gone. Its unfinished slice and MP4 are lost; finished slices still arrive."""
         await self._recorder.drop()
         self._shipment.end()
         await self.view.close()
 
     async def retire(self, now: float) -> None:
-        """Another recorder has taken over; this one still ships all it has until now."""
+        """End a recorder that another one has replaced, after uploading all its media up to `now`."""
         await self.follow(now, recording=False)
         await self.abandon()
 
     async def close(self) -> list[Mp4File]:
-        """End the recording; the MP4 files that are still to be shipped by `finish`."""
+        """End the recording. Return the MP4 files that `finish` must upload."""
         files = await self._recorder.close()
         self._task.files += [File(file.name, file.began) for file in files]
         self._shipment.end()
         return files
 
     async def finish(self, files: Sequence[Mp4File] | None) -> None:
-        """Return when everything was brought; with files (also none) the playlist gets its end mark."""
+        """Return when everything is uploaded. With `files`, even an empty sequence, the playlist gets its end mark."""
         await self._shipping
         if files is not None:
             await self._shipment.finish(files, ended=self._world.settings.quirks.endlist)
 
     async def drop(self) -> None:
-        """Free everything, whatever state it is in."""
+        """Free everything, in any state."""
         self._shipment.end()
         await to_its_end(self._recorder.drop())
         with contextlib.suppress(Exception):
@@ -148,7 +148,7 @@ class FileSet:
         )
 
     def _arrived(self) -> None:
-        """A slice and the playlist that lists it are in the bucket or in the backup store."""
+        """Record that a slice and the playlist that lists it are in the bucket or in the backup store."""
         task, repeated = self._task, self._world.settings.quirks.file_infos == "repeated"
         task.slices_uploaded += 1
         if task.fates.get(self._playlist.name) != "stored":

@@ -1,8 +1,9 @@
 """One recorder: cuts runs of frames into slices and MP4 files of one file set (agora-reference §9.1 to §9.3).
 
-For: deciding where a slice begins and ends, and having its bytes. It must not upload, wait or know a task's state.
-Slice n+1 begins where slice n ended, to the frame, unless the recorder was paused in between. `gapless`: media time
-goes on after a pause as if there had been none; slice names tell the true time all the same.
+Decides where a slice begins and ends, and makes its bytes. It does not upload, wait or know a task's state.
+
+Slice n+1 begins with the frame that follows slice n, unless the recorder was paused in between. With `gapless` the
+media time continues across a pause; slice names still contain the true time.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Mp4File:
 
 @dataclass(frozen=True, slots=True)
 class Mp4Plan:
-    """Where MP4 files grow and when a new one begins; `full` is called, from a thread, with one that is complete."""
+    """The folder and limits of MP4 files. `full` is called from a thread with each complete file."""
 
     folder: Path
     split_seconds: float
@@ -52,16 +53,16 @@ class Mp4Plan:
 
 
 def form_of(page: Page, slice_seconds: float) -> Form:
-    """How a page is encoded: a key frame each second, or more often where slices are shorter."""
+    """Return a page's encoding parameters: a key frame each second, or more often for shorter slices."""
     longest = max(1, min(page.fps, int(slice_seconds * page.fps)))
-    # A divisor of the frame rate keeps the key frames of a loop in step with those of the slices.
+    # A divisor of the frame rate keeps the key frames of a loop aligned with those of the slices.
     gop = max(size for size in range(1, longest + 1) if page.fps % size == 0)
-    # 4:2:0 needs even sizes.
+    # 4:2:0 requires even sizes.
     return Form(page.width & ~1, page.height & ~1, page.fps, page.bitrate_kbps, page.audio_profile, gop)
 
 
 class Recorder:
-    """Records from `began` (Unix seconds) until `close`. One caller at a time."""
+    """Records from `began` (Unix seconds) until `close`. It must not be called concurrently."""
 
     def __init__(
         self,
@@ -87,16 +88,16 @@ class Recorder:
 
     @property
     def running(self) -> bool:
-        """True between `resume` and `pause`."""
+        """Return True between `resume` and `pause`."""
         return self._run is not None
 
     @property
     def due(self) -> float:
-        """When the slice in the making is full (Unix seconds); endless while paused."""
+        """Return when the current slice is full (Unix seconds), or infinity while paused."""
         return math.inf if self._run is None else self._instant(self._first + self._slice_frames)
 
     async def resume(self, now: float) -> None:
-        """Begin a run of frames with the frame that is being shown now."""
+        """Begin a run of frames with the frame that is shown at `now`."""
         first = max(self._first, math.floor(round((now - self.began) * self._form.fps, 6)))
         if self._gapless:
             self._skipped += first - self._first
@@ -104,7 +105,7 @@ class Recorder:
         self._run = await self._in_thread(lambda: self._view.run(self.began, first))
 
     async def cut(self, now: float) -> Slice | None:
-        """The full slice that is due, or the part of it until now; None when that has no frame."""
+        """Return the slice that is due, cut at `now` if it is not full, or None if it has no frame."""
         assert self._run is not None
         end = min(self._first + self._slice_frames, self._frame(now))
         if end <= self._first:
@@ -117,7 +118,7 @@ class Recorder:
         return Slice(Entry(self.names.slice(began), began, seconds, fresh), data)
 
     async def pause(self, now: float) -> list[Slice]:
-        """End the run; its last slices, the partial one included."""
+        """End the run. Return its last slices, including the partial one."""
         slices: list[Slice] = []
         while (made := await self.cut(now)) is not None:
             slices.append(made)
@@ -125,13 +126,13 @@ class Recorder:
         return slices
 
     async def drop(self) -> None:
-        """End the run and forget what it has not given out yet."""
+        """End the run and discard its remaining media."""
         run, self._run = self._run, None
         if run is not None:
             await self._in_thread(run.close)
 
     async def close(self) -> list[Mp4File]:
-        """Finish the MP4 files and give them. Slices must have been taken by `pause` before."""
+        """Finish and return the MP4 files. Slices must have been taken by `pause` before."""
         await self.drop()
         if self._mp4 is None:
             return []
@@ -144,7 +145,7 @@ class Recorder:
         return mux_slice(run.template, packets, skipped=self._skipped)
 
     def _frame(self, now: float) -> int:
-        """Number of frames shown before `now`."""
+        """Return the number of frames shown before `now`."""
         return math.ceil(round((now - self.began) * self._form.fps, 6))
 
     def _instant(self, frame: int) -> float:
@@ -155,7 +156,7 @@ class Recorder:
 
 
 class _Mp4Series:
-    """The MP4 files of one file set; a new one begins at the first slice after the split length."""
+    """The MP4 files of one file set. A new one begins with the first slice after the split length."""
 
     def __init__(self, plan: Mp4Plan, names: FileNames) -> None:
         self._plan, self._names = plan, names

@@ -1,7 +1,8 @@
-"""The life of one task from start to 404: recording, failing over, ending (agora-reference §8.8, §9.5, §10.5).
+"""The lifecycle of one task from start to 404: recording, failover, end (agora-reference §8.8, §9.5, §10.5).
 
-For: the only place that moves a task on. It must not read requests or render answers; wishes (stop, hold, other
-targets) are read off the task, news are asked of the view, at every wake-up. A lost wake-up delays, it loses nothing.
+It is the only place that advances a task. It does not read requests or render answers: at every wake-up it reads
+requested changes (stop, hold, other targets) from the task and events from the view. A lost wake-up delays but loses
+nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Life:
-    """Lives one task. `run` is to be run once, in the background."""
+    """The lifecycle of one task. Call `run` once, in the background."""
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
@@ -44,7 +45,7 @@ class Life:
         self._token_told = False
 
     async def run(self) -> None:
-        """Live until query would answer 404."""
+        """Run until query would answer 404."""
         task = self._task
         try:
             self._tell.registered()
@@ -70,21 +71,21 @@ class Life:
         await self._opening.close()
 
     def _begin(self) -> None:
-        """The first recorder, and the notices of a start."""
+        """Start the first recorder and send the notices of a start."""
         task = self._task
         task.recording_at = self._clock.now()
         self._record(task.recording_at)
         self._tell.started(task.recording_at)
 
     def _record(self, began: float) -> None:
-        """A recorder on the open view."""
+        """Start a recorder on the open view."""
         view = self._opening.take()
         self._sets.append(FileSet(self._world, self._task, self._tell, self._courier, self._wanted, view, began))
 
     # --- recording ---
 
     async def _recording(self) -> tuple[int, float]:
-        """Record until something ends it; the code of event 71, and the instant up to which was recorded."""
+        """Record until the recording ends. Return the code of event 71 and the instant at which the media ends."""
         task, times = self._task, self._world.settings.times
         assert task.recording_at is not None
         next_progress = task.recording_at + self._clock.shrink(times.progress)
@@ -106,7 +107,7 @@ class Life:
             await self._clock.wait(self._task.wake, min(self._due(), ends_at, next_progress))
 
     async def _follow(self, now: float, *, ending: bool) -> None:
-        """Bring the recorders to where they should be now."""
+        """Bring the recorders to their state at `now`."""
         task = self._task
         paused = bool(task.holds) and task.holds[-1].ended is None
         if paused != task.onhold:
@@ -121,7 +122,7 @@ class Life:
                 await files.follow(now, recording=not task.onhold)
 
     def _due(self) -> float:
-        """The next instant at which something is to be done."""
+        """Return the next instant at which work is due."""
         began, now = self._task.recording_at, self._clock.now()
         assert began is not None
         blank = self._blank_until if self._blank_until > now else math.inf
@@ -129,7 +130,7 @@ class Life:
         return min(self._sets[-1].due, self._sets[-1].view.due(began), blank, *retiring)
 
     def _take_news(self, now: float) -> None:
-        """What happened to the page since."""
+        """Process the page's events since the last call."""
         began, view = self._task.recording_at, self._sets[-1].view
         assert began is not None
         while self._over is None and self._broken is None:
@@ -149,7 +150,7 @@ class Life:
                     self._break(broken, at)
 
     def _break(self, broken: Broken, at: float) -> None:
-        """The recorder's process died; Agora may give up after some failovers."""
+        """Record that the recorder's process died. At the quirk `failover_limit` the task ends instead."""
         limit = self._quirks.failover_limit
         if limit is not None and self._task.failovers >= limit:
             self._over = EndCode.RECORDER_ERROR, at
@@ -157,7 +158,7 @@ class Life:
             self._broken = broken
 
     def _ending(self, now: float) -> tuple[int | None, float]:
-        """The code of event 71 if the recording is to end now, and the instant it ends or would end."""
+        """Return the code of event 71 if the recording must end now, and the instant at which it ends or would end."""
         task = self._task
         assert task.recording_at is not None
         limit = task.recording_at + self._clock.shrink(task.start.page.max_hours * self._world.settings.times.hour)
@@ -172,7 +173,7 @@ class Life:
         return (EndCode.HOUR_LIMIT if now >= limit else None), limit
 
     async def _fail_over(self, broken: Broken) -> None:
-        """Another recorder takes over after a time without any; query, update and stop find none meanwhile."""
+        """Replace the recorder after a gap, during which query, update and stop answer 404."""
         task, old = self._task, self._sets[-1]
         task.absent_until = self._clock.now() + broken.seconds
         if not broken.overlap:
@@ -195,7 +196,7 @@ class Life:
         self._record(self._clock.now())
 
     def _watch_token(self, now: float) -> None:
-        """Event 34 is named in third-party text only, so it is a quirk."""
+        """Send event 34 at the token's expiry. Only third-party text names the event, so it is a quirk."""
         expires = self._task.storage.expires_at
         if self._quirks.sts_notice and expires is not None and now >= expires and not self._token_told:
             self._token_told = True
@@ -204,7 +205,7 @@ class Life:
     # --- end ---
 
     async def _end(self, code: int, ended_at: float) -> None:
-        """Everything from the end of the recording to the exit (events 71, 33, 31 or 32, 11)."""
+        """Perform the steps from the end of the recording to the exit (events 71, 33, 31 or 32, 11)."""
         task = self._task
         task.ended_at, task.end_code = ended_at, code
         task.hold(False, ended_at)
@@ -222,7 +223,7 @@ class Life:
         self._world.sender.forget(task.sid)
 
     def _settle(self) -> None:
-        """Say where the files are."""
+        """Report the state of the uploads."""
         task = self._task
         if self._sets and all(files.complete for files in self._sets):
             task.upload_status = "backuped" if self._courier.waiting else "uploaded"
@@ -232,7 +233,7 @@ class Life:
         task.uploaded.set()
 
     async def _linger(self, code: int, ended_at: float) -> None:
-        """A task answers for a while after its end; one that never recorded does not."""
+        """Keep answering for a while after the end, unless the task never recorded."""
         if code not in (EndCode.ENGINE_FAILED, EndCode.NEVER_READY, EndCode.UNREACHABLE):
             leaves_at = ended_at + self._clock.shrink(self._world.settings.times.exit)
             while self._clock.now() < leaves_at:

@@ -1,6 +1,7 @@
-"""Bringing one file set into the bucket: slices as they come, the playlist after each, MP4 files when they are full.
+"""The upload of one file set: slices as they are finished, the playlist after each, MP4 files when they are full.
 
-For: the order of uploads and what the playlist says (agora-reference §9.4, §9.5). It makes no media, picks no bucket.
+Defines the order of uploads and the content of the playlist (agora-reference §9.4, §9.5). It makes no media and chooses
+no bucket.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ _PLAYLIST_TYPE, _SLICE_TYPE, _MP4_TYPE = "application/vnd.apple.mpegurl", "video
 
 
 class Shipment:
-    """One file set on its way. `on_slice` is called after each slice that arrived, the playlist included.
+    """The uploads of one file set. `on_slice` is called after each slice and its playlist arrived.
 
-    A lost slice stays in the playlist, as nothing is known of Agora taking it out. The first UploadError is kept
-    in `error`; once the configuration was refused nothing further is tried.
+    A lost slice stays in the playlist, because Agora is not known to remove it. The first UploadError is kept in
+    `error`; after a refused configuration nothing more is uploaded.
     """
 
     def __init__(
@@ -41,28 +42,28 @@ class Shipment:
         self._queue: asyncio.Queue[Slice | Mp4File | None] = asyncio.Queue()
 
     def add(self, made: Slice | Mp4File) -> None:
-        """Queue a slice or an MP4 file that is full."""
+        """Queue a slice or a full MP4 file."""
         self._queue.put_nowait(made)
 
     def end(self) -> None:
-        """Say that no more slices come; `run` ends after those queued."""
+        """Accept no more slices; `run` ends after the queued ones."""
         self._queue.put_nowait(None)
 
     async def run(self) -> None:
-        """Upload what is queued until `end`."""
+        """Upload the queued files until `end`."""
         while (made := await self._queue.get()) is not None:
             if isinstance(made, Mp4File):
                 await self._bring_mp4(made)
                 continue
             name = made.entry.name
-            # A slice that a fault loses looks brought from inside.
+            # A slice that a fault loses counts as uploaded inside the emulator.
             if self._loses(name) or await self._try(Parcel(name, self._names.key(name), made.data, _SLICE_TYPE)):
                 self._entries.append(made.entry)
                 if await self._put_playlist(ended=False):
                     self._on_slice()
 
     async def finish(self, files: Sequence[Mp4File], *, ended: bool) -> None:
-        """After `run`: the last MP4 files, then the playlist, with its end mark if that is wanted."""
+        """Upload the last MP4 files and then the playlist, with its end mark if `ended`. Call it after `run`."""
         for file in files:
             await self._bring_mp4(file)
         if self._entries:
@@ -80,7 +81,7 @@ class Shipment:
         return self._names.key(self._names.forwarded(tick, index))
 
     async def _try(self, parcel: Parcel) -> bool:
-        """Bring one file; False when it is lost to an error."""
+        """Upload one file. Return False if it is lost to an error."""
         if self.error is not None and self.error.code == CONFIGURATION_WRONG:
             return False
         try:

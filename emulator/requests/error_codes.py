@@ -1,6 +1,6 @@
-"""Agora's table of codes by call: HTTP status and reason (agora-reference §1.6). Pure.
+"""Agora's codes by call, with HTTP status and reason (agora-reference §1.6). Pure.
 
-For: answering with a code as Agora words it. It must not decide when.
+It does not decide when a code applies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class Failure(Exception):
-    """An answer that is not a success: HTTP status, Agora's code and reason."""
+    """An unsuccessful answer: HTTP status, Agora's code and reason."""
 
     def __init__(self, status: int, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -18,7 +18,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What goes with a code on one call."""
+    """The HTTP status and reason of a code on one call."""
 
     status: int
     reason: str
@@ -27,7 +27,7 @@ class Code:
 _BAD = Code(400, "invalid parameter")
 _NOT_COMPLETED, _NOT_FOUND = Code(206, "request not completed"), Code(404, "failed to find worker")
 _AWAY = Code(504, "request timeout")
-# Codes that only older pages name; their HTTP status is not documented (agora-reference §1.6).
+# Codes that only older documents name; their HTTP status is not documented (agora-reference §1.6).
 _OLD = {
     **{8: Code(400, "invalid request"), 432: Code(400, "app id, cname or uid do not match the resourceId")},
     **{433: Code(400, "resourceId expired"), 1001: Code(400, "resourceId cannot be decoded")},
@@ -57,6 +57,6 @@ CODES: dict[tuple[str | None, int], Code] = {
 
 
 def failure(endpoint: str, code: int, *, status: int | None = None, reason: str | None = None) -> Failure:
-    """The failure of a call with one of its codes; status and reason are the table's unless given."""
+    """Return the failure of a call with one of its codes. Status and reason default to the table's."""
     known = CODES[(endpoint, code)]
     return Failure(status or known.status, code, known.reason if reason is None else reason)

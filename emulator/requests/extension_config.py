@@ -1,6 +1,6 @@
 """extensionServiceConfig: the page to record and the push target (agora-reference §3.2, §3.3). Pure.
 
-For: the two services' parameters and their ranges. It must not open a page or a connection.
+Parses the two services' parameters and their ranges. It opens no page or connection.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _POLICIES = ("error_ignore", "error_abort")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is recorded and how. The URL is a secret."""
+    """The page to record and its parameters. The URL is a secret."""
 
     url: str = field(repr=False)
     audio_profile: int
@@ -35,14 +35,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Where the picture is pushed. `aborts`: a push that fails ends the recording too."""
+    """The target of the push. `aborts`: a failed push also ends the recording."""
 
     url: str = field(repr=False)
     aborts: bool
 
 
 def parse_services(config: Fields, quirks: Quirks) -> tuple[Page, Push | None]:
-    """Raise Refused, or give the page and the push. Exactly one recorder and at most one push are accepted."""
+    """Return the page and the push. Raise Refused unless there is exactly one recorder and at most one push."""
     config.choice("errorHandlePolicy", ("error_abort",), "error_abort")
     page: Page | None = None
     push: Push | None = None
@@ -86,7 +86,7 @@ def _page(fields: Fields, quirks: Quirks) -> Page:
 
 
 def parse_outputs(fields: Fields) -> str:
-    """Raise Refused, or give the one push target."""
+    """Return the one push target. Raise Refused if it is invalid."""
     outputs = fields.objects("outputs")
     if len(outputs) != 1:
         raise fields.refuse("outputs", "must have exactly one entry")

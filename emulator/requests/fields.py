@@ -1,6 +1,6 @@
-"""Reading one JSON object field by field, with every refusal naming its field. Pure.
+"""A reader of JSON objects, field by field; every refusal names its field. Pure.
 
-For: types and ranges. It must not know what any field means.
+Checks types and ranges. It does not know the meaning of a field.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The body breaks a rule: answered with HTTP 400, `code` and `reason`."""
+    """The body breaks a rule. The answer is HTTP 400 with `code` and `reason`."""
 
     def __init__(self, reason: str, code: int = 2) -> None:
         super().__init__(reason)
@@ -18,14 +18,14 @@ class Refused(Exception):
 
 
 def without_nulls(value: Any) -> Any:
-    """The value without keys that say null, however deep: null means "left out"."""
+    """Remove keys whose value is null at every depth: null counts as omitted."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 class Fields:
-    """Reads one JSON object, naming the field in every refusal. A key that says null was left out."""
+    """A reader of one JSON object that names the field in every refusal. A null value counts as omitted."""
 
     def __init__(self, value: object, path: str) -> None:
         if not isinstance(value, dict):
@@ -34,43 +34,43 @@ class Fields:
         self._path = path
 
     def refuse(self, key: str, problem: str) -> Refused:
-        """The refusal of one field."""
+        """Return the refusal of one field."""
         return Refused(f"{self._path}.{key}: {problem}" if self._path != "body" else f"{key}: {problem}")
 
     def has(self, key: str) -> bool:
-        """True when the field is there and not null."""
+        """Return True if the field is present and not null."""
         return key in self._value
 
     def object(self, key: str) -> Fields:
-        """A nested object."""
+        """Return a nested object. Raise Refused if it is missing."""
         if not self.has(key):
             raise self.refuse(key, "is missing")
         return Fields(self._value[key], key if self._path == "body" else f"{self._path}.{key}")
 
     def raw(self, key: str) -> Any:
-        """The value as it came, but for nulls."""
+        """Return the value as received, without nulls."""
         return without_nulls(self._value[key])
 
     def text(self, key: str) -> str:
-        """A text that is not empty."""
+        """Return a non-empty text, or raise Refused."""
         value = self._value.get(key)
         if not isinstance(value, str) or not value:
             raise self.refuse(key, "must be a text and not empty")
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """A text, or None where it was left out."""
+        """Return a text, or None if it was omitted."""
         return self.text(key) if self.has(key) else None
 
     def choice(self, key: str, words: tuple[str, ...], default: str) -> str:
-        """One of some words; the default where it was left out or is empty, as the official Go client sends it."""
+        """Return one of `words`, or the default if it was omitted or is empty, as the official Go client sends it."""
         value = self._value.get(key) or default
         if value not in words:
             raise self.refuse(key, "must be " + " or ".join(f'"{word}"' for word in words))
         return str(value)
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
-        """A number within bounds."""
+        """Return a number within bounds, or raise Refused."""
         value = self._value.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse(key, "must be a number")
@@ -79,28 +79,28 @@ class Fields:
         return value
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
-        """A whole number within bounds."""
+        """Return an integer within bounds, or raise Refused."""
         value = self.number(key, low, high, default)
         if value != int(value):
             raise self.refuse(key, "must be an integer")
         return int(value)
 
     def flag(self, key: str) -> bool:
-        """True or false; false where it was left out."""
+        """Return a boolean; False if it was omitted."""
         value = self._value.get(key, False)
         if not isinstance(value, bool):
             raise self.refuse(key, "must be true or false")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts; empty where it was left out."""
+        """Return a list of texts; empty if it was omitted."""
         value = self._value.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.refuse(key, "must be a list of texts")
         return tuple(value)
 
     def objects(self, key: str) -> list[Fields]:
-        """A list of objects."""
+        """Return a list of objects, or raise Refused."""
         value = self._value.get(key)
         if not isinstance(value, list):
             raise self.refuse(key, "must be a list")

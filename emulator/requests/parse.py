@@ -1,6 +1,7 @@
-"""Reading the bodies of acquire, start, update and stop into typed values (agora-reference §2, §3, §5, §6). Pure.
+"""The bodies of acquire, start, update and stop as typed values (agora-reference §2, §3, §5, §6). Pure.
 
-For: what each call may say. It must not know about running tasks, time or the network.
+Parses each call's body. It does not know running tasks, time or the network.
+
 The wording of each `reason` is the emulator's own: Agora documents hardly any.
 """
 
@@ -18,14 +19,14 @@ from emulator.requests.quirks import Quirks
 from emulator.requests.storage_config import Storage, parse_storage
 from emulator.requests.stream_limits import Area
 
-# Of regionAffinity 0 to 4.
+# By regionAffinity, 0 to 4.
 _AFFINITIES: tuple[Area, ...] = ("NA", "CN", "AP", "EU", "NA")
 _CNAME = re.compile(r"[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What names a task within an app."""
+    """The names that identify a task within an app."""
 
     cname: str
     uid: str
@@ -33,7 +34,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A valid start body; `raw` is its clientRequest, to be compared with acquire's startParameter."""
+    """A valid start body. `raw` is its clientRequest, for comparison with acquire's startParameter."""
 
     who: Identity
     page: Page
@@ -46,7 +47,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """A valid acquire body; `start` is what its startParameter says that start will send."""
+    """A valid acquire body. `start` is its startParameter, the announced body of start."""
 
     who: Identity
     expired_hours: float
@@ -73,7 +74,7 @@ class Stop:
 
 
 def parse_acquire(body: object, quirks: Quirks) -> Acquire:
-    """Raise Refused, or give acquire's body. A sent startParameter must be valid (agora-reference §2)."""
+    """Return acquire's body, or raise Refused. A startParameter must be valid if it was sent (agora-reference §2)."""
     fields = Fields(body, "body")
     who = _identity(fields, quirks)
     request = fields.object("clientRequest")
@@ -92,14 +93,14 @@ def parse_acquire(body: object, quirks: Quirks) -> Acquire:
 
 
 def parse_start(body: object, quirks: Quirks) -> Start:
-    """Raise Refused, or give start's body (agora-reference §3)."""
+    """Return start's body, or raise Refused (agora-reference §3)."""
     fields = Fields(body, "body")
     who = _identity(fields, quirks)
     return _client_request(who, fields.object("clientRequest"), fields.raw("clientRequest"), quirks)
 
 
 def parse_update(body: object, quirks: Quirks) -> Update:
-    """Raise Refused, or give update's body (agora-reference §5)."""
+    """Return update's body, or raise Refused (agora-reference §5)."""
     fields = Fields(body, "body")
     who = _identity(fields, quirks)
     request = fields.object("clientRequest")
@@ -112,7 +113,7 @@ def parse_update(body: object, quirks: Quirks) -> Update:
 
 
 def parse_stop(body: object, quirks: Quirks) -> Stop:
-    """Raise Refused, or give stop's body (agora-reference §6)."""
+    """Return stop's body, or raise Refused (agora-reference §6)."""
     fields = Fields(body, "body")
     return Stop(_identity(fields, quirks), fields.object("clientRequest").flag("async_stop"))
 
@@ -140,7 +141,7 @@ def _client_request(who: Identity, request: Fields, raw: Mapping[str, Any], quir
 
 
 def _area(request: Fields, quirks: Quirks) -> Area:
-    """Where the recorder is to run. Agora goes by where the caller is; the emulator says America."""
+    """Return the recorder's area. Agora uses the caller's location by default; the emulator uses North America."""
     areas = {name: name for name in get_args(Area)}
     if request.has("region") and request.text("region") not in areas:
         raise Refused("Acquire: invalid region value!")
@@ -152,7 +153,7 @@ def _area(request: Fields, quirks: Quirks) -> Area:
 
 
 def _correct_extinf(request: Fields) -> bool:
-    """True when recordingConfig.privateParams, a JSON text, asks for the comma (agora-reference §3.1)."""
+    """Return True if recordingConfig.privateParams, a JSON text, requests the comma (agora-reference §3.1)."""
     if not request.has("recordingConfig"):
         return False
     text = request.object("recordingConfig").optional_text("privateParams")

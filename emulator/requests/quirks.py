@@ -1,6 +1,6 @@
-"""What Agora's documents contradict, leave open or leave to an emulator: one setting each (agora-reference §14).
+"""Settings for the points that Agora's documents contradict, leave open or leave to an emulator (agora-reference §14).
 
-For: the choices and their defaults, which are the likeliest. It must not act on them.
+Defines the choices and their defaults, which are the likeliest. It does not act on them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Quirks(BaseModel):
-    """Each can be switched by itself; a client must live with both values."""
+    """Independent switches. A client must work with every value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,6 +1,6 @@
-"""The keys that Agora documents for each body, and what others were meant to be (agora-reference §2, §3, §5, §6). Pure.
+"""The keys that Agora documents for each body, and corrections of others (agora-reference §2, §3, §5, §6). Pure.
 
-For: finding misspelt keys, which Agora's official clients send too. It must not know what any key means.
+Finds misspelt keys, which Agora's official clients send too. It does not know the meaning of a key.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emulator.faults.model import Endpoint
 
 _SHOWN_CHARACTERS = 64
 
-# Key by key what may stand below; None: nothing, or what belongs to other recording modes and is not looked into.
+# The keys allowed below each key. None: no keys, or content of other recording modes that is not checked.
 _OUTPUTS = {"outputs": {"rtmpUrl": None}}
 _STORAGE = {
     **dict.fromkeys(("vendor", "region", "bucket", "accessKey", "secretKey", "stsToken", "stsExpiration")),
@@ -51,7 +51,7 @@ _REQUESTS: dict[Endpoint, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A key that Agora does not document, where it stands, and which one was meant, if any."""
+    """A key that Agora does not document, its path, and the key that was probably meant."""
 
     path: str
     meant: str | None
@@ -62,7 +62,7 @@ class Unknown:
 
 
 def check_spelling(endpoint: Endpoint, body: Any) -> tuple[list[Unknown], Any]:
-    """The unknown keys of a body, and the body with those put right that differ only in case or by a dash."""
+    """Return a body's unknown keys, and the body after correcting keys that differ in case, dash or underscore."""
     known = {"cname": None, "uid": None, "clientRequest": _REQUESTS[endpoint]}
     unknown: list[Unknown] = []
     return unknown, _walk(body, known, "", unknown)

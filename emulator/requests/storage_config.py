@@ -1,6 +1,6 @@
-"""storageConfig: where a recording's files go (agora-reference §3.4). Pure.
+"""storageConfig: the destination of a recording's files (agora-reference §3.4). Pure.
 
-For: its fields and their ranges. It must not open any storage; `emulator.uploads.s3` does.
+Parses its fields and their ranges. `emulator.uploads.s3` opens the storage.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VENDOR_S3_COMPATIBLE = 11
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where files go. Never shown: the representation hides the keys."""
+    """The destination of files. Its representation hides the keys."""
 
     vendor: int
     region: int
@@ -34,7 +34,7 @@ class Storage:
 
 
 def parse_storage(fields: Fields) -> Storage:
-    """Raise Refused, or give a storageConfig. Another vendor number is refused, as are other characters in folders."""
+    """Return a storageConfig. Raise Refused for an unknown vendor or other invalid values."""
     vendor = fields.integer("vendor", 1, 11)
     if vendor not in _REGIONS:
         raise fields.refuse("vendor", "is unknown")

@@ -1,6 +1,6 @@
-"""How many pages of a size may be recorded at once in one area (agora-reference §1.4, the table of streams). Pure.
+"""The number of concurrent recordings of a size in one area (agora-reference §1.4, the table of streams). Pure.
 
-For: the table and its two readings. It must not know tasks.
+Contains the table and its two readings. It does not know tasks.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from enum import IntEnum
 from typing import Literal
 
 Area = Literal["CN", "EU", "NA", "AP"]
-# Of mixed sizes the total is bounded by the limit of the lower one (the page's examples) or of the higher (its text).
+# The total of mixed sizes is bounded by the lower size's limit (the page's examples) or the higher one's (its text).
 Reading = Literal["lower", "higher"]
 
 
 class Size(IntEnum):
-    """Categories of pictures."""
+    """Categories of picture sizes."""
 
     SD = 0
     HD = 1
@@ -32,13 +32,13 @@ _LIMITS: dict[Area, tuple[int, int, int]] = {
 
 
 def size_of(width: int, height: int) -> Size:
-    """The category of a picture, by its pixels as prices go."""
+    """Return the category of a picture by its pixels, as in Agora's prices."""
     pixels = width * height
     return Size.SD if pixels <= 640 * 360 else Size.HD if pixels <= 1280 * 720 else Size.FHD
 
 
 def has_room(area: Area, running: Iterable[Size], wanted: Size, reading: Reading) -> bool:
-    """True when one more picture of a size may be recorded beside those that are."""
+    """Return True if one more picture of a size may be recorded next to the running ones."""
     counts = Counter([*running, wanted])
     decisive = min(counts) if reading == "lower" else max(counts)
     limits = _LIMITS[area]

@@ -1,4 +1,4 @@
-"""What every task shares. For: handing it round; nothing may be decided here."""
+"""The objects that all tasks share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emulator.uploads.s3 import Uploader
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What every task shares. `folder` is for files in the making, `backup` is the backup store."""
+    """The objects that all tasks share. `folder` is for temporary files, `backup` is the backup store."""
 
     settings: Settings
     clock: Clock

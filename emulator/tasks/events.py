@@ -1,6 +1,6 @@
-"""What a task tells its app's receivers: one method for each event, with the fields of agora-reference §8.
+"""The notices of a task to its app's receivers: one method for each event, with the fields of agora-reference §8.
 
-For: the details of every notice. It must not send anything itself nor decide when something is told.
+Defines the details of every notice. It does not deliver notices or decide when they are due.
 """
 
 from __future__ import annotations
@@ -25,80 +25,80 @@ _PUSH_NUMBERS: dict[PushStatus, int] = {"connecting": 0, "publishing": 1, "onhol
 
 
 class Teller:
-    """Tells about one task."""
+    """Sends the notices of one task."""
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task, self._quirks = world, task, world.settings.quirks
 
     def registered(self) -> None:
-        """13: named in a best-practice page only; its payload is not documented."""
+        """Send event 13, which only a best-practice page names; its payload is not documented."""
         if self._quirks.register_notice:
             self._say(13)
 
     def started(self, recording_at: float) -> None:
-        """30 and 70, and 40 where one believes the generic checklist."""
+        """Send events 30 and 70, and 40 if the quirk `recorder_started_40` is on."""
         self._say(30, status=0)
         if self._quirks.recorder_started_40:
             self._say(40, status=0)
         self._say(70, recorderStartTime=round(recording_at * 1000))
 
     def first_file(self, playlist: str) -> None:
-        """4: the playlist has arrived."""
+        """Send event 4: the playlist has arrived."""
         self._say(4, fileList=playlist)
 
     def progress(self) -> None:
-        """33: uploaded files by recorded files."""
+        """Send event 33 with the ratio of uploaded to recorded slices."""
         made, task = self._task.slices_made, self._task
         ratio = 10000 if made == 0 else round(task.slices_uploaded / made * 10000)
         task.progress = max(ratio, task.progress) if self._quirks.progress == "grows" else ratio
         self._say(33, progress=task.progress)
 
     def complete(self) -> None:
-        """33 when everything is uploaded."""
+        """Send event 33 for a complete upload."""
         self._say(33, progress=10000)
 
     def reloaded(self, reason: str) -> None:
-        """73."""
+        """Send event 73."""
         self._say(73, reason=reason)
 
     def limited(self, limit: str) -> None:
-        """72."""
+        """Send event 72."""
         self._say(72, limitType=limit)
 
     def pushed(self, status: PushStatus) -> None:
-        """100: the push changed its state."""
+        """Send event 100: the push changed its state."""
         shown: str | int = status if self._quirks.rtmp_status_type == "string" else _PUSH_NUMBERS[status]
         self._say(100, rtmpUrl=self._task.rtmp_url, status=shown)
 
     def failed_over(self, new_uid: int) -> None:
-        """12, still under the old uid."""
+        """Send event 12, still under the old uid."""
         self._say(12, newUid=new_uid)
 
     def stopped(self, code: int) -> None:
-        """71."""
+        """Send event 71."""
         message = _MESSAGES[code] + (" " if code == 6 and self._quirks.recorder_error_blank else "")
         files = render_files(self._task, self._quirks)
         self._say(71, code=code, message=message, details=self._end_details(code), fileList=files)
 
     def upload_refused(self, code: int, *, configuration: bool) -> None:
-        """1 of the uploader: a file is lost."""
+        """Send event 1 of the uploader: a file is lost."""
         text = "storage configuration rejected" if configuration else "upload failed"
         self._error(UPLOADER, 5 if configuration else 4, code, text)
 
     def upload_timed_out(self) -> None:
-        """1 of the service: a synchronous stop waited too long."""
+        """Send event 1 of the service: a synchronous stop waited too long."""
         self._error(SERVICE, 3, UPLOAD_TIMEOUT, "upload timeout")
 
     def start_timed_out(self) -> None:
-        """1 of the service: the engine did not start."""
+        """Send event 1 of the service: the engine did not start."""
         self._error(SERVICE, 5, START_TIMEOUT, "start timeout")
 
     def warned(self, code: int) -> None:
-        """2 of the uploader."""
+        """Send event 2 of the uploader."""
         self._say(2, module=UPLOADER, warnCode=code)
 
     def misfit(self, now: float) -> None:
-        """3: a call did not fit the task's state."""
+        """Send event 3: a call did not fit the task's state."""
         files = self._task.files
         self._say(
             3,
@@ -108,15 +108,15 @@ class Teller:
         )
 
     def token_expired(self) -> None:
-        """34: named in third-party text only."""
+        """Send event 34, which only third-party text names."""
         self._say(34)
 
     def uploaded(self, *, backed_up: bool) -> None:
-        """31 or 32."""
+        """Send event 31 or 32."""
         self._say_at_end(32 if backed_up else 31, status=0)
 
     def left(self, *, abnormal: bool) -> None:
-        """11."""
+        """Send event 11."""
         self._say_at_end(11, **{self._quirks.exit_field: int(abnormal)})
 
     def _error(self, module: int, level: int, code: int, text: str) -> None:

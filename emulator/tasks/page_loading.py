@@ -1,7 +1,6 @@
-"""Getting a page open before a recorder: loading, readiness, and the instant at which recording begins.
+"""The loading of a page before recording: loading, readiness, and the instant at which recording begins.
 
-For: what happens from start to the first frame (agora-reference §3.6, §8.6), and the view that comes of it. It must not
-record anything.
+Covers the time from start to the first frame (agora-reference §3.6, §8.6) and provides the view. It does not record.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from emulator.tasks.task import Task
 
 
 class Opening:
-    """Opens a task's page, at its start and after each failover."""
+    """Opens a task's page at its start and after each failover."""
 
     def __init__(self, world: World, task: Task, tell: Teller, wanted: Wanted) -> None:
         self._world, self._task, self._tell, self._wanted = world, task, tell, wanted
@@ -26,7 +25,7 @@ class Opening:
         self._view: View | None = None
 
     async def start(self) -> int | None:
-        """Open the page and wait until recording begins; the code of event 71 when it never does."""
+        """Open the page and wait until recording begins. Return the code of event 71 if it never does, or None."""
         code = await self._unless_stopped(self._open())
         if code is not None and code != EndCode.STOPPED:
             await self._until_start()
@@ -35,22 +34,22 @@ class Opening:
         return await self._until_start() if code is None else code
 
     async def again(self) -> int | None:
-        """Open it for another recorder, at once; a code when that fails."""
+        """Open the page for another recorder at once. Return a code on failure, or None."""
         return await (await self._new_view()).load()
 
     def take(self) -> View:
-        """The open view; whoever takes it closes it."""
+        """Return the open view, which the caller must close."""
         assert self._view is not None
         view, self._view = self._view, None
         return view
 
     async def close(self) -> None:
-        """Close a view that nobody took."""
+        """Close a view that was not taken."""
         if self._view is not None:
             await self.take().close()
 
     async def _open(self) -> int | None:
-        """A view with the page loaded and, where asked for, ready (agora-reference §8.6); a code when it fails."""
+        """Load the page and wait until it is ready if requested (agora-reference §8.6). Return None, or a code."""
         view = await self._new_view()
         patience = self._clock.shrink(self._task.start.page.ready_timeout)
         for last in (False, True):
@@ -67,7 +66,7 @@ class Opening:
         return view
 
     async def _until_start(self) -> int | None:
-        """Wait for the instant at which recording begins, which faults may move."""
+        """Wait until recording begins, which faults can delay. Return the code of an earlier stop, or None."""
         task = self._task
         while True:
             late = self._world.faults.use("late_start", task.subject)
@@ -80,7 +79,7 @@ class Opening:
             await self._clock.wait(task.wake, task.starts_at)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, int | None]) -> int | None:
-        """What `work` gives, or the code of a stop that came first."""
+        """Return the result of `work`, or the code of an earlier stop."""
         running = asyncio.create_task(work)
         running.add_done_callback(lambda _: self._task.wake.set())
         try:

@@ -1,6 +1,6 @@
-"""What Agora's answers say about a task (agora-reference §3 to §6). Pure.
+"""The bodies of Agora's successful answers about a task, and fileList (agora-reference §3 to §6). Pure.
 
-For: the bodies of good answers and of fileList. It must not decide whether an answer is good.
+It does not decide whether an answer is successful.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from emulator.tasks.task import Task, status_of
 
 
 def render_ids(task: Task, quirks: Quirks) -> dict[str, Any]:
-    """The ids that begin every good answer; older samples have no names (agora-reference §2 to §6)."""
+    """Return the ids that begin every successful answer; older samples have no names (agora-reference §2 to §6)."""
     names = {"cname": task.cname, "uid": task.start.who.uid} if quirks.echo_names else {}
     return {**names, "resourceId": task.resource_id, "sid": task.sid}
 
 
 def render_files(task: Task, quirks: Quirks) -> list[dict[str, Any]]:
-    """fileList as in query, stop and event 71."""
+    """Return fileList as in query, stop and event 71."""
     unit = 1000 if quirks.slice_start_unit == "ms" else 1
     folder = "".join(f"{part}/" for part in task.storage.folders) if quirks.file_prefix else ""
     return [{quirks.file_key: folder + file.name, "sliceStartTime": round(file.began * unit)} for file in task.files]
 
 
 def render_query(task: Task, quirks: Quirks, now: float) -> dict[str, Any]:
-    """query's serverResponse (agora-reference §4)."""
+    """Return query's serverResponse (agora-reference §4)."""
     files = render_files(task, quirks) if quirks.query_file_list and task.first_file_at is not None else []
     services = [_service("web_recorder_service", fileList=files, onhold=task.onhold, state=_state(task))]
     if task.rtmp_url is not None:
@@ -37,7 +37,7 @@ def render_query(task: Task, quirks: Quirks, now: float) -> dict[str, Any]:
 
 
 def render_stop(task: Task, quirks: Quirks) -> dict[str, Any]:
-    """What a synchronous stop adds to the ids: the serverResponse, if any (agora-reference §6)."""
+    """Return the serverResponse of a synchronous stop, or an empty dict (agora-reference §6)."""
     if quirks.stop_entries == "none":
         return {}
     upload = _service("upload_service", uploadingStatus=_upload_status(task, quirks))
@@ -51,7 +51,7 @@ def render_stop(task: Task, quirks: Quirks) -> dict[str, Any]:
 
 
 def _upload_status(task: Task, quirks: Quirks) -> str:
-    """A stop may say backuped though all is well (agora-reference §6, a captured answer)."""
+    """Return the status; a stop may report backuped after a normal upload (agora-reference §6, a captured answer)."""
     if task.upload_status == "unknown":
         return quirks.unknown_word
     return "backuped" if quirks.stop_says_backuped else task.upload_status

@@ -1,6 +1,6 @@
-"""The push of one task to its RTMP target: follows the wishes, tells the states (agora-reference §5, §8.5).
+"""The push of one task to its RTMP target and the reports of its states (agora-reference §5, §8.5).
 
-For: which stream is open and what event 100 says of it. It must not move any media; the view's push does.
+Opens and closes the stream and sends event 100. It moves no media; the view's push does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emulator.tasks.task import Task
 
 
 class Pushing:
-    """At most one push at a time."""
+    """The push of one task, at most one at a time."""
 
     def __init__(self, task: Task, tell: Teller, quirks: Quirks) -> None:
         self._task, self._tell, self._quirks = task, tell, quirks
@@ -23,7 +23,7 @@ class Pushing:
         self._held = False
 
     async def follow(self, view: View) -> None:
-        """Push to the task's present target, on hold when the task is."""
+        """Push to the task's current target, on hold while the task is."""
         if self._task.rtmp_url != self._url:
             await self.close()
             self._url = self._task.rtmp_url
@@ -35,13 +35,13 @@ class Pushing:
             self._push.hold(held)
 
     async def close(self) -> None:
-        """End the stream without a word; `follow` opens it anew."""
+        """End the stream without a notice; `follow` can open it again."""
         push, self._push, self._url, self._held = self._push, None, None, False
         if push is not None:
             await push.close()
 
     async def end(self, *, told: bool) -> None:
-        """The recording is over, and the push with it."""
+        """End the push with the recording, and report `disconnected` if `told`."""
         pushed = self._push is not None
         await self.close()
         if pushed and told and self._quirks.disconnected_at_end and self._task.rtmp_status != "disconnected":

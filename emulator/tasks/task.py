@@ -1,7 +1,7 @@
-"""What is known about one recording task. No I/O, no waiting.
+"""The state of one recording task. No I/O, no waiting.
 
-For: the state that API answers, notices and the ground truth are rendered from. It must not change anything by itself;
-`emulator.recorders.task_lifecycle` lives the task, `emulator.api.agora` takes wishes for it.
+API answers, notices and the ground truth are rendered from it. It does not change by itself:
+`emulator.recorders.task_lifecycle` runs the task, and `emulator.api.agora` stores requested changes in it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ABNORMAL_CODES = set(EndCode) - {EndCode.STOPPED, EndCode.HOUR_LIMIT}
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that Agora lists: a playlist or an MP4, never a slice. `began` is Unix seconds."""
+    """A file that Agora lists: a playlist or an MP4, never a slice. `began` is in Unix seconds."""
 
     name: str
     began: float
@@ -38,7 +38,7 @@ class File:
 
 @dataclass(slots=True)
 class Span:
-    """From one instant to another (Unix seconds); `file_set` counts failovers. Without an end it goes on."""
+    """A period between two instants (Unix seconds), still open without an end. `file_set` counts failovers."""
 
     began: float
     ended: float | None
@@ -47,7 +47,7 @@ class Span:
 
 @dataclass(slots=True)
 class Task:
-    """One recording task. Instants are Unix seconds; those that did not come yet are None."""
+    """One recording task. Instants are in Unix seconds, and None until they are reached."""
 
     app: App
     start: Start
@@ -87,32 +87,32 @@ class Task:
 
     @property
     def cname(self) -> str:
-        """The label given at acquire."""
+        """Return the channel name given at acquire."""
         return self.start.who.cname
 
     @property
     def running(self) -> bool:
-        """True until the recording is over: while it is, a task with the same identity conflicts and time is billed."""
+        """Return True until the recording ends. Until then it is billed, and another task with its names conflicts."""
         return self.ended_at is None
 
     @property
     def alive(self) -> bool:
-        """True until query answers 404 for good."""
+        """Return True until query permanently answers 404."""
         return self.gone_at is None
 
     @property
     def subject(self) -> Subject:
-        """What faults may apply to. The uid is the one of start, also after a failover."""
+        """Return the subject for faults. Its uid is that of start, also after a failover."""
         return Subject(self.cname, self.start.who.uid, self.started_at, self.sid)
 
     def next_sequence(self, event: int, quirks: Quirks) -> int:
-        """The number of the next notice; whether modules are counted apart is not documented."""
+        """Return the next notice's sequence number. Whether modules are counted separately is not documented."""
         module = SERVICE_TYPES.get(event, 0) if quirks.sequence_scope == "module" else -1
         self.sequences[module] += 1
         return self.sequences[module] - 1
 
     def add_media(self, began: float, ended: float, file_set: int) -> None:
-        """Note that this stretch is in a slice; stretches of one file set that meet become one."""
+        """Record a period of media in a slice. Adjacent periods of one file set are merged."""
         last = next((span for span in reversed(self.media) if span.file_set == file_set), None)
         if last is not None and abs((last.ended or 0.0) - began) < 1e-3:
             last.ended = ended
@@ -120,7 +120,7 @@ class Task:
             self.media.append(Span(began, ended, file_set))
 
     def hold(self, held: bool, now: float) -> None:
-        """Note that a pause begins or ends."""
+        """Record the start or end of a pause."""
         if held:
             self.holds.append(Span(now, None))
         elif self.holds and self.holds[-1].ended is None:
@@ -128,7 +128,7 @@ class Task:
 
 
 def status_of(task: Task, now: float) -> int:
-    """query's status (agora-reference §4)."""
+    """Return query's status (agora-reference §4)."""
     if task.end_code in ABNORMAL_CODES:
         return 20
     if task.uploaded_at is not None:
@@ -144,7 +144,7 @@ def status_of(task: Task, now: float) -> int:
 
 
 def billed_seconds(task: Task, now: float, *, holds: bool = True) -> float:
-    """Real seconds from begin to end of the recording, with or without pauses (agora-reference §10.8)."""
+    """Return the real seconds from start to end of the recording, with or without pauses (agora-reference §10.8)."""
     if task.recording_at is None:
         return 0.0
     ended = task.ended_at or now

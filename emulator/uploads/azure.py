@@ -1,6 +1,6 @@
-"""Writing files into an Azure container: Agora's vendor 5, by Microsoft's own library.
+"""Uploads into an Azure container, Agora's vendor 5, with Microsoft's library.
 
-For: what `upload` hands on. It must not know tasks or names, and never shows a key.
+It does not know tasks or names, and never shows a key.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _ATTEMPT_SECONDS = 60.0
 
 
 class AzureRefused(Exception):
-    """Azure answered no, in this word."""
+    """Azure refused the request; the message is its error code."""
 
 
 class AzureAway(Exception):
-    """Azure did not answer, or not with sense."""
+    """Azure did not answer, or answered with a server error."""
 
 
 class AzureUploader:
-    """Puts blobs. One client for each account, until `close`. `endpoint`: where a stand-in listens, with the account in
-    the path; without it the account's own host."""
+    """Uploads blobs, with one client for each account until `close`. `endpoint` is the address of an Azure emulator
+    with the account in the path; without it the account's own host is used."""
 
     def __init__(self, endpoint: str | None) -> None:
         self._endpoint = endpoint
@@ -37,7 +37,7 @@ class AzureUploader:
         self._clients: dict[tuple[str, str], BlobServiceClient] = {}
 
     async def put(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
-        """Write one blob, in one try. Raises AzureRefused and AzureAway."""
+        """Write one blob in one attempt. Raise AzureRefused or AzureAway on failure."""
         try:
             from azure.core.exceptions import AzureError, HttpResponseError  # noqa: PLC0415 - an extra
             from azure.storage.blob import ContentSettings  # noqa: PLC0415
@@ -53,7 +53,7 @@ class AzureUploader:
         except HttpResponseError as error:
             status, word = error.status_code or 500, str(getattr(error, "error_code", None) or "unknown")
             raise (AzureAway if status >= 500 else AzureRefused)(word) from error
-        except ValueError as error:  # a key that is no base64
+        except ValueError as error:  # the key is not base64
             raise AzureRefused("AuthenticationFailed") from error
         except (AzureError, OSError, TimeoutError) as error:
             raise AzureAway(type(error).__name__) from error

@@ -1,6 +1,6 @@
-"""Writing files into the bucket named by a task's storageConfig (agora-reference §3.4, §9.6).
+"""Uploads into the bucket of a task's storageConfig (agora-reference §3.4, §9.6).
 
-For: every contact with object storage. It must not know tasks or names, and never shows a key.
+Contains all access to object storage. It does not know tasks or names, and never shows a key.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _AWS_REGIONS = (
 
 
 class UploadError(Exception):
-    """The file is lost. `code` is an upload error of agora-reference §8.7; with 32 nothing else will arrive."""
+    """The file is lost. `code` is an upload error of agora-reference §8.7; with 32 no other file can arrive either."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -48,12 +48,12 @@ class UploadError(Exception):
 
 
 class StorageAway(Exception):
-    """The storage did not answer, or not sensibly: worth another try."""
+    """The storage did not answer, or answered with a server error. A retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What one client can be shared for."""
+    """The parameters that determine a client."""
 
     endpoint: str | None
     region: str
@@ -64,7 +64,7 @@ class _Target:
 
 
 class Uploader:
-    """Puts objects. One client for each endpoint and key pair, until `close`."""
+    """Uploads objects, with one client for each endpoint and key pair until `close`."""
 
     def __init__(self, *, scheme: str, endpoint: str | None, azure_endpoint: str | None = None) -> None:
         self._scheme, self._endpoint, self._azure_endpoint = scheme, endpoint, azure_endpoint
@@ -76,12 +76,12 @@ class Uploader:
         self._making = asyncio.Lock()
 
     async def warm_up(self) -> None:
-        """Load botocore's descriptions of S3, which holds the event loop for a tenth of a second, once and early."""
+        """Load botocore's descriptions of S3 early and once: that blocks the event loop for a tenth of a second."""
         async with self._make(_Target("http://127.0.0.1:9", "us-east-1", True, "none", "none", None)):
             pass
 
     async def put(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
-        """Write one object, in one try. Raises UploadError where it is refused, StorageAway where nobody answers."""
+        """Write one object in one attempt. Raise UploadError if refused, StorageAway if the storage is unavailable."""
         if storage.vendor == VENDOR_AZURE and (self._azure_endpoint is not None or self._endpoint is None):
             await self._put_azure(storage, key, body, content_type)
             return
@@ -118,7 +118,7 @@ class Uploader:
             await client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
     async def _put_parts(self, client: S3Client, bucket: str, key: str, path: Path, content_type: str) -> None:
-        """A big file in parts: signing hashes a whole body on the event loop."""
+        """Upload a big file in parts, because signing hashes each body on the event loop."""
         upload = await client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
         tags: list[str] = []
         for offset in range(0, _size(path), _PART_BYTES):
@@ -178,13 +178,13 @@ class Uploader:
 
 
 def _stay_in_region(params: dict[str, Any], **_: Any) -> None:
-    """A wrong region is to be refused; botocore would go and find the right one."""
+    """Prevent botocore from redirecting to the right region: a wrong region must be refused."""
     params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache
 def _descriptions() -> Loader:
-    """Botocore's descriptions of services: reading them takes a tenth of a second, so once for the process."""
+    """Return botocore's cached descriptions of services: reading them takes a tenth of a second."""
     return create_loader()
 
 

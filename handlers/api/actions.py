@@ -1,4 +1,4 @@
-"""The trail of what callers asked for."""
+"""The trail of callers' requests."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""What callers are told of their recordings: the feed of events, deliveries to endpoints, and the endpoints."""
+"""Messages to callers: the feed of events, deliveries to endpoints, and the endpoints."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""Stored notifications from Agora: looked at and understood anew. For operators; raw bytes are never shown."""
+"""Stored notifications from Agora: listing and replay, for operators. Raw bytes are never shown."""
 
 from aiohttp import web
 

@@ -1,5 +1,4 @@
-"""What is known of a recording's files: the report of a look, pictures, the signed manifest, and a playlist that any
-player takes."""
+"""Evidence of a recording's files: verification reports, pictures, the signed manifest, and a playlist for players."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The recordings: asked for, looked at, changed and stopped. Each handler decodes, calls one operation and renders."""
+"""Starting, reading, changing and stopping recordings. Each handler decodes, calls one operation and renders."""
 
 import asyncio
 from typing import Final
@@ -55,7 +55,7 @@ async def listing(request: web.Request) -> web.Response:
     """Lists the owner's recordings, newest first, page by page."""
     query = read_query(request, ListQuery)
     page = await request.app[OPERATIONS].list(request[CALLER], filter_of(query), *page_of(query))
-    # A full page takes some twenty milliseconds, which the loop that answers Agora does not have.
+    # Rendering a full page takes about 20 ms, which would delay answers to Agora on the event loop.
     return json_answer(await asyncio.to_thread(render_recordings, page, request.app[CLOCK]()))
 
 

@@ -1,4 +1,4 @@
-"""What a caller's recordings used and cost."""
+"""Usage and cost of a caller's recordings."""
 
 from aiohttp import web
 

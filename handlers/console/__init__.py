@@ -1,7 +1,7 @@
-"""The console: pages for people at `/console` of the API listener, rendered here, without a build or the internet.
+"""The console: pages for people at `/console` of the API listener, rendered here, without a build or Internet access.
 
-It uses the operations that the API uses, so scopes and owners hold. Every page works without scripts; one small script
-keeps lists and states up to date. It must not know the database, nor any rule that the API does not have.
+It uses the API's operations, so scopes and owners apply. Every page works without scripts; one small script updates
+lists and states. It does not use the database and has no rules beyond the API's.
 """
 
 from handlers.console.app import build_console

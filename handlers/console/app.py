@@ -1,4 +1,4 @@
-"""The console as one application under `/console`: its routes, its files, its door."""
+"""The console's application under `/console`: routes, static files and authentication."""
 
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ _KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/sv
 
 
 def build_console(operations: Operations, limits: Limits, clock: Clock) -> web.Application:
-    """The application to hang under `/console`."""
+    """Return the application to mount under `/console`."""
     app = web.Application(middlewares=[explain_to_people, guard], client_max_size=limits.max_body_bytes)
     app[OPERATIONS], app[LIMITS], app[CLOCK] = operations, limits, clock
     app.router.add_get("", _home)
@@ -55,7 +55,7 @@ async def _home(request: web.Request) -> web.Response:
 
 
 def _file(content: bytes, kind: str) -> Handler:
-    """Answers one file of the console, read at the start."""
+    """Return a handler that answers one static file, which is read at the start."""
 
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=content, content_type=kind, headers={"Cache-Control": "max-age=300"})

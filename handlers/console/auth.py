@@ -1,7 +1,7 @@
-"""The console's door: who is in, that a form was really ours, and errors in words for people.
+"""The console's authentication: sessions, protection of forms, and error pages.
 
-A session is a sealed cookie (HttpOnly, SameSite=Strict, for `/console` alone). A form is taken only from our own origin
-and with the session's form key. What a page may load and who may frame it is said in the headers of every answer.
+A session is an encrypted cookie (HttpOnly, SameSite=Strict, for `/console` only). A form is accepted only from the same
+origin and with the session's form key. The headers of every answer restrict what a page may load and who may frame it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 @web.middleware
 async def explain_to_people(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as a page; who is not logged in is led to the log-in."""
+    """Render every error as a page, and redirect to the log-in without a session."""
     try:
         return await handler(request)
     except ServiceError as error:
@@ -43,7 +43,7 @@ async def explain_to_people(request: web.Request, handler: Handler) -> web.Strea
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who has a session; take a form only from our own pages."""
+    """Require a session, and accept forms only from the console's own pages."""
     if request.method == "POST":
         await _read_form(request)
     if not request.path.startswith(_OPEN):
@@ -61,13 +61,14 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def need(request: web.Request, scope: Scope) -> None:
-    """Raises `forbidden` where the session's token lacks the scope."""
+    """Raise `forbidden` if the session's token lacks the scope."""
     if scope not in request[CALLER].scopes:
         raise ServiceError(Code.FORBIDDEN, f'your token lacks the scope "{scope}"')
 
 
 async def _read_form(request: web.Request) -> None:
-    """Have the form here in time (`request.post()` then gives it at once), if it came from our own pages."""
+    """Read the form within the time limit, so that `request.post()` returns it at once. Raise `forbidden` if it came
+    from elsewhere."""
     if not _same_origin(request):
         raise ServiceError(Code.FORBIDDEN, "this form did not come from the console")
     refuse_oversize(request)
@@ -79,7 +80,7 @@ async def _read_form(request: web.Request) -> None:
 
 
 def _same_origin(request: web.Request) -> bool:
-    """Browsers say where a form comes from; older ones say less, and then the form key decides alone."""
+    """Return True unless the browser reports another origin. If it reports none, only the form key decides."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         return False
     origin = request.headers.get("Origin")
@@ -97,5 +98,5 @@ async def _problem(request: web.Request, status: int, text: str) -> web.Response
     known = {"title": meaning.title, "text": text or meaning.remedy, "request_id": request.get(REQUEST_ID)}
     response = await render(request, "problem.html", lambda: known, status=status)
     if not request.content.is_eof():
-        response.force_close()  # what is left of the body is not worth reading
+        response.force_close()  # the rest of the body is not read
     return response

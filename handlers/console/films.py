@@ -1,6 +1,6 @@
-"""Where missing time is in the film, and what was wanted of a recording. Pure.
+"""The position of missing time in the played media, and the text about a recording's requested window. Pure.
 
-A film has no time for what was not recorded: a gap is the place where the picture jumps.
+Time that was not recorded has no length in the media: playback jumps over a gap.
 """
 
 from bisect import bisect
@@ -14,17 +14,17 @@ from service.lifecycle.deadlines import end_inferred, over_at
 from service.recording import Recording, State
 from service.report import FileKind, JudgedFile, MissingClass
 
-# So much of the film before the place is shown first.
+# Playback starts this long before the gap.
 _BEFORE_SECONDS: Final = 3.0
 _MOST_GAPS: Final = 100
-# Both sides round: the report by time stamps, the listing by the playlist's lengths.
+# The report rounds by time stamps, the listing by the playlist's durations.
 _EDGE_SECONDS: Final = 0.5
 _MISSING: Final = frozenset(MissingClass)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Missing time, and where the film jumps over it. `seconds` None: there is no film to show it in."""
+    """Missing time, and where playback jumps over it. `seconds` is None if no media shows it."""
 
     from_at: float
     to_at: float
@@ -34,9 +34,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What the page plays first: its only MP4, else all slices as one stream.
+    """The media that the page plays first: its only MP4, otherwise all slices as one stream.
 
-    `begins` and `ends` of the slices are Unix seconds, each in order."""
+    `begins` and `ends` of the slices are in Unix seconds and sorted.
+    """
 
     begins: Sequence[float]
     ends: Sequence[float]
@@ -45,14 +46,14 @@ class Film:
 
     @property
     def element(self) -> str:
-        """The id of its element in the page."""
+        """Return the id of its element in the page."""
         return "film-1" if self.mp4 else "film-hls"
 
     def place(self, at: float) -> float | None:
-        """The second of the film that shows what was recorded shortly before the instant."""
+        """Return the second of the media that was recorded shortly before the instant, or None without media."""
         if not self.begins:
             return None
-        # What began before it lasts from its begin to its end, or to the instant.
+        # A slice that began before the instant counts from its start to its end, or to the instant.
         begun, ended = bisect(self.begins, at), bisect(self.ends, at)
         since = at - self.begins[0]
         recorded = begun * since - self._sums[0][begun] - (ended * since - self._sums[1][ended])
@@ -60,7 +61,7 @@ class Film:
 
 
 def film_of(files: Iterable[JudgedFile]) -> Film:
-    """Agora makes the MP4 from all that was recorded, the stream has only what is in the bucket."""
+    """Return the media to play. The MP4 contains all that Agora recorded, the stream only what is in the bucket."""
     files = list(files)
     mp4 = [one.key for one in files if one.kind is FileKind.MP4 and one.listed]
     only = mp4[0] if len(mp4) == 1 else None
@@ -75,13 +76,13 @@ def film_of(files: Iterable[JudgedFile]) -> Film:
 
 
 def never_recorded(recording: Recording) -> bool:
-    """Whether it is over, and never began: then no time is missing, for there is nothing to miss it in."""
+    """Return True if the recording ended without having begun. No time is missing then."""
     began = any(one.recording_at is not None for one in recording.attempts)
     return recording.state in (State.FAILED, State.CANCELLED) and not began
 
 
 def gaps(recording: Recording, files: Iterable[JudgedFile], film: Film) -> Sequence[Gap]:
-    """Missing time in order: what the newest report found, and slices outside of it that the bucket does not hold."""
+    """Return missing time in order: the newest report's, and slices outside of it that the bucket lacks."""
     if never_recorded(recording):
         return []
     report = recording.latest_report
@@ -101,7 +102,7 @@ def gaps(recording: Recording, files: Iterable[JudgedFile], film: Film) -> Seque
 
 
 def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The spans in order, those that touch each other as one."""
+    """Return the spans in order, with those that touch merged."""
     joined: list[tuple[float, float]] = []
     for from_at, to_at in sorted(spans):
         if joined and from_at <= joined[-1][1]:
@@ -112,13 +113,13 @@ def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _lies_in(spans: Sequence[tuple[float, float]], from_at: float, to_at: float) -> bool:
-    """Whether one of these spans, which are in order, holds all of this one but for a moment at its edges."""
+    """Return True if one of the sorted spans contains this one, with a tolerance at its edges."""
     place = bisect(spans, (from_at + _EDGE_SECONDS, float("inf")))
     return place > 0 and to_at <= spans[place - 1][1] + _EDGE_SECONDS
 
 
 def explain_window(recording: Recording) -> str:
-    """What was wanted, what was recorded, and from when on it counts."""
+    """Return a text with the requested window, the recorded time, and the time that counts."""
     parts = [_asked(recording), _recorded(recording), _counted(recording)]
     return "; ".join(part for part in parts if part) + "." if parts[1] else ""
 

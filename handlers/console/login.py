@@ -1,4 +1,4 @@
-"""In and out of the console, with an API token."""
+"""Log-in and log-out of the console, with an API token."""
 
 from aiohttp import web
 
@@ -11,12 +11,12 @@ _MOST = 512
 
 
 async def show(request: web.Request) -> web.Response:
-    """The form."""
+    """Show the log-in form."""
     return await render(request, "login.html", lambda: {"wrong": False})
 
 
 async def log_in(request: web.Request) -> web.Response:
-    """A session for a live token; the form again for any other."""
+    """Open a session for a valid token, or show the form again."""
     token = (await request.post()).get("token", "")
     try:
         if not isinstance(token, str) or len(token) > _MOST:
@@ -33,7 +33,7 @@ async def log_in(request: web.Request) -> web.Response:
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """Forget the session."""
+    """End the session."""
     leave = redirect("/console/login")
     leave.del_cookie(COOKIE, path="/console")
     return leave

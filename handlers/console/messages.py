@@ -1,4 +1,4 @@
-"""What callers are told, and what could not be told them: deliveries, dead letters, sending them again."""
+"""Messages to callers: deliveries, dead letters and redelivery."""
 
 import re
 from typing import Final
@@ -25,7 +25,7 @@ _STATES: Final = {
 
 
 async def listing(request: web.Request) -> web.Response:
-    """The owner's endpoints and how each does, and the deliveries to them, newest first."""
+    """List the owner's endpoints with their states, and the deliveries to them, newest first."""
     need(request, Scope.READ)
     query = decode_query(request.query, DeliveriesQuery, filled=True)
     cursor, limit = page_of(query)
@@ -54,7 +54,7 @@ async def redrive(request: web.Request) -> web.Response:
 
 
 async def enable(request: web.Request) -> web.Response:
-    """Try an endpoint again that was gone or failing."""
+    """Enable an endpoint that was gone or failing."""
     need(request, Scope.OPERATE)
     await request.app[OPERATIONS].messages.enable(request[CALLER], endpoint_name(request))
     return redirect("/console/messages")

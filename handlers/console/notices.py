@@ -1,4 +1,4 @@
-"""Stored notifications: what came from Agora, what it led to, and trying one once more."""
+"""Stored notifications from Agora: their listing, outcomes and replay."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ OUTCOMES: Final = {
 
 
 async def listing(request: web.Request) -> web.Response:
-    """Stored notifications, newest first."""
+    """List stored notifications, newest first."""
     need(request, Scope.OPERATE)
     query = decode_query(request.query, NoticesQuery, filled=True)
     cursor, limit = page_of(query)
@@ -43,7 +43,7 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def replay(request: web.Request) -> web.Response:
-    """Have one understood once more."""
+    """Process a stored notification again."""
     need(request, Scope.OPERATE)
     number = notice_number(request)
     await request.app[OPERATIONS].incoming.replay(request[CALLER], number)

@@ -1,4 +1,4 @@
-"""Templates to answers: what every page knows, and the headers that every page has."""
+"""The rendering of templates: variables and headers that all pages share."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -33,8 +33,8 @@ async def render(
     status: int = 200,
     media_from: str | None = None,
 ) -> web.Response:
-    """A page. `known` gives what its template needs; like the rendering it runs on a thread, off the loop that answers
-    Agora. `media_from`: the origin its films come from, beside our own."""
+    """Render a page. `known` returns the variables of its template. It runs in a thread together with the rendering,
+    because the event loop must answer Agora. `media_from` is an additional origin of media."""
     common = {
         "caller": request.get(CALLER),
         "form_key": request.get(FORM_KEY, ""),
@@ -54,5 +54,5 @@ async def render(
 
 
 def redirect(to: str) -> web.Response:
-    """Go on there; a reload of that page repeats nothing."""
+    """Redirect with 303, so that a reload does not repeat the request."""
     return web.Response(status=303, headers={"Location": to, "Cache-Control": "no-store"})

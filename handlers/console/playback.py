@@ -1,4 +1,4 @@
-"""A recording's files and films for the console's pages: from the bucket by link, or slice by slice through us."""
+"""Files and media of a recording for the console: by link to the bucket, or slice by slice through the service."""
 
 from typing import Final
 from urllib.parse import quote
@@ -18,14 +18,14 @@ _KEPT: Final = {"Cache-Control": "private, max-age=300"}
 
 
 async def file(request: web.Request) -> web.Response:
-    """Lead to a file in the bucket, by a link of its own; no page has the link in it."""
+    """Redirect to a file in the bucket by a new presigned link, which no page contains."""
     need(request, Scope.READ)
     link = await request.app[OPERATIONS].evidence.link(request[CALLER], recording_id(request), _key(request))
     return web.Response(status=302, headers={"Location": link, "Referrer-Policy": "no-referrer", **_PRIVATE})
 
 
 async def poster(request: web.Request) -> web.Response:
-    """One picture of it. `report` in the query makes the address another one when there may be another picture."""
+    """Return the recording's poster. `report` in the query changes the address when the picture may have changed."""
     need(request, Scope.READ)
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     kept = _KEPT if "report" in request.query else _PRIVATE
@@ -33,14 +33,14 @@ async def poster(request: web.Request) -> web.Response:
 
 
 async def contact_sheet(request: web.Request) -> web.Response:
-    """Small pictures from all over it."""
+    """Return the contact sheet of the recording."""
     need(request, Scope.READ)
     pictures = await request.app[OPERATIONS].evidence.pictures(request[CALLER], recording_id(request))
     return web.Response(body=pictures.sheet, content_type=PICTURE_TYPE, headers=_PRIVATE)
 
 
 async def playlist(request: web.Request) -> web.Response:
-    """One playlist over all parts, whose slices come through this service."""
+    """Return one playlist over all parts. Its slices are served by this service."""
     need(request, Scope.READ)
     identity = recording_id(request)
     text = await request.app[OPERATIONS].evidence.playlist(
@@ -50,7 +50,7 @@ async def playlist(request: web.Request) -> web.Response:
 
 
 async def slice_(request: web.Request) -> web.Response:
-    """One slice."""
+    """Return one slice."""
     need(request, Scope.READ)
     content = await request.app[OPERATIONS].evidence.read_slice(request[CALLER], recording_id(request), _key(request))
     return web.Response(body=content, content_type="video/mp2t", headers=_KEPT)

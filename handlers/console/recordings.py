@@ -1,4 +1,4 @@
-"""Recordings for people: the list, one recording with its timeline and files, and what may be done with it."""
+"""Recordings for people: the list, one recording with its timeline and files, and its actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from service.recording import Recording, State
 from service.report import FileKind
 
 _MOST_HISTORY: Final = 300
-# Where lines say the same, so many times as many are read.
+# Maximum number of pages to read when equal lines are folded.
 _MOST_PAGES: Final = 5
 _MOST_FILES: Final = 200
-# A day of slices of 15 s: so many are drawn.
+# Maximum number of slices to draw: a day of slices of 15 s.
 _MOST_DRAWN: Final = 6000
-# What each tab lists: its count, its name, its query.
+# The count, name and query of each tab.
 _TABS: Final = {
     "all": ("All", {}),
     "under_way": ("In progress", {"state": ",".join(sorted(UNDER_WAY)), "planned": "false"}),
@@ -42,7 +42,7 @@ _TAB_QUERY: Final = ("state", "planned", "warned")
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A kind of recordings, and how many there are."""
+    """A kind of recordings and their number."""
 
     name: str
     href: str
@@ -52,7 +52,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that may be asked for; `effect` says to a person what comes of it."""
+    """An action that can be requested. `effect` describes its result to a person."""
 
     name: str
     title: str
@@ -82,7 +82,7 @@ _BEFORE_STOP: Final = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 
 async def listing(request: web.Request) -> web.Response:
-    """The owner's recordings, newest first; a search for an id or a sid leads to the recording itself."""
+    """List the owner's recordings, newest first. Redirect to the recording if the search is an id or a sid."""
     operations, caller = request.app[OPERATIONS], request[CALLER]
     need(request, Scope.READ)
     search = request.query.get("search", "").strip()
@@ -136,7 +136,7 @@ def _without(query: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 async def show(request: web.Request) -> web.Response:
-    """One recording: what it is, what happened, what is in the bucket, and what may be done."""
+    """Show one recording: its state, history, files and possible actions."""
     need(request, Scope.READ)
     identity, caller, operations = recording_id(request), request[CALLER], request.app[OPERATIONS]
     recording, evidence = await operations.read(caller, identity), operations.evidence
@@ -144,7 +144,7 @@ async def show(request: web.Request) -> web.Response:
     files = await evidence.files(caller, identity, None, _MOST_DRAWN, links=False)
     why, pictured = await evidence.explanation(caller, identity), await evidence.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
-    # Also before there is a film: one that comes later is put into this page, whose policy stays what it is now.
+    # Needed before media exists too: media that appears later is inserted into this page, whose policy does not change.
     origin = await evidence.origin(caller, identity)
     judged = [entry.file for entry in files.items]
     film = film_of(judged)
@@ -175,7 +175,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def _history(request: web.Request, identity: str) -> Page[HistoryEntry]:
-    """The first events; a flood of lines that say the same does not hide what comes after it."""
+    """Return the first events. Repeated lines count once, so that they do not hide later ones."""
     evidence, caller = request.app[OPERATIONS].evidence, request[CALLER]
     read: tuple[HistoryEntry, ...] = ()
     cursor: str | None = None
@@ -188,7 +188,7 @@ async def _history(request: web.Request, identity: str) -> Page[HistoryEntry]:
 
 
 async def confirm(request: web.Request) -> web.Response:
-    """Ask before doing it."""
+    """Ask for confirmation of an action."""
     need(request, Scope.START)
     action = _action(request)
     recording = await request.app[OPERATIONS].read(request[CALLER], recording_id(request))
@@ -197,7 +197,7 @@ async def confirm(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Do it; it stands in the timeline and among the actions with the token's id."""
+    """Perform an action. It is recorded in the timeline and in the trail with the token's id."""
     need(request, Scope.START)
     action, identity, caller = _action(request), recording_id(request), request[CALLER]
     operations = request.app[OPERATIONS]
@@ -219,7 +219,7 @@ def _action(request: web.Request) -> Action:
 
 
 def _pending(recording: Recording, asked: str) -> bool:
-    """Whether what was asked for has still to take effect; afterwards the page shows it itself."""
+    """Return True while a request has not taken effect; afterwards the page itself shows the effect."""
     onhold = recording.attempt is not None and recording.attempt.onhold
     pending = {
         "start": recording.state in (State.REQUESTED, State.STARTING),
@@ -232,7 +232,7 @@ def _pending(recording: Recording, asked: str) -> bool:
 
 
 def _possible(recording: Recording, scopes: frozenset[Scope]) -> list[Action]:
-    """What makes sense now; the operations decide whether it is really possible."""
+    """Return the actions that make sense now. The operations decide whether they are possible."""
     if Scope.START not in scopes:
         return []
     state = recording.state

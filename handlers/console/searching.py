@@ -1,4 +1,4 @@
-"""The console's search field: an id, a sid or a label finds by index; other words find among the newest recordings."""
+"""The console's search: an id, a sid or a label is found by index, other words among the newest recordings."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ _MOST_FOUND: Final = 50
 _ID: Final = re.compile(r"(rec_)?[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE)
 _ID_INSIDE: Final = re.compile(r"rec_[0-9A-HJKMNP-TV-Z]{26}\b", re.IGNORECASE)
 _SID: Final = re.compile(r"[0-9a-f]{32}")
-# Not the scheme of a URL.
+# The lookahead excludes the scheme of a URL.
 _LABEL: Final = re.compile(r"([a-z0-9_.-]{1,32})[:=](?!//)(.*)")
 _SHORTEST_PART: Final = 4
 _MOST_PARTS: Final = 50
@@ -27,14 +27,15 @@ _MOST_PARTS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What words found. `all_searched`: there are no older recordings that were left out."""
+    """The result of a search. `all_searched`: no older recordings were left out."""
 
     recordings: tuple[Recording, ...]
     all_searched: bool
 
 
 async def find_one(request: web.Request, search: str) -> str | None:
-    """The recording that the words mean, if they have an id in them, or are the beginning of one id alone, or a sid."""
+    """Return the recording's id if the search contains one, is the unique beginning of one, or is a sid. Otherwise
+    return None."""
     if _ID.fullmatch(search):
         return "rec_" + search.upper().removeprefix("REC_")
     if inside := _ID_INSIDE.search(search):
@@ -52,12 +53,12 @@ async def find_one(request: web.Request, search: str) -> str | None:
 
 
 def is_label(search: str) -> bool:
-    """Whether it is a label's name and value."""
+    """Return True if the search is a label's name and value."""
     return _LABEL.fullmatch(search) is not None
 
 
 def conditions(request: web.Request, search: str) -> MultiDict[str]:
-    """The query as the API's list understands it: a label in the search field is a condition."""
+    """Return the query in the form of the API's list, with a label in the search field as a condition."""
     query = MultiDict(request.query)
     query.popall("search", None)
     if label := _LABEL.fullmatch(search):
@@ -66,7 +67,7 @@ def conditions(request: web.Request, search: str) -> MultiDict[str]:
 
 
 async def find_words(request: web.Request, where: RecordingFilter, search: str) -> Found:
-    """The newest recordings whose page or labels have the words in them, whatever their case."""
+    """Return the newest recordings whose page or labels contain the words, ignoring case."""
     wanted, found, cursor = _wanted(search), list[Recording](), None
     for _ in range(MOST_SEARCHED // _PAGE):
         page = await request.app[OPERATIONS].list(request[CALLER], where, cursor, _PAGE)
@@ -78,12 +79,12 @@ async def find_words(request: web.Request, where: RecordingFilter, search: str) 
 
 
 async def decoded(page: Page[Listed]) -> Found:
-    """One page of the list, decoded on a thread."""
+    """Decode one page of the list in a thread."""
     return Found(tuple(await asyncio.to_thread(lambda: [one.decode() for one in page.items])), True)
 
 
 def _wanted(search: str) -> str:
-    """A pasted URL has a query, which is not stored in clear."""
+    """Return the text to search for. A URL loses its query, which is not stored in clear."""
     return (re.split(r"[?#]", search)[0] if "://" in search else search).casefold()
 
 

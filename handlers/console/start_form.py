@@ -1,4 +1,4 @@
-"""Asking for a recording at the console."""
+"""The console's form for a new recording."""
 
 import re
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ _PAIR: Final = re.compile(r"\s*([^:=\s]+)\s*[:=](.*)")
 
 
 async def ask(request: web.Request) -> web.Response:
-    """The form."""
+    """Show the form."""
     need(request, Scope.START)
     return await _form(request, {}, None)
 
 
 async def start(request: web.Request) -> web.Response:
-    """Ask for it, and lead to it; the form again where something is wrong. Sent twice it is the same recording."""
+    """Start the recording and redirect to it, or show the form's errors. A form sent twice starts one recording."""
     need(request, Scope.START)
     form = {name: value.strip() for name, value in (await request.post()).items() if isinstance(value, str)}
     now, caller, operations = request.app[CLOCK](), request[CALLER], request.app[OPERATIONS]
@@ -52,7 +52,7 @@ async def start(request: web.Request) -> web.Response:
 
 
 def _read(form: dict[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
-    """The form as a body of the API, without the fields that cannot be one."""
+    """Return the form as a body of the API without unreadable fields, and the errors of those."""
     body: dict[str, Any] = {name: form[name] for name in _FIELDS if form.get(name)}
     wrong = []
     if minutes := form.get("minutes", ""):
@@ -77,9 +77,9 @@ def _read(form: dict[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
 
 
 def _more_wrong(request: web.Request, body: dict[str, Any]) -> list[FieldError]:
-    """What is wrong with the other fields, so that a person corrects all of them at once."""
+    """Return the errors of the other fields, so that a person can correct all at once."""
     errors: list[FieldError] = []
-    for _ in range(2):  # the second time without what could not be read
+    for _ in range(2):  # the second time without the unreadable fields
         try:
             return [
                 *errors,
@@ -110,12 +110,12 @@ async def _form(
 
 
 def _said(error: FieldError) -> str:
-    """The message, with the label's name where it is about one of them."""
+    """Return the message, with the label's name if it refers to one."""
     _, _, name = error.pointer.removeprefix("/").partition("/")
     return f"“{name}” {error.message}" if name else error.message
 
 
 def _field(pointer: str) -> str:
-    """The form's name for what the API's pointer leads to."""
+    """Return the form's field for a JSON pointer of the API."""
     name = pointer.split("/")[1] if "/" in pointer else ""
     return {"labels": "label", "record_for_seconds": "minutes"}.get(name, name)

@@ -1,4 +1,4 @@
-"""The timeline as a drawing: one lane for each source, missing time in red. Pure: what is where in the drawing."""
+"""The timeline as a drawing: one lane for each source, missing time in red. Pure: it computes positions only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ WIDTH: Final = 1000
 LANE_HEIGHT: Final = 34
 _LEAST_SECONDS: Final = 10.0
 _TICKS: Final = 6
-# A slice of fewer pixels is not drawn as one of its own.
+# Slices narrower than this many pixels are merged.
 _NARROW: Final = 4
 _MISSING: Final = frozenset(MissingClass)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch of time; `look` says what it is: wanted, paused, covered, missing, unknown."""
+    """A period of time. `look` is its kind: wanted, paused, covered, seen, missing or unknown."""
 
     x: float
     width: float
@@ -44,8 +44,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """`ticks` are instants along the time axis; `says` is the drawing in words. `now_x` is None once it is over and
-    before what is drawn."""
+    """The lanes of the timeline. `ticks` are instants along the time axis, `says` describes the drawing in words.
+    `now_x` is None if the recording has ended or `now` is outside the axis."""
 
     lanes: tuple[Lane, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -62,8 +62,8 @@ def draw(
     *,
     more_files: bool = False,
 ) -> Drawing:
-    """Where everything is, from the request to the end of the wanted window and of what happened (or to `now`, while
-    it lasts). `more_files`: `files` are the first ones only, and what lies behind them is drawn as unknown."""
+    """Compute the drawing from the request to the end of the wanted window and of the history, or to `now` before the
+    end. `more_files`: `files` is incomplete, and the time after its last slice is drawn as unknown."""
     scale = _scale(recording, history, now)
     lanes = [
         Lane("wanted", 0, tuple(_wanted(recording, scale))),
@@ -96,7 +96,7 @@ class _Scale:
         return Bar(x, max(2.0, round(self.x(end) - x, 1)), look, title, from_at)
 
     def touch(self, end_at: float, from_at: float, to_at: float) -> bool:
-        """Whether a stretch is narrow and follows on one that ends at `end_at` without a gap that could be seen."""
+        """Return True if a period is narrow and follows one that ends at `end_at` without a visible gap."""
         pixel = (self.to_at - self.from_at) / WIDTH
         return to_at - from_at < _NARROW * pixel and abs(from_at - end_at) < pixel / 2
 
@@ -108,8 +108,8 @@ class _Scale:
 
 
 def _window(recording: Recording) -> Interval | None:
-    """The wanted time, as the newest report has it or as it is planned; without an end where there is no plan. What
-    never began to record is wanted until it was over."""
+    """Return the wanted window of the newest report, or the planned one, which may have no end. The window of a
+    recording that never began ends when the recording ended."""
     window = _whole_window(recording)
     if window is None or not never_recorded(recording):
         return window
@@ -132,9 +132,9 @@ def _whole_window(recording: Recording) -> Interval | None:
 
 
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:
-    """The axis holds all of the wanted window, so that time that is missing at its end is seen. What happened long
-    before the window or long after the end stands at the edge, or days of waiting for the start, and of looking at the
-    bucket, would leave nothing to see of the recording."""
+    """Return a time axis that contains the whole wanted window, so that missing time at its end is visible. Events long
+    before the window or long after the end are placed at the edge; otherwise days of waiting and verification would
+    leave no room for the recording."""
     window, from_at = _window(recording), recording.requested_at
     wanted_to = window.to_at if window is not None and window.to_at is not None else None
     if window is not None:
@@ -147,7 +147,7 @@ def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) ->
 
 
 def _margin(seconds: float) -> float:
-    """How much of the axis beside a stretch of so many seconds may be taken by what does not belong to it."""
+    """Return how many seconds of the axis next to a period of `seconds` may show other events."""
     return max(_LEAST_SECONDS, seconds / 4)
 
 
@@ -173,7 +173,7 @@ def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale, 
 
 
 def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, float, str, str]]:
-    """From, to, look and words of each slice; slices that are too narrow to be told apart are one stretch."""
+    """Return start, end, look and words of each slice. Slices too narrow to distinguish are merged."""
     found: list[tuple[float, float, str, str]] = []
     for file in files:
         if file.kind is not FileKind.SLICE or file.starts_at is None:
@@ -181,7 +181,7 @@ def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, 
         from_at, to_at = file.starts_at, file.starts_at + (file.duration_seconds or 0)
         if file.missing:
             look, what = "missing", "slice missing"
-        else:  # before a look at the playlist nobody knows how long a slice is
+        else:  # the length of a slice is unknown before the playlist was read
             look, what = ("covered", "recorded") if file.duration_seconds else ("seen", "a slice begins")
         if found and found[-1][2] == look == "covered" and scale.touch(found[-1][1], from_at, to_at):
             from_at = found.pop()[0]

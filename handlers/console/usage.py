@@ -1,4 +1,4 @@
-"""What an owner's recordings used and cost, and what its tokens were used for."""
+"""Usage and cost of an owner's recordings, and the actions of its tokens."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from service.operations import Scope
 
 
 async def usage(request: web.Request) -> web.Response:
-    """A month of the owner's."""
+    """Show a month of the owner's usage."""
     need(request, Scope.READ)
     query = decode_query(request.query, UsageQuery, filled=True)
     used = await request.app[OPERATIONS].usage.read(request[CALLER], query.get("month"))
@@ -26,7 +26,7 @@ async def usage(request: web.Request) -> web.Response:
 
 
 async def actions(request: web.Request) -> web.Response:
-    """What was asked for, newest first."""
+    """List the owner's actions, newest first."""
     need(request, Scope.READ)
     page = await request.app[OPERATIONS].trail.actions(
         request[CALLER], *page_of(decode_query(request.query, PageQuery, filled=True))

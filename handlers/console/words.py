@@ -1,4 +1,4 @@
-"""Facts as people read them: instants, lengths, sizes, states. Pure."""
+"""Values as texts for people: instants, durations, sizes, states. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from service.repeats import runs
 from service.wording import detail_value, emulated, length, nothing_wanted, percent, ran_its_length
 from service.wording import size as size_of
 
-# How a state looks: what is well, what is under way, what needs a person.
+# The style of each state: good, under way, or in need of a person.
 TONES: Final = {
     "verified": "good",
     "warned": "warned",
@@ -46,7 +46,7 @@ TONES: Final = {
 }
 
 
-# End reasons, where the code alone does not say it.
+# End reasons whose code alone is not clear.
 REASONS: Final = {
     "stopped": "stopped by a caller",
     "stop_at": "stop time reached",
@@ -71,7 +71,7 @@ PARTIES: Final = {
     "agora": "Agora",
     "us": "Pagereel",
 }
-# Who knew of a line of the history, as its lane in the timeline is called.
+# The sources of history lines, as the lanes of the timeline name them.
 SOURCES: Final = {
     "caller": "caller",
     "notice": "notification",
@@ -84,19 +84,19 @@ _KINDS: Final = {"judged": "verification"}
 
 
 def reason(code: str) -> str:
-    """Why a recording ended."""
+    """Return why a recording ended."""
     return REASONS.get(str(code), words(code))
 
 
 def instant(at: float | None) -> Markup | str:
-    """A moment, in UTC."""
+    """Return an instant in UTC."""
     if at is None:
         return "–"
     return Markup('<time datetime="{}">{}</time>').format(format_instant(at), _clock(at))
 
 
 def ago(at: float | None, now: float) -> Markup | str:
-    """How long ago, or in how long; the exact moment shows when it is pointed at."""
+    """Return how long ago or ahead an instant is, with the exact instant as a tooltip."""
     if at is None:
         return "–"
     seconds = max(1.0, round(abs(now - at)))
@@ -110,33 +110,33 @@ def _clock(at: float) -> str:
 
 
 def time_of_day(at: float) -> str:
-    """The time of a moment, in UTC."""
+    """Return the time of day of an instant in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
 
 
 def span(seconds: float | None) -> str:
-    """A length."""
+    """Return a duration as text."""
     return "–" if seconds is None else length(seconds)
 
 
 def size(count: int | None) -> str:
-    """A size in bytes."""
+    """Return a size in bytes as text."""
     return "–" if count is None else size_of(count)
 
 
 def words(code: str) -> str:
-    """A code as words."""
+    """Return a code as words."""
     return code.replace("_", " ")
 
 
 def tail(key: str) -> str:
-    """The end of an object's name, which is what tells one from another."""
+    """Return the end of an object's name, which distinguishes it from others."""
     name = key.rpartition("/")[2]
     return name if len(name) <= 32 else f"…{name[-28:]}"
 
 
 def prose(text: str) -> Markup:
-    """A sentence in which `commands` look like commands, and no instant is broken at the end of a line."""
+    """Return a sentence with `commands` as code and without line breaks inside instants."""
     said = text.split("`")
     parts = [
         Markup("<code>{}</code>").format(part) if number % 2 else _unbroken(part) for number, part in enumerate(said)
@@ -152,7 +152,7 @@ def _unbroken(text: str) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Lines of the history that say the same, as one: the first at `first_at`, the last at `at`."""
+    """Equal lines of the history as one: the first at `first_at`, the last at `at`."""
 
     first_at: float
     at: float
@@ -163,7 +163,7 @@ class Event:
 
 
 def events(history: Iterable[HistoryEntry]) -> Iterator[Event]:
-    """The history for people: lines that say the same are one (`runs`)."""
+    """Yield the history for people, with equal lines merged (`runs`)."""
     for lines in folded(history):
         last = lines[-1]
         count = sum(line.count for line in lines)
@@ -172,12 +172,12 @@ def events(history: Iterable[HistoryEntry]) -> Iterator[Event]:
 
 
 def folded(history: Iterable[HistoryEntry]) -> Iterator[list[HistoryEntry]]:
-    """The lines of each of these `events`."""
+    """Yield the lines of each event of `events`."""
     return runs(history, lambda entry: entry.kind, lambda entry: (entry.kind, entry.source, _told(entry, folded=True)))
 
 
 def happened(entry: HistoryEntry) -> str:
-    """What a line of the history is about."""
+    """Return the subject of a history line."""
     if entry.kind == "state":
         return f"state: {words(str(entry.detail.get('state', 'unknown')))}"
     if entry.kind in ("attention", "warning"):
@@ -187,7 +187,7 @@ def happened(entry: HistoryEntry) -> str:
     return _KINDS.get(entry.kind, words(entry.kind))
 
 
-# What `happened` says already, or what tells a person nothing.
+# Details that `happened` already contains, or that do not help a person.
 _LEFT_OUT: Final = {"state": {"state"}, "attention": {"code"}, "warning": {"code"}}
 
 
@@ -197,13 +197,13 @@ def _told(entry: HistoryEntry, *, folded: bool = False) -> dict[str, object]:
 
 
 def line(entry: HistoryEntry) -> str:
-    """A line of the history as a sentence."""
+    """Return a history line as a sentence."""
     details = facts(_told(entry))
     return happened(entry) + (f" ×{entry.count}" if entry.count > 1 else "") + (f": {details}" if details else "")
 
 
 def facts(detail: dict[str, object]) -> str:
-    """The details of a line of the timeline: instants as clock times, Agora's shares as percent."""
+    """Return the details of a history line as text: instants as clock times, Agora's shares as percent."""
     return ", ".join(
         f"{_name(name)} {detail_value(name, value)}" for name, value in detail.items() if value is not None
     )
@@ -214,23 +214,23 @@ def _name(name: str) -> str:
 
 
 def named_event(number: int | None) -> str:
-    """Agora's event with its name."""
+    """Return Agora's event number with its name."""
     return "–" if number is None else event_name(number)
 
 
 def pretty(document: dict[str, Any]) -> str:
-    """JSON to be read."""
+    """Return indented JSON."""
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
 def none_of(query: Mapping[str, object], what: str) -> str:
-    """What stands in place of an empty list: nothing fits what was asked for, or there is nothing at all."""
+    """Return the text for an empty list, which depends on whether the query has conditions."""
     asked = any(value for name, value in query.items() if name != "limit")
     return f"No matching {what}." if asked else f"No {what} yet."
 
 
 def ending(one: RecordingView) -> str:
-    """Why a recording ended."""
+    """Return why a recording ended, with its length if that was reached."""
     began, stop = one.instants.recording_at, one.instants.stop_at
     recorded = None if began is None or stop is None else stop - began
     if one.end_reason == "stop_at" and ran_its_length(one.record_for_seconds, recorded):

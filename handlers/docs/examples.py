@@ -1,4 +1,4 @@
-"""How a good value of each field looks, in answers and in request bodies. Pure."""
+"""Valid examples of each field, for answers and request bodies. Pure."""
 
 from typing import Any, Final
 
@@ -186,11 +186,11 @@ BODIES: Final[dict[str, Any]] = {
     "AdoptBody": {"app": "main", "storage": "archive", "uid": 527841, "resource_id": "JyvK8nXHuV1BE64G", "stop": True},
     "RedriveBody": {"endpoint": "crm"},
 }
-"""A request body of each kind. No instant is in one: it would be past, or beyond the hours of the recording."""
+"""An example body of each kind. It contains no instant, which would be past or beyond the recording's hours."""
 
 
 def example(schema: dict[str, Any], schemas: dict[str, dict[str, Any]], model: str = "", field: str = "") -> Any:
-    """A good value of a schema, out of the tables; what they do not name follows from its type."""
+    """Return an example of a schema from the tables, or one that follows from its type."""
     if (known := field_of(EXAMPLES_OF_FIELDS, model, field)) is not None:
         return EXAMPLES_OF_FIELDS[known]
     if "$ref" in schema:

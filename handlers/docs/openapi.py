@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the routes. Pure: the same routes give the same document."""
+"""The OpenAPI 3.1 document of the routes. Pure: equal routes give an equal document."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -61,7 +61,7 @@ _REQUEST_ID = (Header("X-Request-Id", "The id of this request, also in the servi
 
 
 def describe(routes: Sequence[Route]) -> Json:
-    """The OpenAPI document of `routes`."""
+    """Return the OpenAPI document of `routes`."""
     schemas = _schemas(routes)
     paths: dict[str, Json] = {}
     for route in routes:
@@ -94,7 +94,7 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Json]:
 
 
 def _explained(model: str, schema: Json) -> Json:
-    """The schema with a meaning at each field whose model gives none."""
+    """Add a description to each field whose model has none, and return the schema."""
     for field, part in schema.get("properties", {}).items():
         if not part.get("description") and (known := field_of(MEANINGS_OF_FIELDS, model, field)):
             part["description"] = MEANINGS_OF_FIELDS[known]
@@ -102,7 +102,7 @@ def _explained(model: str, schema: Json) -> Json:
 
 
 def _untitled(schema: Any) -> Any:
-    """pydantic's titles only repeat the names."""
+    """Remove pydantic's titles, which only repeat the names."""
     if isinstance(schema, list):
         return [_untitled(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,6 +1,6 @@
-"""The OpenAPI document told for people: headings, paragraphs and tables, in no markup yet. Pure.
+"""The OpenAPI document as headings, paragraphs and tables without markup. Pure.
 
-Texts use two marks, `code` and [words](#anchor); `pages` turns them into HTML or Markdown.
+Texts use two marks, `code` and [words](#anchor); `handlers.docs.rendering` turns them into HTML or Markdown.
 """
 
 import json
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading that can be linked to."""
+    """A heading with an anchor."""
 
     level: int
     text: str
@@ -29,7 +29,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`head` names the columns; each row has as many cells."""
+    """A table. `head` names the columns; each row has the same number of cells."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An example. `brief`: it stands in Markdown too, where an answer of two pages would hide the rest."""
+    """An example. `brief`: it appears in Markdown too, where a long answer would hide the rest."""
 
     title: str
     text: str
@@ -68,7 +68,7 @@ Block = Heading | Paragraph | Table | Code | Call
 
 
 def outline(document: Json) -> list[Block]:
-    """The whole document: introduction, operations by tag, webhooks, errors, types."""
+    """Return the whole document: introduction, operations by tag, webhooks, errors, types."""
     blocks: list[Block] = [Heading(1, "Pagereel API", "top"), *_paragraphs(document["info"]["description"])]
     blocks.append(_contents(document))
     for tag in document["tags"]:
@@ -118,7 +118,7 @@ def _operation(method: str, path: str, operation: Json) -> Iterator[Block]:
 
 
 def _sample(content: Json) -> str | None:
-    """The example of a body or an answer as indented JSON."""
+    """Return the example of a body or an answer as indented JSON, or None."""
     ((_, described),) = content["content"].items()
     if "example" not in described:
         return None
@@ -126,13 +126,13 @@ def _sample(content: Json) -> str | None:
 
 
 def _hint(parameter: Json) -> str:
-    """What an empty input shows."""
+    """Return the first example of a parameter, or an empty string."""
     samples = parameter["schema"].get("examples")
     return str(samples[0]) if samples else ""
 
 
 def _placeholder(parameter: Json) -> str:
-    """What an empty input of a form shows: an example, or the values that it takes."""
+    """Return the placeholder of a form's input: an example, or the accepted values."""
     schema = parameter["schema"]
     words = type_text(schema).replace("`", "")
     return _hint(parameter) or ("" if "$ref" in str(schema) or words.endswith("string") else words)
@@ -222,7 +222,7 @@ def _types(document: Json) -> Iterator[Block]:
 
 
 def type_text(schema: Json) -> str:
-    """A schema in a few words."""
+    """Return a schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#type-{name.lower()})"

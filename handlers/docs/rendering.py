@@ -1,7 +1,7 @@
-"""An outline as a page of HTML or a file of Markdown. Pure.
+"""The rendering of an outline as an HTML page or a Markdown file. Pure.
 
-The page carries its whole style and its one script, so it works without internet; its policy allows these two and calls
-to the service itself. Without the script it is a page to read.
+The page contains its style and its only script, so it works without Internet access. Its policy allows these two and
+calls to the service itself. The page is readable without the script.
 """
 
 import re
@@ -57,14 +57,14 @@ th, td { padding-right: .5rem } table { font-size: .88rem } }
 _SCRIPT: Final = (Path(__file__).with_name("docs.js")).read_text(encoding="utf-8")
 STYLE_HASH: Final = "sha256-" + b64encode(sha256(_STYLE.encode()).digest()).decode()
 SCRIPT_HASH: Final = "sha256-" + b64encode(sha256(_SCRIPT.encode()).digest()).decode()
-"""For the page's Content-Security-Policy: this style, this script and nothing else."""
+"""For the page's Content-Security-Policy, which allows only this style and this script."""
 
 _CODE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[([^\]]+)\]\((#[^)]+)\)")
 
 
 def render_html(blocks: Sequence[Block]) -> str:
-    """A complete page: where to go on the left, the text on the right."""
+    """Return a complete page, with the navigation on the left and the text on the right."""
     body = "\n".join(_html(block) for block in blocks)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -76,12 +76,12 @@ def render_html(blocks: Sequence[Block]) -> str:
 
 
 def render_markdown(blocks: Iterable[Block]) -> str:
-    """A complete file, with explicit anchors, since Markdown renderers disagree about implicit ones."""
+    """Return a complete file with explicit anchors, since Markdown renderers disagree about implicit ones."""
     return "\n\n".join(text for block in blocks if (text := _markdown(block))) + "\n"
 
 
 def _navigation(blocks: Sequence[Block]) -> str:
-    """Every heading of the second level, with those of the third below it; types and errors folded."""
+    """Return the second-level headings with the third-level ones below them. Types and errors are folded."""
     parts = [
         '<p class="scripted-only"><label>Token for “Try it” <input id="token" type="password" autocomplete="off" '
         'placeholder="prl_…"></label></p>',
@@ -119,7 +119,7 @@ def _html(block: Block) -> str:
 
 
 def _form(call: Call) -> str:
-    """What the script needs to send the call."""
+    """Return the form that the script needs to send the call."""
     fields = "".join(_field(given) for given in call.inputs)
     body = "" if call.body is None else f'<textarea name="body" aria-label="Body">{escape(call.body)}</textarea>'
     return (

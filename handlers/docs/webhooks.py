@@ -1,4 +1,4 @@
-"""The webhooks of the OpenAPI document: what endpoints are sent. Pure."""
+"""The webhooks of the OpenAPI document. Pure."""
 
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ FACTS: Final[dict[str, str]] = {
     "recording.cancelled": "It was stopped before anything was recorded.",
     "recording.changed": "A later look differs, or why it ended was learnt later; the state stays.",
 }
-"""When each type of message is sent."""
+"""The condition for sending each type of message."""
 
 _UNSEEN: Final[Json] = dict.fromkeys(("verdict", "level", "wanted_level", "rules_version", "coverage"))
 _RUNS: Final[Json] = {**_UNSEEN, "state": "recording", "end_reason": None, "blame": None}
@@ -53,7 +53,7 @@ _DATA: Final[dict[str, Json]] = {
     },
     "recording.changed": {"verdict": "defective", "coverage": 0.93, "detail": {"because": "bytes"}},
 }
-"""How a message of each type differs from that of a verified recording."""
+"""The differences between each type of message and that of a verified recording."""
 
 HEADERS: Final = (
     Header("webhook-id", "The message's id, the same at every try: act on it once"),
@@ -71,7 +71,7 @@ def _example(sample: Json, kind: str) -> Json:
 
 
 def describe_webhooks(schemas: dict[str, Json]) -> dict[str, Json]:
-    """The `webhooks` of the document, one for each type of message."""
+    """Return the `webhooks` of the document, one for each type of message."""
     reference = {"$ref": f"#/components/schemas/{MessageView.__name__}"}
     sample = example(reference, schemas)
     return {

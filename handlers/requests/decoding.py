@@ -1,6 +1,6 @@
-"""From bytes, query and headers to typed values, or one `invalid` error that names every wrong field.
+"""The decoding of bodies, queries and headers into typed values, or one `invalid` error that names every wrong field.
 
-A wrong value is never shown in the error: it may be a URL with a secret. Nothing here knows a route.
+The error never contains a wrong value, which may be a URL with a secret. This module knows no routes.
 """
 
 import asyncio
@@ -36,20 +36,20 @@ _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def refuse_oversize(request: web.Request) -> None:
-    """Raise aiohttp's 413 for a body that says itself that it is too large: nobody waits for it."""
+    """Raise aiohttp's 413 for a body whose declared length is too large, without reading it."""
     size, most = request.content_length, request.app[LIMITS].max_body_bytes
     if size is not None and size > most:
         raise web.HTTPRequestEntityTooLarge(most, size)
 
 
 async def read_body(request: web.Request, kind: type[T], *, optional: bool = False, fixed: Collection[str] = ()) -> T:
-    """The JSON body as a `kind`. `optional`: no body means `{}`. `fixed`: fields of the resource that this call cannot
-    change. Raises `invalid`, or aiohttp's 408, 413 and 415."""
+    """Return the JSON body as a `kind`. With `optional` a missing body means `{}`. `fixed` are fields of the resource
+    that this call cannot change. Raise `invalid`, or aiohttp's 408, 413 and 415."""
     return _validate(kind, parse_json(await receive_body(request, optional=optional)), "/", fixed)
 
 
 async def receive_body(request: web.Request, *, optional: bool = False) -> bytes:
-    """The bytes of a JSON body; `{}` where there is none and it is `optional`. Raises aiohttp's 408, 413 and 415."""
+    """Return the bytes of a JSON body, or `{}` if it is missing and `optional`. Raise aiohttp's 408, 413 and 415."""
     if optional and not (await _read_content(request)).strip():
         return b"{}"
     _refuse_other_types(request)
@@ -57,8 +57,8 @@ async def receive_body(request: web.Request, *, optional: bool = False) -> bytes
 
 
 async def refuse_fields(request: web.Request, parameters: Iterable[str]) -> None:
-    """Refuse what a body says to a call that takes none: its sender means something by it. An empty body and `{}` say
-    nothing, whatever their type. `parameters`: what the call takes in its query."""
+    """Raise `invalid` for fields in the body of a call that takes none, because the sender expects an effect. An empty
+    body and `{}` are accepted with any content type. `parameters` are the call's query parameters."""
     if not request.can_read_body:
         return
     content = await _read_content(request)
@@ -72,8 +72,8 @@ async def refuse_fields(request: web.Request, parameters: Iterable[str]) -> None
 
 
 async def refuse_named_fields(request: web.Request, parameters: Iterable[str]) -> None:
-    """`refuse_fields` for a call that must not be lost over its form, such as a stop: a JSON object with names is
-    refused, any other body says nothing, nor does one that never comes."""
+    """Refuse fields like `refuse_fields`, for a call that must not fail because of its form, such as a stop. Only a
+    JSON object with names is refused; any other body is ignored, also one that never arrives."""
     if not request.can_read_body:
         return
     try:
@@ -105,17 +105,17 @@ async def _read_content(request: web.Request, most_seconds: float = math.inf) ->
     try:
         async with asyncio.timeout(min(most_seconds, request.app[LIMITS].read_seconds)):
             return await request.read()
-    except (TimeoutError, ConnectionError):  # silent, or gone; aiohttp itself would log the latter with a traceback
+    except (TimeoutError, ConnectionError):  # silent or gone; aiohttp itself would log the latter with a traceback
         raise web.HTTPRequestTimeout from None
 
 
 def read_query(request: web.Request, kind: type[T]) -> T:
-    """The query as a `kind`. A parameter given once is a text, given more often a list of texts."""
+    """Return the query as a `kind`. A parameter given once is a text, a repeated one a list of texts."""
     return decode_query(request.query, kind)
 
 
 def decode_query(given: MultiMapping[str], kind: type[T], *, filled: bool = False) -> T:
-    """`read_query` of these parameters. `filled`: an empty one was not given, as forms send it."""
+    """Decode parameters like `read_query`. With `filled` an empty parameter counts as omitted, as forms send it."""
     query: dict[str, Any] = {}
     for name in given:
         values = [value for value in given.getall(name) if value or not filled]
@@ -125,13 +125,13 @@ def decode_query(given: MultiMapping[str], kind: type[T], *, filled: bool = Fals
 
 
 def decode_form(given: dict[str, Any], kind: type[T]) -> T:
-    """What a form means, as a body of the API says it."""
+    """Decode a form as a body of the API."""
     return _validate(kind, given, "/")
 
 
 async def read_idempotency(request: web.Request) -> Idempotency | None:
-    """The caller's `Idempotency-Key` with the body it came with, which has been read; None without the header. The
-    same values make the same request, however they are written."""
+    """Return the `Idempotency-Key` with its request's body, which must have been read, or None without the header.
+    Bodies with equal values are the same request, however they are written."""
     keys = request.headers.getall("Idempotency-Key", [])
     if not keys:
         return None
@@ -142,7 +142,7 @@ async def read_idempotency(request: web.Request) -> Idempotency | None:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """A JSON value with every number in one form: 5.0 and 5 are the same."""
+    """Return a JSON value with every number in one form: 5.0 and 5 are equal."""
     if depth > MAX_DEPTH:
         raise ServiceError(Code.INVALID, f"The body is nested deeper than {MAX_DEPTH} levels.", detail=UNREADABLE)
     if isinstance(value, dict):
@@ -153,7 +153,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def read_wait(request: web.Request) -> int:
-    """The seconds of `Prefer: wait=N`, 0 without it. Other preferences are ignored, as RFC 7240 demands."""
+    """Return the seconds of `Prefer: wait=N`, or 0 without it. Other preferences are ignored, as RFC 7240 requires."""
     for preference in ",".join(request.headers.getall("Prefer", [])).split(","):
         if preference.strip().lower().startswith("wait"):
             match = _WAIT.fullmatch(preference)
@@ -164,8 +164,8 @@ def read_wait(request: web.Request) -> int:
 
 
 def parse_json(content: bytes) -> object:
-    """The value of a JSON text, with every whole number as an `int`. Stricter than JSON: no NaN, no duplicate names, no
-    lone surrogates, bounded depth."""
+    """Return the value of a JSON text, with every whole number as an `int`. Stricter than JSON: no NaN, no duplicate
+    names, no lone surrogates, limited depth."""
     if (wrong := _wrong_text(content)) is not None:
         raise ServiceError(Code.INVALID, wrong, detail=UNREADABLE)
     try:
@@ -180,7 +180,7 @@ def parse_json(content: bytes) -> object:
 
 
 def _wrong_text(content: bytes) -> str | None:
-    """Why the bytes of a body cannot be JSON, or None."""
+    """Return why the bytes of a body cannot be JSON, or None."""
     if not content.strip():
         return "The body is empty; it must be a JSON object."
     if content.startswith(BOM_UTF8):
@@ -201,7 +201,7 @@ def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
 
 
 def _quoted(name: str) -> str:
-    """A name of a body, in printable ASCII and cut short."""
+    """Return a name in printable ASCII, truncated."""
     return json.dumps(name[:64])
 
 
@@ -213,14 +213,14 @@ def _validate(kind: type[T], value: object, root: str, fixed: Collection[str] = 
 
 
 def adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """The validator of a type of ours; built once."""
+    """Return the cached validator of a type."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
 
 
 def _names(kind: type[Any]) -> tuple[str, ...]:
-    """The fields of a type of ours, as callers write them; asked once."""
+    """Return the cached names of a type's fields, as callers write them."""
     if kind not in _FIELDS:
         _FIELDS[kind] = tuple(adapter(kind).json_schema().get("properties", ()))
     return _FIELDS[kind]

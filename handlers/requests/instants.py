@@ -1,4 +1,4 @@
-"""Instants at the door: RFC 3339 text with an offset outside, Unix seconds inside. Pure; knows no clock."""
+"""Instants in requests and answers: RFC 3339 text with an offset outside, Unix seconds inside. Pure."""
 
 import re
 from datetime import UTC, datetime
@@ -8,14 +8,15 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-# In a query, a + that is not written as %2B is a blank.
+# In a query, an unescaped + is decoded as a blank.
 _LOST_PLUS = re.compile(r"[0-9Tt:.-]{19,29} \d\d:\d\d", re.ASCII)
 _YEAR_10000 = 253_402_300_800
 _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000Z"]})
 
 
 def parse_instant(text: object) -> float:
-    """Unix seconds of an RFC 3339 instant; ValueError (with a text for the caller) without an offset or a real date."""
+    """Return the Unix seconds of an RFC 3339 instant. Raise ValueError, with a text for the caller, without an offset
+    or for a date that does not exist."""
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
         hint = "; write + as %2B" if isinstance(text, str) and _LOST_PLUS.fullmatch(text) else ""
         raise ValueError('must be an instant with an offset, such as "2026-01-31T09:30:00Z"' + hint)
@@ -23,13 +24,13 @@ def parse_instant(text: object) -> float:
         at = datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):
         raise ValueError("must be a date and time that exist") from None
-    if not 0 <= at < _YEAR_10000:  # an offset can lead out of the years that can be written
+    if not 0 <= at < _YEAR_10000:  # an offset can lead out of the supported years
         raise ValueError("must be of the years 1970 to 9999")
     return at
 
 
 def format_instant(at: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
+    """Format Unix seconds as RFC 3339 in UTC with milliseconds."""
     seconds, milliseconds = divmod(round(at * 1e6) // 1000, 1000)
     minutes, second = divmod(seconds, 60)
     return f"{_to_the_minute(minutes)}{second:02}.{milliseconds:03}Z"
@@ -37,7 +38,7 @@ def format_instant(at: float) -> str:
 
 @lru_cache(maxsize=1024)
 def _to_the_minute(minutes: int) -> str:
-    """A page of a list shows thousands of instants, which fall into few minutes."""
+    """Format a minute, cached: a page of a list contains thousands of instants in few minutes."""
     return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
 
 

@@ -1,4 +1,4 @@
-"""The words in which a wrong value is refused. Pure; never shows the value, which may be a secret."""
+"""The texts that refuse wrong values. Pure; they never contain the value, which may be a secret."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ _TYPES: Final = {
     "string_type": "must be a text",
     "finite_number": "must be a finite number",
 }
-# Where a pattern stands for a word of ours; otherwise the pattern itself is shown.
+# Texts for patterns; any other pattern is shown itself.
 _PATTERNS: Final = {
     r"^[A-Za-z0-9_.-]{1,64}$": "must be a name of 1 to 64 letters, digits, _ . or -",
     r"^[a-z0-9_.-]{1,32}$": "is no key: keys have 1 to 32 of a to z, 0 to 9, _ . and -",
@@ -32,7 +32,7 @@ _NAMED: Final = {
     "storage": "must name a storage profile of the settings",
     "preset": "must name a preset of the settings",
 }
-# What callers of other services write.
+# Names that callers of other services use.
 _MEANT: Final = {
     **{"webhook_url": "notify", "callback_url": "notify", "webhook": "notify", "callback": "notify"},
     **{"width": "video_width", "height": "video_height", "fps": "video_fps", "bitrate": "video_bitrate"},
@@ -42,20 +42,20 @@ _MEANT: Final = {
 }
 
 _REMOVED: Final = {"stop_at": "an end can be moved, not removed", "labels": "{} removes all labels"}
-# So many fields of a call are listed where one is unknown.
+# Up to this many fields of a call are listed if one is unknown.
 _FEW: Final = 8
 
 
 def suggest(name: str, known: Collection[str]) -> str:
-    """What an unknown field was probably meant to be, as the end of a sentence."""
+    """Return the field that was probably meant, as the end of a sentence, or an empty string."""
     meant = _MEANT.get(name.lower())
     near = [meant] if meant in known else get_close_matches(name.lower()[:64], known, n=1, cutoff=0.75)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def refuse_unknown(name: str, known: Collection[str], fixed: Collection[str]) -> str:
-    """Why a field is refused that the call does not take: `known` are those it takes, `fixed` those it cannot change.
-    Where there are few, all are named."""
+    """Return why a field that the call does not take is refused. `known` are the fields that it takes, `fixed` those
+    that it cannot change. A short list of fields is included."""
     few = ", ".join(known) if len(known) <= _FEW else None
     if name in fixed:
         return f"cannot be changed afterwards; what can be changed: {few}"
@@ -65,15 +65,15 @@ def refuse_unknown(name: str, known: Collection[str], fixed: Collection[str]) ->
 
 
 def refuse_null(name: str, message: str, *, required: bool, changing: bool) -> str:
-    """The refusal of a value, where that is null: the caller may mean that the field is not given, or, `changing` what
-    is there, that it is to be removed."""
+    """Return the refusal of a null value: the caller may have meant to omit the field or, with `changing`, to remove
+    its current value."""
     if required:
         return f"{message}, not null"
     return f"{message}, not null; {_REMOVED[name] if changing else 'leave the field out to say nothing about it'}"
 
 
 def words_of(detail: ErrorDetails) -> str:
-    """What is wrong with a value, in the words of this API."""
+    """Return what is wrong with a value, in the API's words."""
     kind, context = detail["type"], detail.get("ctx", {})
     match kind:
         case "greater_than_equal":
@@ -103,7 +103,7 @@ def _pattern_words(pattern: str, place: tuple[Any, ...]) -> str:
 
 
 def summary(errors: Collection[tuple[str, str]]) -> str:
-    """One sentence for a person, with the first reasons: many log nothing but this."""
+    """Return one sentence with the first reasons, because many clients log only this."""
     told = [f"{pointer or 'the body'} {message}" for pointer, message in list(errors)[:3]]
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
     return f"Not valid: {'; '.join(told)}{more}."

@@ -1,8 +1,8 @@
-"""The command `pagereel`: a module for each group of commands.
+"""The command `pagereel`, with a module for each group of commands.
 
-A mistake of the user gets one clear line, never a traceback; a mistake of ours gets its traceback and a status of its
-own, so that it is not taken for an answer. A command's module is imported when it is used: the
-service's own modules take a second, and a command that asks a running service needs none of them.
+A user's mistake gives one clear line without a traceback. An internal error gives a traceback and its own exit status,
+so that it cannot pass for a result. A command's module is imported when it is used: the service's modules take a second
+to import, and commands for a running service do not need them.
 """
 
 import sys
@@ -18,7 +18,7 @@ from pagereel.cli.terminal.examples import EXAMPLES
 from pagereel.cli.terminal.options import config_option, service_options
 from pagereel.interrupts import BROKEN_PIPE, INTERRUPTED, ending_at_once, no_room
 
-# Where each command is, in the sections and the order of the help.
+# The module and function of each command, in the sections and the order of the help.
 _SECTIONS: Final = {
     "Try it on this machine": {
         "demo": "trial:demo_command",
@@ -73,7 +73,7 @@ _PLACES: Final = {name: place for section in _SECTIONS.values() for name, place 
 
 
 OUR_MISTAKE: Final = 3
-"""The exit status where Pagereel itself fails."""
+"""The exit status of an internal error."""
 
 
 class _Commands(click.Group):
@@ -89,7 +89,7 @@ class _Commands(click.Group):
             sys.exit(BROKEN_PIPE)
         except Exception as error:
             if no_room(error):
-                raise  # said in one line where the process began
+                raise  # reported in one line by the entry point
             traceback.print_exc()
             sys.exit(OUR_MISTAKE)
 
@@ -124,7 +124,7 @@ class _Commands(click.Group):
 
 
 def _add_examples(name: str, command: click.Command) -> None:
-    """Put the examples below the command's help, and below its own commands'."""
+    """Add the examples below the help of the command and of its subcommands."""
     examples = EXAMPLES.get(name)
     if examples is not None:
         command.epilog = "\n".join(
@@ -132,12 +132,12 @@ def _add_examples(name: str, command: click.Command) -> None:
         )
     if isinstance(command, click.Group):
         for part, inner in command.commands.items():
-            inner.short_help = _first_sentence(inner)  # click cuts what is longer than a line
+            inner.short_help = _first_sentence(inner)  # click cuts texts longer than a line
             _add_examples(f"{name} {part}", inner)
 
 
 def _first_sentence(command: click.Command | None) -> str:
-    """The help's first sentence, whole: the formatter wraps it."""
+    """Return the whole first sentence of the help; the formatter wraps it."""
     text = " ".join(((command and command.help) or "").split("\n\n")[0].split())
     return text.partition(". ")[0].rstrip(".:")
 

@@ -75,7 +75,7 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
 
 
 def lines_of(found: Sequence[Discrepancy], prefix: str) -> list[str]:
-    """A line for each difference; one for all foreign objects below a folder of `prefix`, which may be thousands."""
+    """Return a line for each difference; the foreign objects of a folder, possibly thousands, share one."""
     foreign = Counter(_folder(one.key, prefix) for one in found if one.kind is Difference.FOREIGN)
     lines = [f"{Difference.FOREIGN:<9} {folder}  -  {_count(count, 'object')}" for folder, count in foreign.items()]
     others = (one for one in found if one.kind is not Difference.FOREIGN)
@@ -83,7 +83,7 @@ def lines_of(found: Sequence[Discrepancy], prefix: str) -> list[str]:
 
 
 def _folder(key: str, prefix: str) -> str:
-    """The first folder of a key below the prefix, or the key itself where it lies in none."""
+    """Return the first folder of a key below the prefix, or the key itself if it is in none."""
     start = prefix.rfind("/") + 1
     name, slash, _ = key[start:].partition("/")
     return f"{key[:start]}{name}{slash}"
@@ -116,6 +116,6 @@ async def _audit(
 
     async with open_buckets(settings) as buckets:
         bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
-        # What `check-config --probe` has written is of this service.
+        # Objects written by `check-config --probe` belong to this service.
         own = "/".join([*profile.prefix, PROBE])
         return [one async for one in compare(bucket, prefix, pages, owner, Usage(), compared, own)]

@@ -1,4 +1,4 @@
-"""The command `pagereel completion`: what a shell needs to complete commands and options."""
+"""The command `pagereel completion`: a script that completes commands and options in a shell."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Commands that look at the settings: check-config, setup."""
+"""Commands about the settings: check-config, setup, ncs-ips."""
 
 import ipaddress
 import json
@@ -55,7 +55,8 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
 
 
 def _settings(config: Path | None) -> Settings:
-    """The settings; where they are invalid, the end says too what else they lack to record anything."""
+    """Return the settings. If they are invalid, exit with all errors, including missing tables without which nothing
+    can be recorded."""
     try:
         Settings.load(config)
     except SettingsError as error:
@@ -69,7 +70,7 @@ def _all_of(error: SettingsError) -> list[str]:
 
 
 def errors_of(config: Path | None) -> list[str]:
-    """Everything for which the settings are refused, each with the setting's name."""
+    """Return all errors of the settings, each with the setting's name."""
     try:
         settings = Settings.load(config)
     except SettingsError as error:
@@ -78,7 +79,7 @@ def errors_of(config: Path | None) -> list[str]:
 
 
 def given_twice(settings: Settings) -> list[str]:
-    """Lists of secrets in which one stands twice, in words: the older secret, which should stand there, is missing."""
+    """Return errors for lists that contain a secret twice: the older secret, which belongs there, is missing."""
     lists: dict[str, Sequence[Secret]] = {
         "database.sealing_keys": settings.database.sealing_keys or (),
         "signing.keys": settings.signing.keys or (),
@@ -93,8 +94,8 @@ def given_twice(settings: Settings) -> list[str]:
 
 
 def shared_projects(settings: Settings) -> list[str]:
-    """Apps with the same App ID, in words. Agora sends the notifications of a project to one address, and those of the
-    other app's recordings come to the wrong app."""
+    """Return warnings for apps with the same App ID. Agora sends the notifications of a project to one address, so
+    those of the other app's recordings reach the wrong app."""
     apps: dict[str, list[str]] = {}
     for name, app in settings.apps.items():
         apps.setdefault(app.app_id, []).append(f"apps.{name}")
@@ -134,7 +135,7 @@ def setup_command(config: Path | None, app: str, wait_seconds: float) -> None:
 
 
 def _next_step(settings: Settings, app: str) -> str:
-    """What is left to do after a Check that has shown every event type."""
+    """Return the remaining steps after a Check that has shown every event type."""
     if settings.apps[app].ncs_secrets:
         return "press Save in Agora's console, then run `pagereel serve`."
     return (

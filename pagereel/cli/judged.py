@@ -20,12 +20,12 @@ VERIFIED, NOT_VERIFIED, NOT_READ = range(3)
 _HEADS = ("recording", "from (UTC)", "slices", "size", "coverage", "level", "verdict", "findings")
 NO_REPORT = "error"
 TEXTS: Final = 5
-"""How many texts of findings a person reads of each recording."""
+"""The maximum number of finding texts for each recording."""
 
 
 def exit_status(judged: Sequence[Judged], level: Level, *, strict: bool = False) -> int:
-    """The gravest of: an error of ours, not read (as deep as `level`), not verified, verified. None found is "no".
-    `strict`: one with warnings is not good enough."""
+    """Return the most severe status: internal error, not read at `level`, not verified, verified. No recordings count
+    as not verified. With `strict`, warnings count as not verified too."""
     return max((_status(one, level, strict=strict) for one in judged), default=NOT_VERIFIED)
 
 
@@ -41,7 +41,7 @@ def _status(judged: Judged, level: Level, *, strict: bool) -> int:
 
 
 def table_of(judged: Sequence[Judged]) -> Table:
-    """A line for each recording."""
+    """Return a table with a line for each recording."""
     return table(_HEADS, map(_row, judged), coloured=_HEADS.index("verdict"))
 
 
@@ -62,7 +62,7 @@ def _verdict(report: Report) -> str:
 
 
 def lines_of_findings(judged: Sequence[Judged]) -> list[str]:
-    """What is wrong with each recording: the first text of each code, errors first, at most `TEXTS` of them."""
+    """Return what is wrong with each recording: the first text of each code, errors first, at most `TEXTS` of them."""
     lines: list[str] = []
     for one in judged:
         findings = () if one.report is None else one.report.findings
@@ -84,13 +84,13 @@ def _name(recording: FoundRecording) -> str:
 
 
 def lines_of_sum(judged: Sequence[Judged]) -> str:
-    """How many of each verdict."""
+    """Return the number of recordings with each verdict, as text."""
     counts = Counter(NO_REPORT if one.report is None else _verdict(one.report) for one in judged)
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
 
 
 def plain(judged: Judged) -> dict[str, Any]:
-    """What JSON says of one recording. `verdict` is null where an error of ours left it without one."""
+    """Return one recording for JSON. `verdict` is null after an internal error."""
     one, report = judged.recording, judged.report
     facts: dict[str, Any] = {
         "folder": one.folder,

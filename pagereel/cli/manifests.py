@@ -1,4 +1,4 @@
-"""The commands of `pagereel manifest`: what a third party needs to check a manifest, and how it is checked."""
+"""The commands of `pagereel manifest`: the public keys for third parties, and the verification of a manifest."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +81,7 @@ def manifest_check(file: Path, key_files: tuple[Path, ...], timestamp_ca: Path |
 
 
 def _read(file: Path, parse: Callable[[bytes], T]) -> T:
-    """What `parse` makes of the file's content. Ends with status 2 and the file's name where that is impossible."""
+    """Return the parsed content of the file. Exit with status 2 and the file's name if it cannot be read or parsed."""
     try:
         return parse(file.read_bytes())
     except OSError as error:
@@ -93,7 +93,7 @@ def _read(file: Path, parse: Callable[[bytes], T]) -> T:
 
 
 def _proven_stamp(opened: Opened, trusted: Sequence[Certificate]) -> Stamp:
-    """The earliest time stamp that is proven. Raises `TimestampError` where none is."""
+    """Return the earliest valid time stamp. Raise `TimestampError` if none is valid."""
     proven, refused = [], "it has no time stamp"
     for answer in opened.stamps:
         try:
@@ -106,7 +106,7 @@ def _proven_stamp(opened: Opened, trusted: Sequence[Certificate]) -> Stamp:
 
 
 def _lines(said: dict[str, Any]) -> Iterator[str]:
-    """What a manifest says, for a person. Those of earlier versions have no wanted level, rules and hashes."""
+    """Yield a manifest's content as text. Manifests of earlier versions have no wanted level, rules or hashes."""
     wanted, rules, objects = said.get("wanted_level"), said.get("rules_version") or 1, said["objects"]
     below = f" (wanted: {wanted})" if wanted not in (None, said["level"]) else ""
     yield f"{said['recording']} ({said['deployment']}): {said['state']}, last verification {said['verdict']}"

@@ -1,4 +1,4 @@
-"""Commands that run Pagereel: serve, work, migrate."""
+"""Commands that run Pagereel or maintain its database: serve, work, migrate, backup."""
 
 import sqlite3
 from pathlib import Path

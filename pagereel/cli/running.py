@@ -1,4 +1,4 @@
-"""What commands beside the service need: its settings, its database, and one clear line for what goes wrong."""
+"""Helpers for commands that use the settings and the database, with one clear line for each error."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ _NO_SETTINGS: Final = (
 
 
 def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: bool = True) -> Settings:
-    """The settings, with logging set up; `quiet` for commands whose output is for a person."""
+    """Return the settings after setting up logging. `quiet` is for commands whose output is for a person."""
     try:
         settings = Settings.load(config, callbacks_only=callbacks_only)
     except SettingsError as error:
@@ -46,7 +46,7 @@ def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: boo
 
 
 def none_given(config: Path | None) -> bool:
-    """Whether neither a file nor a variable with a setting was given."""
+    """Return True if neither a settings file nor a variable with a setting was given."""
     if config is not None:
         return False
     return not any(
@@ -60,30 +60,30 @@ def _command() -> str:
 
 
 def reachable(settings: Settings, *, works: bool = True) -> Settings:
-    """The settings; ends the process where a storage profile leads nowhere, or where this process `works` and cannot
-    verify at the profile's level, before anything is recorded into it."""
+    """Return the settings. Exit before anything is recorded if a storage profile has no reachable address, or if this
+    process `works` and cannot verify at the profile's level."""
     if faults := storage_faults(settings, works=works):
         fail("; ".join(faults))
     return settings
 
 
 def storage_faults(settings: Settings, *, works: bool = True) -> list[str]:
-    """Why storage profiles cannot be used, each with the setting's name."""
+    """Return why storage profiles cannot be used, each with the setting's name."""
     lost = [*unreachable(settings).items(), *(undecodable(settings).items() if works else ())]
     return [f"storage.{name}: {problem}" for name, problem in lost]
 
 
 def profile_of(settings: Settings, storage: str) -> StorageProfile:
-    """The storage profile of that name; ends the process where there is none."""
+    """Return the storage profile of that name. Exit if it does not exist."""
     if storage not in settings.storage:
         fail(f"the settings have no storage {storage!r}; the known ones are: {', '.join(settings.storage) or 'none'}")
     return settings.storage[storage]
 
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
-    """Open the database of the settings, also beside a service that runs, refuse one that is not ours, and let `use`
-    work with it. Where there is no file of SQLite, `make` it and say so, or raise `StartRefused`: a relative path
-    may lead elsewhere in this working directory."""
+    """Open the database of the settings, also while a service uses it, and return the result of `use`. Refuse a foreign
+    database. If the SQLite file is missing, create it and report that with `make`, otherwise raise `StartRefused`: a
+    relative path may refer to another file in this working directory."""
     url, lacking = database_url(settings), _no_file(settings.database.url)
     if lacking is not None and not make:
         raise StartRefused(f"there is no database at {lacking}")
@@ -96,21 +96,21 @@ async def with_database(settings: Settings, use: Callable[[Database], Awaitable[
 
 
 def _no_file(url: str) -> Path | None:
-    """Where the file of SQLite should be, if there is none."""
+    """Return the path of the SQLite file if it does not exist, otherwise None."""
     path = Path(url.removeprefix("sqlite:///")).absolute()
     return None if not url.startswith("sqlite:///") or path.exists() else path
 
 
 def run(working: Coroutine[Any, Any, T]) -> T:
-    """What `working` returns; ends the process with one line for each thing that went wrong outside, and quietly where
-    the reader of its output has gone."""
+    """Return the result of `working`. Exit with one line that contains each external error, or quietly if the reader of
+    the output has gone."""
     try:
         return asyncio.run(working)
     except* (StartRefused, ListenerRefused, ServiceError, OutsideError, OSError) as errors:
         reasons = _leaves(errors)
     if any(isinstance(reason, BrokenPipeError) and reader_gone() for reason in reasons):
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))  # the group of commands ends quietly
-    fail("; ".join(map(reason_of, reasons)))  # not above: an exit within `except*` comes out of 3.11.2 as a group
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))  # the command group exits quietly
+    fail("; ".join(map(reason_of, reasons)))  # not above: 3.11.2 raises an exit within `except*` as a group
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

@@ -1,4 +1,4 @@
-"""What was used: `pagereel usage`."""
+"""The command `pagereel usage`."""
 
 import time
 from dataclasses import asdict

@@ -21,7 +21,7 @@ from service.operations.recordings.admission import there_is
 from service.settings.shapes import check_owner
 
 LEAST_CHARACTERS: Final = 6
-"""The shortest beginning of an id that is accepted: a typing mistake must not revoke a token."""
+"""The shortest accepted beginning of an id, so that a typing mistake does not revoke a token."""
 
 
 @click.group("token")
@@ -86,7 +86,8 @@ def token_create(
 
 
 def _warn_unknown(name: str, given: Collection[str], known: Collection[str]) -> None:
-    """A token may be made before its app is; a name that is only misspelt would allow nothing."""
+    """Warn about unknown names. They are accepted because a token may be created before its app, but a misspelt name
+    would allow nothing."""
     for each in given:
         if each not in known:
             say(f"pagereel: warning: {name} {each!r} is not in the settings; {there_is(known)}", err=True)
@@ -118,7 +119,7 @@ def token_list(config: Path | None, as_json: bool) -> None:
 
 
 def _restriction(token: Token) -> str:
-    """The apps and storage profiles that it may name."""
+    """Return the apps and storage profiles that the token allows, as text."""
     named = [
         f"{what} {', '.join(sorted(names))}"
         for what, names in (("app", token.apps), ("storage", token.storages))

@@ -1,4 +1,4 @@
-"""Commands to try Pagereel out on one machine: demo, sandbox."""
+"""Commands to try Pagereel on one machine: demo, sandbox."""
 
 import asyncio
 import errno
@@ -98,7 +98,7 @@ def sandbox_command(
 
 
 async def _sandbox(how: dict[str, Any], file: Path | None, as_json: bool) -> None:
-    """`how`: what `open_sandbox` is told."""
+    """Run the sandbox until it is stopped. `how` contains the arguments of `open_sandbox`."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -129,10 +129,10 @@ def _is_free(port: int) -> bool:
 
 
 def welcome(sandbox: Sandbox, file: Path | None, *, browser: bool, receiver: str | None = None) -> str:
-    """What a person reads who has started a sandbox."""
+    """Return the text that is shown after the start of a sandbox."""
     told = f"\nreceiver  {receiver}   secret {sandbox.receiver_secret}" if receiver else ""
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
-    # Whole paths: the other terminal may be in another directory.
+    # Absolute paths: the other terminal may be in another directory.
     program = shlex.quote(str(Path(sys.argv[0]).absolute())) if Path(sys.argv[0]).name == "pagereel" else "pagereel"
     kept = shlex.quote(str(file.absolute())) if file else ""
     verify = f"--config {shlex.quote(str(sandbox.verify_settings))} verify --storage {STORAGE} --prefix {PREFIX}/"

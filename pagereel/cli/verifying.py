@@ -1,4 +1,4 @@
-"""The command `pagereel verify`: judges the recordings in a bucket. It needs no database."""
+"""The command `pagereel verify`: judges the recordings in a bucket without a database."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ class _Request:
 
 @dataclass(slots=True)
 class _Result:
-    """What was found and judged so far. It outlives an interrupted run."""
+    """The recordings found and judged so far, available also after an interruption."""
 
     found: int = 0
     judged: list[Judged] = field(default_factory=list)
@@ -55,7 +55,7 @@ class _Result:
 
 
 def _wanted_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say what was wanted."""
+    """Add the options that describe the expected recording."""
     options = [
         option("--from", "from_at", type=Instant(), help="Planned start. Default: the first slice."),
         option("--to", "to_at", type=Instant(), help="Planned end. Default: the end of the last slice."),
@@ -113,7 +113,7 @@ def verify_command(
         raise click.UsageError("--json and --json-lines exclude each other")
     settings = settings_of(config)
     profile_of(settings, storage)
-    if prefix is None:  # not `required`: what is wrong with settings and storage comes first
+    if prefix is None:  # not `required`: errors of settings and storage are reported first
         raise click.UsageError("Missing option '--prefix'.")
     request = _Request(storage, prefix, sid, cname, Level(level), at_once, _wanted(given))
     result = _Result()
@@ -127,7 +127,7 @@ def verify_command(
 
 
 def _wanted(given: dict[str, Any]) -> Wanted:
-    """What the options say was wanted. Ends the process where the window is no window."""
+    """Return the expected recording from the options. Exit if --to is not later than --from."""
     wanted = Wanted(**{**given, "pauses": _joined(given["pauses"])})
     if wanted.from_at is not None and wanted.to_at is not None and wanted.from_at >= wanted.to_at:
         raise click.BadParameter("must be later than --from", param_hint="'--to'")
@@ -135,7 +135,7 @@ def _wanted(given: dict[str, Any]) -> Wanted:
 
 
 def _joined(pauses: tuple[Interval, ...]) -> tuple[Interval, ...]:
-    """The pauses in order; those that touch become one."""
+    """Return the pauses in order, with touching ones merged."""
     joined: list[Interval] = []
     for pause in sorted(pauses, key=lambda one: one.from_at):
         before = joined[-1] if joined else None
@@ -149,7 +149,7 @@ def _joined(pauses: tuple[Interval, ...]) -> tuple[Interval, ...]:
 async def _verify(
     settings: Settings, request: _Request, result: _Result, show: Callable[[Judged], None], *, quiet: bool
 ) -> None:
-    """Find the recordings and judge them into `result`; `show` gets each as soon as it is judged."""
+    """Find the recordings and judge them into `result`. `show` is called with each judged recording at once."""
     profile = profile_of(settings, request.storage)
     async with open_buckets(settings) as buckets:
         bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
@@ -169,7 +169,7 @@ async def _verify(
 
 
 def _slim(judged: Judged) -> Judged:
-    """Without what is not printed: pictures and file lists of thousands of recordings do not fit into memory."""
+    """Return the result without pictures and file lists: those of thousands of recordings exceed the memory."""
     report = judged.report
     return replace(judged, report=None if report is None else replace(report, pictures=None, files=()))
 

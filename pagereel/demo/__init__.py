@@ -1,4 +1,4 @@
-"""What tries Pagereel out on one machine: a sandbox to use, and a show of what it does."""
+"""The sandbox and the demo, which run Pagereel on one machine."""
 
 from pagereel.demo.pages import wrong_host, wrong_page, wrong_receiver
 from pagereel.demo.running import DemoError, while_all_run

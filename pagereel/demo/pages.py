@@ -1,4 +1,4 @@
-"""Pages and hosts of pages that somebody names for a demo or a sandbox, judged before anything is started."""
+"""The validation of pages and hosts for a demo or a sandbox, before anything is started."""
 
 import socket
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from service.urls.rules import parse_endpoint_url, parse_page_url
 
 
 def hosts_of(page: str) -> tuple[str, ...]:
-    """The page's host as the setting `allow_http_hosts` takes it; none where the page has none."""
+    """Return the page's host for the setting `allow_http_hosts`, or an empty tuple if the page has none."""
     try:
         host = urlsplit(page).hostname
     except ValueError:
@@ -20,7 +20,7 @@ def hosts_of(page: str) -> tuple[str, ...]:
 
 
 def wrong_page(page: str) -> str | None:
-    """Why the demo cannot record this page, or None. The page's own host needs neither TLS nor a public address."""
+    """Return why the demo cannot record this page, or None. Its host needs neither TLS nor a public address."""
     hosts = hosts_of(page)
     if any(wrong_host(host) for host in hosts):
         hosts = ()
@@ -36,7 +36,7 @@ def wrong_page(page: str) -> str | None:
 
 
 def wrong_receiver(url: str) -> str | None:
-    """Why this cannot be the URL of a receiver of messages on this machine or in its network, or None."""
+    """Return why the URL is not valid for a receiver of messages on this machine or in its network, or None."""
     hosts = hosts_of(url)
     try:
         parse_endpoint_url(url, Urls(allow_http_hosts=hosts, allow_private_hosts=hosts))
@@ -46,7 +46,7 @@ def wrong_receiver(url: str) -> str | None:
 
 
 def wrong_host(host: str) -> str | None:
-    """Why this cannot be a host of pages, or None."""
+    """Return why the text is not valid as a host of pages, or None."""
     try:
         Urls(allow_http_hosts=(host,))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Processes of a sandbox: each says in a line that it is ready, and its end before that of the sandbox is an error."""
+"""The processes of a sandbox. Each prints a line when it is ready; if one ends before the sandbox, that is an error."""
 
 import asyncio
 import ctypes
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 START_SECONDS: Final = 60
 _END_SECONDS: Final = 30
-# A call fails a moment before the end of the process that it called is noticed.
+# A call may fail shortly before the end of the called process is noticed.
 _NOTICE_SECONDS: Final = 1
 _LAST_LINES: Final = 20
 _LIBC: Final = ctypes.CDLL(None)
@@ -26,12 +26,12 @@ _LAST_BYTES: Final = 4000
 
 
 class DemoError(Exception):
-    """Something did not do what it is there for; the text says what."""
+    """A part of the demo failed; the text states the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that is ready. `said` is what its line captured, `log` what it writes to stderr."""
+    """A process that is ready. `said` is the captured part of its line, `log` the file of its stderr."""
 
     name: str
     said: str
@@ -39,14 +39,14 @@ class Running:
     log: Path
 
     async def ended(self) -> DemoError:
-        """Wait for the end of the process, and tell of it."""
+        """Wait for the end of the process, and return it as an error."""
         status = await self.process.wait()
         how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
         return DemoError(f"the {self.name} process ended {how}; the end of its log:\n{_end_of(self.log)}")
 
 
 async def while_all_run(processes: Sequence[Running], work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`. Raises `DemoError` as soon as one of the processes ends; `work` is then cancelled."""
+    """Return the result of `work`. If one of the processes ends, cancel `work` and raise `DemoError`."""
     ends = [asyncio.create_task(one.ended()) for one in processes]
     working = asyncio.create_task(work)
     try:
@@ -64,13 +64,13 @@ async def while_all_run(processes: Sequence[Running], work: Coroutine[Any, Any, 
 
 
 def _end_with_parent() -> None:
-    """Have the system end this process when its parent is gone, however that ended: nobody else would."""
+    """Make the system end this process with its parent, because nothing else would."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @asynccontextmanager
 async def running(root: Path, name: str, command: Sequence[str], ready: str) -> AsyncIterator[Running]:
-    """A process of its own, in its own group, that has said it is ready; `said` is what `ready` captures."""
+    """Run a process in its own group and yield it when it is ready. `ready` is a pattern whose group becomes `said`."""
     path = root / f"{name}.log"
     log = path.open("wb")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PAGEREEL_")}
@@ -102,7 +102,7 @@ async def running(root: Path, name: str, command: Sequence[str], ready: str) -> 
 
 
 async def _said(stream: asyncio.StreamReader, name: str, ready: str, log: Path) -> str:
-    """What `ready` captures of the first line that fits. Raises `DemoError` where none comes."""
+    """Return the group that `ready` captures from the first matching line. Raise `DemoError` if none comes."""
     try:
         async with asyncio.timeout(START_SECONDS):
             while line := (await stream.readline()).decode(errors="replace"):

@@ -1,5 +1,5 @@
-"""The house on this machine: a real S3 server, the emulator of Agora and the service, each a process of its own on a
-loopback port, with throw-away data. Imports neither the emulator nor the service's inner rooms."""
+"""The sandbox: a real S3 server, the emulator of Agora and the service, each in its own process on a loopback port,
+with temporary data. It imports neither the emulator nor the service's internal modules."""
 
 import json
 import secrets
@@ -21,8 +21,8 @@ BUCKET: Final = "pagereel-demo"
 STORAGE: Final = "demo"
 PREFIX: Final = "demo"
 RECEIVER: Final = "receiver"
-# Agora's own waits, ten times shorter than in life. What a caller names (hour limit, length of an MP4, the page's
-# `ready_timeout`) lasts as long as at Agora, so the emulator's `compression` stays 1.
+# Agora's own waiting times, ten times shorter than real ones. Durations that a caller sets (hour limit, length of an
+# MP4, the page's `ready_timeout`) are as long as at Agora, so the emulator's `compression` stays 1.
 _SHORT_WAITS: Final = """
 [times]
 start = 0.5
@@ -31,7 +31,7 @@ exit = 1
 progress = 6
 retries = [0, 0.2, 0.8]
 """
-# What a real page needs: the program, and the Debian package it comes in.
+# The programs for recording a real page, with their Debian packages.
 BROWSER_PROGRAMS: Final = {
     "chromium": "chromium",
     "Xvfb": "xvfb",
@@ -42,10 +42,10 @@ BROWSER_PROGRAMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Where the running processes are. `store`: endpoint and keys of the S3 server. `allowance_seconds`: how long after
-    its request a recording's wanted window begins. `receiver_secret`: signs what a receiver gets. `verify_settings`: a
-    file for `pagereel verify`, with the keys that read the bucket. `processes`: all of them, which run as long as the
-    sandbox."""
+    """The addresses and secrets of a running sandbox. `store` contains endpoint and keys of the S3 server.
+    `allowance_seconds` is the time from a recording's request to the start of its wanted window. `receiver_secret`
+    signs messages to the receiver. `verify_settings` is a file for `pagereel verify` with the bucket's read keys.
+    `processes` run as long as the sandbox."""
 
     api: str
     callbacks: str
@@ -59,7 +59,7 @@ class Sandbox:
 
     @property
     def described(self) -> dict[str, Any]:
-        """For programs. It has secrets in it, which are good for this sandbox alone."""
+        """Return the description for programs. It contains secrets, which are valid only for this sandbox."""
         return {
             "api": self.api,
             "callbacks": self.callbacks,
@@ -81,10 +81,10 @@ async def open_sandbox(
     receiver: str | None = None,
     database_url: str | None = None,
 ) -> AsyncIterator[Sandbox]:
-    """Run it all, with files below `root`. `port`: of the API, 0 takes a free one.
+    """Run the sandbox with files below `root`. `port` is that of the API; 0 chooses a free one.
 
-    With `browser` pages are really opened, in Chromium; `page_hosts` are those that need not be public or have TLS.
-    `receiver`: a URL that every recording tells what happens. Raises `DemoError`.
+    With `browser`, pages are opened in Chromium; hosts in `page_hosts` need neither a public address nor TLS.
+    `receiver` is a URL that gets the messages of every recording. Raise `DemoError` on failure.
     """
     async with AsyncExitStack() as stack:
 
@@ -142,7 +142,7 @@ def _free_port() -> int:
 
 
 def emulator_settings(callbacks: int, secret: str, *, browser: bool) -> str:
-    """The emulator's file: Agora's waits are short, what a caller names in hours, minutes and seconds is real."""
+    """Return the emulator's settings: Agora's waits are short, while a caller's hours, minutes and seconds are real."""
     return f"""
 engine = "{"browser" if browser else "live"}"
 storage_scheme = "http"
@@ -203,7 +203,7 @@ two_reads_apart_seconds = 1
 
 
 def _storage(store: Mapping[str, str], *, read_only: bool = False) -> str:
-    """The profile of the sandbox's bucket; with `read_only` without the keys that write."""
+    """Return the profile of the sandbox's bucket; with `read_only` without write keys."""
     write = f"""
 [storage.{STORAGE}.write]
 access_key = "{store["access_key"]}"
@@ -224,7 +224,7 @@ secret_key = "{store["reader_secret_key"]}"
 
 
 def _start_settings(allowance_seconds: int, width: int, height: int) -> str:
-    """The end of `[timing]`, and the size of the picture."""
+    """Return the end of `[timing]`, and the size of the picture."""
     return f"""start_allowance_seconds = {allowance_seconds}
 
 [presets.default]
@@ -234,7 +234,7 @@ video_height = {height}
 
 
 def _receiver(url: str, secret: str) -> str:
-    """The end of `[presets.default]`, and the endpoint that it names."""
+    """Return the end of `[presets.default]`, and the endpoint that it names."""
     return f"""notify = ["{RECEIVER}"]
 
 [endpoints.{RECEIVER}]
@@ -244,7 +244,7 @@ secrets = ["{secret}"]
 
 
 def _urls(hosts: Sequence[str]) -> str:
-    """Pages of these hosts need neither TLS nor a public address."""
+    """Return the settings by which pages of these hosts need neither TLS nor a public address."""
     return f"""
 [urls]
 allow_http_hosts = {json.dumps(list(hosts))}
@@ -253,7 +253,7 @@ allow_private_hosts = {json.dumps(list(hosts))}
 
 
 def demo_is_possible(*, browser: bool = False) -> str | None:
-    """Why the demo cannot run here, or None."""
+    """Return why the demo cannot run here, or None."""
     missing = [package for program, package in BROWSER_PROGRAMS.items() if browser and shutil.which(program) is None]
     if missing:
         return f"recording a real page needs Debian packages: apt-get install {' '.join(missing)}"

@@ -1,4 +1,4 @@
-"""`pagereel demo`: the whole main job, told as it happens. Uses the service as any caller would: through its API."""
+"""The command `pagereel demo`: shows the main functions and prints each step. Like any caller, it uses only the API."""
 
 import asyncio
 import json
@@ -41,9 +41,10 @@ METRICS = (
 async def run_demo(
     *, as_json: bool, keep: Path, database_url: str | None = None, browser: bool = False, page: str | None = None
 ) -> bool:
-    """Run it; whether the whole recording was verified and the damaged one was not. `keep`: where the MP4 goes.
+    """Run the demo. Return True if the whole recording was verified and the damaged one was not. `keep` is the
+    directory of the MP4.
 
-    With `browser` a page is really opened: `page`, or the one that comes with the emulator.
+    With `browser` a page is opened: `page`, or the emulator's own.
     """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True, markup=False, emoji=False)
     if not console.is_terminal:
@@ -74,7 +75,7 @@ async def run_demo(
 
 
 def failures(result: Mapping[str, Any]) -> list[str]:
-    """What the demo did not show, as sentences: one recording proven, and what is missing of the other one."""
+    """Return sentences about what the demo failed to show: a verified recording, and the findings of a damaged one."""
     damaged = result["damaged"]
     coverage = damaged["coverage"]
     absent = {"slice_missing", "gap"} - {finding["code"] for finding in damaged["findings"]}
@@ -90,10 +91,11 @@ def failures(result: Mapping[str, Any]) -> list[str]:
 
 
 def choose_slice(keys: Sequence[str], window_from_at: float) -> str | None:
-    """The first slice of the wanted window that has a neighbour on both sides. None where there is none yet.
+    """Return the first slice of the wanted window that has a neighbour on both sides, or None if none exists yet.
 
-    Without the first slice, the recording begins late and has no gap; the newest one may be cut short by the stop. A
-    slice's name ends with the UTC time of its beginning."""
+    Without its first slice a recording begins late and has no gap; the newest slice may be cut short by the stop. A
+    slice's name ends with the UTC time of its beginning.
+    """
     slices = sorted(key for key in keys if key.endswith(".ts"))
     return next((key for key in slices[1:-1] if _began_at(key) >= window_from_at), None)
 
@@ -104,7 +106,7 @@ def _began_at(key: str) -> float:
 
 
 class House:
-    """The sandbox as a caller of its API sees it, and the page that is recorded."""
+    """The sandbox's API for a caller, and the page that is recorded."""
 
     def __init__(self, http: aiohttp.ClientSession, sandbox: Sandbox, page: str) -> None:
         self.http = http
@@ -199,7 +201,7 @@ async def start_recording(house: House, console: Console) -> str:
 
 
 async def _why_not_recording(house: House, console: Console, shown: Mapping[str, Any]) -> str:
-    """The service's own explanation. What is about to end is followed to its end: before, there is no explanation."""
+    """Return the service's explanation, which exists once the recording has ended: wait if it is ending."""
     if shown["state"] in ("stopping", "uploading", "verifying"):
         shown = await _wait(house, console, shown["id"], said=shown["state"])
     told = await house.call("GET", f"/v1/recordings/{shown['id']}/explanation")
@@ -222,7 +224,7 @@ async def _stop_and_wait(house: House, console: Console, recording: str) -> dict
 
 
 async def _wait(house: House, console: Console, recording: str, said: str = "") -> dict[str, Any]:
-    """Print each new state, `said` being the last one, until the recording has ended or is incomplete."""
+    """Print each new state until the recording has ended or is incomplete. `said` is the last printed state."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         shown: dict[str, Any] = await house.call("GET", f"/v1/recordings/{recording}")
@@ -242,7 +244,7 @@ async def _wait(house: House, console: Console, recording: str, said: str = "") 
 
 
 async def _delete_slice(house: House, recording: str) -> str:
-    """Remove a slice of the wanted window, as a lifecycle rule or a careless hand would; wait until one is there."""
+    """Wait for a slice of the wanted window and delete it, as a lifecycle rule or a careless person would."""
     shown = await house.call("GET", f"/v1/recordings/{recording}")
     window_from_at = datetime.fromisoformat(shown["instants"]["requested_at"]).timestamp() + house.allowance_seconds
     prefix = f"demo/{recording.removeprefix('rec_').lower()}/"
@@ -270,7 +272,7 @@ async def _fetch_mp4(house: House, files: list[dict[str, Any]], keep: Path) -> P
 
 
 def _short(key: str) -> str:
-    """What tells a file from its neighbours: the end of its name, behind the task's id and the channel's."""
+    """Return the distinguishing end of a file's name, after the task's id and the channel's name."""
     name = key.rsplit("/", 1)[-1]
     return "…_" + name.rpartition("_")[2] if name.endswith((".ts", ".mp4")) else "…" + name[name.rindex(".") :]
 

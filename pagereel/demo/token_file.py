@@ -1,7 +1,7 @@
 """The file with a sandbox's token, which belongs to one running sandbox at a time.
 
-A lock on a file beside it says whether that sandbox still runs. The system releases the lock when the process ends, so
-the file of a killed sandbox is no obstacle.
+A lock on a file next to it shows whether that sandbox still runs. The system releases the lock when the process ends,
+so a killed sandbox's file does not block the next one.
 """
 
 import fcntl
@@ -20,10 +20,10 @@ SANDBOX_BEGINNING: Final = "prl_bootstrap_"
 
 @contextmanager
 def token_file(file: Path) -> Iterator[Keep]:
-    """Reserve `file` while the block runs; the block calls what it gets with the token and the service's address.
+    """Reserve `file` while the block runs. The block passes token and service address to the yielded function.
 
-    Raises `DemoError` where another sandbox that runs has the file, where it holds something else than a sandbox's
-    token, or where it cannot be written.
+    Raise `DemoError` if another running sandbox uses the file, if it contains anything else than a sandbox's token, or
+    if it cannot be written.
     """
     with _told(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _reserve(lock: IO[str], file: Path) -> None:
 
 
 def _drop(file: Path) -> None:
-    """Remove the token of a sandbox that does not run; refuse to remove anything else."""
+    """Remove the token of a sandbox that no longer runs. Raise `DemoError` for any other content."""
     try:
         held = file.read_bytes()
     except FileNotFoundError:

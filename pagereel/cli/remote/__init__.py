@@ -1,1 +1,1 @@
-"""Commands that talk to a running service, by its URL and a token; they read no settings and no database."""
+"""Commands for a running service, by its URL and a token. They read no settings and no database."""

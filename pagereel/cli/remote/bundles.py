@@ -1,4 +1,4 @@
-"""The command `pagereel support-bundle`: fetch one, or show the decisions of one again."""
+"""The command `pagereel support-bundle`: downloads a bundle, or replays the decisions of one."""
 
 import asyncio
 from dataclasses import asdict
@@ -77,7 +77,7 @@ def _replay(file: Path, as_json: bool) -> None:
 
 
 def counted(decisions: int, told: int) -> str:
-    """The number of decisions, and of the lines that are not decided but `told`, where there are any."""
+    """Return the number of decisions as text, and the number of lines taken over as stored (`told`), if any."""
     taken_over = f"; {_count(told, 'line')} (!) taken over as stored" if told else ""
     return f"{_count(decisions, 'decision')}{taken_over}"
 
@@ -103,7 +103,7 @@ def _next(one: Decision) -> str:
 
 
 def _call(value: Any) -> str:
-    """The name of an observation or step; what it says stands in the lines that follow from it."""
+    """Return the name of an observation or step. Its details are in the lines that follow from it."""
     inner = getattr(value, "step", None)
     return type(value).__name__ if inner is None else f"{type(value).__name__} {type(inner).__name__}"
 

@@ -1,4 +1,4 @@
-"""Lengths of time as people write and read them: `90s`, `10m`, `1h30m`, `2d`. Pure."""
+"""Durations as people write and read them: `90s`, `10m`, `1h30m`, `2d`. Pure."""
 
 import re
 from typing import Final
@@ -16,14 +16,14 @@ _PARTS: Final = re.compile(
     rf"(?:{_NUMBER}d(?:ays?)?)?(?:{_NUMBER}h(?:ours?)?)?(?:{_NUMBER}m(?:in(?:utes?)?)?)?(?:{_NUMBER}s(?:ec(?:onds?)?)?)?",
     re.ASCII | re.IGNORECASE,
 )
-# As on a clock: minutes behind an hour, in two digits.
+# Clock notation: two digits of minutes after the hour, without a unit.
 _CLOCK: Final = re.compile(r"(.*\dh)([0-5]\d)", re.ASCII | re.IGNORECASE)
 _BARE: Final = re.compile(r"(.*?)([\d.]+)", re.ASCII)
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, more than 0 and at most Agora's longest recording. A number without a unit is refused, since it may mean
-    minutes or seconds."""
+    """A duration in seconds, more than 0 and at most Agora's longest recording. A number without a unit is refused,
+    because it may mean minutes or seconds."""
 
     name = "duration"
 
@@ -52,10 +52,10 @@ def _refusal(given: str, text: str) -> str:
 
 
 def in_words(seconds: float | None) -> str:
-    """A length as the console shows it too; `-` for None."""
+    """Return a duration in the console's format, or `-` for None."""
     return "-" if seconds is None else length(seconds)
 
 
 def size_in_words(count: float | None) -> str:
-    """A size as the console shows it too; `-` for None."""
+    """Return a size in the console's format, or `-` for None."""
     return "-" if count is None else size(count)

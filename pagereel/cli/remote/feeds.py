@@ -1,4 +1,4 @@
-"""Commands about what was asked, what came in and what went out: actions, events, notices, messages, endpoints."""
+"""Commands about actions, events, notices, messages and endpoints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _NOT_FOUND = 404
 
 @contextmanager
 def _named(typed: str) -> Iterator[None]:
-    """Name what was typed where there is no such thing: it may be one of several."""
+    """Prefix a 404 error with the typed value, which may be one of several."""
     try:
         yield
     except CallError as error:

@@ -1,4 +1,4 @@
-"""The command `pagereel files`: what a recording left in the bucket, listed or fetched."""
+"""The command `pagereel files`: lists or downloads the files of a recording."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ SILENT_SECONDS = 60
 
 
 class _Unwritable(Exception):
-    """The directory does not take a file. `full`: it takes no other either."""
+    """The directory does not accept a file. `full`: it accepts no other file either."""
 
     def __init__(self, text: str, *, full: bool) -> None:
         super().__init__(text)
@@ -35,7 +35,7 @@ class _Unwritable(Exception):
 
 
 _Failure = tuple[str, Exception, str]
-"""A file that could not be had: its name, the error and the reason for a person."""
+"""A failed download: the file's name, the error, and the reason for a person."""
 
 
 @click.command("files")
@@ -77,7 +77,7 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
 
 
 async def _no_files(service: Service, recording: str, kind: str | None) -> str:
-    """That there is no file, and whether one can still come."""
+    """Return a text that no file is known, and whether one can still appear."""
     state = (await service.call("GET", f"/v1/recordings/{recording}"))["state"]
     what = "file" if kind is None else f"{kind} file"
     if state in OVER:
@@ -86,7 +86,7 @@ async def _no_files(service: Service, recording: str, kind: str | None) -> str:
 
 
 def _failures(failed: list[_Failure]) -> Iterator[str]:
-    """A line for each reason, not for each file: a store that is away has the same one for all."""
+    """Yield a line for each reason instead of each file, because an unavailable store gives the same reason for all."""
     names: dict[str, list[str]] = {}
     for name, _, reason in failed:
         names.setdefault(reason, []).append(name)
@@ -111,7 +111,7 @@ def _name(file: dict[str, Any]) -> str:
 
 
 async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) -> list[_Failure]:
-    """Fetch what has a link; each that could not be had, with the reason."""
+    """Download all files with a link. Return the failures with their reasons."""
     await asyncio.to_thread(make_folder, folder)
     absent = CallError("is not in the bucket")
     failed: list[_Failure] = [(_name(file), absent, str(absent)) for file in found if file["link"] is None]
@@ -124,13 +124,13 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
     ) as progress:  # fmt: skip
         bar = progress.add_task(printable(str(folder)), total=sum(file["size_bytes"] or 0 for file in wanted))
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENT_SECONDS)
-        # The links are the bucket's own: our token is not for them.
+        # The links are presigned by the bucket: the API token must not be sent there.
         async with aiohttp.ClientSession(timeout=timeout) as http:
             away: list[tuple[Exception, str]] = []
 
             async def fetch(file: dict[str, Any]) -> None:
                 async with turns:
-                    if away:  # the others wait for nothing
+                    if away:  # the store or the directory is unavailable for all files
                         failed.append((_name(file), *away[0]))
                         return
                     try:
@@ -146,14 +146,15 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
 
 
 def _concerns_all(error: Exception) -> bool:
-    """Whether no other file could be had either."""
+    """Return True if the error affects all other files too."""
     if isinstance(error, _Unwritable):
         return error.full
     return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _reason(error: Exception, link: str) -> str:
-    """Why a file could not be had, with the store's host. A link is a secret, and so is an error that repeats it."""
+    """Return why a file could not be downloaded, with the store's host. The link is a secret, so errors that contain it
+    are not shown."""
     host = _host(link)
     if isinstance(error, CallError | _Unwritable):
         return str(error)
@@ -170,7 +171,7 @@ def _host(link: str) -> str:
 
 
 async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path, progressed: Any) -> None:
-    """One object; it gets its name when all of it is there, and leaves nothing where it is not."""
+    """Download one object. It gets its final name when it is complete; a partial file is removed."""
     size = file["size_bytes"]
     if size is not None and await asyncio.to_thread(_size, target) == size:
         progressed(size)
@@ -203,7 +204,7 @@ async def _fetch_into(http: aiohttp.ClientSession, file: dict[str, Any], partial
         finally:
             with _writing(partial.parent):
                 await asyncio.to_thread(opened.close)
-    # A playlist grows during the recording: there may be more of it by now than was listed.
+    # A playlist grows during the recording, so it may be longer than listed.
     grown = file["kind"] == "playlist" and size is not None and written > size
     if size is not None and written != size and not grown:
         raise CallError(f"received only {size_in_words(written)} of {size_in_words(size)}")
@@ -211,7 +212,7 @@ async def _fetch_into(http: aiohttp.ClientSession, file: dict[str, Any], partial
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Tell what the directory refuses from what the connection does."""
+    """Raise `_Unwritable` for errors of the directory, to distinguish them from those of the connection."""
     try:
         yield
     except OSError as error:

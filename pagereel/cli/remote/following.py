@@ -1,4 +1,4 @@
-"""The command `pagereel watch`, and following a recording to its verdict."""
+"""The command `pagereel watch`: follows a recording to its verdict."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ from pagereel.cli.terminal.output import json_option, printable, say, show_json
 from pagereel.cli.terminal.tables import console
 
 POLL_SECONDS: Final = 1.0
-# Where nobody looks, a line comes when something other than its slices has changed, or after so long.
+# Without a terminal, a line is printed when something other than the slices has changed, or after this time.
 LINE_SECONDS: Final = 60.0
 _COST_SECONDS: Final = 5.0
 _NOTHING_RUNS: Final = OVER | {"uploading", "verifying", "incomplete"}
@@ -51,10 +51,11 @@ async def follow(
     strict: bool = False,
     wait_seconds: float | None = None,
 ) -> int:
-    """Show how a recording goes until it is over; the exit status. Ctrl-C says what goes on without us.
+    """Show the progress of a recording until it has ended, and return the exit status. On Ctrl-C, print what continues.
 
-    `shown`: the recording as the caller has it, whose id is printed then. `strict`: one with warnings is not good
-    enough. `wait_seconds`: how long to wait for the end; None: however long it takes."""
+    `shown` is the recording as the caller has it, whose id is already printed. With `strict`, warnings count as not
+    verified. `wait_seconds` limits the waiting time; None means no limit.
+    """
     named, until = shown is not None, time.monotonic() + (math.inf if wait_seconds is None else wait_seconds)
     screen = console(stderr=True)
     log = Log(recording)
@@ -97,7 +98,7 @@ def _no_verdict(shown: dict[str, Any], wait_seconds: float | None) -> str:
 
 
 class Log:
-    """What a log says of a recording: time, id and what it does, a line for each change and one a minute."""
+    """The log lines of a recording: time, id and activity, one for each change and at least one a minute."""
 
     def __init__(self, recording: str) -> None:
         self._recording = recording
@@ -105,9 +106,9 @@ class Log:
         self._at = 0.0
 
     def line(self, shown: dict[str, Any], at: float) -> str | None:
-        """The line at the instant `at` (Unix seconds), or None where it would say nothing new."""
+        """Return the line at the instant `at` (Unix seconds), or None if nothing has changed."""
         line = line_of(shown)
-        # All but the count of slices, which changes with each of them.
+        # The count of slices is ignored, because it changes with each slice.
         what = tuple(part for part in line.split(" · ") if " slice" not in part)
         if what == self._said and at - self._at < LINE_SECONDS:
             return None
@@ -116,7 +117,7 @@ class Log:
 
 
 def _progress(shown: dict[str, Any]) -> tuple[float, float | None]:
-    """How much of the wanted time has passed, of how much; None where nobody has said when it ends."""
+    """Return the elapsed and the total seconds of the requested time. The total is None without a planned end."""
     began, until = shown["instants"]["recording_at"], shown["instants"]["stop_at"]
     if began is None or until is None:
         return 0, None
@@ -126,7 +127,7 @@ def _progress(shown: dict[str, Any]) -> tuple[float, float | None]:
 
 
 async def _say_what_goes_on(service: Service, recording: str, shown: dict[str, Any] | None) -> None:
-    """What the end of this command changes: nothing. What runs is billed."""
+    """Print that the recording continues, and what it costs."""
     if shown is None:
         say(f"{recording} continues without this command", err=True)
     elif shown["state"] in _NOTHING_RUNS:
@@ -142,7 +143,8 @@ async def _say_what_goes_on(service: Service, recording: str, shown: dict[str, A
 
 
 async def _cost(service: Service, shown: dict[str, Any]) -> str:
-    """What the billed time costs at the price that the month's usage shows, in words; empty where that shows none."""
+    """Return the cost of the billed time at the price in the month's usage, as text, or an empty text if the usage
+    contains no price."""
     used = await service.call("GET", "/v1/usage")
     pixels = shown["parameters"]["video_width"] * shown["parameters"]["video_height"]
     resolution = "full_hd" if pixels >= _FULL_HD_FROM_PIXELS else "hd"

@@ -1,4 +1,4 @@
-"""Ids as people type them: `last`, the whole, its beginning, or its end."""
+"""Ids as people type them: `last`, the whole id, its beginning, or its end."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -12,7 +12,7 @@ from service.ulids import LENGTH, read_part, span_of
 LAST: Final = "last"
 _SHORTEST_END: Final = 6
 _MOST_ENDS: Final = 1000
-_LATEST: Final = 253_402_300_000.0  # the last instants that RFC 3339 can write
+_LATEST: Final = 253_402_300_000.0  # the last instants that RFC 3339 can represent
 _NOT_FOUND: Final = 404
 _FORM: Final = (
     "ids look like rec_01M8JHGHNXHVJ5HX7G9SV1VHBC; a unique beginning, the last 6 characters or `last` also work"
@@ -20,7 +20,7 @@ _FORM: Final = (
 
 
 async def recording_of(service: Service, text: str) -> str:
-    """The id of the recording that `text` means. Raises `CallError` where it means none, or several."""
+    """Return the id of the recording that `text` refers to. Raise `CallError` if it refers to none or to several."""
     if text.lower() == LAST:
         newest = await _first(service, {}, 1, lambda _: True)
         if not newest:
@@ -41,7 +41,7 @@ async def recording_of(service: Service, text: str) -> str:
 
 
 async def _beginning(service: Service, part: str) -> list[str]:
-    """At most two recordings whose ids begin so: the first characters say when they were requested."""
+    """Return at most two recordings whose ids begin with `part`. An id begins with the time of its request."""
     from_at, to_at = span_of(part)
     if from_at >= _LATEST:
         return []
@@ -50,7 +50,7 @@ async def _beginning(service: Service, part: str) -> list[str]:
 
 
 async def _ending(service: Service, part: str) -> list[str]:
-    """At most two of the newest 1,000 recordings whose ids end so."""
+    """Return at most two of the newest 1,000 recordings whose ids end with `part`."""
     if len(part) < _SHORTEST_END:
         return []
     return await _first(service, {}, _MOST_ENDS, lambda name: name.endswith(part))
@@ -67,7 +67,7 @@ async def _first(service: Service, where: dict[str, str], limit: int | None, fit
 
 
 async def message_of(service: Service, text: str) -> str:
-    """The id of the dead message that begins so; `text` itself where it is whole, or none begins so."""
+    """Return the id of the dead message that begins with `text`, or `text` itself if it is complete or matches none."""
     if text.count("_") > 1:
         return text
     dead = {item["message_id"] async for item in service.items("/v1/messages", {"state": "dead"})}
@@ -82,7 +82,7 @@ async def message_of(service: Service, text: str) -> str:
 def remote_recording(
     run: Callable[..., Coroutine[Any, Any, int | None]],
 ) -> Callable[..., None]:
-    """A command about one recording: it gets a `Service` and the recording's whole id first."""
+    """Turn a function into a command about one recording, which gets a `Service` and the recording's whole id first."""
 
     @wraps(run)
     async def resolved(service: Service, recording: str, **given: Any) -> int | None:

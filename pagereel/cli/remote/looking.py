@@ -1,4 +1,4 @@
-"""The command `pagereel look`: verify a recording again, and say what came of it."""
+"""The command `pagereel look`: verifies a recording again and shows the result."""
 
 import asyncio
 import time
@@ -57,13 +57,13 @@ async def look_command(service: Service, recording: str, wait_seconds: float, le
 
 
 def _number(recording: dict[str, Any]) -> int:
-    """The number of its newest report, 0 without one."""
+    """Return the number of the recording's newest report, or 0 without one."""
     report = recording["latest_report"]
     return 0 if report is None else int(report["number"])
 
 
 def _unread(recording: dict[str, Any]) -> str:
-    """That the bucket does not answer, and how; empty where it does, as far as is known."""
+    """Return why the bucket cannot be read, or an empty text if no problem is known."""
     attention = recording["attention"]
     if attention is None or attention["code"] != "storage_unreachable":
         return ""
@@ -71,7 +71,7 @@ def _unread(recording: dict[str, Any]) -> str:
 
 
 def _no_result(shown: dict[str, Any], wait_seconds: float) -> str:
-    """That there is no result yet, and the last known reason for it."""
+    """Return a text that no result is available yet, with the last known reason."""
     name, report, attention = shown["id"], shown["latest_report"], shown["attention"]
     why = ""
     if unread := _unread(shown):
@@ -87,13 +87,14 @@ def _no_result(shown: dict[str, Any], wait_seconds: float) -> str:
 
 
 def _error(report: dict[str, Any]) -> str:
-    """The gravest finding of a report, without its full stop."""
+    """Return the most severe finding of a report, without its full stop."""
     errors = [each["text"].removesuffix(".") for each in report["findings"] if each["severity"] == "error"]
     return errors[0] if errors else "the bucket cannot be read"
 
 
 def result_of(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """What the newest report of `after` says; where it could not look, since when what was known is known."""
+    """Return the result of the newest report of `after`. If the bucket could not be read, include the previous verdict
+    and its time."""
     report, name = after["latest_report"], after["id"]
     if report["verdict"] == "unreachable":
         known = before["latest_report"]

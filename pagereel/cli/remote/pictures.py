@@ -1,4 +1,4 @@
-"""The command `pagereel pictures`: the poster and the contact sheet of a recording, as files."""
+"""The command `pagereel pictures`: downloads the poster and the contact sheet of a recording."""
 
 import asyncio
 from pathlib import Path

@@ -18,7 +18,7 @@ from service.report import Level
 from service.wording import emulated, label_pair
 
 _LABEL_KEY: Final = re.compile(r"[a-z0-9_.-]{1,32}")
-# Fields of the request that have another name here.
+# Fields of the request whose options have other names.
 _OPTIONS: Final = {
     "url": "PAGE",
     "record_for_seconds": "--for",
@@ -30,7 +30,7 @@ _OPTIONS: Final = {
 
 
 def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Everything that a start request may say, named as in the API but for the size and the files."""
+    """Add an option for each field of a start request, named as in the API except for the size and the files."""
     options = [
         option("--for", "length", type=Duration(), metavar="LENGTH", help="How long to record: 90s, 10m, 1h30m."),
         option("--stop-at", type=Instant(), help="Stop at this time: 2026-11-22T09:45:00Z."),
@@ -134,7 +134,7 @@ def _body(
     notify: tuple[str, ...],
     **named: Any,
 ) -> dict[str, Any]:
-    """The request: what was named, and nothing else."""
+    """Return the body of the request, which contains only the given options."""
     if length is not None and stop_at is not None:
         raise click.UsageError("--for and --stop-at exclude each other")
     instants = {
@@ -152,7 +152,7 @@ def _body(
 
 
 def pair(label: str) -> tuple[str, str]:
-    """Key and value of a label. Raises `CallError` for what can be none."""
+    """Return key and value of a label. Raise `CallError` if it is invalid."""
     found = label_pair(label)
     if found is None:
         raise CallError(f"--label {label}: write KEY=VALUE or KEY:VALUE")
@@ -169,7 +169,7 @@ def pair(label: str) -> tuple[str, str]:
 
 
 def _in_options(error: CallError, given: dict[str, Any]) -> CallError:
-    """The same refusal in the words that were typed."""
+    """Return the error with the typed options in place of the API's fields."""
     if not error.wrong:
         return error
     lines = [f"{_typed(pointer, given)}: {message}" for pointer, message in error.wrong]
@@ -177,7 +177,7 @@ def _in_options(error: CallError, given: dict[str, Any]) -> CallError:
 
 
 def _typed(pointer: str, given: dict[str, Any]) -> str:
-    """The option that a pointer of the API leads to, with what was typed behind it unless it may be a secret."""
+    """Return the option for a pointer of the API, with its typed value unless that may be a secret."""
     field, _, place = pointer.removeprefix("/").partition("/")
     option = _OPTIONS.get(field, f"--{field.replace('_', '-')}")
     value = given.get(field)

@@ -82,7 +82,7 @@ async def show_command(service: Service, recording: str, as_json: bool) -> None:
 
 
 def _wish(name: str, path: str, text: str) -> click.Command:
-    """A command that notes one wish for a recording."""
+    """Return a command that stores one request for a recording."""
 
     @json_option
     @remote_recording
@@ -153,7 +153,7 @@ def _instants(run: list[dict[str, Any]]) -> str:
 
 def _kind(run: list[dict[str, Any]]) -> str:
     kind, count = str(run[-1]["kind"]), sum(each["count"] for each in run)
-    if console().is_terminal:  # the source says it
+    if console().is_terminal:  # the source column already contains it
         kind = kind.removeprefix("notice_")
     return kind if count == 1 else f"{kind} × {count}"
 

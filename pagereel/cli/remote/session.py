@@ -1,4 +1,4 @@
-"""One running service as commands see it: calls with a token, and one clear line for whatever goes wrong."""
+"""The connection of commands to a running service: calls with a token, and one clear line for each error."""
 
 import asyncio
 import errno
@@ -27,8 +27,8 @@ PAGE = 200
 
 
 class CallError(Exception):
-    """What went wrong, in a line for a person. `status` is the HTTP status, where there was an answer; `wrong` has
-    pointer and message of each wrong field."""
+    """A failed call, with a line for a person. `status` is the HTTP status, if an answer came; `wrong` contains pointer
+    and message of each wrong field."""
 
     def __init__(self, text: str, status: int | None = None, wrong: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class CallError(Exception):
 
 
 class _Answered(dict[str, Any]):
-    """An object of an answer. What it lacks is the other side's doing, and no mistake of this program."""
+    """An object of an answer. A missing field is an error of the service, not of this program."""
 
     def __missing__(self, name: str) -> Any:
         raise CallError(f"the service does not answer as Pagereel does: {name!r} is missing")
@@ -45,7 +45,7 @@ class _Answered(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. The token is in no repr."""
+    """A running service. Its repr does not contain the token."""
 
     url: str
     http: aiohttp.ClientSession
@@ -60,13 +60,13 @@ class Service:
         headers: dict[str, str] | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The JSON of a success. Raises `CallError`. `arguments`: what was typed without an option, by its name in
-        the API."""
+        """Return the JSON of a successful call. Raise `CallError` otherwise. `arguments` contains the typed arguments
+        by their names in the API."""
         status, content = await self._ask(method, path, json=body, params=params, headers=headers)
         return self._read(status, content, {**(params or {}), **(body or {})}, arguments)
 
     async def fetch(self, path: str) -> bytes:
-        """A document as it is. Raises `CallError`."""
+        """Return a document unchanged. Raise `CallError` on failure."""
         status, content = await self._ask("GET", path)
         if status != 200:
             self._read(status, content)
@@ -105,7 +105,7 @@ class Service:
     async def items(
         self, path: str, params: dict[str, Any] | None = None, limit: int | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """The items of a list, page by page, at most `limit` of them."""
+        """Yield the items of a list, page by page, at most `limit` of them."""
         asked, left = dict(params or {}), limit
         while left is None or left > 0:
             asked["limit"] = str(PAGE if left is None else min(PAGE, left))
@@ -115,27 +115,27 @@ class Service:
             if left is not None:
                 left -= len(page["items"])
             following = page.get("next")
-            if following is None or not page["items"]:  # a list that goes on has something on each page
+            if following is None or not page["items"]:  # a page of a list with a next page is never empty
                 return
             asked["cursor"] = following
 
 
 def _why(error: aiohttp.ClientConnectorError) -> str | None:
-    """Why no connection came about. The errno of a TLS error is no errno of the system."""
+    """Return why no connection was made. The errno of a TLS error is not a system errno."""
     if isinstance(error, aiohttp.ClientSSLError) or not error.errno or error.errno < 0:
         return connection_reason(error)
     return os.strerror(error.errno)
 
 
 def _nobody_there(error: aiohttp.ClientConnectorError) -> str:
-    """What to look at where the machine answers and no program listens at the port."""
+    """Return a hint for a refused connection: no program listens at the port."""
     if error.errno != errno.ECONNREFUSED:
         return ""
     return ". Is the service running there? --url or PAGEREEL_URL names another address"
 
 
 def _problem(answer: Mapping[str, Any], given: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
-    """The sentence of a problem document, with each wrong field as the option that leads to it."""
+    """Return the sentence of a problem document, with each wrong field as its option."""
     wrong = [
         f"{_argument(pointer, arguments) or _option(pointer, given)}: {message}" for pointer, message in _wrong(answer)
     ]
@@ -145,7 +145,7 @@ def _problem(answer: Mapping[str, Any], given: Mapping[str, Any], arguments: Map
 
 
 def _argument(pointer: str, arguments: Mapping[str, Any]) -> str | None:
-    """What was typed for `/recording` or `/messages/0`; None where no argument leads to it."""
+    """Return the argument typed for `/recording` or `/messages/0`, or None if no argument matches."""
     name, _, place = pointer[1:].partition("/")
     value = arguments.get(name)
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -154,7 +154,7 @@ def _argument(pointer: str, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _option(pointer: str, given: Mapping[str, Any]) -> str:
-    """`--app nope` for `?app` or `/app`; the pointer itself where no option has given its value."""
+    """Return `--app nope` for `?app` or `/app`, or the pointer itself if no option set the value."""
     name, value = pointer[1:], given.get(pointer[1:])
     if isinstance(value, list):
         value = " ".join(map(str, value))
@@ -170,11 +170,11 @@ def _wrong(answer: Any) -> tuple[tuple[str, str], ...]:
 
 
 Run = Callable[..., Coroutine[Any, Any, int | None]]
-"""What a command does with a service; it returns the exit status, None for 0."""
+"""The function of a command. It returns the exit status, or None for 0."""
 
 
 def remote(run: Run) -> Callable[..., None]:
-    """A command that gets a `Service` first."""
+    """Turn a function into a command that gets a `Service` first."""
 
     @service_options
     @wraps(run)
@@ -185,7 +185,7 @@ def remote(run: Run) -> Callable[..., None]:
 
 
 def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
-    """Let `run` use the service, and end the process with its status."""
+    """Run `run` with the service, and end the process with its status."""
     try:
         status = asyncio.run(_with_service(_address(url), _token(token_file), run))
     except CallError as error:
@@ -199,7 +199,7 @@ def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
 
 
 def _remedy(reason: str, url: str) -> str:
-    """What to do about a token that the service refuses. A sandbox runs on this machine and makes a token each time."""
+    """Return the remedy for a refused token. A sandbox on this machine creates a new token at each start."""
     if not reason.endswith("is not valid"):
         return "`pagereel token create` makes another"
     local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
@@ -215,7 +215,7 @@ async def _with_service(url: str, token: str, run: Run) -> int | None:
 
 
 def _address(url: str) -> str:
-    """The URL of the API without its last slash and the `/v1` of its paths. Ends the process where it is none."""
+    """Return the URL of the API without a trailing slash and `/v1`. Exit if it is invalid."""
     if not url.lower().startswith(("http://", "https://")):
         fail(f"--url {url} is not the URL of a service: it must begin with http:// or https://")
     if "@" in url:
@@ -227,7 +227,7 @@ def _address(url: str) -> str:
         right = False
     if not right:
         fail(f"--url {url} is not the URL of a service: it must name a host, and a port from 1 to 65535 or none")
-    url = url.rstrip("/").removesuffix("/v1").rstrip("/")  # the paths of the API begin with it
+    url = url.rstrip("/").removesuffix("/v1").rstrip("/")  # the paths of the API begin with /v1
     if named := re.search(r"/(v1|docs|console|openapi\.json)(/.*)?$", urlsplit(url).path):
         fail(f"--url {url} must not name {named[0]}, which commands add themselves: leave it out")
     return url
@@ -241,8 +241,8 @@ def _place(file: Path | None) -> str:
 
 
 def _no_sandbox(file: Path, error: OSError) -> str:
-    """What to do where the file is missing and seems to be a sandbox's, which has one only while it runs."""
-    lock = file.with_name(f"{file.name}.lock")  # stays beside the token's file
+    """Return a hint if the missing file seems to be a sandbox's token, which exists only while the sandbox runs."""
+    lock = file.with_name(f"{file.name}.lock")  # the lock file remains next to the token's file
     if error.errno != errno.ENOENT or not (file.parent.name == "sandbox" or lock.exists()):
         return ""
     path = "" if file.is_absolute() else f", and is {Path.cwd()} its directory"
@@ -250,7 +250,7 @@ def _no_sandbox(file: Path, error: OSError) -> str:
 
 
 def _token(file: Path | None) -> str:
-    """The API token of the file, or of the variable. Ends the process where there is none."""
+    """Return the API token of the file or of the variable. Exit if it is missing."""
     place = _place(file)
     if file is not None:
         try:

@@ -1,4 +1,4 @@
-"""Recordings and lists as text for a terminal. Pure but for the console it prints on."""
+"""Recordings and lists as text for a terminal. Pure except for printing to the console."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,15 +12,14 @@ from service.explain.warned import advice_of
 from service.wording import emulated, end_reason, labels, nothing_wanted, percent
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
-# A recording is known to have begun so long after it did.
+# A recording's start is detected with a delay of up to this.
 _KNOWN_SECONDS: Final = 6
 _NAME_END: Final = 28
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def when(instant: str | None) -> str:
-    """An instant as a terminal shows it: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`; as it is where no person reads
-    it."""
+    """Return an instant unchanged, or on a terminal relative to now: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`."""
     if instant is None:
         return "-"
     if not console().is_terminal:
@@ -31,18 +30,18 @@ def when(instant: str | None) -> str:
 
 
 def state_of(recording: dict[str, Any]) -> str:
-    """The state; one that is verified with warnings has a word of its own."""
+    """Return the state. A recording verified with warnings has its own word."""
     return WARNED if recording["state"] == "verified" and recording["warned"] else str(recording["state"])
 
 
 def start_of(recording: dict[str, Any]) -> str:
-    """When it will start, or when it was requested."""
+    """Return the planned start, or the time of the request."""
     planned = recording["state"] == "requested" and recording["instants"]["start_at"]
     return when(planned or recording["instants"]["requested_at"])
 
 
 def length_of(recording: dict[str, Any]) -> str:
-    """How long it has recorded; how long it will where it is still to start."""
+    """Return the recorded length, or the planned length before the start."""
     schedule = recording["schedule"]
     if schedule["elapsed_seconds"] is None and recording["state"] in ("requested", "starting"):
         return in_words(schedule["planned_seconds"])
@@ -50,29 +49,29 @@ def length_of(recording: dict[str, Any]) -> str:
 
 
 def _elapsed(recording: dict[str, Any]) -> str:
-    """Return how long it recorded; the length is about right where its end was not reported."""
+    """Return the recorded length. It is approximate if the end was not reported."""
     elapsed = in_words(recording["schedule"]["elapsed_seconds"])
     return f"about {elapsed}" if elapsed != "-" and _inferred(recording) else elapsed
 
 
 def _inferred(recording: dict[str, Any]) -> bool:
-    return bool(recording["instants"].get("end_inferred"))  # a service of an earlier version does not say
+    return bool(recording["instants"].get("end_inferred"))  # services of earlier versions lack the field
 
 
 def page_of(recording: dict[str, Any]) -> str:
-    """The page; on a terminal, where it may be cut, without the beginning that all pages have."""
+    """Return the page. On a terminal, where it may be cut, it lacks the common prefix `https://`."""
     page = str(recording["page"])
     return page.removeprefix("https://") if console().is_terminal else page
 
 
 def name_of(key: str) -> str:
-    """The name of an object; on a terminal its end, which is what tells it from others."""
+    """Return the name of an object. On a terminal, a long name is reduced to its end, which distinguishes it."""
     name = key.rpartition("/")[2]
     return f"…{name[-_NAME_END:]}" if console().is_terminal and len(name) > _NAME_END + 4 else name
 
 
 def line_of(recording: dict[str, Any]) -> str:
-    """What a recording does now, in one line."""
+    """Return the current activity of a recording in one line."""
     files = recording["files"]
     parts = [state_of(recording)]
     if recording["state"] == "recording" or files["slices"]:
@@ -89,8 +88,8 @@ def line_of(recording: dict[str, Any]) -> str:
 
 
 def end_of(recording: dict[str, Any]) -> str:
-    """When a recording starts, where that is still to come, and when it ends: the instant that was asked for, or what
-    ends it otherwise."""
+    """Return when a recording starts, if that is still to come, and when it ends: the requested instant, or what ends
+    it otherwise."""
     now, instants, name = datetime.now(UTC), recording["instants"], recording["id"]
     begin = now if instants["start_at"] is None else max(datetime.fromisoformat(instants["start_at"]), now)
     told = f"{name} starts {_on_the_clock(begin, now)}, and" if begin > now else name
@@ -110,7 +109,7 @@ def _on_the_clock(instant: datetime, now: datetime) -> str:
 
 
 def _window(recording: dict[str, Any]) -> str:
-    """The window that the coverage is a share of, and why it begins where it does."""
+    """Return the window of the coverage, and why it begins at that time."""
     window = recording["coverage"]["window"]
     why, began_at = "without the allowance for the start", recording["instants"]["recording_at"]
     if began_at is not None:
@@ -121,7 +120,7 @@ def _window(recording: dict[str, Any]) -> str:
 
 
 def _coverage(coverage: dict[str, Any]) -> str:
-    """How much of the wanted time is there, where any was wanted."""
+    """Return the covered share of the expected time, if any time was expected."""
     if coverage["share"] is None:
         return nothing_wanted(coverage["paused_seconds"])
     return (
@@ -131,16 +130,16 @@ def _coverage(coverage: dict[str, Any]) -> str:
 
 
 def _sound(expected: bool | None) -> str | None:
-    """Whether sound is expected, where that is known."""
+    """Return whether sound is expected, or None if unknown."""
     return None if expected is None else "expected" if expected else "not expected: silence is accepted"
 
 
 def facts_of(recording: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a person wants to know of a recording, in the order in which it matters."""
+    """Return the facts of a recording for a person, in order of importance."""
     instants, report, coverage = recording["instants"], recording["latest_report"], recording["coverage"]
     attention = recording["attention"]
     if recording["state"] in ("failed", "cancelled") and instants["recording_at"] is None:
-        coverage = None  # it never began, so no time is missing in it
+        coverage = None  # the recording never began, so no time is missing
     facts = [
         ("state", state_of(recording) + (" (on hold)" if recording["paused"]["confirmed"] else "")),
         ("warnings", ", ".join(recording["warned"])),
@@ -179,7 +178,7 @@ def _ended(recording: dict[str, Any]) -> str:
 
 
 def _attention(attention: dict[str, Any]) -> str:
-    """What it waits for, since when, and when Pagereel tries again."""
+    """Return what the recording waits for, since when, and when Pagereel tries again."""
     again = f", next try at {attention['next_try_at']}" if attention.get("next_try_at") else ""
     return f"{attention['code']}: {attention['detail']}, since {attention['since_at']}{again}"
 
@@ -192,7 +191,7 @@ def _end_reason(recording: dict[str, Any]) -> str:
 
 
 def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
-    """When it starts, ends and is verified next, and how long it runs."""
+    """Return when the recording starts, ends and is verified next, and its length."""
     schedule, state = recording["schedule"], recording["state"]
     start, stop, limit = schedule["planned_start_at"], schedule["planned_stop_at"], schedule["hour_limit_at"]
     elapsed = _elapsed(recording)
@@ -211,7 +210,7 @@ def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 
 def waits_of(recording: dict[str, Any]) -> str:
-    """What a recording that is not over does and waits for, in one line."""
+    """Return in one line what an unfinished recording does and waits for."""
     attention = recording["attention"]
     why = [("reason", attention["detail"])] if attention else []
     return " · ".join(
@@ -220,14 +219,14 @@ def waits_of(recording: dict[str, Any]) -> str:
 
 
 def level_of(report: dict[str, Any]) -> str:
-    """The level that a report reached, and the wanted one where that is another."""
+    """Return the level that a report reached, and the requested level if it differs."""
     wanted = report.get("wanted_level")
     below = f" (wanted: {wanted})" if wanted not in (None, report["level"]) else ""
     return f"level {report['level']}{below}"
 
 
 def findings_of(recording: dict[str, Any]) -> Table | None:
-    """The findings of the newest report, or None without any."""
+    """Return the findings of the newest report, or None without any."""
     report = recording["latest_report"]
     if not report or not report["findings"]:
         return None
@@ -236,7 +235,7 @@ def findings_of(recording: dict[str, Any]) -> Table | None:
 
 
 def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
-    """Print what is known of a recording, and what the newest report found. `named`: its id is printed already."""
+    """Print the facts of a recording and the findings of its newest report. `named`: its id is already printed."""
     screen = console()
     if not named:
         screen.print(printable(recording["id"]), style="bold")
@@ -248,7 +247,7 @@ def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
 
 
 def _files(recording: dict[str, Any]) -> str:
-    """Return what was in the bucket when it was last listed, and when that was."""
+    """Return the files in the bucket at its last listing, and the time of that listing."""
     files = recording["files"]
     seen, listed_at = f"{_slices(files)} in all", files.get("listed_at")
     if listed_at is not None:

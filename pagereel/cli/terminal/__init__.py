@@ -1,1 +1,1 @@
-"""What the commands share: options, types of values, output, progress, examples."""
+"""Shared parts of commands: options, parameter types, output, progress, examples."""

@@ -1,4 +1,4 @@
-"""An example or two for every command, shown below its help. A test parses each of them."""
+"""Examples of every command, shown below its help. A test parses each of them."""
 
 from typing import Final
 

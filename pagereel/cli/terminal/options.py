@@ -1,5 +1,4 @@
-"""What every option shares, and those that are understood before a command's name and behind it: which settings, which
-service."""
+"""The options that commands share: --config, --url and --token-file, before or after a command's name."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,8 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Filled(click.Parameter):
-    """Refuses an empty text: it mostly comes from a shell's variable that is not set, and means no default."""
+    """A parameter that refuses an empty text, which mostly comes from an unset shell variable and does not mean the
+    default."""
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         typed = ctx.get_parameter_source(str(self.name)) is ParameterSource.COMMANDLINE
@@ -37,7 +37,7 @@ argument: Final = partial(click.argument, cls=_FilledArgument)
 
 
 def config_option(command: Command) -> Command:
-    """`--config`, kept as the context's object; the one nearest to the command's name counts."""
+    """Add `--config`, whose value becomes the context's object. The one nearest to the command's name applies."""
     return option(
         "--config",
         "-c",
@@ -54,12 +54,12 @@ def _keep_config(context: click.Context, _: click.Parameter, value: Path | None)
 
 
 def configured(command: Command) -> Callable[..., Any]:
-    """A command that gets the path of the settings first, or None, wherever `--config` was given."""
+    """Turn a function into a command that gets the settings' path or None first, wherever `--config` was given."""
     return config_option(click.pass_obj(command))
 
 
 def service_options(command: Command) -> Command:
-    """`--url` and `--token-file`: which running service, and with which token."""
+    """Add `--url` and `--token-file`, which select the running service and the token."""
     url = option(
         "--url",
         envvar="PAGEREEL_URL",
@@ -80,7 +80,7 @@ def service_options(command: Command) -> Command:
 
 
 def _own_or_before(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """The option's value; where it was given before the command's name alone, the value from there."""
+    """Return the option's value, or the value given before the command's name if only that was given."""
     name, given = str(parameter.name), ParameterSource.COMMANDLINE
     before = context.parent
     while before is not None and context.get_parameter_source(name) is not given:

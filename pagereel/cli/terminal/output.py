@@ -1,4 +1,4 @@
-"""What every command prints in the same way: JSON, and one clear line for a user's mistake. Imports nothing large."""
+"""Output that commands share: JSON, and one clear line for a user's mistake. Imports nothing large."""
 
 import json
 import select
@@ -12,8 +12,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print only J
 
 
 def show_json(value: Any) -> None:
-    """Machine-readable output: one JSON document, or one line of a stream. Where the output has no UTF-8, all of it is
-    ASCII: the escapes of other text (`\\xe9`) are none of JSON."""
+    """Print one JSON document, or one line of a stream. Without UTF-8 the output is ASCII, because the escapes of other
+    encodings (`\\xe9`) are not valid JSON."""
     click.echo(json.dumps(value, ensure_ascii=not _takes_utf8()))
 
 
@@ -22,10 +22,11 @@ def _takes_utf8() -> bool:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """`text` with an escape (`\\x1b`) in place of each character that would steer the terminal or stay invisible.
+    """Return `text` with an escape (`\\x1b`) for each character that would control the terminal or be invisible.
 
-    Text from outside, such as keys, labels and error texts, passes here before a person sees it. `keep` is left as it
-    is."""
+    External text, such as keys, labels and error texts, must pass through this before it is shown. Characters of `keep`
+    are not changed.
+    """
     if text.isprintable():
         return text
     return "".join(
@@ -35,12 +36,12 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print `text`, which may hold text from outside."""
+    """Print `text`, which may contain external text."""
     click.echo(printable(text, keep="\n"), err=err)
 
 
 def reader_gone() -> bool:
-    """Whether nobody reads standard output any more. (A broken pipe may be a connection's as well.)"""
+    """Return True if the reader of standard output has gone. A broken pipe alone could be that of a connection."""
     try:
         watched = select.poll()
         watched.register(sys.stdout.fileno(), 0)
@@ -50,7 +51,7 @@ def reader_gone() -> bool:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the directory for downloads, with its parents. End with status 2 if that is impossible."""
+    """Create the directory for downloads, with its parents. Exit with status 2 on failure."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,6 +59,6 @@ def make_folder(folder: Path) -> None:
 
 
 def fail(text: str) -> NoReturn:
-    """End with status 2 and this text on stderr."""
+    """Exit with status 2 and print this text on stderr."""
     say(f"pagereel: {text}", err=True)
     sys.exit(2)

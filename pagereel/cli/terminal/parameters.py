@@ -1,4 +1,4 @@
-"""Types of options: what they take, and the sentence for what they do not take."""
+"""Parameter types of options, with a clear text for refused values."""
 
 import math
 import re
@@ -13,22 +13,22 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})[x×]([1-9][0-9]{0,4})", re.ASCII | re.IGN
 
 
 def _instant(text: str) -> float | None:
-    """Unix seconds of an RFC 3339 instant with its offset, or None."""
+    """Return the Unix seconds of an RFC 3339 instant with an offset, or None."""
     try:
         instant = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    # The first and the last year have no room for every offset.
+    # In the first and the last year, an offset may lead out of the supported range.
     return None if instant.tzinfo is None or instant.year in (1, 9999) else instant.timestamp()
 
 
 def rfc3339(at: float) -> str:
-    """Unix seconds as the API takes them."""
+    """Format Unix seconds for the API."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Instant(click.ParamType[float]):
-    """RFC 3339 with an offset, as Unix seconds."""
+    """An RFC 3339 instant with an offset, as Unix seconds."""
 
     name = "instant"
 
@@ -40,7 +40,7 @@ class Instant(click.ParamType[float]):
 
 
 class Span(click.ParamType[Interval]):
-    """FROM/TO, two instants as `Instant` takes them, the first one earlier."""
+    """FROM/TO: two instants in the format of `Instant`, the first one earlier."""
 
     name = "from/to"
 
@@ -72,7 +72,7 @@ class Size(click.ParamType[tuple[int, int]]):
 
 
 class Whole(click.IntRange):
-    """A whole number of a range that has both ends."""
+    """A whole number in a range with both bounds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -106,7 +106,7 @@ class Seconds(click.ParamType[float]):
 
 
 def _number(value: Any) -> float:
-    """The number that was typed; not a number where it is none."""
+    """Return the typed number, or NaN if it is not a number."""
     try:
         return float(value)
     except ValueError:

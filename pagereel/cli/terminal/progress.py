@@ -1,4 +1,4 @@
-"""How far a verification of many recordings is: count, rate and time left, on a terminal alone."""
+"""The progress of a verification of many recordings: count, rate and remaining time, shown only on a terminal."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,16 +10,18 @@ from pagereel.cli.terminal.tables import console
 from service.media.listing.discovery import FoundRecording
 
 Advance = Callable[[FoundRecording], None]
-# Listing and playlists cost about as much as so many slices, so small recordings do not count as nothing.
+# Listing and playlists cost about as much as this number of slices, so that small recordings have some weight.
 _SLICES_BESIDE = 20
 _RATE_OVER_SECONDS = 120
 
 
 @contextmanager
 def progress_of(found: Sequence[FoundRecording], *, quiet: bool) -> Iterator[Advance]:
-    """Show a line on stderr while the block runs; the block calls what it gets for each recording that is judged.
+    """Show a line on stderr while the block runs. The block calls the yielded function for each judged recording.
 
-    The time left is counted in slices, as long recordings take longer. Where stderr is no terminal nothing is shown."""
+    The remaining time is estimated by slices, because long recordings take longer. Nothing is shown if stderr is not a
+    terminal.
+    """
     screen = console(stderr=True)
     began, done = time.monotonic(), 0
     with Progress(

@@ -13,13 +13,14 @@ from rich.text import Text
 from pagereel.cli.terminal.output import printable, say
 from pagereel.interrupts import BROKEN_PIPE
 
-# Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. A key with one in it is none.
+# Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. An object key that contains
+# one does not match.
 _ID: Final = re.compile(r"\W*(?:(?:rec|msg|prl)_\w{1,64}|[0-9a-f]{12,40}|\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)\W*", re.ASCII)
 _GAP: Final = 2
 _LEAST_CUT: Final = 6
 _WIDE: Final = 100
 PIPE_WIDTH = 1_000_000
-"""Columns of an output that is no terminal: a text of any length stays on its line."""
+"""The width of output without a terminal: a text of any length stays on its line."""
 
 WARNED: Final = "verified (warned)"
 _STYLES = {
@@ -40,7 +41,7 @@ _STYLES = {
 
 
 class _PlainConsole(Console):
-    """A console for text from outside: no markup, no emoji codes, no control characters."""
+    """A console for external text: no markup, no emoji codes, no control characters."""
 
     def print(self, *objects: Any, **how: Any) -> None:
         how.setdefault("crop", False)
@@ -50,18 +51,18 @@ class _PlainConsole(Console):
             return
         with self.capture() as captured:
             super().print(*shown, **how)
-        # A table fills each of its lines with blanks, up to the longest.
+        # A table pads each line with blanks up to the longest.
         lines = captured.get().split("\n")
         click.echo("\n".join(line.rstrip(" ") for line in lines), file=self.file, nl=False)
 
     def on_broken_pipe(self) -> NoReturn:
-        """End with the status of all commands: rich's own is a verdict here."""
+        """Exit with the status that all commands use: rich's own status is a verdict here."""
         self.quiet = True
         raise SystemExit(BROKEN_PIPE)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Plain and wide where the output is no terminal, without colour where `NO_COLOR` is set."""
+    """Return a console that is plain and wide without a terminal, and without colours if `NO_COLOR` is set."""
     made = _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
@@ -77,9 +78,9 @@ def table(
     middle: Collection[int] = (),
     width: int = PIPE_WIDTH,
 ) -> Table:
-    """A table without lines; the column `coloured` holds states. No id is broken: the columns `cut` are shortened
-    with "…" to `width` in its stead, and a table that still finds no room is wider than that. Those of `cut` that are
-    `middle` too keep both ends of their text."""
+    """Return a table without lines. The column `coloured` contains states. Ids are never broken: instead, the columns
+    `cut` are shortened with "…" to fit `width`, and a table that still does not fit exceeds it. Columns of `cut` that
+    are also in `middle` keep both ends of their text."""
     titles = [printable(head) for head in heads]
     shown = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     made = Table(box=None, pad_edge=False, header_style="bold", show_header=any(titles))
@@ -98,14 +99,14 @@ def table(
 
 
 def _whole(cells: Iterable[str], *, coloured: bool) -> int:
-    """How wide the words of a column are that must not be broken: ids and states."""
+    """Return the width of a column's words that must not be broken: ids and states."""
     return max(
         (cell_len(word) for cell in cells for word in cell.split() if coloured or _ID.fullmatch(word)), default=1
     )
 
 
 def _shortened(text: str, width: int) -> str:
-    """At most `width` characters of a text: a third of them from its beginning, the rest from its end."""
+    """Return at most `width` characters of a text: a third from its beginning, the rest from its end."""
     if len(text) <= width:
         return text
     head = (width - 1) // 3
@@ -113,7 +114,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _room(titles: list[str], rows: list[list[str]], cut: Collection[int], width: int) -> dict[int, int]:
-    """The widths of the columns that may be cut: what the others leave, shared from the first to the last."""
+    """Return the widths of the columns that may be cut, which share the remaining width in order."""
     needed = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     left = width - sum(size for number, size in enumerate(needed) if number not in cut) - _GAP * (len(titles) - 1)
     room: dict[int, int] = {}
@@ -133,7 +134,7 @@ def print_table(
     middle: Collection[int] = (),
     empty: str = "Nothing.",
 ) -> None:
-    """Print a table as wide as the terminal; where it has no rows, `empty` on stderr."""
+    """Print a table that fits the terminal, or `empty` on stderr if it has no rows."""
     shown = list(rows)
     if not shown:
         say(empty, err=True)
@@ -143,7 +144,7 @@ def print_table(
 
 
 def is_wide() -> bool:
-    """Whether there is room for what is only good to know."""
+    """Return True if the console has room for additional columns."""
     return console().width >= _WIDE
 
 
