@@ -123,3 +123,8 @@ def test_the_facts_of_what_never_began_to_record_have_no_wanted_time(state: str)
     assert not {"wanted", "coverage"} & facts.keys()
     shown["instants"]["recording_at"] = "2026-11-29T02:18:07.000Z"
     assert {"wanted", "coverage"} <= dict(facts_of(shown)).keys()
+
+
+def test_an_end_that_agora_has_not_confirmed_is_not_called_one() -> None:
+    shown = recording(state="stopping", end_reason="stop_at", record_for_seconds=25.0)
+    assert dict(facts_of(shown))["end reason"] == "stop_at (Agora has not confirmed the stop yet)"

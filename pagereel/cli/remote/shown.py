@@ -184,6 +184,8 @@ def _attention(attention: dict[str, Any]) -> str:
 
 
 def _end_reason(recording: dict[str, Any]) -> str:
+    if recording["state"] == "stopping":
+        return f"{recording['end_reason']} (Agora has not confirmed the stop yet)"
     began, stop = recording["instants"]["recording_at"], recording["instants"]["stop_at"]
     known = began is not None and stop is not None
     recorded = (datetime.fromisoformat(stop) - datetime.fromisoformat(began)).total_seconds() if known else None

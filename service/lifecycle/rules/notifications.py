@@ -240,8 +240,10 @@ def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def files_named(notice: Notice) -> list[str]:
-    """Return the file names in a notice's `fileList`: a list of objects or (event 4) one name (agora-reference §8.2,
-    §14 no. 2)."""
+    """Return the file names in a notice's `fileList`: a list of objects, or (event 4) one name.
+
+    Both forms exist (agora-reference §8.2, §14 no. 2).
+    """
     listed = notice.details.get("fileList")
     items = listed if isinstance(listed, list) else [listed]
     names = [item if isinstance(item, str) else _name(item) for item in items]
