@@ -29,10 +29,10 @@ Seconds = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Held:
     """One stream of a slice. `first_at` is its first decoding time in ticks, `begins` and `ends` are its bounds; None:
-    outside the bytes read. `step` is the distance of its units, `frame_seconds` the duration of a coded frame of sound
-    (0: not known). `counters` are the continuity counters of its first and last packet; `closed`: the last one ends a
-    picture or sound. `lost` are stretches that no player can play; `unfinished`: the last of them continues until the
-    first key picture of a later slice. `first_key` is the presentation time of the first key picture."""
+    outside the bytes read. `step` is the distance of its units, `frame_seconds` the duration of a coded sound frame (0:
+    not known). `counters` are those of its first and last packet; `closed`: the last one ends a picture or sound.
+    `lost` are stretches that no player can play; `unfinished`: the last one continues until the first key picture of a
+    later slice. `first_key` is the presentation time of the first key picture."""
 
     first_at: int | None
     begins: float | None
@@ -96,8 +96,8 @@ class SliceFacts:
         return missing or not (self.has_video or self.has_audio)
 
     def with_lost(self, video: Iterable[Span], audio: Iterable[Span], *, unfinished: bool = False) -> "SliceFacts":
-        """Return the facts with the losses that a decoder found in addition. `unfinished`: the last loss of pictures
-        continues in the next slice."""
+        """Return the facts with the losses that a decoder found. `unfinished`: the last loss of pictures continues
+        afterwards."""
         return replace(
             self,
             video=_lose(self.video, video, unfinished=unfinished),
@@ -105,7 +105,7 @@ class SliceFacts:
         )
 
     def with_losses_of(self, other: "SliceFacts | None") -> "SliceFacts":
-        """Return the facts with the losses that an earlier read of the slice found in addition."""
+        """Return the facts with the losses that an earlier read of the slice found."""
         if other is None:
             return self
         return self.with_lost(
@@ -116,8 +116,8 @@ class SliceFacts:
 
 
 def since(earlier: int, later: int) -> float:
-    """Return the seconds from one time stamp to another. The clock wraps every 26.5 hours, so the result is at most
-    half of that either way."""
+    """Return the seconds between time stamps, at most 13.25 hours either way, since the clock wraps every 26.5
+    hours."""
     return ((later - earlier + WRAP // 2) % WRAP - WRAP // 2) / TICKS
 
 
@@ -137,8 +137,8 @@ def sound_delay(facts: SliceFacts) -> float | None:
 
 
 def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> SliceFacts:
-    """Return the facts of a slice that was read as a whole. `known` are the streams of the slices around it, for a
-    slice without tables of its own."""
+    """Return the facts of a slice that was read as a whole. `known`: the streams to use if it has no tables of its
+    own."""
     streams = packets.maps[0] if packets.maps else known
     video, audio = _units(packets, streams, video=True), _units(packets, streams, video=False)
     origin = _origin(video, audio)
@@ -155,8 +155,7 @@ def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> Sli
 
 
 def read_ends(head: Packets, tail: Packets) -> SliceFacts:
-    """Return the facts in the beginning and the end of a slice. Facts that these do not contain are None: see
-    `doubtful`."""
+    """Return the facts at both ends of a slice. Facts that these do not contain are None: see `doubtful`."""
     streams = head.maps[0] if head.maps else None
     video, audio = (_units(head, streams, video=kind) for kind in (True, False))
     last_video, last_audio = (_units(tail, streams, video=kind) for kind in (True, False))
@@ -317,8 +316,8 @@ def _sounds(units: Units, origin: int) -> Held | None:
 
 
 def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -> Held | None:
-    """Return the facts of one stream in the two ends of a slice. Their few units are measured in plain Python, which
-    takes a third of the time."""
+    """Return one stream's facts at the two ends of a slice. Plain Python measures few units in a third of numpy's
+    time."""
     first = [] if head is None else _instants(head, origin, sound=sound)
     last = [] if tail is None else _instants(tail, origin, sound=sound)
     if not first and not last:
@@ -346,8 +345,7 @@ def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -
 
 
 def _instants(units: Units, origin: int, *, sound: bool) -> list[float]:
-    """Return the decoding times of the units (sounds: presentation times) in seconds after the origin; see
-    `_seconds`."""
+    """Return the decoding (sounds: presentation) times of the units in seconds after the origin; see `_seconds`."""
     found: list[float] = []
     known = 0
     for ticks in (units.shown if sound else units.decoded).tolist():
