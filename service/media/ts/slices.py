@@ -116,8 +116,7 @@ class SliceFacts:
 
 
 def since(earlier: int, later: int) -> float:
-    """Return the seconds between time stamps, at most 13.25 hours either way, since the clock wraps every 26.5
-    hours."""
+    """Return the seconds between time stamps, at most half of the clock's period of 26.5 hours either way."""
     return ((later - earlier + WRAP // 2) % WRAP - WRAP // 2) / TICKS
 
 
@@ -137,8 +136,7 @@ def sound_delay(facts: SliceFacts) -> float | None:
 
 
 def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> SliceFacts:
-    """Return the facts of a slice that was read as a whole. `known`: the streams to use if it has no tables of its
-    own."""
+    """Return the facts of a slice that was read as a whole. `known`: the streams if it has no tables of its own."""
     streams = packets.maps[0] if packets.maps else known
     video, audio = _units(packets, streams, video=True), _units(packets, streams, video=False)
     origin = _origin(video, audio)
@@ -212,8 +210,7 @@ def _bad(packets: Packets) -> int:
 
 
 def _torn(units: Units | None, *, begins: bool = True) -> int:
-    """Count the units with missing bytes. `begins`: the bytes are the beginning of the slice, where no unit is
-    continued."""
+    """Count the units with missing bytes. `begins`: the bytes begin the slice, where no unit is continued."""
     if units is None:
         return 0
     return int((units.broken | units.cut).sum()) + (begins and units.orphaned)
@@ -261,8 +258,7 @@ def _pictures(units: Units, origin: int) -> Held | None:
 
 
 def _again(times: list[float], far: float, step: float) -> list[Span]:
-    """Return the stretches that are repeated because the clock jumps back. A jump to before the first unit is a
-    restart."""
+    """Return the stretches that repeat where the clock jumps back. A jump to before the first unit is a restart."""
     return [(to, before + step) for before, to in pairwise(times) if before - to > far and to >= times[0] - step]
 
 
