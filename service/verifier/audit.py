@@ -15,9 +15,9 @@ from service.report import ListedObject
 
 
 class Difference(StrEnum):
-    """The kinds of difference between bucket and database. `foreign`: below the prefix of no recording; `unfiled`: an
-    unrecorded object of a finished recording; `vanished`, `changed`: an object of a verified one. `not_over`: as
-    `unfiled`, but of a recording that still writes or is verified again, which is expected."""
+    """The kinds of difference between bucket and database. `foreign`: below the prefix of no recording; `unfiled`:
+    below that of a finished recording, but stored by no verification; `vanished`, `changed`: an object of a verified
+    one. `not_over`: as `unfiled`, but of a recording that still writes or is verified again, which is expected."""
 
     FOREIGN = "foreign"
     UNFILED = "unfiled"
