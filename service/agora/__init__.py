@@ -1,6 +1,5 @@
-"""Agora Cloud Recording over its REST API, web mode: one client per app, a request budget, and one seam (`Send`) for
-the simulation. Knows no database and decides nothing about a recording.
-"""
+"""Client of Agora Cloud Recording's REST API in web mode: one client per app, a request budget, and one interface
+(`Send`) for the simulation. It uses no database and decides nothing about a recording."""
 
 from service.agora.answers import Acquired, NamedFile, Push, Started, Stopped, TaskState, Updated
 from service.agora.bodies import StartOrder, Storage, Task

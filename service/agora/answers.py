@@ -1,5 +1,5 @@
-"""What Agora says when it agrees: typed results from its answers, tolerant of whatever is left out (agora-reference
-§2 to §7.6, §14). Pure. A result shows no URL: push targets are redacted here."""
+"""Parses Agora's successful answers into typed results, with tolerance for missing values (agora-reference §2 to §7.6,
+§14). Pure. A result contains no URL: push targets are redacted here."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`sid` None: an earlier send of the same start won (201/7), its answer was lost."""
+    """`sid` None: an earlier send of the same start succeeded (201/7), but its answer was lost."""
 
     sid: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A file as Agora names it, without its prefix. `starts_at` in Unix seconds."""
+    """A file as Agora names it, without its prefix. `starts_at` is in Unix seconds."""
 
     name: str
     starts_at: float | None
@@ -42,8 +42,8 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What query says. `status` as in §4 (4, 5: recording); a live recorder may name no files at all (§4). `cname` and
-    `uid` as the task was made with, where the answer has them."""
+    """The answer to a query. `status` as in §4 (4, 5: recording); a running recorder may name no files at all (§4).
+    `cname` and `uid` are those of the task's creation, if the answer contains them."""
 
     status: int | None
     onhold: bool | None = None
@@ -61,7 +61,8 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """`already`: it was stopping before (400/49). `uploading_status`: uploaded, backuped, unknown, or not said."""
+    """`already`: it was stopping before (400/49). `uploading_status`: uploaded, backuped, unknown, or None if not
+    stated."""
 
     uploading_status: str | None = None
     nothing_recorded: bool = False
@@ -69,13 +70,13 @@ class Stopped:
 
 
 def parse_acquired(body: dict[str, Any]) -> Acquired | None:
-    """None where the answer has no usable resource id."""
+    """Return the resource id, or None if the answer has no usable one."""
     found = _identifier(body.get("resourceId"))
     return None if found is None else Acquired(found)
 
 
 def parse_sid(body: dict[str, Any]) -> str | None:
-    """The sid of a start's answer; an empty one counts as none (§1.5)."""
+    """Return the sid in the answer to a start; an empty one counts as None (§1.5)."""
     return _identifier(body.get("sid"))
 
 
@@ -121,7 +122,7 @@ def parse_ncs_ips(body: dict[str, Any]) -> frozenset[str]:
 
 
 def parse_instant(value: object) -> float | None:
-    """Unix seconds from seconds or milliseconds, told apart by magnitude (§14 no. 1)."""
+    """Return Unix seconds from seconds or milliseconds, distinguished by magnitude (§14 no. 1)."""
     if isinstance(value, str):
         try:
             value = float(value)

@@ -1,6 +1,6 @@
-"""What is said to Agora: JSON bodies and paths (agora-reference §2 to §6). Pure.
+"""Builds the JSON bodies and paths of requests to Agora (agora-reference §2 to §6). Pure.
 
-`startParameter` is never sent: it must equal start's body to the letter and would gain little.
+`startParameter` is never sent: it must equal start's body exactly and has little benefit.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ MAX_RESOURCE_HOURS: Final = 720
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """How Agora knows one recording task."""
+    """The identifiers of one recording task at Agora."""
 
     cname: str
     uid: int
@@ -25,7 +25,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where Agora is to put the files: the pinned place, the attempt's key prefix (with its closing slash) and keys."""
+    """Where Agora stores the files: the pinned place, the attempt's key prefix (with its closing slash) and keys."""
 
     location: Location
     prefix: str
@@ -36,7 +36,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class StartOrder:
-    """Everything a start says besides who it is for. Holds secrets; its repr shows none."""
+    """The content of a start except for the task's identifiers. Holds secrets, which its repr omits."""
 
     url: str = field(repr=False)
     parameters: Parameters
@@ -45,7 +45,7 @@ class StartOrder:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not come back in an error text."""
+        """Return the values that must not appear in an error text."""
         keys = self.storage.credentials
         known = (self.url, self.rtmp_url, keys.access_key, keys.secret_key, keys.session_token)
         return tuple(text for text in known if text)
@@ -60,13 +60,14 @@ def path_start(app_id: str, resource_id: str) -> str:
 
 
 def path_task(app_id: str, task: Task, verb: str) -> str:
-    """`verb`: query, update or stop."""
+    """Return the path of a task's query, update or stop (`verb`)."""
     ids = f"resourceid/{quote(task.resource_id, safe='')}/sid/{quote(task.sid, safe='')}"
     return f"/v1/apps/{quote(app_id, safe='')}/cloud_recording/{ids}/mode/web/{verb}"
 
 
 def acquire_body(cname: str, uid: int, max_recording_hour: int, region: str | None) -> dict[str, Any]:
-    """Control lasts a day longer than the recording can, up to Agora's 720 h (§14 no. 9)."""
+    """Return the body of acquire. The resource expires a day after the longest recording, at most after Agora's 720 h
+    (§14 no. 9)."""
     request: dict[str, Any] = {"scene": 1, "resourceExpiredHour": min(MAX_RESOURCE_HOURS, max_recording_hour + 24)}
     if region is not None:
         request["region"] = region
@@ -106,7 +107,7 @@ def update_storage_body(task: Task, storage: Storage) -> dict[str, Any]:
 
 
 def stop_body(task: Task) -> dict[str, Any]:
-    """Asynchronous: the synchronous form holds the call until everything is uploaded (§6)."""
+    """Return the body of an asynchronous stop: the synchronous form blocks until everything is uploaded (§6)."""
     return _envelope(task.cname, task.uid, {"async_stop": True})
 
 

@@ -1,4 +1,5 @@
-"""The request budget of one process, kept in memory over `pace`. Several replicas share one in the database instead."""
+"""Keeps the request budget of one process in memory, by the rule of `pace`. Several replicas share one in the database
+instead."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +8,7 @@ from service.agora.pace import Priority, Rate, take
 from service.errors import Unavailable
 
 Take = Callable[[str, Priority, float], Awaitable[None]]
-"""`take(rate_group, priority, deadline)`: returns when the call may be made; raises `Unavailable` `budget` where that
+"""`take(rate_group, priority, deadline)` returns when the call may be made, and raises `Unavailable` `budget` if that
 is not before `deadline` (of the loop's clock)."""
 
 

@@ -1,8 +1,8 @@
-"""The calls to Agora Cloud Recording in web mode, for one app (agora-reference §1 to §6).
+"""Calls Agora Cloud Recording in web mode for one app (agora-reference §1 to §6).
 
-Each call takes its place in the budget, is made once, and ends in a typed result or in one of the outside errors. It
-does not retry: the recording's row does. The one exception is another host of Agora's, within the call's deadline, and
-only where that cannot do anything twice. Must not log or raise a page URL, an RTMP URL or a key.
+Each call waits for the budget, is made once, and ends in a typed result or in one of the outside errors. Retries are
+left to the recording's row. The one exception is another of Agora's hosts, within the call's deadline, and only if no
+action can be carried out twice. No page URL, RTMP URL or key is logged or raised.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from service.settings import App
 T = TypeVar("T")
 DEADLINE_SECONDS: Final = 15.0
 BUDGET_SECONDS: Final = 10.0
-# A stop that is not answered soon is sent again: a second one does no harm. It keeps its place in the budget, however
-# many are before it.
+# A stop without an early answer is sent again, since a second one is harmless. It keeps its place in the budget behind
+# any number of calls.
 STOP_DEADLINE_SECONDS: Final = 2.5
 STOP_BUDGET_SECONDS: Final = 600.0
 MIN_STS_SECONDS: Final = 4 * 3600
-# No answer has a call wait for longer, and least of all a stop: what it should end is billed.
+# Limits of the wait that an answer can request. A stop waits least, since its task is billed until it ends.
 LONGEST_WAIT_SECONDS: Final = 300.0
 STOP_WAIT_SECONDS: Final = 10.0
 _OUTCOMES: Final = {
@@ -57,11 +57,11 @@ class _Call:
 
 
 class AgoraClient:
-    """Agora as one app sees it. `take` grants a place in the request budget, `send` makes one request; `now` is the
-    wall clock in Unix seconds.
+    """Agora's API for one app. `take` grants a place in the request budget, `send` makes one request; `now` is the wall
+    clock in Unix seconds.
 
     Every method raises `Refused`, `Unavailable` or `UnknownOutcome` with a short stable code, and those about a task
-    raise `TaskMissing` as well. `skew_seconds` is our clock less Agora's, as of the last answer (None before).
+    also raise `TaskMissing`. `skew_seconds` is our clock minus Agora's at the last answer (None before).
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class AgoraClient:
         self.skew_seconds: float | None = None
 
     async def acquire(self, cname: str, uid: int, max_recording_hour: int) -> Acquired:
-        """A resource id, good for one start within 5 minutes (§2)."""
+        """Return a resource id, valid for one start within 5 minutes (§2)."""
         body = bodies.acquire_body(cname, uid, max_recording_hour, self._app.region)
         call = _Call(Operation.ACQUIRE, Priority.START, "POST", bodies.path_acquire(self._app.app_id), body)
         return await self._perform(call, _read_acquired)
 
     async def start(self, cname: str, uid: int, resource_id: str, order: StartOrder) -> Started:
-        """Start the task (§3). To be repeated with the same resource id and order only.
+        """Start the task (§3). Repeat only with the same resource id and order.
 
-        Refused as `credentials_expiring` without asking Agora where temporary keys last less than 4 h (§3.4).
+        Raise `Refused` `credentials_expiring` without a request if temporary keys are valid for less than 4 h (§3.4).
         """
         expires_at = order.storage.credentials.expires_at
         if expires_at is not None and expires_at - self._now() < MIN_STS_SECONDS:
@@ -102,34 +102,35 @@ class AgoraClient:
         return await self._perform(call, _read_started)
 
     async def query(self, task: Task, *, overdue: bool = False) -> TaskState:
-        """What the task does (§4). `overdue`: it is late by more than a period and goes before a start."""
+        """Return the state of the task (§4). `overdue`: late by more than a period, so it precedes a start."""
         priority = Priority.OVERDUE_QUERY if overdue else Priority.QUERY
         path = bodies.path_task(self._app.app_id, task, "query")
         return await self._perform(_Call(Operation.QUERY, priority, "GET", path), _read_task_state)
 
     async def update_onhold(self, task: Task, onhold: bool) -> Updated:
-        """Pause or resume (§5). The caller sees to it that updates of one task do not overlap."""
+        """Pause or resume (§5). The caller must not let updates of one task overlap."""
         return await self._update(task, bodies.update_onhold_body(task, onhold))
 
     async def update_rtmp(self, task: Task, rtmp_url: str) -> Updated:
-        """Another target for the CDN push (§5)."""
+        """Change the target of the CDN push (§5)."""
         return await self._update(task, bodies.update_rtmp_body(task, rtmp_url), (rtmp_url,))
 
     async def update_storage(self, task: Task, storage: Storage) -> Updated:
-        """Fresh temporary storage keys (§5)."""
+        """Replace the temporary storage keys (§5)."""
         keys = storage.credentials
         secrets = tuple(text for text in (keys.access_key, keys.secret_key, keys.session_token) if text)
         return await self._update(task, bodies.update_storage_body(task, storage), secrets)
 
     async def stop(self, task: Task, *, again: bool = False) -> Stopped:
-        """End the task, without waiting for its files (§6). `again`: Agora has answered one; others go first."""
+        """End the task without waiting for its files (§6). `again`: Agora has already answered a stop, so the priority
+        is lower."""
         path = bodies.path_task(self._app.app_id, task, "stop")
         priority = Priority.UPDATE if again else Priority.STOP
         call = _Call(Operation.STOP, priority, "POST", path, bodies.stop_body(task))
         return await self._perform(call, _read_stopped)
 
     async def ncs_ips(self) -> frozenset[str]:
-        """The addresses notifications come from; both versions of the list are asked and merged (§7.6)."""
+        """Return the addresses from which notifications come, merged from both versions of the list (§7.6)."""
         found: frozenset[str] = frozenset()
         failure: OutsideError | None = None
         for path in ("/v2/ncs/ip", "/v1/ncs/ip"):
@@ -146,7 +147,8 @@ class AgoraClient:
         return await self._perform(_Call(Operation.UPDATE, Priority.UPDATE, "POST", path, body, secrets), _read_updated)
 
     async def _perform(self, call: _Call, read: Callable[[int, dict[str, Any]], T | None]) -> T:
-        """Budget, request, judgement, metrics. `read` gives None where the answer is no success of this call."""
+        """Wait for the budget, send the request, judge the answer and count it. `read` returns None if the answer is
+        not a success."""
         await self._wait_for_budget(call)
         loop = asyncio.get_running_loop()
         began, outcome = loop.time(), Outcome.UNKNOWN
@@ -177,8 +179,8 @@ class AgoraClient:
         gauge.observe_budget_wait(call.operation, loop.time() - began)
 
     async def _request(self, call: _Call, deadline: float) -> Answer:
-        """The answer of the first host that can be reached. A call that may have arrived goes to no second host,
-        unless it only asks."""
+        """Return the answer of the first reachable host. A call that may have arrived is not sent to a second host,
+        unless it is a GET."""
         loop = asyncio.get_running_loop()
         base_urls = order_hosts(self._app.base_urls, self._failed_at, loop.time())
         asks_only = call.method == "GET"
@@ -266,7 +268,7 @@ def _read_stopped(status: int, body: dict[str, Any]) -> Stopped | None:
     if fault.code == 49:
         return Stopped(already=True)
     if fault.code == 50:
-        return Stopped()  # carried out; only the upload is not over (§1.6)
+        return Stopped()  # carried out; only the upload is unfinished (§1.6)
     return answers.parse_stopped(body) if _agrees(status, fault) else None
 
 

@@ -1,4 +1,4 @@
-"""In which order an app's base URLs are tried (agora-reference §1.3). Pure."""
+"""Orders an app's base URLs for a call (agora-reference §1.3). Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,8 +7,8 @@ AVOID_SECONDS: Final = 30.0
 
 
 def order_hosts(base_urls: Sequence[str], failed_at: Mapping[str, float], now: float) -> tuple[str, ...]:
-    """The base URLs to try, best first: as configured, but one that failed within the last 30 s goes to the end, the
-    longest ago first."""
+    """Return the base URLs to try, best first: in configured order, but those that failed within the last 30 s at the
+    end, the oldest failure first."""
 
     def rank(base_url: str) -> tuple[bool, float]:
         failed = failed_at.get(base_url)

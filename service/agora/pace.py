@@ -1,7 +1,6 @@
-"""The request budget as a pure rule: GCRA, with the more urgent call eligible a little earlier.
+"""The request budget as a pure rule: GCRA, in which a more urgent call is eligible slightly earlier.
 
-The whole state of a rate group is one instant, so it can live in a database row shared by all replicas. No I/O, no
-clock.
+The state of a rate group is one instant, which can be a database row shared by all replicas. No I/O, no clock.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """Who goes first when the budget is short; a query overdue by more than a period goes before a start."""
+    """The order of calls when the budget is short; a query overdue by more than a period precedes a start."""
 
     STOP = 0
     UPDATE = 1
@@ -27,12 +26,12 @@ class Rate:
 
 
 def take(state_at: float, now: float, priority: Priority, rate: Rate) -> tuple[float, float]:
-    """Ask for one call: -> (new state, seconds to wait).
+    """Request one call and return (new state, seconds to wait).
 
     `state_at` is the theoretical arrival time of the next call (any past instant in the beginning). With a wait of 0
-    the call is granted and the new state is to be stored; otherwise nothing was reserved and the same is asked again
-    after the wait. A less urgent call becomes eligible up to 0.8 intervals later, so whoever is more urgent and waits
-    for the same place has taken it by then; with a burst of 2 or more that costs no throughput.
+    the call is granted and the new state must be stored; otherwise nothing was reserved and the request must be
+    repeated after the wait. A less urgent call becomes eligible up to 0.8 intervals later, so that a more urgent one
+    waiting for the same place takes it first; with a burst of 2 or more this costs no throughput.
     """
     interval = 1 / rate.per_second
     eligible_at = state_at - (rate.burst - 1) * interval + priority * interval / len(Priority)

@@ -1,5 +1,5 @@
-"""What Agora says when it does not agree: every status and code of agora-reference §1.5 and §1.6, as one of the three
-outside errors. Pure. An error text is made of Agora's plain words only, never of anything that was sent to it."""
+"""Maps Agora's error answers, with every status and code of agora-reference §1.5 and §1.6, to one of the three outside
+errors. Pure. An error text contains only plain words of Agora's, never a value that was sent."""
 
 import re
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ A, S, Q, U, E = Operation.ACQUIRE, Operation.START, Operation.QUERY, Operation.U
 
 
 class TaskMissing(OutsideError):
-    """Agora knows no such live task (404 `failed to find worker`). During its failover that is not true for up to
-    90 s (§6, §10.3), so it is neither a refusal nor an end by itself."""
+    """Agora has no such running task (404 `failed to find worker`). During its failover this can be wrong for up to 90
+    s (§6, §10.3), so it is neither a refusal nor an end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error body of any of the three shapes. `text` may hold secrets."""
+    """An error body of any of the three shapes. `text` may contain secrets."""
 
     code: int | None
     text: str
@@ -86,8 +86,8 @@ _BY_OPERATION: Final[dict[tuple[Operation, int], tuple[type[OutsideError], str]]
 
 
 def parse_fault(body: dict[str, Any]) -> Fault:
-    """Code and text of an error body: `{message}`, `{code, reason}` or the long form; a missing code is read off the
-    text where the text is a known one."""
+    """Return code and text of an error body: `{message}`, `{code, reason}` or the long form. A missing code is derived
+    from a known text."""
     said = body.get("serverResponse")
     payload = said.get("payload") if isinstance(said, dict) else None
     texts = (body.get("reason"), body.get("message"), payload.get("message") if isinstance(payload, dict) else None)
@@ -108,10 +108,10 @@ def refusal(
     retry_after_seconds: float | None = None,
     secrets: Iterable[str] = (),
 ) -> OutsideError:
-    """The error for an answer that is no success. `fault` None: the body was no JSON object.
+    """Return the error for an unsuccessful answer. `fault` None: the body was not a JSON object.
 
-    What no table names: a 4xx with an error body is refused; everything else may have been carried out unless it was
-    only a question.
+    A 4xx with an error body that no table contains is refused; anything else may have been carried out unless it was a
+    query.
     """
     kind, code = _classify(operation, status, fault)
     said = f", code {fault.code}" if fault is not None and fault.code is not None else ""
@@ -121,12 +121,13 @@ def refusal(
 
 
 def unclear(operation: Operation) -> type[OutsideError]:
-    """What an answer that cannot be understood (or none) means: a question had no effect, anything else may have."""
+    """Return the error class of a missing or unintelligible answer: a query had no effect, any other call may have had
+    one."""
     return Unavailable if operation in (Q, Operation.NCS_IPS) else UnknownOutcome
 
 
 def plain_words(text: str, secrets: Iterable[str] = ()) -> str:
-    """Agora's sentence without whatever could be a value that was sent: only words of letters and short numbers."""
+    """Return Agora's text reduced to words of letters and short numbers, without possible sent values."""
     if any(secret in text for secret in secrets):
         return ""
     words = [word if re.fullmatch(r"[A-Za-z_]{1,32}[:!,.;]?|[0-9]{1,5}", word) else "…" for word in text[:300].split()]

@@ -1,7 +1,7 @@
 """Reads the buckets that Agora writes into, and never deletes anything.
 
-For: listing, fetching and presigning, whatever the vendor. It must not judge what it reads, and nothing above it knows
-the libraries it uses: their errors end here as `Refused` or `Unavailable`.
+The package lists, fetches and presigns for every vendor without judging the contents. Callers do not see the underlying
+libraries: their errors become `Refused` or `Unavailable`.
 """
 
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What opens a bucket. Never shown: not in a repr, an error or a log."""
+    """The credentials of a bucket. They never appear in a repr, an error or a log."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -25,8 +25,8 @@ class Keys:
 
 @dataclass(slots=True)
 class Usage:
-    """What one look at a bucket cost so far; `cpu_seconds` of judging what was read, `repeats`: requests that were made
-    again because the store did not answer (they count as `requests` too)."""
+    """The cost of a verification so far; `cpu_seconds` is the time of judging, `repeats` are requests repeated because
+    the store did not answer (they count as `requests` too)."""
 
     requests: int = 0
     bytes_read: int = 0
@@ -37,12 +37,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An object, or the part of it that was asked for. `size_bytes` of the whole object where the store said it;
-    `cut`: there was more than `max_bytes`, and `content` is the beginning.
+    """An object, or the requested part of it. `size_bytes` is that of the whole object if the store states it; `cut`:
+    more than `max_bytes` exist, and `content` is the beginning.
 
-    `content` are the stored bytes: `encoding` is the Content-Encoding that the store names for them (`gzip`), empty
-    where it names none; see `encodings.fetch_text`. `checksum` is what the store itself keeps of the whole object, as
-    `name:value`, where the whole object was asked for and the store says it; see `values.parse_checksum`.
+    `content` are the stored bytes: `encoding` is the Content-Encoding that the store states for them (`gzip`), empty if
+    none; see `encodings.fetch_text`. `checksum` is the store's own of the whole object, as `name:value`, if the whole
+    object was requested and the store states it; see `values.parse_checksum`.
     """
 
     content: bytes
@@ -55,39 +55,39 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Headed:
-    """What a store says of an object without giving it."""
+    """The metadata of an object without its content."""
 
     size_bytes: int
     etag: str
 
 
 class Bucket(Protocol):
-    """One bucket of any vendor. All methods raise `Refused` (answered, and asking again will not help) or
-    `Unavailable` (anything that may pass), never a library's own error."""
+    """One bucket of any vendor. All methods raise `Refused` (a repetition will not help) or `Unavailable` (any
+    temporary failure), never a library's own error."""
 
     def list_objects(
         self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: "Walk | None" = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """The objects below `prefix` whose keys come after `after`, each once, a page at a time. The order is the
-        store's: most stores give the order of the keys. Where it raised, a call with the same `walk` goes on with the
-        page that failed."""
+        """Yield the objects below `prefix` with keys after `after`, each once, a page at a time. The order is the
+        store's, usually that of the keys. After an exception, a call with the same `walk` continues with the failed
+        page."""
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
     ) -> Fetched | None:
-        """At most `max_bytes` of the object, or of its bytes `span` (first, last); None where there is none."""
+        """Return at most `max_bytes` of the object, or of its bytes `span` (first, last); None if it does not exist."""
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
-        """Size and ETag of an object that is there."""
+        """Return size and ETag of an existing object."""
 
     async def presign(self, key: str, seconds: int) -> str:
-        """A URL that lets whoever holds it fetch the object for `seconds`. It is a secret; no request is made."""
+        """Return a URL with which anyone can fetch the object for `seconds`. It is a secret; no request is made."""
 
     async def probe_read(self, prefix: str) -> ListedObject | None:
-        """The first object below `prefix`, asked for to learn whether the keys may list."""
+        """Return the first object below `prefix`, to test whether the keys may list."""
 
     async def probe_write(self, key: str) -> None:
-        """Write a tiny object, to learn whether the keys may; it is left there."""
+        """Write a tiny object, to test whether the keys may write. It is not deleted."""
 
     async def close(self) -> None:
-        """Let go of what the bucket holds."""
+        """Release the resources of the bucket."""

@@ -1,6 +1,7 @@
-"""Turns what a store answered, or failed to answer, into the three errors that the rest of the service knows.
+"""Converts the answers and failures of a store into the three outside errors of the service.
 
-A text made here never holds a URL, a key or a body: only statuses, and words of the store's own that look like words.
+The error texts never contain a URL, a key or a body: only statuses, and error codes of the store that consist of
+letters and digits.
 """
 
 import re
@@ -29,15 +30,15 @@ _AZURE_CODE = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 
 
 class Absent(OutsideError):
-    """The store knows no such object. Never leaves this room: `fetch` answers None instead."""
+    """The store has no such object. Internal to this package: `fetch` returns None instead."""
 
 
 class NotUnderstood(Refused):
-    """The store does not know something that the request holds."""
+    """The store does not support a part of the request."""
 
 
 class PastEnd(OutsideError):
-    """The part asked for begins behind the object's last byte. Never leaves this room: `fetch` answers no bytes."""
+    """The requested part begins after the object's last byte. Internal to this package: `fetch` returns no bytes."""
 
     def __init__(self, size_bytes: int | None) -> None:
         super().__init__("storage_range_past_end")
@@ -47,10 +48,10 @@ class PastEnd(OutsideError):
 def read_refusal(
     status: int, headers: Mapping[str, str], body: bytes, now: float, *, object_asked: bool, bucket: str = ""
 ) -> OutsideError:
-    """What an answer of 300 or more means. `body` is its beginning, `now` our Unix time."""
+    """Return the error for an answer of 300 or more. `body` is its beginning, `now` our Unix time."""
     found = _CODE.search(body)
     code = found[1].decode() if found else ""
-    named = headers.get("x-ms-error-code", "")  # Azure says it to HEAD too, whose answer has no body
+    named = headers.get("x-ms-error-code", "")  # Azure also sends it for HEAD, whose answer has no body
     if not code and _AZURE_CODE.fullmatch(named):
         code = named
     told = f"status {status}" + (f" {code}" if code else "")
@@ -68,15 +69,15 @@ def read_refusal(
         seconds = parse_retry_after(headers.get("Retry-After"), now)
         return Unavailable("storage_unreachable", told, retry_after_seconds=seconds)
     if status == 404 and object_asked and code not in _NO_BUCKET:
-        # Some proxy answered: an object is absent only where a store says so in its own words.
+        # This may be a proxy's answer: an object is absent only if a store states so with its own code.
         return Unavailable("storage_unreachable", f"{told} without S3's word for a missing object")
     meaning = _meaning(status, code, bucket)
     return Refused("storage_refused", f"{meaning} ({told})" if meaning else told)
 
 
 def _meaning(status: int, code: str, bucket: str) -> str:
-    """What a refusal means for a person. Where keys may do only some things, most stores look at that first: they
-    refuse in the same way what is forbidden and what does not exist."""
+    """Return the meaning of a refusal for a person. With limited keys, most stores check permissions first and give the
+    same refusal for forbidden and for absent objects."""
     if code in _NO_BUCKET:
         return f"there is no bucket {bucket!r}"
     if code in _MEANINGS:

@@ -1,8 +1,8 @@
-"""One Azure container: list, fetch, head, presign, probe. Agora's vendor 5.
+"""Accesses one Azure container: list, fetch, head, presign, probe. Agora's vendor 5.
 
-azure-storage-blob (extra `azure`) makes the signatures; requests go over the one aiohttp session of the process, as
-those of the other vendors do: the library's own reading of a page of 5,000 names would hold the loop too long, and its
-retries would hide what the schedule must know. The access key is the account's name, the secret key the account's key.
+azure-storage-blob (extra `azure`) creates the signatures; requests use the process's one aiohttp session, as for the
+other vendors. The library's own parsing of a page of 5,000 names would block the loop too long, and its retries would
+hide failures from the schedule. The access key is the account's name, the secret key the account's key.
 """
 
 import base64
@@ -25,15 +25,15 @@ from service.errors import Refused
 from service.recording import Location
 from service.report import ListedObject
 
-_VERSION = "2021-12-02"  # the oldest that knows all that is used here: older stores understand it too
+_VERSION = "2021-12-02"  # the oldest version with all used features, so that older stores support it too
 _SIGNED_SECONDS = 3600
 _MOST_BYTES = 5000
-_ACCOUNT_KEY = 44  # base64 of 32 bytes: the shortest key there is
+_ACCOUNT_KEY = 44  # base64 of 32 bytes, the shortest possible key
 
 
 class AzureBucket:
-    """A container and what opens it; see `Bucket`. Raises `Refused` when made without its library or with keys that
-    are no account name and key."""
+    """A container with its credentials; see `Bucket`. Raises `Refused` on creation without its library or if the keys
+    are not an account name and key."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class AzureBucket:
         return f"AzureBucket({self._container!r})"
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing, since no resource is held."""
 
     async def list_objects(
         self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """The blobs below `prefix` whose names come after `after`, each once, a page at a time. Azure cannot start
+        """Yield the blobs below `prefix` with names after `after`, each once, a page at a time. Azure cannot start
         after a name, so the pages before it are read too."""
         usage = usage or Usage()
         walk = walk or Walk(after)
@@ -79,8 +79,8 @@ class AzureBucket:
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
     ) -> Fetched | None:
-        """At most `max_bytes` of the blob, or of its bytes `span` (first, last); None where Azure says that there is
-        no such blob."""
+        """Return at most `max_bytes` of the blob, or of its bytes `span` (first, last); None if Azure states that it
+        does not exist."""
         usage = usage or Usage()
         headers = {} if span is None else {"x-ms-range": f"bytes={span[0]}-{span[1]}"}
         try:
@@ -93,12 +93,12 @@ class AzureBucket:
             return Fetched(b"", "", error.size_bytes, cut=False)
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
-        """Size and ETag of a blob."""
+        """Return size and ETag of a blob."""
         async with self._wire.asking("head", usage or Usage()):
             return read_head(await self._send("HEAD", key, {}))
 
     async def presign(self, key: str, seconds: int) -> str:
-        """A URL that lets whoever holds it fetch the blob for `seconds`. It is a secret; no request is made."""
+        """Return a URL with which anyone can fetch the blob for `seconds`. It is a secret; no request is made."""
         signed = self._library.generate_blob_sas(
             self._keys.access_key,
             self._container,
@@ -110,13 +110,13 @@ class AzureBucket:
         return f"{self._url}/{quote(key)}?{signed}"
 
     async def probe_read(self, prefix: str) -> ListedObject | None:
-        """The first blob below `prefix`, asked for to learn whether the keys may list it."""
+        """Return the first blob below `prefix`, to test whether the keys may list it."""
         async with self._wire.asking("list", Usage()):
             page = await self._read_page(prefix, None, Usage(), 2)
         return next(iter(await fill_sizes(page.objects, self.head)), None)
 
     async def probe_write(self, key: str) -> None:
-        """Write a tiny blob, to learn whether the keys may; it is left there, as nothing here deletes."""
+        """Write a tiny blob, to test whether the keys may write. It is not deleted."""
         async with self._wire.asking("put", Usage()):
             headers = {"x-ms-blob-type": "BlockBlob"}
             (await self._send("PUT", key, headers, b"Pagereel was here.\n", permission="w")).close()
@@ -159,9 +159,9 @@ class AzureBucket:
 
 
 def load_library() -> Any:
-    """azure-storage-blob. Raises Refused where the extra is not installed."""
+    """Return azure-storage-blob. Raise `Refused` if the extra is not installed."""
     try:
-        # Half a second and 20 MB that only Azure needs.
+        # The import costs half a second and 20 MB, and only Azure needs it.
         from azure.storage import blob  # noqa: PLC0415
     except ModuleNotFoundError:
         raise Refused("storage_library_missing", "Azure needs the extra: pip install 'pagereel[azure]'") from None
@@ -176,14 +176,14 @@ def _is_account_key(text: str) -> bool:
 
 
 def container_url(location: Location, keys: Keys) -> str:
-    """Where the container is. Raises Refused where the keys are no account name and key."""
+    """Return the URL of the container. Raise `Refused` if the keys are not an account name and key."""
     account = keys.access_key
     if not account.isalnum() or not account.isascii() or not _is_account_key(keys.secret_key):
         raise Refused("storage_refused", "Azure wants the account's name as access key, its key as secret key")
     given = check_endpoint(location.endpoint)
     if given is None:
         return f"{str(VENDORS[AZURE].url).format(account=account)}/{location.bucket}"
-    # An address, as of a stand-in, has no room for the account in its host name (as Azure's own tools have it).
+    # An IP address, as of an emulator, cannot contain the account in its host name (as in Azure's own tools).
     return f"{given}/{account}/{location.bucket}" if _is_address(given) else f"{given}/{location.bucket}"
 
 

@@ -1,11 +1,11 @@
-"""A bucket that passes on what it does not change, for classes that add something to some of its requests."""
+"""A base class for buckets that add behaviour to some requests of another bucket."""
 
 from service.buckets import Bucket
 from service.report import ListedObject
 
 
 class BorrowedBucket:
-    """Passes on `presign` and the probes. The lender of the bucket closes it."""
+    """Delegates `presign` and the probes to a bucket that its owner closes."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -23,4 +23,4 @@ class BorrowedBucket:
         await self._bucket.probe_write(key)
 
     async def close(self) -> None:
-        """Hold nothing, so close nothing."""
+        """Do nothing, since the owner closes the bucket."""

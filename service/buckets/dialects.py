@@ -1,7 +1,7 @@
-"""Finds out how a store wants to be asked, in at most eight requests (docs/verification.md, Vendors).
+"""Determines the dialect of a store in at most eight requests (docs/verification.md, Vendors).
 
-What is configured is tried first. Where that fails, the other version of LIST, the other place of the bucket's name and
-the old signature are tried; what works is a matter for the settings, so it is told and nothing is remembered.
+The configured dialect is tried first. If it fails, the other version of LIST, the other place of the bucket's name and
+the old signature are tried. A working combination is reported for the settings and not remembered.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ Opens = Callable[[Location, Dialect], Bucket]
 
 
 async def probe_dialect(opens: Opens, location: Location, dialect: Dialect, prefix: str) -> None:
-    """Try whether the store lists, and gives a part of an object as a part. Raises `Refused` or `Unavailable`: the
-    first failure where nothing works, or `Refused` that names the settings with which it would."""
+    """Test whether the store lists, and returns only the requested part of an object. Raise `Refused` or `Unavailable`:
+    the first failure if nothing works, or `Refused` with the settings that would work."""
     first: OutsideError | None = None
     for place, tried, told in _trials(location, dialect):
         bucket = opens(place, tried)
@@ -37,7 +37,7 @@ async def probe_dialect(opens: Opens, location: Location, dialect: Dialect, pref
 
 
 def _trials(location: Location, dialect: Dialect) -> Iterator[tuple[Location, Dialect, str]]:
-    """What to try, in order, each with the settings it stands for: at most six."""
+    """Yield at most six combinations to try, in order, each with its settings."""
     yield location, dialect, ""
     if location.vendor == AZURE:
         return
@@ -55,7 +55,7 @@ def _trials(location: Location, dialect: Dialect) -> Iterator[tuple[Location, Di
 
 
 async def _check_part(bucket: Bucket, found: ListedObject) -> None:
-    """The store and its listing must agree on an object, and a part of it must be that part alone."""
+    """Raise `Refused` unless the store and its listing agree on an object, and a requested part is that part alone."""
     headed = await bucket.head(found.key)
     part = await bucket.fetch(found.key, 2, span=(0, 0))
     if part is None:

@@ -1,6 +1,6 @@
-"""Undoes the Content-Encoding of small text objects, in bounded memory.
+"""Decodes the Content-Encoding of small text objects, in bounded memory.
 
-The HTTP client never does: sizes, ranges and checksums are those of the bytes that are stored.
+The HTTP client never decodes: sizes, ranges and checksums refer to the stored bytes.
 """
 
 import zlib
@@ -16,23 +16,23 @@ _MOST_MEMBERS = 1000
 
 
 async def fetch_text(bucket: Bucket, key: str, max_bytes: int, *, usage: Usage | None = None) -> Fetched | None:
-    """A whole text object as a player reads it: at most `max_bytes` of it, with its Content-Encoding undone.
+    """Return a whole text object as a player reads it: at most `max_bytes`, with its Content-Encoding decoded.
 
-    `encoding`, `etag`, `size_bytes` and `checksum` stay those of the stored object. `content` is empty where the bytes
-    are not what their encoding says: players refuse them. Raises `Refused` for an encoding that cannot be undone here.
+    `encoding`, `etag`, `size_bytes` and `checksum` are those of the stored object. `content` is empty if the bytes do
+    not match their encoding, since players refuse them. Raise `Refused` for an unsupported encoding.
     """
     fetched = await bucket.fetch(key, max_bytes, usage=usage)
     return None if fetched is None else decode_text(fetched, max_bytes)
 
 
 def decode_text(fetched: Fetched, max_bytes: int) -> Fetched:
-    """`fetched` with its encoding undone; see `fetch_text`."""
+    """Return `fetched` with its encoding decoded; see `fetch_text`."""
     codings = [name for name in fetched.encoding.split(", ") if name]
     if not codings:
         return fetched
     unknown = [name for name in codings if name not in _CODINGS]
     if unknown == codings and not set(codings) & set(_KNOWN_TO_PLAYERS) and _is_text(fetched.content):
-        return fetched  # players pass over a name that they do not know
+        return fetched  # players ignore an unknown name
     if unknown or len(codings) > _MOST_CODINGS:
         raise Refused("storage_encoding_unknown", "an object is stored with a Content-Encoding that is not read here")
     content, cut = fetched.content, fetched.cut
@@ -43,9 +43,9 @@ def decode_text(fetched: Fetched, max_bytes: int) -> Fetched:
 
 
 def inflate(content: bytes, coding: str, max_bytes: int) -> tuple[bytes, bool]:
-    """At most `max_bytes` of what `gzip` or `deflate` packed, and whether there is more. A packed text that ends too
-    early gives its beginning, bytes that were never packed give nothing."""
-    for window in (31,) if coding == "gzip" else (15, -15):  # `deflate` means zlib's form, or the bare one
+    """Return at most `max_bytes` of the decompressed `gzip` or `deflate` data, and whether more exist. Truncated data
+    gives its beginning, data that was never compressed gives nothing."""
+    for window in (31,) if coding == "gzip" else (15, -15):  # `deflate` means the zlib format, or the raw one
         try:
             return _inflate_members(content, window, max_bytes)
         except zlib.error:
@@ -54,7 +54,7 @@ def inflate(content: bytes, coding: str, max_bytes: int) -> tuple[bytes, bool]:
 
 
 def _inflate_members(content: bytes, window: int, max_bytes: int) -> tuple[bytes, bool]:
-    """Undo one packed text after another, and say whether there is more. Raises zlib.error."""
+    """Decompress one member after another, and return whether more data exist. Raise zlib.error."""
     decoded = bytearray()
     for _ in range(_MOST_MEMBERS):
         unpacker = zlib.decompressobj(window)

@@ -1,6 +1,6 @@
-"""The buckets of the settings' storage profiles, opened once and shared.
+"""Opens the buckets of the settings' storage profiles once and shares them.
 
-A recording is pinned to a place, not to keys: the keys are those its profile has now, so a rotation needs no restart.
+A recording is pinned to a place, not to keys: the profile's current keys are used, so a rotation needs no restart.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _CONNECTIONS = 64
 
 
 class Buckets:
-    """Opens a bucket for reading when it is first asked for. See `open_buckets`."""
+    """Opens a bucket for reading on first use. See `open_buckets`."""
 
     def __init__(self, settings: Settings, http: aiohttp.ClientSession) -> None:
         self._settings = settings
@@ -31,16 +31,16 @@ class Buckets:
         self._open: dict[tuple[object, ...], Bucket] = {}
 
     def bucket_of(self, recording: Recording) -> Bucket:
-        """The bucket that the recording is pinned to, with its profile's read-only keys. Raises `Unavailable` where
-        the settings do not have the profile any more."""
+        """Return the bucket that the recording is pinned to, with its profile's read-only keys. Raise `Unavailable` if
+        the settings no longer contain the profile."""
         profile = self._settings.storage.get(recording.storage)
         if profile is None:
             raise Unavailable("storage_not_configured", f"the settings have no storage {recording.storage!r} any more")
         return self.bucket(recording.location, read_keys(profile), profile)
 
     def bucket(self, location: Location, keys: Keys, profile: StorageProfile, dialect: Dialect | None = None) -> Bucket:
-        """The bucket at a place, opened with these keys; `dialect` other than the profile's where it is being tried.
-        Raises `Refused` where it cannot be opened at all."""
+        """Return the bucket at a place, opened with these keys; `dialect` replaces the profile's for a test. Raise
+        `Refused` if it cannot be opened."""
         dialect = dialect or dialect_of(profile)
         at = (location.vendor, location.region, location.bucket, location.endpoint, location.path_style)
         name = (*at, keys.access_key, keys.secret_key, keys.session_token, dialect)
@@ -60,8 +60,8 @@ class Buckets:
         return self._open[name]
 
     async def warm_up(self) -> None:
-        """Make every profile's client now: the first one in a process holds the loop for a tenth of a second. No
-        request is made; a place that cannot be resolved says so when it is used."""
+        """Create every profile's client now, since the first one in a process blocks the loop for a tenth of a second.
+        No request is made; a place that cannot be resolved raises when it is used."""
         for profile in self._settings.storage.values():
             with contextlib.suppress(OutsideError):
                 await self.bucket(location(profile, ""), read_keys(profile), profile).presign("warm-up", 1)
@@ -73,7 +73,7 @@ class Buckets:
 
 @asynccontextmanager
 async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
-    """All buckets over one connection pool, until the block ends."""
+    """Provide all buckets over one connection pool, until the block ends."""
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ttl_dns_cache=30)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
         buckets = Buckets(settings, http)
@@ -84,10 +84,10 @@ async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
 
 
 def read_keys(profile: StorageProfile) -> Keys:
-    """The profile's keys for reading, as they are now."""
+    """Return the profile's current keys for reading."""
     return Keys(profile.read.access_key.get(), profile.read.secret_key.get())
 
 
 def dialect_of(profile: StorageProfile) -> Dialect:
-    """What the profile says about its store."""
+    """Return the dialect that the profile configures."""
     return Dialect(profile.region_name, profile.signature, profile.list_version, profile.legacy_vendor)

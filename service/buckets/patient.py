@@ -1,4 +1,5 @@
-"""Repeats what a store did not answer, for the length of one verification: bad luck is not a verdict."""
+"""Repeats requests that a store did not answer, within one verification, so that a temporary failure does not decide
+the verdict."""
 
 import asyncio
 import random
@@ -19,13 +20,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a store is asked again. `object_seconds` bounds all requests for one object, or for one page of a
-    listing, with the waits between them. At least half of it is left after the first failure: a request may have waited
-    long for its turn. The first wait is `first_wait_seconds`, later ones double up to `longest_wait_seconds`; each is
-    shortened by chance to between a half and all of it. A longer Retry-After is honoured.
+    """The limits of repetition. `object_seconds` bounds all requests for one object, or for one page of a listing, with
+    the waits between them. At least half of it remains after the first failure, since a request may have waited long
+    for its slot. The first wait is `first_wait_seconds`, later ones double up to `longest_wait_seconds`; each is
+    randomly shortened to at least half. A longer Retry-After is honoured.
 
-    The store counts as down where `down_objects` different objects failed one after another, and nothing was answered
-    for `down_seconds` since the first of them. Then nothing is asked again.
+    The store counts as down if `down_objects` different objects failed consecutively and nothing was answered for
+    `down_seconds` since the first of them. Then no request is repeated.
     """
 
     object_seconds: float = 60.0
@@ -36,10 +37,9 @@ class Patience:
 
 
 class PatientBucket(BorrowedBucket):
-    """`bucket` for one verification: a `fetch`, a `head` or a page of `list_objects` that raises `Unavailable` is asked
-    for again, as `patience` says; `Refused` and every answer pass at once. Safe to share between tasks. Whoever lends
-    the bucket closes it.
-    """
+    """Wraps `bucket` for one verification: a `fetch`, a `head` or a page of `list_objects` that raises `Unavailable` is
+    repeated according to `patience`; `Refused` and every answer pass at once. Safe to share between tasks. The owner
+    closes the bucket."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class PatientBucket(BorrowedBucket):
     async def list_objects(
         self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """As the bucket's own."""
+        """List with repetition; see `Bucket`."""
         usage, walk = usage or Usage(), walk or Walk(after)
         trouble = _Trouble(self._now())
         while True:
@@ -81,11 +81,11 @@ class PatientBucket(BorrowedBucket):
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
     ) -> Fetched | None:
-        """As the bucket's own."""
+        """Fetch with repetition; see `Bucket`."""
         return await self._repeat(key, lambda: self._bucket.fetch(key, max_bytes, span=span, usage=usage), usage)
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
-        """As the bucket's own."""
+        """Return size and ETag with repetition; see `Bucket`."""
         return await self._repeat(key, lambda: self._bucket.head(key, usage=usage), usage)
 
     async def _repeat(self, key: str, ask: Callable[[], Awaitable[T]], usage: Usage | None) -> T:
@@ -101,14 +101,14 @@ class PatientBucket(BorrowedBucket):
             except Unavailable as error:
                 await self._wait(key, error, trouble, usage or Usage())
             except OutsideError:
-                self._failing.clear()  # the store is up, and says no
+                self._failing.clear()  # the store is up and refuses
                 raise
             else:
                 self._failing.clear()
                 return answer
 
     async def _wait(self, key: str, failed: Unavailable, trouble: "_Trouble", usage: Usage) -> None:
-        """Wait before the next try. Raises `failed` where there is none."""
+        """Wait before the next try. Raise `failed` if no try remains."""
         self._note(key, failed)
         self._check_up()
         now, patience = self._now(), self._patience
@@ -142,8 +142,8 @@ class PatientBucket(BorrowedBucket):
 
 @dataclass(slots=True)
 class _Trouble:
-    """The tries for one object or page: when the first began, how many failed and how the last did, and until when
-    there may be others."""
+    """The tries for one object or page: the start of the first, the number of failed ones, the last error, and the end
+    of the time for further ones."""
 
     began: float
     tries: int = 0

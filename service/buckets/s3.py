@@ -1,9 +1,9 @@
-"""One bucket behind the S3 protocol: list, fetch, head, presign, probe.
+"""Accesses one bucket with the S3 protocol: list, fetch, head, presign, probe.
 
-aiobotocore resolves where the bucket is, presigns and writes the probe. Requests that read are signed by `signing` and
-sent over the one aiohttp session of the process: a call of the client costs more than all the rest, and its parsers
-fail at headers that nothing needs. One call is one request: repeating is left to `patient` and the caller's schedule.
-Nothing here deletes, and nothing shows a key, a signature or a signed URL.
+aiobotocore resolves the address of the bucket, presigns and writes the probe. Read requests are signed by `signing` and
+sent over the process's one aiohttp session: a call of the client costs more than everything else, and its parsers fail
+on irrelevant headers. One call is one request: `patient` and the caller's schedule repeat. Nothing is deleted, and no
+key, signature or signed URL is shown.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ _PROBE_MD5 = base64.b64encode(hashlib.md5(_PROBE, usedforsecurity=False).digest(
 
 
 class S3Bucket:
-    """A bucket and what opens it. Cheap to make and safe to share between tasks; `http` and `session` stay open as
-    long as it is used. `deadline_seconds` bounds each request with its answer's body, `concurrency` how many of them
-    are under way at once: others wait for their turn, and the wait is not part of the deadline.
+    """A bucket with its credentials. Cheap to create and safe to share between tasks; `http` and `session` must stay
+    open while it is used. `deadline_seconds` bounds each request including its answer's body, `concurrency` the
+    concurrent requests: others wait for a slot, and the wait is not part of the deadline.
 
-    All methods raise `Refused` (answered, and asking again will not help: 401, 403, no such bucket, wrong region) or
-    `Unavailable` (DNS, connect, time-out, 408, 429, 5xx, an answer that is no S3), never the libraries' own errors.
+    All methods raise `Refused` (a repetition will not help: 401, 403, no such bucket, wrong region) or `Unavailable`
+    (DNS, connect, time-out, 408, 429, 5xx, an answer that is not S3), never the libraries' own errors.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class S3Bucket:
         await self.close()
 
     async def close(self) -> None:
-        """Let the client go. It holds no connection, so forgetting this leaks nothing."""
+        """Release the client. It holds no connection, so an omitted call leaks nothing."""
         self._opened = None
         await self._stack.aclose()
 
     async def list_objects(
         self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """The objects below `prefix` whose keys come after `after`, each once, a page at a time."""
+        """Yield the objects below `prefix` with keys after `after`, each once, a page at a time."""
         usage = usage or Usage()
         walk = walk or Walk(after)
         while True:
@@ -105,13 +105,13 @@ class S3Bucket:
             if (await self._open()).address.list_version == 1:
                 following = decoded[-1].key if decoded else None
             walk.go_on(following)
-            await asyncio.sleep(0)  # decoding a page and signing the request for the next are two turns of the loop
+            await asyncio.sleep(0)  # decoding a page and signing the next request are two turns of the loop
 
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
     ) -> Fetched | None:
-        """At most `max_bytes` of the object, or of its bytes `span` (first, last); None where the bucket says that
-        there is no such object."""
+        """Return at most `max_bytes` of the object, or of its bytes `span` (first, last); None if the bucket states
+        that it does not exist."""
         usage = usage or Usage()
         opened = await self._open()
         headers = {} if span is None else {"range": f"bytes={span[0]}-{span[1]}"}
@@ -128,28 +128,28 @@ class S3Bucket:
             return Fetched(b"", "", error.size_bytes, cut=False)
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
-        """Size and ETag of an object. An answer to HEAD has no body, so a 404 says nothing about the object here: it
-        is an error, and `fetch` tells the truth."""
+        """Return size and ETag of an object. An answer to HEAD has no body, so a 404 does not prove here that the
+        object is absent: it is an error, and `fetch` decides."""
         opened = await self._open()
         async with self._wire.asking("head", usage or Usage()):
             return read_head(await self._ask(opened, "HEAD", opened.door.object_path(key)))
 
     async def presign(self, key: str, seconds: int) -> str:
-        """A URL that lets whoever holds it fetch the object for `seconds`. It is a secret; no request is made."""
+        """Return a URL with which anyone can fetch the object for `seconds`. It is a secret; no request is made."""
         client = (await self._open()).client
         asked = {"Bucket": self._location.bucket, "Key": key}
         return await client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
     async def probe_read(self, prefix: str) -> ListedObject | None:
-        """The first object below `prefix`, asked for to learn whether the keys may list it."""
-        # Asked for plainly, so that each dialect that is tried costs one request.
+        """Return the first object below `prefix`, to test whether the keys may list it."""
+        # A plain request, so that each dialect that is tried costs one request.
         page = await self._read_page(prefix, "", None, Usage(), most=2, encoded=False)
         return next(iter(await fill_sizes(page.decoded(prefix), self.head)), None)
 
     async def probe_write(self, key: str) -> None:
-        """Write a tiny object, to learn whether the keys may; it is left there, as nothing here deletes."""
+        """Write a tiny object, to test whether the keys may write. It is not deleted."""
         opened = await self._open()
-        # A bucket with Object Lock takes nothing without a checksum of it.
+        # A bucket with Object Lock requires a checksum.
         digest: dict[str, Any] = {"ContentMD5": _PROBE_MD5} if opened.address.own_checksums else {}
         async with self._wire.asking("put", Usage()):
             await opened.client.put_object(Bucket=self._location.bucket, Key=key, Body=_PROBE, **digest)
@@ -179,7 +179,7 @@ class S3Bucket:
 
     def _config(self, address: Address) -> AioConfig:
         door = _Door(self._send)
-        # Over TLS botocore would put a checksum behind the body, in an encoding that aiohttp does not send for it.
+        # Over TLS botocore would append a checksum to the body, in an encoding that aiohttp does not send.
         return AioConfig(
             http_session_cls=lambda **_: door,  # type: ignore[arg-type] # it is called with the settings of a pool
             signature_version="s3v4" if address.signature == "v4" else "s3",
@@ -199,8 +199,8 @@ class S3Bucket:
         most: int = 1000,
         encoded: bool | None = None,
     ) -> PageReader:
-        """One page of a listing, asked for in another way where the first one cannot be read: some stores refuse to
-        encode keys, and keys with control characters are no XML where they are not encoded."""
+        """Return one page of a listing, requested in another form if the first cannot be parsed: some stores refuse to
+        encode keys, and unencoded keys with control characters are not valid XML."""
         opened = await self._open()
         encoded = self._encoded if encoded is None else encoded
         query = _page_query(opened.address, prefix, after, token, most)
@@ -250,7 +250,7 @@ class S3Bucket:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """`door` leads to the bucket, as the client resolves it."""
+    """The opened bucket; `door` is its address as the client resolves it."""
 
     address: Address
     client: "S3Client"
@@ -259,7 +259,7 @@ class _Opened:
 
 
 class _Door:
-    """What aiobotocore takes for its pool of connections: hands each request to the one session of the process."""
+    """Replaces aiobotocore's connection pool: passes each request to the process's one session."""
 
     def __init__(self, send: Callable[[AWSPreparedRequest], Any]) -> None:
         self._send = send
@@ -280,7 +280,7 @@ class _Door:
 
 
 def _page_query(address: Address, prefix: str, after: str, token: str | None, most: int) -> dict[str, str]:
-    """The query of a LIST, in the version that the store understands."""
+    """Return the query of a LIST, in the version that the store supports."""
     query = {"prefix": prefix, "max-keys": str(most)}
     if address.list_version == 1:
         marker = after if token is None else token

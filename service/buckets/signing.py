@@ -1,6 +1,6 @@
-"""Signs requests without a body to stores behind the S3 protocol, by Amazon's signature 4 or the old one.
+"""Signs requests without a body to S3 stores, by Amazon's signature 4 or the old one.
 
-botocore signs too, but takes ten times as long: the tests hold signature 4 to its result, and it makes the old one.
+botocore takes ten times as long for signature 4; the tests compare with its result. It creates the old signature.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ _NO_BODY: Final = hashlib.sha256(b"").hexdigest()
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 Signs = Callable[[str, str, str, Mapping[str, str], float], dict[str, str]]
-"""Given a method, an encoded path, an encoded query with its names in order, headers by lower-case name (their values
-without blanks in a row or at an end) and the Unix time, gives all headers of the request."""
+"""Takes a method, an encoded path, an encoded query with its names in order, headers by lower-case name (values without
+repeated, leading or trailing blanks) and the Unix time; returns all headers of the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where requests to one bucket go. `origin` is scheme and host, `path` that of the bucket without a slash at its
-    end, `host` what the Host header says."""
+    """The address of one bucket. `origin` is scheme and host, `path` that of the bucket without a trailing slash,
+    `host` the value of the Host header."""
 
     origin: str
     path: str
@@ -37,7 +37,7 @@ class Door:
 
     @staticmethod
     def of(url: str) -> "Door":
-        """The door of the bucket at `url`."""
+        """Return the address of the bucket at `url`."""
         parts = urlsplit(url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         if parts.port not in (None, _DEFAULT_PORTS.get(parts.scheme)):
@@ -45,22 +45,22 @@ class Door:
         return Door(f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), host)
 
     def object_path(self, key: str) -> str:
-        """The encoded path of an object."""
+        """Return the encoded path of an object."""
         return f"{self.path}/{quote(key, safe='/~')}"
 
 
 def encode_query(query: Mapping[str, str]) -> str:
-    """The query as signature 4 wants it: encoded, its names in order."""
+    """Return the query in the form of signature 4: encoded, with its names in order."""
     return "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in sorted(query))
 
 
 def signer(address: Address, door: Door, bucket: str, keys: Keys) -> Signs:
-    """What signs requests to the bucket."""
+    """Return the function that signs requests to the bucket."""
     return SignatureV4(address.region, door.host, keys).sign if address.signature == "v4" else _old(door, bucket, keys)
 
 
 class SignatureV4:
-    """Amazon's signature 4 for requests without a body. The derived key is kept for its day."""
+    """Creates Amazon's signature 4 for requests without a body. The derived key is kept for its day."""
 
     def __init__(self, region: str, host: str, keys: Keys) -> None:
         self._region = region
@@ -72,7 +72,7 @@ class SignatureV4:
         self._key = b""
 
     def sign(self, method: str, path: str, query: str, headers: Mapping[str, str], at: float) -> dict[str, str]:
-        """All headers of the request; see `Signs`."""
+        """Return all headers of the request; see `Signs`."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
         if stamp[:8] != self._day:
             self._derive_key(stamp[:8])
@@ -101,7 +101,7 @@ class SignatureV4:
 
 def _old(door: Door, bucket: str, keys: Keys) -> Signs:
     auth = HmacV1Auth(Credentials(keys.access_key, keys.secret_key, keys.session_token))
-    # The old signature names the bucket in the path even where the host name holds it.
+    # The old signature has the bucket in the path even if the host name contains it.
     before = "" if door.path else f"/{bucket}"
 
     def sign(method: str, path: str, query: str, headers: Mapping[str, str], _: float) -> dict[str, str]:

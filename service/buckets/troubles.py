@@ -1,4 +1,4 @@
-"""Reports that a bucket does not answer while a verification goes on asking it."""
+"""Reports that a bucket does not answer while a verification keeps requesting."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -14,21 +14,21 @@ from service.report import ListedObject
 T = TypeVar("T")
 Tell = Callable[[OutsideError | None], None]
 
-# Silence is reported after this time: a single failed request is repeated at once.
+# The time without an answer before a report: a single failed request is repeated at once.
 SILENT_SECONDS: Final = 1.0
 
 
 class Troubles:
-    """The callbacks of the verifications under way, by recording."""
+    """The callbacks of the running verifications, by recording."""
 
     def __init__(self) -> None:
         self._told: dict[str, Tell] = {}
 
     @contextmanager
     def telling(self, recording_id: str, tell: Tell) -> Iterator[None]:
-        """Call `tell` until the block ends: with the error once the recording's bucket has answered nothing for
-        `SILENT_SECONDS`, and with None when it answers again. Two verifications of one recording overlap where the
-        first has lost its claim; then the later callback counts."""
+        """Call `tell` until the block ends: with the error once the recording's bucket has not answered for
+        `SILENT_SECONDS`, and with None when it answers again. Two verifications of one recording overlap if the first
+        has lost its claim; then the later callback is used."""
         self._told[recording_id] = tell
         try:
             yield
@@ -37,13 +37,13 @@ class Troubles:
                 del self._told[recording_id]
 
     def watch(self, recording_id: str, bucket: Bucket) -> Bucket:
-        """Return `bucket`, watched where a callback waits for the recording."""
+        """Return `bucket`, watched if the recording has a callback."""
         tell = self._told.get(recording_id)
         return bucket if tell is None else _WatchedBucket(bucket, tell)
 
 
 class _WatchedBucket(BorrowedBucket):
-    """Reports the bucket's silences."""
+    """Reports the times without an answer of a bucket."""
 
     def __init__(self, bucket: Bucket, tell: Tell) -> None:
         super().__init__(bucket)
@@ -55,7 +55,7 @@ class _WatchedBucket(BorrowedBucket):
     async def list_objects(
         self, prefix: str, after: str = "", *, usage: Usage | None = None, walk: Walk | None = None
     ) -> AsyncIterator[list[ListedObject]]:
-        """As the bucket's own."""
+        """List and watch; see `Bucket`."""
         began = self._now()
         pages = self._bucket.list_objects(prefix, after, usage=usage, walk=walk)
         try:
@@ -71,11 +71,11 @@ class _WatchedBucket(BorrowedBucket):
     async def fetch(
         self, key: str, max_bytes: int, *, span: tuple[int, int] | None = None, usage: Usage | None = None
     ) -> Fetched | None:
-        """As the bucket's own."""
+        """Fetch and watch; see `Bucket`."""
         return await self._heard(self._bucket.fetch(key, max_bytes, span=span, usage=usage))
 
     async def head(self, key: str, *, usage: Usage | None = None) -> Headed:
-        """As the bucket's own."""
+        """Return size and ETag and watch; see `Bucket`."""
         return await self._heard(self._bucket.head(key, usage=usage))
 
     async def _heard(self, asking: Awaitable[T]) -> T:

@@ -1,5 +1,4 @@
-"""Reads the checksums that stores write into headers. A checksum that is not well-formed is absent: nothing here raises
-for what a store wrote."""
+"""Parses the checksums in a store's headers. A malformed checksum is absent and raises nothing."""
 
 import base64
 import binascii
@@ -10,13 +9,13 @@ from typing import Final
 from service.http.headers import parse_encoding
 
 _DIGEST_BYTES: Final = {"sha256": 32, "sha1": 20, "md5": 16, "crc64nvme": 8, "crc64xz": 8, "crc32c": 4, "crc32": 4}
-"""The checksums that stores keep, the strongest first, and their lengths. `crc64xz` is what Alibaba and Tencent call
-crc64ecma: by its check value it is CRC-64/XZ."""
+"""The checksums of stores, the strongest first, and their lengths. `crc64xz` is named crc64ecma by Alibaba and Tencent:
+by its check value it is CRC-64/XZ."""
 
 
 def parse_checksum(headers: Mapping[str, str]) -> str | None:
-    """The strongest checksum of the whole object in the headers of an answer that gives the whole object, as
-    `name:value` with the store's own text as value; None where the store says none that is well-formed."""
+    """Return the strongest checksum of the whole object in the headers of an answer with the whole object, as
+    `name:value` with the store's own text as value; None without a well-formed one."""
     reported = _reported_checksums(headers)
     for name in _DIGEST_BYTES:
         checksum = f"{name}:{reported.get(name, '').strip()}"
@@ -26,7 +25,7 @@ def parse_checksum(headers: Mapping[str, str]) -> str | None:
 
 
 def checksum_digest(checksum: str) -> bytes | None:
-    """The bytes of a checksum `name:value`, big-endian; None where it is not well-formed."""
+    """Return the bytes of a checksum `name:value`, big-endian; None if it is malformed."""
     name, _, value = checksum.partition(":")
     length = _DIGEST_BYTES.get(name, 0)
     if name == "crc64xz":
@@ -40,12 +39,12 @@ def checksum_digest(checksum: str) -> bytes | None:
 
 
 def _reported_checksums(headers: Mapping[str, str]) -> dict[str, str]:
-    """Checksums by name as the headers have them, weaker sources first."""
+    """Return the checksums by name as in the headers, the stronger sources last."""
     reported = {"md5": headers.get("Content-MD5", "")}
     for store in ("oss", "cos"):
         if found := headers.get(f"x-{store}-hash-crc64ecma"):
             reported["crc64xz"] = found
-    # A gzip object that Google unpacks on the way has the checksum of its packed bytes.
+    # Google's checksum of a gzip object that it decompresses in transit is that of the compressed bytes.
     stored = headers.get("x-goog-stored-content-encoding", "")
     if parse_encoding(stored) == parse_encoding(headers.get("Content-Encoding", "")) or not stored:
         pairs = (pair.strip().partition("=") for pair in headers.get("x-goog-hash", "").split(","))

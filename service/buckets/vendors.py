@@ -1,8 +1,8 @@
-"""Where a bucket is and which dialect it speaks, by Agora's vendor and region numbers (agora-reference §3.4).
+"""Resolves the address and dialect of a bucket by Agora's vendor and region numbers (agora-reference §3.4).
 
-Data, and the one function that reads it. The numbers are Agora's (its page region-vendor, 2026-06-17); endpoints,
-addressing and flags have their source beside them. Agora's region names are not always the
-vendor's own: a number whose name is not certain has none here, and the settings must name the region or the endpoint.
+The numbers are Agora's (its page region-vendor, 2026-06-17); endpoints, addressing and flags have their source next to
+them. Agora's region names are not always the vendor's own: a number with an uncertain name has none here, and the
+settings must contain the region or the endpoint.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ COMPATIBLE: Final = 11
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """How one vendor's store is reached. `url` may hold `{region}`; `regions` are the vendor's own names by Agora's
-    number, `free_region` signs where the vendor has no regions; `own_checksums`: it understands Amazon's newer
-    checksum headers; `encoded_listing`: it may be asked for URL-encoded keys, which keys with control characters need.
-    A store that does not know them ignores the parameter or refuses it, and is then asked without."""
+    """The access to one vendor's store. `url` may contain `{region}`; `regions` are the vendor's own names by Agora's
+    number, `free_region` is used for signing if the vendor has no regions; `own_checksums`: it supports Amazon's newer
+    checksum headers; `encoded_listing`: URL-encoded keys are requested, which keys with control characters need. A
+    store without this feature ignores the parameter or refuses it; the request is then sent without it."""
 
     name: str
     url: str | None
@@ -41,7 +41,7 @@ class Vendor:
 
 
 def _numbered(text: str, skip: frozenset[int] = frozenset()) -> dict[int, str]:
-    """Region names in the order of Agora's numbers; `-` and the numbers in `skip` stand for none."""
+    """Return region names by Agora's numbers; `-` and the numbers in `skip` mean none."""
     return {number: name for number, name in enumerate(text.split()) if name != "-" and number not in skip}
 
 
@@ -51,7 +51,7 @@ _AMAZON = _numbered(
     ap-northeast-1 ap-northeast-2 sa-east-1 ca-central-1 ap-south-1 cn-north-1 cn-northwest-1 - af-south-1 ap-east-1
     ap-northeast-3 eu-north-1 me-south-1 - ap-southeast-3 eu-south-1"""
 )
-# 18 EU_East_1, 26 CN_Northeast_2 and 27 CN_Southeast_7 are no names of Alibaba's.
+# 18 EU_East_1, 26 CN_Northeast_2 and 27 CN_Southeast_7 are not names of Alibaba's.
 _ALIBABA = _numbered(
     """cn-hangzhou cn-shanghai cn-qingdao cn-beijing cn-zhangjiakou cn-huhehaote cn-shenzhen cn-hongkong us-west-1
     us-east-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-5 ap-northeast-1 ap-south-1 eu-central-1
@@ -66,7 +66,7 @@ _HUAWEI = _numbered(
     """cn-north-1 cn-north-4 cn-east-2 cn-east-3 cn-south-1 cn-southwest-2 ap-southeast-1 ap-southeast-2 ap-southeast-3
     af-south-1 sa-argentina-1 sa-peru-1 na-mexico-1 sa-brazil-1 la-south-2 sa-chile-1"""
 )
-# 4 Hongkong and 6 Wuhan speak plain HTTP only, 5 Singapore and 7 Shanghai are undocumented: they need an `endpoint`.
+# 4 Hongkong and 6 Wuhan support plain HTTP only, 5 Singapore and 7 Shanghai are undocumented: they need an `endpoint`.
 _BAIDU = _numbered("bj bd su gz")
 # Kingsoft's own names are known for three of Agora's ten.
 _KINGSOFT = _numbered("- cn-shanghai - cn-beijing cn-guangzhou")
@@ -122,7 +122,7 @@ VENDORS: Final[dict[int, Vendor]] = {
         "https://obs.{region}.myhuaweicloud.com",
         "support.huaweicloud.com/obs_faq/obs_faq_0274; rclone provider/HuaweiOBS",
         _HUAWEI,
-        # Its file-system buckets know no v2, and give one encoded page for ever.
+        # Its file-system buckets do not support v2, and return one encoded page endlessly.
         encoded_listing=False,
         list_version=1,
     ),
@@ -135,8 +135,8 @@ VENDORS: Final[dict[int, Vendor]] = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What the settings say about a store where its vendor's row is wrong or silent; None: as the vendor's row says.
-    `legacy`: a vendor that Agora's current documents no longer list is meant."""
+    """The settings of a store that override its vendor's row; None: as in the row. `legacy`: a vendor that Agora's
+    current documents no longer list is accepted."""
 
     region_name: str | None = None
     signature: Signature | None = None
@@ -146,7 +146,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach one store. `url` has no path."""
+    """The address and dialect of one store. `url` has no path."""
 
     url: str
     region: str
@@ -161,8 +161,8 @@ _PLAIN: Final = Dialect()
 
 
 def resolve(location: Location, dialect: Dialect = _PLAIN) -> Address:
-    """Where the store behind the S3 protocol that holds `location` is. An explicit endpoint wins over the vendor's
-    own. Raises Refused with the reason."""
+    """Return the address of the S3 store of `location`. An explicit endpoint overrides the vendor's own. Raise
+    `Refused` with the reason."""
     vendor = vendor_of(location.vendor, legacy=dialect.legacy)
     given = check_endpoint(location.endpoint)
     region = dialect.region_name or vendor.free_region or vendor.regions.get(location.region)
@@ -173,7 +173,7 @@ def resolve(location: Location, dialect: Dialect = _PLAIN) -> Address:
         )
     if given is None and vendor.url is None:
         raise Refused("storage_endpoint_missing", "an S3-compatible store needs an endpoint")
-    # No certificate of Amazon's covers a host name with a dotted bucket in it.
+    # Amazon's certificates do not cover a host name that contains a bucket with dots.
     in_path = location.path_style or (location.vendor == AMAZON and "." in location.bucket)
     return Address(
         url=given or _own_url(vendor, region or ""),
@@ -187,7 +187,7 @@ def resolve(location: Location, dialect: Dialect = _PLAIN) -> Address:
 
 
 def vendor_of(number: int, *, legacy: bool = False) -> Vendor:
-    """The vendor with Agora's number. Raises Refused where it is unknown, or legacy and that is not meant."""
+    """Return the vendor with Agora's number. Raise `Refused` if it is unknown, or legacy without `legacy`."""
     vendor = VENDORS.get(number)
     if vendor is None:
         raise Refused("storage_vendor_unknown", f"vendor {number} is none of {', '.join(map(str, sorted(VENDORS)))}")
@@ -204,7 +204,7 @@ def _own_url(vendor: Vendor, region: str) -> str:
 
 
 def check_endpoint(endpoint: str | None) -> str | None:
-    """The endpoint as scheme, host and port. Raises Refused where it is something else."""
+    """Return the endpoint as scheme, host and port. Raise `Refused` if it is anything else."""
     if endpoint is None:
         return None
     try:

@@ -1,4 +1,5 @@
-"""One request to a store: bounded, counted, taken in turns, and with the errors of this room. Knows no vendor."""
+"""Sends one request to a store of any vendor: bounded, counted, limited in concurrency, with the errors of this
+package."""
 
 import asyncio
 import time
@@ -23,7 +24,7 @@ _CHUNK = 65_536
 _REFUSAL_BYTES = 4096
 _CONNECT_SECONDS = 10.0
 _LONGEST_NAME = 80
-# What a proxy writes into headers is not ours to judge: memory is the limit, at most 128 MiB for one answer.
+# Headers from proxies are accepted within a memory limit of 128 MiB per answer.
 _HEADER_BYTES = 131_072
 _HEADERS = 1000
 _UNSAID: Final = ("Content-Type",)
@@ -33,8 +34,8 @@ Reader = TypeVar("Reader", bound=PageReader)
 
 
 class Wire:
-    """The way to one bucket. `deadline_seconds` bounds each request with its answer's body, `concurrency` how many of
-    them are under way at once: others wait for their turn, and the wait is not part of the deadline."""
+    """The connection to one bucket. `deadline_seconds` bounds each request including its answer's body, `concurrency`
+    the concurrent requests: others wait for a slot, and the wait is not part of the deadline."""
 
     def __init__(
         self,
@@ -50,11 +51,11 @@ class Wire:
         self._deadline_seconds = deadline_seconds
         self._turns = asyncio.Semaphore(concurrency)
         self.place = ""
-        """Host and port of the bucket, known with the first request: all of them go to the same."""
+        """Host and port of the bucket, set by the first request; all requests have the same."""
 
     def asking(self, operation: str, usage: Usage) -> "_Asking":
-        """One request with its answer, as a context. Whatever a library raises within is `Unavailable`: it failed at
-        what a store sent, and no error of its own may end more than this request."""
+        """Return a context for one request with its answer. Any exception of a library inside becomes `Unavailable`, so
+        that its failure on a store's data ends only this request."""
         return _Asking(self, operation, usage, self._turns, self._deadline_seconds)
 
     async def send(
@@ -67,8 +68,8 @@ class Wire:
         object_asked: bool = False,
         unpacked: bool = False,
     ) -> aiohttp.ClientResponse:
-        """Send one signed request; every request to the bucket goes through here. Raises OutsideError for an answer
-        of 300 or more, and aiohttp's own errors. `unpacked`: a Content-Encoding of the answer is undone."""
+        """Send one signed request; every request to the bucket uses this method. Raise OutsideError for an answer of
+        300 or more, and aiohttp's own errors. `unpacked`: a Content-Encoding of the answer is decoded."""
         target = URL(url, encoded=True)
         self.place = f"{target.host_subcomponent}:{target.port}"
         response = await self._request(
@@ -112,7 +113,7 @@ class Wire:
                 bucket_read("list", len(chunk))
                 for start in range(0, len(chunk), BITE_BYTES):
                     page.feed(chunk[start : start + BITE_BYTES])
-                    # A full buffer never suspends, so others would wait until the whole page is read.
+                    # Reading a full buffer never suspends, so other tasks would wait for the whole page.
                     await asyncio.sleep(0)
             page.close()
         finally:
@@ -122,8 +123,8 @@ class Wire:
     async def read_object(
         self, response: aiohttp.ClientResponse, max_bytes: int, span: tuple[int, int] | None, usage: Usage
     ) -> Fetched:
-        """At most `max_bytes` of what answers a GET of an object, or of its bytes `span`. Raises Unavailable where it
-        is something else than was asked for, and aiohttp's own errors."""
+        """Return at most `max_bytes` of the answer to a GET of an object, or of its bytes `span`. Raise `Unavailable`
+        if it is not the requested part, and aiohttp's own errors."""
         content = await self._read_body(response, max_bytes + 1, usage)
         headers, cut = response.headers, len(content) > max_bytes
         first, last, size = parse_content_range(headers.get("Content-Range", "")) if span else (None, None, None)
@@ -159,7 +160,7 @@ class Wire:
 
 
 class _Asking:
-    """See `Wire.asking`. A class, because a generator costs a tenth of a request."""
+    """The context of `Wire.asking`. It is a class, because a generator costs a tenth of a request."""
 
     def __init__(
         self, wire: Wire, operation: str, usage: Usage, turns: asyncio.Semaphore, deadline_seconds: float
@@ -217,7 +218,7 @@ def _unavailable(error: Exception, place: str) -> Unavailable:
 
 
 def read_head(response: aiohttp.ClientResponse) -> Headed:
-    """What an answer to HEAD says. Raises Unavailable where it does not say the size."""
+    """Return the size and ETag in an answer to HEAD. Raise `Unavailable` if it does not state the size."""
     response.close()
     size = parse_count(response.headers.get("Content-Length", ""))
     if size is None:

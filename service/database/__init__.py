@@ -1,6 +1,6 @@
-"""Everything that is kept: one SQLite file, or one PostgreSQL database.
+"""Storage of the service in one SQLite file or one PostgreSQL database.
 
-A transaction is a plain synchronous function of a connection, which `run.Database.run` executes; the functions of this
-room take that connection and never begin, commit or wait. Decisions live elsewhere: nothing here knows what a state
-means or what happens next. Secrets arrive here sealed or are sealed here; they are never columns.
+A transaction is a plain synchronous function of a connection, which `Database.run` executes; the functions of this
+package take that connection and never begin, commit or wait. They make no decisions about states or next steps. Secrets
+arrive sealed or are sealed here; they are never columns.
 """

@@ -1,4 +1,4 @@
-"""The trail of what callers asked for, and with which token: one row in the transaction of each of their actions."""
+"""The audit trail of callers' actions with their tokens: one row in the transaction of each action."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from service.database.tables import actions
 
 
 class ActionRow(NamedTuple):
-    """`subject`: the id of a recording, notification or message, or the name of an endpoint."""
+    """One action. `subject`: the id of a recording, notification or message, or the name of an endpoint."""
 
     id: int
     at: float
@@ -23,13 +23,13 @@ _COLUMNS = tuple(actions.c[name] for name in ActionRow._fields)
 def insert_action(
     connection: sa.Connection, *, owner: str, token_id: str, action: str, subject: str, at: float
 ) -> None:
-    """Note one action."""
+    """Insert one action."""
     row = {"at": at, "owner": owner, "token_id": token_id, "action": action, "subject": subject}
     connection.execute(actions.insert(), row)
 
 
 def list_actions(connection: sa.Connection, owner: str, *, limit: int, before: int | None = None) -> list[ActionRow]:
-    """An owner's actions, newest first. `before`: the id of the last one seen."""
+    """Return an owner's actions, newest first. `before`: the id of the last one seen."""
     query = sa.select(*_COLUMNS).where(actions.c.owner == owner)
     if before is not None:
         query = query.where(actions.c.id < before)
@@ -37,7 +37,7 @@ def list_actions(connection: sa.Connection, owner: str, *, limit: int, before: i
 
 
 def prune_actions(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` of the oldest actions from before `before_at`; how many were."""
+    """Delete at most `limit` of the oldest actions from before `before_at`. Return their number."""
     first = sa.select(actions.c.id, actions.c.at).order_by(actions.c.id).limit(limit).subquery()
     old = sa.select(first.c.id).where(first.c.at < before_at)
     return connection.execute(actions.delete().where(actions.c.id.in_(old))).rowcount

@@ -1,4 +1,4 @@
-"""What the database says lies in a bucket, page by page: for the audit."""
+"""Loads the stored contents of a bucket page by page, for the audit."""
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ PAGE = 2000
 
 
 def load_filed(connection: sa.Connection, storage: str, prefix: str, after: str) -> list[tuple[str, bool, JudgedFile]]:
-    """Recording id, whether it is verified, and file, in the order of their keys: those of a storage profile whose key
+    """Return recording id, whether it is verified, and file, in key order: those of a storage profile with a key that
     begins with `prefix` and comes after `after`."""
     query = sa.select(files.c.recording_id, recordings.c.state, files.c.document)
     query = query.join(recordings, recordings.c.id == files.c.recording_id)
@@ -22,7 +22,7 @@ def load_filed(connection: sa.Connection, storage: str, prefix: str, after: str)
 
 
 def load_state(connection: sa.Connection, recording_id: str, storage: str) -> State | None:
-    """The state of a recording whose objects the storage profile holds; None where there is none."""
+    """Return the state of a recording of the storage profile, or None if it does not exist."""
     query = sa.select(recordings.c.state).where(recordings.c.id == recording_id, recordings.c.storage == storage)
     found = connection.execute(query).scalar()
     return None if found is None else State(found)

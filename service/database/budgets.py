@@ -1,4 +1,4 @@
-"""The shared budget of calls to Agora: one row for each rate group, taken from by all replicas.
+"""The shared budget of calls to Agora: one row per rate group, used by all replicas.
 
 The arithmetic (GCRA) is the caller's: a pure function of the stored theoretical arrival time.
 """
@@ -13,14 +13,14 @@ from service.database.tables import budgets
 
 T = TypeVar("T")
 
-# Built once, as the statements of claims.
+# Built once, like the statements of claims.
 _LOAD = sa.select(budgets.c.tat).where(budgets.c.rate_group == sa.bindparam("of")).with_for_update()
 _SAVE = budgets.update().where(budgets.c.rate_group == sa.bindparam("of")).values(tat=sa.bindparam("new"))
 
 
 def take(connection: sa.Connection, rate_group: str, decide: Callable[[float], tuple[float, T]]) -> T:
-    """Replace the group's theoretical arrival time (0 at first) by what `decide` makes of it; returns the rest of what
-    `decide` says. No other process can take in between, so keep the transaction short."""
+    """Replace the group's theoretical arrival time (0 at first) by the first result of `decide`; return its second
+    result. The row is locked against other processes, so keep the transaction short."""
     tat = connection.execute(_LOAD, {"of": rate_group}).scalar_one_or_none()
     if tat is None:
         begin = upsert(connection, budgets).values(rate_group=rate_group, tat=0).on_conflict_do_nothing()

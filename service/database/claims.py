@@ -1,6 +1,6 @@
-"""Who works on which recording: a claim is a lease (until when) and a fence (a number that grows with each claim).
+"""Claims on recordings: a lease (until when) and a fence (a number that grows with each claim).
 
-A worker that lost its lease finds that out when it saves: the fence has moved on.
+A worker that lost its lease detects this when it saves, since the fence has changed.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from service.recording import Recording
 
 
 class PoisonedRow(Exception):
-    """A claim broke at this recording by an error that nobody expected, which is chained."""
+    """A claim failed at this recording by an unexpected error, which is chained."""
 
     def __init__(self, recording_id: str) -> None:
         super().__init__(recording_id)
@@ -22,14 +22,14 @@ class PoisonedRow(Exception):
 
 
 class Claim(NamedTuple):
-    """A recording this worker alone may act on, the fence to save it with, and since when it was due."""
+    """A recording that only this worker may act on, the fence to save it with, and its due time."""
 
     recording: Recording
     fence: int
     due_at: float
 
 
-# Built once: building it takes longer than executing it.
+# Built once, since building takes longer than executing.
 _DUE = (
     sa.select(recordings.c.id)
     .where(
@@ -49,7 +49,7 @@ _CLAIM = (
 
 
 def claim_due(connection: sa.Connection, now: float, worker_id: str, lease_seconds: float, limit: int) -> list[Claim]:
-    """Claim what is due and not leased by anybody, the longest due first. Raises `PoisonedRow`."""
+    """Claim the due recordings without a valid lease, the longest due first. Raise `PoisonedRow`."""
     asked = {"now": now, "worker": worker_id, "until": now + lease_seconds, "most": limit}
     rows = sorted(connection.execute(_CLAIM, asked), key=lambda row: row.due_at)
     return [Claim(_decode(row.id, row.document), row.fence, row.due_at) for row in rows]
@@ -63,8 +63,8 @@ def _decode(recording_id: str, document: str) -> Recording:
 
 
 def set_back(connection: sa.Connection, recording_id: str, until: float, fence: int | None = None) -> bool:
-    """Let nobody claim the recording before `until`; ends its claim. `fence`: only while that claim holds. False where
-    there was nothing to set back."""
+    """Prevent claims of the recording before `until` and end its claim. `fence`: only while that claim holds. Return
+    False if no row was changed."""
     query = recordings.update().where(recordings.c.id == recording_id, recordings.c.due_at.is_not(None))
     if fence is not None:
         query = query.where(recordings.c.fence == fence)
@@ -83,8 +83,8 @@ _RENEW = (
 
 
 def renew(connection: sa.Connection, held: Iterable[tuple[str, int]], until: float) -> None:
-    """Prolong claims, each a recording's id and the fence; those that are lost stay so."""
-    # One order for all: two who lock the same rows crosswise would wait for each other.
+    """Extend claims, each given by a recording's id and its fence. Lost claims are not restored."""
+    # A common order, since two transactions that lock the same rows in different orders would deadlock.
     rows = [{"of_id": recording_id, "of_fence": fence, "until": until} for recording_id, fence in sorted(held)]
     if rows:
         connection.execute(_RENEW, rows)
@@ -103,28 +103,28 @@ _GIVE_BACK = (
 def versions_held(
     connection: sa.Connection, worker_id: str, recording_ids: Iterable[str]
 ) -> dict[tuple[str, int], int]:
-    """Of these recordings those that the worker still holds: id and fence, and which version the row has now."""
+    """Return those of these recordings that the worker still holds: id and fence, with the row's current version."""
     asked = {"ids": sorted(recording_ids), "worker": worker_id}
     return {(row.id, row.fence): row.version for row in connection.execute(_HELD, asked)}
 
 
 def give_back(connection: sa.Connection, recording_id: str, fence: int) -> None:
-    """End one claim although its step is still under way."""
+    """End one claim although its step is still running."""
     connection.execute(_GIVE_BACK, {"of_id": recording_id, "of_fence": fence})
 
 
 def release_all(connection: sa.Connection, worker_id: str) -> int:
-    """Give back every claim of a worker that stops; how many there were."""
+    """Release all claims of a worker that stops. Return their number."""
     query = recordings.update().where(recordings.c.lease_owner == worker_id, recordings.c.due_at.is_not(None))
     return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
 
 
 def release_left(connection: sa.Connection) -> int:
-    """Give back every claim there is; for a database that no other process can be at: who held them is dead."""
+    """Release all claims in a database that no other process can use, so that their holders must be dead."""
     query = recordings.update().where(recordings.c.lease_owner.is_not(None))
     return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
 
 
 def count_overdue(connection: sa.Connection, now: float) -> int:
-    """How many recordings are due and not yet done."""
+    """Return the number of recordings that are due and not yet done."""
     return connection.execute(sa.select(sa.func.count()).where(recordings.c.due_at <= now)).scalar_one()

@@ -1,6 +1,6 @@
-"""The domain's dataclasses to and from the JSON of a row.
+"""Converts the domain's dataclasses to and from the JSON of a row.
 
-Reading tolerates what older and newer versions wrote: a missing field gets its default, an unknown one is left out.
+Decoding accepts older and newer versions: a missing field gets its default, an unknown one is ignored.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ _FILE = TypeAdapter(JudgedFile)
 
 
 def encode(value: Any) -> str:
-    """JSON of a dataclass, dict, list or tuple. Raises `TypeError` for anything that JSON cannot hold."""
+    """Return the JSON of a dataclass, dict, list or tuple. Raise `TypeError` for values that JSON cannot represent."""
     return orjson.dumps(value).decode()
 
 
 def decode(text: str) -> Any:
-    """Plain JSON values."""
+    """Return plain JSON values."""
     return orjson.loads(text)
 
 

@@ -1,4 +1,4 @@
-"""What was seen, judged and said of a recording: history, files, reports. Rows are added, never removed."""
+"""The evidence of a recording: history, files, reports. Rows are added, never removed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.report import FileKind, JudgedFile, Pictures, Report, Verdict
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One thing that happened; `count` > 1: a run of equal ones, the last at `at`."""
+    """One event; `count` > 1: a run of equal ones, the last at `at`."""
 
     number: int
     at: float
@@ -26,7 +26,7 @@ class HistoryRow:
 
 
 class FileRow(NamedTuple):
-    """A file, when it was first seen and when it was last judged."""
+    """A file with the times of its first listing and its last verification."""
 
     file: JudgedFile
     first_seen_at: float
@@ -34,7 +34,7 @@ class FileRow(NamedTuple):
 
 
 def insert_history(connection: sa.Connection, recording_id: str, rows: Iterable[HistoryRow]) -> None:
-    """Add entries; one with a number that exists replaces time, detail and count of it (a run that grew)."""
+    """Add entries; an existing number gets the new time, detail and count (a run that grew)."""
     values = [
         {
             "recording_id": recording_id,
@@ -60,7 +60,7 @@ def _history_upsert(dialect: str) -> Any:
     )
 
 
-# Built once, like every statement of a step: building one takes longer than executing it.
+# Built once, since building takes longer than executing.
 _HISTORY = (
     sa.select(history)
     .where(history.c.recording_id == sa.bindparam("of"), history.c.number > sa.bindparam("after"))
@@ -70,7 +70,7 @@ _HISTORY = (
 
 
 def load_history(connection: sa.Connection, recording_id: str, *, after: int = 0, limit: int) -> list[HistoryRow]:
-    """Entries with a number above `after`, in order."""
+    """Return the entries with a number above `after`, in order."""
     rows = connection.execute(_HISTORY, {"of": recording_id, "after": after, "most": limit})
     return [
         HistoryRow(row["number"], row["at"], row["kind"], row["source"], decode(row["detail"]), row["count"])
@@ -79,7 +79,7 @@ def load_history(connection: sa.Connection, recording_id: str, *, after: int = 0
 
 
 def upsert_files(connection: sa.Connection, recording_id: str, judged: Iterable[JudgedFile], at: float) -> None:
-    """Store the manifest of a look at `at`; a file known before keeps when it was first seen."""
+    """Store the manifest of a verification at `at`; a known file keeps its first time."""
     values = [
         {
             "recording_id": recording_id,
@@ -108,7 +108,7 @@ def _files_upsert(dialect: str) -> Any:
 def load_files(
     connection: sa.Connection, recording_id: str, *, after: str = "", limit: int, kind: FileKind | None = None
 ) -> list[FileRow]:
-    """Files with a key above `after`, in the order of a bucket's listing."""
+    """Return the files with a key above `after`, in the order of a bucket's listing."""
     query = sa.select(files.c.document, files.c.first_seen_at, files.c.judged_at)
     query = query.where(files.c.recording_id == recording_id, files.c.key > after)
     if kind is not None:
@@ -118,14 +118,14 @@ def load_files(
 
 
 def load_file(connection: sa.Connection, recording_id: str, key: str) -> JudgedFile | None:
-    """One file of a recording, or None."""
+    """Return one file of a recording, or None."""
     query = sa.select(files.c.document).where(files.c.recording_id == recording_id, files.c.key == key)
     document = connection.execute(query).scalar()
     return None if document is None else decode_file(document)
 
 
 def insert_report(connection: sa.Connection, recording_id: str, number: int, report: Report) -> None:
-    """Store one report; its `files` and `pictures` belong to tables of their own and are left out here."""
+    """Store one report without its `files` and `pictures`, which have their own tables."""
     document = {name: getattr(report, name) for name in Report.__slots__ if name not in ("files", "pictures")}
     connection.execute(
         reports.insert().values(
@@ -140,7 +140,7 @@ def insert_report(connection: sa.Connection, recording_id: str, number: int, rep
 
 
 def upsert_pictures(connection: sa.Connection, recording_id: str, number: int, made: Pictures) -> None:
-    """Keep the pictures of this report instead of those of an earlier one."""
+    """Replace the pictures of an earlier report by those of this one."""
     row = {"recording_id": recording_id, "report": number, "poster": made.poster, "sheet": made.sheet}
     query = upsert(connection, pictures)
     new = query.excluded
@@ -149,27 +149,27 @@ def upsert_pictures(connection: sa.Connection, recording_id: str, number: int, m
 
 
 def load_pictures(connection: sa.Connection, recording_id: str) -> Pictures | None:
-    """The pictures of the newest look that saw any."""
+    """Return the pictures of the newest verification with pictures, or None."""
     query = sa.select(pictures.c.poster, pictures.c.sheet).where(pictures.c.recording_id == recording_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else Pictures(bytes(row.poster), bytes(row.sheet))
 
 
 def has_pictures(connection: sa.Connection, recording_id: str) -> bool:
-    """Whether a look has seen any."""
+    """Return whether a verification stored pictures."""
     query = sa.select(pictures.c.report).where(pictures.c.recording_id == recording_id)
     return connection.execute(query).first() is not None
 
 
 def find_pictured(connection: sa.Connection, owner: str, recording_ids: Iterable[str]) -> frozenset[str]:
-    """Which of an owner's recordings have pictures."""
+    """Return which of an owner's recordings have pictures."""
     query = sa.select(pictures.c.recording_id).join(recordings, recordings.c.id == pictures.c.recording_id)
     query = query.where(recordings.c.owner == owner, pictures.c.recording_id.in_(list(recording_ids)))
     return frozenset(connection.execute(query).scalars())
 
 
 def load_report(connection: sa.Connection, recording_id: str, number: int | None = None) -> Report | None:
-    """One report without its files; `number` None: the newest."""
+    """Return one report without its files; `number` None: the newest."""
     query = sa.select(reports.c.document).where(reports.c.recording_id == recording_id)
     if number is not None:
         query = query.where(reports.c.number == number)
@@ -178,7 +178,7 @@ def load_report(connection: sa.Connection, recording_id: str, number: int | None
 
 
 def load_seen_report(connection: sa.Connection, recording_id: str) -> tuple[int, Report] | None:
-    """The newest report of a bucket that could be read, with its number and without its files."""
+    """Return the newest report of a readable bucket, with its number and without its files."""
     query = sa.select(reports.c.number, reports.c.document).where(reports.c.recording_id == recording_id)
     query = query.where(reports.c.verdict != Verdict.UNREACHABLE.value)
     row = connection.execute(query.order_by(reports.c.number.desc()).limit(1)).first()
@@ -186,7 +186,7 @@ def load_seen_report(connection: sa.Connection, recording_id: str) -> tuple[int,
 
 
 def load_reports(connection: sa.Connection, recording_id: str, limit: int) -> dict[int, Report]:
-    """The newest reports by their number, without their files."""
+    """Return the newest reports by their number, without their files."""
     query = sa.select(reports.c.number, reports.c.document).where(reports.c.recording_id == recording_id)
     rows = connection.execute(query.order_by(reports.c.number.desc()).limit(limit)).all()
     return {row.number: decode_report(row.document) for row in reversed(rows)}

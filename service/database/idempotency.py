@@ -1,4 +1,4 @@
-"""What was answered to a request with an `Idempotency-Key`, so that its repetition gets the same answer."""
+"""Stores the answers to requests with an `Idempotency-Key`, so that a repetition gets the same answer."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from service.database.tables import idempotency_keys
 
 
 class KeptAnswer(NamedTuple):
-    """`request_hash` is `Seals.keyed_hash` of the request; `body` is the answer as first rendered."""
+    """A stored answer. `request_hash` is `Seals.keyed_hash` of the request; `body` is the answer as first rendered."""
 
     request_hash: str
     recording_id: str
@@ -17,7 +17,7 @@ class KeptAnswer(NamedTuple):
 
 
 def load_answer(connection: sa.Connection, owner: str, key: str) -> KeptAnswer | None:
-    """What this owner's key was answered with, or None if it is new."""
+    """Return the stored answer of this owner's key, or None if the key is new."""
     columns = (idempotency_keys.c[name] for name in KeptAnswer._fields)
     query = sa.select(*columns).where(idempotency_keys.c.owner == owner, idempotency_keys.c.key == key)
     row = connection.execute(query).one_or_none()
@@ -25,16 +25,17 @@ def load_answer(connection: sa.Connection, owner: str, key: str) -> KeptAnswer |
 
 
 def insert_answer(connection: sa.Connection, owner: str, key: str, answer: KeptAnswer, now: float) -> bool:
-    """Keep an answer, after inserting its recording. False if the key is taken: roll back, and load what is there.
+    """Store an answer after inserting its recording. Return False if the key is taken: roll back, and load the stored
+    answer.
 
-    On PostgreSQL it waits for another transaction that is about to take the same key.
+    On PostgreSQL this waits for another transaction that is taking the same key.
     """
     query = upsert(connection, idempotency_keys).values(owner=owner, key=key, created_at=now, **answer._asdict())
     return bool(connection.execute(query.on_conflict_do_nothing(index_elements=["owner", "key"])).rowcount == 1)
 
 
 def prune_answers(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Forget at most `limit` of the answers given before `before_at`; how many there were."""
+    """Delete at most `limit` of the answers from before `before_at`. Return their number."""
     key = sa.tuple_(idempotency_keys.c.owner, idempotency_keys.c.key)
     old = sa.select(idempotency_keys.c.owner, idempotency_keys.c.key).where(idempotency_keys.c.created_at < before_at)
     return connection.execute(idempotency_keys.delete().where(key.in_(old.limit(limit)))).rowcount

@@ -1,7 +1,7 @@
-"""The ledger: how long each Agora task ran, for whom, and in which price class; and how many run now.
+"""The usage ledger: the duration, owner and price class of each Agora task, and the number of running ones.
 
-One row an attempt, beside the recording and not a part of it: usage outlives the recording that caused it. Sums are
-taken from the rows, so that no counter can drift.
+One row per attempt, separate from the recording, because usage outlives it. Sums are computed from the rows, so that no
+counter can drift.
 """
 
 from collections.abc import Iterable
@@ -13,15 +13,15 @@ from service.database.recordings import upsert
 from service.database.tables import ledger, recordings
 from service.recording import State
 
-# Not yet over, as far as the limits go: a task may be alive, or will be made next.
+# States that count towards the limits: a task may be running or will be created next.
 ACTIVE = (State.STARTING, State.RECORDING, State.STOPPING)
 
-# The number of an advisory lock of PostgreSQL that is ours alone.
+# The number of a PostgreSQL advisory lock that only Pagereel uses.
 STARTS_LOCK = 7_236_111
 
 
 class LedgerRow(NamedTuple):
-    """One task. `ended_at` None: it runs, and at `limit_at` it is over by itself."""
+    """One task. `ended_at` None: it is running, and ends by itself at `limit_at`."""
 
     recording_id: str
     number: int
@@ -34,7 +34,7 @@ class LedgerRow(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What an owner used of an app in a price class."""
+    """An owner's usage of an app in a price class."""
 
     owner: str
     app: str
@@ -44,7 +44,7 @@ class Used(NamedTuple):
 
 
 def write_ledger(connection: sa.Connection, rows: Iterable[LedgerRow]) -> None:
-    """Add rows, or correct those that are there."""
+    """Insert rows, or update existing ones."""
     values = [row._asdict() for row in rows]
     if values:
         query = upsert(connection, ledger)
@@ -53,7 +53,7 @@ def write_ledger(connection: sa.Connection, rows: Iterable[LedgerRow]) -> None:
 
 
 def ledger_owner(connection: sa.Connection, recording_id: str) -> str | None:
-    """Whose recording it was, by its first task; None where no task of it is known."""
+    """Return the owner of a recording by its first task, or None if it has no known task."""
     query = sa.select(ledger.c.owner).where(ledger.c.recording_id == recording_id).limit(1)
     return connection.execute(query).scalar_one_or_none()
 
@@ -61,18 +61,18 @@ def ledger_owner(connection: sa.Connection, recording_id: str) -> str | None:
 def sum_used(
     connection: sa.Connection, from_at: float, to_at: float, now: float, *, owner: str | None = None
 ) -> list[Used]:
-    """What was used within [`from_at`, `to_at`), up to `now`; of one owner, or of all."""
+    """Return the usage within [`from_at`, `to_at`), up to `now`; of one owner, or of all."""
     return _sum(connection, from_at, to_at, _instant(now), owner)
 
 
 def sum_projected(connection: sa.Connection, from_at: float, to_at: float, now: float) -> list[Used]:
-    """What will have been used within the time if everything that runs now goes on to its limit."""
+    """Return the usage within the period if every running task continues to its limit."""
     overdue = sa.case((ledger.c.limit_at < _instant(now), _instant(now)), else_=ledger.c.limit_at)
     return _sum(connection, from_at, to_at, overdue, None)
 
 
 def count_overrunning(connection: sa.Connection, before: float) -> int:
-    """How many tasks run although they should have ended by themselves, or been stopped, before that instant."""
+    """Return the number of running tasks that should have ended or been stopped before that instant."""
     query = sa.select(sa.func.count()).where(ledger.c.ended_at.is_(None), ledger.c.limit_at < _instant(before))
     return connection.execute(query).scalar_one()
 
@@ -96,8 +96,8 @@ def _instant(at: float) -> sa.ColumnElement[float]:
 
 
 def hold_starts(connection: sa.Connection) -> None:
-    """Let nobody else pass here until this transaction ends: what is counted now is still true when it is written.
-    One lock for all, so that none waits for another crosswise. On SQLite there is only one writer."""
+    """Block other transactions here until this one ends, so that counts remain true until they are used. A single lock
+    prevents deadlocks. SQLite has only one writer."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(STARTS_LOCK, sa.BigInteger))))
 
@@ -105,11 +105,11 @@ def hold_starts(connection: sa.Connection) -> None:
 def count_active(
     connection: sa.Connection, *, owner: str | None = None, app: str | None = None, due_by: float | None = None
 ) -> int:
-    """How many recordings of the owner, or of the app, have a task or will have one next; with `due_by` also those
-    that are to start by then."""
+    """Return the number of recordings of the owner, or of the app, with a task now or next; with `due_by` also those
+    that start by then."""
     active: sa.ColumnElement[bool] = recordings.c.state.in_([state.value for state in ACTIVE])
     if due_by is not None:
-        # What was due when it was asked for is due on every clock, also on one that a lock has kept waiting.
+        # A recording due when requested is due on every clock, also on one that a lock has delayed.
         at_once = recordings.c.due_at <= recordings.c.requested_at
         due = sa.or_(recordings.c.due_at <= _instant(due_by), at_once)
         due = sa.and_(recordings.c.state == State.REQUESTED.value, due)
@@ -122,7 +122,7 @@ def count_active(
 
 
 def count_requested(connection: sa.Connection, owner: str, since_at: float) -> tuple[int, float | None]:
-    """How many recordings an owner has asked for since then, and when the first of them was."""
+    """Return the number of recordings that an owner requested since then, and the time of the first."""
     query = sa.select(sa.func.count(), sa.func.min(recordings.c.requested_at))
     query = query.where(recordings.c.owner == owner, recordings.c.requested_at > _instant(since_at))
     count, first_at = connection.execute(query).one()

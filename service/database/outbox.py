@@ -1,7 +1,7 @@
-"""Messages and their deliveries. A message is written with the change that it tells of, its deliveries beside it.
+"""Messages and their deliveries, written in the transaction of the change that they report.
 
-A claimed delivery is hidden for a while instead of leased: if its sender dies it is simply there again, so a message is
-delivered at least once. Each endpoint is claimed alone, so a dead one holds up no other.
+A claimed delivery is hidden for a while instead of leased: if its sender dies it becomes visible again, so a message is
+delivered at least once. Each endpoint is claimed separately, so a dead one does not delay others.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,13 +16,13 @@ from service.messages import DeliveryError, Message
 from service.recording import Recording
 
 _PUBLISH_AT_ONCE: Final = 1000
-# Literals, not parameters: only then SQLite uses the partial indexes.
+# Literals, not parameters: SQLite uses the partial indexes only then.
 _PENDING = sa.text("deliveries.state = 'pending'")
 _UNPUBLISHED = sa.text("position IS NULL")
 
 
 class Event(NamedTuple):
-    """A message at its place in the owner's feed."""
+    """A message with its position in the owner's feed."""
 
     position: int
     id: str
@@ -33,7 +33,7 @@ class Event(NamedTuple):
 
 
 class DeliveryClaim(NamedTuple):
-    """A message to be sent now. `tries` counts this one; `body` is what is signed and sent."""
+    """A message to send now. `tries` includes this one; `body` is signed and sent."""
 
     message_id: str
     recording_id: str
@@ -44,7 +44,7 @@ class DeliveryClaim(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """What became of one message at one endpoint. `answer` is sealed; `document` is the body that is sent."""
+    """The delivery of one message to one endpoint. `answer` is sealed; `document` is the body."""
 
     message_id: str
     recording_id: str
@@ -62,8 +62,8 @@ class DeliveryRow(NamedTuple):
 
 
 class EndpointRow(NamedTuple):
-    """How an endpoint does. `failing_since` None: it answers; `disabled_at`: it said that it is gone; `last_error`
-    None: it took the last message."""
+    """The state of an endpoint. `failing_since` None: it answers; `disabled_at`: it answered that it is gone;
+    `last_error` None: it accepted the last message."""
 
     name: str
     failures: int = 0
@@ -74,7 +74,7 @@ class EndpointRow(NamedTuple):
 
 
 def insert_messages(connection: sa.Connection, recording: Recording, told: Iterable[Message]) -> None:
-    """Add messages and their deliveries, in the transaction of the change that they tell of."""
+    """Insert messages and their deliveries, in the transaction of the change that they report."""
     rows = [message._asdict() | {"document": encode(message.document)} for message in told]
     if not rows:
         return
@@ -93,9 +93,9 @@ def insert_messages(connection: sa.Connection, recording: Recording, told: Itera
 
 
 def publish(connection: sa.Connection) -> int:
-    """Give messages that have none their place in the feed, oldest first; how many.
+    """Give unpublished messages their positions in the feed, oldest first. Return their number.
 
-    Whoever publishes holds the counter's row until the commit, so no position becomes visible after a higher one.
+    The counter's row is locked until the commit, so no position becomes visible after a higher one.
     """
     waiting = sa.select(messages.c.id).where(_UNPUBLISHED).order_by(messages.c.at, messages.c.id)
     if connection.execute(waiting.limit(1)).first() is None:
@@ -112,7 +112,7 @@ def publish(connection: sa.Connection) -> int:
 
 
 def load_events(connection: sa.Connection, owner: str, *, after: int, limit: int) -> list[Event]:
-    """Published messages of an owner behind a position, in the feed's order."""
+    """Return an owner's published messages after a position, in the feed's order."""
     columns = (messages.c[name] for name in Event._fields)
     query = sa.select(*columns).where(messages.c.owner == owner, messages.c.position > after)
     rows = connection.execute(query.order_by(messages.c.position).limit(limit))
@@ -123,7 +123,7 @@ def load_events(connection: sa.Connection, owner: str, *, after: int, limit: int
 
 
 def load_endpoint(connection: sa.Connection, name: str, *, lock: bool = False) -> EndpointRow:
-    """How an endpoint does; `lock`: nobody else changes that before the commit."""
+    """Return the state of an endpoint; `lock`: no other transaction changes it before the commit."""
     if lock:
         connection.execute(upsert(connection, endpoints).values(name=name).on_conflict_do_nothing())
     columns = (endpoints.c[field] for field in EndpointRow._fields)
@@ -133,12 +133,12 @@ def load_endpoint(connection: sa.Connection, name: str, *, lock: bool = False) -
 
 
 def save_endpoint(connection: sa.Connection, row: EndpointRow) -> None:
-    """Write down how a locked endpoint does now."""
+    """Save the state of a locked endpoint."""
     connection.execute(endpoints.update().where(endpoints.c.name == row.name).values(row._asdict()))
 
 
 def count_failing(connection: sa.Connection, names: Collection[str]) -> int:
-    """How many of these endpoints did not take the last message: they fail, refuse or are disabled."""
+    """Return the number of these endpoints that did not accept the last message: they fail, refuse or are disabled."""
     bad = endpoints.c.last_error.is_not(None) & endpoints.c.name.in_(names)
     query = sa.select(sa.func.count()).select_from(endpoints).where(bad)
     return connection.execute(query).scalar_one()
@@ -147,8 +147,8 @@ def count_failing(connection: sa.Connection, names: Collection[str]) -> int:
 def claim_deliveries(
     connection: sa.Connection, endpoint: str, now: float, limit: int, hide_seconds: float
 ) -> list[DeliveryClaim]:
-    """Messages due at an endpoint, the longest due first, hidden from others for `hide_seconds`: longer than sending
-    one can take, so that what is under way is not sent beside itself."""
+    """Claim the due messages of an endpoint, the longest due first, hidden from others for `hide_seconds`: longer than
+    one delivery can take, so that a message is not sent twice concurrently."""
     due = (
         sa.select(deliveries.c.message_id)
         .where(_PENDING, deliveries.c.endpoint == endpoint, deliveries.c.next_try_at <= now)
@@ -180,7 +180,7 @@ def end_delivery(
     error: str | None = None,
     answer: bytes | None = None,
 ) -> None:
-    """It is `delivered`, `skipped` or `dead`. `answer`: the sealed beginning of what was answered."""
+    """End a delivery as `delivered`, `skipped` or `dead`. `answer`: the sealed beginning of the answer."""
     values = {"state": state, "ended_at": now, "last_status": status, "last_error": error, "answer": answer}
     connection.execute(_one(endpoint, message_id).values(values))
 
@@ -195,34 +195,34 @@ def retry_delivery(
     error: str,
     answer: bytes | None = None,
 ) -> None:
-    """It is to be tried again at `at`; `answer` as in `end_delivery`."""
+    """Let a delivery be tried again at `at`; `answer` as in `end_delivery`."""
     values = {"next_try_at": at, "last_status": status, "last_error": error, "answer": answer}
     connection.execute(_one(endpoint, message_id).values(values))
 
 
 def _one(endpoint: str, message_id: str) -> sa.Update:
-    """What somebody else has ended meanwhile stays as it is."""
+    """Update one pending delivery; an ended one is not changed."""
     this = (deliveries.c.message_id == message_id, deliveries.c.endpoint == endpoint)
     return deliveries.update().where(*this, _PENDING)
 
 
 def hasten_deliveries(connection: sa.Connection, endpoint: str, now: float, hide_seconds: float) -> None:
-    """The endpoint is back: what waits for it is due now, but for what may be under way."""
+    """Make an endpoint's waiting deliveries due now, since it answers again, except those that may be running."""
     later = deliveries.c.next_try_at > now + hide_seconds
     query = deliveries.update().where(_PENDING, deliveries.c.endpoint == endpoint, later)
     connection.execute(query.values(next_try_at=now))
 
 
 def restart_deliveries(connection: sa.Connection, endpoint: str, now: float, hide_seconds: float) -> None:
-    """Somebody says that the endpoint is back: what waits for it is due as in `hasten_deliveries`, and begins its
-    schedule anew, so that what was tried in vain before is no reason to give it up."""
+    """Make an endpoint's waiting deliveries due as in `hasten_deliveries` on a user's request, and restart their
+    schedule, so that earlier failures do not count."""
     hasten_deliveries(connection, endpoint, now, hide_seconds)
     query = deliveries.update().where(_PENDING, deliveries.c.endpoint == endpoint)
     connection.execute(query.values(tries=0, at=now))
 
 
 def bury_deliveries(connection: sa.Connection, before_at: float, now: float, limit: int) -> int:
-    """Give up what has waited since before `before_at`, at most `limit` of it; how many."""
+    """Give up at most `limit` deliveries that wait since before `before_at`. Return their number."""
     old = sa.select(deliveries.c.message_id, deliveries.c.endpoint).where(_PENDING, deliveries.c.at < before_at)
     rows = connection.execute(old.limit(limit)).all()
     for row in rows:
@@ -243,7 +243,8 @@ def list_deliveries(
     before: tuple[float, str, str] | None,
     limit: int,
 ) -> list[DeliveryRow]:
-    """An owner's deliveries, newest message first. `before`: instant, message and endpoint of the last one seen."""
+    """Return an owner's deliveries, newest message first. `before`: instant, message and endpoint of the last one
+    seen."""
     order = (deliveries.c.at, deliveries.c.message_id, deliveries.c.endpoint)
     of_message = ("recording_id", "type", "document")
     columns = [(messages if name in of_message else deliveries).c[name] for name in DeliveryRow._fields]
@@ -261,7 +262,7 @@ def list_deliveries(
 def redrive(
     connection: sa.Connection, owner: str, now: float, *, endpoint: str | None, message_ids: list[str] | None
 ) -> int:
-    """Try dead deliveries of an owner again from the start; how many."""
+    """Retry an owner's dead deliveries from the start. Return their number."""
     query = deliveries.update().where(deliveries.c.owner == owner, deliveries.c.state == "dead")
     if endpoint is not None:
         query = query.where(deliveries.c.endpoint == endpoint)
@@ -272,7 +273,7 @@ def redrive(
 
 
 def count_deliveries(connection: sa.Connection, owner: str | None = None) -> dict[tuple[str, str], int]:
-    """How many deliveries are pending or dead, by endpoint and state; of one owner, or of all."""
+    """Return the numbers of pending and dead deliveries by endpoint and state; of one owner, or of all."""
     query = sa.select(deliveries.c.endpoint, deliveries.c.state, sa.func.count())
     query = query.where(deliveries.c.state.in_(("pending", "dead")))
     if owner is not None:
@@ -282,14 +283,14 @@ def count_deliveries(connection: sa.Connection, owner: str | None = None) -> dic
 
 
 def oldest_pending(connection: sa.Connection) -> float | None:
-    """Since when the longest waiting delivery waits."""
+    """Return since when the oldest pending delivery waits."""
     query = sa.select(sa.func.min(deliveries.c.at)).where(_PENDING)
     oldest: float | None = connection.execute(query).scalar_one()
     return oldest
 
 
 def prune_messages(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` messages from before `before_at` that nothing waits for any more; how many."""
+    """Delete at most `limit` messages from before `before_at` without pending deliveries. Return their number."""
     waited_for = sa.exists().where(deliveries.c.message_id == messages.c.id, _PENDING)
     old = sa.select(messages.c.id).where(messages.c.at < before_at, ~waited_for).order_by(messages.c.at).limit(limit)
     return connection.execute(messages.delete().where(messages.c.id.in_(old))).rowcount

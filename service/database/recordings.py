@@ -1,6 +1,6 @@
-"""The rows of recordings, with their attempts and labels. Leases are in `claims`, what was seen of them in `evidence`.
+"""The rows of recordings, with their attempts and labels. Leases are in `claims`, evidence is in `evidence`.
 
-The document is the recording; the columns are copies to search by, written with each save and never read back.
+The document is the recording; the columns are copies for searching, written with each save and never read back.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -16,17 +16,17 @@ from service.database.tables import attempts, labels, recordings
 from service.recording import TERMINAL, Recording, State
 
 _FEW = 1000
-# Literals, not parameters: only then SQLite uses the partial indexes.
+# Literals, not parameters: SQLite uses the partial indexes only then.
 _PLANNED = sa.text("recordings.planned_at IS NOT NULL")
 _WARNED = sa.text("recordings.warned")
 
 
 class LostRace(Exception):
-    """The row is not as it was when it was loaded or claimed: somebody else saved it. Nothing was written."""
+    """The row has changed since it was loaded or claimed. Nothing was written."""
 
 
 class AttemptRow(NamedTuple):
-    """Which recording's attempt an Agora task is."""
+    """The recording's attempt of an Agora task."""
 
     recording_id: str
     number: int
@@ -44,7 +44,7 @@ class SealedRow(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A recording as its row holds it: decoding a page of them takes longer than a transaction should."""
+    """A recording as in its row: decoding a page of them takes longer than a transaction should."""
 
     requested_at: float
     id: str
@@ -56,19 +56,19 @@ class Listed(NamedTuple):
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
-    """An INSERT of this database's dialect, which knows `on_conflict_do_update`."""
+    """Return an INSERT of this database's dialect, which supports `on_conflict_do_update`."""
     return insert_of(connection.dialect.name, table)
 
 
 def insert_of(dialect: str, table: sa.Table) -> Any:
-    """The same by the dialect's name, for statements that are built once."""
+    """Return the INSERT by the dialect's name, for statements that are built once."""
     return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
 def insert_recording(
     connection: sa.Connection, recording: Recording, *, due_at: float | None, sealed: bytes | None = None
 ) -> None:
-    """Store a new recording; `sealed` holds its page and RTMP URLs."""
+    """Insert a new recording; `sealed` contains its page and RTMP URLs."""
     connection.execute(
         recordings.insert().values(
             id=recording.id,
@@ -92,9 +92,9 @@ def insert_recording(
 def load_recording(
     connection: sa.Connection, recording_id: str, *, owner: str | None = None, lock: bool = False
 ) -> Recording | None:
-    """The recording, or None if there is none or it is another owner's (`owner` None: anybody's).
+    """Return the recording, or None if it does not exist or has another owner (`owner` None: any).
 
-    `lock` keeps other transactions from changing it until this one ends; use it before every save.
+    `lock` prevents changes by other transactions until this one ends; use it before every save.
     """
     asked = {"of_id": recording_id} if owner is None else {"of_id": recording_id, "of_owner": owner}
     document = connection.execute(_load(owned=owner is not None, lock=lock), asked).scalar_one_or_none()
@@ -103,7 +103,7 @@ def load_recording(
 
 @cache
 def _load(*, owned: bool, lock: bool) -> sa.Select[Any]:
-    """Built once, as `_update`."""
+    """Built once, like `_update`."""
     query = sa.select(recordings.c.document).where(recordings.c.id == sa.bindparam("of_id"))
     if owned:
         query = query.where(recordings.c.owner == sa.bindparam("of_owner"))
@@ -111,7 +111,7 @@ def _load(*, owned: bool, lock: bool) -> sa.Select[Any]:
 
 
 def load_several(connection: sa.Connection, owner: str, recording_ids: Iterable[str]) -> list[Recording]:
-    """Those of these recordings that are the owner's, in any order."""
+    """Return those of these recordings that belong to the owner, in any order."""
     query = sa.select(recordings.c.document).where(
         recordings.c.owner == owner, recordings.c.id.in_(sorted(set(recording_ids)))
     )
@@ -119,8 +119,8 @@ def load_several(connection: sa.Connection, owner: str, recording_ids: Iterable[
 
 
 def load_open(connection: sa.Connection, before_at: float, after: str, limit: int) -> list[Recording]:
-    """Recordings that were asked for before an instant and are not at their end, by id, behind `after`. A row that
-    cannot be read is left out, as nobody can act on it: whoever claims it says so."""
+    """Return unfinished recordings requested before an instant, by id, after `after`. An unreadable row is omitted,
+    since it cannot be acted on: claiming it reports the error."""
     open_states = sorted(set(State) - TERMINAL)
     query = sa.select(recordings.c.document).where(
         recordings.c.state.in_(open_states), recordings.c.requested_at < before_at, recordings.c.id > after
@@ -132,12 +132,12 @@ def load_open(connection: sa.Connection, before_at: float, after: str, limit: in
 def _decoded(document: str) -> Recording | None:
     try:
         return decode_recording(document)
-    except Exception:  # what a spoilt document makes of the decoder is not known
+    except Exception:  # a corrupt document may raise any exception
         return None
 
 
 def load_owners(connection: sa.Connection, recording_ids: Set[str]) -> dict[str | None, str]:
-    """Whose each of these recordings is; those that are not there are left out."""
+    """Return the owner of each of these recordings, without those that do not exist."""
     if not recording_ids:
         return {}
     query = sa.select(recordings.c.id, recordings.c.owner).where(recordings.c.id.in_(sorted(recording_ids)))
@@ -154,11 +154,11 @@ def save_recording(
     sealed: bytes | None = None,
     before: Recording | None = None,
 ) -> Recording:
-    """Write back a recording that was loaded at `recording.version`; returns it with the next version.
+    """Save a recording that was loaded at `recording.version`. Return it with the next version.
 
-    `due_at`: when the worker must look again, None for never. `fence`: save only while the claim that gave it still
-    holds. `release` ends that claim. `sealed` replaces the sealed part. `before`, as it was loaded: attempts that are
-    in it are not written again. Raises `LostRace`.
+    `due_at`: the next step of the worker, None for never. `fence`: save only while the claim with this fence holds.
+    `release` ends that claim. `sealed` replaces the sealed part. `before`, as it was loaded: its attempts are not
+    written again. Raise `LostRace`.
     """
     saved = replace(recording, version=recording.version + 1)
     values: dict[str, Any] = {
@@ -183,8 +183,8 @@ def save_recording(
 
 
 def correct_recording(connection: sa.Connection, recording: Recording, *, due_at: float | None) -> Recording:
-    """Write a recording that was stored under wrong values, those included that no other save changes. Whoever works on
-    it loses the claim: what comes of a step is about the wrong task. Raises `LostRace`."""
+    """Save a recording that was stored with wrong values, including those that no other save changes. A running claim
+    is lost, since its step concerns the wrong task. Raise `LostRace`."""
     saved = save_recording(connection, recording, due_at=due_at, release=True)
     values = {"app": saved.app, "storage": saved.storage, "fence": recordings.c.fence + 1}
     connection.execute(recordings.update().where(recordings.c.id == saved.id).values(values))
@@ -196,7 +196,7 @@ def correct_recording(connection: sa.Connection, recording: Recording, *, due_at
 
 @cache
 def _update(columns: frozenset[str], *, fenced: bool) -> sa.Update:
-    """Built once for each set of columns: building it takes longer than executing it."""
+    """Built once for each set of columns, since building takes longer than executing."""
     query = recordings.update().where(
         recordings.c.id == sa.bindparam("of_id"), recordings.c.version == sa.bindparam("of_version")
     )
@@ -206,7 +206,7 @@ def _update(columns: frozenset[str], *, fenced: bool) -> sa.Update:
 
 
 def replace_labels(connection: sa.Connection, recording: Recording) -> None:
-    """Make the recording findable by the labels it has now; call it after saving changed ones."""
+    """Replace the searchable labels of the recording; call it after saving changed ones."""
     connection.execute(labels.delete().where(labels.c.recording_id == recording.id))
     _insert_labels(connection, recording)
 
@@ -256,8 +256,8 @@ def list_recordings(
     warned: bool | None = None,
     after: tuple[float, str] | None = None,
 ) -> list[Listed]:
-    """An owner's recordings that fit all filters, newest request first, not yet decoded; `planned` ones alone by their
-    start. `after`: (`requested_at`, or `planned_at`, and id) of the last one seen."""
+    """Return an owner's recordings that match all filters, newest request first, not yet decoded; `planned` ones alone
+    by their start. `after`: (`requested_at`, or `planned_at`, and id) of the last one seen."""
     wanted = dict(with_labels or {})
     rare = _rare_label(connection, owner, wanted)
     found = sa.select(recordings.c.id, recordings.c.requested_at)
@@ -302,7 +302,7 @@ def count_recordings(
     planned: bool | None = None,
     warned: bool | None = None,
 ) -> int:
-    """How many of an owner's recordings fit all filters; `limit` stands for so many or more."""
+    """Return the number of an owner's recordings that match all filters, at most `limit`."""
     found = sa.select(sa.literal(1)).select_from(recordings).where(recordings.c.owner == owner)
     if states:
         found = found.where(recordings.c.state.in_(sorted(states)))
@@ -314,10 +314,10 @@ def count_recordings(
 
 
 def _rare_label(connection: sa.Connection, owner: str, wanted: Mapping[str, str]) -> str | None:
-    """The label to search from, if one of them is on so few recordings that looking at all of these is quick.
+    """Return the label to search from, if one has few enough recordings to check all of them.
 
-    Otherwise the recordings are walked in order and probed for their labels. Neither database's planner knows how
-    often a pair of name and value occurs; left to themselves they need up to 100 ms among 100,000 recordings.
+    Otherwise the recordings are read in order and probed for their labels. Neither database's planner knows the
+    frequency of a pair of name and value; without this choice they need up to 100 ms among 100,000 recordings.
     """
     counts = {}
     for name, value in wanted.items():
@@ -332,7 +332,7 @@ def _labelled(owner: str, name: str, value: str) -> sa.ColumnElement[bool]:
 
 
 def _has_label(owner: str, name: str, value: str) -> sa.ColumnElement[bool]:
-    """A probe of the recording at hand; not EXISTS, which PostgreSQL turns into a join of its own liking."""
+    """Return a probe of the current recording; not EXISTS, which PostgreSQL may turn into another join."""
     probed = labels.alias()
     found = sa.select(probed.c.name).where(
         probed.c.owner == owner,
@@ -345,13 +345,13 @@ def _has_label(owner: str, name: str, value: str) -> sa.ColumnElement[bool]:
 
 
 def count_by_state(connection: sa.Connection) -> dict[State, int]:
-    """How many recordings are in each state; states without any are zero."""
+    """Return the number of recordings in each state, including zeros."""
     query = sa.select(recordings.c.state, sa.func.count()).group_by(recordings.c.state)
     return dict.fromkeys(State, 0) | {State(state): count for state, count in connection.execute(query)}
 
 
 def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
-    """What `insert_recording` or `save_recording` stored as `sealed`."""
+    """Return the value stored as `sealed`."""
     query = sa.select(recordings.c.sealed).where(recordings.c.id == recording_id)
     return connection.execute(query).scalar_one_or_none()
 
@@ -359,7 +359,7 @@ def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
 def count_open_by(
     connection: sa.Connection, column: Literal["app", "storage"], states: Iterable[State]
 ) -> dict[str, int]:
-    """How many recordings in these states name each app, or each storage profile."""
+    """Return the number of recordings in these states by app or by storage profile."""
     query = sa.select(recordings.c[column], sa.func.count()).where(
         recordings.c.state.in_([state.value for state in states])
     )
@@ -367,21 +367,21 @@ def count_open_by(
 
 
 def load_all_sealed(connection: sa.Connection, states: Iterable[State], word: str) -> list[SealedRow]:
-    """What is stored as `sealed` of all recordings in these states; `word` as in `SealedRow`."""
+    """Return the `sealed` values of all recordings in these states; `word` as in `SealedRow`."""
     columns = (recordings.c.id, recordings.c.sealed, recordings.c.document.contains(word, autoescape=True))
     query = sa.select(*columns).where(recordings.c.state.in_([state.value for state in states]))
     return [SealedRow(*row) for row in connection.execute(query.where(recordings.c.sealed.is_not(None)))]
 
 
 def find_by_sid(connection: sa.Connection, owner: str, sid: str) -> str | None:
-    """The owner's recording of which this is a task."""
+    """Return the owner's recording with this task, or None."""
     query = sa.select(recordings.c.id).join(attempts, attempts.c.recording_id == recordings.c.id)
     found = connection.execute(query.where(attempts.c.sid == sid, recordings.c.owner == owner).limit(1))
     return found.scalar_one_or_none()
 
 
 def find_by_cname(connection: sa.Connection, cname: str) -> list[AttemptRow]:
-    """All attempts with this channel name, oldest first."""
+    """Return all attempts with this channel name, oldest first."""
     return _find(connection, attempts.c.cname == cname)
 
 

@@ -1,4 +1,4 @@
-"""What is deleted when it is old, a batch at a time. Objects in buckets are never deleted, by nobody here."""
+"""Deletes old rows, a batch at a time. Objects in buckets are never deleted."""
 
 from collections.abc import Callable
 from typing import Final
@@ -13,13 +13,13 @@ from service.database.tables import history, recordings
 from service.recording import State
 
 BATCH: Final = 500
-"""Rows of one transaction: a few milliseconds, so that intake waits for none."""
+"""Rows per transaction: a few milliseconds, so that intake is not delayed."""
 
 Prune = Callable[[sa.Connection, float, int], int]
 
 
 def prune_history(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` lines of the history from before `before_at`, of recordings that are over; how many."""
+    """Delete at most `limit` history rows from before `before_at` of finished recordings. Return their number."""
     over = sa.select(recordings.c.id).where(recordings.c.state.in_([state for state in State if state.terminal]))
     old = (
         sa.select(history.c.recording_id, history.c.number)
@@ -38,4 +38,4 @@ RULES: Final[dict[str, Prune]] = {
     "idempotency_days": prune_answers,
     "actions_days": prune_actions,
 }
-"""The settings of `[retention]`, and what each of them deletes."""
+"""The settings of `[retention]`, and the function that deletes the rows of each."""

@@ -1,10 +1,9 @@
-"""Secrets at rest: page and RTMP URLs, raw notifications, recorded answers.
+"""Encryption of secrets at rest: page and RTMP URLs, raw notifications, recorded answers.
 
-AES-256-GCM under a key from a file; two keys may live at once (the first seals, both open), so a key is rotated by
-putting a new one first and dropping the old one when nothing is sealed with it any more. A sealed value is
-key id (1 byte), nonce (12), ciphertext and tag; its purpose (`table.column`) is authenticated, so a value cannot be
-moved to another column. Nonces are random: far below 2**32 values per key. This room never logs and never keeps a
-value.
+AES-256-GCM with a key from a file. Two keys may be in use (the first seals, both open), so a key is rotated by adding a
+new one first and removing the old one when no value is sealed with it any more. A sealed value is key id (1 byte),
+nonce (12), ciphertext and tag; its purpose (`table.column`) is authenticated, so a value cannot be moved to another
+column. Nonces are random: far below 2**32 values per key. The module never logs or stores a value.
 """
 
 import base64
@@ -23,7 +22,7 @@ _NONCE_BYTES = 12
 
 
 class SealError(Exception):
-    """A key is unusable, or a value was not sealed by a live key for this purpose, or was changed."""
+    """A key is unusable, or a value was not sealed by a current key for this purpose, or was changed."""
 
 
 class _Key:
@@ -40,14 +39,14 @@ class _Key:
 
 
 class Seals:
-    """Seals and opens with the live keys. Safe to use from several threads."""
+    """Seals and opens with the current keys. Safe to use from several threads."""
 
     def __init__(self, *keys: str) -> None:
-        """`keys`: one or two texts as `make_key` gives them, the sealing one first. Raises `SealError`."""
+        """Set the keys: one or two texts of `make_key`, the sealing one first. Raise `SealError`."""
         self.use(*keys)
 
     def use(self, *keys: str) -> None:
-        """Take other live keys from now on (after their files changed)."""
+        """Replace the keys, after their files changed."""
         if not 1 <= len(keys) <= 2:
             raise SealError("one or two sealing keys are wanted")
         made = [_Key(key) for key in keys]
@@ -56,19 +55,19 @@ class Seals:
         self._live, self._first = made, made[0]
 
     def seal(self, value: bytes, purpose: str) -> bytes:
-        """The sealed form of `value`."""
+        """Return the sealed form of `value`."""
         nonce = os.urandom(_NONCE_BYTES)
         return self._first.id + nonce + self._first.cipher.encrypt(nonce, value, purpose.encode())
 
     def seal_many(self, values: Sequence[bytes], purpose: str) -> list[bytes]:
-        """`seal` for each, asking the system for randomness once (each question gives up the interpreter lock)."""
+        """Seal each value with one system call for randomness (each call releases the interpreter lock)."""
         key_id, encrypt, about = self._first.id, self._first.cipher.encrypt, purpose.encode()
         random = os.urandom(_NONCE_BYTES * len(values))
         nonces = [random[at : at + _NONCE_BYTES] for at in range(0, len(random), _NONCE_BYTES)]
         return [key_id + nonce + encrypt(nonce, value, about) for nonce, value in zip(nonces, values, strict=True)]
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
-        """The value that was sealed for this purpose. Raises `SealError`."""
+        """Return the value that was sealed for this purpose. Raise `SealError`."""
         keys = [key for key in self._live if key.id == sealed[:1]]  # ids are short: two keys may share one
         if not keys or len(sealed) < 1 + _NONCE_BYTES:
             raise SealError("sealed with a key that is not live")
@@ -78,23 +77,23 @@ class Seals:
         raise SealError("a sealed value does not open: changed, moved, or sealed with another key")
 
     def keyed_hash(self, value: bytes) -> str:
-        """A hash of a request that says nothing to whoever lacks the key; compare with `same_hash`."""
+        """Return a hash of a request that reveals nothing without the key; compare with `same_hash`."""
         return self._first.id.hex() + hmac.digest(self._first.mac, value, "sha256").hex()
 
     def same_hash(self, value: bytes, kept: str) -> bool:
-        """Whether `kept` is the `keyed_hash` of `value` under any live key."""
+        """Return whether `kept` is the `keyed_hash` of `value` under any current key."""
         return any(
             hmac.compare_digest(key.id.hex() + hmac.digest(key.mac, value, "sha256").hex(), kept) for key in self._live
         )
 
 
 def make_key() -> str:
-    """A new random key as text."""
+    """Return a new random key as text."""
     return base64.b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def make_key_file(path: Path) -> str:
-    """The key in `path`; if there is no such file it is made first, readable by its owner alone."""
+    """Return the key in `path`; create a missing file first, readable by its owner alone."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:

@@ -1,8 +1,9 @@
-"""The tables. A column is what SQL searches, sorts or constrains by; all else is in the row's JSON `document`.
+"""The tables. Columns contain the values that SQL searches, sorts or constrains; the rest is in the row's JSON
+`document`.
 
-Instants are doubles of Unix seconds. Documents are Text that orjson wrote, not a JSON type: the same on both
-databases, and PostgreSQL's JSONB refuses the `\\u0000` that a stranger may send. `sealed` and `body` columns hold what
-`sealing` made of it. Rows of `notifications` have no foreign key: they are kept before anybody knows whose they are.
+Instants are doubles of Unix seconds. Documents are Text written by orjson, not a JSON type: the same on both databases,
+and PostgreSQL's JSONB refuses the `\\u0000` that a third party may send. `sealed` and `body` columns contain values of
+`sealing`. Rows of `notifications` have no foreign key: they are stored before their recording is known.
 """
 
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ def _one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
 
 
 def _owned(name: str) -> sa.Column[str]:
-    """The key column of rows that belong to a recording and go with it."""
+    """Return the key column of rows that belong to a recording and are deleted with it."""
     return sa.Column(name, sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), nullable=False)
 
 
@@ -55,10 +56,11 @@ recordings = sa.Table(
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("sealed", sa.LargeBinary),
-    sa.Column("planned_at", _Instant),  # when it will start; NULL: it does not wait for that
+    sa.Column("planned_at", _Instant),  # the planned start; NULL: it does not wait for one
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("state", tuple(State)),
-    # Holds all that a listing filters by, so that a rare state among 100,000 rows is found in the index alone.
+    # Contains all columns that a listing filters by, so that a rare state among 100,000 rows is found in the index
+    # alone.
     sa.Index("ix_recordings_list", "owner", "requested_at", "id", "state", "app"),
     sa.Index("ix_recordings_state", "state", "owner"),
     *(
@@ -112,11 +114,11 @@ ledger = sa.Table(
     sa.Column("app", sa.Text, nullable=False),
     sa.Column("resolution", sa.Text, nullable=False),
     sa.Column("started_at", _Instant, nullable=False),
-    sa.Column("ended_at", _Instant),  # NULL: it runs
+    sa.Column("ended_at", _Instant),  # NULL: the task is running
     sa.Column("limit_at", _Instant, nullable=False),
     _one_of("resolution", RESOLUTIONS),
     sa.PrimaryKeyConstraint("recording_id", "number"),
-    # Holds all that a month's sum needs.
+    # Contains all columns of a month's sum.
     sa.Index("ix_ledger_used", "owner", "started_at", "ended_at", "app", "resolution"),
     sa.Index("ix_ledger_started_at", "started_at"),
     sa.Index(
@@ -144,8 +146,8 @@ notifications = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     _one_of("outcome", OUTCOMES),
     sa.UniqueConstraint("app", "notice_id"),
-    # Not for new rows: sids are spread over the whole index, and each page touched is one more to write before Agora
-    # gets its answer (measured: 4 ms instead of 1 ms for 32 rows on SQLite).
+    # Not for new rows: sids are spread over the whole index, and each changed page delays the answer to Agora
+    # (measured: 4 ms instead of 1 ms for 32 rows on SQLite).
     *(
         sa.Index(
             f"ix_notifications_{name}",
@@ -216,7 +218,7 @@ reports = sa.Table(
     sa.PrimaryKeyConstraint("recording_id", "number"),
 )
 
-# Of the newest look that saw any: a poster and a contact sheet as JPEG, 150 KB at most.
+# Of the newest verification with pictures: a poster and a contact sheet as JPEG, 150 KB at most.
 pictures = sa.Table(
     "pictures",
     metadata,
@@ -252,7 +254,7 @@ messages = sa.Table(
     ),
 )
 
-# One row: the last position given out. Whoever publishes locks it, so positions become visible in their order.
+# One row: the last position given out. It is locked for publishing, so positions become visible in their order.
 feed = sa.Table(
     "feed",
     metadata,
@@ -288,7 +290,7 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_state", "state", "endpoint"),
 )
 
-# How an endpoint of the settings does; no row: well.
+# The state of an endpoint of the settings; no row: it works.
 endpoints = sa.Table(
     "endpoints",
     metadata,
@@ -311,7 +313,7 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", _Instant, nullable=False, index=True),
 )
 
-# What callers asked for, and with which token. No foreign key: the trail outlives what it is about.
+# The audit trail of callers' actions with their tokens. No foreign key: it outlives its subjects.
 actions = sa.Table(
     "actions",
     metadata,
@@ -353,7 +355,7 @@ deployment = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("created_at", _Instant, nullable=False),
-    sa.Column("alive_at", _Instant),  # when a worker last said that it works
-    sa.Column("restored_at", _Instant),  # NULL: what runs is known
+    sa.Column("alive_at", _Instant),  # the last activity of a worker
+    sa.Column("restored_at", _Instant),  # NULL: the running tasks are known
     sa.CheckConstraint("id = 1", name="single"),
 )

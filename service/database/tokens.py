@@ -1,4 +1,4 @@
-"""API tokens: an id, the SHA-256 of the whole token, and what it may do. The token itself is never stored."""
+"""API tokens: an id, the SHA-256 of the whole token, and its permissions. The token itself is never stored."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _USE_NOTED_EVERY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`sha256` in hex; `scopes` as words; `apps` and `storages` None: any."""
+    """One token. `sha256` in hex; `scopes` as words; `apps` and `storages` None: any."""
 
     id: str
     sha256: str
@@ -44,24 +44,24 @@ def insert_token(connection: sa.Connection, token: Token) -> None:
 
 
 def load_token(connection: sa.Connection, token_id: str) -> Token | None:
-    """The token with this id, expired and revoked ones too; whether it is good is the caller's to judge."""
+    """Return the token with this id, even if expired or revoked; the caller must check it."""
     row = connection.execute(sa.select(tokens).where(tokens.c.id == token_id)).one_or_none()
     return None if row is None else _token(row)
 
 
 def list_tokens(connection: sa.Connection) -> list[Token]:
-    """All tokens, oldest first."""
+    """Return all tokens, oldest first."""
     return [_token(row) for row in connection.execute(sa.select(tokens).order_by(tokens.c.created_at, tokens.c.id))]
 
 
 def revoke_token(connection: sa.Connection, token_id: str, now: float) -> bool:
-    """False if there is none such, or it was revoked before."""
+    """Revoke a token. Return False if it does not exist or was revoked before."""
     query = tokens.update().where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
     return connection.execute(query.values(revoked_at=now)).rowcount == 1
 
 
 def note_token_use(connection: sa.Connection, token_id: str, now: float) -> None:
-    """Remember that it was used, to the minute: reading must not turn into writing."""
+    """Record the use of a token, to the minute, so that not every read causes a write."""
     unnoted = sa.or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < now - _USE_NOTED_EVERY_SECONDS)
     connection.execute(tokens.update().where(tokens.c.id == token_id, unnoted).values(last_used_at=now))
 
@@ -78,6 +78,6 @@ def _token(row: sa.Row[tuple[object, ...]]) -> Token:
 
 
 def replace_token(connection: sa.Connection, token: Token) -> None:
-    """Insert a token, in the place of one with the same id."""
+    """Insert a token, replacing one with the same id."""
     connection.execute(tokens.delete().where(tokens.c.id == token.id))
     insert_token(connection, token)

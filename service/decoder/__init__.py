@@ -1,6 +1,5 @@
-"""The process that decodes media: a stranger's bytes are opened here and nowhere else.
+"""The process that decodes media, and the only one that opens untrusted bytes.
 
-`service.verifier.decoding.process` starts it with limits of its own. It reads jobs from its standard input and
-answers each on its standard output: a head of two lengths, JSON, bytes. It measures and never judges, and it holds no
-secret.
+`service.verifier.decoding.process` starts it with limits of its own. It reads jobs from its standard input and answers
+each on its standard output: a head of two lengths, JSON, bytes. It measures and never judges, and it holds no secret.
 """

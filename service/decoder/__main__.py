@@ -1,4 +1,4 @@
-"""Answers jobs until there are no more; see the package."""
+"""Answers jobs until the input ends; see the package."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ _ZEROS = bytes(PACKET - 4)
 
 
 def limit(memory_bytes: int, cpu_seconds: int) -> None:
-    """Bounds that the kernel keeps: memory, CPU, no files, no core."""
+    """Set kernel limits: memory, CPU, no files, no core dump."""
     for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_seconds),
@@ -42,13 +42,14 @@ def limit(memory_bytes: int, cpu_seconds: int) -> None:
 
 
 def sample_beginning(content: bytes, cut: bool, sets: str) -> Answer:
-    """The key pictures and the sound of the beginning of a slice; see `sample`."""
+    """Measure the key pictures and the sound of the beginning of a slice; see `sample`."""
     return sample(content, bytes.fromhex(sets), cut=cut)
 
 
 def scan(content: bytes, known: list[list[int]], units: bool) -> Answer:
-    """Every packet of a slice, without decoding it. `units`: and the digests of its coded pictures and sounds.
-    `zeroed`: a packet may hold nothing but zeros, which a coded picture never does; between two they are padding."""
+    """Parse every packet of a slice without decoding it. `units`: also return the digests of its coded pictures and
+    sounds. `zeroed`: a packet may contain only zeros, which a coded picture never does; between two pictures they are
+    padding."""
     _, facts = _read(content, known)
     zeroed = {"zeroed": _ZEROS in content}
     return {"slice": asdict(facts), **zeroed, **(_units(content, facts) if units else {})}, b""
@@ -57,11 +58,11 @@ def scan(content: bytes, known: list[list[int]], units: bool) -> Answer:
 def whole(
     content: bytes, known: list[list[int]], sets: str, begins: bool, ends: bool, context: bool, units: bool
 ) -> Answer:
-    """Every packet, picture and sound of a slice, decoded after the slice before it.
+    """Decode every packet, picture and sound of a slice after the slice before it.
 
-    `sets` are the parameter sets (hex) that are known before it. `begins`: nothing that was decoded before is needed;
-    `ends`: nothing that follows needs this one; `context`: the slice is only decoded for the sake of the next; `units`:
-    the digests of its coded pictures and sounds are wanted.
+    `sets` are the parameter sets (hex) known before it. `begins`: nothing decoded earlier is needed; `ends`: no later
+    slice needs this one; `context`: the slice is only decoded for the next one; `units`: also return the digests of its
+    coded pictures and sounds.
     """
     if begins:
         _PLAYER.forget()
@@ -73,13 +74,13 @@ def whole(
 
 
 def poster(content: bytes, width: int, most_bytes: int, sets: str) -> Answer:
-    """The first picture of the beginning of a slice as a JPEG of at most so many bytes."""
+    """Return the first picture of the beginning of a slice as a JPEG of at most `most_bytes`."""
     frame = first_picture(content, bytes.fromhex(sets))
     return {}, b"" if frame is None else shrunk(frame, width, most_bytes)
 
 
 def mp4_keys(content: bytes, config: str, sizes: list[int]) -> Answer:
-    """Key pictures of an MP4 file, each by itself."""
+    """Decode key pictures of an MP4 file, each by itself."""
     pictures = decode_keys(base64.b64decode(config), _apart(content, sizes), _measure_key)
     return {"pictures": pictures}, b""
 
@@ -89,13 +90,13 @@ def _measure_key(frame: av.VideoFrame) -> dict[str, Any]:
 
 
 def mp4_group(content: bytes, config: str, sizes: list[int]) -> Answer:
-    """A group of pictures of an MP4 file, and what became of each."""
+    """Decode a group of pictures of an MP4 file and return the state of each."""
     return {"states": decode_group(base64.b64decode(config), _apart(content, sizes))}, b""
 
 
 def mp4_likeness(content: bytes, begins: int, sets: str, config: str, sizes: list[int], skipped: int) -> Answer:
-    """How much the first picture of a slice differs from the samples of an MP4 file that is most like it; None where
-    one of them has no picture. `content` is the beginning of the slice, `begins` bytes, and the samples."""
+    """Return the share by which the first picture of a slice differs from the most similar sample of an MP4 file; None
+    if either has no picture. `content` is the beginning of the slice (`begins` bytes), then the samples."""
     frame = first_picture(content[:begins], bytes.fromhex(sets))
     least: float | None = None
     if frame is not None:
@@ -109,19 +110,19 @@ def mp4_likeness(content: bytes, begins: int, sets: str, config: str, sizes: lis
 
 
 def mp4_sound_likeness(content: bytes, begins: int, config: str, sizes: list[int]) -> Answer:
-    """How well the sound at the beginning of a slice is found in samples of an MP4 file, from 0 to 1; None where one of
-    them is silent. `content` is the beginning of the slice, `begins` bytes, and the samples."""
+    """Return the likeness, from 0 to 1, of the sound at the beginning of a slice and samples of an MP4 file; None if
+    either is silent. `content` is the beginning of the slice (`begins` bytes), then the samples."""
     sounds = decode_sounds(base64.b64decode(config), _apart(content[begins:], sizes))
     return {"alike": likeness(wave(sounds_of(content[:begins])), wave(frame for _, frame in sounds))}, b""
 
 
 def mp4_sound(content: bytes, config: str, sizes: list[int]) -> Answer:
-    """A stretch of sound of an MP4 file, and what became of each frame."""
+    """Decode a stretch of sound of an MP4 file and return the state of each frame."""
     return decode_sound(base64.b64decode(config), _apart(content, sizes)), b""
 
 
 def mp4_units(content: bytes, sizes: list[int], picture: bool, length: int) -> Answer:
-    """The digests of the coded units of samples of an MP4 file, and which samples hold bytes that were zeroed."""
+    """Return the digests of the coded units of an MP4 file's samples, and which samples contain zeroed bytes."""
     samples = _apart(content, sizes)
     if not picture:
         return {"units": [[aac_unit(sample)] for sample in samples], "zeroed": [not any(one) for one in samples]}, b""
@@ -132,7 +133,7 @@ def mp4_units(content: bytes, sizes: list[int], picture: bool, length: int) -> A
 
 
 def _units(content: bytes, facts: SliceFacts) -> dict[str, list[list[int]]]:
-    """The digests of a slice's coded pictures and sounds, in their order."""
+    """Return the digests of a slice's coded pictures and sounds, in their order."""
     found: list[list[int]] = []
     for kind, digests in (("video", annexb_units), ("audio", adts_units)):
         pid = next((stream.pid for stream in facts.streams or () if getattr(stream, kind)), None)
@@ -167,17 +168,17 @@ JOBS: dict[str, Callable[..., Answer]] = {
 
 
 def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
-    """Answer jobs until there are no more."""
+    """Answer jobs until the input ends."""
     while head := jobs.read(8):
         size, length = struct.unpack(">II", head)
         asked = json.loads(jobs.read(size))
         content = jobs.read(length)
         try:
             facts, made = JOBS[asked.pop("job")](content, **asked)
-            np.empty(_SPARE_BYTES, np.uint8)  # without so much left FFmpeg may have gone without, and told nobody
+            np.empty(_SPARE_BYTES, np.uint8)  # with less memory FFmpeg may have skipped work without an error
         except MemoryError:
             facts, made = {"failed": "it needs more memory than it may have"}, b""
-        except Exception as error:  # whatever a stranger's bytes lead to is an answer
+        except Exception as error:  # any failure on untrusted bytes is an answer
             facts, made = {"failed": type(error).__name__}, b""
         used = resource.getrusage(resource.RUSAGE_SELF)
         facts["cpu_seconds"] = used.ru_utime + used.ru_stime

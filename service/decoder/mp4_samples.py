@@ -1,7 +1,7 @@
-"""Decodes coded samples of an MP4 file. Runs in the process that decodes, and nowhere else: it imports nothing of the
-service, measures and never judges.
+"""Decodes coded samples of an MP4 file. Runs only in the decoder process: it imports nothing of the service, and
+measures without judging.
 
-A state is told for each sample: `clean`, `concealed` (the decoder made something up) or `none` (nothing came out).
+Each sample gets a state: `clean`, `concealed` (the decoder filled in missing data) or `none` (no output).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +15,13 @@ MOST_PIXELS = 4096 * 2304
 
 Measure = Callable[[av.VideoFrame], dict[str, Any]]
 
-# No memory, no thread: that says nothing about the bytes.
+# A lack of memory or threads is no fault of the bytes.
 _SHORT = (MemoryError, BlockingIOError)
 
 
 def decode_keys(config: bytes, samples: Sequence[bytes], measure: Measure) -> list[dict[str, Any]]:
-    """Decode samples that stand alone, each by itself. `config` is the body of `avcC`. Return for each its state and,
-    where there is a picture, its size and what `measure` makes of it."""
+    """Decode independent samples, each by itself. `config` is the body of `avcC`. Return for each its state and, if it
+    has a picture, its size and the result of `measure`."""
     found = []
     for sample in samples:
         facts: dict[str, Any] = {"state": NONE, "idr": has_idr(config, sample)}
@@ -33,8 +33,8 @@ def decode_keys(config: bytes, samples: Sequence[bytes], measure: Measure) -> li
 
 
 def decode_group(config: bytes, samples: Sequence[bytes]) -> list[str]:
-    """Decode the samples of a group of pictures in the order of decoding and return a state for each. Pictures that
-    need the group before it come out as `concealed` unless the samples begin with that group."""
+    """Decode the samples of a group of pictures in decoding order and return a state for each. Pictures that depend on
+    the previous group become `concealed` unless the samples begin with that group."""
     states = [NONE] * len(samples)
     for index, frame in _pictures(config, samples):
         if 0 <= index < len(states):
@@ -43,15 +43,15 @@ def decode_group(config: bytes, samples: Sequence[bytes]) -> list[str]:
 
 
 def decode_pictures(config: bytes, samples: Sequence[bytes], skipped: int) -> Iterator[av.VideoFrame]:
-    """Decode samples in the order of decoding; yield the clean pictures of all but the first `skipped`."""
+    """Decode samples in decoding order; yield the clean pictures of all but the first `skipped`."""
     for index, frame in _pictures(config, samples):
         if index >= skipped and not frame.is_corrupt:
             yield frame
 
 
 def decode_sound(config: bytes, samples: Sequence[bytes]) -> dict[str, Any]:
-    """Decode AAC samples that follow each other. `config` is the AudioSpecificConfig. Return a state and form for each
-    (rate and channels of what came out, None where nothing did), and the rate, channels and seconds that came out."""
+    """Decode consecutive AAC samples. `config` is the AudioSpecificConfig. Return a state and form for each (decoded
+    rate and channels, None without output), and the rate, channels and seconds of the output."""
     states = [NONE] * len(samples)
     forms: list[list[int] | None] = [None] * len(samples)
     facts: dict[str, Any] = {"states": states, "forms": forms, "seconds": 0.0}
@@ -64,7 +64,7 @@ def decode_sound(config: bytes, samples: Sequence[bytes]) -> dict[str, Any]:
 
 
 def decode_sounds(config: bytes, samples: Sequence[bytes]) -> Iterator[tuple[int, av.AudioFrame]]:
-    """Yield (index of the sample, sound) of AAC samples that follow each other. `config` is the AudioSpecificConfig."""
+    """Yield (index of the sample, sound) of consecutive AAC samples. `config` is the AudioSpecificConfig."""
     try:
         context: Any = av.CodecContext.create("aac", "r")
         context.extradata = config or None
@@ -76,7 +76,7 @@ def decode_sounds(config: bytes, samples: Sequence[bytes]) -> Iterator[tuple[int
 
 
 def has_idr(config: bytes, sample: bytes) -> bool:
-    """Whether a sample holds a picture that stands alone by its own word (NAL unit type 5)."""
+    """Return whether a sample contains a picture marked as independent (NAL unit type 5)."""
     size = (config[4] & 3) + 1 if len(config) > 4 else 4
     at = 0
     while at + size < len(sample):
@@ -87,7 +87,7 @@ def has_idr(config: bytes, sample: bytes) -> bool:
 
 
 def _pictures(config: bytes, samples: Sequence[bytes]) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Yield (index of the sample, picture) as the decoder gives them out."""
+    """Yield (index of the sample, picture) in the order of the decoder's output."""
     try:
         context = av.CodecContext.create("h264", "r")
         context.extradata = config or None
@@ -110,7 +110,7 @@ def _pictures(config: bytes, samples: Sequence[bytes]) -> Iterator[tuple[int, av
 
 
 def _decode(context: Any, packet: "av.Packet[Any] | None") -> list[Any]:
-    """The frames in a packet; none where it cannot be decoded."""
+    """Return the frames in a packet; none if it cannot be decoded."""
     try:
         return list(context.decode(packet))
     except _SHORT:

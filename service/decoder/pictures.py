@@ -1,4 +1,4 @@
-"""Measures pictures and makes small ones of them."""
+"""Measures pictures and creates small versions of them."""
 
 from fractions import Fraction
 from typing import Any
@@ -14,23 +14,23 @@ WIDTH, HEIGHT = 160, 90
 SHEET_COLUMNS = 6
 QUALITIES = (4, 8, 14, 22, 31)
 
-# A frame's own `reformat` sets up threads and tables anew for each picture, ten times the cost of the scaling.
+# A frame's own `reformat` creates threads and tables for each picture, at ten times the cost of the scaling.
 _SCALER, _THUMB_SCALER = VideoReformatter(), VideoReformatter()
 _LEVELS = np.arange(256)
-# Around pictures; black would look like one.
+# The background around pictures; black would resemble a black picture.
 _GREY = 80
-# The side of a block of a measured picture, and by how much one differs at most for its coding.
+# The side of a block of a measured picture, and the largest difference of a block due to its coding.
 _BLOCK, _NOISE = 10, 12
 
 
 def small(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The picture at the size in which it is measured, planar 4:2:0."""
+    """Return the picture at the size at which it is measured, planar 4:2:0."""
     made = _SCALER.reformat(frame, WIDTH, HEIGHT, format="yuv420p", threads=1)
     return made.to_ndarray().astype(np.uint8, copy=False)
 
 
 def thumb(frame: av.VideoFrame) -> bytes:
-    """The picture in its own proportions, in a frame of grey."""
+    """Return the small picture in its own proportions, in a grey frame."""
     scale = min(WIDTH / frame.width, HEIGHT / frame.height)
     wide, high = (max(4, int(side * scale) // 4 * 4) for side in (frame.width, frame.height))
     picture = _THUMB_SCALER.reformat(frame, wide, high, format="yuv420p", threads=1).to_ndarray().ravel()
@@ -46,7 +46,7 @@ def thumb(frame: av.VideoFrame) -> bytes:
 
 
 def measure(picture: NDArray[np.uint8]) -> dict[str, Any]:
-    """How bright a picture is, from its first to its 99th percentile, and how many bits tell its brightness apart."""
+    """Return the brightness of a picture (mean, first and 99th percentile) and its entropy in bits."""
     counts = np.bincount(picture[:HEIGHT].ravel(), minlength=256)
     below = np.cumsum(counts)
     low, high = np.searchsorted(below, (below[-1] // 100, below[-1] - below[-1] // 100 - 1), side="right")
@@ -61,7 +61,7 @@ def measure(picture: NDArray[np.uint8]) -> dict[str, Any]:
 
 
 def layout(frame: av.VideoFrame) -> dict[str, float]:
-    """What is drawn where, as far as it tells one of Chromium's error pages."""
+    """Return the measures of the layout that identify Chromium's error pages."""
     if frame.format.name not in ("yuv420p", "yuvj420p"):
         frame = frame.reformat(format="yuv420p")
     plane = frame.planes[0]
@@ -70,25 +70,25 @@ def layout(frame: av.VideoFrame) -> dict[str, float]:
 
 
 def fingerprint(picture: NDArray[np.uint8]) -> str:
-    """A difference hash: alike pictures have hashes of few different bits."""
+    """Return a difference hash: the hashes of similar pictures differ in few bits."""
     cells = picture[: HEIGHT // 9 * 9, : WIDTH // 9 * 9].reshape(9, HEIGHT // 9, 9, WIDTH // 9).mean((1, 3))
     return np.packbits((cells[:8, 1:] > cells[:8, :8]).ravel()).tobytes().hex()
 
 
 def alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether two pictures show the same."""
+    """Return whether two pictures show the same."""
     return float(np.abs(one[:HEIGHT].astype(np.int16) - other[:HEIGHT]).mean()) < 0.5
 
 
 def apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """The share of a picture that differs from the other one by more than the noise of an encoder."""
+    """Return the share of a picture that differs from the other one by more than the noise of an encoder."""
     difference = np.abs(one[:HEIGHT].astype(np.int16) - other[:HEIGHT])
     blocks = difference.reshape(HEIGHT // _BLOCK, _BLOCK, WIDTH // _BLOCK, _BLOCK).mean((1, 3))
     return float((blocks > _NOISE).mean())
 
 
 def sheet(content: bytes, most_bytes: int) -> tuple[dict[str, Any], bytes]:
-    """Small pictures, one after the other in `content`, side by side as one JPEG of at most so many bytes."""
+    """Arrange the small pictures in `content` as one JPEG of at most `most_bytes`."""
     one = WIDTH * HEIGHT * 3 // 2
     pictures = np.frombuffer(content, np.uint8).reshape(len(content) // one, one)
     columns = min(SHEET_COLUMNS, len(pictures))
@@ -109,14 +109,14 @@ def sheet(content: bytes, most_bytes: int) -> tuple[dict[str, Any], bytes]:
 
 
 def shrunk(frame: av.VideoFrame, width: int, most_bytes: int) -> bytes:
-    """The picture as a JPEG no wider or higher than `width`, of at most so many bytes."""
+    """Return the picture as a JPEG no wider or higher than `width`, of at most `most_bytes`."""
     scale = min(1.0, width / max(frame.width, frame.height))
     wide, high = (max(2, round(side * scale) // 2 * 2) for side in (frame.width, frame.height))
     return jpeg(frame.reformat(wide, high, format="yuvj420p"), most_bytes)
 
 
 def jpeg(frame: av.VideoFrame, most_bytes: int) -> bytes:
-    """The picture as JPEG, as good as fits; nothing where not even the worst does."""
+    """Return the picture as JPEG in the best quality that fits, or empty bytes if none does."""
     for quality in QUALITIES:
         context = av.CodecContext.create("mjpeg", "w")
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"

@@ -1,4 +1,4 @@
-"""Compares sounds as a listener hears them, whatever their coding."""
+"""Compares sounds as heard, independent of their coding."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 8_000
-# Compared are so much of the one sound at most, and no less than this.
+# The largest and the least length of the one sound that is compared.
 MOST_SECONDS, LEAST_SECONDS = 1.0, 0.3
-# What is quieter is silence (its power; full scale is 1).
+# Quieter sound is silence (its power; full scale is 1).
 _SILENCE = 1e-6
 
 Wave = NDArray[np.float64]
 
 
 def wave(frames: Iterable[av.AudioFrame]) -> Wave:
-    """The sound of frames that follow one another, as one channel of `RATE` samples a second. Damaged frames may have
-    other forms than those around them."""
+    """Return the sound of consecutive frames as one channel of `RATE` samples a second. Damaged frames may have other
+    forms than those around them."""
     made: list[NDArray[Any]] = []
     for _, alike in groupby(frames, key=_form):
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
@@ -35,8 +35,8 @@ def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
 
 
 def likeness(one: Wave, other: Wave) -> float | None:
-    """How well a second of `one` is found anywhere in `other`: 1 where it is there, about 0 where another sound is.
-    None: there is too little, or silence."""
+    """Return the best correlation of a second of `one` at any place of `other`: 1 if it is contained, about 0 for
+    another sound. None: too short, or silent."""
     wanted = one[: round(MOST_SECONDS * RATE)]
     size = len(wanted)
     if size < LEAST_SECONDS * RATE or len(other) < size or float(wanted @ wanted) < _SILENCE * size:
@@ -48,5 +48,5 @@ def likeness(one: Wave, other: Wave) -> float | None:
     power = powers[size:] - powers[:-size]
     if float(power.max()) < _SILENCE * size:
         return None
-    # The last digits of products depend on where in memory the sounds lie.
+    # The last digits of products depend on the memory addresses of the sounds.
     return round(float(np.max(np.abs(products) / np.sqrt(np.maximum(power, _SILENCE * size) * (wanted @ wanted)))), 6)

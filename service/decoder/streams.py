@@ -1,7 +1,7 @@
-"""Decodes slices one after the other as a player does: a slice is decoded with the pictures before it.
+"""Decodes consecutive slices as a player does: each with the pictures before it.
 
-What no player shows is lost: a picture that does not come out, or comes out damaged, takes all pictures with it up to
-the next clean key picture. A sound that does not come out takes itself.
+Media that no player shows is lost: a picture without output, or with damaged output, loses all pictures up to the next
+clean key picture. A sound without output loses only itself.
 """
 
 import io
@@ -20,7 +20,7 @@ from service.media.ts.slices import SliceFacts
 
 MOST_PIXELS = 4096 * 2304
 MOST_FRAMES = 60_000
-# How much of a slice is read for a sample, at first and where that shows no picture.
+# The bytes of a slice read for a sample, at first and if these contain no picture.
 SAMPLE_BYTES = (131_072, 262_144, 524_288)
 
 Codec = Any
@@ -29,21 +29,21 @@ _JUDGED_SECONDS = 1.0
 # Measuring the layout of a picture takes some milliseconds.
 _LAYOUT_SECONDS = 4.0
 _LEAST_FIELDS = 10
-# FFmpeg decodes the first pictures to estimate a rate that nobody asks for.
+# FFmpeg would decode the first pictures to estimate a rate, which is not needed.
 _NO_RATE = {"fpsprobesize": "0"}
-# No memory, no thread: that says nothing about the bytes.
+# A lack of memory or threads is no fault of the bytes.
 SHORT = (MemoryError, BlockingIOError)
 
 
 class TooMuch(Exception):
-    """There is more in a slice than is decoded."""
+    """A slice has more frames than are decoded."""
 
 
 def packets(content: bytes) -> Iterator[tuple["av.Packet[Any]", int]]:
-    """The coded pictures and sounds of a slice, each with the offset at which its bytes end at the latest.
+    """Yield the coded pictures and sounds of a slice, each with the largest offset at which its bytes can end.
 
-    What is no MPEG-TS packet is left out first: FFmpeg gives up on a long stretch of it. A packet is good only until
-    the next one is taken.
+    Bytes outside MPEG-TS packets are removed first, since FFmpeg stops at a long stretch of them. A packet is valid
+    only until the next one is requested.
     """
     try:
         with av.open(io.BytesIO(aligned(content)), "r", format="mpegts", options=_NO_RATE) as container:
@@ -68,7 +68,7 @@ def _with_ends(container: "av.container.InputContainer", size: int) -> Iterator[
 
 
 class Pictures:
-    """What is seen in a slice: its first clean key pictures, and one picture a second."""
+    """Collects the measured pictures of a slice: its first clean key pictures, and one picture a second."""
 
     def __init__(self) -> None:
         self.thumb = b""
@@ -80,7 +80,7 @@ class Pictures:
         self._last = self._layout = float("-inf")
 
     def take(self, frame: av.VideoFrame, *, place: int) -> None:
-        """Look at one clean picture. `place` is the offset at which its bytes end."""
+        """Measure one clean picture. `place` is the offset at which its bytes end."""
         self._sizes[frame.width, frame.height] = None
         at = float(frame.pts or 0) / TICKS
         if not frame.key_frame and abs(at - self._last) < _JUDGED_SECONDS:
@@ -100,7 +100,7 @@ class Pictures:
             self.thumb = thumb(frame)
 
     def facts(self) -> dict[str, Any]:
-        """What was measured: the first key picture within the least that is read for a sample, and all others."""
+        """Return the measurements: of the first key picture within the smallest sample size, and of all others."""
         if not self._judged:
             return {}
         first = self._judged[0]
@@ -120,7 +120,7 @@ class Pictures:
 
 
 class Sounds:
-    """What is heard in a slice: how loud its loudest frame is, in dB of full scale."""
+    """Measures the sound of a slice: the loudness of its loudest frame, in dB of full scale."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -128,14 +128,14 @@ class Sounds:
         self._facts: dict[str, Any] = {}
 
     def take(self, frame: av.AudioFrame) -> None:
-        """Listen to one frame."""
+        """Measure one frame."""
         self._peak = max(self._peak, _power(frame))
         self._count += frame.samples
         if not self._facts:
             self._facts = {"channels": frame.layout.nb_channels, "rate": frame.sample_rate}
 
     def facts(self) -> dict[str, Any]:
-        """What was measured; nothing where no sound came out."""
+        """Return the measurements; only zero seconds if no sound was decoded."""
         if not self._count:
             return {"sound_seconds": 0.0}
         seconds = self._count / (self._facts["rate"] or 1)
@@ -143,18 +143,18 @@ class Sounds:
 
 
 def _power(frame: av.AudioFrame) -> float:
-    """The mean square of a frame's samples."""
+    """Return the mean square of a frame's samples."""
     if frame.format.name != "fltp" or not frame.samples:
         samples = frame.to_ndarray().astype(np.float32, copy=False).ravel()
         return float(np.dot(samples, samples)) / max(1, samples.size)
-    # What AAC gives, read where it is: an array of its own for each frame costs more than its decoding.
+    # AAC frames are read in place: an array for each frame costs more than its decoding.
     channels = [np.frombuffer(memoryview(plane), np.float32, frame.samples) for plane in frame.planes]
     return sum(float(np.dot(one, one)) for one in channels) / (frame.samples * len(channels))
 
 
 class _Slice:
-    """A slice while it is decoded. `waiting` are the presentation times of the pictures that its packets hold, each
-    with the offset at which its bytes end; what comes out clean is taken from it. `ends` is when its pictures end."""
+    """A slice during decoding. `waiting` are the presentation times of its packets' pictures, each with the offset at
+    which its bytes end; decoded pictures are removed from it. `ends` is the end of its pictures."""
 
     def __init__(self, origin: int, waiting: dict[int, int], ends: float) -> None:
         self.origin = origin
@@ -171,7 +171,7 @@ class _Slice:
         return ((ticks - self.origin + WRAP // 2) % WRAP - WRAP // 2) / TICKS
 
     def see(self, frame: av.VideoFrame) -> None:
-        """Take one picture that came out."""
+        """Take one decoded picture."""
         place = self.waiting.pop(_shown(frame) or 0, 0)
         at = self.seconds(_shown(frame) or 0)
         if frame.is_corrupt or frame.width * frame.height > MOST_PIXELS:
@@ -183,7 +183,7 @@ class _Slice:
         self.pictures.take(frame, place=place)
 
     def facts(self) -> dict[str, Any]:
-        """What was seen, heard and lost. `unfinished`: the last loss goes on in the next slice."""
+        """Return the measurements and losses. `unfinished`: the last loss continues in the next slice."""
         keys = sorted(self.keys)
         bad = sorted([*self.bad, *self._absent()])
         lost, unfinished = [], False
@@ -201,7 +201,7 @@ class _Slice:
         }
 
     def _absent(self) -> list[float]:
-        """When the pictures show that did not come out. Of two fields that make one picture, one comes out."""
+        """Return the times of the pictures without output. Two fields of one picture give only one output."""
         absent = sorted(self.seconds(ticks) for ticks in self.waiting)
         if self.bad or len(self.clean) < _LEAST_FIELDS or abs(len(absent) - len(self.clean)) > 1:
             return absent
@@ -210,8 +210,8 @@ class _Slice:
 
 
 class Player:
-    """Decodes the slices of one recorder in their order. A decoder gives some pictures of a slice only when it has the
-    next, so `decode` answers with what there is to say of the slice before (`before`), and with `ends` of its own
+    """Decodes the slices of one recorder in order. A decoder outputs some pictures of a slice only with the next one,
+    so `decode` returns the facts of the previous slice (`before`), and with `ends` also those of the slice itself
     (`own`)."""
 
     def __init__(self) -> None:
@@ -220,14 +220,14 @@ class Player:
         self._before: _Slice | None = None
 
     def forget(self) -> None:
-        """Begin anew, as a player does that jumps."""
+        """Reset the decoders, as a player does on a seek."""
         self._video = self._audio = self._before = None
 
     def decode(
         self, content: bytes, scanned: Packets, facts: SliceFacts, sets: bytes, *, ends: bool
     ) -> tuple[dict[str, Any], bytes]:
-        """Decode a slice whose packets were read. `sets` are the parameter sets that are known before it; `ends`:
-        nothing that follows needs it."""
+        """Decode a slice whose packets were parsed. `sets` are the parameter sets known before it; `ends`: no later
+        slice needs it."""
         until = facts.video.ends if facts.video is not None else None
         one = _Slice(facts.origin or 0, _pictures_of(scanned, facts, len(content)), until or 0.0)
         for number, (packet, _) in enumerate(packets(content)):
@@ -267,7 +267,7 @@ class Player:
 
 
 def _pictures_of(scanned: Packets, facts: SliceFacts, size: int) -> dict[int, int]:
-    """The presentation times of a slice's pictures, each with the offset at which its bytes end."""
+    """Return the presentation times of a slice's pictures, each with the offset at which its bytes end."""
     pids = [stream.pid for stream in facts.streams or () if stream.video]
     units = next((scanned.units[pid] for pid in pids if pid in scanned.units), None)
     if units is None:
@@ -284,18 +284,19 @@ def _codec(packet: "av.Packet[Any]", sets: bytes = b"", *, keys_only: bool = Fal
     if keys_only:
         context.skip_frame = "NONKEY"
     if packet.stream.type == "video":
-        # The loop filter smooths pictures that follow; what is judged are key pictures, and whether pictures come out.
+        # The loop filter smooths dependent pictures; only key pictures are judged, and whether other pictures decode.
         context.options = {"max_pixels": str(MOST_PIXELS), "skip_loop_filter": "nokey"}
     return context
 
 
 def _shown(one: Any) -> int | None:
-    """The presentation time of a picture or packet as its packets carry it; FFmpeg counts on where the clock wraps."""
+    """Return the presentation time of a picture or packet as in its packets; FFmpeg continues counting when the clock
+    wraps."""
     return None if one.pts is None else int(one.pts) % WRAP
 
 
 def _decode(context: Codec, packet: "av.Packet[Any] | None") -> list[Any]:
-    """The frames that come out; none where the packet cannot be decoded."""
+    """Return the decoded frames; none if the packet cannot be decoded."""
     try:
         return list(context.decode(packet))
     except SHORT:
@@ -305,9 +306,10 @@ def _decode(context: Codec, packet: "av.Packet[Any] | None") -> list[Any]:
 
 
 def sample(content: bytes, sets: bytes, *, cut: bool) -> tuple[dict[str, Any], bytes]:
-    """The key pictures and the sound of the beginning of a slice. `cut`: the slice goes on after it.
+    """Measure the key pictures and the sound of the beginning of a slice. `cut`: the slice continues after it.
 
-    `damaged` counts key pictures and sounds that do not come out clean, but for those that the end of the reading cuts.
+    `damaged` counts key pictures and sounds that do not decode cleanly, except those that the end of the bytes
+    truncates.
     """
     one, video, audio = _Slice(0, _keys_of(content, cut=cut), 0.0), None, None
     silent: list[bool] = []
@@ -330,8 +332,8 @@ def sample(content: bytes, sets: bytes, *, cut: bool) -> tuple[dict[str, Any], b
 
 
 def _keys_of(content: bytes, *, cut: bool) -> dict[int, int]:
-    """When key pictures show by the packets that carry them, each with the offset at which its bytes end: what FFmpeg
-    does not know for a key picture any more is one all the same."""
+    """Return the presentation times of key pictures by their packets, each with the offset at which its bytes end.
+    FFmpeg does not recognise some damaged key pictures, which count nevertheless."""
     scanned = read_packets(content, partial=cut)
     for stream in scanned.maps[0] if scanned.maps else ():
         units = scanned.units.get(stream.pid)
@@ -347,7 +349,7 @@ def _is_key(packet: "av.Packet[Any]", one: _Slice) -> bool:
 
 
 def sounds_of(content: bytes) -> Iterator[av.AudioFrame]:
-    """The sounds of a slice's beginning but the first two, which need the sound before them."""
+    """Yield the sounds of a slice's beginning without the first two, which depend on the sound before them."""
     audio: Codec = None
     number = 0
     for packet, _ in packets(content):
@@ -360,7 +362,7 @@ def sounds_of(content: bytes) -> Iterator[av.AudioFrame]:
 
 
 def first_picture(content: bytes, sets: bytes) -> av.VideoFrame | None:
-    """The first clean key picture of a slice's beginning."""
+    """Return the first clean key picture of a slice's beginning, or None."""
     for packet, _ in packets(content):
         if packet.stream.type == "video" and packet.is_keyframe:
             video = _codec(packet, sets, keys_only=True)

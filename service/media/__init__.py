@@ -1,5 +1,5 @@
-"""Judges what lies in a bucket: names, playlists, time, verdict.
+"""Judging of recordings from listings and bytes: names, playlists, time, verdict.
 
-For: turning listings and bytes into findings. Pure: bytes and numbers come in, reports go out; nothing here opens a
-file, a socket or a clock, and nothing raises because of what a recorder or a stranger wrote.
+The package is pure: it opens no file, socket or clock, and no input from a recorder or a third party raises an
+exception.
 """

@@ -1,7 +1,7 @@
-"""The bit rate of each slice, from sizes and durations alone: it costs nothing, and shows where to look first.
+"""Estimates the bit rate of each slice from its size and duration, to choose the slices to open first.
 
-One colour needs some 30 kbit/s, a page with anything on it ten times that. It is a hint and never
-a finding: an encoder that pads to a constant rate would make it say nothing.
+One colour needs about 30 kbit/s, a page with content ten times that. A low rate is a hint and never a finding, because
+an encoder may pad to a constant rate.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _HOUR = 3600.0
 
 
 def outliers(pieces: Sequence[Piece]) -> list[int]:
-    """The slices of the lowest bit rates of each run, at most four an hour."""
+    """Return the indexes of the slices with the lowest bit rates of each run, at most four per hour."""
     found: list[int] = []
     for begin, end in by_run(pieces):
         run = range(begin, end)

@@ -1,4 +1,4 @@
-"""Compares a later report with what was filed before: what is gone, what has changed, and why the reports differ."""
+"""Compares a later report with the stored one: which objects are gone or changed, and why the reports differ."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,8 +11,8 @@ _OF_CHANGES = frozenset({"object_vanished", "object_changed", "rules_changed"})
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The later report with what the comparison adds. `because` None: it says the same, or there is nothing to compare
-    it with."""
+    """The later report with the findings of the comparison. `because` None: the reports agree, or no earlier report
+    exists."""
 
     report: Report
     vanished: int = 0
@@ -22,7 +22,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Objects:
-    """What became of the objects that were filed. `kept` are those of the later report, with hashes known before."""
+    """The differences from the stored objects. `kept` are the objects of the later report, with hashes known before."""
 
     kept: tuple[JudgedFile, ...]
     gone: tuple[JudgedFile, ...]
@@ -37,12 +37,13 @@ class _Objects:
 def compare_reports(
     report: Report, filed: Iterable[JudgedFile], earlier: tuple[int, Report] | None, *, verified: bool
 ) -> Comparison:
-    """Compare a report of a recording that is over with the files and the report (`earlier`, with its number) before.
+    """Compare a report of a finished recording with the stored files and the earlier report (`earlier`, with its
+    number).
 
-    Of a `verified` recording every object that is gone or has changed becomes a finding; of each kind the first ten are
-    kept whole. What is gone is listed as missing, so that the next comparison does not count it again; its finding
-    stays in each later report until the object is back. Where no object has changed but the rules have, and the report
-    says something else, the note `rules_changed` says so. The report of a bucket that could not be read stays as it is.
+    Of a `verified` recording, every object that is gone or changed becomes a finding; the first ten of each kind are
+    kept in full. A gone object is listed as missing, so that the next comparison does not count it again; its finding
+    stays in each later report until the object is back. If the rules changed, no object did, and the reports differ, the
+    note `rules_changed` is added. The report of an unreachable bucket is returned unchanged.
     """
     if report.verdict is Verdict.UNREACHABLE:
         return Comparison(report)
@@ -81,8 +82,8 @@ def _compare_objects(files: tuple[JudgedFile, ...], filed: Iterable[JudgedFile])
 
 
 def _same_bytes(before: JudgedFile, now: JudgedFile) -> bool:
-    """Whether an object is what it was. Its hash decides where both are known. An ETag is only a change mark: a copy of
-    the same bytes may have another one."""
+    """Return whether an object is unchanged. Its hash decides where both hashes are known. An ETag is only a change
+    mark: a copy of the same bytes may have another one."""
     if before.size_bytes != now.size_bytes:
         return False
     if before.sha256 is not None and now.sha256 is not None:
@@ -91,14 +92,14 @@ def _same_bytes(before: JudgedFile, now: JudgedFile) -> bool:
 
 
 def _checksums_differ(before: str | None, now: str | None) -> bool:
-    """Whether two checksums of the same kind differ; those of two kinds say nothing about each other."""
+    """Return whether two checksums of the same kind differ. Checksums of different kinds cannot be compared."""
     if before is None or now is None or before.partition(":")[0] != now.partition(":")[0]:
         return False
     return before != now
 
 
 def _still_gone(report: Report, objects: _Objects, earlier: Report) -> tuple[Finding, ...]:
-    """The findings of objects that were gone at the earlier report, and still are."""
+    """Return the findings of objects that were gone at the earlier report and still are."""
     there = {file.key for file in report.files if file.listed and not file.missing}
     fresh = {file.key for file in objects.gone}
     return tuple(
@@ -109,7 +110,7 @@ def _still_gone(report: Report, objects: _Objects, earlier: Report) -> tuple[Fin
 
 
 def _unlisted(objects: _Objects) -> list[JudgedFile]:
-    """What is gone and not among the later report's files."""
+    """Return the gone objects that are not among the later report's files."""
     known = {file.key for file in objects.kept}
     return [file for file in objects.gone if file.key not in known]
 
@@ -119,7 +120,7 @@ def _why(report: Report, objects: _Objects, earlier: Report | None) -> Because |
         return None if objects.same else Because.BYTES
     if not objects.same:
         return Because.BYTES
-    # The earlier report told of lost objects besides what its rules said of those that were left.
+    # The earlier report contains findings of lost objects besides those of its rules.
     if any(finding.code in ("object_vanished", "object_changed") for finding in earlier.findings):
         return Because.UNKNOWN
     other_rules, other_level = rules_of(report) != rules_of(earlier), report.level is not earlier.level
@@ -129,7 +130,7 @@ def _why(report: Report, objects: _Objects, earlier: Report | None) -> Because |
 
 
 def _says(report: Report) -> tuple[Verdict, frozenset[tuple[str, str]]]:
-    """What a report says, without what the comparison with an earlier one added."""
+    """Return the verdict and the findings of a report without those that a comparison added."""
     findings = ((each.code, each.severity.value) for each in report.findings if each.code not in _OF_CHANGES)
     return report.verdict, frozenset(findings)
 

@@ -1,7 +1,7 @@
-"""What the pictures show and whether there is sound, by samples or by every slice.
+"""Judges pictures and sound, by samples or by every slice.
 
-One bad sample proves little: a page may be white while it loads, a speaker may pause. So what is reported are
-stretches, found by looking at the neighbours and by halving.
+One bad sample proves little: a page may be white while it loads, a speaker may pause. Findings therefore cover
+stretches, which are bounded by sampling neighbours and by bisection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class _Stretch:
 def judge_samples(
     findings: Findings, listed: Listed, samples: Mapping[int, Sample], slices: Mapping[int, SliceFacts]
 ) -> None:
-    """Judge what was seen and heard in the slices of these indexes."""
+    """Judge the decoded samples of the slices with these indexes."""
     rules = _Rules(findings, listed, samples)
     rules.judge_decoding(audible=any(one.has_audio for one in slices.values()))
     rules.judge_pictures()
@@ -47,19 +47,20 @@ def judge_samples(
 
 
 def blank_seconds(listed: Listed, samples: Mapping[int, Sample]) -> float:
-    """How much time was seen to show nothing. What lies between two samples does not count: it was not seen."""
+    """Return the seconds of blank picture in the samples. Time between two samples does not count, since it was not
+    decoded."""
     return sum(one.blank_share * listed.pieces[index].seconds for index, one in samples.items())
 
 
 def blank_stretches(samples: Mapping[int, Sample]) -> list[tuple[int, int]]:
-    """(first, last) of each row of samples that show nothing, with none between them that shows something."""
+    """Return (first, last) of each row of blank samples with no other picture between them."""
     return stretches({index: one.bad_picture for index, one in samples.items() if one.look is not Look.NONE})
 
 
 def judge_looks(
     findings: Findings, listed: Listed, looks: Mapping[str, Sequence[tuple[float, Look]]], *, final: bool
 ) -> None:
-    """Judge what the key pictures of MP4 files (by key) show, each for the seconds it stands for."""
+    """Judge the decoded key pictures of MP4 files (by key), each with the seconds it represents."""
     for key, seen in looks.items():
         bad = [(seconds, look) for seconds, look in seen if look in _SHOWN]
         total = sum(seconds for seconds, _ in bad)
@@ -129,7 +130,7 @@ class _Rules:
                 self._note("sound_silent", f"There is no sound for about {one.seconds:.0f} s", one)
 
     def judge_static(self) -> None:
-        """The same picture from sample to sample. A slide is legal, so this is a note."""
+        """Note stretches of an unchanging picture. A slide is legitimate, so this is only a note."""
         samples = self._seen
         order = sorted(samples)
         same = {index: samples[index].still for index in order}

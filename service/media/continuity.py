@@ -1,10 +1,10 @@
-"""Judges how the slices of a recorder follow one another: what one slice cannot show, its neighbours show.
+"""Judges the continuity of a recorder's slices: time stamps, counters and parameter sets across each joint.
 
-A recorder writes one line of time stamps. A line that begins anew and goes on to the end is a restart: a pause, a
-reload or a failover makes one, and what Agora does there is not published, so a restart is never an error. A line that
-is left and taken up again, or that covers a stretch a second time, is not a recorder's work: the slices between were
-swapped, repeated or come from elsewhere. The recorder's own habits (how its slices join, whether its counters run on)
-are the measure of each joint.
+A recorder writes one line of time stamps. A line that restarts and continues to the end is a restart, caused by a
+pause, a reload or a failover. Agora does not document its behaviour there, so a restart is never an error. A line that
+is left and resumed, or that covers a stretch a second time, is not a recorder's work: the slices between were swapped,
+repeated or come from elsewhere. Each joint is measured by the recorder's own habits (how its slices join, whether its
+counters continue).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,15 +20,15 @@ from service.media.timeline import JOINED_SECONDS
 from service.media.ts.slices import Held, SliceFacts, since
 from service.report import Severity
 
-# Half a frame of sound at 48 kHz; nothing shorter can be lost.
+# Half a frame of sound at 48 kHz, the least that can be lost.
 _LOST_SECONDS = 0.0107
 _LOST_STEPS = 0.6
-# So many joints show a habit. Of slices that each begin to count anew, so many begin with the same number.
+# The least number of joints that show a habit, and the share of equal first counters that shows a restart per slice.
 _LEAST_JOINTS = 3
 _SAME_SHARE = 0.6
-# What so many slices do is the recorder's habit.
+# A change in more than this share of the slices is the recorder's habit.
 _HABIT_MOST = 1 / 3
-# Where only the ends of sound and pictures are compared; slices are cut at pictures, not at sounds.
+# The tolerance where only the ends of sound and pictures are compared: slices are cut at pictures, not at sounds.
 _LAG_SECONDS = 0.15
 _STEP_MOST = 0.2
 
@@ -37,7 +37,7 @@ Of = Callable[[SliceFacts], object]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the slice of this index. `severity` None: as the rule says."""
+    """A fault of the slice with this index. `severity` None: the severity of the rule."""
 
     index: int
     code: str
@@ -48,8 +48,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Continuity:
-    """Faults of slices; the stretches of slices (by index, seconds after the slice's beginning) that are lost between
-    them, which may reach into the next slice; and by how many seconds the playlist is wrong about a slice's length."""
+    """The faults of slices, the lost stretches by slice index (seconds after the slice's beginning, possibly reaching
+    into the next slice), and the error in seconds of the playlist's duration by slice index."""
 
     faults: tuple[Fault, ...]
     lost: Mapping[int, tuple[Span, ...]]
@@ -59,10 +59,8 @@ class Continuity:
 def judge_continuity(
     pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None
 ) -> Continuity:
-    """Judge how the slices of each run join. Slices that were not read are passed over.
-
-    `sound`: whether sound was wanted; None: it is missed only where some slice holds or names it.
-    """
+    """Judge how the slices of each run join, skipping slices that were not read. `sound`: whether sound was requested;
+    None: missing sound is a fault only if some slice contains or declares it."""
     faults: list[Fault] = []
     lost: dict[int, list[Span]] = {}
     durations: dict[int, float] = {}
@@ -103,7 +101,7 @@ class _Run:
     # --- lines -------------------------------------------------------------------------------------------------------
 
     def _continues(self, one: int, other: int) -> bool:
-        """Whether the time stamps of a slice go on from those of the one before, by whatever measure."""
+        """Return whether a slice's time stamps continue those of the previous one, by any of the known durations."""
         before, after = self._facts[one], self._facts[other]
         stamped = since(origin_of(before), origin_of(after))
         held = ends_of(before)
@@ -130,7 +128,7 @@ class _Run:
             yield Fault(index, "slice_displaced", f"The slice {self._pieces[index].key} is out of place: {reason}.")
 
     def restarts(self) -> Iterator[Fault]:
-        """Lines that begin anew without a mark or an interruption that the names show."""
+        """Yield lines that restart without a DISCONTINUITY or an interruption visible in the names."""
         for line in self._lines[1:]:
             index = line[0]
             before = self._known[self._known.index(index) - 1]
@@ -149,13 +147,13 @@ class _Run:
     # --- counters and parameter sets ---------------------------------------------------------------------------------
 
     def foreign(self) -> Iterator[Fault]:
-        """Slices whose counters or parameter sets do not fit the slices around them."""
+        """Yield slices whose counters or parameter sets do not match those of the slices around them."""
         reasons: dict[int, list[str]] = {}
         for index in self._odd_counters():
             reasons.setdefault(index, []).append("counters")
         for what, of in (("parameter sets", _parameters), ("streams", lambda facts: frozenset(facts.streams or ()))):
             returned = self._returned(of)
-            # A recorder that changes them as a habit changes them often.
+            # A recorder with this habit changes them often.
             once = sum(index - 1 not in returned for index in returned) < _LEAST_JOINTS
             if once or len(returned) <= _HABIT_MOST * len(self._known):
                 for index in returned:
@@ -169,8 +167,8 @@ class _Run:
                 yield Fault(index, "slice_foreign", text)
 
     def _odd_counters(self) -> Iterator[int]:
-        """Slices whose counters do not run on from the slice before, though nothing is missing between the two. A
-        recorder that begins anew begins to count anew."""
+        """Yield slices whose counters do not continue those of the previous slice although nothing is missing between
+        them. A recorder that restarts also restarts its counters."""
         fresh = _first_counters(self._facts[self._known[0]]) if self._known else ()
         odd: set[int] = set()
         for kind in ("video", "audio"):
@@ -181,12 +179,12 @@ class _Run:
                 whole = closed and not self._facts[index].orphaned
                 if not kept and whole and not _may_equal(_first_counters(self._facts[index]), fresh):
                     odd.add(index)
-        # Of a slice between others both joints are broken; it is the one to name.
+        # A foreign slice breaks the joints on both sides of it; only the slice itself is reported.
         yield from (index for index in sorted(odd) if index - 1 not in odd)
 
     def _joints(self, kind: str) -> dict[int, bool]:
-        """Whether the counters of each slice run on from those of the slice before it, where both are known. Nothing,
-        where the recorder begins to count anew with each slice."""
+        """Return whether the counters of each slice continue those of the previous one, where both are known. Return an
+        empty mapping if the recorder restarts its counters with each slice."""
         found = {}
         firsts: list[int] = []
         for one, other in self._pairs:
@@ -200,8 +198,8 @@ class _Run:
         return found if len(firsts) >= _LEAST_JOINTS and same < _SAME_SHARE * len(firsts) else {}
 
     def _returned(self, of: Of, *, anywhere: bool = False) -> set[int]:
-        """Slices in which something differs from before and is as before after them; while time stamps go on, unless
-        `anywhere`."""
+        """Return the slices in which a value differs from the value both before and after them. Time stamps must be
+        continuous there, unless `anywhere`."""
         lines = (*self._lines, self._known)
         return {index for line in lines for index in self._left_and_back(line, of, anywhere=anywhere)}
 
@@ -221,7 +219,7 @@ class _Run:
             at = until + 1
 
     def sizes(self) -> Iterator[Fault]:
-        """Changes of the picture's size."""
+        """Yield changes of the picture's size."""
         returned = self._returned(_size, anywhere=True)
         known = [(index, size) for index in self._known if (size := _size(self._facts[index])) is not None]
         for (_, before), (index, after) in pairwise(known):
@@ -236,13 +234,14 @@ class _Run:
                 yield Fault(index, "size_changed", text, severity, evidence)
 
     def durations(self) -> Iterator[tuple[int, float]]:
-        """Seconds by which the playlist gives a slice another length than its time stamps do."""
+        """Yield the seconds by which the playlist's duration of a slice differs from that of its time stamps."""
         for index in self._known:
             facts, piece = self._facts[index], self._pieces[index]
             lasts = ends_of(facts)
             if lasts is not None and self._goes_on.get(index + 1, False) and index + 1 in self._facts:
                 stamped = since(origin_of(facts), origin_of(self._facts[index + 1]))
-                # A slice that lacks its end is as long as the playlist says; one before a pause is as long as it is.
+                # A slice with a missing end has the playlist's duration; a slice before a pause has its measured
+                # duration.
                 lasts = piece.seconds if abs(stamped - piece.seconds) <= JOINED_SECONDS else lasts
             step = facts.video.step if facts.video is not None else 0.0
             if lasts is not None and abs(piece.seconds - lasts) > JOINED_SECONDS + min(step, _STEP_MOST):
@@ -251,7 +250,7 @@ class _Run:
     # --- lost time ---------------------------------------------------------------------------------------------------
 
     def missing(self) -> Iterator[tuple[int, str, Span]]:
-        """Stretches of a stream that are missing at the ends of slices, by its own time stamps."""
+        """Yield the missing stretches of a stream at the ends of slices, by its own time stamps."""
         for index in self._displaced:
             yield index, "pictures and sound", (0.0, self._pieces[index].seconds)
         for kind in ("video", "audio"):
@@ -276,17 +275,17 @@ class _Run:
                     yield index, name, (held.ends, seconds)
 
     def _until_next(self, index: int) -> float:
-        """Seconds that a slice has to last: until the next begins, or as long as its playlist says if that is less."""
+        """Return the seconds from the start of a slice to the start of the next, at most the playlist's duration."""
         seconds = self._pieces[index].seconds
         if not self._goes_on.get(index + 1, False) or index + 1 not in self._facts:
             return seconds
         return min(seconds, since(origin_of(self._facts[index]), origin_of(self._facts[index + 1])))
 
     def _headless(self, index: int, kind: str) -> Iterator[Span]:
-        """What a slice lacks at its beginning, and the pictures after that which cannot be decoded without it. The
-        playlist and the names agree on a length, and the time stamps begin later and last less."""
+        """Yield the missing beginning of a slice, and the following pictures that cannot be decoded without it. The
+        playlist and the names agree on a duration, and the time stamps begin later and cover less."""
         if self._goes_on.get(index, True) or not self._goes_on.get(index + 1, False) or index + 1 not in self._facts:
-            return  # of the first slice nothing tells when it should begin: good ones are shorter than their names say
+            return  # the start of the first slice is unknown: good ones are shorter than their names imply
         piece, facts, lasts = self._pieces[index], self._facts[index], self._until_next(index)
         named = self._pieces[index + 1].starts_at - piece.starts_at
         if piece.seconds - lasts > JOINED_SECONDS and abs(named - piece.seconds) <= JOINED_SECONDS:
@@ -296,11 +295,10 @@ class _Run:
                 yield 0.0, lasts if key is None else key
 
     def _beyond(self, kind: str) -> dict[int, float]:
-        """Seconds by which a stream ends earlier in a slice than is the recorder's habit, by slice; where this can be
-        seen."""
+        """Return, by slice, how many seconds earlier than usual a stream ends, where this is measurable."""
         found = self._less_usual(dict(self._steps(kind)))
         if kind == "audio":
-            # The first sound of the next slice may lie beyond what was read of it: then its pictures are the measure.
+            # The first sound of the next slice may lie beyond the bytes read; the pictures are then the reference.
             lags = {}
             for index in self._known:
                 video, audio = self._facts[index].video, self._facts[index].audio
@@ -315,13 +313,14 @@ class _Run:
         return found
 
     def _less_usual(self, seconds: Mapping[int, float]) -> dict[int, float]:
-        """Each value less the usual one of whole slices. A habit of more than the tolerance would hide losses."""
+        """Return each value minus the usual value of whole slices. The usual value is capped, since a habit beyond the
+        tolerance would hide losses."""
         whole = [value for index, value in seconds.items() if not self._facts[index].damage]
         usual = min(max(median(whole) if whole else 0.0, -JOINED_SECONDS), JOINED_SECONDS)
         return {index: value - usual for index, value in seconds.items()}
 
     def _steps(self, kind: str) -> Iterator[tuple[int, float]]:
-        """Seconds between the end of a stream in a slice and its beginning in the next, where time stamps go on."""
+        """Yield the seconds from a stream's end in a slice to its beginning in the next, where time stamps continue."""
         for one, other in self._pairs:
             before, after = _held(self._facts[one], kind), _held(self._facts[other], kind)
             if other != one + 1 or not self._goes_on[other] or {one, other} & self._displaced.keys():
@@ -333,14 +332,14 @@ class _Run:
             yield one, since(origin_of(self._facts[one]), origin_of(self._facts[other])) + after.begins - before.ends
 
     def _absent(self, index: int, kind: str) -> Iterator[tuple[int, Span]]:
-        """A stream that the slice names, or that the slices around it hold, and that is not in it."""
+        """Yield a stream that is absent from the slice although the slice or its neighbours declare it."""
         facts = self._facts[index]
         named = facts.has_video if kind == "video" else facts.has_audio
         if (facts.whole or not named) and (kind == "video" or self._audible):
             yield index, (0.0, self._pieces[index].seconds)
 
     def _carried(self, index: int, held: Held) -> Iterator[tuple[int, Span]]:
-        """A loss that goes on in the next slices until their first key picture."""
+        """Yield a loss that continues in the next slices up to their first key picture."""
         if not held.unfinished:
             return
         yield index, (held.ends or 0.0, self._pieces[index].seconds)
@@ -357,7 +356,7 @@ class _Run:
 
 
 def must_follow(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[int]:
-    """The slices that must be read whole to see how far a loss of the slice before them goes."""
+    """Return the slices that must be read whole to measure how far a loss of the previous slice extends."""
     return [
         index + 1
         for index, one in facts.items()
@@ -386,12 +385,12 @@ def _first_counters(facts: SliceFacts) -> tuple[int | None, ...]:
 
 
 def _may_equal(one: Sequence[int | None], other: Sequence[int | None]) -> bool:
-    """Whether both are the same as far as they are known."""
+    """Return whether all values known in both are equal."""
     return all(None in pair or pair[0] == pair[1] for pair in zip(one, other, strict=False))
 
 
 def _shortest(held: Held, kind: str) -> float:
-    """Seconds of a stream of which less cannot be missing."""
+    """Return the shortest stretch of a stream, in seconds, that can be missing."""
     return held.step * _LOST_STEPS if kind == "video" else _LOST_SECONDS
 
 

@@ -1,6 +1,6 @@
-"""Finds slices that are not in their place, by the lines of time stamps that the slices of one recorder form.
+"""Finds displaced slices by the lines of time stamps that the slices of one recorder form.
 
-A line is a row of slices whose time stamps go on. A recorder may begin a new line at any time, but it never goes back
+A line is a row of slices with continuous time stamps. A recorder may begin a new line at any time, but it never returns
 to a line that it left, and never writes the same slice twice.
 """
 
@@ -10,19 +10,19 @@ from service.media.pieces import Piece
 from service.media.timeline import JOINED_SECONDS
 from service.media.ts.slices import SliceFacts, since
 
-# Two slices begin at the very same instant of a line only where one is a copy of the other.
+# Two slices begin at the same instant of a line only if one is a copy of the other.
 _SAME_SECONDS = 0.002
 
 _LEFT = "its time stamps do not continue those of the slices around it"
 
-# So many earlier lines a line is compared with: a recorder begins few, and a stranger may make each slice one.
+# The number of earlier lines a line is compared with. A recorder begins few; hostile input may make each slice one.
 _LINES_BACK = 64
 
 Line = Sequence[int]
 
 
 def find_displaced(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], lines: Sequence[Line]) -> dict[int, str]:
-    """Slices (by index) whose time stamps are not those of their place, with the reason."""
+    """Return the slices (by index) whose time stamps do not match their place, with the reason."""
     return dict(_Lines(pieces, facts, lines).displaced())
 
 
@@ -50,8 +50,8 @@ class _Lines:
                     yield index, f"its time stamps are those of {self._pieces[original].key}"
 
     def _takes_up(self, last: int, first: int) -> bool:
-        """Whether a slice goes on where an earlier line ended, as if nothing had been between, or as if what is between
-        had been of that line."""
+        """Return whether a slice continues where an earlier line ended, either directly or as if the slices between had
+        been part of that line."""
         stamped = self._since(last, first)
         held = ends_of(self._facts[last])
         own = self._pieces[last].seconds if held is None else held
@@ -60,8 +60,8 @@ class _Lines:
         return any(abs(stamped - seconds) <= JOINED_SECONDS for seconds in (own, own + between, named))
 
     def _slices_away(self, last: int, line: Line) -> int:
-        """Count the slices of a line before the one that begins where the line before, by the playlist, would have it.
-        Return 0 where there is no such slice, or where a mark says that time stamps begin anew."""
+        """Count the slices of a line before the one that begins where the playlist expects the previous line to
+        continue. Return 0 if no such slice exists or if a DISCONTINUITY marks the restart."""
         expected, counted = 0.0, last
         for place, index in enumerate(line):
             between = self._pieces[counted:index]
@@ -74,15 +74,15 @@ class _Lines:
         return 0
 
     def _ends_where_begins(self, last: int, first: int) -> bool:
-        """Whether a later line ends at the very picture at which an earlier one begins."""
+        """Return whether a later line ends at the picture at which an earlier one begins."""
         video = self._facts[last].video
         if video is None or video.ends is None or self._facts[first].video is None:
             return False
         return abs(self._since(last, first) - video.ends) <= max(_SAME_SECONDS, video.step / 2)
 
     def _copies(self, before: Line, line: Line) -> Iterator[tuple[int, int]]:
-        """Slices of two lines that begin at the very same instant, the displaced one first. Of two lines that begin at
-        the same instant, as those of a recorder that counts from 0 do, the slices of one place are no copies, unless
+        """Yield pairs of slices of two lines that begin at the same instant, the displaced one first. If both lines
+        begin at the same instant, as with a recorder that counts from 0, slices of equal position are not copies unless
         the later line begins with the same bytes."""
         for place, index in enumerate(before):
             if abs(self._since(index, line[0])) <= _SAME_SECONDS and (place > 0 or self._same_object(index, line[0])):
@@ -94,7 +94,7 @@ class _Lines:
                 yield (index, line[other]) if len(before) < len(line) else (line[other], index)
 
     def _same_object(self, one: int, other: int) -> bool:
-        """Whether two slices are the same bytes, as far as the store tells."""
+        """Return whether two slices have the same ETag and size."""
         before, after = self._pieces[one], self._pieces[other]
         return bool(before.etag) and (before.etag, before.size_bytes) == (after.etag, after.size_bytes)
 
@@ -103,12 +103,12 @@ class _Lines:
 
 
 def origin_of(facts: SliceFacts) -> int:
-    """The origin of a slice that has one."""
+    """Return the origin of a slice that has one."""
     assert facts.origin is not None
     return facts.origin
 
 
 def ends_of(facts: SliceFacts) -> float | None:
-    """Where the longer of the streams ends."""
+    """Return the end of the longer stream."""
     ends = [held.ends for held in (facts.video, facts.audio) if held is not None and held.ends is not None]
     return max(ends, default=None)

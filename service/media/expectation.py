@@ -1,4 +1,4 @@
-"""What ought to lie in the bucket, read off the recording's row before anybody looks."""
+"""The expected contents of the bucket, derived from the recording's row before anything is read."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ _CHANNELS = (1, 1, 2)
 @dataclass(frozen=True, slots=True)
 class ExpectedAttempt:
     """One Agora task whose files belong to the recording. `prefix` is its key prefix with the closing slash;
-    `announced` are the file names Agora spoke of; `sid` None: to be read off the files. `several`: earlier tasks, of
-    which nobody may know, can have written below the prefix too."""
+    `announced` are the file names that Agora reported; `sid` None: taken from the files. `several`: earlier, possibly
+    unknown tasks may also have written below the prefix."""
 
     number: int
     prefix: str
@@ -27,10 +27,10 @@ class ExpectedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the recording's row lets one expect. `wanted` is the wanted window after the start allowance;
-    `end_proven`: no task may still be alive. `size` (width, height), `channels` and `sound` are what was asked for;
-    None: not known. `sound` False: silence and a missing sound track are fine. `open_ended`: nobody said when the
-    window ends, so it reaches to the end of the last slice."""
+    """The expected contents of a recording. `wanted` is the requested window after the start allowance; `end_proven`:
+    no task can still be running. `size` (width, height), `channels` and `sound` are the requested values; None: not
+    known. `sound` False: silence and a missing sound track are acceptable. `open_ended`: the end of the window is
+    unknown, so it extends to the end of the last slice."""
 
     key_prefix: str
     attempts: tuple[ExpectedAttempt, ...]
@@ -47,7 +47,7 @@ class Expectation:
     open_ended: bool = False
 
     def allowed_seconds(self, expected_seconds: float) -> float:
-        """How much unexplained missing time `verified` bears (docs/verification.md)."""
+        """Return the seconds of unexplained missing time that `verified` allows (docs/verification.md)."""
         policy = self.policy
         if policy.max_missing_seconds is not None:
             return policy.max_missing_seconds
@@ -55,7 +55,7 @@ class Expectation:
 
 
 def expectation(recording: Recording) -> Expectation:
-    """What `recording` lets one expect."""
+    """Return the expected contents of `recording`."""
     reason = recording.end_reason
     return Expectation(
         key_prefix=recording.key_prefix,
@@ -67,7 +67,7 @@ def expectation(recording: Recording) -> Expectation:
         pauses=recording.pauses,
         mp4="mp4" in recording.parameters.av_file_type,
         hours=recording.parameters.max_recording_hour,
-        # Agora's hour limit is the caller's, but where it came early nobody has wished that.
+        # The caller sets Agora's hour limit, but reaching it early was not requested.
         ended_by_itself=reason is EndReason.HOUR_LIMIT or (reason is not None and BLAME[reason] is not Blame.CALLER),
         end_proven=not any(one.may_be_alive and one.uploaded is None for one in recording.attempts),
         policy=recording.policy,
@@ -84,10 +84,11 @@ def _wanted(recording: Recording) -> Interval:
     elif recording.window_from_at is not None:
         ends.append(recording.window_from_at + recording.parameters.max_recording_hour * _HOUR)
     if recording.end_reason is EndReason.PAUSED_TOO_LONG and recording.ended_at is not None:
-        # Nobody resumed: what was wanted ended with the pause that the caller left standing.
+        # The recording was never resumed, so the requested window ends with the caller's pause.
         ends.append(recording.ended_at)
     if recording.page == ADOPTED and recording.ended_at is not None:
-        # Nobody knows how long it was wanted: its hours are a limit. An end that was only asked for came before that.
+        # The requested duration is unknown, since its hours are a limit. The real end came before an end that was only
+        # requested.
         one = recording.attempts[-1]
         ends.append(recording.ended_at)
         if one.seen_at is not None and one.ended_proof in ("query", "404"):
@@ -96,12 +97,12 @@ def _wanted(recording: Recording) -> Interval:
     if begin is None and recording.window_from_at is not None:
         begin = recording.window_from_at + recording.policy.start_allowance_seconds
         if recording.length_seconds is not None:
-            # It is not known to have recorded, so its length was never turned into a stop time.
+            # No start of the recording is proven, so its length was never turned into a stop time.
             ends.append(begin + recording.length_seconds)
     end = min(ends, default=recording.requested_at)
     return Interval(end if begin is None else min(begin, end), end)
 
 
 def _began_at(attempt: Attempt) -> float:
-    # Agora counts its hours from the start, not from the first slice and not from a resume.
+    # Agora counts its hours from the start request, not from the first slice or a resume.
     return next(at for at in (attempt.started_at, attempt.start_sent_at, attempt.planned_at) if at is not None)

@@ -1,4 +1,4 @@
-"""The words a verification speaks: every finding code with its weight, and the collector that keeps reports short."""
+"""The finding codes with their severity and effect, and the collector that limits the size of reports."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,13 +9,13 @@ Evidence = dict[str, str | int | float | bool | None]
 
 _KEPT = 10
 RULES_VERSION = 5
-"""The number of the rules that judge. It grows with every change that can give the same bytes another verdict or other
-findings; every report carries it."""
+"""The version of the verification rules. Increase it with every change that can give the same bytes another verdict or
+other findings; every report contains it."""
 
 
 class Effect(StrEnum):
-    """What a finding does to the verdict: nothing, `incomplete` (may still heal), `defective` (cannot heal; only where
-    the object is final), `defective` by the time account, or that nothing can be said at all."""
+    """The effect of a finding on the verdict: none, `incomplete` (a later upload may fix it), `defective` (permanent;
+    only where the object is final), `defective` by the time account, or no verdict at all."""
 
     NONE = "none"
     AWAITS = "awaits"
@@ -26,7 +26,8 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The weight of a finding code. A finding may be reported lighter than its rule, never heavier."""
+    """The severity and effect of a finding code. A finding may be reported with a lower severity than its rule's, never
+    a higher one."""
 
     severity: Severity
     effect: Effect
@@ -128,7 +129,7 @@ RULES = {
 
 
 class Findings:
-    """Collects findings; of each code the first ten are kept whole and the rest only counted, in the eleventh."""
+    """Collects findings. The first ten of each code are kept in full, the rest are counted in an eleventh."""
 
     def __init__(self) -> None:
         self._kept: list[Finding] = []
@@ -146,8 +147,8 @@ class Findings:
         final: bool = True,
         evidence: Evidence | None = None,
     ) -> None:
-        """Note one thing. A `severity` lighter than the rule's takes its effect away. What is unsound but not `final`
-        is awaited: an object that may yet be replaced condemns nothing."""
+        """Add a finding. A `severity` below the rule's removes its effect. A finding that is not `final` can at most
+        make the recording incomplete, since the object may still be replaced."""
         rule = RULES[code]
         if severity in (None, rule.severity):
             awaited = rule.effect in (Effect.UNSOUND, Effect.TIME) and not final
@@ -157,18 +158,18 @@ class Findings:
             self._kept.append(Finding(code, severity or rule.severity, text, key, interval, evidence or {}))
 
     def copy(self) -> "Findings":
-        """The same findings, to which others can be added."""
+        """Return a copy to which findings can be added."""
         made = Findings()
         made._kept, made._counts, made.effects = list(self._kept), dict(self._counts), set(self.effects)
         return made
 
     def extend(self, findings: tuple[Finding, ...], *, final: bool) -> None:
-        """Take over what a reader found; see `add` for `final`."""
+        """Add the findings of a reader; see `add` for `final`."""
         for one in findings:
             self.add(one.code, one.text, key=one.object, severity=one.severity, final=final, evidence=one.evidence)
 
     def all(self) -> tuple[Finding, ...]:
-        """Everything noted, in order, with one line for the uncounted rest of each code."""
+        """Return all findings in order, with one entry for the remaining count of each code."""
         more = [
             Finding(
                 code, RULES[code].severity, f"{count - _KEPT} more of the same kind.", evidence={"more": count - _KEPT}

@@ -1,4 +1,4 @@
-"""The manifest of a report: every file that some witness named, and who has seen it."""
+"""The manifest of a report: every file that a source names, and the sources that name it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,8 +10,8 @@ from service.report import FileKind, JudgedFile, ListedObject
 
 
 def list_files(expected: Expectation, runs: Sequence[Run], playlists: Mapping[int, Playlist]) -> tuple[JudgedFile, ...]:
-    """All files of `runs` in the order of their runs; `playlists` by the index of the run. At most as many as were
-    listed and as the playlists name."""
+    """Return all files of `runs` in their order; `playlists` are by run index. The number of files is bounded by those
+    listed and those the playlists name."""
     spoken = {(one.prefix, basename(name)) for one in expected.attempts for name in one.announced}
     files: list[JudgedFile] = []
     for index, run in enumerate(runs):

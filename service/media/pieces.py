@@ -1,4 +1,4 @@
-"""Slices that can be opened: those that a playlist names and the bucket holds, in the order of their playlists."""
+"""Slices that can be opened: those that a playlist names and the bucket contains, in playlist order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from service.media.timeline import JOINED_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One slice. `seconds` by its playlist (`stated` False: by the next name), `marked`: a DISCONTINUITY stands before
-    it. `run` is the index of its run in the listing, `sid` and `recorder` tell who recorded it."""
+    """One slice. `seconds` is the duration by its playlist (`stated` False: by the next name); `marked`: a
+    DISCONTINUITY precedes it. `run` is the index of its run in the listing; `sid` and `recorder` identify its
+    recorder."""
 
     key: str
     size_bytes: int
@@ -28,7 +29,7 @@ class Piece:
 
 
 def by_run(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
-    """(first, one past the last) of the pieces of each run."""
+    """Yield (first, one past the last) of the pieces of each run."""
     begin = 0
     for index in range(1, len(pieces) + 1):
         if index == len(pieces) or pieces[index].run != pieces[begin].run:
@@ -37,10 +38,10 @@ def by_run(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
 
 
 def hole(before: Piece, after: Piece) -> float:
-    """Seconds by which two slices of one run begin farther apart than the first one lasts; negative: less."""
+    """Return the seconds between the end of a slice and the start of the next; negative if they overlap."""
     return after.starts_at - before.starts_at - before.seconds
 
 
 def joined(before: Piece, after: Piece) -> bool:
-    """Nothing says that the recorder was interrupted between the two."""
+    """Return whether nothing indicates an interruption of the recorder between the two slices."""
     return before.run == after.run and not after.marked and abs(hole(before, after)) <= JOINED_SECONDS

@@ -1,4 +1,5 @@
-"""Which slices are opened. The seed stands in the report, so that a look can be repeated; pure and without chance."""
+"""Selects the slices to open. The selection is deterministic and pure; the report contains the seed, so that it can be
+repeated."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ LEAST_STRATA = 24
 
 
 def edges(pieces: Sequence[Piece]) -> list[int]:
-    """The slices at both sides of whatever interrupts the media, the ends of each run included."""
+    """Return the slices at both sides of every interruption, including the ends of each run."""
     found: set[int] = set()
     for begin, end in by_run(pieces):
         found |= {begin, end - 1}
@@ -24,8 +25,8 @@ def edges(pieces: Sequence[Piece]) -> list[int]:
 
 
 def choose_samples(pieces: Sequence[Piece], seed: int, most: int) -> list[int]:
-    """Slices to decode, the most telling first: both sides of every interruption, the lowest bit rates, then one every
-    two minutes. Damage of two and a half minutes or more cannot lie between two of the latter."""
+    """Return the slices to decode: one every two minutes, then both sides of every interruption and the lowest bit
+    rates, at most `most`. Damage of two and a half minutes or more always meets one of the first."""
     usable = [index for index, piece in enumerate(pieces) if piece.size_bytes]
     first = [index for index in (*edges(pieces), *outliers(pieces)) if pieces[index].size_bytes]
     chosen = list(dict.fromkeys((*strata(pieces, usable, seed), *first)))
@@ -33,7 +34,8 @@ def choose_samples(pieces: Sequence[Piece], seed: int, most: int) -> list[int]:
 
 
 def strata(pieces: Sequence[Piece], usable: Sequence[int], seed: int) -> list[int]:
-    """One slice for every two minutes of media, and at least twenty-four; the seed shifts where the minutes begin."""
+    """Return one slice for every two minutes of media, and at least twenty-four; the seed shifts the start of the
+    intervals."""
     step = min(STRATUM_SECONDS, sum(pieces[index].seconds for index in usable) / LEAST_STRATA)
     found: list[int] = []
     due = (seed % 997) / 997 * step
@@ -47,7 +49,7 @@ def strata(pieces: Sequence[Piece], usable: Sequence[int], seed: int) -> list[in
 
 
 def near_keys(chosen: Sequence[int], pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[int]:
-    """The chosen slices, or in place of one that begins with no key picture a slice near it that does."""
+    """Return the chosen slices, each replaced by a near slice that begins with a key picture if it does not itself."""
 
     def keyed(index: int, other: int) -> bool:
         same = pieces[other].run == pieces[index].run and pieces[other].size_bytes > 0
@@ -61,8 +63,8 @@ def near_keys(chosen: Sequence[int], pieces: Sequence[Piece], facts: Mapping[int
 
 
 def inheriting(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[list[int]]:
-    """The rows of slices whose pictures need changed parameter sets: they bring none of their own, and the last
-    slice of their run that does brings others than the slices before it."""
+    """Return the rows of slices whose pictures depend on changed parameter sets: they contain none, and the last slice
+    of their run with parameter sets contains other ones than the slices before it."""
     rows: list[list[int]] = []
     run, sets, changed = -1, "", False
     for index in sorted(facts):
@@ -80,7 +82,7 @@ def inheriting(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list
 
 
 def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:
-    """The two slices before and the two after, of the same run."""
+    """Return the two slices before and the two after, of the same run."""
     near = (index - 1, index + 1, index - 2, index + 2)
     return [
         other
@@ -90,7 +92,7 @@ def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:
 
 
 def stretches(bad: Mapping[int, bool]) -> list[tuple[int, int]]:
-    """(first, last) of each row of bad samples with no good one among them."""
+    """Return (first, last) of each row of bad samples with no good one between them."""
     found: list[tuple[int, int]] = []
     open_ = False
     for index in sorted(bad):
@@ -101,6 +103,6 @@ def stretches(bad: Mapping[int, bool]) -> list[tuple[int, int]]:
 
 
 def to_bisect(bad: Mapping[int, bool]) -> list[int]:
-    """The slices to look at next, so as to find where bad stretches begin and end: halfway to the next good sample."""
+    """Return the slices to decode next to find the bounds of bad stretches: halfway to the next good sample."""
     order = sorted(bad)
     return [(one + other) // 2 for one, other in pairwise(order) if bad[one] != bad[other] and other - one > 1]

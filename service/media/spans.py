@@ -1,4 +1,4 @@
-"""Stretches of time: their union, what they share, what one leaves of another, and how long they are. Pure."""
+"""Operations on stretches of time: union, overlap, difference and length."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ Span = tuple[float, float]
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """The union of `spans`, ordered and disjoint. Empty and reversed ones vanish."""
+    """Return the union of `spans`, ordered and disjoint, without empty and reversed ones."""
     merged: list[Span] = []
     for begin, end in sorted(spans):
         if end <= begin:
@@ -19,7 +19,7 @@ def merge(spans: Iterable[Span]) -> list[Span]:
 
 
 def overlap(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What lies in both. Each argument is ordered and disjoint."""
+    """Return the overlap of both. Each argument is ordered and disjoint."""
     found: list[Span] = []
     i = j = 0
     while i < len(some) and j < len(others):
@@ -34,11 +34,11 @@ def overlap(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
 
 
 def subtract(some: Sequence[Span], cuts: Sequence[Span]) -> list[Span]:
-    """What of `some` lies outside `cuts`. Each argument is ordered and disjoint."""
+    """Return the parts of `some` outside `cuts`. Each argument is ordered and disjoint."""
     bounds = [float("-inf"), *(at for cut in cuts for at in cut), float("inf")]
     return overlap(some, list(zip(bounds[::2], bounds[1::2], strict=True)))
 
 
 def measure(spans: Iterable[Span]) -> float:
-    """The summed length."""
+    """Return the summed length."""
     return sum(end - begin for begin, end in spans)

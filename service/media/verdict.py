@@ -1,7 +1,7 @@
-"""The verdict: all that was read of a recording, judged by every rule that applies to it, once.
+"""Judges the facts read of a recording by every rule that applies, once.
 
-A `Snapshot` holds what was read. Each rule is a function of it, so more that is read can only add to what is found:
-a deeper level never says better of the same bytes.
+A `Snapshot` contains these facts, and each rule is a function of it. Additional facts can only add findings, so a
+deeper level never gives the same bytes a better verdict.
 """
 
 import math
@@ -30,7 +30,7 @@ _MISSING_KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something that `level` promises to open and that was not opened, with the code and the reason."""
+    """An object that `level` requires but that was not opened, with the code and the reason."""
 
     code: str
     text: str
@@ -40,11 +40,11 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was read of a recording. `slices` and `samples` are by the index of their piece. `mp4s` are what the boxes
-    of MP4 files (by key) say, `mp4_undecodable` their samples that do not decode, `mp4_other` those that differ from
-    the slices', `mp4_looks` what their key pictures show, each with the seconds it stands for. `gone` are objects that
-    were listed and are not there, `unread` is what could not be opened; `digests` are SHA-256 by key and `checksums`
-    the store's own, where all bytes were read."""
+    """The facts read of a recording. `slices` and `samples` are by the index of their piece. `mp4s` are the parsed MP4
+    files by key, `mp4_undecodable` their samples that do not decode, `mp4_other` those that differ from the slices',
+    `mp4_looks` the kinds of their key pictures, each with the seconds it represents. `gone` are objects that were
+    listed and no longer exist, `unread` those that could not be opened; `digests` are SHA-256 by key and `checksums`
+    the store's own, for objects read as a whole."""
 
     listed: Listed
     slices: Mapping[int, SliceFacts] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Snapshot:
 
 
 def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
-    """Judge everything that was read. `level` is the one that was reached. Never raises on what was read."""
+    """Judge all facts. `level` is the level that was reached. Never raises on the contents of the snapshot."""
     snapshot = replace(snapshot, listed=_timed(snapshot))
     listed = snapshot.listed
     findings = listed.findings.copy()
@@ -98,7 +98,7 @@ def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
 
 
 def lost_seconds(snapshot: Snapshot) -> tuple[float, float]:
-    """How much time is unexplained so far, and how much of it `verified` bears."""
+    """Return the seconds of unexplained time so far, and how many of them `verified` allows."""
     listed = _timed(snapshot)
     snapshot = replace(snapshot, listed=listed)
     continuity = judge_continuity(listed.pieces, snapshot.slices, sound=listed.expected.sound)
@@ -107,7 +107,7 @@ def lost_seconds(snapshot: Snapshot) -> tuple[float, float]:
 
 
 def _timed(snapshot: Snapshot) -> Listed:
-    """The listing, in which a slice whose playlist states no length has the one that its time stamps show."""
+    """Return the listing with the durations of slices set from their time stamps if their playlist states none."""
     listed = snapshot.listed
     if all(piece.stated for piece in listed.pieces):
         return listed
@@ -119,7 +119,7 @@ def _timed(snapshot: Snapshot) -> Listed:
 
 
 def judge_blind(code: str, text: str, now: float, evidence: Evidence | None = None) -> Report:
-    """The report of a verification that saw nothing, and says nothing about the recording."""
+    """Return the report of a verification that read nothing and makes no statement about the recording."""
     assert RULES[code].effect is Effect.BLIND
     findings = Findings()
     findings.add(code, text, evidence=evidence)
@@ -151,7 +151,7 @@ def _judge_mp4s(findings: Findings, snapshot: Snapshot) -> None:
 
 
 def _held(snapshot: Snapshot, index: int) -> SlicesHeld | None:
-    """What the slices of a run hold, as the measure of its MP4 files."""
+    """Return the contents of a run's slices, as the reference of its MP4 files."""
     pieces = [(place, one) for place, one in enumerate(snapshot.listed.pieces) if one.run == index]
     if not pieces:
         return None
@@ -183,13 +183,13 @@ def _media(snapshot: Snapshot, continuity: Continuity) -> list[Slice]:
 
 
 def _lost(snapshot: Snapshot, continuity: Continuity, index: int, piece: Piece) -> tuple[Span, ...]:
-    """The stretches of a slice that no player can play, as instants."""
+    """Return the stretches of a slice that no player can play, as instants."""
     facts = snapshot.slices.get(index)
     spans = list(continuity.lost.get(index, ()))
     if piece.size_bytes == 0 or (facts is not None and facts.whole and facts.origin is None):
         spans.append((0.0, piece.seconds))
     elif facts is not None:
-        # What claims time of the next slice (bytes of another moment do) takes nothing from it.
+        # A loss that reaches into the next slice (bytes of another moment may claim this) does not count there.
         until = _until_next(snapshot.listed.pieces, index)
         spans += [
             (begin, min(end, until))
@@ -202,7 +202,8 @@ def _lost(snapshot: Snapshot, continuity: Continuity, index: int, piece: Piece) 
 
 
 def _until_next(pieces: Sequence[Piece], index: int) -> float:
-    """How many seconds after its beginning the next slice of the same recorder begins; no limit for its last slice."""
+    """Return the seconds from the beginning of a slice to that of the recorder's next slice; infinity for its last
+    slice."""
     piece = pieces[index]
     if index + 1 == len(pieces) or pieces[index + 1].run != piece.run:
         return math.inf
@@ -223,7 +224,7 @@ def _add_faults(findings: Findings, listed: Listed, faults: tuple[Fault, ...]) -
 
 
 def _judge_durations(findings: Findings, listed: Listed, continuity: Continuity, timeline: Timeline) -> None:
-    """Lengths that the playlist gives wrongly: players seek by them, and time is counted by them."""
+    """Add wrong durations in the playlist: players seek by them, and time is counted by them."""
     beyond = _seek_error(listed, continuity.durations) > timeline.coverage.allowed_seconds
     for index, seconds in continuity.durations.items():
         piece = listed.pieces[index]
@@ -239,7 +240,7 @@ def _judge_durations(findings: Findings, listed: Listed, continuity: Continuity,
 
 
 def _seek_error(listed: Listed, durations: Mapping[int, float]) -> float:
-    """Return by how many seconds a player's positions are off at worst, the worst of each run added up."""
+    """Return the largest error of a player's position in seconds, summed over the runs."""
     off: dict[int, float] = {}
     worst: dict[int, float] = {}
     for index, seconds in sorted(durations.items()):
@@ -254,7 +255,8 @@ def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
     if not account.expected_seconds:
         _add_nothing_wanted(findings, account)
     beyond = account.unexplained_seconds > account.allowed_seconds
-    # While files may still come, missing time condemns nothing; where a playlist is unreadable, it says nothing.
+    # While files may still arrive, missing time does not make the recording defective; with an unreadable playlist it
+    # is unknown.
     counts = beyond and listed.timed and Effect.AWAITS not in findings.effects
     severity = Severity.ERROR if counts else Severity.WARNING
     final = all(listed.final.values())
@@ -282,7 +284,8 @@ def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
 
 
 def _add_nothing_wanted(findings: Findings, account: Coverage) -> None:
-    """A caller who paused all of it may not expect that; one who stopped within the allowance for the start does."""
+    """Warn a caller who paused all of the window, since this may be unexpected; a stop within the start allowance is
+    only noted."""
     said = nothing_wanted(account.paused_seconds)
     findings.add(
         "nothing_wanted",
@@ -299,7 +302,8 @@ def _missing_text(kind: MissingClass, seconds: float) -> str:
 
 
 def _verdict(effects: set[Effect]) -> Verdict:
-    """What is found stands, whatever else could not be read; `verified` needs everything to have been read."""
+    """Return the verdict for these effects. Findings count even if other objects could not be read; `verified` requires
+    that everything was read."""
     if Effect.UNSOUND in effects:
         return Verdict.DEFECTIVE
     if Effect.AWAITS in effects:

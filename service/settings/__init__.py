@@ -1,6 +1,5 @@
-"""All settings: one TOML file overridden by `PAGEREEL_` variables. The structure is read once; a secret given by file
-is read again when the file changes. Reads nothing else, and knows no client, no database and no Agora call.
-"""
+"""The settings: one TOML file overridden by `PAGEREEL_` variables. The structure is read once; a secret given by file
+is read again when the file changes. The package reads nothing else, and uses no client, database or Agora call."""
 
 from service.settings.database import Database
 from service.settings.load import Settings, SettingsError

@@ -1,4 +1,4 @@
-"""The rules for addresses in the settings. Pure."""
+"""Validates addresses in the settings. Pure."""
 
 import ipaddress
 import re
@@ -8,7 +8,8 @@ from service.settings.shapes import check_host
 
 
 def check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
-    """The URL without its last slash. Raises `ValueError` for one that is not allowed; `path`: it may have a path."""
+    """Return the URL without its trailing slash. Raise `ValueError` if it is not allowed; `path`: it may have a
+    path."""
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - raises where the port is no number
@@ -25,19 +26,20 @@ def check_url(text: str, *, http_for_all: bool, path: bool = False) -> str:
 
 
 def check_agora_url(text: str) -> str:
-    """A base URL of Agora's API, without its last slash. Raises `ValueError`."""
+    """Return a base URL of Agora's API without its trailing slash. Raise `ValueError` if it is not allowed."""
     return check_url(text, http_for_all=False)
 
 
 def check_listed_host(text: str) -> str:
-    """A host of an exception, in lower case: any port, or one. Raises `ValueError`."""
+    """Return a host of an exception in lower case, with or without a port. Raise `ValueError` if it is malformed."""
     if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]?#]+)(:[0-9]{1,5})?", text):
         raise ValueError("should be host or host:port (IPv6 in brackets)")
     return text.lower()
 
 
 def check_callback_url(text: str) -> str:
-    """The public URL of the callback listener, in front of `/agora/<app>/notifications`. Raises `ValueError`."""
+    """Return the public URL of the callback listener, without `/agora/<app>/notifications`. Raise `ValueError` if it is
+    not allowed."""
     url = check_url(text, http_for_all=False, path=True)
     path = urlsplit(url).path
     if re.search(r"(^|/)agora(/|$)", path):

@@ -1,4 +1,4 @@
-"""Where everything is kept: the settings of the database. Pure but for the secrets' files."""
+"""The settings of the database. Pure except for the secrets' files."""
 
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +11,8 @@ from service.settings.shapes import MAKE_KEY, check_key
 
 
 class Database(Section):
-    """`url` may hold a password, so it is in no repr and no dump. `sealing_keys`: the newest first."""
+    """The database settings. `url` may contain a password, so it is in no repr and no dump. `sealing_keys`: the newest
+    first."""
 
     url: str = Field("sqlite:///pagereel.db", repr=False, exclude=True, pattern=r"^(sqlite:///.+|postgresql://.+)$")
     password: Secret | None = None
@@ -21,7 +22,7 @@ class Database(Section):
     @classmethod
     def _one_password(cls, password: Secret | None, others: ValidationInfo) -> Secret | None:
         url = others.data.get("url", "")
-        if password is None or not url:  # the fault of the URL is reported already
+        if password is None or not url:  # the URL's fault is already reported
             return password
         if _has_password(url):
             raise ValueError("and a password in `database.url` are both set: keep one of them")
@@ -49,12 +50,12 @@ class Database(Section):
 
     @property
     def password_place(self) -> str:
-        """Where the password of PostgreSQL stands or, without one, belongs; in words."""
+        """Return the place of PostgreSQL's password in the settings, or where it belongs, in words."""
         return "the password in database.url" if _has_password(self.url) else "database.password"
 
     @property
     def own_key_file(self) -> Path | None:
-        """Where SQLite keeps its own sealing key; None where the settings hold the keys."""
+        """Return the path of SQLite's own sealing key, or None if the settings contain the keys."""
         return None if self.sealing_keys is not None else Path(self.url.removeprefix("sqlite:///") + ".key")
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a settings file or a value of it, in words that name the choices. Shows no value. Pure."""
+"""Describes faults of a settings file or its values in words that name the choices, without showing a value. Pure."""
 
 import re
 import tomllib
@@ -51,18 +51,18 @@ _TOML: Final[dict[str, str]] = {
 
 
 def at(place: Iterable[str], text: str) -> PydanticCustomError:
-    """The fault of a key below the one that is validated."""
+    """Return the fault of a key below the validated one."""
     return PydanticCustomError("below", "{text}", {"text": text, "place": tuple(place)})
 
 
 def at_each(faults: Iterable[tuple[Iterable[str], str]]) -> PydanticCustomError:
-    """The faults of several keys below the one that is validated."""
+    """Return the faults of several keys below the validated one."""
     named = tuple((tuple(place), text) for place, text in faults)
     return PydanticCustomError("below", "{text}", {"text": named[0][1], "faults": named})
 
 
 def faults_of(root: type[Section], errors: list[ErrorDetails]) -> Iterator[tuple[Place, str]]:
-    """Place and words of each error. A list whose entry is wrong is not called too short as well."""
+    """Yield place and text of each error. A list with a wrong entry is not also reported as too short."""
     places = [error["loc"] for error in errors]
     for error in errors:
         place = error["loc"]
@@ -104,7 +104,7 @@ def _name_rule(place: Place) -> str:
 
 
 def _table(root: type[Section], place: Place) -> str:
-    """What stands in a table's place: a value, or the keys of one that should have a name."""
+    """Return the fault of a value in a table's place, or of keys that belong in a named table."""
     if is_table(annotation_at(root, place)):
         return f"should hold tables with names: [{place[-1]}.<name>]"
     if len(place) > 1 and is_table(annotation_at(root, place[:-1])):
@@ -123,7 +123,7 @@ def _length(kind: str, context: Mapping[str, Any]) -> str:
 
 
 def _number(root: type[Section], place: Place) -> str:
-    """A number, with the range of its setting."""
+    """Return "a number" with the range of its setting."""
     while place and isinstance(place[-1], int):
         place = place[:-1]
     section = plain_type(annotation_at(root, place[:-1]))
@@ -142,7 +142,7 @@ def _number(root: type[Section], place: Place) -> str:
 
 
 def parts_of(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
-    """The types and rules of an annotation, those of a list's entries included."""
+    """Yield the types and rules of an annotation, including those of a list's entries."""
     yield from metadata
     yield annotation
     for inner in (*get_args(annotation), *getattr(annotation, "__metadata__", ())):
@@ -160,7 +160,7 @@ def _range(bounds: Mapping[str, str]) -> str:
 
 
 def not_toml(error: tomllib.TOMLDecodeError) -> str:
-    """What is wrong with the form of a file, and where."""
+    """Return the syntax error of a file, and its place."""
     text = str(error)
     said = next((words for begin, words in _TOML.items() if text.startswith(begin)), "this cannot be read")
     found = re.search(r"at line (\d+), column (\d+)", text)
@@ -169,7 +169,7 @@ def not_toml(error: tomllib.TOMLDecodeError) -> str:
 
 
 def not_utf8(content: bytes, error: UnicodeDecodeError) -> str:
-    """Why a file is no text that can be read."""
+    """Return why a file is not readable text."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "is not UTF-8 but UTF-16: save it as UTF-8"
     line = content.count(b"\n", 0, error.start) + 1

@@ -1,6 +1,6 @@
-"""Settings from one TOML file and the environment, with every fault found at once.
+"""Loads settings from one TOML file and the environment, and reports all faults at once.
 
-Must not show a value in an error: any value may be a secret.
+Errors never show a value, since any value may be a secret.
 """
 
 import difflib
@@ -23,8 +23,7 @@ S = TypeVar("S", bound=Section)
 
 
 class SettingsError(Exception):
-    """Everything that is wrong with the settings, one line a key. `absent`: tables that are not given at all, though
-    they are needed to record anything."""
+    """All faults of the settings, one line per key. `absent`: missing tables that are needed to record anything."""
 
     def __init__(self, problems: Sequence[str], absent: Sequence[str] = ()) -> None:
         super().__init__("the settings are invalid:\n" + "\n".join(f"  {problem}" for problem in problems))
@@ -33,14 +32,15 @@ class SettingsError(Exception):
 
 
 class Settings(Whole):
-    """All settings of the service; immutable, only secrets given by file follow their files."""
+    """All settings of the service. They are immutable, except that secrets given by file follow their files."""
 
     @classmethod
     def load(cls, path: Path | None, env: Mapping[str, str] | None = None, *, callbacks_only: bool = False) -> Self:
-        """Settings from the TOML file at `path` (None: `PAGEREEL_SETTINGS`, or no file) and the `PAGEREEL_` variables.
+        """Load settings from the TOML file at `path` (None: `PAGEREEL_SETTINGS`, or no file) and the `PAGEREEL_`
+        variables.
 
-        `callbacks_only`: a process that only receives notifications needs no REST credentials. Raises `SettingsError`
-        naming every fault.
+        `callbacks_only`: a process that only receives notifications needs no REST credentials. Raise `SettingsError`
+        with all faults.
         """
         env = os.environ if env is None else env
         if path is None and env.get(PATH_VARIABLE):
@@ -75,7 +75,7 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _overlay(given: dict[str, Any], env: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
-    """Lay the variables over the file's values, in place; yields what is wrong with them."""
+    """Override the file's values by the variables, in place. Yield the variables' faults."""
     taken: dict[Place, str] = {}
     for variable, place in _variables(env):
         if len(place) == 1 and place[0] not in keys_of(Whole):
@@ -91,7 +91,7 @@ def _overlay(given: dict[str, Any], env: Mapping[str, str]) -> Iterator[tuple[Pl
 
 
 def _variables(env: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The variables that may be settings, each with its place."""
+    """Yield the variables that may be settings, each with its place."""
     for variable in sorted(env):
         others = variable in CALLERS_VARIABLES or variable == PATH_VARIABLE or is_platforms(variable, env[variable])
         if variable.startswith(PREFIX) and not others:
@@ -99,13 +99,13 @@ def _variables(env: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def ignored_variables(env: Mapping[str, str]) -> list[str]:
-    """Variables that begin as those of settings do, and mean nothing to anybody that is known."""
+    """Return the variables with the prefix of settings that have no known meaning."""
     known = keys_of(Whole)
     return [variable for variable, place in _variables(env) if len(place) == 1 and place[0] not in known]
 
 
 def _secret_at(place: tuple[str, ...]) -> Place:
-    """The place itself; that of the secret where it is the key that gives one by file."""
+    """Return the place, or that of the secret if the key gives one by file."""
     section = plain_type(annotation_at(Whole, place[:-1]))
     by_file = file_keys(section) if isinstance(section, type) and issubclass(section, Section) else {}
     return (*place[:-1], by_file[place[-1]][0]) if place[-1] in by_file else place
@@ -134,14 +134,15 @@ def _put(given: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     section = plain_type(annotation_at(Whole, place[:-1]))
     if isinstance(section, type) and issubclass(section, Section):
         for by_file, (name, _) in file_keys(section).items():
-            if place[-1] in (by_file, name):  # the variable replaces the file's value in whichever form it is
+            if place[-1] in (by_file, name):  # the variable replaces the file's value in either form
                 table.pop(by_file, None)
                 table.pop(name, None)
     table[place[-1]] = value
 
 
 def _cross_checks(given: dict[str, Any], callbacks_only: bool) -> Iterator[tuple[Place, str]]:
-    """What no section can see alone. Works on the raw values, so that it speaks up beside other faults."""
+    """Yield faults across sections. They are found in the raw values, so that they are reported together with other
+    faults."""
     apps, storage, presets = (_tables(given.get(name)) for name in ("apps", "storage", "presets"))
     for name, preset in presets.items():
         for key, known in (("app", apps), ("storage", storage)):
@@ -169,7 +170,7 @@ def _cross_checks(given: dict[str, Any], callbacks_only: bool) -> Iterator[tuple
 
 
 def _hidden(given: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Faults between sections, which validation does not reach where a section has a fault of its own."""
+    """Yield faults between sections, which validation does not reach if a section has a fault of its own."""
     rules = _valid(Urls, given.get("urls", {}))
     for name, endpoint in _tables(given.get("endpoints")).items():
         url = _valid(_Address, {key: endpoint[key] for key in ("url", "url_file") if key in endpoint})
@@ -191,7 +192,7 @@ def _place(listener: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _valid(section: type[S], given: object) -> S | None:
-    """The section, or None where it has a fault, which is reported anyway."""
+    """Return the section, or None if it has a fault, which is reported elsewhere."""
     try:
         return section.model_validate(given)
     except ValidationError:
@@ -226,7 +227,7 @@ def _did_you_mean(near: list[str]) -> str:
 
 
 def _line(place: Place, text: str, by_place: Mapping[Place, str]) -> str:
-    """A fault of a setting, with the variable that gave the value or the table around it. `by_place`: all of them."""
+    """Return the line of a fault, with the variable that set the value or its table. `by_place`: all variables."""
     places = (place[:size] for size in range(len(place), 0, -1))
     variable = next((by_place[each] for each in places if each in by_place), None)
     origin = f" (from {variable})" if variable is not None and variable not in text else ""

@@ -1,5 +1,5 @@
-"""The sections of the settings and their ranges. Pure but for the secrets' files; reads neither the TOML file nor the
-environment (`load` does)."""
+"""The sections of the settings and their ranges. Pure except for the secrets' files; `load` reads the TOML file and the
+environment."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,7 +33,7 @@ S3_REGIONS: Final = 26
 VENDORS: Final = (1, 2, 3, 5, 6, 7, 8, 11)
 LEGACY_VENDORS: Final = (0, 4)
 STS_VENDORS: Final = (1, 2, 3)
-MAX_PREFIX: Final = 90  # Agora allows 128 (agora-reference §3.4); a ULID, an attempt's part and their slashes follow
+MAX_PREFIX: Final = 90  # Agora allows 128 (agora-reference §3.4), including a ULID, an attempt's part and their slashes
 
 
 class Api(Section):
@@ -59,7 +59,7 @@ class Callbacks(Section):
 
 
 class App(Section):
-    """An Agora project and its REST credentials. `rate_group`: whose request budget it shares."""
+    """An Agora project and its REST credentials. `rate_group`: the shared request budget."""
 
     app_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     customer_id: str = Field("", max_length=200)
@@ -76,7 +76,7 @@ class App(Section):
 
     @property
     def emulated(self) -> bool:
-        """Whether an emulator takes the place of Agora: `check_agora_url` allows http only on the own machine."""
+        """Return whether an emulator replaces Agora: `check_agora_url` allows http only on the local machine."""
         return any(url.startswith("http:") for url in self.base_urls)
 
     @field_validator("rate_group")
@@ -99,7 +99,7 @@ class Keys(Section):
 
 
 class StorageProfile(Section):
-    """A place for recordings. `write` goes to Agora with every start, `read` stays here and may only read."""
+    """A place for recordings. `write` is sent to Agora with every start; `read` is not sent and may only read."""
 
     legacy_vendor: bool = False
     vendor: Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 11]
@@ -162,7 +162,7 @@ class StorageProfile(Section):
     @classmethod
     def _one_source(cls, file: CredentialsFile | None, others: ValidationInfo) -> CredentialsFile | None:
         if "write" not in others.data:
-            return file  # its own fault is reported already
+            return file  # its own fault is already reported
         if others.data.get("read_only"):
             if file is not None or others.data["write"] is not None:
                 raise ValueError("and `write` cannot be combined with `read_only`")
@@ -182,7 +182,7 @@ class StorageProfile(Section):
         return value
 
     def write_credentials(self) -> Credentials:
-        """The keys to hand to Agora, as they are now."""
+        """Return the current keys to send to Agora."""
         if self.credentials_file is not None:
             return self.credentials_file.get()
         assert self.write is not None, "validation wants one of the two"
@@ -190,7 +190,7 @@ class StorageProfile(Section):
 
 
 class Limits(Section):
-    """What one caller may ask for, and the request budget of each rate group."""
+    """The limits of one caller's requests, and the request budget of each rate group."""
 
     max_body_bytes: int = Field(65536, ge=1024, le=16 * 1024 * 1024)
     read_seconds: float = Field(30, gt=0, le=300)
@@ -208,8 +208,8 @@ class Urls(Section):
 
 
 class Endpoint(Section):
-    """Who is told what happens. The URL may hold a key, so it is a secret. `secrets` sign, the newest first
-    (Standard Webhooks: `whsec_` and base64). `owners` None: whoever names it. `types` None: every type."""
+    """A receiver of messages. The URL may contain a key, so it is a secret. `secrets` sign, the newest first (Standard
+    Webhooks: `whsec_` and base64). `owners` None: every owner. `types` None: every type."""
 
     url: Secret
     secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
@@ -227,7 +227,7 @@ class Endpoint(Section):
 
 
 class Worker(Section):
-    """The part that performs steps."""
+    """The worker, which performs steps."""
 
     enabled: bool = True
     concurrency: int = Field(32, ge=1, le=1000)
@@ -240,7 +240,7 @@ Days = Annotated[float, Field(gt=0, le=36500)]
 
 
 class Retention(Section):
-    """How long rows are kept. Recordings and reports stay; objects in buckets are never deleted by us."""
+    """How long rows are kept. Recordings and reports stay; objects in buckets are never deleted by Pagereel."""
 
     notices_days: Days = 30
     messages_days: Days = 30
@@ -255,7 +255,7 @@ class Log(Section):
 
 
 def wrong_place(url: str, rules: Urls) -> str | None:
-    """Why messages cannot be sent to this URL, without it; or None."""
+    """Return why messages cannot be sent to this URL, without showing it, or None."""
     try:
         parse_endpoint_url(url, rules)
     except ValueError as error:
@@ -264,7 +264,7 @@ def wrong_place(url: str, rules: Urls) -> str | None:
 
 
 def port_taken(api: Api, callbacks: Callbacks) -> str | None:
-    """Why the callbacks cannot have their port beside the API's, or None."""
+    """Return why the callbacks cannot use their port together with the API's, or None."""
     both = {callbacks.host, api.host}
     shared = len(both) == 1 or both & {"0.0.0.0", "::"}  # noqa: S104 - looked for, not used
     if api.port == callbacks.port != 0 and shared:
@@ -273,7 +273,7 @@ def port_taken(api: Api, callbacks: Callbacks) -> str | None:
 
 
 class Whole(Section):
-    """Every section; `Settings` adds how it is loaded."""
+    """All sections; `Settings` adds loading."""
 
     deployment: str = Field(pattern=r"^[a-z0-9]{2,8}$")
     database: Database = Database()
@@ -324,7 +324,7 @@ class Whole(Section):
         return callbacks
 
     def owner_limits(self, owner: str) -> OwnerLimits:
-        """The owner's own limits, or those of `default`."""
+        """Return the owner's own limits, or those of `default`."""
         return self.owners.get(owner) or self.owners.get("default") or OwnerLimits()
 
     def policy(
@@ -337,7 +337,7 @@ class Whole(Section):
         restart: RestartRule | None = None,
         max_restarts: int | None = None,
     ) -> Policy:
-        """The rules one new recording is steered by: `timing`, the preset's restart rule, the caller's wishes."""
+        """Return the policy of a new recording: `timing`, the preset's restart rule, and the caller's values."""
         values = self.timing.model_dump() | {"max_restarts": preset.max_restarts}
         wished = {
             "max_restarts": max_restarts,
@@ -350,7 +350,8 @@ class Whole(Section):
 
 
 def location(profile: StorageProfile, recording_id: str) -> Location:
-    """The place a new recording is pinned to: the profile's prefix and the recording's ULID in lower case."""
+    """Return the place to which a new recording is pinned: the profile's prefix and the recording's ULID in lower
+    case."""
     own = recording_id.removeprefix("rec_").lower()
     return Location(
         vendor=profile.vendor,
@@ -363,7 +364,7 @@ def location(profile: StorageProfile, recording_id: str) -> Location:
 
 
 def secrets_of(section: Section) -> Iterable[Secret]:
-    """Every secret below a section, for tests that look for leaks."""
+    """Yield every secret below a section, for tests that search for leaks."""
     for name in type(section).model_fields:
         value = getattr(section, name)
         for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):

@@ -1,4 +1,4 @@
-"""What is asked of Agora unless a caller says otherwise, and how long everything takes. Pure; ranges in one place."""
+"""The default parameters of recordings, and the timing of the service, with their ranges. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -65,8 +65,8 @@ class ParameterRules(Section):
 
 
 class Preset(ParameterRules):
-    """Named defaults of a recording. `preflight`: the page is tried before Agora is asked. `sound`: whether pages are
-    expected to make sound; None: as their files show."""
+    """Named defaults of a recording. `preflight`: the page is tested before Agora is called. `sound`: whether pages are
+    expected to have sound; None: by their files."""
 
     app: str | None = None
     storage: str | None = None
@@ -78,9 +78,9 @@ class Preset(ParameterRules):
     notify: tuple[str, ...] = Field((), max_length=8)
 
     def parameters(self, wished: Mapping[str, Any] | None = None) -> Parameters:
-        """The preset with what the caller named (field names of `recording.Parameters`) laid over it.
+        """Return the preset's parameters, overridden by the caller's (field names of `recording.Parameters`).
 
-        Raises `ServiceError` `invalid` with a pointer for each value that is out of range, alone or together.
+        Raise `ServiceError` `invalid` with a pointer for each value that is out of range, alone or in combination.
         """
         own = {field.name: getattr(self, field.name) for field in fields(Parameters)}
         try:
@@ -103,7 +103,7 @@ def _invalid(error: ValidationError) -> ServiceError:
 
 
 class Timing(Section):
-    """The intervals and windows of `recording.Policy`; what belongs to a preset (restart rule) is not here."""
+    """The intervals and windows of `recording.Policy`, except those of a preset (restart rule)."""
 
     lead_seconds: Annotated[float, Field(ge=0, le=600)] = _T.lead_seconds
     start_within_seconds: Seconds = _T.start_within_seconds

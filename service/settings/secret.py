@@ -1,8 +1,8 @@
 """Values that must never be shown: given inline or by a file that is read again when it changes.
 
-A rotated file is taken up within 15 s without a restart: it is looked at when the value is asked for, at most every
-5 s. While a rotation is half done (file absent, empty, not parsable) the last good value stays. Must not log, and must
-not put a value into any text.
+A rotated file takes effect within 15 s without a restart: it is checked when the value is requested, at most every 5 s.
+During a rotation (file absent, empty, not parsable) the last good value stays. The module must not log, and must not
+put a value into any text.
 """
 
 import json
@@ -49,7 +49,7 @@ class _Reread(Generic[T]):
                 self._value = self._read()
                 self._seen = mark
         except (OSError, ValueError):
-            return  # half a rotation: the last good value stays, and the next look tries again
+            return  # an unfinished rotation: keep the last good value and try again later
 
     def _mark(self) -> tuple[int, int, int]:
         status = os.stat(self.path)
@@ -82,15 +82,14 @@ def _parse_line(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """How a `*_file` key reaches the validation of its secret. `clash`: the key that gives it by file, where the
-    inline one is there too."""
+    """Passes a `*_file` key to the validation of its secret. `clash`: this key, if the inline key is set too."""
 
     path: object
     clash: str = ""
 
 
 class Secret:
-    """One secret text. `get()` gives it; nothing else ever shows it (repr, str, dumps give a mask)."""
+    """One secret text. Only `get()` returns it; repr, str and dumps show a mask."""
 
     __slots__ = ("_source",)
 
@@ -99,7 +98,8 @@ class Secret:
 
     @classmethod
     def of_file(cls, path: str | Path, monotonic: Callable[[], float] = time.monotonic) -> Self:
-        """A secret whose file is read now and whenever it changes. ValueError if it is unreadable or empty."""
+        """Return a secret whose file is read now and whenever it changes. Raise ValueError if it is unreadable or
+        empty."""
         secret = cls("")
         secret._source = _open_file(path, _parse_line, monotonic)
         return secret
@@ -108,7 +108,7 @@ class Secret:
         return self._source if isinstance(self._source, str) else self._source.get()
 
     def is_given_as(self, other: "Secret") -> bool:
-        """Whether both are the same file, or the same inline text. Two files may hold the same in a rotation."""
+        """Return whether both are the same file, or the same inline text. Two files may be equal during a rotation."""
         mine, theirs = self._source, other._source
         if isinstance(mine, str) or isinstance(theirs, str):
             return mine == theirs
@@ -139,7 +139,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Keys as handed to Agora. With `session_token` they are temporary until `expires_at` (Unix seconds)."""
+    """Keys as sent to Agora. With `session_token` they are temporary until `expires_at` (Unix seconds)."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -148,7 +148,8 @@ class Credentials:
 
 
 def parse_credentials(text: str) -> Credentials:
-    """A credentials file: JSON with access_key, secret_key, session_token, expires_at. ValueError names the fault."""
+    """Parse a credentials file: JSON with access_key, secret_key, session_token, expires_at. Raise ValueError with the
+    fault."""
     try:
         given = json.loads(text)
     except json.JSONDecodeError as error:
@@ -181,7 +182,7 @@ def _parse_instant(given: object) -> float:
 
 
 class CredentialsFile:
-    """Temporary storage keys that somebody else keeps fresh in a file. `get()` gives the newest good ones."""
+    """Temporary storage keys in a file that another program refreshes. `get()` returns the newest good ones."""
 
     __slots__ = ("_source",)
 

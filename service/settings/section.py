@@ -1,4 +1,4 @@
-"""What every section of the settings shares: unknown keys are errors, secrets may come by file. No section is here."""
+"""The common base of all sections: unknown keys are errors, and secrets may be given by file."""
 
 import types
 from typing import Any, Union, get_args, get_origin
@@ -51,7 +51,7 @@ class Section(BaseModel):
 
 
 def number_of(text: str) -> int | float | str:
-    """The number that the text writes; the text itself where it writes none."""
+    """Return the number in the text, or the text itself if it is not a number."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -61,7 +61,7 @@ def number_of(text: str) -> int | float | str:
 
 
 def bool_of(text: str) -> bool | str:
-    """What the text says, as pydantic reads it; the text itself where it says neither."""
+    """Return the boolean in the text, as pydantic parses it, or the text itself if it is not one."""
     said = text.strip().lower()
     if said in ("1", "true", "t", "yes", "y", "on"):
         return True
@@ -69,7 +69,7 @@ def bool_of(text: str) -> bool | str:
 
 
 def file_keys(section: type[Section]) -> dict[str, tuple[str, bool]]:
-    """The `*_file` keys of a section: key -> (the secret's key, whether it is a list)."""
+    """Return the `*_file` keys of a section: key -> (the secret's key, whether it is a list)."""
     found = {}
     for name, info in section.model_fields.items():
         annotation = info.annotation
@@ -81,7 +81,7 @@ def file_keys(section: type[Section]) -> dict[str, tuple[str, bool]]:
 
 
 def plain_type(annotation: Any) -> Any:
-    """The annotation without `| None` and `Annotated`."""
+    """Return the annotation without `| None` and `Annotated`."""
     while True:
         origin, args = get_origin(annotation), get_args(annotation)
         if origin in (Union, types.UnionType):
@@ -93,7 +93,7 @@ def plain_type(annotation: Any) -> Any:
 
 
 def item_type(annotation: Any) -> Any:
-    """What a list or table of this annotation holds, or None where it is neither."""
+    """Return the type of the entries of a list or table, or None for other annotations."""
     annotation = plain_type(annotation)
     if get_origin(annotation) in (tuple, list):
         return plain_type(get_args(annotation)[0])
@@ -103,12 +103,12 @@ def item_type(annotation: Any) -> Any:
 
 
 def is_table(annotation: Any) -> bool:
-    """Whether the annotation is a table of named things."""
+    """Return whether the annotation is a table with named entries."""
     return get_origin(plain_type(annotation)) is dict
 
 
 def keys_of(section: type[Section]) -> dict[str, Any]:
-    """Every key a section takes, `*_file` keys included, with its annotation."""
+    """Return every key of a section, including `*_file` keys, with its annotation."""
     keys: dict[str, Any] = {name: info.annotation for name, info in section.model_fields.items()}
     for name, (_, many) in file_keys(section).items():
         keys[name] = tuple[str, ...] if many else str
@@ -116,7 +116,7 @@ def keys_of(section: type[Section]) -> dict[str, Any]:
 
 
 def annotation_at(root: type[Section], place: tuple[str | int, ...]) -> Any:
-    """The annotation of the setting at `place` (`("apps", "main", "app_id")`), or None if there is no such setting."""
+    """Return the annotation of the setting at `place` (`("apps", "main", "app_id")`), or None if it does not exist."""
     annotation: Any = root
     for part in place:
         plain = plain_type(annotation)

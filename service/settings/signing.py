@@ -1,4 +1,4 @@
-"""The section of the settings about signed manifests and their time stamps."""
+"""The settings of signed manifests and their time stamps."""
 
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from service.timestamps import TimestampError, read_certificates
 
 
 class Signing(Section):
-    """Keys that sign manifests; the newest first. Only the first one signs, the others are there to be shown.
-    `timestamp_url`: the RFC 3161 authority that stamps them; `timestamp_ca`: PEM of the certificates that are trusted
-    for it."""
+    """Keys that sign manifests, the newest first. Only the first one signs; the others are published for verification.
+    `timestamp_url`: the RFC 3161 authority that stamps them; `timestamp_ca`: PEM of its trusted certificates."""
 
     keys: tuple[Secret, ...] | None = Field(None, min_length=1, max_length=8)
     timestamp_url: str | None = None
@@ -32,7 +31,7 @@ class Signing(Section):
     @field_validator("timestamp_url")
     @classmethod
     def _address(cls, url: str | None) -> str | None:
-        # Plain http is usual for authorities: what comes back is signed, and what is sent is a digest.
+        # Plain http is usual for authorities: the answer is signed, and only a digest is sent.
         return None if url is None else check_url(url, http_for_all=True, path=True)
 
     @field_validator("timestamp_ca")
@@ -43,7 +42,7 @@ class Signing(Section):
         return file
 
     def trusted_certificates(self) -> list[Certificate]:
-        """The certificates of `timestamp_ca`, as the file is now; none without it."""
+        """Return the current certificates of `timestamp_ca`, or none without it."""
         return [] if self.timestamp_ca is None else _read_certificates(self.timestamp_ca)
 
 

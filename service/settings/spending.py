@@ -1,4 +1,4 @@
-"""What recording costs, and how much of it an owner may have. Pure."""
+"""The prices of recording, and the limits of an owner. Pure."""
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ class Prices(Section):
 
 
 class OwnerLimits(Section):
-    """What one owner may have at a time; None: as much as it likes."""
+    """The limits of one owner; None: no limit."""
 
     max_concurrent: int | None = Field(None, ge=0)
     starts_per_minute: int | None = Field(None, ge=1)

@@ -1,4 +1,4 @@
-"""Which variables of the environment are settings, which are somebody else's, and which are misspelt. Pure."""
+"""Distinguishes environment variables that are settings, those of other programs, and misspelt ones. Pure."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ from service.settings.section import Section, is_table, keys_of, plain_type
 
 PREFIX: Final = "PAGEREEL_"
 PATH_VARIABLE: Final = "PAGEREEL_SETTINGS"
-# Whoever talks to a running service has set these; they are no settings.
+# Clients of a running service use these; they are not settings.
 CALLERS_VARIABLES: Final = frozenset({"PAGEREEL_URL", "PAGEREEL_TOKEN", "PAGEREEL_TOKEN_FILE"})
 # Kubernetes sets these for each service whose name begins with "pagereel".
 _OF_SERVICE = re.compile(
@@ -21,12 +21,12 @@ _NAME: Final = "<name>"
 
 
 def is_platforms(variable: str, value: str) -> bool:
-    """Whether Kubernetes, or a link of Docker, has set the variable for a service of that name."""
+    """Return whether Kubernetes, or a link of Docker, has set the variable for a service of that name."""
     return bool(_OF_SERVICE.fullmatch(variable) or (variable.endswith("_PORT") and _ADDRESS.match(value)))
 
 
 def variable_meant(rest: str) -> str | None:
-    """The variable that was probably meant by one without `__`: `api_port` means `PAGEREEL_API__PORT`."""
+    """Return the variable probably meant by one without `__`: `api_port` means `PAGEREEL_API__PORT`."""
     keys = {key.replace(".", "_"): key for key in documented_keys()}
     for flat, key in keys.items():
         named = re.fullmatch(flat.replace(_NAME, "(.+)"), rest)
@@ -42,7 +42,7 @@ def _variable(key: str) -> str:
 
 
 def documented_keys(section: type[Section] = Whole, place: str = "") -> Iterator[str]:
-    """Every settings key with its place; named things stand as `<name>` (`apps.<name>.app_id`)."""
+    """Yield every settings key with its place; names are given as `<name>` (`apps.<name>.app_id`)."""
     for name, annotation in keys_of(section).items():
         whole = f"{place}{name}"
         inner = plain_type(annotation)

@@ -1,7 +1,7 @@
-"""Looks into a bucket and says what is there: reads through `buckets`, judges through `media`.
+"""Verifies recordings in a bucket: reads through `buckets`, judges through `media`.
 
-A bucket that cannot be looked at makes a report that says so and nothing else; it never makes a missing object. What
-takes more than some milliseconds of computing is done beside the loop; media is decoded in a process of its own.
+An unreadable bucket gives a report that states only this and never a missing object. Computations of more than some
+milliseconds run in a thread, and media is decoded in a separate process.
 """
 
 from service.verifier.judging import judge_recording

@@ -1,7 +1,7 @@
-"""Compares a bucket with what the database says is in it, both ways, in bounded memory. Changes nothing.
+"""Compares a bucket with the database in both directions, in bounded memory and without changes.
 
-Both sides come in the order of their keys, so they are walked side by side. A store that lists in another order cannot
-be compared so: sorting its listing would take memory for all of it.
+Both sides are ordered by key and read in parallel. A store that lists in another order cannot be compared, since
+sorting its listing would need memory for all of it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +15,9 @@ from service.report import ListedObject
 
 
 class Difference(StrEnum):
-    """How bucket and database differ over one object. `foreign`: below the prefix of no recording; `unfiled`: below
-    that of a recording that is over, but no look has filed it; `vanished`, `changed`: an object of a verified one.
-    `not_over`: as `unfiled`, of a recording that still writes or is looked at again; that is as it should be."""
+    """The kinds of difference between bucket and database. `foreign`: below the prefix of no recording; `unfiled`:
+    below that of a finished recording, but stored by no verification; `vanished`, `changed`: an object of a verified
+    one. `not_over`: as `unfiled`, but of a recording that still writes or is verified again, which is expected."""
 
     FOREIGN = "foreign"
     UNFILED = "unfiled"
@@ -28,7 +28,7 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """An object as the last look at its recording filed it; `verified`: the recording's state."""
+    """An object as stored by the last verification of its recording; `verified`: the recording's state."""
 
     key: str
     recording_id: str
@@ -40,7 +40,7 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """One difference. `recording_id` None: nobody's."""
+    """One difference. `recording_id` None: the object belongs to no recording."""
 
     kind: Difference
     key: str
@@ -50,7 +50,7 @@ class Discrepancy:
 
 @dataclass(slots=True)
 class Compared:
-    """What has been compared so far: objects of the bucket, and of verified recordings as they were filed."""
+    """The counts so far: objects of the bucket, and stored objects of verified recordings."""
 
     objects: int = 0
     size_bytes: int = 0
@@ -63,7 +63,7 @@ class Compared:
         return not (self.objects or self.filed)
 
     def count_filed(self, one: Filed) -> None:
-        """Those of a recording follow each other, as their keys do."""
+        """Count a stored object. The objects of a recording are consecutive, as their keys are."""
         if one.verified and one.listed:
             self.filed += 1
             self.recordings += one.recording_id != self._last
@@ -71,26 +71,27 @@ class Compared:
 
 
 Pages = Callable[[str], Awaitable[list[Filed]]]
-"""The next filed objects below the prefix whose keys come after the given one, in order; an empty list at the end."""
+"""Returns the next stored objects below the prefix with keys after the given one, in order; an empty list at the
+end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The recording below whose prefix an object lies."""
+    """The recording whose prefix contains an object."""
 
     recording_id: str
     state: State
 
 
 Owner = Callable[[str], Awaitable[Holder | None]]
-"""The recording whose prefix a key lies below."""
+"""Returns the recording whose prefix contains a key."""
 
 
 async def compare(
     bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage, compared: Compared, own: str = ""
 ) -> AsyncIterator[Discrepancy]:
-    """Every difference below `prefix`; counts into `compared`, and passes over the object `own`. Raises `OutsideError`:
-    a bucket that cannot be read, or does not list in the order of its keys, shows no differences."""
+    """Yield every difference below `prefix`, except of the object `own`, and count into `compared`. Raise
+    `OutsideError` if the bucket cannot be read or does not list in key order."""
     filed = _filed(pages, compared)
     one = await anext(filed, None)
     last = ""

@@ -1,4 +1,4 @@
-"""What a verification has read so far, and how it reads more: one place that knows what could not be read, and why."""
+"""Collects the facts that a verification reads, and the objects that it could not read with the reasons."""
 
 from dataclasses import dataclass, field
 
@@ -14,15 +14,15 @@ from service.report import Level
 from service.verifier.pace import Pace
 from service.verifier.reading import beside, counted
 
-# More objects than this that cannot be read are a store that is down.
+# More unreadable objects than this mean that the store is down.
 _MOST_UNREAD = 16
 _PACKED = {"gzip", "deflate", "br", "zstd", "compress"}
 
 
 @dataclass(slots=True)
 class Collected:
-    """Filled by the readers of each level; `snapshot` is what the rules judge. `units` are the digests of the coded
-    pictures and sounds of slices, where every byte is read."""
+    """The facts read so far, filled by the readers of each level; the rules judge `snapshot`. `units` are the digests
+    of the coded pictures and sounds of slices, if every byte is read."""
 
     bucket: Bucket
     listed: Listed
@@ -41,7 +41,7 @@ class Collected:
     unread: list[Unread] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
-        """All that was read."""
+        """Return all facts read so far."""
         return Snapshot(
             self.listed,
             self.slices,
@@ -57,29 +57,29 @@ class Collected:
         )
 
     async def is_decided(self) -> bool:
-        """Whether so much time is lost already that the rest cannot change the verdict."""
+        """Return whether the lost time already decides the verdict."""
         lost, allowed = await beside(len(self.slices), counted, self.usage, lost_seconds, self.snapshot())
         return lost > allowed
 
     def note_other(self, key: str, handler: str, flags: Flags) -> None:
-        """Note samples of an MP4 file that are not what the slices hold."""
+        """Record samples of an MP4 file that differ from the slices."""
         of_file = self.mp4_other.setdefault(key, {})
         of_file[handler] = of_file[handler] | flags if handler in of_file else flags
 
     def unread_levels(self) -> list[Level]:
-        """The levels that promise to open what was not opened."""
+        """Return the levels that require objects that were not opened."""
         tables = [Level.STRUCTURE for facts in self.mp4s.values() if facts.could_not_read is not None]
         return [*(one.level for one in self.unread), *tables]
 
     def miss(self, level: Level, code: str, text: str, key: str | None = None) -> None:
-        """Note that something that `level` promises to open was not opened."""
+        """Record that an object that `level` requires was not opened."""
         self.unread.append(Unread(code, text, key, level))
 
     async def read(
         self, key: str, first: int, length: int, level: Level, *, code: str = "slice_missing"
     ) -> bytes | None:
-        """`length` bytes of an object from `first` on, or fewer where it ends. None where it is not there any more or
-        cannot be read: both are noted. Raises `OutsideError` where the store refuses or is down."""
+        """Return `length` bytes of an object from `first` on, or fewer at its end. Return None if it no longer exists
+        or cannot be read; both are recorded. Raise `OutsideError` if the store refuses or is down."""
         fetched = await self.fetch(key, length, level, span=(first, first + length - 1), code=code)
         if fetched is None:
             return None
@@ -90,7 +90,7 @@ class Collected:
     async def fetch(
         self, key: str, length: int, level: Level, *, span: tuple[int, int] | None = None, code: str = "slice_missing"
     ) -> Fetched | None:
-        """At most `length` bytes of an object, or of its bytes `span`; see `read`."""
+        """Return at most `length` bytes of an object, or of its bytes `span`; see `read`."""
         try:
             fetched = await self.bucket.fetch(key, length, span=span, usage=self.usage)
         except Unavailable as error:

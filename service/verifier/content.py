@@ -1,6 +1,6 @@
-"""Level "content" on the wire: beginnings of slices are read and decoded, and whole those that look damaged.
+"""Implements level "content": decodes the beginnings of slices, and whole slices that seem damaged.
 
-The budget of an hour of media is fixed: where pictures need more bytes, fewer slices are sampled.
+The budget per hour of media is fixed: if pictures need more bytes, fewer slices are sampled.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,7 @@ _ROUNDS = 8
 
 
 async def read_content(collected: Collected, seed: int, decoder: Decoder) -> Shown:
-    """Sample, and look closer where a sample is bad. Raises `OutsideError`."""
+    """Sample the slices, and sample more densely around bad ones. Raise `OutsideError`."""
     pieces = collected.listed.pieces
     hours = max(1.0, sum(piece.seconds for piece in pieces) / _HOUR)
     sampler = _Sampler(collected, decoder, hours)
@@ -42,9 +42,9 @@ async def read_content(collected: Collected, seed: int, decoder: Decoder) -> Sho
 
 
 async def read_inherited(collected: Collected, decoders: Decoders) -> None:
-    """Decode the slices that follow a change of parameter sets and bring none of their own, up to the first of each row
-    that decodes: a recorder may change its parameter sets, but those of a foreign slice spoil all that comes after it.
-    Raises `OutsideError`."""
+    """Decode the slices after a change of parameter sets that contain none of their own, up to the first of each row
+    that decodes. A recorder may change its parameter sets, but those of a foreign slice damage all following slices.
+    Raise `OutsideError`."""
     rows = inheriting(collected.listed.pieces, collected.slices)
     if not rows:
         return
@@ -59,7 +59,7 @@ async def read_inherited(collected: Collected, decoders: Decoders) -> None:
                 await sampler.decode_until_fine(row)
         finally:
             collected.usage.cpu_seconds += decoder.cpu_seconds
-    # A deeper level takes its own samples of what is fine.
+    # A deeper level takes its own samples of undamaged slices.
     for index in [index for index, one in collected.samples.items() if not one.doubtful]:
         del collected.samples[index]
 
@@ -76,12 +76,12 @@ class _Sampler:
         self._bytes = round(BYTES_PER_HOUR * hours)
 
     async def take(self, indexes: Iterable[int], *, promised: bool = False) -> None:
-        """Sample those slices that were not, as far as the budget reaches. `promised`: whatever it costs."""
+        """Sample the slices not yet sampled, within the budget. `promised`: ignore the budget."""
         wanted = [index for index in dict.fromkeys(indexes) if index not in self._samples]
         await each(wanted, lambda index: self._take(index, promised=promised))
 
     async def follow(self, bad: Callable[[Sample], bool]) -> None:
-        """Look at the neighbours of bad samples, then halve the way to the next good ones."""
+        """Sample the neighbours of bad samples, then bisect towards the next good ones."""
         judged = [bad(one) for one in self._samples.values()]
         if not any(judged) or all(judged):
             return
@@ -94,8 +94,8 @@ class _Sampler:
             await self.take(index for index in between if self._pieces[index].size_bytes)
 
     async def follow_still(self) -> None:
-        """Where nothing moved in a slice, look at its neighbours: it may be the beginning of more. A page that hardly
-        ever moves is seen without that."""
+        """Sample the neighbours of slices without movement, which may begin a longer stretch. A page that hardly ever
+        moves is noticed without this."""
         still = [index for index, one in self._samples.items() if one.still and one.look is Look.FINE]
         if len(still) > len(self._samples) / 4:
             return
@@ -107,8 +107,8 @@ class _Sampler:
             still = [index for index in more if index in self._samples and self._samples[index].still]
 
     async def confirm_blank(self) -> None:
-        """Where samples far apart show nothing, sample between them until what was seen decides. This is not limited by
-        the budget: a verdict depends on it."""
+        """Sample between distant blank samples until the verdict is decided. The budget does not limit this, since a
+        verdict depends on it."""
         limit = self._collected.listed.expected.policy.blank_seconds
         for first, last in blank_stretches(self._samples):
             for index in range(first, last + 1):
@@ -119,7 +119,7 @@ class _Sampler:
                     await self._take(index)
 
     async def decode_doubtful(self) -> None:
-        """Decode whole the slices whose beginning is damaged or shows nothing, until the time lost decides."""
+        """Decode slices with a damaged or undecodable beginning as a whole, until the lost time decides the verdict."""
         for index in sorted(self._samples):
             if self._samples[index].doubtful:
                 if await self._collected.is_decided():
@@ -127,7 +127,7 @@ class _Sampler:
                 await self._decode_whole(index)
 
     async def decode_until_fine(self, row: Sequence[int]) -> None:
-        """Decode the slices of a row, up to the first that is not damaged, or until the time lost decides."""
+        """Decode the slices of a row up to the first undamaged one, or until the lost time decides the verdict."""
         for index in row:
             await self.take([index], promised=True)
             if index not in self._samples or not self._samples[index].doubtful or await self._collected.is_decided():

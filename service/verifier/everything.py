@@ -1,5 +1,5 @@
-"""Levels "bytes" and "full" on the wire: every byte of every object is read once, hashed and scanned; at "full" every
-picture and sound of the slices is decoded as well."""
+"""Implements levels "bytes" and "full": reads, hashes and scans every byte of every object once; "full" also decodes
+every picture and sound of the slices."""
 
 import asyncio
 import hashlib
@@ -17,12 +17,12 @@ from service.verifier.structure import MOST_SLICE_BYTES, known_streams
 Work = Callable[[list[list[int]]], Awaitable[None]]
 
 _SCANNED_AT_ONCE = 4
-# The digests of an hour take 2 MB.
+# The digests of one hour take 2 MB.
 _COMPARED_SECONDS = 48 * 3600.0
 
 
 async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder) -> None:
-    """Read and scan every slice, with `decoder` and those that may run beside it now. Raises `OutsideError`."""
+    """Read and scan every slice with `decoder` and all further decoders available now. Raise `OutsideError`."""
     indexes = [index for index, piece in enumerate(collected.listed.pieces) if piece.size_bytes]
     rows = [indexes[start : start + _SCANNED_AT_ONCE] for start in range(0, len(indexes), _SCANNED_AT_ONCE)]
 
@@ -50,7 +50,7 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
                 before = collected.slices.get(index)
                 collected.slices[index] = from_plain(facts["slice"]).with_losses_of(before)
                 if facts["zeroed"]:
-                    # Only a decoder tells zeros in the place of a picture from padding after it.
+                    # Only a decoder distinguishes zeros in place of a picture from padding after it.
                     await decode(index, content, decoder)
 
     own = iter([decoder])
@@ -59,7 +59,7 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
         if (first := next(own, None)) is not None:
             await scan(rows, first)
             return
-        # Who holds a turn waits for no other: two looks would wait for each other.
+        # A holder of a slot must not wait for another one, since two verifications would deadlock.
         if decoders.spare:
             async with decoders.one() as other:
                 await scan(rows, other)
@@ -69,7 +69,7 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
 
 
 async def read_everything(collected: Collected, decoders: Decoders) -> Shown:
-    """Read, scan and decode every slice. Raises `OutsideError`."""
+    """Read, scan and decode every slice. Raise `OutsideError`."""
     gallery = Gallery()
     rows = batches(collected.listed.pieces, collected.slices)
     gallery.expect([index for row in rows for index in row])
@@ -93,13 +93,13 @@ async def read_everything(collected: Collected, decoders: Decoders) -> Shown:
 
 
 def compares(collected: Collected) -> bool:
-    """Whether the coded units of slices are kept, to be compared with those of MP4 files."""
+    """Return whether the coded units of slices are kept for comparison with those of MP4 files."""
     seconds = sum(piece.seconds for piece in collected.listed.pieces)
     return bool(collected.mp4s) and seconds <= _COMPARED_SECONDS
 
 
 async def read_object(collected: Collected, index: int, level: Level) -> bytes | None:
-    """All bytes of a slice, hashed."""
+    """Return all bytes of a slice and record their hash."""
     piece = collected.listed.pieces[index]
     if piece.size_bytes > MOST_SLICE_BYTES:
         collected.miss(level, "object_unread", f"{piece.key} is too large to be read.", piece.key)
@@ -115,7 +115,7 @@ async def read_object(collected: Collected, index: int, level: Level) -> bytes |
 
 
 async def _side_by_side(decoders: Decoders, rows: list[list[int]], work: Work) -> None:
-    """Have rows taken by as many workers as decoders may run. The first error ends it and is raised."""
+    """Process rows with as many workers as decoders may run. The first error ends all of them and is raised."""
     await each([rows] * min(decoders.most, len(rows)), work, at_once=decoders.most)
 
 

@@ -1,4 +1,4 @@
-"""Judges recordings that no database describes: finds them in a bucket, and verifies some of them side by side."""
+"""Finds recordings without a database in a bucket, and verifies selected ones concurrently."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,12 +16,12 @@ from service.verifier.ranges import each
 from service.verifier.reading import beside, list_all
 
 MOST_OBJECTS = 2_000_000
-"""More objects than this below a prefix are not listed in one go: about 8,000 recorded hours."""
+"""The most objects below a prefix that are listed in one operation: about 8,000 recorded hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One recording with its report, or with the error of ours that left it without one."""
+    """One recording with its report, or with the internal error that prevented it."""
 
     recording: FoundRecording
     report: Report | None
@@ -29,7 +29,8 @@ class Judged:
 
 
 async def discover(bucket: Bucket, prefix: str, usage: Usage) -> tuple[list[FoundRecording], int]:
-    """The recordings below `prefix`, and how many objects belong to none. Raises `OutsideError`, `TooManyObjects`."""
+    """Return the recordings below `prefix`, and the number of objects that belong to none. Raise `OutsideError` or
+    `TooManyObjects`."""
     listed = await list_all(bucket, prefix, "", MOST_OBJECTS, usage)
     return await beside(len(listed), find_recordings, listed)
 
@@ -45,11 +46,11 @@ async def judge_found(
     pace: Pace | None = None,
     now_fn: Callable[[], float] = time.time,
 ) -> None:
-    """Judge the recordings, `at_once` of them side by side, and give each to `show` when it is ready.
+    """Judge the recordings, `at_once` concurrently, and pass each to `show` when it is ready.
 
-    Use the listing that found them, and list a recording again whose playlist has changed since. An error of ours in
-    one recording does not touch the others. Cancelling ends the verifications that run, with the decoders' processes;
-    what is judged by then has been shown.
+    Use the listing that found them, and list a recording again if its playlist has changed since. An internal error in
+    one recording does not affect the others. Cancelling ends the running verifications with their decoder processes;
+    recordings already judged have been passed on.
     """
     decoders = Decoders()
 
@@ -78,8 +79,8 @@ async def _judge(
 
 
 class _Listed:
-    """A bucket whose first listing is known already. It shows one recording alone: others may lie in the same folder. A
-    second listing, because a playlist has changed since the first, is a new one."""
+    """A bucket with a known first listing of one recording alone, since others may be in the same folder. A second
+    listing, after a change of the playlist, is a new one."""
 
     def __init__(self, bucket: Bucket, recording: FoundRecording) -> None:
         self._bucket = bucket
@@ -117,4 +118,4 @@ class _Listed:
         raise AssertionError("a foreign recording is only read")
 
     async def close(self) -> None:
-        """Leave the bucket open: its owner closes it."""
+        """Leave the bucket open, since its owner closes it."""

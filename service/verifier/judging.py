@@ -1,4 +1,4 @@
-"""The one function that judges one recording, with nothing but a bucket and what is expected to lie in it."""
+"""Judges one recording, given only a bucket and the expected contents."""
 
 import asyncio
 import time
@@ -39,16 +39,15 @@ async def judge_recording(
     pace: Pace | None = None,
     patience: Patience = Patience(),  # noqa: B008 - immutable
 ) -> Report:
-    """Look at everything below `expected.key_prefix` as deep as `level` says, and judge it.
+    """Verify everything below `expected.key_prefix` to the depth of `level`, and judge it.
 
-    `seed` decides which samples are taken; the report holds it, so that a look can be repeated. `usage` counts what
-    it cost, also while it runs. `decoders` bounds how many looks decode at once, `pace` how fast those read that
-    share it, where they read everything. Never raises for what the bucket
-    answers: a bucket that cannot be looked at gives the verdict `unreachable`. Takes `two_reads_apart_seconds` longer
-    where the last playlist does not say that it is the final one.
+    `seed` selects the samples; the report contains it, so that a verification can be repeated. `usage` counts the cost,
+    also while it runs. `decoders` bounds the verifications that decode concurrently, `pace` the read rate of those that
+    share it and read whole recordings. Never raises on answers of the bucket: an unreadable bucket gives the verdict
+    `unreachable`. Takes `two_reads_apart_seconds` longer if the last playlist is not marked as final.
     """
     usage = usage or Usage()
-    # One request that a store does not answer is repeated; what is still not answered then is not read.
+    # An unanswered request is repeated; an object still without an answer is not read.
     bucket = PatientBucket(bucket, patience, now=asyncio.get_running_loop().time)
     verification = _Verification(bucket, expected, level, seed, now_fn, usage, decoders or Decoders(), pace or Pace())
     try:
@@ -87,7 +86,7 @@ class _Verification:
         collected = Collected(self.bucket, listed, usage, self.pace)
         shown = Shown()
         reached = Level.LISTING
-        # What may still come is waited for first: a verification that must be repeated anyway stays a cheap one.
+        # If files may still arrive, the verification must be repeated anyway, so it is kept cheap.
         if self.level is not Level.LISTING and not listed.awaited:
             shown = await self._go_deeper(collected)
             reached = reached_level(self.level, listed, collected.unread_levels())
@@ -133,8 +132,8 @@ class _Verification:
 
 
 def reached_level(wanted: Level, listed: Listed, unread: Sequence[Level]) -> Level:
-    """The deepest level of which everything that it promises to open was opened. `unread` are the levels that promise
-    to open what was not."""
+    """Return the deepest level whose required objects were all opened. `unread` are the levels that require unopened
+    objects."""
     if Effect.BLIND in listed.findings.effects:
         return Level.LISTING
     return [level for level in Level if wanted.reaches(level) and not any(level.reaches(missed) for missed in unread)][
@@ -143,7 +142,7 @@ def reached_level(wanted: Level, listed: Listed, unread: Sequence[Level]) -> Lev
 
 
 def judge_shut(error: OutsideError, now: float) -> Report:
-    """The report of a bucket that cannot be looked at."""
+    """Return the report of an unreadable bucket."""
     code = "storage_refused" if isinstance(error, Refused) else "storage_unreachable"
     evidence = {"code": error.code, "retry_after_seconds": error.retry_after_seconds}
     return judge_blind(code, f"Pagereel could not read the bucket ({error.detail or error.code}).", now, evidence)

@@ -1,4 +1,4 @@
-"""The newest slices of a recording that still runs, sampled while there is time to act."""
+"""Samples the newest slices of a running recording, while a fault can still be fixed."""
 
 from service.buckets import Bucket, Usage
 from service.errors import OutsideError
@@ -17,9 +17,9 @@ SAMPLE_EVERY_SECONDS = 300.0
 async def sample_newest(
     bucket: Bucket, recording: Recording, look: Look, decoder: Decoder, usage: Usage
 ) -> Sample | None:
-    """Decode the beginning of the newest slice: of the second one, then of one in five minutes; more of it where too
-    little was heard to tell silence from a breath. None where it is not time, and where the slice cannot be read or
-    decoded now: the verification after the end judges."""
+    """Decode the beginning of the newest slice: of the second one, then one every five minutes, with more bytes if the
+    sound is too short to prove silence. Return None if no sample is due, or if the slice cannot be read or decoded now:
+    the verification after the end judges it."""
     slices = [file for file in look.files if file.kind is FileKind.SLICE and file.size_bytes]
     if not slices or not _is_due(recording, look) or not can_decode():
         return None
@@ -42,7 +42,7 @@ async def sample_newest(
 def _is_due(recording: Recording, look: Look) -> bool:
     watch = recording.watch
     if recording.state is State.STOPPING:
-        return False  # nobody can help the page any more, and its task is to be found
+        return False  # the page can no longer be fixed, and its task must be found
     if not recording.policy.level.reaches(Level.CONTENT) or watch.slices + look.slices < FIRST_SLICES:
         return False
     arrived_at = look.last_slice_at

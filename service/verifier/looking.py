@@ -1,4 +1,4 @@
-"""What is new in the bucket while a recording runs: a LIST after the last known key, and the names it shows."""
+"""Lists the new objects of a running recording after the last known key, and parses their names."""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,10 +17,10 @@ _SID_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is new below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at` is
-    when the newest of them arrived, `after_key` where the next look goes on. `sids`: attempt number to the sid that its
-    objects carry. `picture`, `silent`: what the newest slice shows, and whether it is silent; None where it was not
-    decoded. `ended`: the last playlist says that it is complete; only read where the task is lost."""
+    """The new objects below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at`
+    is the arrival time of the newest one, `after_key` the start of the next listing. `sids`: attempt number to the sid
+    of its objects. `picture`, `silent`: the picture of the newest slice, and whether it is silent; None if not decoded.
+    `ended`: the last playlist is complete; only read if the task is lost."""
 
     after_key: str
     slices: int = 0
@@ -34,8 +34,8 @@ class Look:
 
 
 async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
-    """List what is new since the recording's last look; of a lost task, also whether its playlist is complete. Raises
-    `Refused` or `Unavailable`."""
+    """List the objects added since the recording's last listing; for a lost task, also check whether its playlist is
+    complete. Raise `Refused` or `Unavailable`."""
     attempt, after = recording.attempt, recording.watch.after_key
     if attempt is None:
         return Look(after)
@@ -53,7 +53,7 @@ async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
 
 
 async def _is_complete(bucket: Bucket, recording: Recording, attempt: Attempt, usage: Usage) -> bool:
-    """Whether the playlist of the attempt's last recorder ends with ENDLIST."""
+    """Return whether the playlist of the attempt's last recorder contains ENDLIST."""
     listing, reads = await read_recording(bucket, expectation(recording), usage)
     last = listing.runs[-1] if listing.runs else None
     own = [one.key for one, run in listing.playlists if run is last and one.key.startswith(attempt.prefix)]
@@ -61,20 +61,20 @@ async def _is_complete(bucket: Bucket, recording: Recording, attempt: Attempt, u
 
 
 async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict[int, str]:
-    """Attempt number to sid of what lies below the newest attempt's prefix and below the next one's, whether the row
-    knows of them or not. Raises `Refused` or `Unavailable`."""
+    """Return attempt number to sid of the objects below the newest attempt's prefix and the next one's, whether or not
+    the row contains them. Raise `Refused` or `Unavailable`."""
     found: dict[int, str] = {}
     known = len(recording.attempts)
     for number in range(max(known, 1), known + 2):
         async for page in bucket.list_objects(f"{recording.key_prefix}a{number}/", "", usage=usage):
             if sids := sids_from_names((one.key for one in page), recording.cname):
                 found[number] = sids[-1]
-            break  # every object of an attempt carries its sid
+            break  # every object of an attempt contains its sid
     return found
 
 
 async def find_sid(bucket: Bucket, recording: Recording, usage: Usage) -> str | None:
-    """The sid that objects of the newest attempt carry, if they carry one alone. Raises `Refused` or `Unavailable`."""
+    """Return the sid of the newest attempt's objects, if they have only one. Raise `Refused` or `Unavailable`."""
     attempt = recording.attempt
     assert attempt is not None
     async for page in bucket.list_objects(attempt.prefix, "", usage=usage):
@@ -83,10 +83,10 @@ async def find_sid(bucket: Bucket, recording: Recording, usage: Usage) -> str | 
 
 
 def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
-    """Prefixes to list, each with the key to go on after.
+    """Return the prefixes to list, each with the key to continue after.
 
-    `bak<n>_` names may sort before the sid, so one cursor cannot cover both: until the first failover the cursor walks
-    the base files and `bak` is listed beside it; from then on nobody writes base files any more.
+    `bak<n>_` names may sort before the sid, so one cursor cannot cover both. Until the first failover the cursor covers
+    the base files and `bak` is listed separately; afterwards no recorder writes base files any more.
     """
     name = basename(after)
     if not after:
@@ -97,7 +97,8 @@ def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
 
 
 def _living(attempt: Attempt, sids: list[str]) -> str | None:
-    """Of several tasks of an attempt only the last can be alive; where there can be but one, two names tell nothing."""
+    """Return the sid of the task that can be running: the last of an attempt with several tasks. If only one task is
+    possible, two sids are ambiguous and the result is None."""
     found = [sid for sid in sids if sid not in attempt.past_sids]
     return found[-1] if found and (attempt.several or len(found) == 1) else None
 

@@ -1,4 +1,4 @@
-"""Spreads the reading of whole recordings over time, so that it leaves room on a line or at a store for others."""
+"""Spreads the reading of whole recordings over time, to leave capacity on a line or at a store for others."""
 
 import time
 from collections.abc import Callable
@@ -7,10 +7,10 @@ AHEAD_SECONDS = 10.0
 
 
 class Pace:
-    """At most `bytes_per_second` over all verifications that share it; None: as fast as the bytes come.
+    """Limits the rate to `bytes_per_second` over all verifications that share it; None: no limit.
 
-    What was read is counted after it came. Reading may run `ahead_seconds` ahead of its pace and then rests until it
-    is on time again, so that a decoder need not be given back after every slice.
+    Bytes are counted after they were read. Reading may run `ahead_seconds` ahead of its pace and then pauses until it
+    is on time again, so that a decoder need not be released after every slice.
     """
 
     def __init__(
@@ -31,6 +31,6 @@ class Pace:
             self._on_time_at = max(self._on_time_at, self._now()) + size_bytes / self._bytes_per_second
 
     def due_seconds(self) -> float:
-        """How long reading has to rest now; 0: it may go on."""
+        """Return the seconds for which reading has to pause now, or 0."""
         ahead = self._on_time_at - self._now()
         return ahead if ahead > self._ahead_seconds else 0.0

@@ -1,4 +1,4 @@
-"""Reads many parts of objects side by side, and never more at once than a bucket likes."""
+"""Processes many parts of objects concurrently, within a limit that suits a bucket."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int = AT_ONCE) -> None:
-    """Do `work` for all items, `at_once` of them at a time. The first error ends it and is raised."""
+    """Run `work` for all items, `at_once` concurrently. The first error ends all of them and is raised."""
     left = iter(items)
 
     async def run() -> None:
@@ -21,5 +21,5 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_o
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(run())
-    except ExceptionGroup as errors:  # not `except*`: what is raised within comes out of 3.11.2 as a group
+    except ExceptionGroup as errors:  # not `except*`: in 3.11.2 an exception raised inside comes out as a group
         raise errors.exceptions[0] from None

@@ -1,4 +1,4 @@
-"""What a judgement reads of a bucket before it opens any media: the listing, and the playlists that count."""
+"""Reads the listing and the relevant playlists of a recording, before any media is opened."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ _T = TypeVar("_T")
 
 
 class TooManyObjects(Exception):
-    """There are more objects than the recording can have made."""
+    """The prefix has more objects than the recording can have created."""
 
 
 async def list_all(bucket: Bucket, prefix: str, after: str, most: int, usage: Usage) -> list[ListedObject]:
-    """Every object below `prefix` whose key comes after `after`, in the order of the keys, whatever the store's order
-    is. Raises `OutsideError` and `TooManyObjects`."""
+    """Return every object below `prefix` with a key after `after`, in key order for any order of the store. Raise
+    `OutsideError` or `TooManyObjects`."""
     listed: list[ListedObject] = []
     async for page in bucket.list_objects(prefix, after, usage=usage):
         listed += page
@@ -39,12 +39,13 @@ async def list_all(bucket: Bucket, prefix: str, after: str, most: int, usage: Us
 async def read_recording(
     bucket: Bucket, expected: Expectation, usage: Usage
 ) -> tuple[SortedListing, dict[str, PlaylistRead]]:
-    """The listing and the playlists by key, the playlists read last. Raises `OutsideError` and `TooManyObjects`."""
+    """Return the listing and the playlists by key; the playlists are read last. Raise `OutsideError` or
+    `TooManyObjects`."""
     for last_try in (False, True):
         listed = await list_all(bucket, expected.key_prefix, "", most_objects(expected), usage)
         listing = await beside(len(listed), sort_listing, expected, listed)
         reads, overwritten = await _read_playlists(expected, listing, bucket, usage)
-        # A playlist written after the LIST may name slices that the LIST could not show yet.
+        # A playlist written after the LIST may name slices that the LIST does not contain yet.
         if last_try or not overwritten:
             break
     return listing, reads
@@ -53,7 +54,7 @@ async def read_recording(
 async def _read_playlists(
     expected: Expectation, listing: SortedListing, bucket: Bucket, usage: Usage
 ) -> tuple[dict[str, PlaylistRead], bool]:
-    """The playlists by key, and whether one of them is newer than its listing."""
+    """Return the playlists by key, and whether one of them is newer than its listing."""
     reads: dict[str, PlaylistRead] = {}
     overwritten = False
     for one, run in listing.playlists:
@@ -73,7 +74,7 @@ async def _read_playlists(
 
 
 async def beside(size: int, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call `function` where it cannot hold the loop: beside it where `size` (objects, about) says there is much."""
+    """Call `function` without blocking the loop: in a thread if `size` (about the number of objects) is large."""
     if size > _BESIDE_THE_LOOP:
         return await asyncio.to_thread(function, *args, **kwargs)
     return function(*args, **kwargs)
@@ -89,5 +90,5 @@ def counted(usage: Usage, function: Callable[_P, _T], *args: _P.args, **kwargs: 
 
 
 def weight(reads: dict[str, PlaylistRead]) -> int:
-    """How much there is to parse, in the measure of `beside`."""
+    """Return the amount to parse, in the unit of `beside`."""
     return sum(len(read.content) for read in reads.values()) // 200

@@ -1,4 +1,4 @@
-"""Level "structure" on the wire: the beginning and the end of every slice, and all of those that look damaged."""
+"""Implements level "structure": reads the beginning and the end of every slice, and all of those that seem damaged."""
 
 from service.media.continuity import must_follow
 from service.media.pieces import Piece
@@ -12,7 +12,7 @@ from service.verifier.ranges import each
 from service.verifier.reading import beside, counted
 
 HEAD_BYTES = 22 * PACKET
-# A second of sound comes in stretches of up to half a second, among the pictures of that time.
+# A second of sound is stored in blocks of up to half a second, between the pictures of that time.
 LEAST_TAIL_BYTES = 170 * PACKET
 MOST_TAIL_BYTES = 340 * PACKET
 FURTHER_BYTES = 1360 * PACKET
@@ -21,20 +21,20 @@ TAIL_SECONDS = 0.8
 MOST_SLICE_BYTES = 64 * 1024 * 1024
 
 _WHOLE_AT_ONCE = 4
-# So far back parameter sets are looked for, before those of the recorder's first slice are taken.
+# The distance within which parameter sets are searched backwards, before those of the recorder's first slice are used.
 _SETS_WITHIN = 64
 _OBJECTS_A_BYTE = 1 / 4096
 
 
 async def read_structure(collected: Collected) -> None:
-    """Read both ends of every slice, and whole those whose ends do not suffice. Raises `OutsideError`."""
+    """Read both ends of every slice, and the whole slice if its ends do not suffice. Raise `OutsideError`."""
     pieces = collected.listed.pieces
     await each([index for index, piece in enumerate(pieces) if piece.size_bytes], lambda index: _read(collected, index))
     await read_doubtful(collected)
 
 
 async def read_doubtful(collected: Collected) -> None:
-    """Read whole what looks damaged, as long as the time lost does not decide the verdict already."""
+    """Read slices that seem damaged as a whole, unless the lost time already decides the verdict."""
     while True:
         doubtful = [index for index, facts in sorted(collected.slices.items()) if facts.doubtful]
         doubtful += [index for index in must_follow(collected.listed.pieces, collected.slices) if index not in doubtful]
@@ -58,7 +58,7 @@ async def read_slice(collected: Collected, index: int, level: Level = Level.STRU
 
 
 def known_streams(collected: Collected, index: int) -> tuple[Stream, ...]:
-    """The streams of the slices around: what a player goes by where a slice has no table of its own."""
+    """Return the streams of the slices around, which a player uses for a slice without a table of its own."""
     run = collected.listed.pieces[index].run
     for other in (index - 1, index + 1, index - 2, index + 2):
         facts = collected.slices.get(other)
@@ -68,7 +68,7 @@ def known_streams(collected: Collected, index: int) -> tuple[Stream, ...]:
 
 
 def known_sets(collected: Collected, index: int) -> str:
-    """The parameter sets (hex) that a decoder has when it comes to a slice: its own, or those of a slice before it."""
+    """Return the parameter sets (hex) that a decoder has at a slice: its own, or those of an earlier slice."""
     run = collected.listed.pieces[index].run
     for other in range(index, max(-1, index - _SETS_WITHIN), -1):
         facts = collected.slices.get(other)

@@ -125,10 +125,8 @@ def test_numbers_that_are_jumped_over_may_be_lost_and_those_that_come_late_are_n
 ) -> None:
     before = running(attempts=(attempt(last_sequence=last),))
     notice = Notice("n", 33, None, None, "test-1", "1", "s1", number, 2)
-    for name, amount in (("skipped", skipped), ("overtaken", overtaken)):
-        counted = added(
-            f"pagereel_notifications_{name}_total", lambda: count_change(before, before, NoticeReceived(notice), 0)
-        )
+    for name, amount in (("notification_sequence_gaps", skipped), ("notifications_out_of_order", overtaken)):
+        counted = added(f"pagereel_{name}_total", lambda: count_change(before, before, NoticeReceived(notice), 0))
         assert counted == amount
 
 

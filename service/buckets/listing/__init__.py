@@ -1,1 +1,1 @@
-"""One listing: its pages, their XML, and the way through them."""
+"""One listing: its pages, their XML, and the traversal of them."""

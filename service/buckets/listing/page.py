@@ -1,8 +1,8 @@
-"""Reads the XML of one LIST page while it arrives.
+"""Parses the XML of one LIST page while it arrives.
 
-botocore reads a page of 1,000 keys in one go, and holds the loop for 80 ms; here expat eats it in small bites. The
-XML comes from a stranger: no document type, no entities, bounded texts, bounded depth, bounded length. Only the key of
-an object must be there: what else a store leaves out or writes oddly is absent.
+botocore parses a page of 1,000 keys at once and blocks the loop for 80 ms; here expat parses it in small chunks. The
+XML is untrusted: no document type, no entities, and bounded texts, depth and length. Only the key of an object is
+required: other missing or malformed values are absent.
 """
 
 import re
@@ -17,9 +17,9 @@ from service.report import ListedObject
 
 BITE_BYTES = 16_384
 UNSIZED = -1
-"""The size of an object for which the page says none."""
+"""The size of an object for which the page states none."""
 
-# Small stores give all they have in one page: some 250 bytes of memory and of text for each object.
+# Small stores return everything in one page: about 250 bytes of memory and of text per object.
 _MAX_PAGE_BYTES = 64 * 1024 * 1024
 _MAX_OBJECTS = 200_000
 _MAX_TEXT = 8_192
@@ -29,8 +29,8 @@ _ENCODED = re.compile(r"[!-~]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where a page of this dialect has what: `page` fields below the root by name, and below each `item` (a path from
-    the root) key, size, ETag and time by their path."""
+    """The positions of values in a page of this dialect: the `page` fields below the root by name, and below each
+    `item` (a path from the root) key, size, ETag and time by their path."""
 
     root: str
     page: frozenset[str]
@@ -62,16 +62,16 @@ AZURE_SHAPE = Shape(
 
 
 class NotAListing(Exception):
-    """The answer is no page of a listing, with the reason. Holds nothing of what was read."""
+    """The answer is not a page of a listing; the text states the reason and contains nothing of the answer."""
 
 
 class NotWellFormed(NotAListing):
-    """The answer is no XML, or holds characters that XML cannot hold."""
+    """The answer is not XML, or contains characters that XML does not allow."""
 
 
 class PageReader:
-    """One page: `feed` bites of it, then `close`; `objects` are in the order of the page. `repaired`: characters that
-    XML cannot hold are passed over; see `Repair`."""
+    """Parses one page: `feed` its chunks, then `close`; `objects` are in page order. `repaired`: characters that XML
+    does not allow are replaced; see `Repair`."""
 
     def __init__(self, shape: Shape = S3_SHAPE, *, repaired: bool = False) -> None:
         self._shape = shape
@@ -98,25 +98,25 @@ class PageReader:
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
 
     def feed(self, bite: bytes) -> None:
-        """Take the next bytes. Raises NotAListing."""
+        """Parse the next bytes. Raise NotAListing."""
         self._size += len(bite)
         if self._size > _MAX_PAGE_BYTES:
             raise NotAListing("the page is too long")
         self._parse(bite, last=False)
 
     def close(self) -> None:
-        """The page is over. Raises NotAListing where it ended too early."""
+        """Finish the page. Raise NotAListing if it is truncated."""
         self._parse(b"", last=True)
 
     @property
     def truncated(self) -> bool:
-        """Whether more pages follow. Without a word of it, a token says so."""
+        """Return whether more pages follow. If the page does not state this, a token implies it."""
         declared = self._page.get("IsTruncated", "").strip().lower()
         return declared in ("true", "1") if declared else self.token is not None
 
     @property
     def token(self) -> str | None:
-        """What to ask the next page with, where the page says it."""
+        """Return the token for the next page, or None."""
         return self._page.get("NextContinuationToken") or self._page.get("NextMarker") or None
 
     def _parse(self, bite: bytes, *, last: bool) -> None:
@@ -139,7 +139,7 @@ class PageReader:
             raise NotAListing("the page is nested too deep")
         self._field = None
         if self._in_item:
-            # Few names are wanted, so few paths are looked at: a page has ten thousand elements.
+            # A page has ten thousand elements, so a path is only built for the few relevant names.
             below = tuple(path[self._item_depth :]) if name in self._names else ()
             self._field = below if below in self._fields else None
         elif depth == self._item_depth and tuple(path[1:]) == shape.item:
@@ -186,7 +186,7 @@ class PageReader:
         )
 
     def decoded(self, prefix: str = "") -> list[ListedObject]:
-        """The objects below `prefix`, with keys decoded where they are URL-encoded."""
+        """Return the objects below `prefix`, with URL-encoded keys decoded."""
         declared = self._page.get("EncodingType", "").strip().lower() == "url"
         if not are_encoded([one.key for one in self.objects], prefix, declared=declared):
             return self.objects
@@ -194,8 +194,8 @@ class PageReader:
 
 
 def are_encoded(keys: Iterable[str], prefix: str, *, declared: bool) -> bool:
-    """Whether the keys of a page are URL-encoded. What the page says counts where both readings are possible: some
-    stores encode without a word of it, others repeat the word and do not encode."""
+    """Return whether the keys of a page are URL-encoded. The page's own statement decides only if both readings are
+    possible: some stores encode without stating so, others state so without encoding."""
     keys = list(keys)
     plain = all(key.startswith(prefix) for key in keys)
     encoded = all(unquote_plus(key).startswith(prefix) for key in keys) and all(map(_ENCODED.fullmatch, keys))

@@ -1,4 +1,4 @@
-"""Makes XML readable in which a store wrote characters that XML cannot hold."""
+"""Repairs XML in which a store wrote characters that XML does not allow."""
 
 import codecs
 import re
@@ -11,16 +11,16 @@ _STANDS_FOR = "\ufffd"
 
 
 class Repair:
-    """Takes the bytes of a page bite by bite and gives text. A control character, a reference to one and bytes that are
-    no UTF-8 become U+FFFD, an `&` that begins no reference becomes `&amp;`. The key that held them reads otherwise than
-    it is; all other keys are read rightly."""
+    """Converts the bytes of a page to text chunk by chunk. A control character, a reference to one and bytes that are
+    not UTF-8 become U+FFFD, an `&` that begins no reference becomes `&amp;`. A key with such characters is altered; all
+    other keys are correct."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
 
     def feed(self, bite: bytes, *, last: bool) -> str:
-        """The text of `bite`; what may go on in the next one is held back."""
+        """Return the text of `bite`, without a reference at its end that may continue in the next one."""
         text = self._held + self._decoder.decode(bite, last)
         self._held = ""
         begin = text.rfind("&", max(0, len(text) - _LONGEST_REFERENCE))

@@ -1,4 +1,4 @@
-"""Goes through the pages of one listing, whatever their order, and makes sure that it ends."""
+"""Follows the pages of one listing in any order, and ensures that it ends."""
 
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +15,7 @@ _MOST_UNSIZED = 100
 
 
 class SeenKeys:
-    """Which keys a listing has shown: eight bytes a key while they come in order, some sixty from then on."""
+    """The keys that a listing has shown: eight bytes per key while they are in order, about sixty afterwards."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -23,7 +23,7 @@ class SeenKeys:
         self._hashes: set[int] | None = None
 
     def new(self, objects: Sequence[ListedObject]) -> list[ListedObject]:
-        """Those of `objects` that were not shown before; from now on they were."""
+        """Return the `objects` not shown before, and remember them."""
         keys = [one.key for one in objects]
         if self._hashes is None:
             if all(before < key for before, key in pairwise([self._last, *keys])):
@@ -42,8 +42,8 @@ class SeenKeys:
 
 
 class Walk:
-    """One listing of the keys after `after`, and how far it came. `token` is what the next page is asked with, None at
-    the beginning."""
+    """The progress of one listing of the keys after `after`. `token` is that of the next page, None at the
+    beginning."""
 
     def __init__(self, after: str) -> None:
         self.token: str | None = None
@@ -53,13 +53,14 @@ class Walk:
         self._idle = 0
 
     def take(self, objects: Sequence[ListedObject]) -> list[ListedObject]:
-        """What the page shows that no page before it did. A store that cannot start after a key shows earlier ones."""
+        """Return the page's objects that no earlier page showed. A store that cannot start after a key shows earlier
+        ones."""
         fresh = self._seen.new(objects)
         self._idle = 0 if fresh else self._idle + 1
         return [one for one in fresh if one.key > self._after] if self._after else fresh
 
     def go_on(self, token: str | None) -> None:
-        """Set the token of the next page. Raises Unavailable where the listing turns in circles."""
+        """Set the token of the next page. Raise `Unavailable` if the listing loops."""
         if token is None or hash(token) in self._tokens:
             raise Unavailable("storage_unreachable", "the listing does not say how it goes on")
         if self._idle >= _IDLE_PAGES:
@@ -71,8 +72,8 @@ class Walk:
 async def fill_sizes(
     objects: Sequence[ListedObject], head: Callable[[str], Awaitable[Headed]]
 ) -> Sequence[ListedObject]:
-    """`objects` with the sizes that their page did not say, asked for one by one; what stands for a folder has none.
-    Raises Unavailable where the store does not say them either."""
+    """Return `objects` with the sizes missing in their page, requested one by one; folder markers have none. Raise
+    `Unavailable` if the store does not state them either."""
     unsized = [one.key for one in objects if one.size_bytes == UNSIZED]
     if not unsized:
         return objects

@@ -1,4 +1,4 @@
-"""A consistent copy of a SQLite database that somebody else is writing to."""
+"""Makes a consistent copy of a SQLite database that another process is writing to."""
 
 import errno
 import os
@@ -13,10 +13,11 @@ BUSY_SECONDS = 30
 
 
 def backup_sqlite(source: Path, copy: Path) -> int:
-    """Copy the database as it is at one instant; its size in bytes. The writer is not held up: it goes on in its log.
+    """Copy the database as of one instant. Return the size in bytes. The writer is not blocked and continues in its
+    log.
 
-    The copy gets its name when it is whole and on the disk. Raises `StartRefused` where there is no database, or
-    something is in the copy's place, and `OSError` where the copy cannot be written.
+    The copy gets its name when it is complete and on disk. Raise `StartRefused` if the database does not exist or the
+    copy does, and `OSError` if the copy cannot be written.
     """
     if not source.is_file():
         raise StartRefused(f"there is no database at {source}")
@@ -38,7 +39,7 @@ def backup_sqlite(source: Path, copy: Path) -> int:
         partial.rename(copy)
         _sync(copy.parent)
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # of the copy: the source is only read
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # on the copy's disk: the source is only read
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(copy)) from error
         raise
     finally:

@@ -1,7 +1,7 @@
-"""One clock for all replicas: the database's, carried on by this process's monotonic clock.
+"""One clock for all replicas: the database's, continued by this process's monotonic clock.
 
-Leases, due instants and windows are compared by several processes. By their own clocks one that is an hour ahead would
-take everybody's work and stop recordings early; and a clock that is set while a process runs would move them all.
+Leases, due instants and windows are compared by several processes. With local clocks, a process an hour ahead would
+take all work and stop recordings early, and a clock set while a process runs would shift all of them.
 """
 
 import time
@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from service.database.engine.database import Database
 
-# An answer that took longer says too little about when it was given.
+# The time of a slower answer is too uncertain.
 _CLEAR_SECONDS: Final = 0.5
 
 
 class DatabaseClock:
-    """Call it for Unix seconds. `sync` before the first call, and now and then."""
+    """Returns Unix seconds when called. Call `sync` before the first call and regularly afterwards."""
 
     def __init__(
         self,
@@ -35,8 +35,8 @@ class DatabaseClock:
         return self._monotonic() + self._offset
 
     async def sync(self) -> float:
-        """Take up the database's time; how many seconds this machine's clock is ahead of it. Raises `ServiceError`
-        while the database is away; the clock then goes on as it was."""
+        """Adopt the database's time. Return the seconds by which this machine's clock is ahead. Raise `ServiceError`
+        while the database is unreachable; the clock then continues unchanged."""
         before = self._monotonic()
         there = await self._database.run(_now)
         after = self._monotonic()

@@ -1,4 +1,4 @@
-"""Opens the database and runs transactions in it. What a transaction does is its function's business."""
+"""Opens the database and runs transactions in it."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ __all__ = ["Database", "StartRefused"]
 
 
 class Database:
-    """One open database. `writer` is set on SQLite, `pool` on PostgreSQL; only `inbox` looks at them."""
+    """One open database. `writer` is set on SQLite, `pool` on PostgreSQL; only `inbox` uses them."""
 
     def __init__(self, *, writer: Writer | None = None, pool: Pool | None = None, lock: Lock | None = None) -> None:
         self.writer = writer
@@ -37,10 +37,10 @@ class Database:
     ) -> Self:
         """Open `sqlite:///PATH` (or `sqlite:///:memory:`) or `postgresql://…` (a libpq URL).
 
-        A callable is asked again before each connection to PostgreSQL, for a password that changes.
-        Creates a missing file, no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread.
-        `beside`: also beside a process that serves the file, for a command's few short transactions.
-        Raises `StartRefused` (file in use, server or library too old, unknown URL) or `ServiceError` (unreachable).
+        A callable is called before each connection to PostgreSQL, for a password that changes. A missing file is
+        created, but no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread. `beside`:
+        also open a file that another process serves, for a command's few short transactions. Raise `StartRefused` (file
+        in use, server or library too old, unknown URL) or `ServiceError` (unreachable).
         """
         ask: Callable[[], str] = url if callable(url) else partial(str, url)
         where = ask()
@@ -67,15 +67,15 @@ class Database:
 
     @property
     def exclusive(self) -> bool:
-        """Whether no other process can be at it."""
+        """Return whether no other process can use the database."""
         return self._lock is not None
 
     async def run(self, fn: Callable[[sa.Connection], T]) -> T:
         """Execute `fn(connection)` in one transaction and return its result after the commit.
 
-        If `fn` raises, everything is rolled back and the error passes on. A cancelled caller stops waiting, but the
-        transaction is still completed or rolled back as a whole. Trouble with disk or connection is a `ServiceError`
-        with `Code.UNAVAILABLE`; on PostgreSQL the commit may then have happened all the same.
+        If `fn` raises, everything is rolled back and the error is raised again. A cancelled caller stops waiting, but
+        the transaction is still completed or rolled back as a whole. A disk or connection failure is a `ServiceError`
+        with `Code.UNAVAILABLE`; on PostgreSQL the commit may nevertheless have happened.
         """
         if self._closed:
             raise unavailable("database_closed")
@@ -112,10 +112,10 @@ class Database:
     def _forget(self, future: asyncio.Future[Any]) -> None:
         self._running.discard(future)
         if not future.cancelled():
-            future.exception()  # a cancelled caller never asks for it
+            future.exception()  # a cancelled caller never retrieves it
 
     async def close(self) -> None:
-        """Let running transactions end, then close; a second call does nothing."""
+        """Let running transactions end, then close. A second call has no effect."""
         if self._closed:
             return
         self._closed = True
@@ -138,7 +138,7 @@ class Database:
 
 
 def _lock(path: str, *, beside: bool) -> Lock | None:
-    """The file's lock; None where another process holds it and that is no hindrance."""
+    """Return the file's lock, or None if another process holds it and `beside` allows that."""
     try:
         return Lock(Path(path))
     except StartRefused:

@@ -1,7 +1,7 @@
-"""Room kept free on the disk of a SQLite database, so that what runs can still be stopped when the disk is full.
+"""Reserves space on the disk of a SQLite database, so that running recordings can be stopped when the disk is full.
 
-While the reserve is there, nobody notices. When a commit meets a full disk the reserve is given up: stops, ends and
-notices go on in its room, and nothing new is started until it can be kept again.
+When a commit fails on a full disk, the reserve is released: stops, ends and notifications continue in its space, and
+nothing new is started until it can be allocated again.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ RESERVE_BYTES: Final = 16 << 20
 
 
 class Reserve:
-    """A file of so many bytes beside the database."""
+    """A file of fixed size next to the database."""
 
     def __init__(self, database: Path, size: int = RESERVE_BYTES) -> None:
         self._path = database.with_name(database.name + ".reserve")
@@ -22,12 +22,13 @@ class Reserve:
         self.keep()
 
     def keep(self) -> None:
-        """Have it, where the disk has as much again to spare. A disk that cannot say so is taken for one that has."""
+        """Allocate the reserve if the disk has as much again free. A file system without this information counts as
+        having it."""
         if not self.held and self._spare() >= (self._size if self._path.exists() else 2 * self._size):
             self.held = self._allocate()
 
     def give_up(self) -> None:
-        """The disk is full: make room."""
+        """Release the reserve, since the disk is full."""
         self.held = False
         with contextlib.suppress(OSError):
             self._path.unlink()

@@ -1,4 +1,4 @@
-"""Which errors of the databases mean "not now"; every other one is a mistake of ours and passes through unchanged."""
+"""Classifies database errors as outages; every other error is a bug and is raised unchanged."""
 
 import sqlite3
 
@@ -24,25 +24,25 @@ _POSTGRES = ("08", "40", "53", "57", "58", "25006")
 
 
 class StartRefused(Exception):
-    """The service must not start on this database; the text says why and what to do."""
+    """The service must not start on this database; the text states the reason and the remedy."""
 
 
 def unavailable(detail: str = "database_unavailable") -> ServiceError:
-    """What callers see while the database cannot be used: `Code.UNAVAILABLE`, worth a retry after a second."""
+    """Return the error for an unusable database: `Code.UNAVAILABLE`, with a retry after a second."""
     return ServiceError(
         Code.UNAVAILABLE, "the database is not available at the moment", detail=detail, retry_after_seconds=1
     )
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether SQLite says that the disk is full."""
+    """Return whether SQLite reports a full disk."""
     if isinstance(error, sa.exc.DBAPIError):
         return error.orig is not None and is_full(error.orig)
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether this error of a driver or of SQLAlchemy is about the disk or the connection, not about the statement."""
+    """Return whether this error of a driver or of SQLAlchemy concerns the disk or the connection, not the statement."""
     if isinstance(error, sa.exc.DBAPIError):
         if error.connection_invalidated:
             return True
@@ -53,6 +53,6 @@ def is_outage(error: BaseException) -> bool:
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_POSTGRES)
-    # An internal one comes where the server's last words have been read, and the end of the connection has not.
+    # An internal error occurs if the server's last message was read before the end of the connection.
     trouble = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, sa.exc.TimeoutError)
     return isinstance(error, trouble)

@@ -1,7 +1,7 @@
-"""When a worker last worked on this database, and whether the database may have been put back to an older state.
+"""Records when a worker was last active on this database, to detect a database restored to an older state.
 
-A restored database cannot say so itself; that nobody has worked on it for a while can be seen. Whoever was merely down
-for so long has missed as much.
+A restored database cannot report this itself, but a gap in the activity is visible. A service that was merely down for
+that long has missed as much.
 """
 
 from typing import Final
@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from service.database.tables import deployment
 
 GAP_SECONDS: Final = 60.0
-"""Longer than any orderly restart, shorter than what a start needs to be forgotten."""
+"""Longer than any orderly restart, shorter than the time in which a start could be forgotten."""
 
 _ROW = sa.select(deployment.c.alive_at, deployment.c.restored_at).with_for_update()
 
 
 def beat(connection: sa.Connection, now: float, last_at: float | None) -> float | None:
-    """Say that a worker works; `last_at`: when this one said so before. Gives since when it is not known what runs at
-    Agora, None where it is known."""
+    """Record that a worker is active; `last_at`: its previous call. Return since when the tasks running at Agora are
+    unknown, or None if they are known."""
     alive_at, restored_at = connection.execute(_ROW).one()
     gap = alive_at is not None and now - alive_at > GAP_SECONDS
     went_back = last_at is not None and (alive_at is None or alive_at < last_at)
@@ -29,11 +29,11 @@ def beat(connection: sa.Connection, now: float, last_at: float | None) -> float 
 
 
 def is_restored(connection: sa.Connection) -> bool:
-    """Whether it is not known what runs at Agora."""
+    """Return whether the tasks running at Agora are unknown."""
     return connection.execute(sa.select(deployment.c.restored_at)).scalar_one_or_none() is not None
 
 
 def end_restore(connection: sa.Connection, restored_at: float) -> None:
-    """It is known again, unless the database was put back once more meanwhile."""
+    """Record that the running tasks are known, unless the database was restored again meanwhile."""
     this = deployment.c.restored_at == restored_at
     connection.execute(deployment.update().where(this).values(restored_at=None))

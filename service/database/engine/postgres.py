@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: SQLAlchemy's pool for transactions, bare asyncpg connections for the inbox."""
+"""Connections to PostgreSQL: SQLAlchemy's pool for transactions, plain asyncpg connections for the inbox."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -18,7 +18,7 @@ class Pool:
     """The connections of one process to one server."""
 
     def __init__(self, url: Callable[[], str], connections: int) -> None:
-        """`url` is asked before each connection: its password may have been changed since the last one."""
+        """Call `url` before each connection, since the password may have changed."""
         self._url = url
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
@@ -26,12 +26,12 @@ class Pool:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=CONNECT_SECONDS,
-            pool_pre_ping=True,  # a server that came back costs no caller an error
+            pool_pre_ping=True,  # a restarted server causes no error for a caller
         )
 
     @classmethod
     async def open(cls, url: Callable[[], str], connections: int) -> Self:
-        """Raises `StartRefused` if the server is older than PostgreSQL 15."""
+        """Open the pool. Raise `StartRefused` if the server is older than PostgreSQL 15."""
         pool = cls(url, connections)
         version = await pool.transact(lambda c: int(c.exec_driver_sql("SHOW server_version_num").scalar_one()))
         if version < OLDEST_VERSION:
@@ -40,7 +40,8 @@ class Pool:
         return pool
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """A bare connection, the caller's to close. A commit on it is on disk whatever the server's default is."""
+        """Return a plain connection, which the caller must close. Its commits are on disk whatever the server's default
+        is."""
         return await asyncpg.connect(
             self._url(),
             timeout=CONNECT_SECONDS,

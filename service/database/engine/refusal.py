@@ -1,4 +1,5 @@
-"""Why a database cannot be used, in words that name the setting. Shows no password: nothing of a driver's own text."""
+"""Explains why a database cannot be used and names the setting. Shows no password and nothing of a driver's own
+text."""
 
 import os
 import socket
@@ -42,14 +43,14 @@ _POSTGRES: Final = {
 }
 
 
-# What of a URL is for asyncpg, and mostly misspelt.
+# The parameters of a URL for asyncpg, which are often misspelt.
 _OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "passfile", "dbname")
 
 
 @contextmanager
 def refusing(url: str, place: str = "database.password") -> Iterator[None]:
-    """Raise `StartRefused`, with the reason in words, where the database `url` cannot be used within. A mistake of ours
-    passes through, and what Agora or a bucket did. `place`: where its password comes from, in words."""
+    """Raise `StartRefused` with the reason if the database `url` cannot be used inside the block. Bugs and errors of
+    Agora or a bucket are raised unchanged. `place`: the source of its password, in words."""
     sqlite = url.startswith("sqlite:///")
     path = url.removeprefix("sqlite:///")
     if sqlite:
@@ -67,7 +68,7 @@ def refusing(url: str, place: str = "database.password") -> Iterator[None]:
 
 
 def check_place(file: Path) -> None:
-    """Raise `StartRefused` where no database file can be."""
+    """Raise `StartRefused` if no database file can be at this path."""
     if file.is_dir():
         raise StartRefused(f"{URL}: {file} is a folder: name a file in it")
     if not file.parent.is_dir():
@@ -79,7 +80,7 @@ def check_place(file: Path) -> None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what is behind it, a driver's own last."""
+    """Yield the error and its causes, a driver's own last."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -87,7 +88,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def reason_of_sqlite(path: str, error: BaseException) -> str | None:
-    """Why the file at `path` cannot be used; None where the error is no matter of the file or the disk."""
+    """Return why the file at `path` cannot be used, or None if the error does not concern the file or the disk."""
     if isinstance(error, sqlite3.Error):
         words = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         return None if words is None else f"{path} {words}"
@@ -130,7 +131,7 @@ def _of_postgres(url: str, place: str, error: BaseException) -> str | None:
 
 
 def _unknown(query: str, error: asyncpg.PostgresError) -> str:
-    """The parameter of the URL that the server names; of the driver's text nothing else is shown."""
+    """Return the parameter of the URL that the server names; nothing else of the driver's text is shown."""
     found = next((name for name in parse_qs(query, keep_blank_values=True) if f'"{name}"' in str(error)), None)
     if found is None:
         return "what the URL sets after `?`"
@@ -143,5 +144,5 @@ def _by_state(state: str) -> str | None:
 
 
 def _strerror(error: OSError) -> str:
-    """The system's word; asyncpg joins those of several addresses into one text."""
+    """Return the system's text; asyncpg joins those of several addresses into one."""
     return os.strerror(error.errno) if error.errno else "no address of it accepts connections"

@@ -1,7 +1,8 @@
-"""The one writer of a SQLite file: one thread, one connection; jobs go first, transactions that wait share a commit.
+"""The single writer of a SQLite file: one thread, one connection; jobs have priority, and waiting transactions share a
+commit.
 
-It must be the only process that serves there (a lock file sees to it). Commands may be guests for a short transaction,
-for which the writer waits.
+It must be the only serving process, which a lock file ensures. Commands may open the file for a short transaction, for
+which the writer waits.
 """
 
 import asyncio
@@ -29,16 +30,15 @@ Done = Callable[[Any, BaseException | None], None]
 BUSY_TIMEOUT_SECONDS = 5
 PRIVATE = 0o600
 CHECKPOINT_SECONDS = 5
-GROUP = 32  # transactions at most that share a commit
-LOG_PAGES = 16_000  # 64 MB; a log longer than that is begun anew, which makes the writer wait
+GROUP = 32  # the most transactions that share a commit
+LOG_PAGES = 16_000  # 64 MB; a longer log is restarted, which makes the writer wait
 
 
 class Lock:
-    """An exclusive `flock` on `<file>.lock`, held as long as the object is open; the system drops it with the
-    process."""
+    """An exclusive `flock` on `<file>.lock`, held while the object is open; the system releases it with the process."""
 
     def __init__(self, database: Path) -> None:
-        """Raises `StartRefused` if another process holds it."""
+        """Acquire the lock. Raise `StartRefused` if another process holds it."""
         path = database.with_name(database.name + ".lock")
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -58,12 +58,12 @@ class Lock:
 
 
 def keep_private(database: Path) -> None:
-    """Create a missing database file for its owner alone; what SQLite puts beside it gets the same permissions. Of a
-    file that is there, take away what everybody may do."""
+    """Create a missing database file with access for its owner alone; SQLite gives its other files the same
+    permissions. Remove the permissions of others from an existing file."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     for name in (database.name, f"{database.name}-wal", f"{database.name}-shm"):
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's file is that one's matter
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's file cannot be changed
             path = database.with_name(name)
             mode = path.stat().st_mode
             if mode & stat.S_IRWXO:
@@ -71,8 +71,8 @@ def keep_private(database: Path) -> None:
 
 
 def create_engine(path: str, *, guest: bool = False) -> sa.Engine:
-    """An engine whose connections are durable at each commit and whose transactions take the write lock at once; those
-    of a `guest` only when they write."""
+    """Return an engine with durable commits and transactions that take the write lock at once; those of a `guest` take
+    it only when they write."""
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),
         poolclass=sa.StaticPool,
@@ -81,7 +81,7 @@ def create_engine(path: str, *, guest: bool = False) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(raw: sqlite3.Connection, _: object) -> None:
-        raw.isolation_level = None  # so that BEGIN is ours
+        raw.isolation_level = None  # so that BEGIN is controlled here
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
             raw.execute(f"PRAGMA {pragma}")
 
@@ -96,26 +96,26 @@ _Told = tuple[Done, Any, BaseException | None]
 
 
 class Writer:
-    """Executes jobs and transactions one after the other on its own thread; a job overtakes all transactions.
+    """Executes jobs and transactions sequentially on its own thread; a job precedes all transactions.
 
-    Transactions that wait while another commits are committed together, each in a savepoint of its own: one sync of the
-    disk for all of them. Nobody is told anything before that commit.
+    Transactions that wait during a commit are committed together, each in its own savepoint, with one sync of the disk.
+    No caller gets a result before that commit.
 
-    `inline=True` executes each at once on the caller's thread instead (the simulation's way, where no thread may
-    disturb virtual time). A `guest` works on a file that another process serves: briefly, and it leaves the log alone.
+    `inline=True` executes each at once on the caller's thread instead (for the simulation, whose virtual time no thread
+    may disturb). A `guest` works briefly on a file that another process serves, and does not checkpoint the log.
     """
 
     def __init__(self, path: str, *, inline: bool = False, guest: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._inline = inline
         self.when_full: Callable[[], None] = lambda: None
-        """Called on the writer's thread where a commit met a full disk."""
+        """Called on the writer's thread after a commit failed on a full disk."""
         self.met_full_disk = False
-        """Whether a commit met a full disk and the log is as long as it was then."""
+        """Whether a commit failed on a full disk and the log has not been truncated since."""
         self._back = self._loop.call_soon if inline else self._loop.call_soon_threadsafe
         self._jobs: deque[tuple[Job, Done]] = deque()
         self._transactions: deque[tuple[Transaction, Done]] = deque()
-        self._tokens: SimpleQueue[bool] = SimpleQueue()  # True: something was queued; False ends the thread
+        self._tokens: SimpleQueue[bool] = SimpleQueue()  # True: an item was queued; False ends the thread
         self._engine = create_engine(path, guest=guest)
         self.connection = self._engine.connect()
         raw = self.connection.connection.driver_connection
@@ -127,8 +127,8 @@ class Writer:
             self._thread.start()
 
     def submit(self, job: Job, done: Done) -> None:
-        """Queue a job that makes its own transaction, before all that `transact` has queued; `done(result, error)` is
-        called on the loop once it has returned or raised."""
+        """Queue a job with its own transaction, before all items of `transact`; `done(result, error)` is called on the
+        loop once it has returned or raised."""
         if self._inline:
             self._tell([(done, *_outcome(job))])
             return
@@ -159,7 +159,7 @@ class Writer:
             return fn(self.connection)
 
     def _together(self) -> list[_Told]:
-        """Commit what waits as one, until a job wants to go first."""
+        """Commit the waiting transactions as one, until a job is queued."""
         told: list[_Told] = []
         try:
             with self.connection.begin():
@@ -167,7 +167,7 @@ class Writer:
                     fn, done = self._transactions.popleft()
                     told.append((done, None, None))
                     told[-1] = (done, *_outcome(partial(self._within, fn)))
-                    if not self.raw.in_transaction:  # a full disk takes back all of it at once
+                    if not self.raw.in_transaction:  # a full disk rolls back all of them at once
                         raise told[-1][2] or sqlite3.OperationalError("the transaction is gone")
         except BaseException as raised:
             return [(done, None, error or raised) for done, _, error in told]
@@ -189,7 +189,7 @@ class Writer:
         if any(error is not None and is_full(error) for _, _, error in told):
             self.met_full_disk = True
             self.when_full()
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and so are its waiters
             if len(told) == 1:
                 done, result, error = told[0]
                 self._back(done, result, error)
@@ -201,7 +201,7 @@ class Writer:
             self._loop.call_soon(done, result, error)
 
     async def close(self) -> None:
-        """Finish what is queued, then close the connection."""
+        """Finish the queued work, then close the connection."""
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.close)
         if not self._inline:
@@ -219,12 +219,12 @@ def _outcome(job: Job) -> tuple[Any, BaseException | None]:
 
 
 class Checkpointer:
-    """Copies the write-ahead log into the database on a thread of its own, so that no commit waits for that. The first
-    time at once: where each process is killed soon, the log would only grow, and each start reads it whole.
+    """Copies the write-ahead log into the database on a separate thread, so that no commit waits for it. It starts at
+    once: if every process is killed early, the log would only grow, and each start reads all of it.
 
-    SQLite would do it inside every thousandth page's commit, and whoever waits for that one waits longer. While commits
-    never pause the log only grows; then the writer itself begins it anew, when nearly all of it is copied already.
-    After a full disk the writer cuts it off: a log that fills the disk keeps the room that the reserve needs.
+    SQLite would checkpoint inside every thousandth page's commit, and delay its caller. Without pauses between commits
+    the log only grows; then the writer itself restarts it when nearly all of it is copied. After a full disk the writer
+    truncates it, since the log occupies the space that the reserve needs.
     """
 
     def __init__(self, path: str, writer: "Writer", seconds: float = CHECKPOINT_SECONDS) -> None:
@@ -239,7 +239,7 @@ class Checkpointer:
     def _work(self) -> None:
         with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_SECONDS)) as own:
             while True:
-                with contextlib.suppress(sqlite3.Error):  # a full disk shows at the next commit, and is told there
+                with contextlib.suppress(sqlite3.Error):  # a full disk is reported at the next commit
                     _, pages, _ = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if pages > LOG_PAGES or self._writer.met_full_disk:
                         self._writer.submit(self._begin_anew, lambda result, error: None)

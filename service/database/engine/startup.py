@@ -1,7 +1,7 @@
-"""Schema and deployment: what must be right before the service may work on a database.
+"""Checks schema and deployment before the service works on a database.
 
-An empty database gets the newest schema at the first start. A database with an older one is left as it is until
-somebody says `pagereel migrate`; there is no way back to an older schema.
+An empty database gets the newest schema at the first start. A database with an older one is unchanged until `pagereel
+migrate` is run; a downgrade is not possible.
 """
 
 from pathlib import Path
@@ -17,19 +17,19 @@ from service.database.engine.errors import StartRefused
 from service.database.engine.refusal import refusing
 from service.database.tables import deployment, recordings
 
-_ONE_AT_A_TIME = 0x70616765  # the advisory lock of all that change the schema
+_ONE_AT_A_TIME = 0x70616765  # the advisory lock of all schema changes
 
 
 async def prepare(database: Database, deployment_name: str, now: float) -> None:
-    """Make sure of schema and deployment; creates both in an empty database. Raises `StartRefused`, and then nothing
-    has changed."""
+    """Check schema and deployment; create both in an empty database. Raise `StartRefused` without any change."""
     await database.run(lambda connection: _prepare(connection, deployment_name, now))
 
 
 async def migrate(url: str, place: str = "database.password") -> tuple[str | None, str]:
-    """Bring the database to the newest schema in one transaction; the revisions before (None: empty) and after.
+    """Migrate the database to the newest schema in one transaction. Return the revisions before (None: empty) and
+    after.
 
-    Raises `StartRefused` if it is in use (SQLite), newer than this program, or cannot be used. `place`: for `refusing`.
+    Raise `StartRefused` if it is in use (SQLite), newer than this program, or cannot be used. `place`: see `refusing`.
     """
     with refusing(url, place):
         async with await Database.open(url) as database:
@@ -37,7 +37,7 @@ async def migrate(url: str, place: str = "database.password") -> tuple[str | Non
 
 
 def upgrade(connection: sa.Connection) -> tuple[str | None, str]:
-    """`migrate` within a transaction of the caller's."""
+    """Migrate within a transaction of the caller."""
     _alone(connection)
     before = revision(connection)
     if before is None and sa.inspect(connection).get_table_names():
@@ -50,12 +50,12 @@ def upgrade(connection: sa.Connection) -> tuple[str | None, str]:
 
 
 def revision(connection: sa.Connection) -> str | None:
-    """The schema's revision; None without any."""
+    """Return the schema's revision, or None without a schema."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str:
-    """The newest revision this program knows."""
+    """Return the newest revision that this program contains."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     assert newest is not None
     return newest
@@ -89,13 +89,13 @@ def _check_deployment(connection: sa.Connection, name: str, now: float) -> None:
 
 
 def _refuse_newer(found: str | None) -> None:
-    """Revisions are numbers of four digits, so their texts sort."""
+    """Raise `StartRefused` for a newer schema. Revisions are numbers of four digits, so their texts sort."""
     if found is not None and found > head():
         raise StartRefused(f"the database has schema {found}, which is newer than this program: install a newer one")
 
 
 def _alone(connection: sa.Connection) -> None:
-    """Replicas that start together on an empty database must not create it together."""
+    """Prevent replicas that start together from creating the same schema."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
 
@@ -108,8 +108,8 @@ def _config() -> Config:
 
 
 async def refuse_lost_key(database: Database, key_file: Path | None) -> None:
-    """Refuse recordings whose key file is gone: a new key would open nothing that is sealed in the database.
-    `key_file` None: the settings hold the keys."""
+    """Raise `StartRefused` if recordings exist but their key file is missing: a new key could not open the sealed
+    values. `key_file` None: the settings contain the keys."""
     await database.run(lambda connection: _refuse_lost_key(connection, key_file))
 
 
@@ -127,6 +127,6 @@ def _refuse_lost_key(connection: sa.Connection, key_file: Path | None) -> None:
 
 
 def check_writable(connection: sa.Connection) -> None:
-    """Really write and read: readiness means that the next notification could be kept."""
+    """Write and read: readiness means that the next notification can be stored."""
     connection.execute(deployment.update().values(name=deployment.c.name))
     connection.execute(sa.select(deployment.c.name)).scalar_one()

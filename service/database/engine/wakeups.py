@@ -1,8 +1,8 @@
-"""Wakes the other processes on the same PostgreSQL: LISTEN and NOTIFY over one connection of this process.
+"""Wakes the other processes on the same PostgreSQL by LISTEN and NOTIFY over one connection per process.
 
-It only hastens. What is lost with a connection, or told before anybody listened, the poll finds; so nobody waits for
-anything here, and no outage leaves it. A NOTIFY is no part of the transaction that it tells of: at its commit it takes
-a lock that all who notify share.
+It only reduces delays. A wake-up lost with a connection, or sent before any process listened, is replaced by the poll;
+so no caller waits here, and no outage is raised. A NOTIFY is not part of the transaction that it reports: at its commit
+it takes a lock shared by all notifiers.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from service.database.engine.postgres import Pool
 from service.isolation import note_error
 
 CHANNEL = "pagereel"
-# What is rung within so many seconds is one NOTIFY.
+# Rings within this time are combined into one NOTIFY.
 GATHER_SECONDS = 0.05
-# A connection that says nothing may be dead: it is asked this often, and made anew where it does not answer.
+# A silent connection may be dead: it is probed at this interval, and replaced if it does not answer.
 PROBE_SECONDS = 15.0
 PROBE_TIMEOUT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
@@ -29,7 +29,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Wakeups:
-    """`heard`: what to call when another process rings a name. `run()` listens and tells until it is cancelled."""
+    """Sends and receives wake-ups. `heard`: the function to call when another process rings a name. `run()` works until
+    it is cancelled."""
 
     def __init__(self, pool: Pool, heard: Mapping[str, Callable[[], None]]) -> None:
         self._pool = pool
@@ -37,15 +38,15 @@ class Wakeups:
         self._rung: set[str] = set()
         self._due = asyncio.Event()
         self.listening = asyncio.Event()
-        """Set while the connection stands."""
+        """Set while the connection is open."""
 
     def ring(self, name: str) -> None:
-        """Wake the others soon; this process is not told. Never waits and never fails."""
+        """Wake the other processes soon, but not this one. Never waits and never fails."""
         self._rung.add(name)
         self._due.set()
 
     async def run(self) -> None:
-        """Connect, and again after every loss."""
+        """Connect, and reconnect after every loss."""
         while True:
             try:
                 await self._talk()
@@ -62,7 +63,7 @@ class Wakeups:
             own = connection.get_server_pid()
             await connection.add_listener(CHANNEL, partial(self._hear, own))
             connection.add_termination_listener(lambda _: self._due.set())
-            for wake in self._heard.values():  # whatever was told while nobody listened
+            for wake in self._heard.values():  # wake-ups sent while not listening
                 wake()
             self.listening.set()
             while not connection.is_closed():

@@ -1,1 +1,1 @@
-"""Notifications in the database: durable intake, and the rows that are kept."""
+"""Notifications in the database: durable intake, and stored rows."""

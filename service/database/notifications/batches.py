@@ -1,4 +1,4 @@
-"""How one batch of notifications is written: sealed, one statement, one commit. `inbox` decides what a batch is."""
+"""Writes one batch of notifications: sealed, one statement, one commit. `inbox` forms the batches."""
 
 import asyncio
 import sqlite3
@@ -13,16 +13,16 @@ from service.database.engine.sqlite import Writer
 from service.database.sealing import Seals
 
 BODY = "notifications.body"
-"""The purpose that bodies are sealed for."""
+"""The purpose for which bodies are sealed."""
 
 Fresh = set[tuple[str, str]] | None
-"""The (app, notice id) that were new; None: all of them."""
+"""The (app, notice id) of new notifications; None: all of them."""
 
 Done = Callable[[Fresh, BaseException | None], None]
 
 
 class IncomingNotice(NamedTuple):
-    """A notification whose signature was good. Its texts must be as clean as `parse_notice` makes them."""
+    """A notification with a valid signature. Its texts must be sanitised as by `parse_notice`."""
 
     app: str
     notice_id: str
@@ -35,12 +35,12 @@ class IncomingNotice(NamedTuple):
 
 
 class Batches(Protocol):
-    """A writer of batches; `lanes` may be on their way at once."""
+    """A writer of batches; `lanes` is the number of concurrent batches."""
 
     lanes: int
 
     def commit(self, notices: Sequence[IncomingNotice], done: Done) -> None:
-        """Write them all or none; then, on the loop, `done(fresh, None)` or `done(None, error)`."""
+        """Write all of them or none; then call `done(fresh, None)` or `done(None, error)` on the loop."""
 
     async def close(self) -> None: ...
 
@@ -56,9 +56,9 @@ def _insert_sql(rows: int) -> str:
 
 
 class SqliteBatches:
-    """One batch at a time, in the writer's thread and ahead of everything else there.
+    """Writes one batch at a time, in the writer's thread and before all other work there.
 
-    A batch is one statement wherever it fits: the interpreter lock is given up once, for insert and fsync together.
+    A batch is one statement if it fits: the interpreter lock is released once, for insert and fsync together.
     """
 
     lanes = 1
@@ -77,11 +77,11 @@ class SqliteBatches:
         added = _insert(raw, rows) if len(rows) <= _STATEMENT_ROWS else _insert_in_pieces(raw, rows)
         if added == len(rows):
             return None
-        # Nobody else writes, ids only grow: the newest rows are the ones just added.
+        # No other writer exists and ids only grow: the newest rows are the ones just added.
         return set(raw.execute("SELECT app, notice_id FROM notifications ORDER BY id DESC LIMIT ?", (added,)))
 
     async def close(self) -> None:
-        """The writer belongs to the database."""
+        """Do nothing, since the writer belongs to the database."""
 
 
 def _insert(raw: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -110,7 +110,7 @@ ON CONFLICT (app, notice_id) DO NOTHING RETURNING app, notice_id
 
 
 class PostgresBatches:
-    """Two batches on their way at once, each on its own bare connection, made when first needed and after a loss."""
+    """Writes two batches concurrently, each on its own plain connection, opened on first use and after a loss."""
 
     lanes = 2
 

@@ -1,8 +1,8 @@
-"""Takes in Agora's notifications: whoever waits here is told "stored" only after the commit that made it so.
+"""Receives Agora's notifications and reports "stored" only after the commit.
 
-Group commit: all that came in while a commit ran goes into the next one, so a notification alone is written at once and
-a storm is written in few big batches. This is the path that answers Agora: nothing here understands a notification,
-and SQLAlchemy is not on it. What the worker does with the rows is in `notifications`.
+Group commit: notifications that arrive during a commit form the next batch, so a single one is written at once and many
+are written in few large batches. This is the path that answers Agora: it does not interpret notifications and does not
+use SQLAlchemy. The worker processes the rows by `notifications`.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ _SWEEP_SECONDS = 0.5
 
 
 def incoming(app: str, body: bytes, received_at: float) -> IncomingNotice:
-    """What `Inbox.put` takes, from a body whose signature was good; one that cannot be read is kept like any other."""
+    """Return the argument of `Inbox.put` for a body with a valid signature; an invalid body is stored like any
+    other."""
     said = parse_outline(body)
     if said is None:
         return IncomingNotice(app, body_id(body), received_at, None, None, None, body, None)
@@ -39,7 +40,7 @@ def incoming(app: str, body: bytes, received_at: float) -> IncomingNotice:
 
 
 class Inbox:
-    """The group commit. It must be built on the loop and closed before its database."""
+    """The group commit. Create it on the loop and close it before its database."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Inbox:
         stored: Callable[[], None] | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
-        """`stored` is called on the loop after each commit that brought something new: wake the worker with it."""
+        """`stored` is called on the loop after each commit with new notifications, to wake the worker."""
         self._loop = asyncio.get_running_loop()
         self._batches: Batches
         if database.writer is not None:
@@ -67,10 +68,10 @@ class Inbox:
         self._closed = False
 
     def put(self, notice: IncomingNotice) -> "asyncio.Future[Stored]":
-        """Store a notification; await the result, which comes after its commit and says whether it was new.
+        """Store a notification. The returned future gives, after the commit, whether it was new.
 
-        Raises, or the future does, `ServiceError` with `Code.UNAVAILABLE` if it is not known to be stored: too many
-        wait, eight seconds passed, or the database failed.
+        Raise `ServiceError` with `Code.UNAVAILABLE`, directly or in the future, if it may not be stored: too many wait,
+        eight seconds passed, or the database failed.
         """
         if self._closed or len(self._waiting) >= MAX_WAITING:
             intake.failures.labels("full").inc()
@@ -78,7 +79,7 @@ class Inbox:
         future: asyncio.Future[Stored] = self._loop.create_future()
         self._waiting.append((notice, future, self._loop.time()))
         if not self._hand_over_is_due and len(self._flying) < self._batches.lanes:
-            # Not at once: whatever else this turn of the loop brings shall go with it.
+            # Not at once, so that other notifications in this turn of the loop join the batch.
             self._hand_over_is_due = True
             self._loop.call_soon(self._hand_over)
         return future
@@ -95,10 +96,10 @@ class Inbox:
         intake.waiting.set(len(self._waiting))
 
     def _land(self, batch: list[_Waiter], began: float, fresh: Fresh, error: BaseException | None) -> None:
-        """A batch is committed (`fresh`: the keys that were new, None if all were) or failed."""
+        """Handle a committed batch (`fresh`: the new keys, None if all were) or a failed one."""
         self._flying.remove(batch)
         self._landed.set()
-        self._hand_over()  # first of all, so that the disk does not wait for the telling
+        self._hand_over()  # first, so that the disk does not wait for the callbacks
         if error is not None:
             self._fail(batch, error)
         else:
@@ -135,8 +136,8 @@ class Inbox:
                 future.set_exception(told)
 
     def _give_up_on_late(self) -> None:
-        """Tell those who waited too long; what is on its way may still be stored, and is then a duplicate when it
-        comes again."""
+        """Fail the notifications that waited too long. One in a running batch may still be stored, and is then a
+        duplicate when Agora sends it again."""
         latest = self._loop.time() - self._deadline_seconds
         for _, future, since in chain(*self._flying, self._waiting):
             if since <= latest and not future.done():
@@ -147,7 +148,7 @@ class Inbox:
         self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up_on_late) if self._flying else None
 
     async def close(self) -> None:
-        """Take nothing more, commit what waits, then end."""
+        """Accept no more, commit the waiting notifications, then end."""
         self._closed = True
         while self._flying or self._waiting:
             self._landed.clear()

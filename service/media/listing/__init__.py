@@ -1,1 +1,1 @@
-"""Object names and listings: file sets of recorders, order and presence."""
+"""Object names and listings: the file sets of recorders, their order and presence."""

@@ -1,7 +1,7 @@
-"""Finds the recordings among the objects of a listing by their names alone: for buckets that no database describes.
+"""Finds recordings in a listing by object names alone, for buckets without a database.
 
-What the caller does not say was wanted is not demanded: without a window it reaches from the first slice to the
-end of the last one, so time before and after the files is not judged.
+Values that the caller does not state are not checked: without a window, the first slice begins it and the end of the
+last slice ends it.
 """
 
 import math
@@ -13,15 +13,16 @@ from service.media.listing.names import NameReader, ObjectName, basename, tasks_
 from service.policy import Policy
 from service.report import FileKind, Interval, ListedObject
 
-_STILL_SECONDS = 900.0  # Agora ends a slice after 5.5 minutes at the latest: later no recorder writes
+_STILL_SECONDS = 900.0  # Agora ends a slice after 5.5 minutes at the latest, so no recorder writes after this
 _SLICES_AN_HOUR = 240
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the caller says was wanted of the recordings. None: not known, so the files decide.
+    """The caller's expectation of the recordings. None: not known, so the files decide.
 
-    `sound` False: silence is fine. `size` is (width, height) in pixels, `from_at` and `to_at` are Unix seconds."""
+    `sound` False: silence is acceptable. `size` is (width, height) in pixels, `from_at` and `to_at` are Unix seconds.
+    """
 
     from_at: float | None = None
     to_at: float | None = None
@@ -34,7 +35,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class FoundRecording:
-    """The files of one Agora task below one folder. `cname` as it stands in the names."""
+    """The files of one Agora task in one folder. `cname` is the channel name as the file names contain it."""
 
     folder: str
     sid: str
@@ -50,7 +51,7 @@ class FoundRecording:
         return sum(one.size_bytes for one in self.objects)
 
     def add(self, listed: ListedObject, read: ObjectName) -> None:
-        """Count one more file, whose name says `read`."""
+        """Add a file whose parsed name is `read`."""
         self.objects.append(listed)
         self.mp4s += read.kind is FileKind.MP4
         if read.starts_at is not None:
@@ -59,11 +60,11 @@ class FoundRecording:
             self.last_at = read.starts_at if self.last_at is None else max(self.last_at, read.starts_at)
 
     def expectation(self, now: float, wanted: Wanted = Wanted()) -> Expectation:
-        """What may be demanded of these files."""
+        """Return the expected contents for these files."""
         begin = wanted.from_at if wanted.from_at is not None else self.first_at or 0.0
         end = wanted.to_at if wanted.to_at is not None else self.last_at or begin
         hours = max(math.ceil(self.slices / _SLICES_AN_HOUR), math.ceil((end - begin) / 3600), 1)
-        # Where the listing does not say when objects were written, the names say when the last slice began.
+        # If the listing has no modification times, the name gives the start of the last slice.
         written = (one.modified_at for one in self.objects if one.modified_at is not None)
         newest = max(written, default=self.last_at or 0.0)
         return Expectation(
@@ -88,7 +89,7 @@ class _Finder:
         self._readers: dict[tuple[str, str], NameReader] = {}
 
     def add(self, listed: ListedObject, tasks: list[tuple[str, str]]) -> bool:
-        """File `listed` under the first of `tasks` whose names it fits; False where it fits none."""
+        """Add `listed` to the first of `tasks` whose names it matches; return False if it matches none."""
         name = basename(listed.key)
         folder = listed.key[: len(listed.key) - len(name)]
         for task in tasks:
@@ -108,7 +109,7 @@ class _Finder:
 
 
 def find_recordings(listed: Iterable[ListedObject]) -> tuple[list[FoundRecording], int]:
-    """The recordings among `listed` in the order of their first keys, and how many objects belong to none."""
+    """Return the recordings in `listed`, ordered by first key, and the number of objects that belong to none."""
     finder = _Finder()
     unclear: list[tuple[ListedObject, list[tuple[str, str]]]] = []
     foreign = 0
@@ -120,15 +121,15 @@ def find_recordings(listed: Iterable[ListedObject]) -> tuple[list[FoundRecording
             foreign += not finder.add(one, tasks)
     for one, tasks in unclear:
         folder = one.key[: one.key.rfind("/") + 1]
-        # The channel whose slices lie there is the right one.
+        # A channel with slices in the folder is the right one.
         foreign += not finder.add(one, sorted(tasks, key=lambda task: not finder.has_slices(folder, task)))
     kept, strangers = _without_strangers(list(finder.found.values()))
     return sorted(kept, key=lambda one: one.objects[0].key), foreign + strangers
 
 
 def _without_strangers(found: list[FoundRecording]) -> tuple[list[FoundRecording], int]:
-    """A task records one channel, so files of another channel name that has no slices (`…_room copy.m3u8`) are
-    strangers beside the slices of a task. Their number is the second value."""
+    """Remove files of a channel name without slices (`…_room copy.m3u8`) if the task has slices under another name,
+    since a task records one channel. Return the rest and the number of removed objects."""
     recorded = {(one.folder, one.sid) for one in found if one.slices}
     kept = [one for one in found if one.slices or (one.folder, one.sid) not in recorded]
     return kept, sum(len(one.objects) for one in found) - sum(len(one.objects) for one in kept)

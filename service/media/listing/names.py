@@ -1,7 +1,8 @@
-"""Reads the names of recorded files. A name is all that a listing shows, so all of it but the channel is read strictly.
+"""Parses the names of recorded files. All of a name except the channel is parsed strictly, since a listing contains
+nothing else.
 
-Agora documents that special characters of a channel name become `-` in file names; what happens to a space is not
-stated. So a special character may stand as `-` or as itself, and a space also as what programs write for one.
+Agora documents that special characters of a channel name become `-` in file names, but not what becomes of a space. A
+special character may therefore appear as `-` or as itself, and a space also in its common encodings.
 """
 
 import re
@@ -24,8 +25,8 @@ _ANY = re.compile(rf"(?:bak[0-9]{{1,4}}_)?([0-9a-f]{{32}})_([^/\x00-\x1f\x7f]+?)
 
 @dataclass(frozen=True, slots=True)
 class ObjectName:
-    """What a file name says. `run` is 0 for the first recorder, n + 1 for the one that wrote `bak<n>_` after a
-    failover; `index` counts MP4 parts; `copy` is (index, tick) of a playlist that came through Agora's backup cloud."""
+    """The parsed name of a file. `run` is 0 for the first recorder, n + 1 for the one that wrote `bak<n>_` after a
+    failover; `index` counts MP4 parts; `copy` is (index, tick) of a playlist from Agora's backup cloud."""
 
     kind: FileKind
     run: int
@@ -35,7 +36,7 @@ class ObjectName:
 
 
 class NameReader:
-    """Reads the file names of one Agora task, and none of any other."""
+    """Parses the file names of one Agora task and rejects all others."""
 
     def __init__(self, sid: str, cname: str) -> None:
         self._pattern = re.compile(
@@ -43,7 +44,7 @@ class NameReader:
         )
 
     def read(self, name: str) -> ObjectName | None:
-        """What `name` (without folders) says, or None where it is not a file of this task."""
+        """Return the parsed `name` (without folders), or None if it is not a file of this task."""
         found = self._pattern.fullmatch(name)
         if found is None:
             return None
@@ -58,7 +59,7 @@ class NameReader:
 
 
 def _cname_pattern(cname: str) -> str:
-    """The forms in which a channel name can stand in a file name."""
+    """Return a pattern of the forms that a channel name can take in a file name."""
     found = []
     for letter in cname:
         own = re.escape(letter)
@@ -67,9 +68,10 @@ def _cname_pattern(cname: str) -> str:
 
 
 def tasks_of(name: str) -> Iterator[tuple[str, str]]:
-    """The (sid, channel name) that the file `name` (without folders) can belong to, the likeliest first.
+    """Yield the (sid, channel name) pairs that the file `name` (without folders) can belong to, the likeliest first.
 
-    Only a playlist `…_12_3.m3u8` leaves a choice: a copy from Agora's backup cloud, or a channel name that ends so."""
+    Only a playlist `…_12_3.m3u8` is ambiguous: a copy from Agora's backup cloud, or a channel name with this ending.
+    """
     found = _ANY.fullmatch(name)
     if found is None:
         return
@@ -80,12 +82,12 @@ def tasks_of(name: str) -> Iterator[tuple[str, str]]:
 
 
 def basename(path: str) -> str:
-    """The last component of a key or URI."""
+    """Return the last component of a key or URI."""
     return path.rpartition("/")[2]
 
 
 def parse_utc17(text: str) -> float | None:
-    """Unix seconds of `yyyyMMddHHmmssSSS` in UTC, or None where the digits are no instant."""
+    """Return the Unix seconds of `yyyyMMddHHmmssSSS` in UTC, or None if the digits are not a valid instant."""
     midnight = _midnight(text[:8])
     hour, minute, second = int(text[8:10]), int(text[10:12]), int(text[12:14])
     if midnight is None or hour > 23 or minute > 59 or second > 59:
@@ -94,9 +96,9 @@ def parse_utc17(text: str) -> float | None:
 
 
 def sids_from_names(keys: Iterable[str], cname: str) -> list[str]:
-    """The sids that the files of an attempt carry, the task that wrote the newest slice last.
+    """Return the sids in the files of an attempt, the task that wrote the newest slice last.
 
-    Only names that are wholly right for `cname` count, so a stranger's object cannot name a sid.
+    Only names that match `cname` completely count, so a foreign object cannot contribute a sid.
     """
     newest: dict[str, float] = {}
     for key in keys:

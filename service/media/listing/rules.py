@@ -1,7 +1,7 @@
-"""What a listing and the playlists say: names, sizes, order, presence, and which slices can be opened.
+"""Judges a listing and its playlists: names, sizes, order, presence, and which slices can be opened.
 
-Beliefs about Agora that are not confirmed never condemn. What may still come makes a recording `incomplete`;
-`defective` is only what no later upload can heal.
+Unconfirmed assumptions about Agora never make a recording defective. Files that may still arrive make it `incomplete`;
+`defective` is reserved for faults that no later upload can fix.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,8 @@ _MOST_PARTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PlaylistRead:
-    """A playlist as fetched. `stood_seconds`: so long before, a read gave the same bytes; None: none did."""
+    """A playlist as fetched. `stood_seconds`: the age in seconds of an earlier read with the same bytes; None: no such
+    read."""
 
     content: bytes
     stood_seconds: float | None = None
@@ -30,9 +31,9 @@ class PlaylistRead:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What listing and playlists showed. `pieces` are the slices that can be opened, in playing order; `final` tells by
-    the index of a run whether its files are as they will stay; `unnamed` are the instants of slices that no playlist
-    names; `timed` is False where a playlist could not be read, so nothing is known of its time."""
+    """The facts of a listing and its playlists. `pieces` are the slices that can be opened, in playing order; `final`
+    states by run index whether the run's files can still change; `unnamed` are the start instants of slices that no
+    playlist names; `timed` is False if a playlist could not be read, so its time is unknown."""
 
     expected: Expectation
     listing: SortedListing
@@ -45,12 +46,13 @@ class Listed:
 
     @property
     def awaited(self) -> bool:
-        """Whether something may still come, so that a deeper verification would have to be repeated anyway."""
+        """Return whether files may still arrive, so that a deeper verification would have to be repeated."""
         return Effect.AWAITS in self.findings.effects
 
 
 def judge_listing(expected: Expectation, listing: SortedListing, playlists: Mapping[str, PlaylistRead]) -> Listed:
-    """Judge what a listing and the playlists (by key) show. Linear in the number of objects; never raises on input."""
+    """Judge a listing and the playlists (by key). Runs in time linear in the number of objects and never raises on
+    input."""
     return _Judge(expected, listing, playlists).judge()
 
 
@@ -107,7 +109,7 @@ class _Judge:
         self._parsed[index] = playlist
         self._unread = self._unread or not playlist.readable
         whole = self._judge_presence(index, run, playlist) if playlist.readable else True
-        # Only the last recorder lived to write an end; the ones before it are dead, so theirs are final as they are.
+        # Only the last recorder writes an end; earlier recorders have stopped, so their playlists are final.
         final = self._judge_finality(chosen.key, playlist, read, whole=whole) if last else self.expected.end_proven
         self.final[index] = final
         self.findings.extend(playlist.findings, final=final)
@@ -119,7 +121,7 @@ class _Judge:
         return [*(one for one, _ in run.slices.values()), *run.mp4s.values(), *(one for _, one in run.playlists)]
 
     def _judge_presence(self, index: int, run: Run, playlist: Playlist) -> bool:
-        """Compare the playlist with the listing; True where the playlist names every listed slice."""
+        """Compare the playlist with the listing. Return True if the playlist names every listed slice."""
         names = set()
         for entry in playlist.entries:
             names.add(entry.name)
@@ -146,7 +148,7 @@ class _Judge:
         return not unlisted
 
     def _judge_finality(self, key: str, playlist: Playlist, read: PlaylistRead, *, whole: bool) -> bool:
-        """Whether the playlist is the last word of the last recorder."""
+        """Return whether the playlist is the final version of the last recorder."""
         proven = self.expected.end_proven
         if playlist.ended:
             return proven
@@ -172,8 +174,8 @@ class _Judge:
             latest = max(latest, starts_at)
 
     def _judge_overlaps(self) -> None:
-        """One recorder writes one slice after the other, so one that lasts into the next is shorter than it is said to
-        be."""
+        """Report slices that overlap the next one. A recorder writes slices one after the other, so the stated duration
+        is too long."""
         for one, other in zip(self.pieces, self.pieces[1:], strict=False):
             beyond = -hole(one, other)
             if one.run == other.run and not other.marked and JOINED_SECONDS < beyond < one.seconds:
@@ -249,6 +251,6 @@ def _has(run: Run | None, name: str, kind: FileKind, index: int | None) -> bool:
     if run is None:
         return False
     if kind is FileKind.PLAYLIST:
-        # A playlist that took the way over the backup cloud lies there under another name.
+        # A playlist that was uploaded through the backup cloud has another name.
         return bool(run.playlists)
     return name in run.slices if kind is FileKind.SLICE else index in run.mp4s

@@ -1,4 +1,4 @@
-"""Sorts the objects of a listing into the file sets that recorders wrote: one run for each recorder of each task."""
+"""Sorts the objects of a listing into runs, one for each recorder of each task."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from service.report import FileKind, ListedObject
 
 @dataclass(slots=True)
 class Run:
-    """The listed files of one recorder: `number` 0, or n + 1 for the one that wrote `bak<n>_` after a failover."""
+    """The listed files of one recorder: `number` is 0, or n + 1 for the one that wrote `bak<n>_` after a failover."""
 
     attempt: ExpectedAttempt
     sid: str
@@ -23,8 +23,8 @@ class Run:
 
     @property
     def playlist(self) -> ListedObject | None:
-        """The playlist to believe: of the newest copy from Agora's backup cloud and the one of plain name, the larger
-        (agora-reference §9.6)."""
+        """Return the playlist to use: the larger of the newest copy from Agora's backup cloud and the one with the
+        plain name (agora-reference §9.6)."""
         plain = next((one for name, one in self.playlists if name.copy is None), None)
         copies = [(name.copy, one) for name, one in self.playlists if name.copy is not None]
         if not copies:
@@ -42,28 +42,28 @@ class SortedListing:
 
     @property
     def count(self) -> int:
-        """How many objects were listed."""
+        """Return the number of listed objects."""
         return len(self.unknown) + sum(len(run.slices) + len(run.mp4s) + len(run.playlists) for run in self.runs)
 
     @property
     def playlists(self) -> tuple[tuple[ListedObject, Run], ...]:
-        """The playlists that a judgement needs to read, one a run at most."""
+        """Return the playlists to read, at most one per run."""
         return tuple((run.playlist, run) for run in self.runs if run.playlist is not None)
 
 
 def limits_of(expected: Expectation, run: Run) -> Limits:
-    """How much the playlist of `run` may hold."""
+    """Return the size limits of the playlist of `run`."""
     return Limits.of(expected.hours, run.attempt.cname)
 
 
 def most_objects(expected: Expectation) -> int:
-    """More objects than this below the prefix are not looked at: slices of all attempts twice over, and some."""
+    """Return the largest number of objects that is listed: twice the slices of all attempts, plus a reserve."""
     return 2 * expected.hours * 360 * max(1, len(expected.attempts)) + 10_000
 
 
 def sort_listing(expected: Expectation, listed: Iterable[ListedObject]) -> SortedListing:
-    """Sort `listed` into runs. An attempt whose sid nobody knows takes the one its files carry, one of several
-    tasks all of them."""
+    """Sort `listed` into runs. An attempt of unknown sid takes the sid of its files; one of several tasks takes all of
+    them."""
     attempts = {one.prefix: one for one in expected.attempts}
     found: dict[str, list[ListedObject]] = {prefix: [] for prefix in attempts}
     unknown: list[ListedObject] = []
@@ -93,7 +93,7 @@ def _sids(attempt: ExpectedAttempt, listed: list[ListedObject]) -> list[str]:
 
 
 def _sort_task(attempt: ExpectedAttempt, sid: str, listed: list[ListedObject]) -> tuple[list[Run], list[ListedObject]]:
-    """The runs of one task, and the objects that are not its."""
+    """Return the runs of one task, and the objects of other tasks."""
     names = NameReader(sid, attempt.cname)
     runs: dict[int, Run] = {}
     left: list[ListedObject] = []

@@ -1,4 +1,4 @@
-"""Boxes of an MP4 file: a size, a kind, a body. Bytes from outside never raise anything here."""
+"""Parses the boxes of an MP4 file: size, kind and body. Invalid bytes never raise an exception."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _MOST_OFFSET = 1 << 61
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a box lies in its file. `end` is where it says it ends, which may be beyond the end of the file."""
+    """The position of a box in its file. `end` is its declared end, which may lie beyond the end of the file."""
 
     kind: bytes
     begin: int
@@ -24,7 +24,7 @@ class Box:
 
 
 def read_box(head: memoryview, at: int, parent_end: int) -> Box | None:
-    """Return the box at `at` whose first bytes are `head`, or None where the bytes are no header of a box."""
+    """Return the box at `at` whose first bytes are `head`, or None if they are not a box header."""
     if len(head) < 8:
         return None
     size, kind, body = int.from_bytes(head[:4], "big"), bytes(head[4:8]), 8
@@ -38,8 +38,7 @@ def read_box(head: memoryview, at: int, parent_end: int) -> Box | None:
 
 
 def children(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield kind and body of the boxes in `content`. A box ends at the latest where its parent ends, as players have
-    it."""
+    """Yield kind and body of the boxes in `content`. A box ends at the latest with its parent, as in players."""
     at = 0
     while (box := read_box(content[at : at + HEADER_BYTES], at, len(content))) is not None:
         yield box.kind, content[box.body : box.end]
@@ -47,25 +46,25 @@ def children(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def inside(content: memoryview, *path: bytes) -> memoryview:
-    """Return the body of the first box on the path, empty where there is none."""
+    """Return the body of the first box on the path, or empty bytes if none exists."""
     for kind in path:
         content = next((body for name, body in children(content) if name == kind), memoryview(b""))
     return content
 
 
 def number(content: memoryview, at: int, length: int = 4) -> int:
-    """Return the number at `at`; what is cut off reads as 0."""
+    """Return the number at `at`, or 0 if it is truncated."""
     piece = content[at : at + length]
     return int.from_bytes(piece, "big") if len(piece) == length else 0
 
 
 def offset_at(content: memoryview, at: int, length: int) -> int:
-    """Return an offset or instant; what no file can reach is cut down so that sums of such numbers fit 64 bits."""
+    """Return an offset or instant, capped so that sums of such numbers fit 64 bits."""
     return min(number(content, at, length), _MOST_OFFSET)
 
 
 def columns(content: memoryview, at: int, count: int, width: int) -> Ints | None:
-    """Return `count` rows of `width` 32-bit numbers from `at` on as columns; None where they are not all there."""
+    """Return `count` rows of `width` 32-bit numbers from `at` on as columns, or None if they are incomplete."""
     if count < 0 or at + count * width * 4 > len(content):
         return None
     rows = np.frombuffer(content, ">u4", count * width, at) if count * width else np.zeros(0, ">u4")
@@ -73,5 +72,5 @@ def columns(content: memoryview, at: int, count: int, width: int) -> Ints | None
 
 
 def signed(numbers: Ints) -> Ints:
-    """Read 32-bit numbers as signed ones."""
+    """Reinterpret unsigned 32-bit numbers as signed ones."""
     return np.where(numbers >= 1 << 31, numbers - (1 << 32), numbers)

@@ -1,8 +1,7 @@
-"""Samples whose place the tables alone do not prove: they have to be read and decoded before anything is said of them.
+"""Finds samples whose place the tables alone do not prove, so that they are read and decoded before they are judged.
 
-Writers put the samples of all tracks one behind the other into `mdat`, so that every byte belongs to one sample. Where
-two samples claim the same bytes, or none does, a table may be wrong. It need not be: so this chooses where to read and
-condemns nothing.
+Writers store the samples of all tracks contiguously in `mdat`, so every byte belongs to one sample. If two samples
+claim the same bytes, or no sample does, a table may be wrong. The result only selects bytes to read and is no finding.
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ from service.media.mp4.times import runs_of
 
 
 def doubtful(mp4: Mp4) -> list[Flags]:
-    """Return for each track which of its samples have to be read."""
+    """Return for each track which of its samples must be read."""
     runs = [runs_of(track.samples.offset, track.samples.size) for track in mp4.tracks]
     owner = np.concatenate([np.full(len(one[0]), index) for index, one in enumerate(runs)] or [np.zeros(0, np.int64)])
     first = np.concatenate([one[0] for one in runs] or [np.zeros(0, np.int64)])
@@ -34,7 +33,7 @@ def _of(mp4: Mp4, parts: list[Ints]) -> Ints:
 
 
 def _conspicuous(mp4: Mp4, begin: Ints, end: Ints) -> Flags:
-    """Tell which runs of samples overlap others, lie beside unclaimed bytes, or lie outside the media."""
+    """Flag the runs of samples that overlap others, adjoin unclaimed bytes, or lie outside the media."""
     if not len(begin):
         return np.zeros(0, np.bool_)
     order = np.argsort(begin, kind="stable")
@@ -55,7 +54,7 @@ def _conspicuous(mp4: Mp4, begin: Ints, end: Ints) -> Flags:
 
 
 def _media_before(mp4: Mp4, at: Ints) -> Ints:
-    """Return how many bytes of media lie before each place in the file."""
+    """Return the number of media bytes before each place in the file."""
     if not len(mp4.media_from):
         return np.zeros(len(at), np.int64)
     sizes = mp4.media_to - mp4.media_from

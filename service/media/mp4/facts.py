@@ -1,4 +1,4 @@
-"""What an MP4 file says: its tracks, and where each of their coded samples lies in the file and in time."""
+"""The parsed contents of an MP4 file: its tracks, and the place and time of each coded sample."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +11,7 @@ from service.media.mp4.boxes import Ints
 Flags = NDArray[np.bool_]
 
 PICTURE, SOUND = "vide", "soun"
-# The composition offset of a sample to which the tables give none, though they give some to others.
+# The composition offset of a sample that the table omits although it covers others.
 UNKNOWN_SHIFT = 1 << 40
 
 
@@ -25,9 +25,9 @@ def _no_flags() -> Flags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """The coded samples of a track in the order of decoding. All arrays have one entry for each sample; `decode`,
-    `duration` and `shift` (composition offset) are ticks of the track. A sample without a place has the offset -1.
-    `sync`: decoding can begin here, as far as the tables say."""
+    """The coded samples of a track in decoding order. Each array has one entry per sample; `decode`, `duration` and
+    `shift` (composition offset) are ticks of the track. A sample without a place has the offset -1. `sync`: decoding
+    can begin here, according to the tables."""
 
     offset: Ints = field(default_factory=_no_numbers)
     size: Ints = field(default_factory=_no_numbers)
@@ -42,8 +42,8 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One line of an edit list. `media_time` is in ticks of the track, None for a stretch that shows nothing; `seconds`
-    0 lasts to the end."""
+    """One entry of an edit list. `media_time` is in ticks of the track, None for an empty edit; `seconds` 0 extends to
+    the end."""
 
     seconds: float
     media_time: int | None
@@ -51,11 +51,11 @@ class Edit:
 
 @dataclass(frozen=True)
 class Track:
-    """One track. `handler` is `vide` or `soun` (or something else), `codec` the sample entry (`avc1`, `mp4a`), `config`
-    the body of `avcC` or the AudioSpecificConfig. `media_header_seconds` (mdhd) and `track_header_seconds` (tkhd) are
-    None where the header does not say. `fault`: why its tables cannot be used; `damage`: contradictions in its boxes
-    that a player gets over. `turned`: degrees by which a player rotates the picture. `descriptions`: how many entries
-    `stsd` has, by which samples are decoded."""
+    """One track. `handler` is `vide`, `soun` or another value, `codec` the sample entry (`avc1`, `mp4a`), `config` the
+    body of `avcC` or the AudioSpecificConfig. `media_header_seconds` (mdhd) and `track_header_seconds` (tkhd) are None
+    if the header does not state them. `fault`: why its tables cannot be used; `damage`: contradictions in its boxes
+    that players tolerate. `turned`: degrees by which a player rotates the picture. `descriptions`: the number of
+    entries of `stsd`."""
 
     number: int = 0
     handler: str = ""
@@ -76,32 +76,33 @@ class Track:
 
     @property
     def length_size(self) -> int:
-        """How many bytes hold the length of each NAL unit, by `avcC`."""
+        """Return the size in bytes of each NAL unit's length field, by `avcC`."""
         return (self.config[4] & 3) + 1 if len(self.config) > 4 else 4
 
     @property
     def bytes(self) -> int:
-        """The summed size of the samples."""
+        """Return the summed size of the samples."""
         return int(self.samples.size.sum())
 
     @property
     def seconds(self) -> float:
-        """How long the samples last by the tables."""
+        """Return the duration of the samples by the tables."""
         return int(self.samples.duration.sum()) / self.timescale if self.timescale else 0.0
 
     @cached_property
     def shown(self) -> Ints:
-        """When each sample is shown, in ticks of the track, before edits; where not known, when it is decoded."""
+        """Return the presentation time of each sample in ticks of the track, before edits; the decoding time if
+        unknown."""
         shift = self.samples.shift
         return self.samples.decode + np.where(shift == UNKNOWN_SHIFT, 0, shift)
 
 
 @dataclass(frozen=True)
 class Mp4:
-    """What the boxes of a file say. `fault`: why no player can play it. `could_not_read`: why nothing is known of it.
-    `header_seconds`: length by `mvhd` (or `mehd`), None where it does not say. `media_from` and `media_to`: where the
-    bodies of the `mdat` boxes begin and end. `notes` are oddities of form; `damage` what contradicts itself and is got
-    over by players."""
+    """The parsed boxes of a file. `fault`: why no player can play it. `could_not_read`: why its contents are unknown.
+    `header_seconds`: the duration by `mvhd` (or `mehd`), None if not stated. `media_from` and `media_to`: the
+    beginnings and ends of the bodies of the `mdat` boxes. `notes` are oddities of form; `damage` are contradictions
+    that players tolerate."""
 
     fault: str | None = None
     could_not_read: str | None = None
@@ -115,5 +116,5 @@ class Mp4:
     damage: tuple[str, ...] = ()
 
     def track(self, handler: str) -> Track | None:
-        """The track of this kind that players choose: the one with the most bytes; None where there is none."""
+        """Return the track of this kind that players choose: the one with the most bytes, or None."""
         return max((one for one in self.tracks if one.handler == handler), key=lambda one: one.bytes, default=None)

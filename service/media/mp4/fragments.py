@@ -1,4 +1,4 @@
-"""Fragments of an MP4 file: each `moof` box adds samples to the tracks that `moov` describes."""
+"""Parses the fragments of an MP4 file: each `moof` box adds samples to the tracks that `moov` describes."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _NOT_SYNC = 0x0001_0000
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a fragment takes for granted of the samples of a track (`trex`, then `tfhd`)."""
+    """The default values of a fragment's samples (`trex`, then `tfhd`)."""
 
     duration: int = 0
     size: int = 0
@@ -23,7 +23,7 @@ class Defaults:
 
 @dataclass(slots=True)
 class _Place:
-    """Where the samples of the next run lie, and when they are decoded."""
+    """The place and decoding time of the next run's samples."""
 
     base: int
     at: int
@@ -34,7 +34,7 @@ class Fragments:
     """Collects the samples of fragments for each track."""
 
     def __init__(self, extended: memoryview) -> None:
-        """Begin with the body of the `mvex` box."""
+        """Read the defaults from the body of the `mvex` box."""
         self._defaults = {
             number(body, 4): Defaults(number(body, 12), number(body, 16), number(body, 20), number(body, 8))
             for kind, body in children(extended)
@@ -48,20 +48,21 @@ class Fragments:
         self.fault: str | None = None
 
     def begin(self, track: int, decode: int, descriptions: int = 1) -> None:
-        """Set when the samples that `moov` describes itself end, in ticks of the track, and how many sample
-        descriptions the track has."""
+        """Set the end of the samples that `moov` itself describes, in ticks of the track, and the track's number of
+        sample descriptions."""
         self._next[track] = decode
         self._descriptions[track] = descriptions
 
     def add(self, moof: memoryview, begin: int) -> None:
-        """Add the body of a `moof` box that begins at byte `begin` of the file. Raises `TooMuch`."""
+        """Add the body of a `moof` box that begins at byte `begin` of the file. Raise `TooMuch` beyond the limit of
+        samples."""
         end = begin
         for kind, body in children(moof):
             if kind == b"traf":
                 end = self._add_track(body, begin, end)
 
     def samples(self, track: int) -> Samples:
-        """Return all samples of a track that fragments hold."""
+        """Return all fragmented samples of a track."""
         parts = self._found.get(track, [])
         return join(parts) if parts else Samples()
 
@@ -82,7 +83,7 @@ class Fragments:
                 if (run.size == 0).any():
                     self.faults[track] = "a fragment contains a sample without bytes, which players refuse"
                 if not 1 <= defaults.description <= self._descriptions.get(track, 1):
-                    run.offset[:] = -1  # players leave out what no entry of `stsd` describes
+                    run.offset[:] = -1  # players skip samples that no entry of `stsd` describes
                 self._found.setdefault(track, []).append(run)
         self._next[track] = place.decode
         return place.at
@@ -113,7 +114,7 @@ class Fragments:
         at += 4 if flags & 0x04 else 0
         present = [bit for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit]
         if present:
-            # What a run declares and does not hold is not there.
+            # A run may declare more samples than it contains.
             count = min(count, max(0, len(body) - at) // (4 * len(present)))
         self._count += count
         if self._count > MOST_SAMPLES:
@@ -136,7 +137,7 @@ def _column(table: dict[int, Ints], bit: int, default: int, count: int) -> Ints:
 
 
 def join(parts: list[Samples]) -> Samples:
-    """Put samples one behind the other."""
+    """Concatenate samples."""
     return Samples(
         np.concatenate([one.offset for one in parts]),
         np.concatenate([one.size for one in parts]),

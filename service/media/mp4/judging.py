@@ -1,7 +1,7 @@
 """Judges the MP4 files of one recorder by the time that a viewer loses.
 
-All parts, all tracks and everything that was found out about their samples enter one account: what the tables lack
-beside the slices, what cannot be read, and what was read and cannot be decoded.
+All parts, all tracks and all facts about their samples enter one account: media that the tables lack compared with the
+slices, samples that cannot be read, and samples that cannot be decoded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,9 +36,9 @@ _WORDS = {PICTURE: "picture", SOUND: "sound"}
 
 @dataclass(frozen=True, slots=True)
 class SlicesHeld:
-    """What the slices of the same recorder hold. `spanned_seconds` counts the pauses between them. The seconds of
-    picture and sound, by how much the sound begins after the picture, and how long one picture and one coded frame of
-    sound last, are None where they are not known."""
+    """The contents of the slices of the same recorder. `spanned_seconds` includes the pauses between them. The seconds
+    of picture and sound, the delay of the sound after the picture, and the durations of one picture and of one coded
+    sound frame are None if unknown."""
 
     seconds_by_playlist: float
     spanned_seconds: float
@@ -49,7 +49,7 @@ class SlicesHeld:
     sound_step_seconds: float | None = None
 
     def nearest(self, seconds: float) -> float:
-        """The right length that these seconds come closest to: nobody knows whether pauses are cut out of MP4 files."""
+        """Return the valid length closest to `seconds`. It is not known whether pauses are cut out of MP4 files."""
         return min((self.seconds_by_playlist, self.spanned_seconds), key=lambda one: abs(one - seconds))
 
     def of(self, handler: str) -> float | None:
@@ -61,8 +61,8 @@ class SlicesHeld:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the files are measured by. `audible`: slices of the recording hold sound. `mute`: no sound was wanted.
-    `whole`: no part of the recorder is missing. `final`: the objects do not change any more."""
+    """The reference values for the files. `audible`: slices of the recording contain sound. `mute`: no sound was
+    requested. `whole`: no part of the recorder is missing. `final`: the objects no longer change."""
 
     allowed_seconds: float
     size: tuple[int, int] | None = None
@@ -72,13 +72,14 @@ class Asked:
     final: bool = True
 
 
-# Of each file (by key) and each kind of track the samples that were read and cannot be decoded.
+# For each file (by key) and kind of track: the samples that were read and cannot be decoded.
 Undecodable = Mapping[str, Mapping[str, Flags]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One readable file. `ends`: by kind, when its track ends; `lost`: by kind; all in seconds of the file."""
+    """One readable file. `ends`: the end of the track by kind; `lost`: the lost stretches by kind; in seconds of the
+    file."""
 
     key: str
     facts: Mp4
@@ -93,7 +94,7 @@ class _Part:
 def judge_mp4s(
     findings: Findings, files: Mapping[str, Mp4], held: SlicesHeld, asked: Asked, undecodable: Undecodable | None = None
 ) -> float:
-    """Judge the files of one recorder, by key and in the order of their parts. Return the seconds that are lost."""
+    """Judge the files of one recorder, by key and in the order of their parts. Return the lost seconds."""
     parts = []
     for key, facts in files.items():
         if facts.could_not_read is not None:
@@ -110,8 +111,8 @@ def judge_mp4s(
 
 
 def judge_other(findings: Findings, key: str, facts: Mp4, other: Mapping[str, Flags], asked: Asked) -> None:
-    """Judge the samples of a file that are not the slices', though both are one coded stream: of two that contradict
-    each other, at least one is not what was recorded."""
+    """Judge the samples of a file that differ from the slices although both are one coded stream. At least one of two
+    contradicting versions was not recorded."""
     for handler, flags in other.items():
         track = facts.track(handler)
         seconds = 0.0 if track is None else covered(ranges_of(track, flags))
@@ -173,7 +174,7 @@ def _judge_codec(findings: Findings, key: str, track: Track, asked: Asked) -> No
 
 
 def _measure(key: str, facts: Mp4, undecodable: Mapping[str, Flags], held: SlicesHeld | None, asked: Asked) -> _Part:
-    """Find what is lost in one file. `held` is None where other files belong to the same slices."""
+    """Measure the losses in one file. `held` is None if other files belong to the same slices."""
     tracks = {
         handler: track
         for handler in _WORDS
@@ -198,7 +199,7 @@ def _measure(key: str, facts: Mp4, undecodable: Mapping[str, Flags], held: Slice
 
 
 def _late(track: Track, tracks: Mapping[str, Track], held: SlicesHeld) -> Flags:
-    """Tell which samples are out of time beside the slices and beside the other track."""
+    """Flag the samples that are out of time compared with the slices and the other track."""
     wanted = held.nearest(track.seconds)
     others = [one.seconds for one in tracks.values() if one is not track]
     longest = max([wanted, *others]) if track.seconds > wanted else wanted
@@ -206,14 +207,16 @@ def _late(track: Track, tracks: Mapping[str, Track], held: SlicesHeld) -> Flags:
 
 
 def _begun_late(tracks: Mapping[str, Track], ends: Mapping[str, float], held: SlicesHeld) -> list[Range]:
-    """Return what a file lacks before its first picture and sound. One that ends as much later lacks nothing."""
+    """Return the stretch missing before the first picture and sound. A file that ends correspondingly later lacks
+    nothing."""
     lead, end = min(delay_seconds(track) for track in tracks.values()), max(ends.values())
     lack = min(lead, held.nearest(end) - (end - lead))
     return [(0.0, lack)] if lack > SLACK_SECONDS else []
 
 
 def _upright(track: Track, asked: Asked) -> bool:
-    """Whether a player shows the picture as it was asked for. A quarter turn is right where it gives the size."""
+    """Return whether a player shows the picture in the requested orientation. A quarter turn is right if it gives the
+    requested size."""
     quarters = round(track.turned / 90)
     if abs(track.turned - 90 * quarters) > 1 or quarters % 4 == 2:
         return False
@@ -221,7 +224,7 @@ def _upright(track: Track, asked: Asked) -> bool:
 
 
 def _judge_time(findings: Findings, parts: Sequence[_Part], held: SlicesHeld, asked: Asked, *, complete: bool) -> float:
-    """Add up what is lost in all parts and name each cause; the sum decides about the weight of them all."""
+    """Add up the losses of all parts and report each cause. The sum decides the severity of all of them."""
     if not parts:
         return 0.0
     total = sum(part.seconds for part in parts)
@@ -247,8 +250,8 @@ def _judge_time(findings: Findings, parts: Sequence[_Part], held: SlicesHeld, as
 
 
 def _short_tracks(part: _Part, parts: Sequence[_Part], held: SlicesHeld) -> Iterator[tuple[str, float, float]]:
-    """Yield (handler, from, to) of tracks that end before the longest track of their file does, unless the slices hold
-    no more of them either."""
+    """Yield (handler, from, to) of tracks that end before the longest track of their file, unless the slices contain no
+    more of them either."""
     for handler, end in part.ends.items():
         known, slack = held.of(handler), SLACK_SECONDS * len(parts)
         if known is not None and sum(one.ends.get(handler, 0.0) for one in parts) >= known - slack:
@@ -258,8 +261,8 @@ def _short_tracks(part: _Part, parts: Sequence[_Part], held: SlicesHeld) -> Iter
 
 
 def _out_of_step(part: _Part, held: SlicesHeld) -> Iterator[float]:
-    """Yield by how many seconds the sound is later than the picture, where the slices say otherwise. Where they say
-    nothing, only what an edit list cuts off counts."""
+    """Yield the seconds by which the sound is later than the picture compared with the slices. If the slices' delay is
+    unknown, count only the part that an edit list cuts off."""
     picture, sound = part.facts.track(PICTURE), part.facts.track(SOUND)
     if len(part.ends) < 2 or picture is None or sound is None:
         return
@@ -290,7 +293,7 @@ def _name_losses(
 
 
 def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
-    """Compare what the headers promise with what the tables hold: players show the former and play the latter."""
+    """Compare the durations in the headers with those of the tables: players show the former and play the latter."""
     for what, said, held, weighs in _promises(part.facts):
         off = abs(said - held)
         if off > max(SLACK_SECONDS, SLACK_SHARE * held):
@@ -303,10 +306,9 @@ def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
 
 
 def _promises(facts: Mp4) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield (what, seconds by its header, seconds by its tables, whether a player goes by this header). Players show
-    the length of the film by the film's own header; where it says 0, Chromium shows the length of the tracks. Of a
-    track they go by its tables: neither FFmpeg nor Chromium shows another length where a track's headers say more or
-    less."""
+    """Yield (subject, seconds by its header, seconds by its tables, whether players use this header). Players show the
+    film's length by the film's own header; if that is 0, Chromium shows the length of the tracks. For a track they use
+    its tables: neither FFmpeg nor Chromium shows another length if a track's headers differ."""
     ends = []
     for track in facts.tracks:
         if track.fault is not None or not len(track.samples):

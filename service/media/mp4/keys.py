@@ -1,4 +1,4 @@
-"""Which samples of an MP4 file are read and decoded, and what the ones that were not are taken for."""
+"""Selects the samples of an MP4 file to read and decode, and derives the state of the others."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,13 +13,13 @@ from service.media.ts.units import is_zeroed
 
 Form = tuple[int, int]
 
-# So many sounds in a row may decode by chance where the bytes are those of something else.
+# The longest row of sounds that may decode by chance although the bytes belong to something else.
 _MOST_BY_CHANCE = 12
 
 
 def choose_keys(samples: Samples, seed: int, count: int) -> list[int]:
-    """Return the indexes of at most `count` sync samples, one of each of as many equal stretches of time, the first and
-    the last among them. The seed decides which one of its stretch."""
+    """Return the indexes of at most `count` sync samples, one from each of equal stretches of time, including the first
+    and the last. The seed selects the sample within its stretch."""
     keys = key_samples(samples)
     if len(keys) <= count:
         return keys
@@ -33,7 +33,7 @@ def choose_keys(samples: Samples, seed: int, count: int) -> list[int]:
 
 
 def _filled(bounds: list[int]) -> Iterator[tuple[int, tuple[int, int]]]:
-    """The stretches between bounds that hold something, numbered."""
+    """Return the non-empty stretches between bounds, numbered."""
     return ((number, pair) for number, pair in enumerate(pairwise(bounds)) if pair[0] < pair[1])
 
 
@@ -44,15 +44,15 @@ def key_samples(samples: Samples) -> list[int]:
 
 
 def keys_between(samples: Samples, bad: Mapping[int, bool]) -> list[int]:
-    """Return the sync samples to decode next, so as to find where a bad stretch begins and ends."""
+    """Return the sync samples to decode next to find the beginning and the end of a bad stretch."""
     ordinals = {index: number for number, index in enumerate(key_samples(samples))}
     keys = list(ordinals)
     return [keys[number] for number in to_bisect({ordinals[index]: bad[index] for index in bad if index in ordinals})]
 
 
 def is_bad_key(facts: Mapping[str, Any], sample: bytes, length_size: int) -> bool | None:
-    """Judge what the decoder made of a sync sample. None: the sample is sound and only its mark is wrong, which costs
-    nothing to a viewer who plays from the beginning."""
+    """Judge the decoder's result for a sync sample. None: the sample is sound and only its sync mark is wrong, which
+    does not affect a viewer who plays from the beginning."""
     if facts.get("state") == "clean":
         return False
     stands_alone = bool(facts.get("idr")) or is_zeroed(sample, length_size)
@@ -60,8 +60,8 @@ def is_bad_key(facts: Mapping[str, Any], sample: bytes, length_size: int) -> boo
 
 
 def undecodable_by_keys(samples: Samples, bad: Mapping[int, bool]) -> Flags:
-    """Tell which samples are lost by sync samples that were decoded: the group of each bad one, and all between two bad
-    ones with no good one among them."""
+    """Flag the samples lost with decoded sync samples: the group of each bad one, and all between two bad ones with no
+    good one between them."""
     found = np.zeros(len(samples), np.bool_)
     order = sorted(bad)
     for one, other in pairwise(order):
@@ -74,8 +74,8 @@ def undecodable_by_keys(samples: Samples, bad: Mapping[int, bool]) -> Flags:
 
 
 def choose_sounds(samples: Samples, seed: int, count: int, row: int = 4) -> list[int]:
-    """Return the indexes of `count` rows of samples that follow each other, one row in each of as many equal stretches,
-    the first and the last row among them."""
+    """Return the indexes of `count` rows of consecutive samples, one row from each of equal stretches, including the
+    first and the last row."""
     last = max(0, len(samples) - row)
     bounds = np.linspace(0, last, count + 1).astype(np.int64).tolist()
     begins = {0, last}
@@ -85,8 +85,8 @@ def choose_sounds(samples: Samples, seed: int, count: int, row: int = 4) -> list
 
 
 def undecodable_by_sounds(samples: Samples, bad: Mapping[int, bool]) -> Flags:
-    """Tell which sounds are lost by those that were decoded: the bad ones, and all between two bad ones with no good
-    one among them."""
+    """Flag the sounds lost according to the decoded ones: the bad ones, and all between two bad ones with no good one
+    between them."""
     found = np.zeros(len(samples), np.bool_)
     order = sorted(bad)
     for one, other in pairwise(order):
@@ -97,8 +97,8 @@ def undecodable_by_sounds(samples: Samples, bad: Mapping[int, bool]) -> Flags:
 
 
 def in_another_form(forms: Sequence[Form | None], usual: Container[Form]) -> Flags:
-    """Flag the sounds that do not come out in a usual form (rate and channels). `forms` are those of sounds that one
-    decoder gave one after another, None where nothing came out. What a damaged sound has set holds from then on."""
+    """Flag the sounds that are not decoded to a usual form (rate and channels). `forms` are those of consecutive sounds
+    from one decoder, None if it returned nothing. A form that a damaged sound sets remains in effect afterwards."""
     found = np.zeros(len(forms), np.bool_)
     before = False
     for index, form in enumerate(forms):
@@ -108,10 +108,11 @@ def in_another_form(forms: Sequence[Form | None], usual: Container[Form]) -> Fla
 
 
 def with_sounds_by_chance(lost: Flags, flagged: Flags) -> Flags:
-    """Return the lost sounds, and with them the flagged ones of each short row between two lost ones.
+    """Return the lost sounds, and the flagged ones of each short row between two lost ones.
 
-    At a wrong place lie the bytes of other sounds. About half of them decode all the same, and none is the sound that
-    belongs there. A stretch that is damaged where it lies has no such rows: its losses follow one another."""
+    A wrong place contains the bytes of other sounds. About half of them decode, but none is the right sound. A stretch
+    that is damaged in place has no such rows: its losses are consecutive.
+    """
     at = np.flatnonzero(lost)
     near = np.flatnonzero(np.diff(at) <= _MOST_BY_CHANCE + 1)
     steps = np.zeros(len(lost) + 1, np.int64)
@@ -122,12 +123,12 @@ def with_sounds_by_chance(lost: Flags, flagged: Flags) -> Flags:
 
 
 def with_true_sync(samples: Samples, intra: Flags) -> Samples:
-    """Return the samples without the sync marks of those that need others by their own bytes."""
+    """Return the samples without the sync marks of those that depend on others according to their own bytes."""
     return replace(samples, sync=samples.sync & intra)
 
 
 def group_begin(samples: Samples, index: int) -> int:
-    """Return the sync sample that the sample of this index is decoded from, 0 where there is none."""
+    """Return the index of the sync sample from which decoding of this sample begins, or 0 if none exists."""
     before = np.flatnonzero(samples.sync[: index + 1])
     return int(before[-1]) if len(before) else 0
 
@@ -139,7 +140,7 @@ def group_end(samples: Samples, index: int) -> int:
 
 
 def groups_of(samples: Samples, flagged: Flags) -> list[tuple[int, int]]:
-    """Return (first, end) of each group of samples that holds a flagged one: from a sync sample to the next."""
+    """Return (first, end) of each group of samples that contains a flagged one, from a sync sample to the next."""
     starts = np.flatnonzero(samples.sync)
     if not len(starts) or starts[0] != 0:
         starts = np.concatenate([[0], starts])
@@ -149,7 +150,7 @@ def groups_of(samples: Samples, flagged: Flags) -> list[tuple[int, int]]:
 
 
 def reads(samples: Samples, indexes: Sequence[int], file_bytes: int) -> list[tuple[int, int]]:
-    """Return (offset, length) of samples in the file; the length is 0 where the file does not hold the sample."""
+    """Return (offset, length) of samples in the file; the length is 0 if the file does not contain the sample."""
     return [
         (begin, size if begin >= 0 and begin + size <= file_bytes else 0)
         for begin, size in zip(samples.offset[indexes].tolist(), samples.size[indexes].tolist(), strict=True)
@@ -157,7 +158,7 @@ def reads(samples: Samples, indexes: Sequence[int], file_bytes: int) -> list[tup
 
 
 def parameter_sets(track: Track) -> frozenset[bytes]:
-    """Return the parameter sets in the track's `avcC`; empty where it cannot be read."""
+    """Return the parameter sets in the track's `avcC`, or an empty set if it is invalid."""
     config, found, at = track.config, set(), 6
     for mask in (0x1F, 0xFF):
         count = config[at - 1] & mask if at <= len(config) else 0

@@ -1,7 +1,7 @@
-"""The sample tables of a track (`stbl`), read at once: no loop over samples.
+"""Parses the sample tables of a track (`stbl`) with array operations, without a loop over samples.
 
-A table that declares more entries than it holds makes the track unusable, since players differ in what they make of it.
-Where two tables disagree about the number of samples, the smaller number counts.
+A table that declares more entries than it contains makes the track unusable, since players differ in their handling. If
+two tables disagree about the number of samples, the smaller number counts.
 """
 
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ import numpy as np
 from service.media.mp4.boxes import Ints, children, columns, number, signed
 from service.media.mp4.facts import UNKNOWN_SHIFT, Flags, Samples
 
-# 20 million samples are 100 hours of sound and take 1 GB while they are read.
+# 20 million samples are 100 hours of sound and need 1 GB while they are read.
 MOST_SAMPLES = 20_000_000
 
 
 class TableFault(Exception):
-    """The tables of a track cannot be used; the text says why."""
+    """The tables of a track cannot be used; the text states the reason."""
 
 
 class TooMuch(Exception):
-    """Reading the tables takes more memory than is allowed; the text says why."""
+    """Reading the tables exceeds the memory limit; the text states the reason."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class _Tables:
     damage: list[str] = field(default_factory=list)
 
     def rows(self, kind: bytes, width: int) -> Ints | None:
-        """Return the columns of a table, None where there is no such table."""
+        """Return the columns of a table, or None if the table does not exist."""
         body = self.boxes.get(kind)
         if body is None:
             return None
@@ -40,7 +40,7 @@ class _Tables:
 
 
 def read_tables(content: memoryview, file_bytes: int) -> tuple[Samples, tuple[str, ...]]:
-    """Return the samples that the body of an `stbl` box describes, and the contradictions that players get over. Raises
+    """Return the samples that the body of an `stbl` box describes, and the contradictions that players tolerate. Raise
     `TableFault` or `TooMuch`."""
     boxes: dict[bytes, memoryview] = {}
     for kind, body in children(content):
@@ -55,7 +55,7 @@ def read_tables(content: memoryview, file_bytes: int) -> tuple[Samples, tuple[st
 
 
 def count_descriptions(described: memoryview) -> int:
-    """Return how many sample descriptions the body of an `stsd` box holds; a track has at least one."""
+    """Return the number of sample descriptions in the body of an `stsd` box, at least one."""
     return max(1, min(number(described, 4), sum(1 for _ in children(described[8:]))))
 
 
@@ -65,7 +65,7 @@ def _sizes(tables: _Tables, file_bytes: int) -> Ints:
         return _small_sizes(tables)
     same, count = number(body, 4), number(body, 8)
     if same:
-        # A size for all takes no room in the table, so only the file bounds the count.
+        # A common size needs no table entries, so only the file size bounds the count.
         if same * count > file_bytes:
             raise TableFault(f"its tables describe {same * count} bytes of media, more than the file contains")
         _bear(count)
@@ -101,8 +101,8 @@ def _bear(count: int) -> None:
 
 
 def _offsets(tables: _Tables, size: Ints) -> Ints:
-    """Return where each sample begins; -1 for samples that no chunk holds, or that players leave out because no entry
-    of `stsd` describes them."""
+    """Return the offset of each sample, or -1 for samples without a chunk and for those that players skip because no
+    entry of `stsd` describes them."""
     chunks, runs = _chunk_offsets(tables), tables.rows(b"stsc", 3)
     count = len(size)
     if runs is None or not runs.size or not len(chunks):
@@ -133,7 +133,7 @@ def _offsets(tables: _Tables, size: Ints) -> Ints:
 
 
 def _jumbled(runs: Ints) -> Flags:
-    """Tell which lines of `stsc` cannot be right."""
+    """Flag the invalid entries of `stsc`."""
     wrong: Flags = (runs[0] <= np.arange(runs.shape[1])) | (runs[1] < 1) | (runs[2] < 1)
     steps = np.diff(runs[0]) <= 0
     wrong[1:] |= steps
@@ -142,7 +142,7 @@ def _jumbled(runs: Ints) -> Flags:
 
 
 def _mended(runs: Ints) -> Ints:
-    """Replace wrong lines of `stsc` by the line behind them, as FFmpeg does."""
+    """Replace invalid entries of `stsc` by the following entry, as FFmpeg does."""
     lines = runs.T.tolist()
     for index in range(len(lines) - 1, -1, -1):
         first, each, entry = lines[index]
@@ -169,12 +169,12 @@ def _chunk_offsets(tables: _Tables) -> Ints:
     count = number(body, 4)
     if 8 + count * 8 > len(body):
         raise TableFault(f"its table co64 declares {count} entries but does not contain them")
-    # No file is so long that an offset needs the highest bit.
+    # No file is long enough for an offset with the highest bit.
     return (np.frombuffer(body, ">u8", count, 8) & np.uint64((1 << 62) - 1)).astype(np.int64)
 
 
 def _spread(tables: _Tables, kind: bytes, counts: Ints, values: Ints, wanted: int) -> Ints:
-    """Repeat each value as often as its count says, `wanted` values at most."""
+    """Repeat each value by its count, up to `wanted` values in total."""
     ends = np.cumsum(counts)
     if not len(ends) or ends[-1] != wanted:
         said = int(ends[-1]) if len(ends) else 0
@@ -193,16 +193,16 @@ def _durations(tables: _Tables, count: int) -> Ints:
     if (rows[1] >= 1 << 31).any():
         tables.damage.append("its table stts has negative steps")
     found = _spread(tables, b"stts", rows[0], np.maximum(signed(rows[1]), 0), count)
-    # Players give the samples that are left over the last duration that is said.
+    # Players give the remaining samples the last stated duration.
     return _filled(found, count, int(found[-1]) if len(found) else 0)
 
 
 def _shifts(tables: _Tables, count: int) -> Ints:
-    # Writers put negative numbers into version 0 as well, and players read them as such.
+    # Writers use negative numbers in version 0 as well, and players read them as such.
     rows = tables.rows(b"ctts", 2)
     if rows is None:
         return np.zeros(count, np.int64)
-    # Without its shift a sample's instant is not known, which `UNKNOWN_SHIFT` says.
+    # The presentation time of a sample without a shift is unknown, hence `UNKNOWN_SHIFT`.
     return _filled(_spread(tables, b"ctts", rows[0], signed(rows[1]), count), count, UNKNOWN_SHIFT)
 
 

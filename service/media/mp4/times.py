@@ -1,4 +1,4 @@
-"""When a player shows the samples of a track, and which stretches of time are lost with some of them."""
+"""Computes the presentation times of a track's samples, and the stretches of time lost with some of them."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,13 @@ from service.media.mp4.facts import PICTURE, UNKNOWN_SHIFT, Flags, Mp4, Track
 
 Range = tuple[float, float]
 
-# A recorder that goes on makes a picture and a sound far more often than that.
+# A running recorder writes pictures and sounds far more often.
 _LONGEST_PICTURE_SECONDS = 10.0
 _LONGEST_SOUND_SECONDS = 1.0
 _DISPLACED_SECONDS = 1.0
-# Time stamps of 90 kHz round a step by less.
+# Rounding to 90 kHz time stamps changes a step by less.
 _SAME_STEP_SHARE = 0.001
-# Sound and picture that are further apart are out of step for everybody.
+# A greater distance between sound and picture is noticeable to every viewer.
 IN_STEP_SECONDS = 0.5
 
 
@@ -30,14 +30,14 @@ def origin_seconds(track: Track) -> float:
 
 
 def delay_seconds(track: Track) -> float:
-    """Return when the first sample of the track would be shown; below 0 where the edit list cuts it off."""
+    """Return the presentation time of the track's first sample; negative if the edit list cuts it off."""
     if not len(track.samples) or not track.timescale:
         return 0.0
     return int(track.shown.min()) / track.timescale - origin_seconds(track)
 
 
 def end_seconds(track: Track, *, fragmented: bool = False) -> float:
-    """Return when the last sample of the track ends, or its edit list. In a fragmented file an edit has no end."""
+    """Return the end of the track's last sample or of its edit list. An edit in a fragmented file has no end."""
     if not len(track.samples) or not track.timescale:
         return 0.0
     end = int((track.shown + track.samples.duration)[~displaced(track)].max(initial=0)) / track.timescale
@@ -49,19 +49,19 @@ def end_seconds(track: Track, *, fragmented: bool = False) -> float:
 
 
 def unplaced(track: Track, mp4: Mp4) -> Flags:
-    """Tell which samples no player can read: without a place, without bytes, or beyond the end of the file."""
+    """Flag the samples that no player can read: without a place, without bytes, or beyond the end of the file."""
     samples = track.samples
     return (samples.offset < 0) | (samples.size <= 0) | (samples.offset + samples.size > mp4.size_bytes)
 
 
 def ends_at(track: Track, mp4: Mp4) -> float | None:
-    """Return when the first sample is decoded that begins beyond the end of the file: players stop there."""
+    """Return the decoding time of the first sample that begins beyond the end of the file, where players stop."""
     beyond = np.flatnonzero(track.samples.offset >= mp4.size_bytes)
     return int(track.samples.decode[beyond].min()) / track.timescale if len(beyond) and track.timescale else None
 
 
 def displaced(track: Track) -> Flags:
-    """Tell which samples are shown far from where the order of decoding puts them, or at an unknown instant."""
+    """Flag the samples whose presentation time is far from their decoding order, or unknown."""
     count, samples = len(track.samples), track.samples
     if not count or not track.timescale:
         return np.zeros(count, np.bool_)
@@ -76,8 +76,8 @@ def displaced(track: Track) -> Flags:
 
 
 def _late(track: Track) -> Flags:
-    """Tell which samples of fragments are decoded after others that end later: a player is past their time by then.
-    A line of time that goes on later is a hole, and costs nothing more."""
+    """Flag the samples of fragments that are decoded after others that end later; a player has already passed their
+    time. A time line that continues later is a hole and is not counted here."""
     samples = track.samples
     reached = np.maximum.accumulate(samples.decode + samples.duration)
     found = np.zeros(len(reached), np.bool_)
@@ -92,7 +92,7 @@ def holes(track: Track) -> list[Range]:
     kept = np.flatnonzero(~_late(track))
     ends = (track.samples.decode + track.samples.duration)[kept]
     gaps = track.samples.decode[kept][1:] - ends[:-1]
-    # The instant of decoding and of showing differ by as much everywhere.
+    # The distance between decoding and presentation is constant over the track.
     begin = int(track.shown.min()) - int(track.samples.decode.min())
     return [
         (at, at + int(gaps[index]) / track.timescale)
@@ -102,9 +102,9 @@ def holes(track: Track) -> list[Range]:
 
 
 def out_of_time(track: Track, wanted_seconds: float, step_seconds: float | None = None) -> Flags:
-    """Tell which samples come too late or too early because an earlier one lasts too long or too short: where the track
-    is longer than `wanted_seconds`, or shorter though it has samples enough. Nothing where it is not so. `step_seconds`
-    is how far apart they are in the slices: an even track with another step has the wrong time scale."""
+    """Flag the samples that come too late or too early because an earlier duration is wrong: the track is longer than
+    `wanted_seconds`, or shorter although it has enough samples. Flag none otherwise. `step_seconds` is the distance of
+    the samples in the slices; an even track with another step has the wrong time scale."""
     found = np.zeros(len(track.samples), np.bool_)
     length = track.samples.duration
     if not len(length) or not track.timescale:
@@ -121,33 +121,33 @@ def out_of_time(track: Track, wanted_seconds: float, step_seconds: float | None 
             return found
         usual = step
     drift = np.abs(np.cumsum(length - usual)) > IN_STEP_SECONDS * track.timescale
-    # An even track that is too long has the wrong time scale: all of it is out of time.
+    # An even track that is too long has the wrong time scale, so all of it is out of time.
     found[int(np.argmax(drift)) if drift.any() else 0 :] = True
     return found
 
 
 def _other_step(usual: float, step_seconds: float | None, timescale: int) -> list[float]:
-    """Return the slices' step in ticks of the track, unless it is the track's own: then its samples are as uneven as
-    those of the slices."""
+    """Return the slices' step in ticks of the track, unless it equals the track's own: then its samples are as uneven
+    as those of the slices."""
     step = (step_seconds or 0.0) * timescale
     return [step] if abs(step - usual) > _SAME_STEP_SHARE * usual else []
 
 
 def spoilt(track: Track, bad: Flags) -> Flags:
-    """Tell which samples a viewer loses where `bad` ones cannot be decoded: a picture needs all pictures since the last
-    one that stands alone."""
+    """Flag the samples that a viewer loses if `bad` ones cannot be decoded: a picture depends on all pictures since the
+    last independent one."""
     if track.handler != PICTURE or not bad.any():
         return bad
     at = np.arange(len(bad))
     last_bad = np.maximum.accumulate(np.where(bad, at, -1))
     last_sync = np.maximum.accumulate(np.where(track.samples.sync, at, 0))
-    # Where no picture can be the first of its group, all before the first sync sample are one group.
+    # Without a sync picture at the start, all pictures before the first sync sample are one group.
     spoils: Flags = last_bad >= last_sync
     return spoils
 
 
 def ranges_of(track: Track, flagged: Flags) -> list[Range]:
-    """Return from when to when (seconds of the file) the flagged samples are shown, neighbours joined."""
+    """Return the stretches (seconds of the file) in which the flagged samples are shown, neighbours joined."""
     found = np.flatnonzero(flagged)
     if not len(found) or not track.timescale:
         return []
@@ -160,7 +160,7 @@ def ranges_of(track: Track, flagged: Flags) -> list[Range]:
 
 
 def stalls(track: Track) -> list[Range]:
-    """Return the stretches in which one sample stands for longer than any recorder leaves it."""
+    """Return the stretches in which one sample is shown for longer than any recorder shows it."""
     longest = _LONGEST_PICTURE_SECONDS if track.handler == PICTURE else _LONGEST_SOUND_SECONDS
     long = track.samples.duration > longest * (track.timescale or 1)
     return [
@@ -177,7 +177,7 @@ def _one(count: int, index: int) -> Flags:
 
 
 def covered(ranges: Iterable[Range]) -> float:
-    """Return how many seconds the ranges cover together."""
+    """Return the total seconds that the ranges cover."""
     total, reached = 0.0, float("-inf")
     for begin, end in sorted(ranges):
         total += max(0.0, end - max(begin, reached))
@@ -186,7 +186,7 @@ def covered(ranges: Iterable[Range]) -> float:
 
 
 def runs_of(samples_offset: Ints, samples_size: Ints) -> tuple[Ints, Ints]:
-    """Return the first and the last index of each row of samples that lie one behind the other in the file."""
+    """Return the first and the last index of each row of samples that are contiguous in the file."""
     count = len(samples_offset)
     if not count:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

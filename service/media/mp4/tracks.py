@@ -1,4 +1,4 @@
-"""What `moov` says of the whole file and of each track beside its sample tables."""
+"""Parses the parts of `moov` other than the sample tables: the whole file's and each track's."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ from service.media.mp4.boxes import children, inside, number
 from service.media.mp4.facts import PICTURE, SOUND, Edit, Track
 from service.media.mp4.tables import TableFault, count_descriptions, read_tables
 
-# What players of MP4 files decode. Other codecs than H.264 and AAC are judged elsewhere.
+# Codecs that players of MP4 files decode. Codecs other than H.264 and AAC are judged elsewhere.
 _PICTURE_CODECS = ("avc1", "avc3", "hvc1", "hev1", "av01", "vp08", "vp09", "mp4v", "jpeg", "s263")
 _SOUND_CODECS = ("mp4a", "ac-3", "ec-3", "Opus", "fLaC", "alac", ".mp3", "samr", "sawb", "sowt", "twos", "lpcm")
 _MOST_EDITS = 4096
@@ -15,7 +15,7 @@ _CONFIGURED = frozenset(("avc1", "avc3", "mp4a"))
 
 
 def read_track(trak: memoryview, movie_scale: int, file_bytes: int) -> Track:
-    """Return what the body of a `trak` box says. Raises `TooMuch`."""
+    """Return the track in the body of a `trak` box. Raise `TooMuch` beyond the limit of samples."""
     media = inside(trak, b"mdia")
     header = inside(media, b"mdhd")
     scale, length = read_length(header)
@@ -42,7 +42,7 @@ def read_track(trak: memoryview, movie_scale: int, file_bytes: int) -> Track:
 
 
 def read_length(header: memoryview) -> tuple[int, int | None]:
-    """Return time scale and length in ticks of an `mvhd` or `mdhd` box, None where the length is not said."""
+    """Return the time scale and the length in ticks of an `mvhd` or `mdhd` box. The length is None if not stated."""
     wide = bool(len(header)) and header[0] == 1
     scale = number(header, 20 if wide else 12)
     if len(header) < 20:
@@ -51,12 +51,12 @@ def read_length(header: memoryview) -> tuple[int, int | None]:
 
 
 def seconds_of(ticks: int | None, scale: int) -> float | None:
-    """Turn ticks into seconds; None where either is not said."""
+    """Convert ticks to seconds. Return None if either value is not stated."""
     return ticks / scale if ticks is not None and scale else None
 
 
 def _said(ticks: int, width: int) -> int | None:
-    """All bits set means that the length is not known."""
+    """Return the ticks, or None if all bits are set, which means an unknown length."""
     return None if ticks == (1 << 8 * width) - 1 else ticks
 
 
@@ -72,7 +72,7 @@ def _track_length(header: memoryview) -> int | None:
 
 
 def _turned(header: memoryview) -> float:
-    """Return by how many degrees the matrix of a `tkhd` box turns the picture, from -180 to 180."""
+    """Return the rotation of the picture by the matrix of a `tkhd` box, from -180 to 180 degrees."""
     at = 52 if len(header) and header[0] == 1 else 40
     if len(header) < at + 36:
         return 0.0
@@ -83,7 +83,7 @@ def _turned(header: memoryview) -> float:
 def _read_edits(content: memoryview, movie_scale: int) -> tuple[Edit, ...]:
     wide = bool(len(content)) and content[0] == 1
     width, step = (8, 20) if wide else (4, 12)
-    # Players believe the size of the box rather than the count in it.
+    # Players use the size of the box and ignore the count in it.
     count = min(max(0, len(content) - 8) // step, _MOST_EDITS)
     found = []
     for at in range(8, 8 + count * step, step):
@@ -94,7 +94,7 @@ def _read_edits(content: memoryview, movie_scale: int) -> tuple[Edit, ...]:
 
 
 def _describe(track: Track, described: memoryview) -> Track:
-    """Add what the first sample entry of an `stsd` box says."""
+    """Add the values of the first sample entry of an `stsd` box."""
     kind, entry = next(children(described[8:]), (b"", memoryview(b"")))
     codec = kind.decode("latin-1")
     if track.handler == PICTURE:
@@ -102,7 +102,7 @@ def _describe(track: Track, described: memoryview) -> Track:
         return replace(track, codec=codec, width=number(entry, 24, 2), height=number(entry, 26, 2), config=config)
     if track.handler == SOUND:
         version = number(entry, 8, 2)
-        # QuickTime's versions of this entry are longer and may put the configuration into a `wave` box.
+        # QuickTime versions of this entry are longer and may store the configuration in a `wave` box.
         begin = {1: 44, 2: 64}.get(version, 28)
         extra = entry[begin:]
         config = _audio_config(inside(extra, b"esds") or inside(extra, b"wave", b"esds"))
@@ -112,7 +112,7 @@ def _describe(track: Track, described: memoryview) -> Track:
 
 
 def _unusable(track: Track, references: memoryview) -> str | None:
-    """Why no player can decode a track of picture or sound, or None."""
+    """Return the reason why no player can decode a track of picture or sound, or None."""
     if track.handler not in (PICTURE, SOUND):
         return None
     if track.timescale == 0:
@@ -125,7 +125,7 @@ def _unusable(track: Track, references: memoryview) -> str | None:
 
 
 def _refers(references: memoryview) -> bool:
-    """Whether players can read a `dref` box; they bear that there is none."""
+    """Return whether players can read a `dref` box. They accept a missing one."""
     count, at = number(references, 4), 8
     if not 0 < count <= len(references) // 12:
         return not len(references)
@@ -138,7 +138,7 @@ def _refers(references: memoryview) -> bool:
 
 
 def _audio_config(content: memoryview) -> bytes:
-    """Return the AudioSpecificConfig in an `esds` box: descriptor 3 holds 4, which holds 5."""
+    """Return the AudioSpecificConfig in an `esds` box: descriptor 3 contains 4, which contains 5."""
     at = 4
     for tag, fixed in ((3, 3), (4, 13), (5, 0)):
         if number(content, at, 1) != tag:
@@ -156,7 +156,7 @@ def _audio_config(content: memoryview) -> bytes:
 
 
 def _stream_head(content: memoryview, at: int) -> int:
-    """Return the length of what precedes the decoder's descriptor in descriptor 3."""
+    """Return the length of the data before the decoder's descriptor in descriptor 3."""
     flags = number(content, at + 2, 1)
     size = 3 + (2 if flags & 0x80 else 0)
     size += 1 + number(content, at + size, 1) if flags & 0x40 else 0

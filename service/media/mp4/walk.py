@@ -1,7 +1,7 @@
 """Walks an MP4 file by ranged reads: the header of each box, all of `moov`, all of each `moof`.
 
-Pure: the walk says which bytes it needs next and is handed them. What a player cannot reach either is a fault; what is
-more than the walk may read is "could not read".
+The walk is pure: it yields the range that it needs next and receives the bytes. Data that a player cannot reach either
+is a fault; data beyond the limits of the walk is reported as "could not read".
 """
 
 from collections.abc import Generator
@@ -16,13 +16,13 @@ from service.media.mp4.tables import TooMuch
 from service.media.mp4.tracks import read_length, read_track, seconds_of
 
 READ_BYTES = 4096
-# An hour of tables takes about 2 MB.
+# The tables of one hour take about 2 MB.
 MAX_MOOV_BYTES = 64 * 1024 * 1024
 MAX_FRAGMENT_BYTES = 256 * 1024 * 1024
-# A walk over so many headers takes a few seconds.
+# A walk over this number of headers takes a few seconds.
 MOST_BOXES = 4_000_000
 
-# A request costs about as much as reading so many bytes: where the next header is nearer, reading on is cheaper.
+# A request costs about as much as reading this number of bytes, so a nearer header is read with the current one.
 _NEAR_BYTES = 256 * 1024
 _MOST_WINDOW_BYTES = 4 * 1024 * 1024
 _FIRST_KINDS = (b"ftyp", b"styp")
@@ -43,7 +43,7 @@ class _Found:
 
 
 class _Reader:
-    """Reads windows that grow where headers lie close together."""
+    """Reads windows that grow if headers are close together."""
 
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
@@ -52,7 +52,8 @@ class _Reader:
         self._length = READ_BYTES
 
     def take(self, at: int, length: int) -> _Read:
-        """Return the bytes from `at` on, fewer only at the end of the file. Raises `TooMuch`."""
+        """Return `length` bytes from `at` on, or fewer at the end of the file. Raise `TooMuch` if the object has
+        shrunk."""
         length = min(length, self.size_bytes - at)
         end = self._at + len(self._window)
         if not self._at <= at <= at + length <= end:
@@ -67,7 +68,7 @@ class _Reader:
 
 
 def walk_mp4(size_bytes: int) -> Walk:
-    """Yield (offset, length) of what to read next, be sent these bytes, and return what the file says."""
+    """Yield (offset, length) of the next read, receive its bytes, and return the parsed file."""
     try:
         found = yield from _walk_boxes(size_bytes)
         if found.moov is None:
@@ -117,7 +118,7 @@ def _take_box(reader: _Reader, found: _Found, box: Box) -> Generator[tuple[int, 
         if found.fragment_bytes > MAX_FRAGMENT_BYTES:
             raise TooMuch(f"its moof boxes of more than {MAX_FRAGMENT_BYTES} bytes are too big to be read")
         body = yield from reader.take(box.body, end - box.body)
-        # A copy, since a slice would keep its whole window in memory.
+        # A slice would keep its whole window in memory, hence the copy.
         found.fragments.append((memoryview(bytes(body)), box.begin))
 
 
@@ -166,7 +167,7 @@ def _add_fragments(tracks: list[Track], found: _Found, extended: memoryview) -> 
 
 
 def _with_fragments(track: Track, fragments: Fragments) -> Track:
-    # Empty tables are the rule where all samples lie in fragments.
+    # Empty tables are normal if all samples are in fragments.
     damage = track.damage if len(track.samples) else ()
     samples = join([track.samples, fragments.samples(track.number)])
     return replace(track, samples=samples, damage=damage, fault=track.fault or fragments.faults.get(track.number))

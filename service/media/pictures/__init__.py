@@ -1,1 +1,1 @@
-"""Judges decoded pictures: blank, black, frozen, and the error pages of Chromium."""
+"""Judging of decoded pictures: blank, black, frozen, and the error pages of Chromium."""

@@ -1,7 +1,7 @@
-"""The drawings at the head of Chromium's own error pages, measured in pictures of Chromium 156.
+"""The drawings at the top of Chromium's error pages, measured in pictures of Chromium 156.
 
-For: telling such a drawing by its shape. A cell holds tenths of the drawing's usual contrast, in hexadecimal; `a` is
-full ink. Sizes are in the page's own pixels.
+They allow recognising such a drawing by its shape. A cell contains tenths of the drawing's usual contrast, in
+hexadecimal; `a` is full ink. Sizes are in pixels of the page.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ CELLS = 16
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """A drawing of `width` x `height` pixels in a place of `place` pixels, which begins `left` pixels before it and
-    ends `below` pixels under it. `own`: only Chromium shows it; the others are signs that pages of sites show too."""
+    """A drawing of `width` x `height` pixels in a place of `place` pixels. It begins `left` pixels before the place and
+    ends `below` pixels under it. `own`: only Chromium shows it; the others are signs that websites show too."""
 
     cells: str
     width: int
@@ -23,7 +23,7 @@ class Glyph:
     own: bool = False
 
 
-# A dead page: the network's errors, and those of servers that answer without content.
+# A sad document: network errors, and servers that answer without content.
 DOCUMENT = Glyph(
     "aaaaaaaaaaaaa100"
     "a51111114a311850"
@@ -45,7 +45,7 @@ DOCUMENT = Glyph(
     42,
     own=True,
 )
-# The same for displays with two pixels for one of the page, drawn anew with larger cells.
+# The same for displays with two pixels for one of the page, redrawn with larger cells.
 DOCUMENT_FINE = Glyph(
     "aaaaaaaaaaa30000"
     "a733333388366000"
@@ -67,7 +67,7 @@ DOCUMENT_FINE = Glyph(
     44,
     own=True,
 )
-# A dead folder: the page's process crashed.
+# A sad folder: the page's process crashed.
 FOLDER = Glyph(
     "0aaaa37aaa700000"
     "8222264222450000"
@@ -113,7 +113,7 @@ DINOSAUR = Glyph(
     place=44,
     own=True,
 )
-# A certificate that is not trusted. The mark is white on light and on dark pages, so there are two.
+# An untrusted certificate. The mark is white on light and on dark pages, hence two drawings.
 TRIANGLE_LIGHT = Glyph(
     "0000000440000000"
     "0000000880000000"
@@ -154,7 +154,7 @@ TRIANGLE_DARK = Glyph(
     66,
     56,
 )
-# A certificate of another time.
+# A certificate that is expired or not yet valid.
 CLOCK_LIGHT = Glyph(
     "0000268aa8620000"
     "0006aaaaaaaa6000"
@@ -195,7 +195,7 @@ CLOCK_DARK = Glyph(
     64,
     64,
 )
-# A name that looks like another one; a form that is not secure.
+# A name that resembles another one; a form that is not secure.
 CIRCLE = Glyph(
     "0000268aa8620000"
     "0006aa8668aa6000"
@@ -239,7 +239,7 @@ LOCK = Glyph(
     71,
     71,
 )
-# A network that asks to log in.
+# A network that requires a login.
 GLOBE = Glyph(
     "0000379a94169983"
     "0018aaaaa5378885"

@@ -1,9 +1,9 @@
-"""Recognises the error pages that Chromium draws itself: by what is drawn and where, never by text or language.
+"""Recognises the error pages that Chromium draws, by drawing and layout, never by text or language.
 
-Such a page has one plain colour. Its topmost object is a drawing; heading and text stand below it, at its edge. The
-drawing tells how many pixels of the picture one pixel of the page takes, so sizes are compared in the page's pixels.
-Some drawings are Chromium's alone. Others are signs that many pages show: there the whole layout must fit.
-Pure: numpy and nothing else.
+Such a page has one plain colour. Its topmost object is a drawing; heading and text are below it, aligned with its edge.
+The drawing gives the scale of the picture, so sizes are compared in pixels of the page. Some drawings are unique to
+Chromium. Others are signs that many pages show; for these the whole layout must match. The module is pure and uses only
+numpy.
 """
 
 import math
@@ -19,23 +19,23 @@ Luma = NDArray[np.uint8]
 _Box = tuple[int, int, int, int]
 _Place = tuple[float, float, float, float]
 
-# Steps of brightness: what differs less from the background belongs to it.
+# Steps of brightness: smaller differences from the background count as background.
 _PLAIN_STEPS = 10
 _INK_STEPS = 28
-# The share of the picture's width at each side that is left out: a scroll bar may stand there.
+# The share of the picture's width that is left out at each side, for scroll bars.
 _MARGIN = 0.025
 _LOWEST_PLAIN = 0.6
 _LOWEST_OWN = 0.85
 _LOWEST_SIGN = 0.94
 _LOWEST_GLYPH = 12
-# Rows: encoders leave lower ones around edges.
+# Rows: encoders leave lower artefacts around edges.
 _LOWEST_BAND = 4
-# Pixels of the page: lower ones are dots over letters, or noise.
+# Pixels of the page: lower objects are dots over letters, or noise.
 _LOWEST_TEXT = 8
 _INDENT = 8
 # The height of the place of a drawing.
 _PLACE = 72
-# How far proportions of a drawing may be from its own.
+# The largest deviation of a drawing's proportions.
 _STRETCH = 0.12
 _LAYOUT = ("width", "height", "left", "right", "top", "indent", "gap", "button")
 
@@ -43,11 +43,12 @@ _LAYOUT = ("width", "height", "left", "right", "top", "indent", "gap", "button")
 def measure(luma: Luma) -> dict[str, float]:
     """Measure the brightness plane of one picture, in its own resolution.
 
-    `plain`: the share of the background. `own` and `sign`: how well the topmost object matches a drawing that only
-    Chromium has, and a sign that other pages show too (correlations, at most 1). The others are in the page's pixels:
+    `plain`: the share of the background. `own` and `sign`: the correlation (at most 1) of the topmost object with a
+    drawing that only Chromium has, and with a sign that other pages show too. The others are in pixels of the page:
     `width` and `height` of the page, `left`, `right` and `top` margins of its content, `indent` of the heading from the
     drawing, `gap` between them, and `button`, the height of a filled button at an edge of the content.
-    What cannot be measured is absent.
+
+    A value that cannot be measured is absent.
     """
     if luma.ndim != 2 or min(luma.shape) < 4 * CELLS:
         return {}
@@ -67,7 +68,7 @@ def measure(luma: Luma) -> dict[str, float]:
 
 
 def is_error_page(measures: Mapping[str, float]) -> bool:
-    """Tell whether these measures are those of an error page of Chromium's own."""
+    """Return whether these measures are those of an error page of Chromium."""
     if measures.get("plain", 0.0) < _LOWEST_PLAIN:
         return False
     if measures.get("own", 0.0) >= _LOWEST_OWN:
@@ -82,11 +83,12 @@ def is_error_page(measures: Mapping[str, float]) -> bool:
 
 
 def _stands_as_in_chromium(measures: Mapping[str, float]) -> bool:
-    """Tell whether margins and gap are those that Chromium gives to a page of this size."""
+    """Return whether margins and gap match those of Chromium for a page of this size."""
     width, height = measures["width"], measures["height"]
     if abs(measures["left"] - measures["right"]) > 8:
         return False
-    # Low and narrow pages have a layout of their own. Around the limits, which are not measured well, both may stand.
+    # Low and narrow pages have a layout of their own. Both layouts are accepted near the limits, which are not exactly
+    # known.
     if (height < 590 or width < 440 < height) and (
         abs(measures["left"] - 24 - max(0.0, (width - 736) / 2)) <= 6
         and any(abs(measures["top"] - height * share) <= 4 for share in (0.07, 0.1))
@@ -103,7 +105,7 @@ def _stands_as_in_chromium(measures: Mapping[str, float]) -> bool:
 
 
 def _bands(ink: NDArray[np.bool_]) -> Iterator[_Box]:
-    """The boxes of what stands between empty rows, from the top down, without specks."""
+    """Yield the boxes of the objects between empty rows, from the top down, without specks."""
     rows = np.concatenate(([False], ink.any(axis=1), [False]))
     edges = np.flatnonzero(rows[1:] != rows[:-1])
     for top, bottom in edges.reshape(-1, 2):
@@ -113,7 +115,7 @@ def _bands(ink: NDArray[np.bool_]) -> Iterator[_Box]:
 
 
 def _may_be_glyph(box: _Box, height: int) -> bool:
-    """Tell whether a box has about the size of a drawing at the head of a page of that height."""
+    """Return whether a box has about the size of a drawing at the top of a page of that height."""
     high, wide = box[1] - box[0], box[3] - box[2]
     return _LOWEST_GLYPH <= high <= height * 0.4 and wide <= 2 * high
 
@@ -135,7 +137,7 @@ def _measure_page(page: Luma, ink: NDArray[np.bool_], bands: list[_Box], backgro
 
 
 def _place(glyph: Glyph, box: _Box, unit: float) -> _Place:
-    """The place of a drawing that fills this box."""
+    """Return the place of a drawing that fills this box."""
     left = box[2] - glyph.left * unit
     return box[0], box[1] + glyph.below * unit, left, left + glyph.place * unit
 
@@ -143,10 +145,10 @@ def _place(glyph: Glyph, box: _Box, unit: float) -> _Place:
 def _measure_layout(
     unit: float, place: _Place, heading: _Box, ink: NDArray[np.bool_], bands: list[_Box]
 ) -> dict[str, float]:
-    """Where things stand, given the size of a pixel of the page and the drawing's place."""
+    """Return the layout measures, given the size of a pixel of the page and the drawing's place."""
     margin = ink.shape[1] * _MARGIN / (1 - 2 * _MARGIN)
     begin, end = (min(one[2] for one in bands), max(one[3] for one in bands))
-    # Where text runs from right to left, the right edge of the drawing's place is that of the heading.
+    # In right-to-left text, the right edge of the drawing's place is aligned with the heading.
     indent = min(abs(heading[2] - place[2]), abs(heading[3] - place[3]))
     inner = [min(max(0, round(column)), ink.shape[1] - 1) for column in (begin + 10 * unit, end - 10 * unit)]
     return {
@@ -162,7 +164,7 @@ def _measure_layout(
 
 
 def _lowest(line: NDArray[np.bool_], least: float) -> tuple[int, int]:
-    """The end and the length of the lowest unbroken run of at least that length; zeros where there is none."""
+    """Return the end and the length of the lowest unbroken run of at least `least`, or zeros if none exists."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], line, [False])).astype(np.int8)))
     ends, lengths = edges[1::2], edges[1::2] - edges[::2]
     long = np.flatnonzero(lengths >= least)
@@ -170,7 +172,7 @@ def _lowest(line: NDArray[np.bool_], least: float) -> tuple[int, int]:
 
 
 def _sharpen(page: Luma, box: _Box, background: int) -> tuple[_Box, NDArray[np.float64]]:
-    """The box of a drawing where it has half of its contrast, and its contrast. Blur moves such edges least."""
+    """Return the box of a drawing at half of its contrast, and its contrast. Blur moves these edges least."""
     top, bottom, left, right = box
     contrast = np.abs(page[top:bottom, left:right].astype(np.float64) - background)
     usual = float(np.percentile(contrast[contrast > _INK_STEPS], 75))
@@ -182,13 +184,13 @@ def _sharpen(page: Luma, box: _Box, background: int) -> tuple[_Box, NDArray[np.f
 
 
 def _shrink(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of each of CELLS x CELLS cells."""
+    """Return the mean of each of CELLS x CELLS cells."""
     high, wide = drawn.shape
     return _weights(high) @ drawn @ _weights(wide).T
 
 
 def _weights(length: int) -> NDArray[np.float64]:
-    """The share of each pixel of a line in each of its cells."""
+    """Return the share of each pixel of a line in each of its cells."""
     edges = np.linspace(0, length, CELLS + 1)
     pixels = np.arange(length)
     shared = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
@@ -196,7 +198,8 @@ def _weights(length: int) -> NDArray[np.float64]:
 
 
 def _fit(glyph: Glyph, cells: NDArray[np.float64], shape: tuple[int, ...]) -> float:
-    """The correlation of a drawing, or of its mirror image, with one of Chromium's; 0 where its proportions differ."""
+    """Return the correlation of a drawing, or of its mirror image, with one of Chromium's; 0 if its proportions
+    differ."""
     high, wide = shape
     if abs(math.log(wide / high * glyph.height / glyph.width)) > _STRETCH:
         return 0.0
@@ -205,7 +208,7 @@ def _fit(glyph: Glyph, cells: NDArray[np.float64], shape: tuple[int, ...]) -> fl
 
 
 def _unit_vector(cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cells around zero, whose squares add up to one; zeros where all cells are equal."""
+    """Return the cells centred on zero and scaled to unit length; zeros if all cells are equal."""
     around = cells - cells.mean()
     length = float(np.linalg.norm(around))
     return np.asarray(around / length if length else around)

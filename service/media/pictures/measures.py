@@ -1,6 +1,6 @@
-"""What the numbers measured in pictures and sound mean: blank, black, white, an error page, silent, the same as before.
+"""Interprets the measured values of pictures and sound: blank, black, white, an error page, silent, unchanged.
 
-The decoder measures; nothing is decoded here.
+The decoder measures; this module decodes nothing.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ ONE_COLOUR_ENTROPY = 0.5
 BLACK_BELOW = 32.0
 WHITE_ABOVE = 230.0
 SILENT_BELOW_DB = -60.0
-# Less than this between two beeps or two words is a breath, not silence.
+# A shorter stretch without sound may be the gap between two beeps or two words.
 SILENCE_PROVEN_SECONDS = 1.5
 
 
 class Look(StrEnum):
-    """What a picture looks like. `blank`: one colour, neither black nor white; `error_page`: one of Chromium's."""
+    """The kind of a picture. `blank`: one colour, neither black nor white; `error_page`: one of Chromium's."""
 
     FINE = "fine"
     BLACK = "black"
@@ -32,9 +32,9 @@ class Look(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen and heard in a slice. `print_` is what two equal pictures have in common; `still`: nothing moved in
-    it; `silent` None: no sound came out; `heard_seconds` of sound were listened to. `blank_share` is how much of the
-    slice shows nothing, `damaged` how many pictures and sounds do not come out clean."""
+    """The decoded contents of a slice. `print_` is equal for equal pictures; `still`: the picture does not move;
+    `silent` None: no sound was decoded; `heard_seconds` is the duration of the decoded sound. `blank_share` is the
+    blank share of the slice, `damaged` the number of pictures and sounds that do not decode cleanly."""
 
     look: Look
     silent: bool | None
@@ -49,7 +49,7 @@ class Sample:
 
     @property
     def proven_silent(self) -> bool | None:
-        """Whether it is silent; None where too little was heard to say so."""
+        """Return whether the slice is silent, or None if too little sound was decoded."""
         return None if self.silent and self.heard_seconds < SILENCE_PROVEN_SECONDS else self.silent
 
     @property
@@ -58,12 +58,12 @@ class Sample:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the beginning of the slice does not suffice, and the whole slice must be decoded."""
+        """Return whether the beginning of the slice does not suffice and the whole slice must be decoded."""
         return self.look is Look.NONE or self.damaged > 0
 
 
 def read_sample(facts: Mapping[str, Any]) -> Sample:
-    """Judge what the decoder measured."""
+    """Return the sample for the decoder's measurements."""
     loudness = facts.get("loudness")
     silent = None if loudness is None else loudness < SILENT_BELOW_DB
     damaged = int(facts.get("damaged", 0))
@@ -72,7 +72,7 @@ def read_sample(facts: Mapping[str, Any]) -> Sample:
         return Sample(Look.NONE, silent, channels=facts.get("channels"), damaged=damaged, heard_seconds=heard)
     look = look_of(facts)
     blank = [look_of(one) is not Look.FINE for one in facts["judged"]]
-    # A slice counts as blank by its first picture, as a sample of it does, or by all that were judged.
+    # A slice counts as blank by its first picture, as in a sample, or by all judged pictures.
     share = 1.0 if look is not Look.FINE else sum(blank) / len(blank)
     return Sample(
         look,
@@ -89,7 +89,8 @@ def read_sample(facts: Mapping[str, Any]) -> Sample:
 
 
 def look_of(facts: Mapping[str, Any]) -> Look:
-    """What a picture of this brightness looks like. `facts` may hold `error_page`, the measures of its layout."""
+    """Return the kind of a picture with this brightness. `facts` may contain `error_page`, the measures of its
+    layout."""
     if is_error_page(facts.get("error_page", {})):
         return Look.ERROR_PAGE
     if facts["high"] - facts["low"] >= ONE_COLOUR_RANGE or facts["entropy"] >= ONE_COLOUR_ENTROPY:

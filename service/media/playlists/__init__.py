@@ -1,1 +1,1 @@
-"""HLS playlists: syntax, Agora's dialect, and one playlist over all parts."""
+"""HLS playlists: syntax, Agora's dialect, and one playlist for all parts."""

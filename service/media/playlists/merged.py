@@ -1,6 +1,6 @@
-"""One playlist over all parts of a recording: attempts, failovers and the holes between them (agora-reference §9.3).
+"""Merges all parts of a recording into one playlist: attempts, failovers and the holes between (agora-reference §9.3).
 
-Where two recorders hold the same stretch, the later one is taken, as Agora's own merger does.
+If two recorders cover the same stretch, the later one is used, as in Agora's own merger.
 """
 
 import re
@@ -18,7 +18,7 @@ _DOUBLED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slice. `breaks`: what comes before it was recorded by another recorder, or not at all."""
+    """One slice. `breaks`: the media before it comes from another recorder, or was not recorded."""
 
     key: str
     starts_at: float
@@ -27,7 +27,7 @@ class Entry:
 
 
 def merge_slices(files: Iterable[JudgedFile]) -> list[Entry]:
-    """The slices that lie in the bucket and whose length a playlist tells, in the order in which they play."""
+    """Return the slices that are in the bucket and have a duration by a playlist, in playing order."""
     found = [
         (file.starts_at, file.duration_seconds, file.key)
         for file in files
@@ -43,7 +43,7 @@ def merge_slices(files: Iterable[JudgedFile]) -> list[Entry]:
         if any(
             begins[part] < begin <= starts_at - _DOUBLED_SECONDS for other, begin in begins.items() if other != part
         ):
-            continue  # a later recorder holds this stretch
+            continue  # a later recorder covers this stretch
         last = entries[-1] if entries else None
         joined = last is not None and _part(last.key) == part
         joined = joined and last is not None and starts_at - (last.starts_at + last.seconds) <= _JOINED_SECONDS
@@ -52,7 +52,7 @@ def merge_slices(files: Iterable[JudgedFile]) -> list[Entry]:
 
 
 def write_playlist(entries: Iterable[Entry], link: Callable[[str], str]) -> str:
-    """The playlist's text (RFC 8216); `link` gives the URI of a key."""
+    """Return the text of the playlist (RFC 8216); `link` returns the URI of a key."""
     entries = list(entries)
     target = max((round(one.seconds) for one in entries), default=1)
     lines = ["#EXTM3U", "#EXT-X-VERSION:3", f"#EXT-X-TARGETDURATION:{max(target, 1)}", "#EXT-X-PLAYLIST-TYPE:VOD"]
@@ -66,7 +66,7 @@ def write_playlist(entries: Iterable[Entry], link: Callable[[str], str]) -> str:
 
 
 def _part(key: str) -> tuple[str, int]:
-    """The recorder that wrote a slice: folder of its attempt, number of its failover."""
+    """Return the recorder that wrote a slice: the folder of its attempt, the number of its failover."""
     name = basename(key)
     found = _BAK.match(name)
     return key[: len(key) - len(name)], int(found[1]) + 1 if found else 0

@@ -1,9 +1,9 @@
-"""Reads a playlist in Agora's dialect of HLS, as a player reads it.
+"""Parses a playlist in Agora's dialect of HLS, as players do.
 
-What a player plays without loss is whole, whatever its form: form is worth a note or a warning. What a player passes
-over, or looks for in another place, is an error. What this reader does not understand, it could not read. It never
-raises on bad input, because others write the playlist. Its URIs are never fetched: only names of slices of this task
-in this folder count.
+A playlist that a player plays without loss is whole, whatever its form; form only causes a note or a warning. Media
+that a player skips, or requests from another place, is an error. Constructs that this parser does not understand are
+reported as unread. It never raises on bad input. URIs are never fetched: only names of slices of this task in this
+folder count.
 """
 
 import math
@@ -47,7 +47,7 @@ _KNOWN = _ONCE | {
     "#EXT-X-AGORA-TRACK-EVENT",
     "#EXT-X-AGORA-ROTATE",
 }
-# A player plays something else than the named objects from their first to their last byte.
+# With these tags a player does not play the whole named objects.
 _NOT_READ = {
     "#EXT-X-BYTERANGE",
     "#EXT-X-I-FRAMES-ONLY",
@@ -61,7 +61,7 @@ _FORCED_SECONDS = 330.0  # Agora ends a slice after 5.5 minutes at the latest
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one playlist is read. The limits bound memory (`slices`, `size_bytes`) and time (`lines`)."""
+    """The read limits of one playlist. They bound memory (`slices`, `size_bytes`) and time (`lines`)."""
 
     slices: int
     lines: int
@@ -69,8 +69,8 @@ class Limits:
 
     @classmethod
     def of(cls, hours: int, cname: str) -> "Limits":
-        """Allow a recording of `hours` three times the slices that Agora writes, and each of them 256 bytes besides its
-        channel name, which a URI may write with three bytes for each. The least is 10,000 slices in 1 MiB."""
+        """Allow a recording of `hours` three times the slices that Agora writes, each with 256 bytes plus its channel
+        name, which a URI may encode with three bytes per byte. The minimum is 10,000 slices in 1 MiB."""
         bytes_a_slice = 256 + 3 * len(cname.encode())
         slices = max(10_000, hours * 720)
         return cls(slices, max(1_000_000, slices * 20), max(1 << 20, hours * 360 * bytes_a_slice))
@@ -78,10 +78,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slice that the playlist names. `marked`: a DISCONTINUITY stands before it.
+    """One slice that the playlist names. `marked`: a DISCONTINUITY precedes it.
 
-    `seconds` is what EXTINF says. Where `stated` is False, EXTINF holds no number that a slice can have; then `seconds`
-    is the time until the next name, or 0.0 where the next name does not tell it."""
+    `seconds` is the value of EXTINF. `stated` False: EXTINF contains no valid duration, and `seconds` is the time until
+    the next name, or 0.0 if that is unknown.
+    """
 
     name: str
     read: ObjectName
@@ -92,8 +93,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Playlist:
-    """What could be read, and what is wrong with the rest. `readable` False: no line of it was read. `ended` is what
-    `says_ended` answers, also where the playlist is not readable."""
+    """The parsed playlist with its faults. `readable` False: no line of it was read. `ended` is the result of
+    `says_ended`, even if the playlist is not readable."""
 
     entries: tuple[Entry, ...]
     readable: bool
@@ -102,7 +103,7 @@ class Playlist:
 
 
 def parse_playlist(content: bytes, key: str, names: NameReader, limits: Limits) -> Playlist:
-    """Read one playlist, whose key is `key`: its folder is where the slices lie."""
+    """Parse the playlist with the key `key`, whose folder contains the slices."""
     return _Reader(key, names, limits).read(content)
 
 
@@ -167,7 +168,7 @@ class _Reader:
             self._read_uri(line, number)
 
     def _read_duration(self, text: str, number: int) -> None:
-        # Agora writes no comma after the duration unless asked to.
+        # Agora writes no comma after the duration unless requested.
         self._seconds, plain = read_duration(text)
         self._timed = True
         if self._seconds is None:
@@ -210,14 +211,14 @@ class _Reader:
         read = None if name is None else self._names.read(name)
         if name is None or read is None or read.kind is not FileKind.SLICE:
             if not timed:
-                # Players take a name from the line after an EXTINF only.
+                # Players take a name only from the line after an EXTINF.
                 self._add_warning("lines that are neither tags nor names of slices")
                 return
             text = f"names something in line {number} that is not a slice of this task in its folder."
             self._fault("playlist_uri_foreign", text, {"line": number})
         elif not timed:
             text = f"has no line #EXTINF before {name}, so players skip it."
-            # A name that stands a second time adds nothing that could be missed.
+            # A repeated name adds no media that could be missed.
             known = any(entry.name == name for entry in self._entries[-1:])
             self._fault("playlist_duration_absent", text, {"line": number}, Severity.WARNING if known else None)
         elif len(self._entries) >= self._limits.slices:
@@ -229,7 +230,7 @@ class _Reader:
             self._entries.append(Entry(name, read, seconds or 0.0, marked, seconds is not None))
 
     def _name(self, uri: str) -> str | None:
-        """The name of the object in this folder that `uri` means, or None."""
+        """Return the name of the object in this folder that `uri` refers to, or None."""
         if is_name_alone(uri):
             return uri
         key = resolve(uri, self._folder)
@@ -239,7 +240,7 @@ class _Reader:
         if key == self._folder + name:
             return name
         if self._folder and key == self._folder * 2 + name:
-            # Some samples of Agora's name the slices with the prefix; where players look is not known of them.
+            # Some of Agora's samples name the slices with the prefix; how players resolve these is not known.
             self._add_warning("names that repeat the folder")
             return name
         return None
@@ -249,7 +250,7 @@ class _Reader:
             self._warnings.append(text)
 
     def _longest_allowed(self) -> float:
-        """No slice lasts longer than this, by what the playlist says of itself."""
+        """Return the longest possible duration of a slice by the playlist's own values."""
         target = read_seconds(self._tags.get("#EXT-X-TARGETDURATION", ""))
         longest = max((entry.seconds for entry in self._entries), default=0.0)
         return max(longest, _FORCED_SECONDS if target is None else target) + 0.5
@@ -257,7 +258,7 @@ class _Reader:
     def _judge_header(self, text: str) -> None:
         target = read_seconds(self._tags.get("#EXT-X-TARGETDURATION", ""))
         longest = max((entry.seconds for entry in self._entries), default=0.0)
-        # ffmpeg looks for one of them in what comes before a zero byte.
+        # ffmpeg requires one of them before the first zero byte.
         begin, zero, _ = text.partition("\0")
         if not any(tag in self._tags and tag in begin for tag in ("#EXT-X-TARGETDURATION", "#EXT-X-MEDIA-SEQUENCE")):
             where = " before its first zero byte" if zero else ""
@@ -302,7 +303,7 @@ class _Reader:
 
 
 def _with_seconds(entries: list[Entry], longest: float) -> list[Entry]:
-    """Give the entries without a duration the time until the next name, where that can be the length of a slice."""
+    """Set the missing durations to the time until the next name, if a slice can be that long."""
     if all(entry.stated for entry in entries):
         return entries
     filled = list(entries)

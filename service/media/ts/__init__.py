@@ -1,1 +1,1 @@
-"""MPEG-TS slices: packets, tables, coded units, and what one slice holds."""
+"""MPEG-TS slices: packets, tables, coded units, and the contents of one slice."""

@@ -1,4 +1,4 @@
-"""Counts AAC frames in ADTS form: how long a stretch of sound really is."""
+"""Counts AAC frames in ADTS form to measure the real duration of sound."""
 
 SAMPLES = 1024
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -9,8 +9,8 @@ _HEADER = 7
 def count_frames(content: bytes, at: int = 0, end: int | None = None) -> tuple[int, int, int | None]:
     """Count the frames of `content` that begin from `at` on and before `end`.
 
-    Returns the count, how many bytes of the last frame are still to come, and the sampling rate (None without a
-    frame). Bytes that are no frame are passed over, so damaged sound counts as absent.
+    Return the count, the number of bytes of the last frame beyond `end`, and the sampling rate (None without a frame).
+    Bytes outside frames are skipped, so damaged sound counts as absent.
     """
     end = len(content) if end is None else end
     count, rate = 0, None
@@ -30,6 +30,6 @@ def count_frames(content: bytes, at: int = 0, end: int | None = None) -> tuple[i
 
 
 def _next(content: bytes, at: int, end: int) -> int:
-    """The next offset at which a frame may begin, the end where there is none."""
+    """Return the next offset at which a frame may begin, or the end."""
     found = content.find(b"\xff", at, end)
     return end if found < 0 else found

@@ -1,4 +1,4 @@
-"""Reads what the first bytes of a coded picture say: its kind, and the parameter sets that come with it."""
+"""Parses the first bytes of a coded picture: its kind, and its parameter sets."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,14 +7,14 @@ from zlib import crc32
 IDR, SPS, PPS = 5, 7, 8
 PICTURES = (1, 5)
 
-# Profiles whose parameter set tells the colour format (ITU-T H.264, 7.3.2.1.1).
+# Profiles whose parameter set contains the colour format (ITU-T H.264, 7.3.2.1.1).
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _MOST_SIDE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterSet:
-    """What a sequence parameter set says; `digest` tells any two apart."""
+    """The values of a sequence parameter set; `digest` distinguishes any two."""
 
     profile: int
     level: int
@@ -25,8 +25,8 @@ class ParameterSet:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The beginning of a coded picture. `alone`: it needs no picture before it (IDR). `sets` are the parameter sets in
-    front of it, in Annex B form; `parameters` is what the first of them says."""
+    """The beginning of a coded picture. `alone`: it depends on no earlier picture (IDR). `sets` are the parameter sets
+    before it, in Annex B form; `parameters` are the values of the first of them."""
 
     alone: bool
     parameters: ParameterSet | None
@@ -34,7 +34,7 @@ class Beginning:
 
 
 def read_beginning(content: bytes) -> Beginning:
-    """Read the NAL units at the beginning of a picture, in Annex B form."""
+    """Parse the NAL units at the beginning of a picture, in Annex B form."""
     alone, parameters, sets = False, None, b""
     for unit in nal_units(content):
         kind = unit[0] & 0x1F if unit else 0
@@ -48,7 +48,7 @@ def read_beginning(content: bytes) -> Beginning:
 
 
 def nal_units(content: bytes) -> list[bytes]:
-    """The NAL units after each start code; the last one may be cut off."""
+    """Return the NAL units after each start code; the last one may be truncated."""
     found = []
     at = content.find(b"\x00\x00\x01")
     while at >= 0:
@@ -61,7 +61,7 @@ def nal_units(content: bytes) -> list[bytes]:
 
 @lru_cache(maxsize=512)  # the slices of a recording repeat the same sets
 def read_parameters(unit: bytes) -> ParameterSet | None:
-    """Read a sequence parameter set; None where it is cut off or makes no sense."""
+    """Parse a sequence parameter set. Return None if it is truncated or invalid."""
     try:
         return _read(_Bits(unit[4:].replace(b"\x00\x00\x03", b"\x00\x00")), unit)
     except (IndexError, ValueError):
@@ -120,7 +120,7 @@ def _skip_scaling(bits: "_Bits", count: int) -> None:
 
 
 class _Bits:
-    """Bits of a parameter set, most significant first. Raises IndexError past the end."""
+    """Reads the bits of a parameter set, most significant first. Raises IndexError past the end."""
 
     def __init__(self, content: bytes) -> None:
         self._value = int.from_bytes(content, "big")

@@ -1,10 +1,9 @@
-"""Reads the packets of an MPEG-TS slice, or of a part of one, and says what they carry and what is missing of it.
+"""Parses the packets of an MPEG-TS slice, or of a part of one: their contents and the missing packets.
 
-One reader serves the beginning of a slice, its end, and the whole of it, so every byte that is read is judged by the
-same rules. It decodes no picture. It never raises because of the bytes: they come from a stranger.
-
-A beginning or an end holds some dozens of packets, for which numpy takes as long as for one. So the first bytes of a
-packet are one number, and the streams are read side by side: that makes few calls.
+One parser handles the beginning of a slice, its end, and the whole of it, so every byte that is read is judged by the
+same rules. It decodes no picture, and never raises on invalid bytes, which come from a third party. A beginning or an
+end has some dozens of packets, for which numpy takes as long as for one. Therefore the first bytes of a packet are one
+number, and the streams are processed together: this needs few calls.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,17 +20,17 @@ TICKS = 90_000
 WRAP = 1 << 33
 
 _NULL = 0x1FFF
-# Counters have 16 values: a hole of 16 packets of one stream leaves them as they were.
+# Counters have 16 values: a hole of 16 packets of one stream does not change them.
 _COUNTER = 16
-# The content of a packet that was overwritten. No encoder writes so many ones: it spends them on macroblocks that one
-# number would skip. A filler unit holds nothing else.
+# The content of an overwritten packet. No encoder writes this many ones, since it would spend them on macroblocks that
+# one number would skip. A filler unit contains nothing else.
 _ONES = b"\xff" * (PACKET - 4)
 _START_CODE = b"\0\0\1"
 _FILLER = 12
 _SPS_BYTES = 1024
 _SPS_PACKETS = 7
 
-# What the bits of a packet's first eight bytes say.
+# Masks for the first eight bytes of a packet.
 _MARKED = 0x80 << 48
 _STARTED = 0x40 << 48
 _SCRAMBLED = 0xC0 << 32
@@ -40,15 +39,15 @@ _KEY = 0x40 << 16
 
 
 def _begin(control: Ticks, size: Ticks) -> Ticks:
-    """Where the content of a packet begins by its control byte and the size of its adaptation field."""
+    """Return the offset of a packet's content by its control byte and the size of its adaptation field."""
     begins = np.where(control & 0x20, np.minimum(size + 5, PACKET), 4)
     return np.where(control & 0x10, begins, PACKET)
 
 
-# By the low six bits of the control byte and the byte after it.
+# Indexed by the low six bits of the control byte and the byte after it.
 _BEGINS = _begin(*np.divmod(np.arange(1 << 14), 256))
-# The beginning of a unit as three numbers: what begins it and its length; its flags, the length of its header and when
-# it is shown; when it is decoded.
+# The header of a unit as three numbers: start code and length; flags, header length and presentation time; decoding
+# time.
 _HEAD = np.dtype({"names": ["begin", "shown", "decoded"], "formats": [">u8"] * 3, "offsets": [0, 6, 11]})
 _BEGIN_BYTES = 3
 _HEADER_PLACES = np.arange(_HEAD.itemsize)
@@ -60,12 +59,13 @@ _DECODED = 0xC0 << 48
 class Units:
     """The PES packets of one stream, in the order they are stored.
 
-    `shown` and `decoded` are their presentation and decoding times in ticks (-1: not given), `keys` tells where a
-    decoder may begin, `broken` which units miss bytes or hold damaged ones, `cut` after which units packets are
+    `shown` and `decoded` are their presentation and decoding times in ticks (-1: not given); `keys` marks the units at
+    which a decoder may begin, `broken` the units with missing or damaged bytes, `cut` the units after which packets are
     missing. `begins` are the first ES bytes of key units, `at` the offset of each unit's first packet. `counters` are
-    the continuity counters of the first and the last packet. `orphaned`: there are bytes before the first unit,
-    `closed`: the last packet shows that it is the last of its unit.
-    `frames` counts the sound frames that begin in each unit and `rate` is their sampling rate; both are absent for
+    the continuity counters of the first and the last packet. `orphaned`: bytes precede the first unit; `closed`: the
+    last packet is known to end its unit.
+
+    `frames` counts the sound frames that begin in each unit and `rate` is their sampling rate; both are None for
     pictures and for sound that is not ADTS.
     """
 
@@ -84,15 +84,15 @@ class Units:
 
     @property
     def frame_seconds(self) -> float:
-        """How long a sound frame lasts; 0 where it is not known."""
+        """Return the duration of a sound frame, or 0 if unknown."""
         return SAMPLES / self.rate if self.frames is not None and self.rate else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packets:
-    """What was read. `unsynced` counts places of packets without a sync byte, `marked` packets that say they are
-    damaged, `scrambled` those that are encrypted. `programs` is the most programs that a table names, `maps` are the
-    different lists of streams in the order they appear; both are empty where no table was read."""
+    """The parsed packets. `unsynced` counts packet places without a sync byte, `marked` the packets marked as damaged,
+    `scrambled` the encrypted ones. `programs` is the largest number of programs in a table, `maps` are the different
+    lists of streams in order of appearance; both are empty if no table was read."""
 
     count: int
     unsynced: int
@@ -104,15 +104,15 @@ class Packets:
 
     @property
     def damaged(self) -> bool:
-        """Whether any packet is not what a recorder writes."""
+        """Return whether any packet is not as a recorder writes it."""
         return bool(self.unsynced or self.marked or self.scrambled)
 
 
 def read_packets(content: bytes, known: tuple[Stream, ...] = (), *, partial: bool = False) -> Packets:
-    """Read packets from the beginning of `content`.
+    """Parse packets from the beginning of `content`.
 
-    `known` are the streams to read where `content` holds no table of its own. `partial`: more bytes follow, so what is
-    cut off at the end is not missed.
+    `known` are the streams to parse if `content` contains no table of its own. `partial`: more bytes follow, so a
+    packet truncated at the end is not a fault.
     """
     rows = align(content, partial=partial)
     pids = rows.words >> 40 & 0x1FFF
@@ -131,13 +131,13 @@ def read_packets(content: bytes, known: tuple[Stream, ...] = (), *, partial: boo
 
 
 def aligned(content: bytes) -> bytes:
-    """The packets of `content` alone: what lies between them and is none is left out."""
+    """Return `content` without the bytes outside its packets."""
     found = align(content, partial=False)
     return found.content if found.unsynced else content
 
 
 def elementary(content: bytes, pid: int) -> bytes:
-    """The coded stream of one PID, without the headers of packets and units."""
+    """Return the coded stream of one PID, without the headers of packets and units."""
     rows = align(content, partial=False)
     begins = _BEGINS[rows.words >> 24 & 0x3FFF]
     places = ((rows.words >> 40 & 0x1FFF == pid) & (begins < PACKET)).nonzero()[0]
@@ -160,8 +160,8 @@ def _tables(content: bytes, pids: Ticks) -> tuple[int, tuple[tuple[Stream, ...],
 
 
 def _distinct(content: bytes, mine: Flags) -> tuple[bytes, ...]:
-    """The packets whose content differs from those before: tables are repeated ten times a second. Their counters,
-    which always differ, are left out."""
+    """Return the packets whose content differs from that of the previous one, since tables are repeated ten times a
+    second. Their counters, which always differ, are removed."""
     found: list[bytes] = []
     before = b""
     for at in (mine.nonzero()[0] * PACKET).tolist():
@@ -176,9 +176,9 @@ def _distinct(content: bytes, mine: Flags) -> tuple[bytes, ...]:
 
 
 def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: bool) -> dict[int, Units]:
-    """The units of all streams of pictures and sound. Their packets are read side by side: `places` are those of one
-    stream after those of the other, `edges` where those of each end, and `before` how many bytes of content lie before
-    each."""
+    """Return the units of all streams of pictures and sound. The streams are processed together: `places` are the
+    packets stream by stream, `edges` the ends of each stream, and `before` the number of content bytes before each
+    packet."""
     begins = _BEGINS[rows.words >> 24 & 0x3FFF]
     filled = begins < PACKET
     found = [(one, ((pids == one.pid) & filled).nonzero()[0]) for one in streams if one.video or one.audio]
@@ -195,14 +195,14 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
     begun = _begun(heads)
     bad = words & (_MARKED | _SCRAMBLED) != 0
     if not begun.all():
-        # Other bytes lie where a unit is to begin. (The beginning itself may go on in the next packet.)
+        # The bytes are not the beginning of a unit. (The beginning itself may continue in the next packet.)
         bad[starts[~begun & (begins[starts] <= PACKET - _BEGIN_BYTES)]] = True
         starts, heads = starts[begun], heads[begun]
     ends = edges[edges.searchsorted(starts, "right")]
     ends[:-1] = np.minimum(ends[:-1], starts[1:])
     declared = (heads["begin"].astype(np.int64) >> 16 & 0xFFFF) + 6
     exact = (declared == 6) | (before[ends] - before[starts] == declared)
-    # A unit that says its length and holds it is whole, whatever is missing after it.
+    # A unit with a stated length and that many bytes is whole, whatever is missing after it.
     bounded = (declared > 6) & exact
     missing = _missing_after(rows, places, words, edges)
     damaged = (_any_in(missing, starts, ends) & ~bounded) | _any_in(bad, starts, ends)
@@ -218,7 +218,7 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
         own = slice(first, last)
         closed = _is_stuffed(int(words[edge - 1])) or (last > first and bool(bounded[last - 1]))
         if last > first:
-            # What is lost after it may be its end.
+            # The lost packets after it may contain its end.
             cut_off = bool(lost_after[len(units)]) and not closed
             broken[last - 1] = cut_off or bool((damaged if partial else broken)[last - 1])
         frames, rate, beginnings = None, None, {}
@@ -243,9 +243,9 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
 
 
 def _missing_after(rows: Rows, places: Ticks, words: Ticks, edges: Ticks) -> Flags:
-    """Whether packets are missing or come twice after each packet of a stream; after the last one this cannot be seen.
+    """Flag the packets of a stream after which packets are missing or repeated; after the last one this is unknown.
 
-    ISO/IEC 13818-1 lets a packet come twice, but ffmpeg and hls.js take it for two, which damages the picture.
+    ISO/IEC 13818-1 allows a packet to be repeated, but ffmpeg and hls.js take it for two, which damages the picture.
     """
     counters = words >> 32
     missing = np.ones(len(words), bool)
@@ -261,12 +261,12 @@ def _missing_after(rows: Rows, places: Ticks, words: Ticks, edges: Ticks) -> Fla
 
 
 def _marks(words: Ticks, flag: int) -> Flags:
-    """Which packets have an adaptation field with this flag."""
+    """Flag the packets that have an adaptation field with this flag."""
     return np.asarray((words >> 24 & 0x20FF > 0x2000) & (words & flag != 0), bool)
 
 
 def _is_stuffed(word: int) -> bool:
-    """Whether a packet is filled up, as the last one of a unit is in 183 of 184 cases."""
+    """Return whether a packet is stuffed, as the last one of a unit is in 183 of 184 cases."""
     if not word >> 32 & 0x20:
         return False
     length, flags = word >> 24 & 0xFF, word >> 16 & 0xFF
@@ -274,7 +274,7 @@ def _is_stuffed(word: int) -> bool:
 
 
 def _any_in(flags: Flags, starts: Ticks, ends: Ticks) -> Flags:
-    """Whether any flag is set from each start to its end."""
+    """Return whether any flag is set between each start and its end."""
     if not flags.any():
         return np.zeros(len(starts), bool)
     sums = np.zeros(len(flags) + 1, np.int64)
@@ -283,7 +283,7 @@ def _any_in(flags: Flags, starts: Ticks, ends: Ticks) -> Flags:
 
 
 def _all_ones(content: bytes, places: Ticks, begins: Ticks) -> Flags:
-    """Which packets hold nothing but ones."""
+    """Flag the packets that contain only ones."""
     found = np.zeros(len(places), bool)
     if _ONES in content:
         full = (begins == 4).nonzero()[0]
@@ -293,7 +293,7 @@ def _all_ones(content: bytes, places: Ticks, begins: Ticks) -> Flags:
 
 
 def _is_overwritten(unit: bytes) -> bool:
-    """Whether a unit of pictures holds ones for the length of a packet outside of a filler unit."""
+    """Return whether a unit of pictures contains ones for the length of a packet outside of a filler unit."""
     at = unit.find(_ONES)
     while at >= 0:
         begin = unit.rfind(_START_CODE, 0, at)
@@ -305,7 +305,7 @@ def _is_overwritten(unit: bytes) -> bool:
 
 
 def _heads(content: bytes, places: Ticks, begins: Ticks) -> NDArray[np.void]:
-    """The first bytes of each packet's payload; what lies beyond the packet is zero."""
+    """Return the first bytes of each packet's payload, with zeros beyond the packet."""
     found = np.frombuffer(content, np.uint8).take((places * PACKET + begins)[:, None] + _HEADER_PLACES, mode="clip")
     if (begins > PACKET - _HEAD.itemsize).any():
         found[begins[:, None] + _HEADER_PLACES >= PACKET] = 0
@@ -313,7 +313,7 @@ def _heads(content: bytes, places: Ticks, begins: Ticks) -> NDArray[np.void]:
 
 
 def _begun(heads: NDArray[np.void]) -> Flags:
-    """Whether a unit begins with these bytes."""
+    """Return whether these bytes begin a unit."""
     return np.asarray(heads["begin"] >> 40 == 1, bool)
 
 
@@ -322,7 +322,7 @@ def _head_sizes(heads: NDArray[np.void]) -> Ticks:
 
 
 def _times(heads: NDArray[np.void]) -> tuple[Ticks, Ticks]:
-    """When each unit is shown and when it is decoded."""
+    """Return the presentation and the decoding time of each unit."""
     told = heads["shown"].astype(np.int64)
     shown = np.where(told & _SHOWN, _ticks(told), -1)
     both = told & _DECODED == _DECODED
@@ -330,26 +330,26 @@ def _times(heads: NDArray[np.void]) -> tuple[Ticks, Ticks]:
 
 
 def _ticks(words: Ticks) -> Ticks:
-    """The time in the last five bytes: 3, 15 and 15 bits, each with one behind it that is no part of it."""
+    """Return the time in the last five bytes: 3, 15 and 15 bits, each followed by a marker bit."""
     return (words & 0xE << 32) >> 3 | (words & 0xFFFE << 16) >> 2 | (words & 0xFFFE) >> 1
 
 
 def _joined(content: bytes, places: Ticks, begins: Ticks) -> bytes:
-    """The content of packets one after the other."""
+    """Concatenate the content of packets."""
     offsets = places * PACKET
     ends = (offsets + PACKET).tolist()
     return b"".join([content[at:end] for at, end in zip((offsets + begins).tolist(), ends, strict=True)])
 
 
 def _es_begin(unit: bytes) -> bytes:
-    """The first bytes of a unit's own content: where its parameter sets are."""
+    """Return the first bytes of a unit's own content, which contain its parameter sets."""
     return unit[9 + unit[8] :][:_SPS_BYTES] if len(unit) > 9 else b""
 
 
 def _sound_frames(
     content: bytes, begins: list[int], ends: list[int], broken: list[bool]
 ) -> tuple[NDArray[np.int64], int | None]:
-    """How many sound frames begin in each unit, and their rate."""
+    """Return the number of sound frames that begin in each unit, and their rate."""
     frames: list[int] = []
     rate: int | None = None
     rest = 0

@@ -1,4 +1,4 @@
-"""Finds the packets of an MPEG-TS slice: where they begin, also after bytes that are none."""
+"""Finds the packets of an MPEG-TS slice, including those after bytes outside packets."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Packets one after the other: the first eight bytes of each as a number, its offset in what was read, and how many
-    places without a sync byte lie before it."""
+    """Consecutive packets: the first eight bytes of each as a number, its offset in the bytes read, and the number of
+    places without a sync byte before it."""
 
     content: bytes
     words: Ticks
@@ -30,7 +30,7 @@ class Rows:
 
 
 def align(content: bytes, *, partial: bool) -> Rows:
-    """The packets of `content`; where the sync byte is missing, the next place where three follow one another."""
+    """Return the packets of `content`. After a missing sync byte, continue at the next three consecutive packets."""
     count, rest = divmod(len(content), PACKET)
     if (partial or not rest) and content[: count * PACKET : PACKET].count(_SYNC) == count:
         at = np.arange(count, dtype=np.int64) * PACKET
@@ -69,7 +69,7 @@ def _words(content: bytes) -> Ticks:
 
 
 def _synced(content: Bytes, at: int) -> int:
-    """How many packets follow one another from `at` on."""
+    """Return the number of consecutive packets from `at` on."""
     found = 0
     while True:
         places = content[at + found * PACKET : at + (found + _CHUNK) * PACKET : PACKET]
@@ -84,7 +84,7 @@ def _synced(content: Bytes, at: int) -> int:
 
 
 def _next_sync(content: Bytes, at: int) -> int:
-    """The next offset at which packets begin; the end where there is none."""
+    """Return the next offset at which packets begin, or the end."""
     size = len(content)
     while at < size:
         end = min(at + _SEARCHED, size)

@@ -1,8 +1,8 @@
-"""What one slice holds, as far as it was read: its streams, when they begin and end, and what of them is lost.
+"""Describes the contents of one slice as far as it was read: its streams, their beginnings, ends and losses.
 
-Instants are seconds after the slice's origin, which is the decoding time of its first picture (of its first sound where
-there is no picture). What a player cannot show or play is lost time: a picture that misses bytes takes all pictures
-with it that follow up to the next key picture; a sound takes itself.
+Instants are seconds after the slice's origin, which is the decoding time of its first picture (of its first sound if it
+has no picture). Media that a player cannot show or play is lost time: a picture with missing bytes loses all following
+pictures up to the next key picture; a sound loses only itself.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from service.media.ts.packets import TICKS, WRAP, Packets, Units
 from service.media.ts.tables import Stream
 
 _NOTICED_SECONDS = 0.015  # shorter holes are rounding: an AAC frame at 48 kHz lasts 21 ms
-# Two pictures farther apart than this are a hole (Agora's lowest frame rate is 5 a second).
+# A greater distance between two pictures is a hole (Agora's lowest frame rate is 5 a second).
 _FAR_SECONDS = 1.0
 _FAR_STEPS = 5
 
@@ -28,11 +28,11 @@ Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a slice holds of one stream. `first_at` is its first decoding time in ticks, `begins` and `ends` where it
-    begins and ends; None: not within what was read. `step` is how far apart its units are, `frame_seconds` how long a
-    coded frame of sound lasts (0: not known). `counters` are the continuity counters of its first and last packet,
-    `closed`: the last one ends a picture or sound. `lost` are stretches that no player can play; `unfinished`: the last
-    of them goes on until the first key picture of a later slice. `first_key`: when the first key picture shows."""
+    """One stream of a slice. `first_at` is its first decoding time in ticks, `begins` and `ends` are its bounds; None:
+    outside the bytes read. `step` is the distance of its units, `frame_seconds` the duration of a coded sound frame (0:
+    not known). `counters` are those of its first and last packet; `closed`: the last one ends a picture or sound.
+    `lost` are stretches that no player can play; `unfinished`: the last one continues until the first key picture of a
+    later slice. `first_key` is the presentation time of the first key picture."""
 
     first_at: int | None
     begins: float | None
@@ -48,10 +48,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class SliceFacts:
-    """What was read of a slice. `whole`: every byte of it. `bad_packets` are not what a recorder writes, `torn` counts
-    the units that miss bytes, `orphaned`: it begins in the middle of one. `streams` is None where no table of them was
-    read, `maps` how many different tables there are. `sets` are the parameter sets in front of its first key picture
-    (hex). `key` and `alone`: its first picture is one to begin with, and needs no picture before it."""
+    """The parsed contents of a slice. `whole`: every byte was read. `bad_packets` are not as a recorder writes them,
+    `torn` counts the units with missing bytes; `orphaned`: the slice begins in the middle of a unit. `streams` is None
+    if no table of them was read, `maps` is the number of different tables. `sets` are the parameter sets before its
+    first key picture (hex). `key` and `alone`: decoding can begin at its first picture, and that picture depends on no
+    earlier one."""
 
     whole: bool = False
     origin: int | None = None
@@ -82,7 +83,7 @@ class SliceFacts:
 
     @property
     def doubtful(self) -> bool:
-        """Whether what was read does not suffice, and the whole slice must be read."""
+        """Return whether the bytes read do not suffice and the whole slice must be read."""
         if self.whole:
             return False
         if self.damage or self.streams is None or self.maps != 1 or self.programs != 1:
@@ -95,8 +96,8 @@ class SliceFacts:
         return missing or not (self.has_video or self.has_audio)
 
     def with_lost(self, video: Iterable[Span], audio: Iterable[Span], *, unfinished: bool = False) -> "SliceFacts":
-        """The same with what a decoder found lost besides. `unfinished`: the last loss of pictures goes on in the next
-        slice."""
+        """Return the facts with the losses that a decoder found. `unfinished`: the last loss of pictures continues
+        afterwards."""
         return replace(
             self,
             video=_lose(self.video, video, unfinished=unfinished),
@@ -104,7 +105,7 @@ class SliceFacts:
         )
 
     def with_losses_of(self, other: "SliceFacts | None") -> "SliceFacts":
-        """The same with what an earlier reading of the slice found lost besides."""
+        """Return the facts with the losses that an earlier read of the slice found."""
         if other is None:
             return self
         return self.with_lost(
@@ -115,19 +116,19 @@ class SliceFacts:
 
 
 def since(earlier: int, later: int) -> float:
-    """Seconds from one time stamp to another; the clock wraps every 26.5 hours, so at most half of that either way."""
+    """Return the seconds between time stamps, at most half of the clock's period of 26.5 hours either way."""
     return ((later - earlier + WRAP // 2) % WRAP - WRAP // 2) / TICKS
 
 
 def held_seconds(facts: SliceFacts | None) -> float | None:
-    """How long the longer of a slice's streams is; None where this is not known."""
+    """Return the end of the longer stream of a slice, or None if unknown."""
     held = () if facts is None else (facts.video, facts.audio)
     ends = [one.ends for one in held if one is not None and one.ends is not None]
     return max(ends, default=None)
 
 
 def sound_delay(facts: SliceFacts) -> float | None:
-    """By how many seconds the first sound of a slice shows after its first picture; None where this is not known."""
+    """Return the seconds from the first picture of a slice to its first sound, or None if unknown."""
     video, audio = facts.video, facts.audio
     if video is None or audio is None or video.first_key is None or audio.begins is None:
         return None
@@ -135,8 +136,7 @@ def sound_delay(facts: SliceFacts) -> float | None:
 
 
 def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> SliceFacts:
-    """What a slice holds whose every packet was read. `known` are the streams of the slices around it, for a slice
-    without tables of its own."""
+    """Return the facts of a slice that was read as a whole. `known`: the streams if it has no tables of its own."""
     streams = packets.maps[0] if packets.maps else known
     video, audio = _units(packets, streams, video=True), _units(packets, streams, video=False)
     origin = _origin(video, audio)
@@ -153,7 +153,7 @@ def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> Sli
 
 
 def read_ends(head: Packets, tail: Packets) -> SliceFacts:
-    """What the beginning and the end of a slice say about it. What they cannot say is absent: see `doubtful`."""
+    """Return the facts at both ends of a slice. Facts that these do not contain are None: see `doubtful`."""
     streams = head.maps[0] if head.maps else None
     video, audio = (_units(head, streams, video=kind) for kind in (True, False))
     last_video, last_audio = (_units(tail, streams, video=kind) for kind in (True, False))
@@ -210,14 +210,14 @@ def _bad(packets: Packets) -> int:
 
 
 def _torn(units: Units | None, *, begins: bool = True) -> int:
-    """How many units miss bytes. `begins`: what was read is the beginning of the slice, where no unit goes on."""
+    """Count the units with missing bytes. `begins`: the bytes begin the slice, where no unit is continued."""
     if units is None:
         return 0
     return int((units.broken | units.cut).sum()) + (begins and units.orphaned)
 
 
 def _seconds(ticks: NDArray[np.int64], origin: int) -> Seconds:
-    """Seconds after the origin; a unit without a time has that of the one before."""
+    """Return the seconds after the origin. A unit without a time has that of the previous one."""
     known = ticks >= 0
     if not known.all():
         ticks = ticks[np.maximum.accumulate(np.where(known, np.arange(len(ticks)), 0))]
@@ -258,15 +258,15 @@ def _pictures(units: Units, origin: int) -> Held | None:
 
 
 def _again(times: list[float], far: float, step: float) -> list[Span]:
-    """The stretches that come twice, where the clock leaps back; one that leaps back beyond the first begins anew."""
+    """Return the stretches that repeat where the clock jumps back. A jump to before the first unit is a restart."""
     return [(to, before + step) for before, to in pairwise(times) if before - to > far and to >= times[0] - step]
 
 
 def _lost_pictures(
     units: Units, shown: Seconds, good_keys: NDArray[np.int64], step: float, ends: float
 ) -> tuple[list[Span], bool]:
-    """The stretches from each damaged picture to the next good key picture, and whether the last goes on beyond the
-    slice. Pictures that are missing as a whole, between two others or before the first, take those after them too."""
+    """Return the stretches from each damaged picture to the next good key picture, and whether the last one continues
+    beyond the slice. Missing pictures, between two others or before the first, also lose those after them."""
     begins = np.where(units.broken, shown, shown + step)
     faults = [(int(unit), float(begins[unit])) for unit in np.flatnonzero(units.broken | units.cut)]
     if units.orphaned:
@@ -312,8 +312,8 @@ def _sounds(units: Units, origin: int) -> Held | None:
 
 
 def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -> Held | None:
-    """What the two ends of a slice say about one stream. Their few units are measured in plain Python, which takes a
-    third of the time."""
+    """Return one stream's facts at the two ends of a slice. Plain Python measures few units in a third of numpy's
+    time."""
     first = [] if head is None else _instants(head, origin, sound=sound)
     last = [] if tail is None else _instants(tail, origin, sound=sound)
     if not first and not last:
@@ -341,7 +341,7 @@ def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -
 
 
 def _instants(units: Units, origin: int, *, sound: bool) -> list[float]:
-    """When the units are decoded (sounds: shown), in seconds after the origin; see `_seconds`."""
+    """Return the decoding (sounds: presentation) times of the units in seconds after the origin; see `_seconds`."""
     found: list[float] = []
     known = 0
     for ticks in (units.shown if sound else units.decoded).tolist():
@@ -351,14 +351,14 @@ def _instants(units: Units, origin: int, *, sound: bool) -> list[float]:
 
 
 def _usual_of(times: list[float]) -> float:
-    """See `_usual`."""
+    """Return the median step between times; see `_usual`."""
     ordered = sorted(times)
     steps = sorted(after - before for before, after in pairwise(ordered) if after > before)
     return (steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) / 2 if steps else 0.0
 
 
 def _end(tail: Units, times: list[float], step: float, *, sound: bool) -> tuple[float, tuple[Span, ...]]:
-    """When the end of a slice ends, and the holes in it; see `_sounds` and `_pictures`."""
+    """Return the end of the stream in the end of a slice, and the holes there; see `_sounds` and `_pictures`."""
     if not sound:
         far = max(_FAR_SECONDS, _FAR_STEPS * step)
         holes = [(before + step, after) for before, after in pairwise(times) if after - before > far]
@@ -379,7 +379,7 @@ def _lose(held: Held | None, spans: Iterable[Span], *, unfinished: bool) -> Held
 
 
 def from_plain(plain: dict[str, Any]) -> SliceFacts:
-    """The facts that `dataclasses.asdict` made plain, after a way through JSON."""
+    """Return the facts that `dataclasses.asdict` converted to plain values, after a round trip through JSON."""
     streams = plain["streams"]
     return SliceFacts(
         **{

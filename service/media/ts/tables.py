@@ -1,4 +1,4 @@
-"""Reads the program tables of MPEG-TS: which program a slice holds and which streams are in it."""
+"""Parses the program tables of MPEG-TS: the programs of a slice and their streams."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _AUDIO = frozenset({0x03, 0x04, AAC, 0x11, 0x81, 0x87})
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One elementary stream: where it is and what type the program map gives it."""
+    """One elementary stream: its PID and the type in the program map."""
 
     pid: int
     type: int
@@ -33,7 +33,7 @@ class Stream:
 
 
 def sections(packets: Iterable[bytes]) -> Iterator[bytes]:
-    """The whole tables in packets of one PID whose checksum is right."""
+    """Yield the complete tables with a valid checksum in packets of one PID."""
     gathered = b""
     for packet in packets:
         payload = _payload(packet)
@@ -53,12 +53,12 @@ def sections(packets: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def programs_of(packets: tuple[bytes, ...]) -> tuple[int, tuple[int, ...]]:
-    """The most programs that a table in these packets names, and the PIDs of all their maps."""
+    """Return the largest number of programs in a table of these packets, and the PIDs of all their maps."""
     return _one_packet_programs(packets[0]) if len(packets) == 1 else _programs_of(packets)
 
 
 def maps_of(packets: tuple[bytes, ...]) -> tuple[tuple[Stream, ...], ...]:
-    """The different lists of streams in these packets, in the order they appear."""
+    """Return the different lists of streams in these packets, in order of appearance."""
     return _one_packet_maps(packets[0]) if len(packets) == 1 else _maps_of(packets)
 
 
@@ -84,7 +84,7 @@ def _maps_of(packets: tuple[bytes, ...]) -> tuple[tuple[Stream, ...], ...]:
 
 
 def read_programs(section: bytes) -> dict[int, int]:
-    """Program number to the PID of its map; number 0 is no program."""
+    """Return the PID of each program's map by program number; number 0 is not a program."""
     if section[0] != _PAT:
         return {}
     found = {}
@@ -96,7 +96,7 @@ def read_programs(section: bytes) -> dict[int, int]:
 
 
 def read_streams(section: bytes) -> tuple[Stream, ...] | None:
-    """The streams of a program map; None for another table."""
+    """Return the streams of a program map, or None for another table."""
     if section[0] != _PMT:
         return None
     found = []
@@ -115,7 +115,7 @@ def _payload(packet: bytes) -> bytes:
 
 
 def _crc(section: bytes) -> int:
-    """The sum of a table with its own sum at the end, which is 0 where nothing was damaged."""
+    """Return the CRC of a table including its checksum, which is 0 if the table is undamaged."""
     value = 0xFFFFFFFF
     for byte in section:
         value = (value << 8 & 0xFFFFFFFF) ^ _CRC[value >> 24 ^ byte]

@@ -1,4 +1,5 @@
-"""Digests of coded units: what slices and an MP4 file have in common is the same coded stream, however it is packed.
+"""Computes digests of coded units, to find the same coded stream in slices and an MP4 file despite different
+containers.
 
 A picture is its NAL units of types 1 and 5 (slices of the coded picture); parameter sets, SEI and delimiters differ
 between containers. A sound is the AAC frame without its ADTS header.
@@ -18,12 +19,12 @@ Flags = NDArray[np.bool_]
 _START = b"\x00\x00\x01"
 _CODED_PICTURE = (1, 5)
 _INTRA = (2, 4, 7, 9)
-# Fewer equal units than that are no proof of the same stream.
+# A smaller share of equal units does not prove the same stream.
 SAME_STREAM_SHARE = 0.9
 
 
 def digest(unit: Buffer) -> int:
-    """Return length and CRC-32 of a unit as one number. It tells damage, not forgery."""
+    """Return length and CRC-32 of a unit as one number. It detects damage, not forgery."""
     return len(unit) << 32 | zlib.crc32(unit)
 
 
@@ -47,20 +48,20 @@ def annexb_units(stream: Buffer) -> list[int]:
 
 
 def _trimmed(content: Buffer, begin: int, end: int) -> int:
-    """Where a unit ends without the zeros that may follow it."""
+    """Return the end of a unit without trailing zeros."""
     while end > begin and content[end - 1] == 0:
         end -= 1
     return end
 
 
 def nal_units(sample: Buffer, length_size: int) -> list[tuple[int, int]] | None:
-    """Return (begin, end) of the NAL units of an MP4 sample, None where their lengths do not add up."""
+    """Return (begin, end) of the NAL units of an MP4 sample, or None if their lengths do not add up."""
     found = []
     at, whole = 0, len(sample)
     while at < whole:
         begin = at + length_size
         at = begin + int.from_bytes(sample[at:begin], "big")
-        # A length of zero holds not even the type of a unit.
+        # A unit of length zero does not even contain its type.
         if at > whole or at == begin:
             return None
         found.append((begin, at))
@@ -68,7 +69,7 @@ def nal_units(sample: Buffer, length_size: int) -> list[tuple[int, int]] | None:
 
 
 def avcc_units(sample: Buffer, length_size: int) -> list[int] | None:
-    """Return the digests of the coded pictures' NAL units of an MP4 sample, None where their lengths do not add up."""
+    """Return the digests of the coded pictures' NAL units of an MP4 sample, or None if their lengths do not add up."""
     units = nal_units(sample, length_size)
     if units is None:
         return None
@@ -81,8 +82,8 @@ def avcc_units(sample: Buffer, length_size: int) -> list[int] | None:
 
 
 def is_zeroed(sample: Buffer, length_size: int) -> bool:
-    """Whether a NAL unit of the sample holds three zero bytes in a row, which no encoder writes (emulation prevention),
-    or the lengths do not add up."""
+    """Return whether a NAL unit of the sample contains three zero bytes in a row, which no encoder writes (emulation
+    prevention), or the lengths do not add up."""
     units = nal_units(sample, length_size)
     if units is None:
         return True
@@ -91,7 +92,7 @@ def is_zeroed(sample: Buffer, length_size: int) -> bool:
 
 
 def is_intra(sample: Buffer, length_size: int) -> bool:
-    """Whether the first coded slice of an MP4 sample needs no other picture, by its own header."""
+    """Return whether the first coded slice of an MP4 sample depends on no other picture, by its own header."""
     for begin, end in nal_units(sample, length_size) or ():
         if sample[begin] & 0x1F in _CODED_PICTURE:
             return sample[begin] & 0x1F == 5 or _slice_type(bytes(sample[begin + 1 : min(end, begin + 9)])) in _INTRA
@@ -99,7 +100,7 @@ def is_intra(sample: Buffer, length_size: int) -> bool:
 
 
 def _slice_type(head: bytes) -> int | None:
-    """Read the second number of a slice header: the first is the slice's place, both are Exp-Golomb codes."""
+    """Return the second number of a slice header. The first is the slice's place; both are Exp-Golomb codes."""
     bits = "".join(f"{byte:08b}" for byte in head)
     at, value = 0, None
     for _ in range(2):
@@ -139,7 +140,7 @@ def _next_sync(content: bytes, at: int) -> int:
 
 
 def aac_unit(sample: Buffer) -> int:
-    """Return the digest of an AAC frame as it lies in an MP4 sample."""
+    """Return the digest of an AAC frame as stored in an MP4 sample."""
     return digest(sample)
 
 
@@ -148,10 +149,10 @@ def aac_unit(sample: Buffer) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """How the samples of an MP4 track relate to the units of the slices. `equal`: all units of the sample are in the
-    slices; `moved`: they are there, but in another order or once more; `same_stream`: so many are equal that the rest
-    is damaged or foreign on one side. `absent`: (first, last) units of the slices that lie between equal ones and are
-    not in the MP4."""
+    """The comparison of the samples of an MP4 track with the units of the slices. `equal`: all units of the sample are
+    in the slices; `moved`: they are in another order or repeated; `same_stream`: enough are equal that the rest is
+    damaged or foreign on one side. `absent`: (first, last) units of the slices that are between equal ones and not in
+    the MP4."""
 
     same_stream: bool
     equal: Flags
@@ -160,19 +161,19 @@ class Compared:
 
     @property
     def to_decode(self) -> Flags:
-        """The samples that equality does not vouch for."""
+        """Return the samples that equality does not prove."""
         return ~self.equal | self.moved
 
 
 def is_same_stream(equal: Flags) -> bool:
-    """Whether so many samples equal the slices' that both were written from one coded stream: two encoders never write
-    a hundred equal pictures of a page that moves."""
+    """Return whether enough samples equal the slices' to prove one coded stream: two encoders never write a hundred
+    equal pictures of a moving page."""
     count = int(equal.sum())
     return bool(len(equal)) and (count >= SAME_STREAM_SHARE * len(equal) or (count >= 100 and 10 * count >= len(equal)))
 
 
 def judge_units(slice_units: Sequence[int], mp4_samples: Sequence[Sequence[int] | None]) -> Compared:
-    """Compare the units of all slices of a recorder, in their order, with those of each MP4 sample in theirs."""
+    """Compare the units of all slices of a recorder with those of each MP4 sample, both in their order."""
     ours = np.fromiter(slice_units, np.uint64, len(slice_units))
     counts = np.fromiter((len(one) if one else 0 for one in mp4_samples), np.int64, len(mp4_samples))
     units = [unit for one in mp4_samples if one for unit in one]
@@ -190,9 +191,8 @@ def judge_units(slice_units: Sequence[int], mp4_samples: Sequence[Sequence[int] 
 
 
 def _anchors(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the units that occur once on both sides: where they are in the MP4, rising, and where in the slices.
-
-    Pictures of a page that stands still are often equal byte for byte, so only such units tell an order."""
+    """Return the units that occur once on both sides: their places in the MP4, rising, and in the slices. Pictures of a
+    still page are often equal byte for byte, so only such units prove an order."""
     one, one_at, one_count = np.unique(ours, return_index=True, return_counts=True)
     other, other_at, other_count = np.unique(theirs, return_index=True, return_counts=True)
     one_at, one = one_at[one_count == 1], one[one_count == 1]
@@ -204,7 +204,7 @@ def _anchors(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> tuple[NDAr
 
 
 def _repeated(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return where the MP4 holds again what the slices hold once."""
+    """Return the places where the MP4 repeats units that the slices contain once."""
     one, one_count = np.unique(ours, return_counts=True)
     other, first, other_count = np.unique(theirs, return_index=True, return_counts=True)
     again = other[(other_count > 1) & np.isin(other, one[one_count == 1])]
@@ -213,7 +213,7 @@ def _repeated(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> NDArray[n
 
 
 def _rising(places: NDArray[np.int64]) -> Flags:
-    """Tell which numbers belong to a longest rising row; the others were moved."""
+    """Flag the numbers of a longest rising row; the others were moved."""
     kept = np.ones(len(places), np.bool_)
     if (np.diff(places) > 0).all():
         return kept

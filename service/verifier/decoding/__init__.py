@@ -1,1 +1,1 @@
-"""Decoding in a child process: slices, and the pictures that stay with a report."""
+"""Decoding in a child process: slices, and the pictures of a report."""

@@ -1,4 +1,4 @@
-"""The pictures that stay with a report: a poster and a contact sheet, small enough for the database."""
+"""Creates the pictures of a report: a poster and a contact sheet, small enough for the database."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,14 @@ SHEET_BYTES = 85_000
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How many slices were decoded, and what is kept of them."""
+    """The number of decoded slices, and the pictures kept of them."""
 
     samples: int = 0
     pictures: Pictures | None = None
 
 
 class Gallery:
-    """Keeps the pictures of a look that are worth it: never more than a sheet of them, whatever the recording's
-    length."""
+    """Keeps the pictures of a verification for the report, at most one sheet for any length of recording."""
 
     def __init__(self) -> None:
         self._wanted: set[int] = set()
@@ -30,13 +29,13 @@ class Gallery:
         self._best: tuple[float, bytes, str] = (-1.0, b"", "")
 
     def expect(self, indexes: list[int]) -> None:
-        """Which slices will be shown: evenly spread over those that are sampled."""
+        """Set the slices to show, evenly spread over `indexes`."""
         order = sorted(indexes)
         step = max(1.0, len(order) / SHEET_PICTURES)
         self._wanted = {order[int(place * step)] for place in range(min(SHEET_PICTURES, len(order)))}
 
     def show(self, index: int, sample: Sample, small: bytes, content: bytes, sets: str) -> None:
-        """Offer a sample. `content` is what its first picture is decoded from, with these parameter sets."""
+        """Offer a sample. Its first picture is decoded from `content` with these parameter sets."""
         if not small:
             return
         if index in self._wanted:
@@ -45,7 +44,7 @@ class Gallery:
             self._best = (sample.colours, content, sets)
 
     async def hang(self, decoder: Decoder) -> Pictures | None:
-        """Make the two; None where there is nothing to show or the decoder gives up."""
+        """Return poster and sheet, or None if there is no picture or the decoder fails."""
         if not self._small or not self._best[1]:
             return None
         small = b"".join(self._small[index] for index in sorted(self._small))

@@ -1,7 +1,7 @@
-"""The parent of the process that decodes: it hands over bytes, waits so long and no longer, and takes numbers back.
+"""Controls the child process that decodes: sends bytes, enforces a time limit, and receives the measurements.
 
-The child has no secret in its environment, no file to write, bounded memory and bounded time. One that overruns or
-breaks is killed; the next job gets a new one.
+The child has no secrets in its environment, cannot write files, and has bounded memory and time. A child that exceeds a
+limit or fails is killed; the next job starts a new one.
 """
 
 import asyncio
@@ -19,24 +19,25 @@ from typing import Any, Self
 MEMORY_BYTES = 1024**3
 CPU_SECONDS = 300
 JOB_SECONDS = 20.0
-# Of the time that media last, decoding them may take so much besides.
+# The additional time for decoding, as a share of the media's duration.
 _JOB_SHARE = 0.5
-# A child is replaced after so much CPU, long before the kernel would end it in the middle of a job.
+# A child is replaced after this CPU time, long before the kernel would kill it in the middle of a job.
 _RETIRE_CPU_SECONDS = 120.0
 _MOST_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class DecoderFailed(Exception):
-    """A job came to no answer: the child overran its limits or died. Says nothing about the media."""
+    """A job gave no result, because the child exceeded its limits or died. This does not indicate a fault of the
+    media."""
 
 
 def can_decode() -> bool:
-    """Whether the extra `media` (PyAV) is installed."""
+    """Return whether the extra `media` (PyAV) is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("av", "numpy"))
 
 
 class Decoders:
-    """As many decoders at once as there are cores; the others wait for one."""
+    """Limits the concurrent decoders to the number of cores; others wait."""
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most or len(os.sched_getaffinity(0))
@@ -44,12 +45,12 @@ class Decoders:
 
     @property
     def spare(self) -> bool:
-        """Whether one can be had without waiting."""
+        """Return whether a decoder is available without waiting."""
         return not self._turns.locked()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator["Decoder"]:
-        """A decoder with a child of its own, which ends with the block."""
+        """Provide a decoder with its own child, which ends with the block."""
         turn = _Turn(self._turns)
         await turn.take()
         try:
@@ -60,7 +61,7 @@ class Decoders:
 
 
 class _Turn:
-    """One of the turns of `Decoders`. Giving back one that is not held does nothing."""
+    """One of the slots of `Decoders`. Returning a slot that is not held has no effect."""
 
     def __init__(self, turns: asyncio.Semaphore) -> None:
         self._turns = turns
@@ -77,7 +78,7 @@ class _Turn:
 
 
 class Decoder:
-    """One child at a time, started by the first job. `cpu_seconds` is what all its children have used."""
+    """Runs one child at a time, started by the first job. `cpu_seconds` is the CPU time of all its children."""
 
     def __init__(
         self,
@@ -114,12 +115,11 @@ class Decoder:
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
-            # Its pipes close only when they are read to their end.
+            # Its pipes close only when they are read to the end.
             await process.communicate()
 
     async def rest(self, seconds: float) -> None:
-        """Wait for `seconds`, if they are more than 0. Others may decode meanwhile: the child ends, and the turn is
-        theirs until then."""
+        """Sleep for `seconds` if positive. The child ends and its slot is free for other decoders until then."""
         if seconds <= 0:
             return
         await self.close()
@@ -132,9 +132,10 @@ class Decoder:
     async def run(
         self, job: str, content: bytes, *, seconds: float = 0.0, keep: bool = False, **asked: Any
     ) -> tuple[dict[str, Any], bytes]:
-        """Have one job done. `seconds` of media take longer; `keep`: the next job needs what this one has decoded.
+        """Run one job. `seconds` is the duration of its media, which extends the time limit; `keep`: the next job needs
+        the state of this one.
 
-        Raises `DecoderFailed` where it came to no answer; a second try may go better.
+        Raise `DecoderFailed` if the job gives no result; a second try may succeed.
         """
         async with self._one_at_a_time:
             try:
@@ -144,7 +145,7 @@ class Decoder:
                 await self.close()
                 raise DecoderFailed(type(error).__name__) from error
             except BaseException:
-                # What a cancelled job would still answer must not answer the next one.
+                # The late result of a cancelled job must not be taken for the next job's.
                 await self.close()
                 raise
             self._used = float(facts.pop("cpu_seconds", 0.0))

@@ -1,4 +1,4 @@
-"""Has slices decoded one after the other, each with the pictures before it that it needs."""
+"""Decodes consecutive slices, each with the earlier pictures that it depends on."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from service.verifier.decoding.gallery import Gallery
 from service.verifier.decoding.process import Decoder, DecoderFailed
 from service.verifier.structure import known_sets, known_streams
 
-# So many slices are decoded for the sake of one that begins with no key picture.
+# The most slices that are decoded as the context of one that begins without a key picture.
 MOST_CONTEXT = 24
 _BATCH = 8
 
@@ -20,7 +20,8 @@ Read = Callable[[int], Awaitable[bytes | None]]
 
 
 def batches(pieces: Sequence[Piece], facts: dict[int, SliceFacts]) -> list[list[int]]:
-    """The slices that have bytes, in rows that can be decoded apart: a row begins where little is needed of before."""
+    """Return the non-empty slices in rows that can be decoded separately: each begins with a slice that needs little
+    context."""
     rows: list[list[int]] = []
     for index, piece in enumerate(pieces):
         if not piece.size_bytes:
@@ -36,7 +37,7 @@ def batches(pieces: Sequence[Piece], facts: dict[int, SliceFacts]) -> list[list[
 
 
 def context_of(pieces: Sequence[Piece], facts: dict[int, SliceFacts], index: int) -> list[int]:
-    """The slices that must be decoded before this one, back to the last that begins with a key picture."""
+    """Return the slices to decode before this one, back to the last that begins with a key picture."""
     one = facts.get(index)
     if one is None or one.alone:
         return []
@@ -51,14 +52,14 @@ def context_of(pieces: Sequence[Piece], facts: dict[int, SliceFacts], index: int
 
 
 def take_units(collected: Collected, index: int, facts: dict[str, Any]) -> None:
-    """Keep the digests of a slice's coded pictures and sounds, where they were asked for."""
+    """Store the digests of a slice's coded pictures and sounds, if requested."""
     if "units" in facts:
         pictures, sounds = facts["units"]
         collected.units[index] = pictures, sounds
 
 
 class Row:
-    """Decodes one row of slices. What is found goes into `collected`, pictures worth keeping into `gallery`."""
+    """Decodes one row of slices. Facts are added to `collected`, pictures to `gallery`."""
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Row:
         self._contents: dict[int, tuple[SliceFacts, bytes, bytes]] = {}
 
     async def decode(self, indexes: Sequence[int]) -> None:
-        """Decode these slices, which follow one another. One on which the decoder fails twice is noted as unread."""
+        """Decode consecutive slices. A slice on which the decoder fails twice is recorded as unread."""
         left = list(indexes)
         failed: set[int] = set()
         while left:
@@ -97,7 +98,7 @@ class Row:
             failed.add(stuck)
 
     async def _from(self, indexes: list[int]) -> int | None:
-        """Decode these slices; the one that the decoder failed on."""
+        """Decode these slices. Return the one on which the decoder failed, or None."""
         begins = True
         pieces, facts = self._collected.listed.pieces, self._collected.slices
         for index in context_of(pieces, facts, indexes[0]):
@@ -144,7 +145,7 @@ class Row:
         if context:
             return True
         take_units(self._collected, index, facts)
-        # What a lower level finds lost is lost here as well.
+        # Losses found at a lower level also apply here.
         scanned = from_plain(facts["slice"]).with_losses_of(self._collected.slices.get(index))
         self._contents[index] = (scanned, small, content[:524_288])
         if "before" in facts:

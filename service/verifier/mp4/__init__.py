@@ -1,1 +1,1 @@
-"""MP4 files at each level: tables, key pictures, every byte."""
+"""Reading of MP4 files at each level: tables, key pictures, every byte."""

@@ -1,7 +1,7 @@
-"""Every byte of an MP4 file, read once: hashed, and compared with the slices sample by sample.
+"""Reads every byte of an MP4 file once, hashes it, and compares it with the slices sample by sample.
 
-Where many samples are the slices' own, file and slices hold the same coded stream, and only the others are decoded.
-Where they are not, each sample is checked by itself, and at "full" every one is decoded.
+If many samples equal the slices' own, file and slices contain the same coded stream, and only the other samples are
+judged. Otherwise each sample is checked by itself, and "full" decodes every one.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from service.verifier.decoding.process import Decoder, DecoderFailed
 from service.verifier.mp4.files import File
 
 _CHUNK_BYTES = 8 * 1024 * 1024
-# At most so much before each chunk is kept: a sample that is larger cannot be compared and is decoded.
+# The most bytes kept before each chunk. A larger sample cannot be compared and is decoded.
 _KEPT_BYTES = 8 * 1024 * 1024
 
 Unit = list[int] | None
@@ -28,14 +28,14 @@ Unit = list[int] | None
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of a file's samples: for each track (by handler) the units of each sample, and the zeroed ones."""
+    """The samples read of a file: for each track (by handler) the units of each sample, and the zeroed samples."""
 
     units: dict[str, list[Unit]] = field(default_factory=dict)
     zeroed: dict[str, Flags] = field(default_factory=dict)
 
 
 async def read_mp4_bytes(collected: Collected, decoder: Decoder, level: Level) -> None:
-    """Read every MP4 file to its last byte. Raises `OutsideError`."""
+    """Read every MP4 file to its last byte. Raise `OutsideError`."""
     for number, run in enumerate(collected.listed.listing.runs):
         files: list[tuple[str, Mp4, _Read]] = []
         for part in sorted(run.mp4s):
@@ -64,12 +64,12 @@ class _Reader:
                 self._tracks[handler] = track
                 self._found.units[handler] = [None] * len(track.samples)
                 self._found.zeroed[handler] = np.zeros(len(track.samples), np.bool_)
-        # The longest part of a sample that a chunk may leave to the next.
+        # The longest part of a sample that may continue in the next chunk.
         longest = max((int(track.samples.size.max(initial=0)) for track in self._tracks.values()), default=0)
         self._kept_bytes = min(longest, _KEPT_BYTES)
 
     async def read(self, size_bytes: int) -> _Read | None:
-        """What all its samples hold; None where the file could not be read to its end, which is noted."""
+        """Return the facts of all samples, or None if the file could not be read to its end, which is recorded."""
         digest = hashlib.sha256()
         before = b""
         async for at, content in _chunks(self._collected, self._key, size_bytes, self._level):
@@ -87,7 +87,8 @@ class _Reader:
         return self._found
 
     async def _measure(self, handler: str, window: bytes, begin: int, read_from: int) -> bool:
-        """Measure the samples that lie in the window, which begins at `begin`, and end after `read_from`."""
+        """Measure the samples in the window, which begins at `begin`, that end after `read_from`. Return False if the
+        decoder fails."""
         track = self._tracks[handler]
         ends = track.samples.offset + track.samples.size
         held = (track.samples.offset >= begin) & (ends > read_from) & (ends <= begin + len(window))
@@ -120,7 +121,7 @@ async def _chunks(collected: Collected, key: str, size_bytes: int, level: Level)
 async def _compare(
     collected: Collected, decoder: Decoder, run: int, handler: str, files: list[tuple[str, Mp4, _Read]], level: Level
 ) -> None:
-    """Compare one kind of samples of all files of a run with its slices, and decode what differs."""
+    """Compare one kind of samples of all files of a run with its slices, and decode those that differ."""
     ours: list[int] = []
     complete = True
     for index, piece in enumerate(collected.listed.pieces):

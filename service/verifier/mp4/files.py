@@ -1,4 +1,4 @@
-"""MP4 files on the wire: their tables at "structure", key pictures at "content", every byte at "bytes" and "full"."""
+"""Reads MP4 files: their tables at "structure", key pictures at "content", every byte at "bytes" and "full"."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ from service.verifier.reading import beside
 
 KEYS_PER_HOUR = 24
 SOUND_ROWS = 12
-# A group of pictures, or a stretch of sound, that is decoded at once.
+# The largest group of pictures, or stretch of sound, that is decoded at once.
 MOST_GROUP_BYTES = 48 * 1024 * 1024
 _SOUND_AT_ONCE = 512
 _ROUNDS = 6
@@ -43,7 +43,7 @@ _OBJECTS_A_BYTE = 1 / 4096
 
 
 async def read_tables(collected: Collected) -> None:
-    """Read the boxes of every MP4 file. Raises `OutsideError`."""
+    """Read the boxes of every MP4 file. Raise `OutsideError`."""
 
     async def read(file: tuple[str, int]) -> None:
         key, size_bytes = file
@@ -61,7 +61,7 @@ async def read_tables(collected: Collected) -> None:
 
 
 async def read_doubtful(collected: Collected, decoders: Decoders) -> None:
-    """Decode the samples whose place the tables of a file do not prove. Raises `OutsideError`."""
+    """Decode the samples whose place the tables of a file do not prove. Raise `OutsideError`."""
     for key, facts in collected.mp4s.items():
         flagged = doubtful(facts) if facts.fault is None and facts.could_not_read is None else []
         if not any(flags.any() for flags in flagged):
@@ -78,7 +78,7 @@ async def read_doubtful(collected: Collected, decoders: Decoders) -> None:
 
 
 async def read_keys(collected: Collected, seed: int, decoder: Decoder) -> None:
-    """Decode key pictures and some sound of every MP4 file. Raises `OutsideError`."""
+    """Decode key pictures and some sound of every MP4 file. Raise `OutsideError`."""
     for key, facts in collected.mp4s.items():
         if facts.fault is not None or facts.could_not_read is not None:
             continue
@@ -89,7 +89,7 @@ async def read_keys(collected: Collected, seed: int, decoder: Decoder) -> None:
 
 @dataclass(slots=True)
 class File:
-    """One readable MP4 file. What cannot be decoded is noted in `collected.mp4_undecodable`."""
+    """One readable MP4 file. Samples that cannot be decoded are recorded in `collected.mp4_undecodable`."""
 
     collected: Collected
     decoder: Decoder
@@ -99,7 +99,7 @@ class File:
     held: tuple[int, bytes] = (0, b"")
 
     async def decode_keys(self, seed: int) -> None:
-        """Decode key pictures of equal stretches, then halve the way from bad ones to good ones."""
+        """Decode key pictures of equal stretches, then bisect between bad and good ones."""
         track = self.facts.track(PICTURE)
         if track is None or not len(track.samples):
             return
@@ -116,7 +116,7 @@ class File:
         self.collected.mp4_looks[self.key] = _stretches(track, looks)
 
     async def decode_sounds(self, seed: int) -> None:
-        """Decode short rows of sound, one of each of equal stretches."""
+        """Decode short rows of sound, one in each of equal stretches."""
         track = self.facts.track(SOUND)
         if track is None or not len(track.samples):
             return
@@ -131,7 +131,7 @@ class File:
         self.lose(SOUND, undecodable_by_sounds(track.samples, bad))
 
     async def decode_flagged(self, flagged: Sequence[Flags]) -> None:
-        """Decode the samples of each track that are flagged, and note those that do not come out clean."""
+        """Decode the flagged samples of each track, and record those that do not decode cleanly."""
         for track, flags in zip(self.facts.tracks, flagged, strict=True):
             if track is self.facts.track(PICTURE) and flags.any():
                 await self._decode_pictures(track, flags)
@@ -172,7 +172,7 @@ class File:
     async def _decode_sound(self, track: Track, flags: Flags) -> None:
         lost = np.zeros(len(track.samples), np.bool_)
         usual: set[Form] = set()
-        # The form of undamaged samples is usual, whatever the configuration says.
+        # The form of undamaged samples is usual, whatever the configuration states.
         undamaged = np.flatnonzero(~flags)[:_SOUND_AT_ONCE]
         if len(undamaged):
             answer = await self._sounds(track, undamaged.tolist())
@@ -189,7 +189,7 @@ class File:
             if usual:
                 changed = in_another_form(_forms(answer), usual)
                 lost[first:end] |= changed
-                # A player goes on with the form that its decoder has.
+                # A player continues with the current form of its decoder.
                 lost[end:] |= bool(changed[-1])
             if self._decided(track, lost):
                 break
@@ -200,18 +200,18 @@ class File:
         return None if samples is None else await self.run("mp4_sound", track, samples)
 
     def lose(self, handler: str, lost: Flags) -> None:
-        """Note samples of the track of this kind that a viewer does not get."""
+        """Record samples of the track of this kind that a viewer loses."""
         of_file = self.collected.mp4_undecodable.setdefault(self.key, {})
         of_file[handler] = of_file[handler] | lost if handler in of_file else lost
 
     def _decided(self, track: Track, lost: Flags) -> bool:
-        """Whether so much is lost that the rest need not be decoded."""
+        """Return whether enough is lost that the rest need not be decoded."""
         ticks = int(track.samples.duration[lost].sum())
         expected = self.collected.listed.expected
         return ticks > expected.allowed_seconds(track.seconds) * track.timescale
 
     async def read_samples(self, samples: Samples, indexes: Iterable[int]) -> list[bytes] | None:
-        """The bytes of samples, empty for one that the file does not hold. None where the file cannot be read."""
+        """Return the bytes of samples, empty for a sample outside the file. Return None if the file cannot be read."""
         spans = reads(samples, list(indexes), self.facts.size_bytes)
         inside = [(offset, offset + length) for offset, length in spans if length]
         if not inside:
@@ -234,7 +234,7 @@ class File:
         return found
 
     async def hold(self, first: int, last: int) -> bool:
-        """Read a part of the file, and keep it for the samples that are asked for next. False: it cannot be read."""
+        """Read a part of the file and keep it for the samples requested next. Return False if it cannot be read."""
         if last - first > MOST_GROUP_BYTES:
             return True
         content = await self._read(first, last)
@@ -250,8 +250,8 @@ class File:
     async def run(
         self, job: str, track: Track, samples: Sequence[bytes], *, before: bytes = b"", **asked: Any
     ) -> dict[str, Any] | None:
-        """Have a job about samples done; `before` are bytes in front of theirs. None: the decoder gave up, which is
-        noted."""
+        """Run a job on samples; `before` are bytes in front of theirs. Return None if the decoder fails, which is
+        recorded."""
         config = base64.b64encode(track.config).decode()
         reason = ""
         for _ in range(2):
@@ -268,7 +268,7 @@ class File:
 
 
 def _stretches(track: Track, looks: dict[int, Look]) -> list[tuple[float, Look]]:
-    """How long the group of each key picture lasts, with what it looks like."""
+    """Return the duration of each key picture's group, with the kind of picture."""
     found = []
     for index, look in looks.items():
         end = group_end(track.samples, index)
@@ -278,12 +278,12 @@ def _stretches(track: Track, looks: dict[int, Look]) -> list[tuple[float, Look]]
 
 
 def _forms(answer: dict[str, Any]) -> list[Form | None]:
-    """The form of each sound that was decoded."""
+    """Return the form of each decoded sound."""
     return [None if form is None else (form[0], form[1]) for form in answer["forms"]]
 
 
 def _send(walk: Walk, content: bytes | None) -> tuple[int, int] | Mp4:
-    """What the walk needs next, or what it found out."""
+    """Return the walk's next range, or its result."""
     try:
         return next(walk) if content is None else walk.send(content)
     except StopIteration as done:

@@ -1,8 +1,8 @@
-"""Compares what an MP4 file shows and plays with the slices at the same time: a file of another recording has sound
-tables and decodes, and only what it shows is wrong.
+"""Compares the pictures and sound of an MP4 file with the slices at the same time. A file of another recording has
+valid tables and decodes; only its contents are wrong.
 
-Pictures and sounds are compared as they are seen and heard, with room for an encoder's noise, because Agora has not
-published whether the file holds the slices' own coded stream.
+Pictures and sounds are compared after decoding, with tolerance for an encoder's noise, because Agora does not document
+whether the file contains the slices' own coded stream.
 """
 
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ from service.verifier.mp4.stretches import Stretch, stretches_of
 from service.verifier.structure import known_sets
 
 BEGINNING_BYTES = 262_144
-# The clocks of file and slices may differ by so much.
+# The largest difference between the clocks of file and slices.
 WINDOW_SECONDS = 1.5
-# So much sound of a slice is looked for in the file.
+# The length of a slice's sound that is searched for in the file.
 SOUND_SECONDS = 1.2
 MOST_PLACES = 5
-# The other places are read only where a track is like the slices at none of the first ones.
+# The other places are read only if a track matches the slices at none of the first ones.
 FIRST_PLACES = 2
-# A track that differs at so many places, or at all of a shorter recording, and is alike at none, is not theirs.
+# A track that differs at this many places, or at all of a shorter recording, and matches at none, is foreign.
 LEAST_PLACES = 3
-# Up to so much of a picture may differ: a clock, a pointer, a line that moves.
+# The largest share of a picture that may differ: a clock, a pointer, a moving line.
 MOST_APART = 0.1
-# How well a sound is found again; two sounds that have nothing in common come to 0.1, those of two speakers to 0.3.
+# The least correlation of equal sounds. Unrelated sounds reach 0.1, those of two speakers 0.3.
 LEAST_ALIKE = 0.5
 
 
 async def compare_with_slices(collected: Collected, seed: int, decoder: Decoder) -> None:
-    """Note the tracks of every MP4 file that are not what the slices show or play. Raises `OutsideError`."""
+    """Record the tracks of every MP4 file that do not match the slices. Raise `OutsideError`."""
     for number, _ in enumerate(collected.listed.listing.runs):
         by_file: dict[str, list[Stretch]] = {}
         for one in stretches_of(collected, number):
@@ -54,7 +54,7 @@ async def compare_with_slices(collected: Collected, seed: int, decoder: Decoder)
 
 
 def _places(collected: Collected, stretches: Sequence[Stretch], seed: int) -> list[Stretch]:
-    """The slices to compare, in the order of comparing: those that begin with a picture of something."""
+    """Return the slices to compare, in order: those that begin with a picture that is not blank."""
     samples, slices = collected.samples, collected.slices
     found = [
         one
@@ -70,7 +70,7 @@ def _places(collected: Collected, stretches: Sequence[Stretch], seed: int) -> li
 
 @dataclass(slots=True)
 class _Alike:
-    """At how many places one track was compared, and at how many it was like the slices."""
+    """The numbers of places at which a track was compared and at which it matched the slices."""
 
     compared: int = 0
     same: int = 0
@@ -86,13 +86,13 @@ class _Alike:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """One MP4 file beside the slices."""
+    """The comparison of one MP4 file with the slices."""
 
     collected: Collected
     file: File
 
     async def other_tracks(self, places: Sequence[Stretch]) -> list[str]:
-        """The tracks (by handler) that are like the slices at none of the places. Where the first places are not
+        """Return the tracks (by handler) that match the slices at none of the places. If the first places are not
         suspect, the others are not read."""
         tracks = {PICTURE: _Alike(), SOUND: _Alike()}
         for number, one in enumerate(places, start=1):
@@ -109,7 +109,7 @@ class _Compared:
         return [handler for handler, each in tracks.items() if each.suspect and each.compared >= least]
 
     async def _hold(self, one: Stretch, pictures: range, sounds: Ints) -> bool:
-        """Read the part of the file that holds these samples at once: pictures and sounds lie among one another."""
+        """Read the part of the file with these samples at once, since pictures and sounds are interleaved."""
         ends = []
         for handler, indexes in ((PICTURE, pictures), (SOUND, sounds)):
             track = self.file.facts.track(handler)
@@ -119,7 +119,7 @@ class _Compared:
         return bool(ends) and await self.file.hold(min(begin for begin, _ in ends), max(end for _, end in ends))
 
     def _near_pictures(self, one: Stretch) -> range:
-        """The pictures about the first one of a slice, from the key picture on that they need."""
+        """Return the pictures near the first one of a slice, beginning with the key picture that they depend on."""
         video = self.collected.slices[one.piece].video
         if video is None or video.first_key is None:
             return range(0)
@@ -133,7 +133,7 @@ class _Compared:
         return _near(one, track, track.samples.decode, 0.0, SOUND_SECONDS)
 
     async def _shows_the_same(self, one: Stretch, content: bytes, pictures: range) -> bool | None:
-        """Whether the file shows the first picture of a slice at about its time; None where this is not known."""
+        """Return whether the file shows the first picture of a slice at about its time, or None if unknown."""
         samples = await self.file.read_samples(one.track.samples, pictures) if pictures else None
         if samples is None:
             return None
@@ -145,7 +145,7 @@ class _Compared:
         return None if answer is None or answer["apart"] is None else answer["apart"] <= MOST_APART
 
     async def _plays_the_same(self, content: bytes, sounds: Ints) -> bool | None:
-        """Whether the file plays the sound of a slice's beginning at about its time; None where this is not known."""
+        """Return whether the file plays the sound of a slice's beginning at about its time, or None if unknown."""
         track = self.file.facts.track(SOUND)
         if track is None or not len(sounds):
             return None
@@ -157,7 +157,8 @@ class _Compared:
 
 
 def _near(one: Stretch, track: Track, times: Ints, after: float, lasts: float) -> Ints:
-    """The indexes of samples of the file about the instant `after` seconds from a slice's beginning on."""
+    """Return the indexes of samples near the instant `after` seconds after a slice's beginning, lasting `lasts`
+    seconds."""
     begins = int(one.track.samples.decode[one.samples[0]]) / one.track.timescale + after
     first, last = begins - WINDOW_SECONDS, begins + lasts + WINDOW_SECONDS
     return np.flatnonzero((times >= first * track.timescale) & (times <= last * track.timescale))

@@ -1,7 +1,7 @@
-"""Where an MP4 file holds far more or fewer bytes for a slice's time than the slice does, both are read and compared.
+"""Reads and compares the parts of an MP4 file whose size differs much from the slice of the same time.
 
-A difference of sizes only chooses where to read: that Agora writes one coded stream into both is not published. Another
-slice shows whether it does; only then a slice that holds other pictures contradicts the file.
+A difference of sizes only selects what to read, since Agora does not document that it writes one coded stream into
+both. Another slice has to prove this first; only then does a slice with other pictures contradict the file.
 """
 
 import math
@@ -17,7 +17,7 @@ from service.verifier.decoding.process import Decoder, DecoderFailed, Decoders, 
 from service.verifier.mp4.files import File
 from service.verifier.structure import MOST_SLICE_BYTES, known_streams
 
-# A slice that differs less from the others has the bytes that the file lets expect.
+# A slice that differs less from the others has the size to expect from the file.
 _ODD_RATIO = 1.3
 _ODD_BYTES = 20_000
 _MOST_ODD = 4
@@ -29,7 +29,7 @@ _SAME_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The pictures of one file that belong to the time of a slice, by their indexes."""
+    """The pictures of one file in the time of a slice, by their indexes."""
 
     piece: int
     key: str
@@ -43,7 +43,7 @@ class Stretch:
 
 
 async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
-    """Read and compare the slices whose size does not fit the MP4 file. Raises `OutsideError`."""
+    """Read and compare the slices whose size does not match the MP4 file. Raise `OutsideError`."""
     if not can_decode():
         return
     for number, _ in enumerate(collected.listed.listing.runs):
@@ -63,8 +63,8 @@ async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
 
 
 def _witnesses(collected: Collected, usual: list[Stretch], odd: list[Stretch]) -> list[Stretch]:
-    """The stretches whose slice may show that slices and file hold one coded stream, the likeliest first: one of each
-    group, for either may be what the file was made with; then those that hold little besides the file's pictures."""
+    """Return the stretches whose slice may prove one coded stream, the likeliest first: one of each group, since either
+    may be what the file was made from, then those with little besides the file's pictures."""
     fitting = [one for one in (*usual, *odd) if _ratio(collected, one) > 1]
     fitting.sort(key=lambda one: _ratio(collected, one))
     chosen = [usual[len(usual) // 2], odd[len(odd) // 2], *fitting]
@@ -72,13 +72,13 @@ def _witnesses(collected: Collected, usual: list[Stretch], odd: list[Stretch]) -
 
 
 def _ratio(collected: Collected, one: Stretch) -> float:
-    """The size of the slice, in sizes of the file's pictures of its time."""
+    """Return the size of the slice relative to the file's pictures of its time."""
     return collected.listed.pieces[one.piece].size_bytes / max(one.size_bytes, 1)
 
 
 def stretches_of(collected: Collected, number: int) -> list[Stretch]:
-    """The part of an MP4 file that belongs to each slice of a run, by the time that the slices before it last. Empty
-    where a file cannot be read, or the files do not last as long as the slices."""
+    """Return the part of an MP4 file for each slice of a run, by the summed duration of the slices before it. Return an
+    empty list if a file cannot be read, or the files do not last as long as the slices."""
     run = collected.listed.listing.runs[number]
     pieces = [index for index, piece in enumerate(collected.listed.pieces) if piece.run == number and piece.size_bytes]
     begins = np.cumsum([0.0, *(collected.listed.pieces[index].seconds for index in pieces)])
@@ -96,21 +96,20 @@ def stretches_of(collected: Collected, number: int) -> list[Stretch]:
             if 0 <= place < len(pieces):
                 found.append(Stretch(pieces[place], key, facts, track, samples))
         passed += track.seconds
-    # Where the file is longer or shorter, for a pause or a part that is missing, its time is not that of the slices.
+    # If the file is longer or shorter, because of a pause or a missing part, its time is not that of the slices.
     return found if abs(passed - float(begins[-1])) <= _SAME_SECONDS else []
 
 
 def by_place(places: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
-    """Each place that occurs, rising, with the indexes at which it does. Takes one sort, however many places there
-    are."""
+    """Return each distinct place in rising order with its indexes. Needs one sort for any number of places."""
     order = np.argsort(places, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(places[order])) + 1) if len(order) else []
     return [(int(places[row[0]]), row) for row in rows]
 
 
 def _odd(collected: Collected, stretches: list[Stretch], witness: Stretch | None) -> list[Stretch]:
-    """The stretches whose slice is much larger or smaller than the file lets expect, by what the witness holds, or else
-    by what most of them hold; the oddest first."""
+    """Return the stretches whose slice is much larger or smaller than expected from the witness, or from most stretches
+    without one; the largest deviation first."""
     if not stretches:
         return []
     ratios = np.array([_ratio(collected, one) for one in stretches])
@@ -122,7 +121,8 @@ def _odd(collected: Collected, stretches: list[Stretch], witness: Stretch | None
 
 
 async def _equal_share(collected: Collected, decoder: Decoder, one: Stretch, *, mark: bool) -> float:
-    """How many of the file's pictures are those of the slice. `mark`: note the others where they are most of them."""
+    """Return the share of the file's pictures that are in the slice. `mark`: record the others if they are the
+    majority."""
     piece = collected.listed.pieces[one.piece]
     content = await collected.read(piece.key, 0, min(piece.size_bytes, MOST_SLICE_BYTES), Level.STRUCTURE)
     file = File(collected, decoder, one.key, one.facts, Level.STRUCTURE)
