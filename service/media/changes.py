@@ -42,8 +42,8 @@ def compare_reports(
 
     Of a `verified` recording, every object that is gone or changed becomes a finding; the first ten of each kind are
     kept in full. A gone object is listed as missing, so that the next comparison does not count it again; its finding
-    stays in each later report until the object is back. If the rules changed, no object did, and the reports differ, the
-    note `rules_changed` is added. The report of an unreachable bucket is returned unchanged.
+    stays in each later report until the object is back. If the rules changed, no object did, and the reports differ,
+    the note `rules_changed` is added. The report of an unreachable bucket is returned unchanged.
     """
     if report.verdict is Verdict.UNREACHABLE:
         return Comparison(report)
