@@ -230,9 +230,9 @@ class Operations:
         return await self._database.run(lambda connection: rows.find_by_sid(connection, caller.owner, sid))
 
     async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[rows.Listed]:
-        """Return a page of the owner's recordings, newest request first (`planned`: next start first). They are not decoded,
-        because that takes some ten milliseconds, which is too long for a transaction or for the loop that answers
-        Agora. Refuse an app that neither the settings nor a recording of the owner contains."""
+        """Return a page of the owner's recordings, newest request first (`planned`: next start first). They are not
+        decoded, because that takes some ten milliseconds, which is too long for a transaction or for the loop that
+        answers Agora. Refuse an app that neither the settings nor a recording of the owner contains."""
         after = decode_cursor(cursor, (float, str))
         apps = self.choices(caller).apps
 
