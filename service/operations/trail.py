@@ -13,7 +13,7 @@ from service.operations.types import Caller, Page
 
 
 class ActionKind(StrEnum):
-    """The kinds of actions that a caller may take."""
+    """What a caller may have done."""
 
     START = "start"
     CHANGE = "change"
