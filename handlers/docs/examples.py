@@ -190,7 +190,7 @@ BODIES: Final[dict[str, Any]] = {
 
 
 def example(schema: dict[str, Any], schemas: dict[str, dict[str, Any]], model: str = "", field: str = "") -> Any:
-    """Return an example of a schema from the tables, or one that follows from its type."""
+    """Return an example of a schema from the tables. If they contain none, return one that follows from the type."""
     if (known := field_of(EXAMPLES_OF_FIELDS, model, field)) is not None:
         return EXAMPLES_OF_FIELDS[known]
     if "$ref" in schema:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the routes. Pure: equal routes give an equal document."""
+"""The OpenAPI 3.1 document of the routes. Pure; equal routes produce an equal document."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
