@@ -1,5 +1,4 @@
-"""One notice of Agora's Notification Center Service in its network format: body, signatures, one POST (agora-reference
-§7).
+"""One notice of Agora's Notification Center Service as sent: body, signatures, one POST (agora-reference §7).
 
 It does not handle a task's lifecycle or the schedule of resends.
 """

@@ -186,7 +186,8 @@ BODIES: Final[dict[str, Any]] = {
     "AdoptBody": {"app": "main", "storage": "archive", "uid": 527841, "resource_id": "JyvK8nXHuV1BE64G", "stop": True},
     "RedriveBody": {"endpoint": "crm"},
 }
-"""An example body of each kind. It contains no instant, which would be past or beyond the recording's hours."""
+"""An example body of each kind. It contains no timestamp, because a fixed one would be in the past or beyond the
+recording's hours."""
 
 
 def example(schema: dict[str, Any], schemas: dict[str, dict[str, Any]], model: str = "", field: str = "") -> Any:

@@ -151,7 +151,7 @@ class Draft:
         self.set(attention=still)
 
     def doubt_adoption(self) -> None:
-        """Set an attention if Agora has never shown the task of an adopted recording, even after that task is believed
+        """Set an attention if Agora has never shown the task of an adopted recording, even after that task is assumed
         to have ended."""
         recording = self.recording
         if recording.attention is None and not recording.state.terminal and never_found(recording):

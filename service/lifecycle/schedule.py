@@ -117,7 +117,7 @@ def _rechecks(recording: Recording) -> list[_Due]:
     return [(attempt.next_query_at, Query(attempt.number)) for attempt in ended if attempt.sid is not None]
 
 
-# --- no task is alive --------------------------------------------------------------------------------------------
+# --- no task is running ------------------------------------------------------------------------------------------
 
 
 def _after_the_end(recording: Recording, now: float) -> list[_Due]:
@@ -155,7 +155,7 @@ def _give_up_at(recording: Recording) -> float:
     return min(recording.start_deadline_at, recording.stop_at or math.inf)
 
 
-# --- a task may be alive -----------------------------------------------------------------------------------------
+# --- a task may be running ---------------------------------------------------------------------------------------
 
 
 def _alive(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:

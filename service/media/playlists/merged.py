@@ -1,5 +1,4 @@
-"""Merges all parts of a recording into one playlist: attempts, failovers and the holes between them (agora-reference
-§9.3).
+"""Merges all parts of a recording into one playlist: attempts, failovers and holes (agora-reference §9.3).
 
 If two recorders cover the same stretch, the later one is used, as in Agora's own merger.
 """
