@@ -74,7 +74,7 @@ async def _read(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(request.app[LIMITS].read_seconds):
             return await request.read()
-    except (TimeoutError, ConnectionError):  # silent or gone; aiohttp itself would log the latter with a traceback
+    except (TimeoutError, ConnectionError):  # silent or disconnected; aiohttp itself would log the latter as an error
         raise web.HTTPRequestTimeout from None
 
 

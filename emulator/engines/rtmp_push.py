@@ -31,7 +31,7 @@ _END_SECONDS = 3.0
 
 
 class RtmpPush:
-    """A stream to one target until `close`. `tell` is called from the event loop, `feed` from any thread."""
+    """A stream to one target until `close`. `tell` is called from the event loop, and `feed` from any thread."""
 
     def __init__(self, url: str, form: Form, home: Path, tell: Callable[[PushStatus], None]) -> None:
         self._url, self._form, self._home, self._tell = url, form, home, tell

@@ -20,7 +20,7 @@ from emulator.process.workdir import MARK, members_of
 logger = logging.getLogger(__name__)
 
 _GONE_SECONDS = 2.0
-# The variables that a child inherits. They exclude the user's display, sound server and session bus.
+# The variables that a child inherits. They exclude the user's display, audio server and session bus.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
 
 

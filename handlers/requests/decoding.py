@@ -107,7 +107,7 @@ async def _read_content(request: web.Request, most_seconds: float = math.inf) ->
     try:
         async with asyncio.timeout(min(most_seconds, request.app[LIMITS].read_seconds)):
             return await request.read()
-    except (TimeoutError, ConnectionError):  # silent or gone; aiohttp itself would log the latter with a traceback
+    except (TimeoutError, ConnectionError):  # silent or disconnected; aiohttp itself would log the latter as an error
         raise web.HTTPRequestTimeout from None
 
 

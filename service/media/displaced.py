@@ -1,6 +1,6 @@
 """Finds displaced slices by the lines of time stamps that the slices of one recorder form.
 
-A line is a row of slices with continuous time stamps. A recorder may begin a new line at any time, but it never returns
+A line is a run of slices with continuous time stamps. A recorder may begin a new line at any time, but it never returns
 to a line that it left, and never writes the same slice twice.
 """
 

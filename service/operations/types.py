@@ -70,7 +70,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of `start`: the body as first rendered, and whether it was stored before."""
+    """The result of `start`, which is the body as first rendered and whether it was stored before."""
 
     recording_id: str
     body: bytes

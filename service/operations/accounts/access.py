@@ -64,7 +64,7 @@ class Access:
 
 
 def _why_over(token: tokens.Token, now: float) -> str | None:
-    """Return why a token is no longer live, in words for its holder; None if it is live."""
+    """Return why a token is no longer live, in words for its holder. Return None if it is live."""
     if token.revoked_at is not None:
         return "the token was revoked"
     return "the token has expired" if token.expires_at is not None and now >= token.expires_at else None

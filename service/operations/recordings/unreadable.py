@@ -47,8 +47,8 @@ def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
 
 
 async def mark_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> int:
-    """Set the attention for pages that no live key opens, and clear it for the others. Return the number of unreadable
-    pages. A row that cannot be written does not prevent the service from starting."""
+    """Set the attention for pages that no live key opens, and clear it for the other pages. Return the number of
+    unreadable pages. A row that cannot be written does not prevent the service from starting."""
     tried = await database.run(lambda connection: try_pages(connection, seals))
     for first in range(0, len(tried.news), AT_ONCE):
         marking = database.run(partial(_mark, tried.news[first : first + AT_ONCE], clock))

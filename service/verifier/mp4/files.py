@@ -279,7 +279,7 @@ def _stretches(track: Track, looks: dict[int, Look]) -> list[tuple[float, Look]]
 
 
 def _forms(answer: dict[str, Any]) -> list[Form | None]:
-    """Return the form of each decoded sound."""
+    """Return the form of each decoded audio frame."""
     return [None if form is None else (form[0], form[1]) for form in answer["forms"]]
 
 
