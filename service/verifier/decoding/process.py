@@ -119,7 +119,7 @@ class Decoder:
             await process.communicate()
 
     async def rest(self, seconds: float) -> None:
-        """Sleep for `seconds` if positive. End the child first, and free its slot for other decoders during the sleep."""
+        """Sleep for `seconds` if positive. End the child first, and free its slot for other decoders meanwhile."""
         if seconds <= 0:
             return
         await self.close()
