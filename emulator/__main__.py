@@ -13,7 +13,8 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROF
 
 
 def run() -> None:
-    """Run the command. Import it late, so that Ctrl-C during the import prints one line and exits with status 130."""
+    """Run the command. The command is imported late, so that Ctrl-C during the import prints one line and exits with
+    status 130."""
     _escape_what_is_not_encodable()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
@@ -31,13 +32,13 @@ def run() -> None:
 
 
 def _escape_what_is_not_encodable() -> None:
-    """Print `\\u2026` for "…" where the output's encoding lacks it, instead of raising UnicodeEncodeError."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so by default
+    """Print `\\u2026` for "…" if the output's encoding lacks it, instead of raising UnicodeEncodeError."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does this by default
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flush_quietly() -> None:
-    """Flush the output, or discard it if that fails: Python would print an error at exit."""
+    """Flush the output. If that fails, discard it, because Python would otherwise print an error at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

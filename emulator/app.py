@@ -55,7 +55,7 @@ def build(settings: Settings) -> web.Application:
 
 
 async def close(runner: web.AppRunner) -> None:
-    """Clean up the runner, and close also the connections that were accepted last. If a server closes in the same
+    """Clean up the runner, and also close the most recently accepted connections. If a server closes in the same
     iteration of the event loop, asyncio (until Python 3.12) loses such a connection and leaves it open."""
     loop = asyncio.get_running_loop()
     for site in runner.sites:
@@ -82,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _world_of(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Create the resources of the application, and free them at its cleanup."""
+    """Create the resources of the application. Free them at its cleanup."""
     clock, group, faults = Clock(settings.compression), Group(), FaultBook(settings.seed)
     faults.add(settings.faults, clock.now())
     executor = ThreadPoolExecutor(4, thread_name_prefix="emulator-media")

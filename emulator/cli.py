@@ -27,7 +27,7 @@ _AS_IN_FILE: Final = "Default: as in the settings file, or {}."
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
-# Examples of every command, shown below its help. A test parses each of them.
+# Examples of every command, shown below its help. A test parses each example.
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "serve": (
         "pagereel-emulator serve --config emulator.toml --port 8090",
@@ -48,7 +48,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class _Commands(click.Group):
-    """A group that exits with status 130 on Ctrl-C and 141 on a closed output, since 1 is a verdict."""
+    """A group that exits with status 130 on Ctrl-C and 141 on a closed output, because 1 is a verdict."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -62,8 +62,8 @@ class _Commands(click.Group):
         return result
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command with its examples and the complete first sentence of its help, which click would cut to one
-        line."""
+        """Add a command with its examples and the complete first sentence of its help, because click would cut the
+        sentence to one line."""
         cmd.short_help = " ".join((cmd.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
         called = next((each for each in EXAMPLES if each.split()[-1] == cmd.name), "")
         if called:

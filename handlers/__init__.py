@@ -1,4 +1,4 @@
-"""The HTTP layer of the service: it decodes a request, calls one operation and renders the result.
+"""The HTTP layer of the service. It decodes a request, calls one operation and renders the result.
 
 No handler uses a client, the database or a setting directly. `resources` defines what callers see, `payloads` what they
 may send, and `routes` all routes.

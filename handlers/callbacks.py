@@ -1,7 +1,7 @@
-"""Agora's endpoint on its own listener: the only route that is open to the Internet, and the hot path.
+"""Agora's endpoint on its own listener. It contains the only route that is open to the Internet, and is the hot path.
 
-It does not parse the notification: it passes the raw bytes to one operation, which returns when they are durable. To
-save time it has no middleware, no model and no log line per notification, and its answer is prepared once.
+It does not parse the notification, but passes the raw bytes to one operation, which returns when they are durable. To
+save time, the endpoint has no middleware, no model and no log line per notification, and its answer is prepared once.
 """
 
 import asyncio
@@ -37,7 +37,8 @@ def build_callbacks(operations: Operations, limits: Limits) -> web.Application:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Store one notification. Answer 200 when it is durable, else 401, 404, 408, 413 or 5xx: Agora may repeat it."""
+    """Store one notification. Answer 200 when it is durable, otherwise 401, 404, 408, 413 or 5xx, because Agora may
+    repeat it."""
     began = perf_counter()
     headers = request.headers
     try:
@@ -68,12 +69,12 @@ async def nothing(request: web.Request) -> web.Response:
 
 async def _read(request: web.Request) -> bytes:
     refuse_oversize(request)
-    if request.content.is_eof():  # the usual case: the body came with the head, so no timer is needed
+    if request.content.is_eof():  # in the usual case the body came with the head, so no timer is needed
         return await request.read()
     try:
         async with asyncio.timeout(request.app[LIMITS].read_seconds):
             return await request.read()
-    except (TimeoutError, ConnectionError):  # silent or gone; aiohttp itself would log the latter with a traceback
+    except (TimeoutError, ConnectionError):  # silent or disconnected; aiohttp itself would log the latter as an error
         raise web.HTTPRequestTimeout from None
 
 

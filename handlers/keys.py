@@ -14,9 +14,10 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a request: bytes of its body, and seconds until the body must be complete.
+    """The limits of a request: the number of bytes of its body, and the number of seconds until the body must be
+    complete.
 
-    aiohttp itself never times out on a body that arrives slowly or not at all.
+    aiohttp itself has no time limit for a body that arrives slowly or not at all.
     """
 
     max_body_bytes: int = 64 * 1024

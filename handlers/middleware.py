@@ -1,7 +1,7 @@
 """The middleware of the API listener: a request id, one log line, metrics, and errors as problem documents.
 
-It also contains admission (token and scope), which `routes` calls before a handler. It reads no body, and its log lines
-contain no query or header, because they may hold secrets. The callback listener does not use it.
+It also contains admission (token and scope), which `routes` calls before a handler. It reads no body. Its log lines
+contain no query or header, because these may contain secrets. The callback listener does not use it.
 """
 
 import re
@@ -25,9 +25,10 @@ _log = structlog.get_logger(__name__)
 
 
 def account(meters: Mapping[tuple[str, str], RouteMeter]) -> Middleware:
-    """Return the outermost middleware: it sets the request id, writes one log line and counts by the route's template.
+    """Return the outermost middleware, which sets the request id, writes one log line and counts by the route's
+    template.
 
-    A valid `X-Request-Id` is kept; otherwise the request gets a new one.
+    A valid `X-Request-Id` is kept. Otherwise the request gets a new id.
     """
 
     @web.middleware

@@ -1,6 +1,6 @@
-"""Answers other than success: one table from error to HTTP status, one format (RFC 9457). Pure.
+"""Answers other than success: one table from error to HTTP status, and one format (RFC 9457). Pure.
 
-Answers never contain the caller's values: a wrong one can be a page URL with a log-in in it.
+Answers never contain the caller's values, because an invalid value can be a page URL with a log-in in it.
 """
 
 import math
@@ -16,7 +16,8 @@ from service.recording import State
 MEDIA_TYPE: Final = "application/problem+json"
 
 UNREADABLE: Final = "unreadable"
-"""`ServiceError.detail` of a body that is not JSON. Such a body is 400, every other wrong value 422."""
+"""`ServiceError.detail` of a body that is not JSON. The status of such a body is 400, and that of every other invalid
+value 422."""
 
 STATUS: Final = {
     Code.INVALID: 422,
@@ -33,7 +34,7 @@ _STATUS_BY_DETAIL: Final = {UNREADABLE: 400, "idempotency_mismatch": 422}
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One status for callers: `code` for programs, `title` and `remedy` for people."""
+    """One status for callers. `code` is for programs, and `title` and `remedy` are for people."""
 
     code: str
     title: str
@@ -110,7 +111,7 @@ def render_too_large(most: int, request_id: str) -> bytes:
 
 
 def retry_after(error: ServiceError) -> str | None:
-    """Return the `Retry-After` header in whole seconds, or None. 429 and 503 always have one."""
+    """Return the `Retry-After` header in whole seconds, or None. The statuses 429 and 503 always have one."""
     if error.retry_after_seconds is not None:
         return str(max(1, math.ceil(error.retry_after_seconds)))
     return "5" if error.code in (Code.LIMITED, Code.UNAVAILABLE) else None

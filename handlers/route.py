@@ -1,4 +1,4 @@
-"""The definition of a route, and what follows from its fields: its error statuses and its name. Pure.
+"""The definition of a route, and the error statuses and the name that follow from its fields. Pure.
 
 Both the router and the documents are made from `Route` objects, so they contain the same routes.
 """
@@ -29,10 +29,10 @@ class Header:
 class Route:
     """One method on one path. The handler's docstring is the description for callers.
 
-    `scope` None means that no token is needed. `answer` is the model of a success or the media type of a document.
-    `errors` are statuses beyond those that follow from the other fields. `body_optional`: a missing body means `{}`.
-    `however_late`: the call is performed even if the caller has disconnected, unlike every other call that changes
-    something.
+    If `scope` is None, no token is needed. `answer` is the model of a success or the media type of a document. `errors`
+    are statuses in addition to those that follow from the other fields. If `body_optional` is true, a missing body
+    means `{}`. If `however_late` is true, the call is performed even if the caller has disconnected, unlike every other
+    call that changes something.
     """
 
     method: str
@@ -75,7 +75,7 @@ class Route:
         """Return every status other than success that the route can answer, except 405, which belongs to a path."""
         statuses = {500, *self.errors}
         if self.scope is not None:
-            # Also for calls without a body: a body with fields is refused.
+            # This also applies to calls without a body, because a body with fields is refused.
             statuses |= {400, 401, 403, 408, 413, 415, 422, 429, 503}
         if self.variables:
             statuses |= {404}

@@ -1,8 +1,8 @@
 """The throttled reading of connections on which requests arrive slowly, so that thousands of them cost little CPU time.
 
 Agora's notification arrives whole, mostly in one packet. After an incomplete piece, further data stays in the kernel
-for a moment, then for longer, so a client that sends single bytes causes few reads. Time limits of a request are set
-elsewhere.
+for a moment, and later for longer, so a client that sends single bytes causes few reads. Time limits of a request are
+set elsewhere.
 """
 
 import asyncio
@@ -74,8 +74,8 @@ class _Drips(asyncio.Protocol):
 
 
 class _Tap:
-    """The transport as aiohttp sees it. It is read while nothing holds it. aiohttp also holds it, and releases it
-    whenever it waits for more data."""
+    """The transport as aiohttp sees it. Data is read unless a holder pauses reading. aiohttp is one of the holders, and
+    resumes reading whenever it waits for more data."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport

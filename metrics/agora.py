@@ -1,4 +1,4 @@
-"""Calls to Agora's REST API: number, outcome, duration, and wait for the request budget."""
+"""Calls to Agora's REST API: number, outcome, duration, and the wait for the request budget."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from metrics import REGISTRY
 
 
 class Operation(StrEnum):
-    """What is asked of Agora."""
+    """The operation that is requested from Agora."""
 
     ACQUIRE = "acquire"
     START = "start"
@@ -19,7 +19,8 @@ class Operation(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The outcome of a call. Alerts use the specific ones; `REFUSED`, `UNAVAILABLE` and `UNKNOWN` cover the rest."""
+    """The outcome of a call. Alerts use the specific values. `REFUSED`, `UNAVAILABLE` and `UNKNOWN` cover the other
+    outcomes."""
 
     OK = "ok"
     MISSING = "missing"
@@ -98,5 +99,5 @@ def count_host_switch() -> None:
 
 
 def set_clock_skew(seconds: float) -> None:
-    """Set the difference of this machine's clock to Agora's."""
+    """Set the difference between this machine's clock and Agora's."""
     _SKEW.set(seconds)

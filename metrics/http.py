@@ -1,7 +1,7 @@
 """Requests that the listeners answered: number and duration by route template.
 
-The number of series is bounded: routes are declared at the start, with zero values, and everything else counts as the
-route `other`. Paths, ids and callers are never labels.
+The number of series is bounded, because routes are declared at the start with zero values, and every other request
+counts as the route `other`. Paths, ids and callers are never labels.
 """
 
 from prometheus_client import Counter, Histogram

@@ -1,5 +1,5 @@
-"""Notifications from Agora: number, delay and backlog. Updated per batch, because an update per notification would cost
-more than storing it."""
+"""Notifications from Agora: number, delay and backlog. The metrics are updated per batch, because an update per
+notification would cost more than storing it."""
 
 from bisect import bisect_left
 from collections import Counter as Tally
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from metrics import REGISTRY
 
-# All numbers that Agora's documents name for Cloud Recording (agora-reference §8.1); others count as "other".
+# All numbers that Agora's documents name for Cloud Recording (agora-reference §8.1). Other numbers count as "other".
 EVENT_TYPES = (
     *(1, 2, 3, 4, 11, 12, 13, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 60, 61, 70, 71, 72, 73),
     *(80, 81, 90, 100, 110, 111, 112, 113, 1001),
@@ -83,7 +83,7 @@ for _reason in ("full", "late", "database"):
 
 
 class _Delays(Collector):
-    """A histogram that takes a whole batch at once; the library's own takes 2 µs for each value."""
+    """A histogram that takes a whole batch at once, because the library's own takes 2 µs for each value."""
 
     NAME = "pagereel_notification_delay_seconds"
     TEXT = "From Agora's event (sendts) to its arrival here; clocks that differ show as the first or a late bucket."
@@ -118,8 +118,8 @@ def counted(event_type: int | None, outcome: str, amount: int = 1) -> None:
 def committed(
     event_types: Iterable[int | None], duplicates: Sequence[int | None], lateness: Iterable[float], seconds: float
 ) -> None:
-    """Record one durable batch: the types of all its notifications and of the duplicates among them, the delays of
-    those with a time of sending, and the duration of the commit."""
+    """Record one durable batch. The arguments are the types of all its notifications and of the duplicates among them,
+    the delays of the notifications with a time of sending, and the duration of the commit."""
     accepted = Tally(event_types)
     batch_size.observe(accepted.total())
     commit_seconds.observe(seconds)

@@ -25,7 +25,7 @@ ATTENTION = (
     "refused", "sid_unknown", "sound_silent", "stalled", "stop_refused", "storage_refused", "storage_unreachable",
     "task_lost", "verification_incomplete", "other",
 )  # fmt: skip
-# agora-reference §10.8: above this many pixels a recording is billed as Full HD.
+# agora-reference §10.8: a recording with more pixels than this is billed as Full HD.
 HD_PIXELS = 1280 * 720
 
 _current = Gauge("pagereel_recordings", "Recordings by state, read from the database.", ["state"], registry=REGISTRY)
@@ -184,7 +184,7 @@ def warned(code: str) -> None:
 
 
 def attended(code: str) -> None:
-    """Count a recording that began to wait for the outside world or a person."""
+    """Count a recording that began to wait for an outside system or a person."""
     _attention.labels(code if code in ATTENTION else "other").inc()
 
 
@@ -199,7 +199,7 @@ def task_ended(seconds: float, pixels: int) -> None:
 
 
 def ran_on(seconds: float) -> None:
-    """Record the seconds that an Agora task ran beyond its requested end."""
+    """Record the seconds that an Agora task ran after its requested end."""
     _runaway.inc(max(seconds, 0))
 
 
@@ -209,12 +209,12 @@ def resolution_of(pixels: int) -> str:
 
 
 def limited(limit: str) -> None:
-    """Count a request that was refused for a limit of the settings."""
+    """Count a request that was refused because of a limit in the settings."""
     _limited.labels(limit).inc()
 
 
 def spending(spent: dict[str, float], projected: dict[str, float]) -> None:
-    """Set this month's cost so far, and the cost if everything that runs continues to its limit."""
+    """Set this month's cost so far, and the cost if every running task continues to its limit."""
     for resolution in RESOLUTIONS:
         _spent.labels(resolution).set(spent[resolution])
         _projected.labels(resolution).set(projected[resolution])
@@ -226,12 +226,12 @@ def restarted() -> None:
 
 
 def measured(states: dict[str, int], overrunning: int) -> None:
-    """Set the number of recordings in each state and of tasks that run beyond their limit."""
+    """Set the number of recordings in each state and the number of tasks that run beyond their limit."""
     _overrunning.set(overrunning)
     for state, count in states.items():
         _current.labels(state).set(count)
 
 
 def unreadable(recordings: int) -> None:
-    """Set the number of recordings still to start whose page URL cannot be decrypted with a current key."""
+    """Set the number of recordings that have yet to start and whose page URL no current key can decrypt."""
     _unreadable.set(recordings)

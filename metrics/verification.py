@@ -104,7 +104,7 @@ for _class in MISSING_CLASSES:
     MISSING.labels(_class)
 
 
-_requests = cache(BUCKET_REQUESTS.labels)  # each lookup of labels takes a lock, hundreds per verification
+_requests = cache(BUCKET_REQUESTS.labels)  # each lookup of labels takes a lock, and there are hundreds per verification
 _bytes = cache(BUCKET_BYTES.labels)
 
 
@@ -122,7 +122,7 @@ def bucket_dated(date: str | None, now: float) -> None:
     """Set the clock skew from a bucket's `Date` header that arrived at `now`. An invalid date is ignored."""
     instant = _read_date(date or "")
     if instant is not None:
-        # The header has whole seconds: half a second is the best estimate of the truncated part.
+        # The header has whole seconds, so half a second is the best estimate of the truncated part.
         BUCKET_CLOCK_SKEW.set(instant + 0.5 - now)
 
 
@@ -144,19 +144,19 @@ def report_made(verdict: str, level: str, severities: Iterable[str], seconds: fl
 
 
 def objects_touched(vanished: int, changed: int) -> None:
-    """Count the objects that a later verification of a verified recording found gone or changed."""
+    """Count the objects that a later verification of a verified recording found missing or changed."""
     TOUCHED.labels("vanished").inc(vanished)
     TOUCHED.labels("changed").inc(changed)
 
 
 def files_judged(files: Iterable[tuple[str, bool]]) -> None:
-    """Count the judged files by kind. Missing ones are counted separately."""
+    """Count the verified files by kind. Missing files are counted separately."""
     for kind, missing in files:
         (FILES_MISSING if missing else FILES).labels(kind).inc()
 
 
 def time_judged(expected_seconds: float, covered_seconds: float, missing: Iterable[tuple[str, float]]) -> None:
-    """Record the time account of one verification. `missing` contains class and seconds."""
+    """Record the time account of one verification. `missing` contains classes and seconds."""
     EXPECTED.inc(expected_seconds)
     COVERED.inc(covered_seconds)
     for kind, seconds in missing:
@@ -164,7 +164,7 @@ def time_judged(expected_seconds: float, covered_seconds: float, missing: Iterab
 
 
 def bucket_used(objects: int, requests: int, size_bytes: int, repeats: int) -> None:
-    """Record the cost of one verification or listing. `repeats` is the number of repeated requests."""
+    """Record the cost of one verification or listing. `repeats` is the number of retried requests."""
     OBJECTS.inc(objects)
     REQUESTS.inc(requests)
     REPEATS.inc(repeats)

@@ -128,7 +128,7 @@ def claim_lost(step: str) -> None:
 
 
 def clock_skewed(seconds: float) -> None:
-    """Set the difference of this machine's clock to the database's."""
+    """Set the difference between this machine's clock and the database's."""
     _skew.set(seconds)
 
 

@@ -1,1 +1,1 @@
-"""The program: command line, wiring, listeners, logs."""
+"""The program: command line, construction, listeners, logs."""

@@ -8,8 +8,8 @@ from pagereel.interrupts import end_without_room, ending_at_once, flush_quietly,
 
 
 def run() -> None:
-    """Run the command. Import it late, so that Ctrl-C during the import leaves no traceback. A reader that closes the
-    output early and a full disk leave none either."""
+    """Run the command. The command is imported late, so that Ctrl-C during the import leaves no traceback. No traceback
+    is left either if a reader closes the output early or the disk is full."""
     _escape_what_is_not_encodable()
     with ending_at_once():
         command = import_module("pagereel.cli")
@@ -24,8 +24,8 @@ def run() -> None:
 
 
 def _escape_what_is_not_encodable() -> None:
-    """Print `\\u2026` for "…" where the output's encoding lacks it, instead of raising UnicodeEncodeError."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does so by default
+    """Print `\\u2026` for "…" if the output's encoding lacks it, instead of raising UnicodeEncodeError."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # standard error does this by default
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

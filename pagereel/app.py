@@ -1,4 +1,4 @@
-"""Builds and connects all components: the only module that knows all packages. It starts nothing; `serving` does."""
+"""Builds and connects all components. Only this module depends on all packages. It starts nothing; `serving` does."""
 
 import asyncio
 import os
@@ -107,7 +107,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
 
 
 def _reserve(settings: Settings, database: Database) -> Reserve | None:
-    """Return the disk reserve of an embedded database, or None for PostgreSQL, whose disk is elsewhere."""
+    """Return the disk reserve of an embedded database, or None for PostgreSQL, whose disk is on another machine."""
     if database.writer is None:
         return None
     reserve = Reserve(Path(settings.database.url.removeprefix("sqlite:///")))
@@ -187,7 +187,7 @@ async def _links(buckets: Buckets, recording: Recording, keys: list[str]) -> dic
     bucket, links = buckets.bucket_of(recording), {}
     for key in keys:
         links[key] = await bucket.presign(key, LINK_SECONDS)
-        # Signing never suspends: without this, a long playlist would delay every other answer.
+        # Signing never suspends, so without this, a long playlist would delay every other answer.
         await asyncio.sleep(0)
     return links
 
@@ -198,7 +198,7 @@ async def _fetch(buckets: Buckets, recording: Recording, key: str, most: int) ->
 
 
 def database_url(settings: Settings) -> str:
-    """Return the database's URL, with the password of its own setting if one is set."""
+    """Return the database's URL. If the password has its own setting, insert it."""
     url, password = settings.database.url, settings.database.password
     if password is None or "@" not in url:
         return url
@@ -207,8 +207,8 @@ def database_url(settings: Settings) -> str:
 
 
 async def tell_lacking(settings: Settings, database: Database, seals: Seals, clock: Callable[[], float]) -> None:
-    """Log the settings that recordings need and lack, and mark recordings whose page cannot be read. The process starts
-    nevertheless, because other recordings must still be stopped."""
+    """Log the settings that recordings need and that are missing, and mark recordings whose page cannot be read. The
+    process starts nevertheless, because other recordings must still be stopped."""
     lacking = await database.run(lambda connection: find_lacking(connection, settings))
     for setting, count in lacking:
         _log.error("setting_lacking", setting=setting, recordings=count)
@@ -224,9 +224,9 @@ async def report_unreadable(database: Database, seals: Seals, clock: Callable[[]
 
 
 def signing_keys(settings: Settings) -> list[str]:
-    """Return the keys that sign manifests, newest first: those of the settings, or the embedded database's own key,
-    which is created at the first call. Return an empty list with PostgreSQL and no configured key, because all
-    replicas must share it."""
+    """Return the keys that sign manifests, newest first. These are the keys of the settings, or the embedded database's
+    own key, which is created at the first call. With PostgreSQL and no configured key, return an empty list, because
+    all replicas must share the key."""
     if settings.signing.keys is not None:
         return [key.get() for key in settings.signing.keys]
     path = settings.database.url.removeprefix("sqlite:///")

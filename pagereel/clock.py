@@ -1,7 +1,7 @@
 """A clock that is robust against changes of the machine's clock.
 
-Instants are stored in rows that outlast a wrong clock: a lease or a retry an hour ahead would delay a stop by an hour.
-Therefore the clock does not follow a step at once.
+Timestamps are stored in rows that outlast a wrong clock, so a lease or a retry that is an hour ahead would delay a stop
+by an hour. Therefore the clock does not follow a step at once.
 """
 
 import time
@@ -20,7 +20,7 @@ def _since_boot() -> float:
 
 
 class SteadyClock:
-    """Unix seconds. If `wall` differs by more than two seconds from `carrier`, a clock that cannot be set, it is
+    """Unix seconds. `carrier` is a clock that cannot be set. If `wall` differs from it by more than two seconds, it is
     followed only after five minutes, when the change counts as intended. Smaller differences are followed at once."""
 
     def __init__(self, wall: Callable[[], float] = time.time, carrier: Callable[[], float] = _since_boot) -> None:
@@ -44,6 +44,7 @@ class SteadyClock:
         return carried + self._offset
 
     def _follow(self, apart: float) -> None:
-        """Set the offset instead of adding to it: the loop and the database's thread may call this concurrently."""
+        """Set the offset instead of adding to it, because the loop and the database's thread may call this
+        concurrently."""
         self._offset = apart
         self._stepped_at = None

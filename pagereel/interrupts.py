@@ -1,5 +1,5 @@
-"""The ends of a command from outside: Ctrl-C, also during its start, a reader of its output that exits early, as in
-`pagereel list | head -1`, and a full disk. Imports nothing large."""
+"""The causes outside a command that end it: Ctrl-C, even during its start; a reader of its output that exits early, as
+in `pagereel list | head -1`; and a full disk. Imports nothing large."""
 
 import errno
 import os
@@ -14,11 +14,11 @@ INTERRUPTED: Final = 130
 """The exit status after Ctrl-C, as in shells."""
 
 BROKEN_PIPE: Final = 141
-"""The exit status if the reader of the output has gone, as in shells: 1 is a verdict."""
+"""The exit status if the reader of the output has exited, as in shells. It is not 1, because 1 is a verdict."""
 
 
 UNWRITABLE: Final = 2
-"""The exit status if something cannot be written, as on a full disk: 1 is a verdict."""
+"""The exit status if something cannot be written, as on a full disk. It is not 1, because 1 is a verdict."""
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
@@ -39,8 +39,8 @@ def end_without_room(error: OSError) -> NoReturn:
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """End the process at Ctrl-C. Used for imports: nothing is open yet, and a module could mistake KeyboardInterrupt
-    for a failure of its own. If the parent process disabled Ctrl-C, it stays disabled."""
+    """End the process at Ctrl-C. This is used for imports, because nothing is open yet, and a module could mistake
+    KeyboardInterrupt for a failure of its own. If the parent process disabled Ctrl-C, it stays disabled."""
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not usual or threading.current_thread() is not threading.main_thread():
         yield
@@ -58,7 +58,7 @@ def _end(*_: object) -> None:
 
 
 def flush_quietly() -> None:
-    """Flush the output, or discard it if that fails: Python would print an error at exit."""
+    """Flush the output. If that fails, discard it, because Python would otherwise print an error at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

@@ -21,7 +21,7 @@ class ListenerRefused(Exception):
 
 
 def refused(name: str, where: Api | Callbacks, error: OSError) -> ListenerRefused:
-    """Return why the listener of the section `name` cannot be opened."""
+    """Return the error for a listener of the section `name` that cannot be opened."""
     host, port = where.host, where.port
     match error:
         case socket.gaierror():

@@ -1,6 +1,6 @@
 """The logging of the process: one JSON object a line on stderr, or readable lines for a person at a terminal.
 
-No secret may reach a logger: this module does not filter them, so that callers do not rely on it.
+No secret may reach a logger. This module does not filter secrets, so that callers do not rely on it.
 """
 
 import logging
@@ -13,8 +13,8 @@ from service.settings import Log
 
 
 class _PlainBadRequests(logging.Filter):
-    """Logs one plain line for bytes that are not HTTP. aiohttp logs an error with a traceback whose bytes may contain a
-    secret, although the sender has received a 400 and this process works correctly."""
+    """Logs one plain line for bytes that are not HTTP. aiohttp would log an error with a traceback whose bytes may
+    contain a secret, although the sender has received a 400 and this process works correctly."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

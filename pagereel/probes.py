@@ -1,4 +1,5 @@
-"""Probes of what the settings name, without billed starts, for `pagereel check-config --probe` and `pagereel setup`."""
+"""Probes of the external systems in the settings, without billed starts, for `pagereel check-config --probe` and
+`pagereel setup`."""
 
 import asyncio
 import os
@@ -47,13 +48,13 @@ LACKING = {
     "apps": "apps: there is none, so nothing can be recorded: add an [apps.<name>] table",
     "storage": "storage: no profile can be written to, so nothing can be recorded: add a [storage.<name>] table",
 }
-"""The error for each table of the settings without which nothing can be recorded."""
+"""The error for each table of the settings that every recording needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The result of one probe. `problem` is None if it succeeded, or if it was not tried because it is disabled
-    (`tried` False). `warning`: it works, but should be changed."""
+    """The result of one probe. `problem` is None if the probe succeeded, or if it was not tried because it is disabled
+    (`tried` False). `warning` describes something that works but should be changed."""
 
     what: str
     problem: str | None = None
@@ -93,7 +94,8 @@ async def probe(settings: Settings, database_url: str) -> AsyncIterator[Probed]:
 
 
 def unreachable(settings: Settings) -> dict[str, str]:
-    """Return the storage profiles without a valid address, with what their settings lack. Make no request."""
+    """Return the storage profiles without a valid address, with the values that their settings lack. Make no
+    request."""
     found = {}
     for name, profile in settings.storage.items():
         try:
@@ -131,7 +133,7 @@ async def source_addresses(settings: Settings, app: str) -> list[str]:
 
 
 def unrecordable(settings: Settings) -> list[str]:
-    """Return why these settings allow no recording at all, in which case every request is refused."""
+    """Return why these settings allow no recording at all. In that case every request is refused."""
     found = []
     if not settings.apps:
         found.append(LACKING["apps"])
@@ -157,7 +159,7 @@ def reason_of(error: BaseException) -> str:
     text may contain a secret."""
     if (reason := connection_reason(error)) is not None:
         return reason
-    # Their own texts are more precise than those of their causes.
+    # These errors' own texts are more precise than those of their causes.
     if isinstance(error, OutsideError | ServiceError | StartRefused | ListenerRefused) and str(error):
         return str(error)
     if (reason := exchange_reason(error)) is not None:
@@ -177,7 +179,7 @@ async def _listener(name: str, where: Api | Callbacks) -> Probed:
 
 
 def _lacking_file(url: str) -> Probed | None:
-    """Return the result for a missing SQLite file, or None. The file is only checked; `serve` creates it."""
+    """Return the result for a missing SQLite file, or None. The file is only checked, because `serve` creates it."""
     file = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or file.exists():
         return None
@@ -189,7 +191,7 @@ def _lacking_file(url: str) -> Probed | None:
 
 
 async def _database(settings: Settings, url: str, disabled: list[str]) -> None:
-    """Probe the database, and add the endpoints of the settings that are disabled in it to `disabled`."""
+    """Probe the database. Add the endpoints of the settings that are disabled in it to `disabled`."""
     with refusing(url, settings.database.password_place):
         async with await Database.open(url, beside=True) as database:
             await prepare(database, settings.deployment, time.time())
@@ -228,16 +230,16 @@ async def _write(buckets: Buckets, profile: StorageProfile, keys: Keys) -> None:
 
 
 async def _readers_write(buckets: Buckets, profile: StorageProfile) -> bool:
-    """Return True if the read keys may write. Return False without a test for Azure, whose account keys always may,
-    and for read-only profiles."""
+    """Return True if the read keys may write. Return False without a test for Azure, whose account keys may always
+    write, and for read-only profiles."""
     if profile.read_only or profile.vendor == AZURE:
         return False
     return (await _try("", _write(buckets, profile, read_keys(profile)))).problem is None
 
 
 async def _reach(endpoint: Endpoint, rules: Urls) -> None:
-    """Raise an error if the endpoint is not reachable. Any HTTP status of a HEAD request is accepted, since a receiver
-    need not support that method, except those of a proxy without a receiver behind it."""
+    """Raise an error if the endpoint is not reachable. Any HTTP status of a HEAD request is accepted, because a
+    receiver need not support that method, except the statuses of a proxy without a receiver behind it."""
     try:
         status = await send_head(parse_endpoint_url(endpoint.url.get(), rules), endpoint.timeout_seconds)
     except Exception as error:

@@ -1,6 +1,6 @@
-"""Runs what `app` built: one supervised group with the two listeners, the worker, and the tasks that follow files and
-clocks. An error at the start ends the process with its reason; later, each task continues after an error of one
-round."""
+"""Runs the components that `app` built, as one supervised group: the two listeners, the worker, and the tasks that
+follow files and clocks. An error at the start ends the process with its reason. Later, each task continues after an
+error of one round."""
 
 import asyncio
 import gc
@@ -35,18 +35,18 @@ from service.operations.recordings.secrets import sealing_keys
 from service.operations.recordings.unreadable import count_unreadable
 from service.settings import Api, Callbacks, Secret, Settings
 
-# NCS reuses its connections; aiohttp's own default is an hour.
+# NCS reuses its connections, and aiohttp's own default is an hour.
 KEEPALIVE_SECONDS = 15
 SHUTDOWN_SECONDS = 10
 KEYS_SECONDS = 10
 PAGES_SECONDS = 300
 CLOCK_SECONDS = 10
 RESERVE_SECONDS = 5
-# At shutdown: how long a connected client may take to send its request, and the interval of that check.
+# At shutdown: the time in which a connected client may send its request, and the interval of that check.
 ASK_SECONDS = 3
 CALM_SECONDS = 0.02
 OPEN_FILES = 65_536
-# The queue of new connections: with aiohttp's 128, a flood makes legitimate clients retry after a second.
+# The queue of new connections. With aiohttp's 128, a flood makes legitimate clients retry after a second.
 BACKLOG = 1024
 POLL_SECONDS = 0.5
 # How long a thread computes while the loop waits for the interpreter.
@@ -57,7 +57,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The roles of a process. Without `api` its API listener has health and metrics only."""
+    """The roles of a process. Without `api`, its API listener serves health and metrics only."""
 
     api: bool = True
     callbacks: bool = True
@@ -65,8 +65,8 @@ class Roles:
 
 
 async def serve(settings: Settings, roles: Roles) -> None:
-    """Run until SIGTERM or SIGINT. Then claim nothing more, and keep answering Agora until the running steps are done
-    or a second signal arrives."""
+    """Run until SIGTERM or SIGINT. Then claim nothing more, and continue to answer Agora until the running steps are
+    done or a second signal arrives."""
     worker_meter.built(version("pagereel"))
     worker_meter.works(settings.worker.concurrency if roles.work else 0)
     _allow_connections()
@@ -114,7 +114,7 @@ async def serve(settings: Settings, roles: Roles) -> None:
 
 
 async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
-    """Let running work finish within `seconds`. The rest is given back, at once when `hurry` is set."""
+    """Let running work finish within `seconds`. Release the rest, at once when `hurry` is set."""
 
     def drained(seconds: float) -> asyncio.Future[Any]:
         return asyncio.gather(house.worker.drain(seconds), house.deliverer.drain(seconds))
@@ -130,7 +130,7 @@ async def _drain(house: House, seconds: float, hurry: asyncio.Event) -> None:
 
 
 def _allow_connections() -> None:
-    """Raise the limit of open files to `OPEN_FILES` at most, so that a flood of connections leaves some free."""
+    """Raise the limit of open files to at most `OPEN_FILES`, so that a flood of connections leaves some free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -138,9 +138,9 @@ def _allow_connections() -> None:
 
 
 def calm_interpreter() -> None:
-    """Exclude the objects built so far from garbage collection: one full collection of them blocks the loop for 40 to
-    70 ms. Newer objects are collected in small steps (20,000 objects at once take up to 10 ms), and survivors rarely. A
-    computing thread (an exposition, a page, a report) yields to the loop after 1 ms instead of 5."""
+    """Exclude the objects built so far from garbage collection, because one full collection of them blocks the loop for
+    40 to 70 ms. Newer objects are collected in small steps (20,000 objects at once take up to 10 ms), and survivors
+    rarely. A computing thread (an exposition, a page, a report) yields to the loop after 1 ms instead of 5."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(4_000, 250, 100)
@@ -174,7 +174,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
         return used
     try:
         house.seals.use(*now)
-    except SealError as error:  # the previous keys stay in use; the next round reports the error again
+    except SealError as error:  # the previous keys stay in use, and the next round reports the error again
         _log.error("sealing_keys_refused", error=str(error))
         return used
     _log.info("sealing_keys_changed")
@@ -183,7 +183,7 @@ async def _follow_sealing_keys(house: House, used: list[str]) -> list[str]:
 
 
 async def _follow_pages(house: House) -> None:
-    """Count the unreadable pages periodically: recordings end, and another process may store more."""
+    """Count the unreadable pages periodically, because recordings end and another process may store more."""
     while True:
         await asyncio.sleep(PAGES_SECONDS)
         counting = house.database.run(lambda connection: count_unreadable(connection, house.seals))
@@ -229,9 +229,10 @@ async def _listen(
     where: Api | Callbacks,
     kind: type[web.AppRunner] = web.AppRunner,
 ) -> str:
-    """Open one listener until the stack closes, and return the line that states its address.
+    """Open one listener until the stack closes. Return the line that states its address.
 
-    Bodies are not decompressed: decompressing a small one can block the loop for a second, even for a refused request.
+    Bodies are not decompressed, because decompressing a small body can block the loop for a second, even for a refused
+    request.
     """
     runner = kind(
         app,
@@ -284,7 +285,7 @@ async def listen_for_check(settings: Settings, app: str, seconds: float, say: Ca
     missing types.
 
     Earlier notifications do not count, because they do not prove that Agora's current address works. Only the callback
-    listener runs: nothing is started, and only the Check is processed.
+    listener runs. Nothing is started, and only the Check is processed.
     """
     public = settings.callbacks.public_url or f"https://<your host>:{settings.callbacks.port}"
     say(f"Callback URL for Agora's console: {public.rstrip('/')}/agora/{app}/notifications")

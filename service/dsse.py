@@ -1,5 +1,5 @@
-"""Signatures that a third party can verify without us: DSSE envelopes with Ed25519. Reads no files and is independent
-of the manifest.
+"""Signatures that a third party can verify without us: DSSE envelopes with Ed25519. The module reads no files and is
+independent of the manifest.
 
 DSSE (github.com/secure-systems-lab/dsse) signs the exact bytes, so no canonical form of JSON is needed.
 """
@@ -35,7 +35,7 @@ class Envelope:
     keyid: str
 
     def encode(self, stamps: Sequence[bytes] | None = None) -> bytes:
-        """Return the envelope as JSON, with `stamps` (RFC 3161 answers over the signature) in a member of its own. DSSE
+        """Return the envelope as JSON, with `stamps` (RFC 3161 answers over the signature) in a separate member. DSSE
         allows additional members, which other readers ignore."""
         envelope: dict[str, Any] = {
             "payloadType": self.payload_type,
@@ -80,7 +80,7 @@ class SigningKey:
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """Return a short name of a public key: the beginning of its SHA-256."""
+    """Return a short name of a public key, which is the beginning of its SHA-256."""
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
@@ -90,7 +90,7 @@ def public_text(key: Ed25519PublicKey) -> str:
 
 
 def read_public(text: str) -> list[Ed25519PublicKey]:
-    """Return the public keys of a PEM text. Raise `SignatureError` if it contains none, or one of another kind."""
+    """Return the public keys of a PEM text. Raise `SignatureError` if it contains no key or a key of another kind."""
     try:
         keys = [load_pem_public_key(block.encode()) for block in _PEM.findall(text)]
     except ValueError:
@@ -102,7 +102,7 @@ def read_public(text: str) -> list[Ed25519PublicKey]:
 
 
 def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequence[Ed25519PublicKey]) -> Opened:
-    """Return the envelope if one of `keys` signed it; its `keyid` names that key. Raise `SignatureError` otherwise."""
+    """Return the envelope if one of `keys` signed it. Its `keyid` names that key. Otherwise raise `SignatureError`."""
     try:
         given: Any = orjson.loads(envelope)
         payload = base64.b64decode(given["payload"], validate=True)
@@ -124,7 +124,7 @@ def open_envelope(envelope: bytes, payload_types: Collection[str], keys: Sequenc
 
 
 def _read_stamps(given: Any) -> Iterator[bytes]:
-    """Yield the stamps of an envelope; invalid entries are skipped."""
+    """Yield the stamps of an envelope. Skip invalid entries."""
     for one in given if isinstance(given, list) else ():
         if isinstance(one, dict) and one.get("kind") == STAMP_KIND and isinstance(one.get("response"), str):
             try:
@@ -134,6 +134,6 @@ def _read_stamps(given: Any) -> Iterator[bytes]:
 
 
 def _signed_bytes(payload: bytes, payload_type: str) -> bytes:
-    """Return the signed bytes: DSSE's pre-authentication encoding."""
+    """Return the bytes that are signed, which are DSSE's pre-authentication encoding."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)

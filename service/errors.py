@@ -1,8 +1,8 @@
 """The errors that cross the boundaries of packages.
 
 Callers of the API receive a `ServiceError`. Clients of outside systems (Agora, buckets) convert their library's errors
-into one of three `OutsideError`s, with the original chained; no code above a client depends on the library. Error texts
-must not contain secrets: no URL with its query, no key, no body.
+into one of three `OutsideError`s, with the original error chained, so no code above a client depends on the library.
+Error texts must not contain secrets: no URL with its query, no key, no body.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class FieldError:
 
 
 class ServiceError(Exception):
-    """An answer other than success. `detail` is a more specific, stable code such as `idempotency_mismatch`; `state` is
+    """An answer other than success. `detail` is a more specific, stable code such as `idempotency_mismatch`. `state` is
     the state of a recording that does not allow the request."""
 
     def __init__(
@@ -55,13 +55,13 @@ class ServiceError(Exception):
 
 
 def invalid(pointer: str, message: str) -> ServiceError:
-    """Return the `invalid` error for one field; an empty pointer means the whole body."""
+    """Return the `invalid` error for one field. An empty pointer means the whole body."""
     sentence = f"{pointer}: {message}" if pointer else f"The body {message}."
     return ServiceError(Code.INVALID, sentence, errors=(FieldError(pointer, message),))
 
 
 class OutsideError(Exception):
-    """A call to an outside system failed. `code` is short and stable; `detail` is safe to show."""
+    """A call to an outside system failed. `code` is short and stable, and `detail` is safe to show."""
 
     def __init__(self, code: str, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -70,14 +70,14 @@ class OutsideError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
     def locate(self, place: str) -> None:
-        """Add the host to the detail, unless the detail contains it."""
+        """Add the host to the detail, unless the detail already contains it."""
         if place and place not in self.detail:
             self.detail = f"{place}: {self.detail}" if self.detail else place
             self.args = (f"{self.code}: {self.detail}",)
 
 
 class Refused(OutsideError):
-    """The call was answered with a refusal; repeating it does not help."""
+    """The call was answered with a refusal. Repeating it does not help."""
 
 
 class Unavailable(OutsideError):

@@ -1,7 +1,7 @@
-"""Isolation of errors, so that one item's error does not end a loop.
+"""Isolation of errors, so that the error of one item does not end a loop.
 
-A loop serves many recordings, notifications or endpoints. An unexpected error of one of them is logged with its
-traceback and counted, and the loop continues. Only errors at startup end the process.
+A loop serves many recordings, notifications or endpoints. If one of them causes an unexpected error, the error is
+logged with its traceback and counted, and the loop continues. Only errors at startup end the process.
 """
 
 from collections.abc import Awaitable
@@ -20,8 +20,8 @@ _away = Seldom()
 
 
 async def isolate(loop: str, working: Awaitable[T], otherwise: T) -> T:
-    """Return the result, or `otherwise` if the database is unavailable or the work raises an unexpected error; the next
-    round of the loop tries again. `loop` is one of `metrics.worker.LOOPS`."""
+    """Return the result. If the database is unavailable or the work raises an unexpected error, return `otherwise`; the
+    next round of the loop retries. `loop` is one of `metrics.worker.LOOPS`."""
     try:
         return await working
     except Exception as error:

@@ -1,8 +1,8 @@
-"""The messages that callers receive about their recordings: which facts produce one, and its content. Pure.
+"""The messages that callers receive about their recordings: which facts produce a message, and its content. Pure.
 
 Each fact produces one message. Its id is derived from the recording and the number in the history, and its body is
 fixed when the fact is recorded, so all deliveries are identical. `number` increases within a recording, and consumers
-order by it.
+use it to order messages.
 """
 
 import base64
@@ -33,7 +33,7 @@ MessageType = Literal[
 MESSAGE_TYPES: Final[tuple[str, ...]] = get_args(MessageType)
 MIN_SECRET_BYTES: Final = 24
 
-# The message for each state that is entered; `requested` and `starting` produce none.
+# The message for each state that a recording enters. `requested` and `starting` produce no message.
 _STATES: Final[dict[State, MessageType]] = {
     State.RECORDING: "recording.started",
     State.UPLOADING: "recording.stopped",
@@ -54,7 +54,7 @@ _KINDS: Final[dict[str, MessageType]] = {
 
 
 class DeliveryError(StrEnum):
-    """Why a delivery failed; `docs/messages.md` gives the remedy for each."""
+    """Why a delivery failed. `docs/messages.md` describes the remedy for each value."""
 
     NO_SUCH_HOST = "no_such_host"
     NO_CONNECTION = "no_connection"
@@ -85,8 +85,8 @@ class Message(NamedTuple):
 
 
 def message_of(recording: Recording, number: int, at: float, kind: str, detail: Mapping[str, Any]) -> Message | None:
-    """Return the message for one line of the history, or None if the line produces none. `recording` is the state after
-    the line."""
+    """Return the message for one line of the history, or None if the line produces no message. `recording` is the state
+    after the line."""
     state = detail.get("state")
     news = _STATES.get(State(state)) if kind == "state" and isinstance(state, str) else _KINDS.get(kind)
     if news is None:
@@ -112,7 +112,7 @@ def message_of(recording: Recording, number: int, at: float, kind: str, detail: 
 
 
 def rfc3339(at: float) -> str:
-    """Return an instant in UTC with milliseconds."""
+    """Return a timestamp in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

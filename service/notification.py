@@ -26,9 +26,9 @@ def verify_signature(
 ) -> bool:
     """Return whether one of the app's secrets signed exactly these bytes (agora-reference §7.3).
 
-    `v2`, `v1`: the headers `Agora-Signature-V2` (HMAC-SHA256) and `Agora-Signature` (HMAC-SHA1), None if absent. The
-    old one counts only if the new one is absent and `accept_sha1` is on. The time taken does not depend on which secret
-    matches.
+    `v2` and `v1` are the headers `Agora-Signature-V2` (HMAC-SHA256) and `Agora-Signature` (HMAC-SHA1), or None if
+    absent. The old signature counts only if the new one is absent and `accept_sha1` is on. The time taken does not
+    depend on which secret matches.
     """
     if v2 is not None:
         given, algorithm = v2, "sha256"
@@ -45,12 +45,12 @@ def verify_signature(
 
 
 def body_id(body: bytes) -> str:
-    """Return the replacement for a missing `noticeId`: equal bodies are one notification."""
+    """Return the replacement for a missing `noticeId`. Equal bodies are one notification."""
     return "sha256:" + hashlib.sha256(body).hexdigest()
 
 
 class Outline(NamedTuple):
-    """The fields of a notification that the inbox needs, which are much cheaper to parse than with `parse_notice`."""
+    """The fields of a notification that the inbox needs. They are much cheaper to parse than with `parse_notice`."""
 
     notice_id: str
     event_type: int
@@ -144,7 +144,7 @@ def _instant(value: object) -> float | None:
 
 def _too_deep(body: bytes, value: object) -> bool:
     if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return False  # too few brackets; most notifications avoid the walk
+        return False  # there are too few brackets; most notifications avoid the walk
     level, depth = [value], 0
     while level:
         depth += 1

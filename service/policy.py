@@ -1,4 +1,4 @@
-"""The policy of one recording: its intervals and rules. Pure data; durations in seconds."""
+"""The policy of one recording: its intervals and rules. Pure data. Durations are in seconds."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from service.report import Level
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The intervals and rules of one recording, copied from the settings at its creation, so that a changed setting
-    never affects a running recording. Durations in seconds; `level` is the level of its verification."""
+    """The intervals and rules of one recording. They are copied from the settings at its creation, so that a changed
+    setting never affects a running recording. Durations are in seconds. `level` is the level of its verification."""
 
     lead_seconds: float = 5
     start_within_seconds: float = 120

@@ -1,8 +1,8 @@
 """The model of a recording and its known state.
 
-Pure data. An instant is a `float` of Unix seconds and ends in `_at`; durations end in `_seconds`, sizes in `_bytes`.
-All values are immutable and stored as the JSON document of the row. They contain no secret: page and RTMP URLs are
-sealed separately and appear here only in redacted form.
+Pure data. A timestamp is a `float` of Unix seconds and its name ends in `_at`; names of durations end in `_seconds`,
+and of sizes in `_bytes`. All values are immutable and stored as the JSON document of the row. They contain no secret,
+because page and RTMP URLs are sealed separately and appear here only in redacted form.
 """
 
 from dataclasses import dataclass, field
@@ -133,8 +133,9 @@ class Parameters:
 class Location:
     """The fixed place of a recording in a bucket. Keys are not part of it, because they rotate and the place does not.
 
-    `region` is Agora's number; `endpoint` a URL with scheme, or None for the vendor's own; `prefix` the components all
-    attempts share (each of `[a-zA-Z0-9]`), so the attempts' objects lie below `"/".join(prefix) + "/"`.
+    `region` is Agora's number. `endpoint` is a URL with scheme, or None for the vendor's own. `prefix` contains the
+    components that all attempts share (each of `[a-zA-Z0-9]`), so the attempts' objects are below `"/".join(prefix) +
+    "/"`.
     """
 
     vendor: int
@@ -150,7 +151,7 @@ RestartRule = Literal["never", "on_failure"]
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """A condition that waits for an outside system or for a person; shown next to the state until it ends."""
+    """A condition that waits for an outside system or for a person. It is shown next to the state until it ends."""
 
     code: str
     detail: str
@@ -160,24 +161,26 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One Agora task made for a recording, known to Agora as (`cname`, `uid`).
+    """One Agora task made for a recording. Agora identifies it by (`cname`, `uid`).
 
-    `prefix` is the object key prefix with its closing slash, unique to the attempt.
+    `prefix` is the object key prefix with its closing slash, and is unique to the attempt.
 
-    Start: `resource_ids` are all resource ids acquired for it, `resource_id` the one used in calls. `undecided`: the
-    outcome of a start is unknown, or the resource id under which it took effect. `start_sent_at` is the first start
-    that may have taken effect, `start_resent_at` the last, `hours` the longest hour limit among them. `probed`: a start
-    was sent under another resource id, so another task may begin when one ends; `past_sids` are the ended ones.
-    `refused_at`: when Agora first refused a repeated start for its content. `expired`: consecutive starts with an
-    expired resource id. `delayed_by`: the failure that delayed its start.
+    Start: `resource_ids` are all resource ids acquired for the attempt, and `resource_id` is the one used in calls.
+    `undecided` is true if the outcome of a start, or the resource id under which it took effect, is unknown.
+    `start_sent_at` is the first start that may have taken effect, `start_resent_at` is the last, and `hours` is the
+    longest hour limit among them. `probed` is true if a start was sent under another resource id, so that another task
+    may begin when one ends; `past_sids` are the sids of the ended tasks. `refused_at` is when Agora first refused a
+    repeated start for its content. `expired` counts consecutive starts with an expired resource id. `delayed_by` is the
+    failure that delayed the start.
 
-    End: `missing_since_at` is the first uncontradicted sign of its end (a 404, or a notice: `told_ended`), `seen_at`
-    the last sign of life. `rechecks`: queries made after an end that rests on a 404 alone. `shown_until`: until when
-    its notices and files show that it ran. `stops`: the number of stops sent; `stop_again_at`: when the next one is
-    due. `counted_until`: when it was first believed ended; the metrics contain its time up to then.
+    End: `missing_since_at` is the first uncontradicted sign of the end (a 404, or a notice: `told_ended`), and
+    `seen_at` is the last sign of life. `rechecks` counts queries made after an end that is inferred from a 404 alone.
+    `shown_until` is the time until which notices and files show that the task ran. `stops` is the number of stops sent,
+    and `stop_again_at` is when the next one is due. `counted_until` is when the task was first assumed to have ended;
+    the metrics contain its time up to then.
 
-    Updates: `update_sent_at` is the first pause or resume that Agora has not confirmed. `rtmp`, `rtmp_version`: its
-    current push target.
+    Updates: `update_sent_at` is the first pause or resume that Agora has not confirmed. `rtmp` and `rtmp_version` are
+    the current push target.
     """
 
     number: int
@@ -234,8 +237,8 @@ class Attempt:
 
     @property
     def lost(self) -> bool:
-        """Return whether its task is known only from files: the database was restored to a time before its start, and
-        without a resource id Agora cannot be queried."""
+        """Return whether the task is known only from files, because the database was restored to a time before its
+        start. Without a resource id, Agora cannot be queried."""
         return self.sid is not None and self.resource_id is None
 
     @property
@@ -246,9 +249,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The results of listings during the recording. `last_slice_at` is when the newest slice arrived, `sampled_at` when
-    the last decoded one did; `after_key` is where the next LIST continues. `unreachable` is the reason why the bucket
-    cannot be listed; empty after a successful listing."""
+    """The results of listings during the recording. `last_slice_at` is when the newest slice arrived, and `sampled_at`
+    when the last decoded slice did. `after_key` is the key after which the next LIST continues. `unreachable` is the
+    reason why the bucket cannot be listed, and is empty after a successful listing."""
 
     next_list_at: float | None = None
     after_key: str = ""
@@ -265,14 +268,14 @@ class Watch:
 class Recording:
     """A caller's request for a recording, and its known state.
 
-    `page` and `rtmp` are redacted. `window_from_at` is the start of the wanted window, before the start allowance:
+    `page` and `rtmp` are redacted. `window_from_at` is the start of the requested window, before the start allowance:
     `start_at`, the accepted request or, for a start on hold, the accepted resume (None until then). Requested changes
     (`stop_wished_at`, `pause_wished`, `rtmp_version`) are level-triggered: they stay until Agora shows the same.
     `record_for_seconds` is the requested length. It counts from `recorded_from_at`, which is set together with
-    `stop_at` once the task is known to record. `sound`: whether the page is expected to make sound; False: silence is
-    fine, None: as the files show. `emulated`: an emulator records it. `notify` names the endpoints that receive its
-    messages. `warned`: the codes of the warnings in the newest report of a readable bucket; `warned_level` is the
-    deepest level that found them.
+    `stop_at` when the task is known to record. `sound` states whether the page is expected to play audio; False means
+    that silence is acceptable, and None that the files decide. `emulated` is true if an emulator records it. `notify`
+    names the endpoints that receive its messages. `warned` contains the codes of the warnings in the newest report of a
+    readable bucket, and `warned_level` is the deepest level that found them.
     """
 
     id: str
@@ -328,12 +331,12 @@ class Recording:
 
     @property
     def planned_at(self) -> float | None:
-        """Return when it will start, while it waits for that."""
+        """Return when the recording will start, if it waits for its start."""
         return self.start_at if self.state is State.REQUESTED else None
 
     @property
     def length_seconds(self) -> float | None:
-        """Return `record_for_seconds` unless a caller's later `stop_at` has replaced it."""
+        """Return `record_for_seconds`, unless a caller's later `stop_at` has replaced it."""
         length, begin, stop_at = self.record_for_seconds, self.recorded_from_at, self.stop_at
         if length is None or stop_at is None:
             return length
@@ -341,19 +344,19 @@ class Recording:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Return the verdict of the newest report; None if nothing was recorded, since no file will arrive."""
+        """Return the verdict of the newest report. Return None if nothing was recorded, because no file will arrive."""
         report = self.latest_report
         return None if report is None or self.state in (State.FAILED, State.CANCELLED) else report.verdict
 
     @property
     def attempt(self) -> Attempt | None:
-        """Return the newest attempt. An older one has ended or is a leftover."""
+        """Return the newest attempt. An older attempt has ended or is a leftover."""
         return self.attempts[-1] if self.attempts else None
 
     @property
     def leftovers(self) -> tuple[Attempt, ...]:
-        """Return older attempts that were believed ended and proved alive. They are stopped, and nothing is started
-        until then."""
+        """Return older attempts that were assumed to have ended but turned out to be running. They are stopped, and
+        nothing is started until then."""
         return tuple(attempt for attempt in self.attempts[:-1] if attempt.may_be_alive)
 
     @property

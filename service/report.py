@@ -1,7 +1,7 @@
 """The model of a verification's results: files, findings, coverage, verdict.
 
-Pure data, immutable. An instant is a `float` of Unix seconds and ends in `_at`; durations end in `_seconds`, sizes in
-`_bytes`. A report contains no secret: object keys, but never a URL.
+Pure data, immutable. A timestamp is a `float` of Unix seconds and its name ends in `_at`; names of durations end in
+`_seconds`, and of sizes in `_bytes`. A report contains no secret. It contains object keys, but never a URL.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An interval from `from_at` to `to_at`; `to_at` None means that it is still open."""
+    """An interval from `from_at` to `to_at`. If `to_at` is None, the interval is still open."""
 
     from_at: float
     to_at: float | None
@@ -43,9 +43,9 @@ class Verdict(StrEnum):
 
 
 class Because(StrEnum):
-    """Why a later report differs from the previous one. `BYTES`: objects are gone, new or changed. `RULES`: no object
-    changed, but other rules were applied. `LEVEL`: no object changed, but another level was reached. `UNKNOWN`: both,
-    or neither, for example because other samples were taken."""
+    """Why a later report differs from the previous one. `BYTES`: objects are missing, new or changed. `RULES`: no
+    object changed, but other rules were applied. `LEVEL`: no object changed, but another level was reached. `UNKNOWN`:
+    both or neither, for example because other samples were taken."""
 
     BYTES = "bytes"
     RULES = "rules"
@@ -74,7 +74,7 @@ class MissingClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A stretch of the wanted window without media. `explained` time does not count against the allowance."""
+    """A stretch of the requested window without media. `explained` time does not count against the allowance."""
 
     kind: MissingClass
     from_at: float
@@ -101,8 +101,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The coverage in seconds. `expected` = wanted window less pauses; `share` = covered ÷ expected, ≤ 1; None if
-    nothing is expected."""
+    """The coverage in seconds. `expected` is the requested window less pauses. `share` is covered ÷ expected, at most
+    1, or None if nothing is expected."""
 
     window: Interval
     expected_seconds: float
@@ -138,10 +138,10 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class JudgedFile:
-    """One file of a recording and the witnesses that named it. `missing`: a witness named it, but the bucket does not
-    contain it.
+    """One file of a recording and the witnesses that named it. `missing` is true if a witness named the file but the
+    bucket does not contain it.
 
-    `sha256` is the hex digest of the object's bytes if a verification read them all; `checksum` is the store's own,
+    `sha256` is the hex digest of the object's bytes if a verification read them all. `checksum` is the store's own,
     prefixed with its name (`crc64nvme:…`). An ETag is neither.
     """
 
@@ -162,7 +162,7 @@ class JudgedFile:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """A poster and a contact sheet, each a JPEG; together at most 150 KB."""
+    """A poster and a contact sheet, each a JPEG. Together they have at most 150 KB."""
 
     poster: bytes = field(repr=False)
     sheet: bytes = field(repr=False)
@@ -170,12 +170,13 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of one verification. `files` is the manifest; it and `pictures` are stored in separate tables.
-    `samples`: the number of decoded slices, chosen by `seed`.
+    """The result of one verification. `files` is the manifest. `files` and `pictures` are stored in separate tables.
+    `samples` is the number of decoded slices, chosen by `seed`.
 
-    `level` is the level reached, `wanted_level` the one requested (None in old reports). A level is reached only if
-    everything it covers was opened and judged. `rules_version` numbers the rules: two reports of the same bytes may
-    differ only if it differs (0 in old reports)."""
+    `level` is the level reached, and `wanted_level` the level requested (None in old reports). A level is reached only
+    if everything it covers was opened and checked. `rules_version` numbers the rules. Two reports of the same bytes may
+    differ only if their rules versions differ (0 in old reports).
+    """
 
     verdict: Verdict
     level: Level
@@ -204,8 +205,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
-    """The part of the newest report that the recording's row contains; the whole report is in the reports table under
-    `number`. `findings` are the most severe ones, `findings_count` is the number of all."""
+    """The part of the newest report that the recording's row contains. The whole report is in the reports table under
+    `number`. `findings` contains the most severe findings, and `findings_count` is the number of all findings."""
 
     number: int
     verdict: Verdict

@@ -14,7 +14,7 @@ class Seldom:
         self._held: dict[str, int] = {}
 
     def due(self, key: str = "") -> int | None:
-        """Return how many lines were held back since the last one, or None if this one is held back too."""
+        """Return how many lines were suppressed since the last one, or None if this line is suppressed too."""
         now, last = self._clock(), self._written.get(key)
         if last is not None and now - last < self._seconds:
             self._held[key] = self._held.get(key, 0) + 1

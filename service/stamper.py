@@ -1,4 +1,4 @@
-"""Time stamps from the authority in the settings. A stamp is optional: its failure never fails an answer.
+"""Time stamps from the authority in the settings. A stamp is optional, so its failure never fails an answer.
 
 The address comes only from the operator's settings, redirects are not followed, and answers are limited in time and
 size. After a failure the authority is not called for half a minute, so that it delays only one request.
@@ -19,8 +19,7 @@ from service.timestamps import ANSWER_TYPE, QUERY_TYPE, TimestampError, check_an
 
 REST_SECONDS: Final = 30.0
 MOST_KEPT: Final = 1000
-"""The number of stamps that are kept. A repeated request concerns the same signature, and the earlier stamp proves
-more."""
+"""The number of stamps that are kept. A repeated request has the same signature, and its earlier stamp proves more."""
 _AT_ONCE: Final = 4
 
 _log = structlog.get_logger(__name__)
@@ -43,14 +42,14 @@ class Stamper:
         return self._signing.timestamp_url is not None
 
     async def stamp(self, message: bytes) -> bytes | None:
-        """Return a verified answer of the authority about `message`, within `signing.timestamp_seconds`; None if none
-        is available now."""
+        """Return a verified answer of the authority about `message`, within `signing.timestamp_seconds`. Return None if
+        no answer is currently available."""
         digest = hashlib.sha256(message).digest()
         if digest not in self._kept and self._clock() >= self._asked_again_at:
             try:
                 async with asyncio.timeout(self._signing.timestamp_seconds), self._turns:
                     answer = await self._ask(message)
-            except Exception as error:  # the library may raise other errors than its own for invalid data
+            except Exception as error:  # for invalid data, the library may raise errors other than its own
                 self._asked_again_at = self._clock() + REST_SECONDS
                 known = isinstance(error, TimestampError | NotSentError | NoAnswerError | ValueError) and str(error)
                 _log.warning("timestamp_failed", reason=known or type(error).__name__)

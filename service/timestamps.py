@@ -1,7 +1,7 @@
-"""Time stamps by RFC 3161: the request to an authority and the proof in its answer. Pure; `stamper` sends.
+"""Time stamps by RFC 3161: the request to an authority and the proof in its answer. Pure; `stamper` sends the request.
 
-Only a digest is stamped, so the authority does not see the message. Answers are untrusted: each is proven or refused,
-and they raise only `TimestampError`.
+Only a digest is stamped, so the authority does not see the message. Answers are untrusted. Each answer is either proven
+or refused, and it raises only `TimestampError`.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ class TimestampError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A proven time stamp: `at` in Unix seconds, and the name in the authority's certificate."""
+    """A proven time stamp. Contains `at` in Unix seconds, and the name in the authority's certificate."""
 
     at: float
     authority: str
 
 
 def make_request(message: bytes) -> TimeStampRequest:
-    """Return a request for a stamp on the SHA-256 of `message`, with a fresh nonce. It asks for certificates in the
+    """Return a request for a stamp on the SHA-256 of `message`, with a fresh nonce. It requests certificates in the
     answer."""
     return TimestampRequestBuilder(message, HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
 
@@ -60,7 +60,7 @@ def check_answer(answer: bytes, request: TimeStampRequest, message: bytes) -> No
 
 def verify_answer(answer: bytes, message: bytes, trusted: Sequence[Certificate]) -> Stamp:
     """Return the stamp that an answer proves about `message`. The authority's certificates must lead to a trusted one
-    and have been valid when the stamp was set; they may have expired since. Raise `TimestampError` otherwise."""
+    and must have been valid when the stamp was set; they may have expired since. Otherwise raise `TimestampError`."""
     decoded = _decode(answer)
     try:
         VerifierBuilder(roots=list(trusted)).build().verify_message(decoded, message)
@@ -93,7 +93,7 @@ def _decode(answer: bytes) -> TimeStampResponse:
 
 
 def _authority(decoded: TimeStampResponse) -> str:
-    """Return the subject of the certificate that signed; it has been verified before."""
+    """Return the subject of the certificate that signed. The certificate has been verified before."""
     (signer,) = decoded.signed_data.signer_infos
     certificates = map(load_der_x509_certificate, decoded.signed_data.certificates)
     subjects = (

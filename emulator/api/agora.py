@@ -1,6 +1,6 @@
 """Agora's decision on each call: which resource ids and tasks exist and what they allow (agora-reference §2 to §6).
 
-Handles the five calls, given valid requests. It does not know HTTP headers, credentials or faults on the wire.
+Handles the five calls, given valid requests. It does not handle HTTP headers, credentials or network faults.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Resource:
 
 
 class Agora:
-    """Resources and tasks of all apps. The last ended tasks are kept for the control API."""
+    """The resources and tasks of all apps. The most recently ended tasks are kept for the control API."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -73,7 +73,7 @@ class Agora:
         return render_ids(resource.task, self._quirks)
 
     def query(self, app: App, rid: str, sid: str) -> dict[str, Any]:
-        """Return the state of a task that is still alive."""
+        """Return the state of a task that is still running."""
         task = self._live("query", app, rid, sid)
         if self._quirks.exiting_query == "501" and (task.stop_asked_at is not None or not task.running):
             raise failure("query", 501)
@@ -104,7 +104,7 @@ class Agora:
         return render_ids(task, self._quirks)
 
     async def stop(self, app: App, rid: str, sid: str, request: Stop) -> dict[str, Any]:
-        """Ask the task to stop. Unless the request is asynchronous, wait until its files are uploaded."""
+        """Request the task to stop. Unless the request is asynchronous, wait until its files are uploaded."""
         task, now = self._live("stop", app, rid, sid), self.world.clock.now()
         _check_identity("stop", task, request.who)
         if task.stop_asked_at is not None or not task.running:
@@ -136,7 +136,7 @@ class Agora:
             raise failure("stop", 50, status=self._quirks.sync_stop_status) from None
 
     def _check_start(self, app: App, resource: Resource, request: Start, now: float) -> None:
-        """Raise Failure for a start that its resource id or another task does not allow."""
+        """Raise Failure if the resource id or another task does not allow the start."""
         if resource.app_id != app.app_id or resource.acquired.who != request.who:
             raise failure("start", 432)
         if resource.task is not None:
@@ -159,7 +159,7 @@ class Agora:
             raise failure("start", 502)
 
     def _check_token(self, endpoint: str, storage: Storage, now: float) -> None:
-        """Raise Failure for temporary keys that expire too soon (agora-reference §3.4)."""
+        """Raise Failure if temporary keys expire too soon (agora-reference §3.4)."""
         ahead = self.world.clock.shrink(self.world.settings.times.sts)
         if storage.expires_at is not None and storage.expires_at < now + ahead:
             raise failure(endpoint, 2, reason=f"storageConfig.stsExpiration: must be {ahead:g} s ahead")
@@ -182,7 +182,7 @@ class Agora:
         return sum(task.running for task in self.tasks.values()) >= self.world.engine.room
 
     def _forget_old(self, now: float) -> None:
-        """Remove resource ids that expired long ago, and the oldest ended tasks above `kept_tasks`."""
+        """Remove resource ids that expired long ago, and the oldest ended tasks in excess of `kept_tasks`."""
         kept = self.world.clock.shrink(self.world.settings.times.resource) * 10
         for rid, resource in list(self._resources.items()):
             if resource.expires_at + kept < now and (resource.task is None or not resource.task.alive):
@@ -192,7 +192,7 @@ class Agora:
             self._resources.pop(self.tasks.pop(sid).resource_id, None)
 
     def _live(self, endpoint: str, app: App, rid: str, sid: str) -> Task:
-        """Return the task of an app's resource id and sid. Raise Failure if it cannot be controlled now."""
+        """Return the task of an app's resource id and sid. Raise Failure if the task cannot currently be controlled."""
         now = self.world.clock.now()
         task = self.tasks.get(sid)
         if task is None or task.app.app_id != app.app_id or task.resource_id != rid or not task.alive:

@@ -1,6 +1,7 @@
 """The control API under `/emulator/`, for tests and demos. It is not part of Agora's API.
 
-Lists tasks, and adds and clears faults. It shows no secrets and needs no credentials, because it serves loopback only.
+It lists tasks, and adds and clears faults. It shows no secrets and needs no credentials, because it serves loopback
+only.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ async def _tasks(request: web.Request) -> web.Response:
 
 
 async def _page(_: web.Request) -> web.FileResponse:
-    """Return a page to record: it moves, shows its clock, flashes and beeps each second."""
+    """Return a page to record. The page moves, shows its clock, and flashes and beeps each second."""
     return web.FileResponse(Path(__file__).parent / "browser" / "demo.html")
 
 
 async def _faults(request: web.Request) -> web.Response:
-    """List the active faults and, in order, the subjects that they struck."""
+    """List the active faults and, in order, the subjects that they affected."""
     faults = request.app[AGORA].world.faults
     return web.json_response({"faults": faults.standing(), "strikes": list(faults.strikes)})
 

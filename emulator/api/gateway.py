@@ -1,6 +1,6 @@
 """The gateway in front of Agora: credentials, app ids and the request limit (agora-reference §1.2, §1.4, §1.6).
 
-Refuses calls before Agora receives them. It does not read bodies or know tasks.
+It refuses calls before Agora receives them. It does not read bodies or use tasks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class GatewayRefusal(Exception):
 
 
 class Gateway:
-    """Authenticates requests and limits their rate. All methods raise GatewayRefusal."""
+    """Authenticates requests and limits their rate. Methods raise GatewayRefusal."""
 
     def __init__(self, settings: Settings) -> None:
         self._apps = {app.app_id: app for app in settings.apps}
@@ -44,7 +44,7 @@ class Gateway:
         return app
 
     def authenticate(self, request: web.Request) -> str:
-        """Return the customer id whose secret the request carries."""
+        """Return the customer id whose secret the request contains."""
         header = request.headers.get("Authorization")
         if header is None:
             raise GatewayRefusal(401, "Unauthorized")

@@ -1,4 +1,4 @@
-"""The ground truth of `GET /emulator/tasks`: what a task really did, regardless of what Agora reported. Pure.
+"""The ground truth of `GET /emulator/tasks`: what a task actually did, regardless of what Agora reported. Pure.
 
 Tests compare a client's view with it. It shows no secrets.
 """
@@ -14,7 +14,7 @@ from emulator.tasks.task import Span, Task, billed_seconds, status_of
 
 
 def render_truth(task: Task, now: float, quirks: Quirks) -> dict[str, Any]:
-    """Render a task's true state, without secrets and with redacted URLs."""
+    """Render a task's actual state, without secrets and with redacted URLs."""
     return {
         "app_id": task.app.app_id,
         "cname": task.cname,

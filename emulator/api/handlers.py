@@ -1,4 +1,4 @@
-"""Agora's calls over HTTP, from the gateway to the answer, with faults on the wire (agora-reference §1.5, §1.6).
+"""Agora's calls over HTTP, from the gateway to the answer, with network faults (agora-reference §1.5, §1.6).
 
 Authenticates, counts and decodes requests, calls `emulator.api.agora` and renders the answer. It does not decide what a
 call means.
@@ -143,7 +143,7 @@ async def _perform(agora: Agora, call: Call) -> dict[str, Any]:
 
 
 def _spelled(call: Call, treatment: str) -> Call:
-    """Log unknown keys, and depending on `treatment` raise Refused, correct them or leave them alone."""
+    """Log unknown keys. Depending on `treatment`, raise Refused, correct them or leave them unchanged."""
     if call.endpoint == "query":
         return call
     unknown, corrected = check_spelling(call.endpoint, call.body)
@@ -172,7 +172,7 @@ def render_failure(endpoint: Endpoint, error: Failure, ids: tuple[str, str, str,
 
 
 def _subject(agora: Agora, call: Call) -> Subject:
-    """Return the subject that faults on the wire match: the task if it exists, otherwise the names in the body."""
+    """Return the subject that network faults match. This is the task if it exists, otherwise the names in the body."""
     task = agora.tasks.get(call.sid)
     if task is not None:
         return replace(task.subject, use=call.use)
@@ -181,7 +181,7 @@ def _subject(agora: Agora, call: Call) -> Subject:
 
 
 async def _read_body(request: web.Request) -> Any:
-    """Return the JSON body, None for a GET, or for malformed JSON a string, which every parser refuses."""
+    """Return the JSON body, or None for a GET. For malformed JSON, return a string, which every parser refuses."""
     if request.method == "GET":
         return None
     try:
@@ -192,7 +192,7 @@ async def _read_body(request: web.Request) -> Any:
 
 
 def _hang_up(request: web.Request, *, reset: bool) -> web.StreamResponse:
-    """Close the connection without an answer, with a TCP reset if `reset`."""
+    """Close the connection without an answer. If `reset` is true, use a TCP reset."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
         if reset and connection is not None:

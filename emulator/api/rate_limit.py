@@ -16,7 +16,7 @@ class Pace:
         self._recent: dict[str, deque[float]] = {}
 
     def admits(self, name: str, now: float) -> bool:
-        """Count a request at `now` (seconds). Return False, without counting it, if it is above the limit."""
+        """Count a request at `now` (seconds). If it exceeds the limit, do not count it and return False."""
         recent = self._recent.setdefault(name, deque())
         while recent and recent[0] <= now - 1.0:
             recent.popleft()

@@ -1,1 +1,1 @@
-"""The recorder of real pages: Chromium on its own display, with picture and sound encoded by PyAV."""
+"""The recorder of real pages. Chromium runs on its own display, and PyAV encodes picture and audio."""

@@ -1,4 +1,4 @@
-"""The delay of sound against pictures, measured with a page that flashes and beeps at the same time.
+"""The delay of audio relative to pictures, measured with a page that flashes and beeps at the same time.
 
 It measures one number before a page is opened, and does not shift any media itself.
 """
@@ -18,7 +18,7 @@ from emulator.process.clock import Clock
 
 PATCH = 32
 _FPS = 60
-# The first beep comes with the start of the sound stream, 50 to 100 ms later than the others.
+# The first beep coincides with the start of the audio stream and is 50 to 100 ms later than the others.
 _LEFT_OUT, _PAIRS = 1, 4
 _LONGEST_SECONDS = 6.0
 _FARTHEST_SECONDS = 0.14
@@ -27,7 +27,7 @@ _QUIET_SECONDS = 0.1
 
 
 def measure(pictures: Pictures, ear: Ear, clock: Clock) -> float | None:
-    """Return the seconds from a flash to its beep on the calibration page, or None after too few pairs. Blocks."""
+    """Return the seconds from a flash to its beep on the calibration page. Return None after too few pairs. Blocks."""
     beeps = _Beeps()
     flashes: list[float] = []
     began, bright = clock.now(), True
@@ -48,7 +48,7 @@ def measure(pictures: Pictures, ear: Ear, clock: Clock) -> float | None:
 
 
 def skew_of(flashes: Sequence[float], beeps: Sequence[float]) -> float | None:
-    """Return the median distance in seconds of each beep from its flash, or None while there are too few pairs."""
+    """Return the median distance in seconds of each beep from its flash, or None if there are too few pairs."""
     later = beeps[_LEFT_OUT:]
     nearest = [min((beep - flash for flash in flashes), key=abs, default=_FARTHEST_SECONDS) for beep in later]
     skews = [skew for skew in nearest if abs(skew) < _FARTHEST_SECONDS]
@@ -56,7 +56,7 @@ def skew_of(flashes: Sequence[float], beeps: Sequence[float]) -> float | None:
 
 
 class _Beeps:
-    """The instants at which sound began after silence. Another thread calls `hear`."""
+    """The times at which audio began after silence. Another thread calls `hear`."""
 
     def __init__(self) -> None:
         self.began: list[float] = []

@@ -1,6 +1,6 @@
 """A client of the Chrome DevTools Protocol: commands, answers and events over one WebSocket.
 
-It does not know pages, recordings or the meaning of a command.
+It does not handle pages, recordings or the meaning of a command.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CdpError(Exception):
 
 
 class CdpClosed(CdpError):
-    """The browser, or the target of a command, is gone."""
+    """The browser, or the target of a command, no longer exists."""
 
 
 class Cdp:
@@ -86,7 +86,7 @@ class Cdp:
             del self._waiting[number]
 
     def forget(self, session: str) -> None:
-        """Fail the pending commands of a target that is gone, and remove its handlers."""
+        """Fail the pending commands of a target that no longer exists, and remove its handlers."""
         self._fail("the page is gone", lambda of: of == session)
         self._handlers = {key: handlers for key, handlers in self._handlers.items() if key[0] != session}
 

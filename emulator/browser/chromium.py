@@ -1,6 +1,6 @@
 """A Chromium process and its tabs.
 
-Launches the browser with the requested size and sends commands to its tabs. It does not judge pages.
+Launches the browser with the requested size and sends commands to its tabs. It does not evaluate pages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from emulator.process.children import child, environment
 _START_SECONDS = 20.0
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - Chromium's location
 _SHARED_MEMORY_BYTES = 256 * 1024 * 1024
-# Chromium's minimum window width in pixels, whatever size is requested.
+# Chromium's minimum window width in pixels, regardless of the requested size.
 _NARROWEST_WINDOW = 500
 _MOBILE_AGENT = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -37,7 +37,7 @@ _FLAGS = (
     *("--disable-renderer-backgrounding", "--disable-hang-monitor", "--disable-domain-reliability"),
     # WebGL has to work, so that pages that draw with it can be distinguished from pages that only request it.
     "--enable-unsafe-swiftshader",
-    # Frames of other sites then belong to the page's own target and get the injected scripts.
+    # With this flag, frames of other sites belong to the page's own target and get the injected scripts.
     *("--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,Translate,MediaRouter"),
     *("--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--password-store=basic", "--test-type"),
     *("--window-position=0,0", "--remote-debugging-port=0"),
@@ -52,7 +52,7 @@ class BrowserError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The size of the picture in pixels, and whether pages see a phone."""
+    """The size of the picture in pixels, and whether pages detect a phone."""
 
     width: int
     height: int
@@ -65,7 +65,7 @@ def find_chromium(program: str = "chromium") -> str | None:
 
 
 class Tab:
-    """One page of a browser. Its commands raise CdpError, and CdpClosed after the page is gone."""
+    """One page of a browser. Its commands raise CdpError. They raise CdpClosed if the page no longer exists."""
 
     def __init__(self, cdp: Cdp, target: str, session: str) -> None:
         self._cdp, self._target, self._session = cdp, target, session
@@ -83,7 +83,8 @@ class Tab:
     async def evaluate(self, expression: str, *, seconds: float = 10.0) -> Any:
         """Return the value of a JavaScript expression, with promises awaited. Raise CdpError if it throws.
 
-        The expression does not count as a user gesture, which would let the page open windows and go full screen.
+        The expression does not count as a user gesture, because a gesture would let the page open windows and go full
+        screen.
         """
         asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         answer = await self.send("Runtime.evaluate", asked, seconds=seconds)
@@ -114,8 +115,8 @@ class Chromium:
         return tab
 
     async def use_up_question(self) -> None:
-        """Make Chromium ask whether to open another program, in a tab that is closed at once. Without a click it asks
-        only once, whichever page, frame or plug-in requests it later. Raise CdpError on failure."""
+        """Make Chromium ask whether to open another program, in a tab that is closed at once. Without a click Chromium
+        asks only once, regardless of which page, frame or plug-in requests it later. Raise CdpError on failure."""
         tab = await self.open_tab()
         await tab.send("Page.navigate", {"url": "pagereel-no-such-program:"})
         await tab.close()
@@ -135,7 +136,8 @@ class Chromium:
 async def launch(
     home: Path, look: Look, *, program: str = "chromium", display: Mapping[str, str] | None = None
 ) -> AsyncIterator[Chromium]:
-    """Launch a browser with its own profile. `display` holds a desktop's variables; without DISPLAY it is headless.
+    """Launch a browser with its own profile. `display` contains a desktop's variables. Without DISPLAY the browser is
+    headless.
 
     Raise BrowserError if it does not start. Processes and files are removed on exit.
     """

@@ -1,4 +1,4 @@
-"""The display (Xvfb) and the sound server (PulseAudio) of one task's browser.
+"""The display (Xvfb) and the audio server (PulseAudio) of one task's browser.
 
 Starts both, and reports which packages are missing. It does not record.
 """
@@ -29,21 +29,21 @@ PROGRAMS = {"chromium": "chromium", "Xvfb": "xvfb", "pulseaudio": "pulseaudio", 
 
 
 def missing_packages(chromium: str = "chromium") -> list[str]:
-    """Return the Debian packages that are missing for recording pages with picture and sound."""
+    """Return the Debian packages that are missing for recording pages with picture and audio."""
     needed = {**PROGRAMS, chromium: "chromium"}
     return sorted({package for program, package in needed.items() if shutil.which(program) is None})
 
 
 @dataclass(frozen=True, slots=True)
 class Desktop:
-    """A display and a sound server. `display` is None without Xvfb; `sound` is the server's socket or None."""
+    """A display and an audio server. `display` is None without Xvfb. `sound` is the audio server's socket or None."""
 
     display: str | None
     sound: Path | None
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return the environment variables that select this display and sound server."""
+        """Return the environment variables that select this display and audio server."""
         found = {} if self.display is None else {"DISPLAY": self.display}
         if self.sound is not None:
             found |= {"PULSE_SERVER": f"unix:{self.sound}", "PULSE_SINK": SINK}
@@ -52,7 +52,7 @@ class Desktop:
 
 @asynccontextmanager
 async def open_desktop(home: Path, look: Look) -> AsyncIterator[Desktop]:
-    """Start a display of the requested size and a sound server with one sink, as far as their programs are installed.
+    """Start a display of the requested size and an audio server with one sink, if their programs are installed.
 
     Raise BrowserError if an installed program does not start.
     """
@@ -71,7 +71,8 @@ async def open_desktop(home: Path, look: Look) -> AsyncIterator[Desktop]:
 async def _display(env: dict[str, str], look: Look) -> AsyncIterator[str]:
     reader, writer = os.pipe()
     try:
-        # One extra row: Chromium shrinks a window that would fill its display by a pixel in each direction.
+        # The display has one extra row, because Chromium shrinks a window that would fill its display by a pixel in
+        # each direction.
         screen = f"{look.width}x{look.height + 1}x24"
         command = ("Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "-nolisten", "tcp", "-noreset")
         async with child(*command, env=env, pass_fds=(writer,)):

@@ -1,6 +1,6 @@
 """The engine that opens real pages, limited to the number that this machine can record without dropping frames.
 
-Admits and creates views. It does not know how a page is opened.
+Admits and creates views. It does not open pages itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class BrowserEngine:
 
     @property
     def room(self) -> float:
-        """Return the number of pages that can be recorded at once: by default one for each core
+        """Return the number of pages that can be recorded at once, by default one for each core
         (docs/performance.md)."""
         return self._settings.recordings or len(os.sched_getaffinity(0))
 
@@ -31,4 +31,4 @@ class BrowserEngine:
         return PageView(wanted, self._settings, self._clock, self._home)
 
     async def close(self) -> None:
-        """Do nothing: views share no resources."""
+        """Do nothing, because views share no resources."""

@@ -39,7 +39,7 @@ class Heard:
 
 
 class WatchedPage:
-    """One page in one tab; the URL is a secret."""
+    """One page in one tab. The URL is a secret."""
 
     def __init__(self, tab: Tab, url: str, limits: Limits, heard: Heard) -> None:
         self._tab, self._url, self._limits, self._heard = tab, url, limits, heard
@@ -72,9 +72,10 @@ class WatchedPage:
         await tab.send("Fetch.enable", {"handleAuthRequests": True, "patterns": patterns})
 
     async def load(self) -> str | None:
-        """Open or reload the page. Return None, or the reason of a failure: the browser's error, or status 404 or 5xx.
+        """Open or reload the page. Return None, or the reason of a failure, which is the browser's error or status 404
+        or 5xx.
 
-        Raise CdpClosed if the browser is gone.
+        Raise CdpClosed if the browser no longer exists.
         """
         self._status = None
         self._loaded.clear()
@@ -100,11 +101,11 @@ class WatchedPage:
 
     @property
     def refusal(self) -> int | None:
-        """Return the error status of the page that is shown, such as 401, or None."""
+        """Return the error status of the current page, such as 401, or None."""
         return self._status if isinstance(self._status, int) and self._status >= 400 else None
 
     async def ready(self, within: float) -> bool:
-        """Return True once the page has called notifyReady since its load, or False after `within` seconds."""
+        """Return True when the page has called notifyReady since its load, or False after `within` real seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._ready.wait()
@@ -116,19 +117,20 @@ class WatchedPage:
         try:
             async with asyncio.timeout(seconds):
                 await self._loaded.wait()
-                # Keeps the previous content out of the first frame. Fails on a page that navigates by itself.
+                # This keeps the previous content out of the first frame. It fails on a page that navigates by itself.
                 with suppress(CdpError):
                     await self._tab.evaluate(_PAINTED)
         except TimeoutError:
             return
 
     def _refuse_log_in(self, event: dict[str, Any]) -> None:
-        """Cancel the log-in to show the server's answer. Chromium has already tried credentials in the URL."""
+        """Cancel the log-in, so that the server's answer is shown. Chromium has already tried credentials in the
+        URL."""
         response = {"response": "CancelAuth"}
         self._answer("Fetch.continueWithAuth", requestId=event["requestId"], authChallengeResponse=response)
 
     def _answer(self, method: str, **parameters: Any) -> None:
-        """Answer a request of the browser in the background, because the page is blocked until then."""
+        """Answer a request of the browser in the background, because the page is blocked until it is answered."""
         task = asyncio.create_task(self._send_quietly(method, parameters))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
@@ -138,7 +140,7 @@ class WatchedPage:
             await self._tab.send(method, parameters)
 
     def _answered(self, event: dict[str, Any]) -> None:
-        # The first document is the page itself; later ones are its frames.
+        # The first document is the page itself. Later documents are its frames.
         if event["type"] == "Document" and self._status is None:
             self._status = event["response"]["status"]
 
@@ -159,7 +161,7 @@ class WatchedPage:
                 self._limit("resolution")
 
     def _limit(self, limit: Limit) -> None:
-        """Report each limit once."""
+        """Report a limit, each limit once."""
         if self._limits.apply and limit not in self._told:
             self._told.add(limit)
             self._heard.limited(limit)

@@ -1,8 +1,8 @@
-"""The sources of the recorder's frames: the display, or the browser's screencast where no display exists.
+"""The sources of the recorder's frames: the display, or the browser's screencast if no display exists.
 
 They yield pictures with their capture times, and do not encode or count them.
 
-Iterating blocks for at most a few frame durations: use a thread.
+Iterating blocks for at most a few frame durations, so use a thread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class DisplayPictures:
         self._width, self._height, self._left, self._top = width, height, left, top
 
     def frames(self, fps: int) -> Iterator[Picture]:
-        """Yield pictures of the display. Raise av.FFmpegError when the display is gone."""
+        """Yield pictures of the display. Raise av.FFmpegError when the display no longer exists."""
         options = {
             **{"framerate": str(fps), "video_size": f"{self._width}x{self._height}", "draw_mouse": "0"},
             **{"grab_x": str(self._left), "grab_y": str(self._top)},
@@ -82,7 +82,7 @@ class ScreencastPictures:
         self._newest = jpeg
 
     def frames(self, fps: int) -> Iterator[Picture]:
-        """Yield the newest picture at each frame time, and black before the first picture."""
+        """Yield the newest picture at each frame time. Yield black before the first picture."""
         decoder = av.CodecContext.create("mjpeg", "r")
         shown: bytes | None = None
         frame = av.VideoFrame(self._width, self._height, "gray").reformat(format="yuv420p")

@@ -1,6 +1,6 @@
-"""One run of a recorded page: pictures and sound are encoded as they arrive, and packets kept until they are taken.
+"""One run of a recorded page. Pictures and audio are encoded as they arrive, and packets are kept until they are taken.
 
-Puts pictures and sound on the common timeline of the recording. It does not know slices, files or the browser.
+It puts pictures and audio on the common timeline of the recording. It does not handle slices, files or the browser.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ logger = logging.getLogger(__name__)
 Tap = Callable[[list[Packet]], None]
 _TAKE_DEADLINE_SECONDS = 30.0
 _JOIN_SECONDS = 10.0
-# A smaller step between blocks of sound is jitter; a greater one is a gap or an overlap.
+# A smaller step between blocks of audio is jitter. A greater step is a gap or an overlap.
 _SLACK_SAMPLES = RATE // 40
-# Silence is inserted where sound lags behind the picture by more than this.
+# Silence is inserted if audio is later than the picture by more than this.
 _PATIENCE_SAMPLES = RATE // 2
 
 
 class PageRun:
     """Encodes from frame `first` until `close`, in a thread. The ear's thread calls `hear`.
 
-    Every frame number has a picture: if none was captured in time, the previous one is repeated and counted in `late`.
+    Every frame number has a picture. If none was captured in time, the previous picture is repeated and counted in
+    `late`.
     """
 
     def __init__(self, form: Form, pictures: Pictures, *, began: float, first: int, skew: float, tap: Tap) -> None:
@@ -43,7 +44,7 @@ class PageRun:
         self._stopped = threading.Event()
         self._ended = False
         self._sound = _SoundTrack(self.template, form.samples(first))
-        # Offset in seconds that aligns sound with the frame numbers; None before the first picture.
+        # The offset in seconds that aligns audio with the frame numbers, or None before the first picture.
         self._shift: float | None = None
         self._early: list[tuple[float, Sound]] = []
         self._thread = threading.Thread(target=self._film, name="emulator-film", daemon=True)
@@ -60,7 +61,7 @@ class PageRun:
         return self._ended and not self._stopped.is_set()
 
     def hear(self, instant: float, block: Sound) -> None:
-        """Add sound whose first sample was heard at `instant`."""
+        """Add audio whose first sample was heard at `instant`."""
         with self._ready:
             if self._stopped.is_set():
                 return
@@ -70,7 +71,8 @@ class PageRun:
                 self._put_sound(instant, block)
 
     def take(self, end: int) -> list[Packet]:
-        """Return the packets of all frames before `end`, in order of time; fewer if the run is broken. Blocks."""
+        """Return the packets of all frames before `end`, in order of time. If the run is broken, there are fewer
+        packets. Blocks."""
         with self._ready:
             sound_end = self._form.samples(end)
             self._ready.wait_for(
@@ -118,7 +120,7 @@ class PageRun:
                 self._ready.notify_all()
 
     def _begin(self, shift_frames: float) -> None:
-        """Derive the sound offset: the first picture's distance from its frame number, plus half a frame."""
+        """Derive the audio offset, which is the first picture's distance from its frame number, plus half a frame."""
         with self._ready:
             self._shift = (shift_frames + 0.5) / self._form.fps - self._skew
             for instant, block in self._early:
@@ -153,14 +155,14 @@ class PageRun:
 
 
 class _SoundTrack:
-    """Continuous sound from sample number `first`, cut into AAC frames."""
+    """Continuous audio from sample number `first`, cut into AAC frames."""
 
     def __init__(self, encoder: Encoder, first: int) -> None:
         self._encoder, self._first = encoder, first
         self._next = first
         self._held: list[Sound] = []
         self._heard_to = first
-        # All packets before this sample have been returned; the encoder holds later ones back.
+        # All packets before this sample have been returned. The encoder retains later packets.
         self.position = first
 
     def put(self, ticks: int, block: Sound) -> list[Packet]:

@@ -1,6 +1,7 @@
 """Pictures of a page without a display, from Chromium's screencast.
 
-Needs no X server, but costs more and shows less than a display. Events are JPEGs and come only when the page changes.
+It needs no X server, but costs more and shows less than a display. Events are JPEGs and arrive only when the page
+changes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Limits(BaseModel):
-    """What ends a recording with event 72 and code 2 (agora-reference §8.5); the documents contradict each other."""
+    """The limits that end a recording with event 72 and code 2 (agora-reference §8.5). The documents contradict each
+    other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,6 +1,6 @@
-"""Sound of a task's sound server, in blocks with their capture times.
+"""The audio of a task's audio server, in blocks with their capture times.
 
-Reads `parec` in its own thread. It does not encode or judge the sound.
+Reads `parec` in its own thread. It does not encode or evaluate the audio.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emulator.media.test_pattern import Sound
 from emulator.process.children import child, environment
 from emulator.process.clock import Clock
 
-# Called with the instant of the first sample (Unix seconds) and the samples, a row for each channel.
+# Called with the time of the first sample (Unix seconds) and the samples, a row for each channel.
 Listener = Callable[[float, Sound], None]
 _LOUD = 1e-4
 _ANCHOR_SECONDS = 5.0
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.2
 
 
 class Ear:
-    """Reads sound from the start. Sound without a listener is discarded."""
+    """Reads audio from the start. Audio without a listener is discarded."""
 
     def __init__(self, clock: Clock, channels: int) -> None:
         self.listener: Listener | None = None
@@ -60,14 +60,14 @@ class Ear:
         first = self._timeline.place(block.shape[1], now)
         if float(np.abs(block).max()) > _LOUD:
             self.loud_at = now
-        # Read once: another thread may clear it.
+        # Read the listener once, because another thread may clear it.
         listener = self.listener
         if listener is not None:
             listener(first, block)
 
 
 class _Timeline:
-    """Computes when samples were heard. Blocks can arrive late but never early, so the earliest ones set the time."""
+    """Computes when samples were heard. Blocks can arrive late but never early, so the earliest blocks set the time."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -76,7 +76,7 @@ class _Timeline:
         self._reviewed = 0.0
 
     def place(self, samples: int, now: float) -> float:
-        """Return the instant of the first of `samples` samples that arrived at `now`."""
+        """Return the time of the first of `samples` samples that arrived at `now`."""
         first = self._count
         self._count += samples
         begin = now - self._count / RATE
@@ -84,14 +84,14 @@ class _Timeline:
         if self._anchor is None or begin < self._anchor:
             self._anchor = begin
         if now - self._reviewed > _ANCHOR_SECONDS:
-            # All blocks of the interval were late: samples were lost, not delayed.
+            # All blocks of the interval were late, so samples were lost and not delayed.
             self._anchor, self._lowest, self._reviewed = self._lowest, float("inf"), now
         return self._anchor + first / RATE
 
 
 @asynccontextmanager
 async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) -> AsyncIterator[Ear]:
-    """Open an ear at a desktop's sound server, or a deaf one if the desktop has no sound."""
+    """Open an ear at a desktop's audio server. If the desktop has no audio, open an ear that hears nothing."""
     ear = Ear(clock, channels)
     if desktop.sound is None:
         ear.deaf = True
@@ -111,7 +111,7 @@ async def open_ear(home: Path, desktop: Desktop, clock: Clock, channels: int) ->
     finally:
         if writer >= 0:
             os.close(writer)
-        closing.set()  # the end of the pipe may never come while another process holds its other side
+        closing.set()  # the end of the pipe may never arrive while another process holds its other side
         if thread.ident is not None:
             thread.join()
         os.close(reader)

@@ -1,4 +1,4 @@
-"""The data rates of a page, as far as Chromium's Network domain shows them: WebRTC is not included.
+"""The data rates of a page, as far as Chromium's Network domain shows them. WebRTC is not included.
 
 Reports when a page exceeds a limit (event 72, agora-reference §8.5). It does not decide what follows.
 """

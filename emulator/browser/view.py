@@ -1,7 +1,7 @@
-"""A page open in a real browser, with its surroundings, media and events.
+"""A page open in a real browser, with its environment, media and events.
 
-Combines display, sound server, browser, calibration and page for one recorder. It does not know tasks, slices or
-notices: `emulator.recorders.task_lifecycle` does.
+Combines display, audio server, browser, calibration and page for one recorder. Tasks, slices and notices are handled by
+`emulator.recorders.task_lifecycle`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class PageView:
         self._notes: list[str] = []
 
     async def load(self) -> int | None:
-        """Start the browser unless it runs, and load the page. Return the code of event 71 on failure, or None."""
+        """Start the browser unless it is running, and load the page. Return the code of event 71 on failure, or
+        None."""
         try:
             if self._page is None:
                 self._page = await self._start()
@@ -83,7 +84,7 @@ class PageView:
         return UNREACHABLE
 
     async def ready(self, within: float) -> bool:
-        """Return True once the page has called notifyReady since its load, or False after `within` real seconds."""
+        """Return True when the page has called notifyReady since its load, or False after `within` real seconds."""
         assert self._page is not None
         return await self._page.ready(within)
 
@@ -106,7 +107,7 @@ class PageView:
         return run
 
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
-        """Stream the packets of all runs from now on."""
+        """Stream the packets of all runs, starting now."""
         self._push = RtmpPush(url, self._wanted.form, self._home, tell)
         return self._push
 
@@ -123,7 +124,7 @@ class PageView:
 
     async def close(self) -> None:
         """Close the page and free everything."""
-        # Ended tasks are kept for long. Keep their description, but not their encoders and pictures.
+        # Ended tasks are kept for a long time. Keep their description, but not their encoders and pictures.
         self._last_words = self.describe()
         self._runs.clear()
         self._page = self._pictures = self._ear = self._push = None
@@ -134,7 +135,7 @@ class PageView:
         await self._stack.aclose()
 
     async def _start(self) -> WatchedPage:
-        """Start the display, sound server and browser, and prepare an empty tab in front."""
+        """Start the display, audio server and browser, and prepare an empty tab in front."""
         enter = self._stack.enter_async_context
         desktop = await enter(open_desktop(self._home, self._look))
         self._ear = await enter(open_ear(self._home, desktop, self._clock, self._wanted.form.channels))
@@ -161,7 +162,7 @@ class PageView:
         return await self._stack.enter_async_context(Screencast(tab, self._clock, self._look).running())
 
     async def _calibrate(self, desktop: Desktop, chromium: Chromium) -> None:
-        """Measure the delay of sound against pictures on this display and sound server."""
+        """Measure the delay of audio relative to pictures on this display and audio server."""
         assert self._ear is not None
         if desktop.display is None or desktop.sound is None:
             return
@@ -185,7 +186,7 @@ class PageView:
         self._crashed()
 
     async def _miss_sound(self, page: WatchedPage) -> None:
-        """Reload the page once each time it loses its sound (event 73, agora-reference §8.5)."""
+        """Reload the page once each time it loses its audio (event 73, agora-reference §8.5)."""
         assert self._ear is not None
         while True:
             await asyncio.sleep(_SILENCE_CHECK_SECONDS)
@@ -217,5 +218,5 @@ class PageView:
 
 
 def _mute(listener: Listener) -> Listener:
-    """Return a listener that replaces sound with silence."""
+    """Return a listener that replaces audio with silence."""
     return lambda instant, block: listener(instant, np.zeros_like(block))

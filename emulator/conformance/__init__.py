@@ -1,4 +1,5 @@
 """Tests of third-party notification receivers from outside, by their answers alone.
 
-`bodies` makes notifications, `checks` lists what is sent and expected, `wire` sends it, and `run` runs everything.
+`bodies` makes notifications, `checks` lists requests and expected answers, `wire` sends requests, and `run` runs
+everything.
 """

@@ -1,6 +1,6 @@
 """Notifications that test a receiver: valid ones in every spelling of JSON, and forged ones. Pure.
 
-Makes bodies and headers. It does not know which answer is right.
+Makes bodies and headers. It does not decide which answer is right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_FILES = 1438
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One request. With `pieces` > 1 the body is sent in that number of pieces, with pauses."""
+    """One request. If `pieces` is greater than 1, the body is sent in that number of pieces, with pauses."""
 
     label: str
     body: bytes
@@ -60,12 +60,12 @@ class Mint:
 
 
 def compact(body: dict[str, Any]) -> bytes:
-    """Return JSON as Agora writes it: no blanks, raw UTF-8."""
+    """Return JSON as Agora writes it, without blanks and with raw UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def spellings(mint: Mint) -> dict[str, dict[str, bytes]]:
-    """Return JSON that changes when it is parsed and serialized again, grouped by what would change."""
+    """Return JSON that changes when it is parsed and serialized again, grouped by the part that would change."""
 
     def raw(old: str = "", new: str = "") -> bytes:
         text = compact(mint.notice(71, details="a/b <c> & d", size=1735689611873)).decode()
@@ -135,12 +135,13 @@ def before_2019(mint: Mint) -> dict[str, Any]:
 
 
 def resent(body: dict[str, Any], milliseconds: int) -> dict[str, Any]:
-    """Return the notification resent `milliseconds` later: same `noticeId`, new `notifyMs` (agora-reference §7.2)."""
+    """Return the notification resent `milliseconds` later, with the same `noticeId` and a new `notifyMs`
+    (agora-reference §7.2)."""
     return {**body, "notifyMs": body["notifyMs"] + milliseconds}
 
 
 def forged(mint: Mint) -> dict[str, list[Shot]]:
-    """Return requests without a valid signature, grouped by what is wrong with them."""
+    """Return requests without a valid signature, grouped by their fault."""
     raw = compact(mint.notice())
     good = sign(raw, mint.secret)
     wrong = sign(raw, mint.secret + "x")

@@ -1,6 +1,6 @@
 """The list of checks: requests to a receiver, the right answers, and advice for each wrong answer. Pure.
 
-A check judges answers alone: duplicate storage or counting cannot be seen from outside.
+A check evaluates answers alone, because duplicate storage or counting cannot be seen from outside.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def taken(answer: Answer) -> bool:
 
 
 def refused(answer: Answer) -> bool:
-    """Return True for a status 4xx: the receiver refused and did not fail."""
+    """Return True for a status 4xx, which means that the receiver refused and did not fail."""
     return answer.status is not None and 400 <= answer.status < 500
 
 
@@ -48,7 +48,7 @@ def _not_taken_as_notice(answer: Answer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Requests that must all be answered in the same way. With `at_once` they are sent concurrently."""
+    """Requests that must all be answered in the same way. If `at_once` is true, they are sent concurrently."""
 
     name: str
     title: str

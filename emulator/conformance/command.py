@@ -54,7 +54,7 @@ def check_receiver_command(url: str, secret: str | None, secret_file: Path | Non
 
 
 def print_result(result: Result) -> None:
-    """Print one line for the result, and a second line with the advice if it failed."""
+    """Print one line for the result. If it failed, print a second line with the advice."""
     mark = click.style("ok  ", fg="green") if result.passed else click.style("FAIL", fg="red", bold=True)
     click.echo(f"{mark}  {result.name:<18}  {result.title} ({result.detail})")
     if not result.passed:

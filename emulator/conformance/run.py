@@ -20,7 +20,7 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The load on the receiver; the defaults are Agora's own requirements (agora-reference §7.2)."""
+    """The load on the receiver. The defaults are Agora's own requirements (agora-reference §7.2)."""
 
     deadline_seconds: float = DEADLINE_SECONDS
     idle_seconds: float = 9.5
@@ -51,7 +51,7 @@ class _Record:
 async def check_receiver(
     url: str, secret: str, plan: Plan | None = None, *, say: Callable[[Result], object] = lambda _: None
 ) -> list[Result]:
-    """Run all checks in order and pass each result to `say`. Raise `UnreachableError` without a connection."""
+    """Run all checks in order and pass each result to `say`. Raise `UnreachableError` if there is no connection."""
     plan = plan or Plan()
     mint, record, results = Mint(secret), _Record(), list[Result]()
 
@@ -89,7 +89,7 @@ async def _play(check: Check, mint: Mint, gun: Gun, record: _Record) -> Result:
 
 
 async def _storm(mint: Mint, gun: Gun, plan: Plan, record: _Record) -> Result:
-    """Send valid notifications, every tenth one forged, over all connections at once."""
+    """Send valid notifications over all connections at once. Every tenth notification is forged."""
     lies = [shot for shots in forged(mint).values() for shot in shots if shot.label != "not ASCII"]
     shots = [
         lies[number // 10 % len(lies)] if number % 10 == 9 else mint.sent("right notice", mint.notice(33))
@@ -169,7 +169,7 @@ def _counted(count: int) -> str:
 
 
 def _told(wrong: Sequence[Answer]) -> str:
-    """Return each distinct wrong answer once, as one line."""
+    """Return the distinct wrong answers as one line."""
     texts = list(dict.fromkeys(f"{answer.label}: {answer.said}" for answer in wrong))
     more = f" and {len(texts) - _MOST_SHOWN} more" if len(texts) > _MOST_SHOWN else ""
     return ", ".join(texts[:_MOST_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Sends requests and records the answers with time, status, body and connections. It does not judge them."""
+"""Sends requests and records the answers with time, status, body and connections. It does not evaluate them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one request. `status` is None if none came in time; `problem` then states the reason."""
+    """The answer to one request. If no answer arrived in time, `status` is None and `problem` states the reason."""
 
     label: str
     status: int | None
@@ -73,7 +73,7 @@ class Gun:
 
 @asynccontextmanager
 async def aimed(url: str, *, deadline: float, connections: int) -> AsyncIterator[Gun]:
-    """Open a gun with at most `connections` connections. Each answer has `deadline` seconds."""
+    """Open a gun with at most `connections` connections. Each answer must arrive within `deadline` seconds."""
     trace = aiohttp.TraceConfig()
     gun: Gun
 

@@ -1,1 +1,1 @@
-"""Engines: they open pages and provide their media. Also the synthetic page and RTMP pushes."""
+"""Engines, which open pages and provide their media, and also the synthetic page and RTMP pushes."""

@@ -1,7 +1,7 @@
-"""Views and pushes on which faults act, around any engine (docs/emulator.md, Faults).
+"""Views and pushes with injected faults, around any engine (docs/emulator.md, Faults).
 
-Applies faults of pages, recorders and pushes to synthetic and real pages alike. It does not know how a page is opened
-or what Agora reports; `emulator.recorders.task_lifecycle` does.
+Applies faults of pages, recorders and pushes to synthetic and real pages alike. It does not open pages, and leaves
+Agora's reports to `emulator.recorders.task_lifecycle`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class FaultyEngine:
         return self._engine.room
 
     async def open(self, wanted: Wanted) -> View:
-        """Return a view; faults decide now what its page shows."""
+        """Return a view. Faults determine at this time what its page shows."""
         blank = self._faults.use("page_blank", wanted.subject)
         silent = self._faults.use("page_silent", wanted.subject)
         scene = Scene(None if blank is None else _BRIGHTNESS[blank.colour], silent is not None)
@@ -120,7 +120,7 @@ class _FaultyView:
         await self._view.close()
 
     def _next(self, began: float) -> tuple[float, Fault] | None:
-        """Return the fault that strikes next and its time, or None."""
+        """Return the next fault and its time, or None."""
         due = [self._faults.instant(kind, self._wanted.subject, began) for kind in _PLANNED]
         return min((one for one in due if one is not None), key=lambda one: one[0], default=None)
 
@@ -150,10 +150,10 @@ class _RefusedPush:
         tell("disconnected")
 
     def hold(self, held: bool) -> None:
-        """Do nothing: no stream exists."""
+        """Do nothing, because no stream exists."""
 
     async def close(self) -> None:
-        """Do nothing: no stream exists."""
+        """Do nothing, because no stream exists."""
 
 
 class _BreakingPush:

@@ -1,7 +1,7 @@
-"""The interface of all engines: an engine opens a page, and the open page provides media and reports events.
+"""The interface of all engines. An engine opens a page, and the open page provides media and reports events.
 
-It knows no tasks, names or notices (agora-reference §3.6, §8.5, §8.6): `emulator.recorders.task_lifecycle` turns a
-view's events into Agora's.
+It does not handle tasks, names or notices (agora-reference §3.6, §8.5, §8.6). `emulator.recorders.task_lifecycle`
+converts a view's events into Agora's.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ class EndCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The page was reloaded because its sound was lost; nothing is recorded for `seconds`."""
+    """The page was reloaded because its audio was lost. Nothing is recorded for `seconds`."""
 
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """The page uses an unsupported feature: event 72, then 71 code 2."""
+    """The page uses an unsupported feature, which causes event 72 and then 71 code 2."""
 
     limit: Literal["resolution", "WebGL", "bandwidth"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The page or its browser is gone: event 71 with this code."""
+    """The page or its browser no longer exists, which causes event 71 with this code."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The recorder's process died: another one takes over after a gap of `seconds` (failover)."""
+    """The recorder's process died. Another process takes over after a gap of `seconds` (failover)."""
 
     seconds: float
     overlap: float = 0.0
@@ -65,9 +65,9 @@ Happening = Reloaded | Limited | Ended | Broken
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The page to open. Call `wake` from the event loop when `View.happened` has a new event.
+    """The page to open. When `View.happened` has a new event, `wake` must be called from the event loop.
 
-    `scene` replaces the picture and sound of the page where a fault keeps the recorder from the page itself.
+    `scene` replaces the picture and audio of the page if a fault keeps the recorder from the page itself.
     """
 
     page: Page
@@ -93,10 +93,10 @@ class Push(Protocol):
     """A stream to one RTMP target. It reports its status through the callback given to `View.push`."""
 
     def hold(self, held: bool) -> None:
-        """Stop sending if `held`, otherwise resume."""
+        """Stop sending if `held` is true, otherwise resume."""
 
     async def close(self) -> None:
-        """End the stream; no status is reported afterwards."""
+        """End the stream. No status is reported afterwards."""
 
 
 class View(Protocol):
@@ -106,16 +106,16 @@ class View(Protocol):
         """Open or reload the page. Return the code of event 71 on failure (3 or 5), or None. May be cancelled."""
 
     async def ready(self, within: float) -> bool:
-        """Return True once the page has called notifyReady since its load, or False after `within` real seconds."""
+        """Return True when the page has called notifyReady since its load, or False after `within` real seconds."""
 
     def due(self, began: float) -> float:
-        """Return when `happened` will have an event (Unix seconds), as far as known; the recording began at `began`."""
+        """Return when `happened` will have an event (Unix seconds), as far as known. The recording began at `began`."""
 
     def happened(self, began: float, now: float) -> Happening | None:
         """Return the next unreported event that the page caused by itself, or None."""
 
     def run(self, began: float, first: int) -> Run:
-        """Start media from frame `first` of a recording that began at Unix seconds `began`. Blocks: use a thread."""
+        """Start media from frame `first` of a recording that began at Unix seconds `began`. Blocks, so use a thread."""
 
     def push(self, url: str, tell: Callable[[PushStatus], None]) -> Push:
         """Stream the recorded media to an RTMP target in the background. `tell` is called from the event loop."""

@@ -1,7 +1,8 @@
-"""The process `python -m emulator.engines.rtmp_process`: sends FLV from its input to the URL in the first line of it.
+"""The process `python -m emulator.engines.rtmp_process`, which sends FLV from its input to the URL in the input's first
+line.
 
-Isolates the recorder from a target that hangs, resets or never answers; the parent may kill it at any time. It prints
-`publishing` when the target accepts the stream. The URL is a secret, so it is not an argument.
+It isolates the recorder from a target that hangs, resets or never answers; the parent may kill it at any time. It
+prints `publishing` when the target accepts the stream. The URL is a secret, so it is not an argument.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import av
 
 def send(source: RawIOBase, url: str) -> None:
     """Send the input until its end. Raise av.FFmpegError if the target does not accept it."""
-    # The first packets define the streams: a longer analysis would only add delay.
+    # The first packets define the streams, so a longer analysis would only add delay.
     with (
         av.open(source, "r", format="flv", options={"analyzeduration": "200000"}) as flv,
         av.open(url, "w", format="flv") as target,
@@ -29,7 +30,7 @@ def send(source: RawIOBase, url: str) -> None:
 
 
 def main() -> int:
-    """Return the process's exit status: 0 if everything was sent."""
+    """Return the process's exit status, which is 0 if everything was sent."""
     # Unbuffered, because a buffer would delay packets until it is full.
     source = os.fdopen(0, "rb", buffering=0)
     url = source.readline().decode().rstrip("\n")

@@ -1,8 +1,8 @@
-"""The push of a recording to an RTMP target: the recorder's packets, muxed to FLV and sent by a child process.
+"""The push of a recording to an RTMP target. A child process sends the recorder's packets, muxed to FLV.
 
-A push never delays the recording: `feed` does not wait, the push ends if packets cannot be sent in time, and a hanging
-child is killed. It does not encode or decide what follows a failure. Pushes are not retried: update sets another
-address (agora-reference §8.5).
+A push never delays the recording, because `feed` does not wait, the push ends if packets cannot be sent in time, and a
+hanging child is killed. It does not encode or decide what follows a failure. Pushes are not retried, because an update
+sets another address (agora-reference §8.5).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from emulator.engines.interface import PushStatus
 from emulator.media.encoder import Encoder, Form, Muxer, Packet
 from emulator.process.children import child, environment
 
-# About ten seconds of picture and sound.
+# About ten seconds of picture and audio.
 _QUEUE_PACKETS = 800
 _CONNECT_SECONDS = 15.0
 _END_SECONDS = 3.0
 
 
 class RtmpPush:
-    """A stream to one target until `close`. `tell` is called from the event loop, `feed` from any thread."""
+    """A stream to one target until `close`. `tell` is called from the event loop, and `feed` from any thread."""
 
     def __init__(self, url: str, form: Form, home: Path, tell: Callable[[PushStatus], None]) -> None:
         self._url, self._form, self._home, self._tell = url, form, home, tell
@@ -49,12 +49,13 @@ class RtmpPush:
             feed.put(packets)
 
     def hold(self, held: bool) -> None:
-        """Disconnect if `held`, otherwise reconnect: the target would close a connection without data."""
+        """Disconnect if `held` is true, because the target would close a connection without data. Otherwise
+        reconnect."""
         (self._held.set if held else self._held.clear)()
         (self._wanted.clear if held else self._wanted.set)()
 
     async def close(self) -> None:
-        """End the stream; no status is reported afterwards."""
+        """End the stream. No status is reported afterwards."""
         self._closing = True
         self.hold(True)
         self._wanted.set()
@@ -71,7 +72,7 @@ class RtmpPush:
                 await self._wanted.wait()
 
     async def _stream(self) -> bool:
-        """Send until held. Return False if the target does not accept the stream, or no longer does."""
+        """Send until held. Return False if the target does not accept the stream, or no longer accepts it."""
         reader, writer = os.pipe()
         feed = _Feed(self._form, self._url, writer)
         try:
@@ -85,7 +86,7 @@ class RtmpPush:
         finally:
             self._feed = None
             feed.end()
-            # The child is gone, so that writing to its pipe fails instead of blocking.
+            # The child has ended, so that writing to its pipe fails instead of blocking.
             await asyncio.to_thread(feed.join)
 
     async def _until_over(self, process: Process, feed: _Feed) -> bool:
@@ -104,7 +105,7 @@ class RtmpPush:
             await asyncio.wait((held, gone))
 
     async def _publish(self, process: Process, feed: _Feed) -> None:
-        """Return when the child is gone, did not connect in time, or does not keep up."""
+        """Return when the child has ended, did not connect in time, or does not keep up."""
         assert process.stdout is not None
         with suppress(TimeoutError):
             async with asyncio.timeout(_CONNECT_SECONDS):
@@ -142,7 +143,7 @@ class _Feed:
             self.full = True
 
     def end(self) -> None:
-        """Accept no more packets. Queued ones are still sent if the child reads them."""
+        """Accept no more packets. Queued packets are still sent if the child reads them."""
         self._ended.set()
 
     def join(self) -> None:

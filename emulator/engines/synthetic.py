@@ -1,7 +1,7 @@
-"""The synthetic page: a view that opens nothing and has no events of its own.
+"""The synthetic page, a view that opens nothing and has no events of its own.
 
 It serves hundreds of recordings at once and does not wait in real time. `emulator.engines.synthetic_source` provides
-its media, `emulator.engines.fault_injection` its faults.
+its media, and `emulator.engines.fault_injection` its faults.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emulator.process.clock import Clock
 
 
 class SyntheticEngine:
-    """An engine whose pages are drawn, not opened."""
+    """An engine whose pages are drawn and not opened."""
 
     room = math.inf
 
@@ -26,7 +26,7 @@ class SyntheticEngine:
         self._runs: Runs = LiveRuns(clock) if kind == "live" else LoopRuns(executor)
 
     async def open(self, wanted: Wanted) -> View:
-        """Return a view after preparing what takes long for its form."""
+        """Return a view after the slow preparations for its form."""
         await self._runs.prepare(wanted.form, wanted.scene)
         return _SyntheticView(self._runs, wanted, self._kind)
 
@@ -61,7 +61,7 @@ class _SyntheticView:
         return {"engine": self._kind}
 
     async def close(self) -> None:
-        """Do nothing: the view owns no resources."""
+        """Do nothing, because the view owns no resources."""
 
 
 class _ToldPush:
@@ -76,4 +76,4 @@ class _ToldPush:
         self._tell("onhold" if held else "publishing")
 
     async def close(self) -> None:
-        """Do nothing: no stream was opened."""
+        """Do nothing, because no stream was opened."""

@@ -1,8 +1,8 @@
-"""The packets of the synthetic picture: `live` encodes every frame in real time, `loop` re-stamps one encoded loop.
+"""The packets of the synthetic picture. `live` encodes every frame in real time, and `loop` re-stamps one encoded loop.
 
-Provides the packets of any run of frames when they are due. It does not know slices, files or tasks.
+Provides the packets of any run of frames when they are due. It does not handle slices, files or tasks.
 
-`take` and `close` of a run block: call them in a thread. All other methods return quickly.
+`take` and `close` of a run block, so call them in a thread. All other methods return quickly.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # 8 s contain a whole number of AAC frames (375) and of video frames at any whole rate.
 _LOOP_SECONDS = 8
 _LOOP_AUDIO_FRAMES = _LOOP_SECONDS * RATE // AAC_FRAME
-# Sound is encoded this far ahead of the picture, so that a cut never waits for it.
+# Audio is encoded this far ahead of the picture, so that a cut never waits for it.
 _AUDIO_LEAD_SAMPLES = RATE // 10
 _GIVE_UP_FRAMES_AFTER_SECONDS = 1.0
 _TAKE_DEADLINE_SECONDS = 30.0
@@ -34,10 +34,10 @@ class Runs(Protocol):
     """Makes runs of the synthetic picture."""
 
     async def prepare(self, form: Form, scene: Scene) -> None:
-        """Prepare what takes long, so that `run` returns quickly."""
+        """Do the slow preparations, so that `run` returns quickly."""
 
     def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
-        """Return a run from frame `first` of a recording that began at Unix seconds `began`. Needs `prepare`."""
+        """Return a run from frame `first` of a recording that began at Unix seconds `began`. Call `prepare` first."""
 
     async def close(self) -> None:
         """Free the resources that all runs share."""
@@ -50,14 +50,14 @@ class LiveRuns:
         self._clock = clock
 
     async def prepare(self, form: Form, scene: Scene) -> None:
-        """Do nothing: live runs need no preparation."""
+        """Do nothing, because live runs need no preparation."""
 
     def run(self, form: Form, scene: Scene, began: float, first: int) -> Run:
         """Start the thread of a run."""
         return _LiveRun(form, scene, self._clock, began, first)
 
     async def close(self) -> None:
-        """Do nothing: runs share no resources."""
+        """Do nothing, because runs share no resources."""
 
 
 class _LiveRun:
@@ -125,7 +125,8 @@ class _LiveRun:
 
 
 class LoopRuns:
-    """Runs over one loop for each form, encoded once; a run costs only muxing. The picture shows the loop's time."""
+    """Runs over one loop for each form. The loop is encoded once, so a run costs only muxing. The picture shows the
+    loop's time."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -166,7 +167,7 @@ class _Loop:
 
 @lru_cache(maxsize=8)
 def _loop_of(form: Form, scene: Scene) -> _Loop:
-    """Return the cached loop: encoding one takes up to seconds of a core."""
+    """Return the loop. It is cached, because encoding one takes up to seconds of a core."""
     return _Loop(form, scene)
 
 
@@ -192,7 +193,7 @@ class _LoopRun:
         return _in_order(packets, self._form)
 
     def close(self) -> None:
-        """Do nothing: the run owns no resources."""
+        """Do nothing, because the run owns no resources."""
 
 
 def _in_order(packets: Iterable[Packet], form: Form) -> list[Packet]:

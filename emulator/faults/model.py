@@ -1,6 +1,6 @@
 """The faults: one model, one table of kinds, one script (docs/emulator.md, Faults). Pure.
 
-Defines the shape of a fault and validates it. `emulator.faults.registry` decides when a fault strikes.
+Defines the shape of a fault and validates it. `emulator.faults.registry` decides when a fault takes effect.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Kind = Literal[
 
 _EVERY = {"kind", "cname", "uid", "times", "skip", "share", "seed"}
 _NOTICES = {"events"}
-# The required fields of each kind, and its optional ones.
+# The required fields of each kind, and its optional fields.
 FIELDS: dict[Kind, tuple[set[str], set[str]]] = {
     "answer": ({"endpoint"}, {"status", "body", "code"}),
     "drop_answer": ({"endpoint"}, set()),

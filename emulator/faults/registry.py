@@ -1,10 +1,10 @@
 """The active faults, and whether one of them applies to a call, a task or a notice.
 
-Matches, counts and draws random decisions. It does no I/O and does not know tasks and requests: callers pass a
-`Subject`. All seconds are real seconds.
+Matches faults, counts their uses and makes random decisions. It does no I/O and uses no tasks or requests, because
+callers pass a `Subject`. All seconds are real seconds.
 
 Every random decision derives from the seed, the fault, the subject's names and the number of earlier queries for them.
-The same script therefore affects the same calls in the same way, whatever runs at the same time.
+Therefore the same script affects the same calls in the same way, regardless of concurrent calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEPT_STRIKES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The target of a fault. `began` is the start of the task; `use` identifies one of the uses that `times` counts."""
+    """The target of a fault. `began` is the start of the task. `use` identifies one of the uses that `times` counts."""
 
     cname: str
     uid: str
@@ -35,7 +35,7 @@ class Subject:
 
 
 class Copy(NamedTuple):
-    """One copy of a notice: sent after `delay` real seconds, with a wrong signature if forged."""
+    """One copy of a notice. It is sent after `delay` real seconds, with a wrong signature if forged."""
 
     delay: float
     forged: bool = False
@@ -80,7 +80,8 @@ class FaultBook:
         ]
 
     def use(self, kind: Kind, subject: Subject, endpoint: Endpoint | None = None) -> Fault | None:
-        """Return the first active fault of the kind that applies, and count its use. No `endpoint`: for a task."""
+        """Return the first active fault of the kind that applies, and count its use. Without `endpoint`, the fault is
+        for a task."""
         for standing in self._matching(kind, subject):
             if endpoint is None and self._fate(standing, subject):
                 self._note(standing, subject)
@@ -90,7 +91,8 @@ class FaultBook:
         return None
 
     def instant(self, kind: Kind, subject: Subject, base: float) -> tuple[float, Fault] | None:
-        """Return the time and fault of the kind's next strike on the task. Each strikes once; `struck` records it.
+        """Return the time and fault of the kind's next effect on the task. Each fault takes effect once, which `struck`
+        records.
 
         The time is `seconds` after the later of `base` and the addition of the fault.
         """
@@ -117,7 +119,7 @@ class FaultBook:
         return False
 
     def since(self, kind: Kind, subject: Subject, now: float) -> Fault | None:
-        """Return the first fault of the kind that has struck the task `after` its start and persists."""
+        """Return the first fault of the kind that affects the task, starting `after` its start, and persists."""
         for standing in self._matching(kind, subject):
             if now >= max(subject.began, standing.added) + standing.fault.after and self._fate(standing, subject):
                 self._note(standing, subject)
@@ -147,7 +149,7 @@ class FaultBook:
         return (standing for standing in self._standing if standing.fault.kind == kind and _applies(standing, subject))
 
     def _hits(self, standing: _Standing, subject: Subject) -> bool:
-        """Return True if the fault strikes this call or notice, and count it."""
+        """Return True if the fault affects this call or notice, and count it."""
         if standing.passed < standing.fault.skip:
             standing.passed += 1
             return False
@@ -157,7 +159,7 @@ class FaultBook:
         return True
 
     def _fate(self, standing: _Standing, subject: Subject) -> bool:
-        """Return True if the fault strikes the whole task. The decision is made once, kept and not counted."""
+        """Return True if the fault affects the whole task. The decision is made once, kept and not counted."""
         key = (subject.cname, subject.uid, subject.use)
         if key not in standing.thrown:
             standing.thrown[key] = len(standing.thrown) >= standing.fault.skip and (

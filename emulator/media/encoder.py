@@ -1,8 +1,8 @@
-"""Encoding and muxing with PyAV: frames to packets, packets to MPEG-TS slices and MP4 files.
+"""Encoding and muxing with PyAV: frames to packets, and packets to MPEG-TS slices and MP4 files.
 
-Contains all uses of PyAV for encoding. It does not wait, read the clock or know names and tasks.
+Contains all uses of PyAV for encoding. It does not wait or read the clock, and does not handle names and tasks.
 
-Packets carry ticks from the start of the recording: video ticks are frames, audio ticks are samples. Packets are
+Packets carry ticks from the start of the recording: video ticks are frames, and audio ticks are samples. Packets are
 encoded once and muxed into any number of files.
 """
 
@@ -30,7 +30,7 @@ RATE = 48_000
 AAC_FRAME = 1024
 # (channels, bits per second) of audioProfile 0, 1, 2 (agora-reference §3.3)
 _AUDIO_PROFILES = ((1, 48_000), (1, 128_000), (2, 192_000))
-# The TS clock must not start at zero: players subtract their buffer from it.
+# The TS clock must not start at zero, because players subtract their buffer from it.
 _TS_OFFSET_SECONDS = 1
 
 
@@ -66,18 +66,18 @@ class Packet:
 
 
 class Encoder:
-    """Encodes one run of frames. Two threads must not use it at once; muxers may share it as a template."""
+    """Encodes one run of frames. Two threads must not use it at once. Muxers may share it as a template."""
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        # The streams need a container; its output is discarded.
+        # The streams need a container, whose output is discarded.
         self._container = av.open(io.BytesIO(), "w", format="mpegts")
         self.video = self._add_video(form)
         self.audio = self._add_audio(form)
         self._container.start_encoding()
 
     def encode_picture(self, plane: Plane, ticks: int, *, key: bool) -> list[Packet]:
-        """Return the packet of one frame: always exactly one, since the encoder has no look-ahead."""
+        """Return the packet of one frame. There is always exactly one, because the encoder has no look-ahead."""
         return self.encode_frame(av.VideoFrame.from_ndarray(plane, "yuv420p"), ticks, key=key)
 
     def encode_frame(self, frame: av.VideoFrame, ticks: int, *, key: bool) -> list[Packet]:
@@ -88,11 +88,11 @@ class Encoder:
         return [Packet(True, cast(int, packet.pts), packet.is_keyframe, bytes(packet)) for packet in packets]
 
     def encode_tone(self, ticks: int, *, silent: bool = False) -> list[Packet]:
-        """Return the packets of one AAC frame of tone that begins at `ticks`. They lag one frame behind."""
+        """Return the packets of one AAC frame of tone that begins at `ticks`. They are one frame late."""
         return self.encode_sound(tone(ticks, AAC_FRAME, self.form.channels, RATE, 0.0 if silent else 0.2), ticks)
 
     def encode_sound(self, sound: Sound, ticks: int) -> list[Packet]:
-        """Encode one AAC frame of sound, with one row for each channel. The packets lag one frame behind."""
+        """Encode one AAC frame of audio, with one row for each channel. The packets are one frame late."""
         frame = av.AudioFrame.from_ndarray(sound, "fltp", _layout(self.form.channels))
         frame.sample_rate, frame.pts, frame.time_base = RATE, ticks, Fraction(1, RATE)
         packets = self.audio.codec_context.encode(frame)
@@ -121,7 +121,8 @@ class Encoder:
 
 
 def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0) -> bytes:
-    """Return one MPEG-TS slice with the packets' times less `skipped` frames. Successive slices join without a jump."""
+    """Return one MPEG-TS slice, in which `skipped` frames are subtracted from the packets' times. Successive slices
+    join without a jump."""
     buffer = io.BytesIO()
     # Without copyts the muxer adds its own delay to every slice.
     muxer = Muxer(av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"}), template)
@@ -131,7 +132,7 @@ def mux_slice(template: Encoder, packets: Iterable[Packet], *, skipped: int = 0)
 
 
 class Mp4Writer:
-    """One MP4 file on disk that grows slice by slice. Its timeline has no gaps: pauses are cut out."""
+    """One MP4 file on disk that grows slice by slice. Its timeline has no gaps, because pauses are cut out."""
 
     def __init__(self, path: Path, template: Encoder, began: float) -> None:
         self.path = path

@@ -1,6 +1,6 @@
 """Names and keys of recorded files (agora-reference §9.1), and redacted URLs. Pure.
 
-It does not know where the files go and does no I/O.
+It does not choose the destination of the files and does no I/O.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def format_instant(instant: float | None) -> str | None:
 
 
 class FileNames:
-    """Names of one file set: `bak<n>_` sets appear after failovers (agora-reference §9.7)."""
+    """Names of one file set. `bak<n>_` sets appear after failovers (agora-reference §9.7)."""
 
     def __init__(
         self, sid: str, cname: str, failovers: int, folders: tuple[str, ...], *, dash_spaces: bool = False
@@ -84,5 +84,5 @@ def _host(netloc: str) -> str:
 
 
 def make_resource_id() -> str:
-    """Return a new resource id: URL-safe and as long as Agora's (agora-reference §2)."""
+    """Return a new resource id, which is URL-safe and as long as Agora's (agora-reference §2)."""
     return "".join(choice(_URL_SAFE) for _ in range(RESOURCE_ID_LENGTH))

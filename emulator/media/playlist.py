@@ -17,7 +17,7 @@ TimeForm = Literal["utc17", "ms"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slice in a playlist. `interrupted`: media is missing between it and the previous slice."""
+    """One slice in a playlist. `interrupted` is true if media is missing between it and the previous slice."""
 
     name: str
     began: float

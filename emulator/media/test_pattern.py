@@ -1,9 +1,9 @@
 """The synthetic page: a moving picture whose clock can be read from its pixels, and a tone. Pure numpy.
 
-Draws frames and generates sound. It does not encode, wait or read the time.
+Draws frames and generates audio. It does not encode, wait or read the time.
 
-The clock consists of `CELLS` cells along the top edge, each `width // CELLS` wide and `height // 12` high, most
-significant bit first, white for 1 and black for 0. Together they are a number of milliseconds.
+The clock consists of `CELLS` cells along the top edge, each `width // CELLS` wide and `height // 12` high. The most
+significant bit is first; white is 1 and black is 0. Together they are a number of milliseconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The appearance of the page. `brightness` replaces the picture (16 black, 235 white); `silent` removes the
+    """The appearance of the page. `brightness` replaces the picture (16 black, 235 white), and `silent` removes the
     tone."""
 
     brightness: int | None = None
@@ -44,7 +44,7 @@ class Picture:
         self._side = height // 6
 
     def draw(self, milliseconds: int, frame: int) -> Plane:
-        """Draw one frame. The clock shows `milliseconds`; the block's position depends on `frame`."""
+        """Draw one frame. The clock shows `milliseconds`, and the block's position depends on `frame`."""
         plane = self._still.copy()
         if self._brightness is not None:
             plane[: self._height] = self._brightness
@@ -67,7 +67,7 @@ def read_clock(luma: Plane) -> int:
 
 
 def tone(first: int, count: int, channels: int, rate: int, loudness: float = 0.2) -> Sound:
-    """Return `count` samples from sample number `first`. Each channel has its own pitch; `loudness` 1 is full scale."""
+    """Return `count` samples from sample number `first`. Each channel has its own pitch. `loudness` 1 is full scale."""
     when = (np.arange(first, first + count, dtype=np.float64)) / rate
     rows = [np.sin(2 * np.pi * pitch * when) * loudness for pitch in _TONES[:channels]]
     return np.ascontiguousarray(np.stack(rows).astype(np.float32))

@@ -1,1 +1,1 @@
-"""Notifications of Agora on the wire, and their delivery."""
+"""Notifications of Agora in their network format, and their delivery."""

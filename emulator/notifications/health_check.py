@@ -45,7 +45,7 @@ EVENTS: dict[int, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer to one test event. `status` is None if none came within 10 s."""
+    """The answer to one test event. If no answer arrived within 10 s, `status` is None."""
 
     event: int
     status: int | None
@@ -58,7 +58,7 @@ class Result:
 
 
 async def check(receiver: Receiver, *, rtc: bool = False) -> AsyncIterator[Result]:
-    """Send all test events in sequence. With `rtc` the channel is named as in RTC products."""
+    """Send all test events in sequence. If `rtc` is true, the channel is named as in RTC products."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for sequence, (event, details) in enumerate(EVENTS.items()):

@@ -1,6 +1,6 @@
-"""The delivery of notices: order, resends, the second route, and the result of each (agora-reference §7.2).
+"""The delivery of notices: order, resends, the second route, and the result of each delivery (agora-reference §7.2).
 
-It does not know the meaning of a notice.
+It does not interpret notices.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ FORGED_SECRET = "not-the-secret"  # noqa: S105 - intentionally wrong
 
 @dataclass(slots=True)
 class Delivery:
-    """One copy of a notice to one receiver, with the time and status of each attempt (None: no answer)."""
+    """One copy of a notice to one receiver, with the time and status of each attempt. The status is None if there was
+    no answer."""
 
     host: str
     notice_id: str
@@ -48,7 +49,7 @@ class Said:
 class Sender:
     """Delivers notices over keep-alive connections.
 
-    The first deliveries of one task's notices to one receiver keep their order; resends and delayed copies do not.
+    The first deliveries of one task's notices to one receiver keep their order. Resends and delayed copies do not.
     """
 
     def __init__(self, clock: Clock, group: Group, envelope: Envelope, gaps: Sequence[float]) -> None:
@@ -101,7 +102,7 @@ class Sender:
         self._group.spawn(work, f"notice-{said.notice.event}-{said.notice.sid[:8]}")
 
     def _next(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> Coroutine[Any, Any, None]:
-        """Queue a delivery behind the previous notice. The position is taken at once, not when the work begins."""
+        """Queue a delivery behind the previous notice. Its position is taken at once, not when the delivery begins."""
         line = (notice.sid, receiver.url)
         before, done = self._last.get(line), asyncio.Event()
         self._last[line] = done
@@ -124,7 +125,7 @@ class Sender:
         await self._resend(notice, delivery, receiver)
 
     async def _resend(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> None:
-        """Resend until the notice is delivered or given up (agora-reference §7.2). Forged notices are sent once."""
+        """Resend until the notice is delivered or abandoned (agora-reference §7.2). Forged notices are sent once."""
         gaps = () if delivery.way == "forged" else self._gaps
         for gap in gaps:
             if delivery.fate == "delivered":
@@ -136,7 +137,7 @@ class Sender:
             logger.warning("notice %d of task %s was given up", notice.event, notice.sid)
 
     async def _post(self, notice: Notice, delivery: Delivery, receiver: Receiver) -> None:
-        """Send once; the delivery succeeds if it is answered with 200 in time."""
+        """Send once. The delivery succeeds if it is answered with 200 in time."""
         now = self._clock.now()
         if delivery.way == "forged":
             receiver = Receiver(receiver.url, FORGED_SECRET)

@@ -1,6 +1,6 @@
-"""One notice of Agora's Notification Center Service on the wire: body, signatures, one POST (agora-reference §7).
+"""One notice of Agora's Notification Center Service as sent: body, signatures, one POST (agora-reference §7).
 
-It does not know a task's lifecycle or the schedule of resends.
+It does not handle a task's lifecycle or the schedule of resends.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """The address of a receiver and its signing secret. Without a secret notices are not signed; with `redundant` they
-    are sent by a second route too."""
+    """The address of a receiver and its signing secret. Without a secret, notices are not signed. If `redundant` is
+    true, they are sent by a second route too."""
 
     url: str
     secret: str | None
@@ -98,7 +98,7 @@ def encode(notice: Notice, notice_id: str, notify_at: float, envelope: Envelope)
 
 
 async def post(session: aiohttp.ClientSession, receiver: Receiver, body: bytes) -> int | None:
-    """Send one signed body. Return the status, or None if no answer came in time."""
+    """Send one signed body. Return the status, or None if no answer arrived in time."""
     headers = {"Content-Type": "application/json"}
     if receiver.secret is not None:
         headers |= sign(body, receiver.secret)

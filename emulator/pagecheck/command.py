@@ -37,7 +37,7 @@ _KINDS = {
 
 
 class Size(click.ParamType[tuple[int, int]]):
-    """WIDTHxHEIGHT within the sizes that Agora records (agora-reference §3.3)."""
+    """A size WIDTHxHEIGHT within the sizes that Agora records (agora-reference §3.3)."""
 
     name = "WxH"
 
@@ -84,7 +84,7 @@ def check_page_command(
     if screenshot is not None and not os.access(screenshot.absolute().parent, os.W_OK):
         raise click.UsageError(f"--screenshot: cannot write to the folder {screenshot.absolute().parent}")
     if screenshot is not None and screenshot.is_file():
-        screenshot.unlink()  # a screenshot of an earlier check must not pass for this one's
+        screenshot.unlink()  # a screenshot of an earlier check must not be mistaken for this check's
     plan = Plan(*size, seconds=seconds, ready_seconds=ready_timeout, screenshot=screenshot)
     limits = Limits(ready_seconds=ready_timeout)
     try:
@@ -117,7 +117,7 @@ def check_page_command(
 
 
 async def check_page(url: str, plan: Plan, limits: Limits, tell: Tell) -> list[Judged]:
-    """Judge every rule in a new browser. Raise BrowserError or CdpError if the browser fails."""
+    """Evaluate every rule in a new browser. Raise BrowserError or CdpError if the browser fails."""
     tell("starting the browser")
     with make_home() as home:
         async with launch(home, Look(plan.width, plan.height)) as browser:
@@ -126,7 +126,8 @@ async def check_page(url: str, plan: Plan, limits: Limits, tell: Tell) -> list[J
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Tell]:
-    """Show the current step in one line of the terminal, which is cleared at the end. Show nothing elsewhere."""
+    """Show the current step in one line of the terminal. The line is cleared at the end. If there is no terminal, show
+    nothing."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -137,14 +138,14 @@ def progress(*, quiet: bool) -> Iterator[Tell]:
 
 
 def verdict_of(results: list[Judged]) -> str:
-    """Return `unfit` for an error, `risky` for a warning, otherwise `fit`."""
+    """Return `unfit` for an error, `risky` for a warning, and otherwise `fit`."""
     severities = {result.severity for result in results}
     return "unfit" if "error" in severities else "risky" if "warning" in severities else "fit"
 
 
 def is_public(url: str) -> bool:
-    """Return True if Agora's recorder may reach the host from the Internet: no private address and no name of a local
-    network. Nothing is resolved."""
+    """Return True if Agora's recorder may reach the host from the Internet, which requires no private address and no
+    name of a local network. Nothing is resolved."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     try:
         return ip_address(host).is_global
@@ -173,14 +174,14 @@ def kind_of(result: Judged) -> str:
 
 
 def print_judged(result: Judged) -> None:
-    """Print one line, and a second line with the advice if the rule is broken."""
+    """Print one line. If the rule is broken, print a second line with the advice."""
     print_line(kind_of(result), result.code, f"{result.rule}: {result.value}")
     if result.advice:
         click.echo(f"{'':32}→ {result.advice}")
 
 
 def print_unmeasured(results: list[Judged]) -> None:
-    """Print the rules that were not measured. Those with the same reason share one line."""
+    """Print the rules that were not measured. Rules with the same reason share one line."""
     by_reason: dict[str, list[Judged]] = {}
     for result in results:
         by_reason.setdefault(result.value, []).append(result)

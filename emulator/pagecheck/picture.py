@@ -1,4 +1,4 @@
-"""The content of a screenshot: whether it shows anything. Pure; it does not use the browser."""
+"""The content of a screenshot, that is, whether it shows anything. Pure; it does not use the browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 # Colours that differ by at most this in every channel count as equal.
 _SAME = 8
-# Fewer differing pixels are not content, for example a caret or a corner.
+# Fewer differing pixels, for example a caret or a corner, are not content.
 _FEWEST = 50
 
 

@@ -1,4 +1,4 @@
-"""The requests of a page: answers, failures, addresses and bytes. It records and does not judge."""
+"""The requests of a page: answers, failures, addresses and bytes. It records them and does not evaluate them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 from emulator.browser.chromium import Tab
 from emulator.pagecheck.seen import Loaded, Seen, Traffic, show_url
 
-# Schemes that the browser opens itself. Other programs handle all others, also for frames and plug-ins.
+# Schemes that the browser opens itself. Other programs open all other schemes, also for frames and plug-ins.
 _INSIDE = ("http", "https", "about", "blob", "data", "file", "javascript")
 # Cancellations by the page or by the browser are not faults.
 _HARMLESS = ("net::ERR_ABORTED", "net::ERR_BLOCKED_BY_CLIENT")
 
 
 class Requests:
-    """Listens to one tab. `loaded` returns the current load, `clock` the seconds since the last load ended.
+    """Listens to one tab. `loaded` returns the current load, and `clock` the seconds since the last load ended.
 
     `traffic` contains the network traffic since it was last replaced.
     """
@@ -74,7 +74,7 @@ class Requests:
     def _on_data(self, event: dict[str, Any]) -> None:
         identity, size = event["requestId"], max(0, event["encodedDataLength"])
         if identity in self._whole:
-            return  # the event of a piece can follow that of the end, which has counted it
+            return  # the event of a piece can follow that of the end, which has already counted it
         self._counted[identity] = self._counted.get(identity, 0) + size
         self.count(size, 0)
 

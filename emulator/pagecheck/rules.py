@@ -1,7 +1,7 @@
 """The rules for pages, each with its measurement (agora-reference §11, §8.6). Pure.
 
-`error` breaks one of Agora's rules; `warning` is a risk that a person should check. Agora states no limits for CPU and
-memory: ours are stated here.
+An `error` breaks one of Agora's rules. A `warning` is a risk that a person should check. Agora states no limits for CPU
+and memory, so our own limits are stated here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The result of one rule: the measurement, and `error` or `warning` if it breaks the rule. With `measured` False
+    """The result of one rule: the measurement, and `error` or `warning` if it breaks the rule. If `measured` is False,
     nothing was measured, and `value` is the reason."""
 
     code: str
@@ -52,7 +52,8 @@ class Judged:
 
 
 def judge(seen: Seen, limits: Limits) -> list[Judged]:
-    """Judge every rule. If the page did not open, judge only its address: an error page does not represent it."""
+    """Evaluate every rule. If the page did not open, evaluate only its address, because an error page does not
+    represent it."""
     parts = (_first_look(seen), _content(seen, limits), _load(seen, limits), _second_look(seen, limits), _faults(seen))
     others = [judged for part in parts for judged in part]
     if seen.first.status is None or seen.first.status >= 400:
@@ -284,8 +285,8 @@ def _load(seen: Seen, limits: Limits) -> Iterator[Judged]:
 
 def _cpu(seen: Seen, limits: Limits) -> Judged:
     rule = f"CPU: main thread below {limits.busy:.0%}, at most {limits.cpu:g} cores (our limits)"
-    # A task also lasts while it waits for a core, which depends on this machine and not on the page. Only the busy
-    # share of the time with a core counts.
+    # The duration of a task includes the time in which it waits for a core, which depends on this machine and not on
+    # the page. Therefore only the busy share of the time with a core counts.
     own = max(0.0, seen.busy - seen.starved) / max(0.01, 1.0 - seen.starved)
     if seen.cpu <= limits.cpu and seen.busy > limits.busy >= own:
         return _unmeasured("cpu", rule, f"this machine had no core free for {seen.starved:.0%} of the time")
@@ -367,6 +368,6 @@ def _faults(seen: Seen) -> Iterator[Judged]:
 
 
 def _some(texts: list[str]) -> str:
-    """Return the first few texts, and the number of the others."""
+    """Return the first few texts, and the number of the remaining texts."""
     more = f" and {len(texts) - _MOST_SHOWN} more" if len(texts) > _MOST_SHOWN else ""
     return ", ".join(texts[:_MOST_SHOWN]) + more

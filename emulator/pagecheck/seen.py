@@ -13,7 +13,7 @@ _BUSIEST_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """An element that covers the whole page. `waits`: it contains something to click or fill in."""
+    """An element that covers the whole page. `waits` is true if it contains something to click or fill in."""
 
     what: str
     waits: bool
@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The window and its content, in pixels. `cut`: the page hides what does not fit."""
+    """The window and its content, in pixels. `cut` is true if the page hides content that does not fit."""
 
     width: int
     height: int
@@ -60,8 +60,8 @@ class Media:
 
 @dataclass
 class Loaded:
-    """One load of the page. If no answer came, `status` is None and `problem` is set. `unfinished`: an answer came, but
-    loading did not finish in time."""
+    """One load of the page. If no answer arrived, `status` is None and `problem` is set. `unfinished` is true if an
+    answer arrived but loading did not finish in time."""
 
     status: int | None = None
     problem: str = ""
@@ -110,8 +110,8 @@ class Seen:
     """All measurements of a page.
 
     `cpu` is in cores. `busy` is the share of time in which the main thread had a task, and `starved` the share in which
-    it waited for a core. All three refer to the observed seconds. `memory_bytes` 0 means unknown. `secure`: at least
-    one answer came over TLS. `drawn` is the content at the end.
+    it waited for a core. All three refer to the observed seconds. If `memory_bytes` is 0, it is unknown. `secure` is
+    true if at least one answer came over TLS. `drawn` is the content at the end.
     """
 
     seconds: float

@@ -1,4 +1,4 @@
-"""Opens a page in a browser, observes it, reloads it and records the measurements. It does not judge them."""
+"""Opens a page in a browser, observes it, reloads it and records the measurements. It does not evaluate them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BETWEEN_LOOKS_SECONDS = 0.5
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The parameters of a visit: the window's size, the observed seconds, the time limits of a load and of settling
-    after a reload, and the time limit for notifyReady (None: not required)."""
+    after a reload, and the time limit for notifyReady (None if it is not required)."""
 
     width: int = 1280
     height: int = 720
@@ -168,7 +168,7 @@ class _Visit:
         return [int(process["id"]) for process in await self._processes() if process["type"] == "renderer"]
 
     async def _take_screenshot(self) -> None:
-        """Take a screenshot, and a second one if the first is empty: the page may be between two pictures."""
+        """Take a screenshot. If it is empty, take a second one, because the page may be between two pictures."""
         for wait in (0.0, _BETWEEN_LOOKS_SECONDS):
             await asyncio.sleep(wait)
             encoded = (await self._tab.send("Page.captureScreenshot", {"format": "png"}, seconds=30))["data"]
@@ -233,7 +233,8 @@ class _Visit:
 
 
 def _run_delay(pid: int) -> float:
-    """Return the seconds that a process's first thread waited for a core, or 0 if the system does not provide them."""
+    """Return the seconds that a process's first thread waited for a core. If the system does not provide them, return
+    0."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
     return 0.0

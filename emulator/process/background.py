@@ -1,6 +1,6 @@
 """The group of the emulator's background tasks.
 
-No task outlives the emulator and no failure is silent. The group does not know what the tasks do.
+No task outlives the emulator, and every failure is logged. The group does not interpret the tasks.
 """
 
 from __future__ import annotations

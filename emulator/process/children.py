@@ -1,6 +1,6 @@
-"""Child processes: each leads its own process group, and the whole group ends with it.
+"""Child processes. Each leads its own process group, and the whole group ends with it.
 
-Starts and ends programs. It does not know what they do.
+Starts and ends programs, and does not interpret them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emulator.process.workdir import MARK, members_of
 logger = logging.getLogger(__name__)
 
 _GONE_SECONDS = 2.0
-# The variables that a child inherits: no display, sound server or session bus of the user.
+# The variables that a child inherits. They exclude the user's display, audio server and session bus.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
 
 
@@ -41,7 +41,8 @@ async def child(
     pass_fds: tuple[int, ...] = (),
     patience: float = 2.0,
 ) -> AsyncIterator[Process]:
-    """Run a program. At the end its group gets SIGTERM and, after `patience` seconds, SIGKILL; with 0 only SIGKILL."""
+    """Run a program. At the end its group gets SIGTERM and, after `patience` seconds, SIGKILL. If `patience` is 0, it
+    gets only SIGKILL."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
@@ -55,7 +56,7 @@ async def child(
     )
     try:
         process = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # the process may already run, and nothing else would end it
+    except asyncio.CancelledError:  # the process may already run, and only this code would end it
         await to_its_end(_end(await starting, command[0], 0))
         raise
     try:

@@ -1,6 +1,6 @@
 """The emulator's clock: Unix time that never jumps, and the compression of Agora's waiting times.
 
-It is the only place that reads the time. The clock itself is not compressed: media and instants are always real.
+Only this module reads the time. The clock itself is not compressed, so media and timestamps are always real.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Clock:
         return time.monotonic() + self._offset
 
     async def wait(self, wake: asyncio.Event, until: float) -> None:
-        """Wait until an instant or until `wake` is set, which is then cleared, but at most for a minute."""
+        """Wait until the timestamp `until`, or until `wake` is set, which is then cleared, but at most for a minute."""
         try:
             async with asyncio.timeout(min(max(until - self.now(), 0.0), _LONGEST_WAIT_SECONDS)):
                 await wake.wait()

@@ -1,9 +1,9 @@
-"""The working folder of a running emulator, and the removal of what a killed one left behind.
+"""The working folder of a running emulator, and the removal of folders and processes that a killed emulator left.
 
-Ensures that temporary files and child processes do not outlive their emulator. It does not know what they are for.
+Ensures that temporary files and child processes do not outlive their emulator. It does not interpret them.
 
-Every child has the path of its home in its environment. The owner locks the home while it runs, so a free lock means
-that the owner of the home and of the processes with its mark is gone.
+Every child has the path of its home in its environment. The owner locks the home while it runs, so if the lock is free,
+the owner of the home and of the processes with its mark has ended.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 MARK = "PAGEREEL_EMULATOR_HOME"
 _PREFIX = "pagereel-emulator-"
 _GRACE_SECONDS = 5.0
-# A home without a lock is being created, or its creator was killed immediately.
+# If a home has no lock, it is being created, or its creator was killed immediately.
 _UNLOCKED_AGE_SECONDS = 60.0
 
 
@@ -32,7 +32,8 @@ def make_home() -> Iterator[Path]:
     try:
         with (folder / "lock.new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Under its final name the lock is never seen unlocked while its owner runs.
+            # Because the folder is renamed with the lock held, its lock is never seen unlocked under its final name
+            # while its owner runs.
             (folder / "lock.new").rename(folder / "lock")
             yield folder
     finally:
@@ -40,7 +41,7 @@ def make_home() -> Iterator[Path]:
 
 
 def sweep() -> int:
-    """End the processes and remove the folders of emulators that are gone. Return their number. Blocks."""
+    """End the processes and remove the folders of emulators that have ended. Return the number of folders. Blocks."""
     return sum(_sweep_one(folder) for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
 
 
@@ -84,7 +85,7 @@ def _sweep_one(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Remove the folder. Ending processes may still write into it, so repeat that for up to `_GRACE_SECONDS`."""
+    """Remove the folder. Ending processes may still write into it, so repeat the removal for up to `_GRACE_SECONDS`."""
     began = time.monotonic()
     while folder.exists() and _since(began) < _GRACE_SECONDS:
         shutil.rmtree(folder, ignore_errors=True)
@@ -92,8 +93,8 @@ def _remove(folder: Path) -> None:
 
 
 def _end_processes(folder: Path) -> None:
-    """End the processes with SIGTERM first: a display that is killed leaves its files in /tmp."""
-    # Signal whole groups: some of Chromium's processes overwrite their environment.
+    """End the processes with SIGTERM first, because a display that is killed leaves its files in /tmp."""
+    # Signal whole groups, because some of Chromium's processes overwrite their environment.
     groups = {_group_of(pid) for pid in processes_of(folder)} - {0, os.getpgid(0)}
     began = time.monotonic()
     while (left := [group for group in groups if members_of(group)]) and _since(began) < 2 * _GRACE_SECONDS:
@@ -104,7 +105,7 @@ def _end_processes(folder: Path) -> None:
 
 
 def _group_of(pid: int) -> int:
-    """Return the group of a process, or 0 if the process is gone."""
+    """Return the group of a process, or 0 if the process no longer exists."""
     try:
         return os.getpgid(pid)
     except ProcessLookupError:

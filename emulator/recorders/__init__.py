@@ -1,1 +1,1 @@
-"""Recorders: from the frames of a page to files in the bucket."""
+"""Recorders, which convert the frames of a page to files in the bucket."""

@@ -1,7 +1,7 @@
 """The upload of one task's files into its bucket, or into the backup store while the bucket cannot be reached.
 
-Handles retries and the way into the backup store and out of it (agora-reference §9.6). It does not know what the files
-are. Refused files (wrong keys, bucket or region) are lost and never backed up.
+Handles retries and the transfer into the backup store and out of it (agora-reference §9.6). It does not interpret the
+files. Refused files (wrong keys, bucket or region) are lost and never backed up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS = 0.5, 8.0
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A file to upload. `later` derives its key when it leaves the backup store, from tick (ms) and index."""
+    """A file to upload. When it leaves the backup store, `later` derives its key from tick (ms) and index."""
 
     name: str
     key: str
@@ -77,7 +77,7 @@ class Courier:
             self._task.fates[parcel.name] = "stored"
 
     async def _patiently(self, parcel: Parcel) -> None:
-        """Retry for `upload_seconds`. After a failure each file has one attempt, until one succeeds."""
+        """Retry for `upload_seconds`. After a failure, each file is tried only once until an upload succeeds."""
         deadline = self._now() + (self._world.settings.upload_seconds if self._patient else 0.0)
         gap = _FIRST_GAP_SECONDS
         while True:
@@ -122,7 +122,7 @@ class Courier:
             await asyncio.to_thread(kept.path.unlink, missing_ok=True)
 
     async def _forward(self) -> None:
-        """Upload the files of the backup store when the bucket accepts them, and give up at the end."""
+        """Upload the files of the backup store when the bucket accepts them. Stop trying at the end."""
         times, clock = self._world.settings.times, self._world.clock
         ends = clock.now() + clock.shrink(times.forward_for)
         while self._kept and clock.now() < ends:

@@ -49,7 +49,7 @@ class FileSet:
 
     @property
     def complete(self) -> bool:
-        """Return True while no file was lost to an error."""
+        """Return True if no file was lost to an error so far."""
         return self._shipment.error is None
 
     async def follow(self, now: float, *, recording: bool) -> None:
@@ -65,7 +65,8 @@ class FileSet:
             self._ship(made)
 
     async def abandon(self) -> None:
-        """End a recorder whose process is gone. Its unfinished slice and MP4 are lost; finished slices still arrive."""
+        """End a recorder whose process has died. Its unfinished slice and MP4 are lost, but finished slices still
+        arrive."""
         await self._recorder.drop()
         self._shipment.end()
         await self.view.close()
@@ -83,7 +84,8 @@ class FileSet:
         return files
 
     async def finish(self, files: Sequence[Mp4File] | None) -> None:
-        """Return when everything is uploaded. With `files`, even an empty sequence, the playlist gets its end mark."""
+        """Return when everything is uploaded. If `files` is given, even as an empty sequence, the playlist gets its end
+        mark."""
         await self._shipping
         if files is not None:
             await self._shipment.finish(files, ended=self._world.settings.quirks.endlist)

@@ -1,9 +1,9 @@
-"""One recorder: cuts runs of frames into slices and MP4 files of one file set (agora-reference §9.1 to §9.3).
+"""One recorder, which cuts runs of frames into slices and MP4 files of one file set (agora-reference §9.1 to §9.3).
 
-Decides where a slice begins and ends, and makes its bytes. It does not upload, wait or know a task's state.
+Decides where a slice begins and ends, and makes its bytes. It does not upload, wait or use a task's state.
 
 Slice n+1 begins with the frame that follows slice n, unless the recorder was paused in between. With `gapless` the
-media time continues across a pause; slice names still contain the true time.
+media time continues across a pause, but slice names still contain the true time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Mp4Plan:
 
 
 def form_of(page: Page, slice_seconds: float) -> Form:
-    """Return a page's encoding parameters: a key frame each second, or more often for shorter slices."""
+    """Return a page's encoding parameters. They contain a key frame each second, or more often for shorter slices."""
     longest = max(1, min(page.fps, int(slice_seconds * page.fps)))
     # A divisor of the frame rate keeps the key frames of a loop aligned with those of the slices.
     gop = max(size for size in range(1, longest + 1) if page.fps % size == 0)
@@ -105,7 +105,7 @@ class Recorder:
         self._run = await self._in_thread(lambda: self._view.run(self.began, first))
 
     async def cut(self, now: float) -> Slice | None:
-        """Return the slice that is due, cut at `now` if it is not full, or None if it has no frame."""
+        """Return the slice that is due, cut at `now` if it is not full. Return None if it has no frame."""
         assert self._run is not None
         end = min(self._first + self._slice_frames, self._frame(now))
         if end <= self._first:
@@ -132,7 +132,7 @@ class Recorder:
             await self._in_thread(run.close)
 
     async def close(self) -> list[Mp4File]:
-        """Finish and return the MP4 files. Slices must have been taken by `pause` before."""
+        """Finish and return the MP4 files. Slices must already have been taken by `pause`."""
         await self.drop()
         if self._mp4 is None:
             return []
@@ -156,7 +156,7 @@ class Recorder:
 
 
 class _Mp4Series:
-    """The MP4 files of one file set. A new one begins with the first slice after the split length."""
+    """The MP4 files of one file set. A new file begins with the first slice after the split length."""
 
     def __init__(self, plan: Mp4Plan, names: FileNames) -> None:
         self._plan, self._names = plan, names

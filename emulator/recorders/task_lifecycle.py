@@ -1,8 +1,7 @@
 """The lifecycle of one task from start to 404: recording, failover, end (agora-reference §8.8, §9.5, §10.5).
 
-It is the only place that advances a task. It does not read requests or render answers: at every wake-up it reads
-requested changes (stop, hold, other targets) from the task and events from the view. A lost wake-up delays but loses
-nothing.
+Only this module advances a task. It does not read requests or render answers. At every wake-up it reads requested
+changes (stop, hold, other targets) from the task and events from the view. A lost wake-up causes a delay but no loss.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ class Life:
     # --- recording ---
 
     async def _recording(self) -> tuple[int, float]:
-        """Record until the recording ends. Return the code of event 71 and the instant at which the media ends."""
+        """Record until the recording ends. Return the code of event 71 and the time at which the media ends."""
         task, times = self._task, self._world.settings.times
         assert task.recording_at is not None
         next_progress = task.recording_at + self._clock.shrink(times.progress)
@@ -122,7 +121,7 @@ class Life:
                 await files.follow(now, recording=not task.onhold)
 
     def _due(self) -> float:
-        """Return the next instant at which work is due."""
+        """Return the next time at which work is due."""
         began, now = self._task.recording_at, self._clock.now()
         assert began is not None
         blank = self._blank_until if self._blank_until > now else math.inf
@@ -150,7 +149,7 @@ class Life:
                     self._break(broken, at)
 
     def _break(self, broken: Broken, at: float) -> None:
-        """Record that the recorder's process died. At the quirk `failover_limit` the task ends instead."""
+        """Record that the recorder's process died. If the quirk `failover_limit` is reached, the task ends instead."""
         limit = self._quirks.failover_limit
         if limit is not None and self._task.failovers >= limit:
             self._over = EndCode.RECORDER_ERROR, at
@@ -158,7 +157,7 @@ class Life:
             self._broken = broken
 
     def _ending(self, now: float) -> tuple[int | None, float]:
-        """Return the code of event 71 if the recording must end now, and the instant at which it ends or would end."""
+        """Return the code of event 71 if the recording must end now, and the time at which it ends or would end."""
         task = self._task
         assert task.recording_at is not None
         limit = task.recording_at + self._clock.shrink(task.start.page.max_hours * self._world.settings.times.hour)
@@ -196,7 +195,7 @@ class Life:
         self._record(self._clock.now())
 
     def _watch_token(self, now: float) -> None:
-        """Send event 34 at the token's expiry. Only third-party text names the event, so it is a quirk."""
+        """Send event 34 at the token's expiry. This is a quirk, because only third-party text names the event."""
         expires = self._task.storage.expires_at
         if self._quirks.sts_notice and expires is not None and now >= expires and not self._token_told:
             self._token_told = True
@@ -233,7 +232,7 @@ class Life:
         task.uploaded.set()
 
     async def _linger(self, code: int, ended_at: float) -> None:
-        """Keep answering for a while after the end, unless the task never recorded."""
+        """Continue to answer for some time after the end, unless the task never recorded."""
         if code not in (EndCode.ENGINE_FAILED, EndCode.NEVER_READY, EndCode.UNREACHABLE):
             leaves_at = ended_at + self._clock.shrink(self._world.settings.times.exit)
             while self._clock.now() < leaves_at:

@@ -1,4 +1,5 @@
-"""The upload of one file set: slices as they are finished, the playlist after each, MP4 files when they are full.
+"""The upload of one file set: slices as they are finished, the playlist after each slice, and MP4 files when they are
+full.
 
 Defines the order of uploads and the content of the playlist (agora-reference §9.4, §9.5). It makes no media and chooses
 no bucket.
@@ -22,7 +23,7 @@ class Shipment:
     """The uploads of one file set. `on_slice` is called after each slice and its playlist arrived.
 
     A lost slice stays in the playlist, because Agora is not known to remove it. The first UploadError is kept in
-    `error`; after a refused configuration nothing more is uploaded.
+    `error`. After a refused configuration nothing more is uploaded.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Shipment:
         self._queue.put_nowait(made)
 
     def end(self) -> None:
-        """Accept no more slices; `run` ends after the queued ones."""
+        """Accept no more slices. `run` ends after the queued slices."""
         self._queue.put_nowait(None)
 
     async def run(self) -> None:
@@ -63,7 +64,8 @@ class Shipment:
                     self._on_slice()
 
     async def finish(self, files: Sequence[Mp4File], *, ended: bool) -> None:
-        """Upload the last MP4 files and then the playlist, with its end mark if `ended`. Call it after `run`."""
+        """Upload the last MP4 files and then the playlist, with its end mark if `ended` is true. Call this after
+        `run`."""
         for file in files:
             await self._bring_mp4(file)
         if self._entries:

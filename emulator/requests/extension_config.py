@@ -35,7 +35,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The target of the push. `aborts`: a failed push also ends the recording."""
+    """The target of the push. `aborts` is true if a failed push also ends the recording."""
 
     url: str = field(repr=False)
     aborts: bool

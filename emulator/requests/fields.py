@@ -1,6 +1,6 @@
-"""A reader of JSON objects, field by field; every refusal names its field. Pure.
+"""A reader of JSON objects, field by field. Every refusal names its field. Pure.
 
-Checks types and ranges. It does not know the meaning of a field.
+Checks types and ranges. It does not interpret the fields.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Refused(Exception):
 
 
 def without_nulls(value: Any) -> Any:
-    """Remove keys whose value is null at every depth: null counts as omitted."""
+    """Remove keys whose value is null at every depth, because null counts as omitted."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
@@ -63,7 +63,8 @@ class Fields:
         return self.text(key) if self.has(key) else None
 
     def choice(self, key: str, words: tuple[str, ...], default: str) -> str:
-        """Return one of `words`, or the default if it was omitted or is empty, as the official Go client sends it."""
+        """Return one of `words`. If it was omitted or is empty, as the official Go client sends it, return the
+        default."""
         value = self._value.get(key) or default
         if value not in words:
             raise self.refuse(key, "must be " + " or ".join(f'"{word}"' for word in words))
@@ -86,14 +87,14 @@ class Fields:
         return int(value)
 
     def flag(self, key: str) -> bool:
-        """Return a boolean; False if it was omitted."""
+        """Return a boolean, which is False if it was omitted."""
         value = self._value.get(key, False)
         if not isinstance(value, bool):
             raise self.refuse(key, "must be true or false")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts; empty if it was omitted."""
+        """Return a list of texts, which is empty if it was omitted."""
         value = self._value.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.refuse(key, "must be a list of texts")

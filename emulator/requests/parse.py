@@ -1,8 +1,8 @@
 """The bodies of acquire, start, update and stop as typed values (agora-reference §2, §3, §5, §6). Pure.
 
-Parses each call's body. It does not know running tasks, time or the network.
+Parses each call's body. It does not use running tasks, time or the network.
 
-The wording of each `reason` is the emulator's own: Agora documents hardly any.
+The wording of each `reason` is the emulator's own, because Agora documents hardly any.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emulator.requests.quirks import Quirks
 from emulator.requests.storage_config import Storage, parse_storage
 from emulator.requests.stream_limits import Area
 
-# By regionAffinity, 0 to 4.
+# Ordered by regionAffinity, 0 to 4.
 _AFFINITIES: tuple[Area, ...] = ("NA", "CN", "AP", "EU", "NA")
 _CNAME = re.compile(r"[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]+")
 
@@ -57,7 +57,7 @@ class Acquire:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A valid update body; None means the block was not sent."""
+    """A valid update body. A block is None if it was not sent."""
 
     who: Identity
     onhold: bool | None

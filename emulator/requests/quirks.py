@@ -1,6 +1,6 @@
 """Settings for the points that Agora's documents contradict, leave open or leave to an emulator (agora-reference §14).
 
-Defines the choices and their defaults, which are the likeliest. It does not act on them.
+Defines the choices and their defaults, which are the most likely ones. It does not act on them.
 """
 
 from __future__ import annotations

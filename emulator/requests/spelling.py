@@ -1,6 +1,6 @@
-"""The keys that Agora documents for each body, and corrections of others (agora-reference §2, §3, §5, §6). Pure.
+"""The keys that Agora documents for each body, and corrections of other keys (agora-reference §2, §3, §5, §6). Pure.
 
-Finds misspelt keys, which Agora's official clients send too. It does not know the meaning of a key.
+Finds misspelt keys, which Agora's official clients send too. It does not interpret the keys.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from emulator.faults.model import Endpoint
 
 _SHOWN_CHARACTERS = 64
 
-# The keys allowed below each key. None: no keys, or content of other recording modes that is not checked.
+# The keys allowed below each key. None means that there are no keys, or that the content belongs to other recording
+# modes and is not checked.
 _OUTPUTS = {"outputs": {"rtmpUrl": None}}
 _STORAGE = {
     **dict.fromkeys(("vendor", "region", "bucket", "accessKey", "secretKey", "stsToken", "stsExpiration")),

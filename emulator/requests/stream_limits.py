@@ -1,6 +1,6 @@
 """The number of concurrent recordings of a size in one area (agora-reference §1.4, the table of streams). Pure.
 
-Contains the table and its two readings. It does not know tasks.
+Contains the table and its two interpretations. It does not use tasks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Literal
 
 Area = Literal["CN", "EU", "NA", "AP"]
-# The total of mixed sizes is bounded by the lower size's limit (the page's examples) or the higher one's (its text).
+# The total of mixed sizes is limited by the lower size's limit (the page's examples) or by the higher one's (its text).
 Reading = Literal["lower", "higher"]
 
 
@@ -38,7 +38,7 @@ def size_of(width: int, height: int) -> Size:
 
 
 def has_room(area: Area, running: Iterable[Size], wanted: Size, reading: Reading) -> bool:
-    """Return True if one more picture of a size may be recorded next to the running ones."""
+    """Return True if one more picture of a size may be recorded in addition to the running ones."""
     counts = Counter([*running, wanted])
     decisive = min(counts) if reading == "lower" else max(counts)
     limits = _LIMITS[area]

@@ -17,7 +17,7 @@ from emulator.uploads.s3 import Uploader
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The objects that all tasks share. `folder` is for temporary files, `backup` is the backup store."""
+    """The objects that all tasks share. `folder` is for temporary files, and `backup` is the backup store."""
 
     settings: Settings
     clock: Clock

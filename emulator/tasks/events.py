@@ -1,4 +1,4 @@
-"""The notices of a task to its app's receivers: one method for each event, with the fields of agora-reference §8.
+"""The notices of a task to its app's receivers, with one method for each event and the fields of agora-reference §8.
 
 Defines the details of every notice. It does not deliver notices or decide when they are due.
 """
@@ -31,7 +31,7 @@ class Teller:
         self._world, self._task, self._quirks = world, task, world.settings.quirks
 
     def registered(self) -> None:
-        """Send event 13, which only a best-practice page names; its payload is not documented."""
+        """Send event 13, which only a best-practice page names. Its payload is not documented."""
         if self._quirks.register_notice:
             self._say(13)
 
@@ -43,7 +43,7 @@ class Teller:
         self._say(70, recorderStartTime=round(recording_at * 1000))
 
     def first_file(self, playlist: str) -> None:
-        """Send event 4: the playlist has arrived."""
+        """Send event 4 when the playlist has arrived."""
         self._say(4, fileList=playlist)
 
     def progress(self) -> None:
@@ -66,7 +66,7 @@ class Teller:
         self._say(72, limitType=limit)
 
     def pushed(self, status: PushStatus) -> None:
-        """Send event 100: the push changed its state."""
+        """Send event 100 when the push has changed its state."""
         shown: str | int = status if self._quirks.rtmp_status_type == "string" else _PUSH_NUMBERS[status]
         self._say(100, rtmpUrl=self._task.rtmp_url, status=shown)
 
@@ -81,16 +81,16 @@ class Teller:
         self._say(71, code=code, message=message, details=self._end_details(code), fileList=files)
 
     def upload_refused(self, code: int, *, configuration: bool) -> None:
-        """Send event 1 of the uploader: a file is lost."""
+        """Send event 1 of the uploader, because a file is lost."""
         text = "storage configuration rejected" if configuration else "upload failed"
         self._error(UPLOADER, 5 if configuration else 4, code, text)
 
     def upload_timed_out(self) -> None:
-        """Send event 1 of the service: a synchronous stop waited too long."""
+        """Send event 1 of the service, because a synchronous stop waited too long."""
         self._error(SERVICE, 3, UPLOAD_TIMEOUT, "upload timeout")
 
     def start_timed_out(self) -> None:
-        """Send event 1 of the service: the engine did not start."""
+        """Send event 1 of the service, because the engine did not start."""
         self._error(SERVICE, 5, START_TIMEOUT, "start timeout")
 
     def warned(self, code: int) -> None:
@@ -98,7 +98,7 @@ class Teller:
         self._say(2, module=UPLOADER, warnCode=code)
 
     def misfit(self, now: float) -> None:
-        """Send event 3: a call did not fit the task's state."""
+        """Send event 3, because a call did not match the task's state."""
         files = self._task.files
         self._say(
             3,

@@ -1,4 +1,4 @@
-"""The loading of a page before recording: loading, readiness, and the instant at which recording begins.
+"""The loading of a page before recording: loading, readiness, and the time at which recording begins.
 
 Covers the time from start to the first frame (agora-reference §3.6, §8.6) and provides the view. It does not record.
 """
@@ -25,7 +25,8 @@ class Opening:
         self._view: View | None = None
 
     async def start(self) -> int | None:
-        """Open the page and wait until recording begins. Return the code of event 71 if it never does, or None."""
+        """Open the page and wait until recording begins. Return None, or the code of event 71 if recording never
+        begins."""
         code = await self._unless_stopped(self._open())
         if code is not None and code != EndCode.STOPPED:
             await self._until_start()

@@ -12,7 +12,7 @@ from emulator.tasks.task import Task, status_of
 
 
 def render_ids(task: Task, quirks: Quirks) -> dict[str, Any]:
-    """Return the ids that begin every successful answer; older samples have no names (agora-reference §2 to §6)."""
+    """Return the ids that begin every successful answer. Older samples have no names (agora-reference §2 to §6)."""
     names = {"cname": task.cname, "uid": task.start.who.uid} if quirks.echo_names else {}
     return {**names, "resourceId": task.resource_id, "sid": task.sid}
 
@@ -51,7 +51,7 @@ def render_stop(task: Task, quirks: Quirks) -> dict[str, Any]:
 
 
 def _upload_status(task: Task, quirks: Quirks) -> str:
-    """Return the status; a stop may report backuped after a normal upload (agora-reference §6, a captured answer)."""
+    """Return the status. After a normal upload, a stop may report backuped (agora-reference §6, a captured answer)."""
     if task.upload_status == "unknown":
         return quirks.unknown_word
     return "backuped" if quirks.stop_says_backuped else task.upload_status

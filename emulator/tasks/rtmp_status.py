@@ -1,6 +1,6 @@
 """The push of one task to its RTMP target and the reports of its states (agora-reference §5, §8.5).
 
-Opens and closes the stream and sends event 100. It moves no media; the view's push does.
+Opens and closes the stream and sends event 100. The view's push transfers the media.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Pushing:
         self._held = False
 
     async def follow(self, view: View) -> None:
-        """Push to the task's current target, on hold while the task is."""
+        """Push to the task's current target. The push is on hold while the task is."""
         if self._task.rtmp_url != self._url:
             await self.close()
             self._url = self._task.rtmp_url
@@ -41,7 +41,7 @@ class Pushing:
             await push.close()
 
     async def end(self, *, told: bool) -> None:
-        """End the push with the recording, and report `disconnected` if `told`."""
+        """End the push with the recording. If `told` is true, report `disconnected`."""
         pushed = self._push is not None
         await self.close()
         if pushed and told and self._quirks.disconnected_at_end and self._task.rtmp_status != "disconnected":

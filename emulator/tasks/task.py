@@ -1,6 +1,6 @@
-"""The state of one recording task. No I/O, no waiting.
+"""The state of one recording task. It does no I/O and does not wait.
 
-API answers, notices and the ground truth are rendered from it. It does not change by itself:
+API answers, notices and the ground truth are rendered from it. It does not change by itself, because
 `emulator.recorders.task_lifecycle` runs the task, and `emulator.api.agora` stores requested changes in it.
 """
 
@@ -30,7 +30,7 @@ ABNORMAL_CODES = set(EndCode) - {EndCode.STOPPED, EndCode.HOUR_LIMIT}
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that Agora lists: a playlist or an MP4, never a slice. `began` is in Unix seconds."""
+    """A file that Agora lists, which is a playlist or an MP4 but never a slice. `began` is in Unix seconds."""
 
     name: str
     began: float
@@ -38,7 +38,7 @@ class File:
 
 @dataclass(slots=True)
 class Span:
-    """A period between two instants (Unix seconds), still open without an end. `file_set` counts failovers."""
+    """A period between two timestamps (Unix seconds). Without an end it is still open. `file_set` counts failovers."""
 
     began: float
     ended: float | None
@@ -47,7 +47,7 @@ class Span:
 
 @dataclass(slots=True)
 class Task:
-    """One recording task. Instants are in Unix seconds, and None until they are reached."""
+    """One recording task. Timestamps are in Unix seconds, and None until they are reached."""
 
     app: App
     start: Start

@@ -1,6 +1,6 @@
 """Uploads into an Azure container, Agora's vendor 5, with Microsoft's library.
 
-It does not know tasks or names, and never shows a key.
+It does not handle tasks or names, and never shows a key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ATTEMPT_SECONDS = 60.0
 
 
 class AzureRefused(Exception):
-    """Azure refused the request; the message is its error code."""
+    """Azure refused the request. The message is its error code."""
 
 
 class AzureAway(Exception):
@@ -29,7 +29,7 @@ class AzureAway(Exception):
 
 class AzureUploader:
     """Uploads blobs, with one client for each account until `close`. `endpoint` is the address of an Azure emulator
-    with the account in the path; without it the account's own host is used."""
+    with the account in the path. Without it, the account's own host is used."""
 
     def __init__(self, endpoint: str | None) -> None:
         self._endpoint = endpoint

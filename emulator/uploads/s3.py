@@ -1,6 +1,6 @@
 """Uploads into the bucket of a task's storageConfig (agora-reference §3.4, §9.6).
 
-Contains all access to object storage. It does not know tasks or names, and never shows a key.
+Contains all access to object storage. It does not handle tasks or names, and never shows a key.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _AWS_REGIONS = (
 
 
 class UploadError(Exception):
-    """The file is lost. `code` is an upload error of agora-reference §8.7; with 32 no other file can arrive either."""
+    """The file is lost. `code` is an upload error of agora-reference §8.7. With code 32, no other file can arrive
+    either."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -76,12 +77,14 @@ class Uploader:
         self._making = asyncio.Lock()
 
     async def warm_up(self) -> None:
-        """Load botocore's descriptions of S3 early and once: that blocks the event loop for a tenth of a second."""
+        """Load botocore's descriptions of S3 early and once, because loading blocks the event loop for a tenth of a
+        second."""
         async with self._make(_Target("http://127.0.0.1:9", "us-east-1", True, "none", "none", None)):
             pass
 
     async def put(self, storage: Storage, key: str, body: bytes | Path, content_type: str) -> None:
-        """Write one object in one attempt. Raise UploadError if refused, StorageAway if the storage is unavailable."""
+        """Write one object in one attempt. Raise UploadError if refused, and StorageAway if the storage is
+        unavailable."""
         if storage.vendor == VENDOR_AZURE and (self._azure_endpoint is not None or self._endpoint is None):
             await self._put_azure(storage, key, body, content_type)
             return
@@ -178,13 +181,13 @@ class Uploader:
 
 
 def _stay_in_region(params: dict[str, Any], **_: Any) -> None:
-    """Prevent botocore from redirecting to the right region: a wrong region must be refused."""
+    """Prevent botocore from redirecting to the right region, because a wrong region must be refused."""
     params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache
 def _descriptions() -> Loader:
-    """Return botocore's cached descriptions of services: reading them takes a tenth of a second."""
+    """Return botocore's descriptions of services. They are cached, because reading them takes a tenth of a second."""
     return create_loader()
 
 

@@ -55,7 +55,7 @@ async def _home(request: web.Request) -> web.Response:
 
 
 def _file(content: bytes, kind: str) -> Handler:
-    """Return a handler that answers one static file, which is read at the start."""
+    """Return a handler that answers one static file. The file is read at the start."""
 
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=content, content_type=kind, headers={"Cache-Control": "max-age=300"})

@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 @web.middleware
 async def explain_to_people(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Render every error as a page, and redirect to the log-in without a session."""
+    """Render every error as a page. Without a session, redirect to the log-in."""
     try:
         return await handler(request)
     except ServiceError as error:
@@ -61,14 +61,14 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def need(request: web.Request, scope: Scope) -> None:
-    """Raise `forbidden` if the session's token lacks the scope."""
+    """Raise `forbidden` if the session's token does not have the scope."""
     if scope not in request[CALLER].scopes:
         raise ServiceError(Code.FORBIDDEN, f'your token lacks the scope "{scope}"')
 
 
 async def _read_form(request: web.Request) -> None:
     """Read the form within the time limit, so that `request.post()` returns it at once. Raise `forbidden` if it came
-    from elsewhere."""
+    from another origin."""
     if not _same_origin(request):
         raise ServiceError(Code.FORBIDDEN, "this form did not come from the console")
     refuse_oversize(request)

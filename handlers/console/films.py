@@ -1,6 +1,6 @@
 """The position of missing time in the played media, and the text about a recording's requested window. Pure.
 
-Time that was not recorded has no length in the media: playback jumps over a gap.
+Time that was not recorded has no length in the media, so playback jumps over a gap.
 """
 
 from bisect import bisect
@@ -17,14 +17,14 @@ from service.report import FileKind, JudgedFile, MissingClass
 # Playback starts this long before the gap.
 _BEFORE_SECONDS: Final = 3.0
 _MOST_GAPS: Final = 100
-# The report rounds by time stamps, the listing by the playlist's durations.
+# The report rounds by time stamps, and the listing by the playlist's durations.
 _EDGE_SECONDS: Final = 0.5
 _MISSING: Final = frozenset(MissingClass)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Missing time, and where playback jumps over it. `seconds` is None if no media shows it."""
+    """Missing time, and the position at which playback jumps over it. `seconds` is None if no media shows it."""
 
     from_at: float
     to_at: float
@@ -34,7 +34,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """The media that the page plays first: its only MP4, otherwise all slices as one stream.
+    """The media that the page plays first. This is its only MP4 file, otherwise all slices as one stream.
 
     `begins` and `ends` of the slices are in Unix seconds and sorted.
     """
@@ -50,10 +50,11 @@ class Film:
         return "film-1" if self.mp4 else "film-hls"
 
     def place(self, at: float) -> float | None:
-        """Return the second of the media that was recorded shortly before the instant, or None without media."""
+        """Return the second of the media that was recorded shortly before the timestamp, or None without media."""
         if not self.begins:
             return None
-        # A slice that began before the instant counts from its start to its end, or to the instant.
+        # A slice that began before the timestamp counts from its start to its end, or to the timestamp if that is
+        # earlier.
         begun, ended = bisect(self.begins, at), bisect(self.ends, at)
         since = at - self.begins[0]
         recorded = begun * since - self._sums[0][begun] - (ended * since - self._sums[1][ended])
@@ -61,7 +62,8 @@ class Film:
 
 
 def film_of(files: Iterable[JudgedFile]) -> Film:
-    """Return the media to play. The MP4 contains all that Agora recorded, the stream only what is in the bucket."""
+    """Return the media to play. The MP4 file contains all that Agora recorded, and the stream only what is in the
+    bucket."""
     files = list(files)
     mp4 = [one.key for one in files if one.kind is FileKind.MP4 and one.listed]
     only = mp4[0] if len(mp4) == 1 else None
@@ -76,13 +78,13 @@ def film_of(files: Iterable[JudgedFile]) -> Film:
 
 
 def never_recorded(recording: Recording) -> bool:
-    """Return True if the recording ended without having begun. No time is missing then."""
+    """Return True if the recording ended without having begun. In this case no time is missing."""
     began = any(one.recording_at is not None for one in recording.attempts)
     return recording.state in (State.FAILED, State.CANCELLED) and not began
 
 
 def gaps(recording: Recording, files: Iterable[JudgedFile], film: Film) -> Sequence[Gap]:
-    """Return missing time in order: the newest report's, and slices outside of it that the bucket lacks."""
+    """Return missing time in order: that of the newest report, and slices outside of it that the bucket lacks."""
     if never_recorded(recording):
         return []
     report = recording.latest_report

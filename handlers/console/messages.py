@@ -54,7 +54,7 @@ async def redrive(request: web.Request) -> web.Response:
 
 
 async def enable(request: web.Request) -> web.Response:
-    """Enable an endpoint that was gone or failing."""
+    """Enable an endpoint that was disabled or failing."""
     need(request, Scope.OPERATE)
     await request.app[OPERATIONS].messages.enable(request[CALLER], endpoint_name(request))
     return redirect("/console/messages")

@@ -1,4 +1,4 @@
-"""Stored notifications from Agora: their listing, outcomes and replay."""
+"""Stored notifications from Agora: their list, outcomes and replay."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The rendering of templates: variables and headers that all pages share."""
+"""The rendering of templates, with the variables and headers that all pages share."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -1,4 +1,5 @@
-"""Files and media of a recording for the console: by link to the bucket, or slice by slice through the service."""
+"""Files and media of a recording for the console, either by link to the bucket or slice by slice through the
+service."""
 
 from typing import Final
 from urllib.parse import quote

@@ -144,7 +144,8 @@ async def show(request: web.Request) -> web.Response:
     files = await evidence.files(caller, identity, None, _MOST_DRAWN, links=False)
     why, pictured = await evidence.explanation(caller, identity), await evidence.pictured(caller, identity)
     films = [entry.file for entry in files.items if entry.file.kind is FileKind.MP4 and entry.file.listed]
-    # Needed before media exists too: media that appears later is inserted into this page, whose policy does not change.
+    # This is needed before media exists too, because media that appears later is inserted into this page, whose policy
+    # does not change.
     origin = await evidence.origin(caller, identity)
     judged = [entry.file for entry in files.items]
     film = film_of(judged)
@@ -175,7 +176,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def _history(request: web.Request, identity: str) -> Page[HistoryEntry]:
-    """Return the first events. Repeated lines count once, so that they do not hide later ones."""
+    """Return the first events. Repeated lines count as one event, so that they do not hide later events."""
     evidence, caller = request.app[OPERATIONS].evidence, request[CALLER]
     read: tuple[HistoryEntry, ...] = ()
     cursor: str | None = None
@@ -188,7 +189,7 @@ async def _history(request: web.Request, identity: str) -> Page[HistoryEntry]:
 
 
 async def confirm(request: web.Request) -> web.Response:
-    """Ask for confirmation of an action."""
+    """Request confirmation of an action."""
     need(request, Scope.START)
     action = _action(request)
     recording = await request.app[OPERATIONS].read(request[CALLER], recording_id(request))
@@ -219,7 +220,7 @@ def _action(request: web.Request) -> Action:
 
 
 def _pending(recording: Recording, asked: str) -> bool:
-    """Return True while a request has not taken effect; afterwards the page itself shows the effect."""
+    """Return True while a request has not taken effect. Afterwards the page itself shows the effect."""
     onhold = recording.attempt is not None and recording.attempt.onhold
     pending = {
         "start": recording.state in (State.REQUESTED, State.STARTING),

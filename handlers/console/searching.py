@@ -1,4 +1,4 @@
-"""The console's search: an id, a sid or a label is found by index, other words among the newest recordings."""
+"""The console's search. An id, a sid or a label is found by index, and other words among the newest recordings."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ _MOST_PARTS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of a search. `all_searched`: no older recordings were left out."""
+    """The result of a search. `all_searched` is true if no older recordings were omitted."""
 
     recordings: tuple[Recording, ...]
     all_searched: bool
@@ -84,7 +84,7 @@ async def decoded(page: Page[Listed]) -> Found:
 
 
 def _wanted(search: str) -> str:
-    """Return the text to search for. A URL loses its query, which is not stored in clear."""
+    """Return the text to search for. The query of a URL is removed, because it is not stored in clear."""
     return (re.split(r"[?#]", search)[0] if "://" in search else search).casefold()
 
 

@@ -52,7 +52,7 @@ async def start(request: web.Request) -> web.Response:
 
 
 def _read(form: dict[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
-    """Return the form as a body of the API without unreadable fields, and the errors of those."""
+    """Return the form as a body of the API without unreadable fields, and the errors of the unreadable fields."""
     body: dict[str, Any] = {name: form[name] for name in _FIELDS if form.get(name)}
     wrong = []
     if minutes := form.get("minutes", ""):
@@ -77,7 +77,7 @@ def _read(form: dict[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
 
 
 def _more_wrong(request: web.Request, body: dict[str, Any]) -> list[FieldError]:
-    """Return the errors of the other fields, so that a person can correct all at once."""
+    """Return the errors of the other fields, so that a person can correct all errors at once."""
     errors: list[FieldError] = []
     for _ in range(2):  # the second time without the unreadable fields
         try:

@@ -1,4 +1,5 @@
-"""The timeline as a drawing: one lane for each source, missing time in red. Pure: it computes positions only."""
+"""The timeline as a drawing, with one lane for each source and missing time in red. Pure; it computes positions
+only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The lanes of the timeline. `ticks` are instants along the time axis, `says` describes the drawing in words.
-    `now_x` is None if the recording has ended or `now` is outside the axis."""
+    """The lanes of the timeline. `ticks` are times along the axis, and `says` describes the drawing in words. `now_x`
+    is None if the recording has ended or `now` is outside the axis."""
 
     lanes: tuple[Lane, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -62,8 +63,8 @@ def draw(
     *,
     more_files: bool = False,
 ) -> Drawing:
-    """Compute the drawing from the request to the end of the wanted window and of the history, or to `now` before the
-    end. `more_files`: `files` is incomplete, and the time after its last slice is drawn as unknown."""
+    """Compute the drawing from the request to the end of the requested window and of the history, or to `now` before
+    the end. If `more_files` is true, `files` is incomplete, and the time after its last slice is drawn as unknown."""
     scale = _scale(recording, history, now)
     lanes = [
         Lane("wanted", 0, tuple(_wanted(recording, scale))),
@@ -108,7 +109,7 @@ class _Scale:
 
 
 def _window(recording: Recording) -> Interval | None:
-    """Return the wanted window of the newest report, or the planned one, which may have no end. The window of a
+    """Return the requested window of the newest report, or the planned window, which may have no end. The window of a
     recording that never began ends when the recording ended."""
     window = _whole_window(recording)
     if window is None or not never_recorded(recording):
@@ -132,9 +133,9 @@ def _whole_window(recording: Recording) -> Interval | None:
 
 
 def _scale(recording: Recording, history: Sequence[HistoryEntry], now: float) -> _Scale:
-    """Return a time axis that contains the whole wanted window, so that missing time at its end is visible. Events long
-    before the window or long after the end are placed at the edge; otherwise days of waiting and verification would
-    leave no room for the recording."""
+    """Return a time axis that contains the whole requested window, so that missing time at its end is visible. Events
+    long before the window or long after the end are placed at the edge; otherwise days of waiting and verification
+    would leave no room for the recording."""
     window, from_at = _window(recording), recording.requested_at
     wanted_to = window.to_at if window is not None and window.to_at is not None else None
     if window is not None:
@@ -173,7 +174,7 @@ def _recorded(recording: Recording, files: Iterable[JudgedFile], scale: _Scale, 
 
 
 def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, float, str, str]]:
-    """Return start, end, look and words of each slice. Slices too narrow to distinguish are merged."""
+    """Return start, end, look and words of each slice. Slices that are too narrow to distinguish are merged."""
     found: list[tuple[float, float, str, str]] = []
     for file in files:
         if file.kind is not FileKind.SLICE or file.starts_at is None:
@@ -181,7 +182,7 @@ def _stretches(files: Iterable[JudgedFile], scale: _Scale) -> list[tuple[float, 
         from_at, to_at = file.starts_at, file.starts_at + (file.duration_seconds or 0)
         if file.missing:
             look, what = "missing", "slice missing"
-        else:  # the length of a slice is unknown before the playlist was read
+        else:  # before the playlist was read, the length of a slice is unknown
             look, what = ("covered", "recorded") if file.duration_seconds else ("seen", "a slice begins")
         if found and found[-1][2] == look == "covered" and scale.touch(found[-1][1], from_at, to_at):
             from_at = found.pop()[0]

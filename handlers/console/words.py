@@ -1,4 +1,4 @@
-"""Values as texts for people: instants, durations, sizes, states. Pure."""
+"""Values as texts for people: timestamps, durations, sizes, states. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from service.repeats import runs
 from service.wording import detail_value, emulated, length, nothing_wanted, percent, ran_its_length
 from service.wording import size as size_of
 
-# The style of each state: good, under way, or in need of a person.
+# The style of each state: good, in progress, or in need of a person.
 TONES: Final = {
     "verified": "good",
     "warned": "warned",
@@ -71,7 +71,7 @@ PARTIES: Final = {
     "agora": "Agora",
     "us": "Pagereel",
 }
-# The sources of history lines, as the lanes of the timeline name them.
+# The sources of history lines, with the names that the lanes of the timeline use.
 SOURCES: Final = {
     "caller": "caller",
     "notice": "notification",
@@ -89,14 +89,14 @@ def reason(code: str) -> str:
 
 
 def instant(at: float | None) -> Markup | str:
-    """Return an instant in UTC."""
+    """Return a timestamp in UTC."""
     if at is None:
         return "–"
     return Markup('<time datetime="{}">{}</time>').format(format_instant(at), _clock(at))
 
 
 def ago(at: float | None, now: float) -> Markup | str:
-    """Return how long ago or ahead an instant is, with the exact instant as a tooltip."""
+    """Return how long ago or ahead a timestamp is, with the exact timestamp as a tooltip."""
     if at is None:
         return "–"
     seconds = max(1.0, round(abs(now - at)))
@@ -110,7 +110,7 @@ def _clock(at: float) -> str:
 
 
 def time_of_day(at: float) -> str:
-    """Return the time of day of an instant in UTC."""
+    """Return the time of day of a timestamp in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
 
 
@@ -136,7 +136,7 @@ def tail(key: str) -> str:
 
 
 def prose(text: str) -> Markup:
-    """Return a sentence with `commands` as code and without line breaks inside instants."""
+    """Return a sentence with `commands` as code and without line breaks inside timestamps."""
     said = text.split("`")
     parts = [
         Markup("<code>{}</code>").format(part) if number % 2 else _unbroken(part) for number, part in enumerate(said)
@@ -152,7 +152,7 @@ def _unbroken(text: str) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Equal lines of the history as one: the first at `first_at`, the last at `at`."""
+    """Equal lines of the history as one event. The first line is at `first_at`, and the last at `at`."""
 
     first_at: float
     at: float
@@ -203,7 +203,7 @@ def line(entry: HistoryEntry) -> str:
 
 
 def facts(detail: dict[str, object]) -> str:
-    """Return the details of a history line as text: instants as clock times, Agora's shares as percent."""
+    """Return the details of a history line as text. Timestamps become clock times, and Agora's shares percentages."""
     return ", ".join(
         f"{_name(name)} {detail_value(name, value)}" for name, value in detail.items() if value is not None
     )
@@ -224,7 +224,7 @@ def pretty(document: dict[str, Any]) -> str:
 
 
 def none_of(query: Mapping[str, object], what: str) -> str:
-    """Return the text for an empty list, which depends on whether the query has conditions."""
+    """Return the text for an empty list. It depends on whether the query has conditions."""
     asked = any(value for name, value in query.items() if name != "limit")
     return f"No matching {what}." if asked else f"No {what} yet."
 

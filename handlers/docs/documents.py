@@ -1,5 +1,5 @@
-"""The API's own description: OpenAPI for programs, one page for people. Both are made from the registry of routes at
-the start. The page works without Internet access, and its script calls only this service."""
+"""The API's own description, as OpenAPI for programs and as one page for people. Both are made from the registry of
+routes at the start. The page works without Internet access, and its script calls only this service."""
 
 from aiohttp import web
 

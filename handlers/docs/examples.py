@@ -186,11 +186,12 @@ BODIES: Final[dict[str, Any]] = {
     "AdoptBody": {"app": "main", "storage": "archive", "uid": 527841, "resource_id": "JyvK8nXHuV1BE64G", "stop": True},
     "RedriveBody": {"endpoint": "crm"},
 }
-"""An example body of each kind. It contains no instant, which would be past or beyond the recording's hours."""
+"""An example body of each kind. It contains no timestamp, because a fixed one would be in the past or beyond the
+recording's hours."""
 
 
 def example(schema: dict[str, Any], schemas: dict[str, dict[str, Any]], model: str = "", field: str = "") -> Any:
-    """Return an example of a schema from the tables, or one that follows from its type."""
+    """Return an example of a schema from the tables. If they contain none, return one that follows from the type."""
     if (known := field_of(EXAMPLES_OF_FIELDS, model, field)) is not None:
         return EXAMPLES_OF_FIELDS[known]
     if "$ref" in schema:

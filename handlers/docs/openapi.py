@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the routes. Pure: equal routes give an equal document."""
+"""The OpenAPI 3.1 document of the routes. Pure; equal routes produce an equal document."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -94,7 +94,7 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Json]:
 
 
 def _explained(model: str, schema: Json) -> Json:
-    """Add a description to each field whose model has none, and return the schema."""
+    """Add a description to each field whose model has none. Return the schema."""
     for field, part in schema.get("properties", {}).items():
         if not part.get("description") and (known := field_of(MEANINGS_OF_FIELDS, model, field)):
             part["description"] = MEANINGS_OF_FIELDS[known]

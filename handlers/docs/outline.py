@@ -1,6 +1,6 @@
 """The OpenAPI document as headings, paragraphs and tables without markup. Pure.
 
-Texts use two marks, `code` and [words](#anchor); `handlers.docs.rendering` turns them into HTML or Markdown.
+Texts use two marks, `code` and [words](#anchor), which `handlers.docs.rendering` turns into HTML or Markdown.
 """
 
 import json
@@ -29,7 +29,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `head` names the columns; each row has the same number of cells."""
+    """A table. `head` names the columns, and each row has the same number of cells."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An example. `brief`: it appears in Markdown too, where a long answer would hide the rest."""
+    """An example. If `brief` is true, it also appears in Markdown, where a long answer would hide the rest."""
 
     title: str
     text: str
@@ -47,7 +47,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A parameter of a call: `place` is `path`, `query` or `header`."""
+    """A parameter of a call. `place` is `path`, `query` or `header`."""
 
     name: str
     place: str

@@ -1,7 +1,7 @@
 """The rendering of an outline as an HTML page or a Markdown file. Pure.
 
-The page contains its style and its only script, so it works without Internet access. Its policy allows these two and
-calls to the service itself. The page is readable without the script.
+The page contains its style and its only script, so it works without Internet access. Its policy allows only these two
+and calls to the service itself. The page is readable without the script.
 """
 
 import re
@@ -57,7 +57,7 @@ th, td { padding-right: .5rem } table { font-size: .88rem } }
 _SCRIPT: Final = (Path(__file__).with_name("docs.js")).read_text(encoding="utf-8")
 STYLE_HASH: Final = "sha256-" + b64encode(sha256(_STYLE.encode()).digest()).decode()
 SCRIPT_HASH: Final = "sha256-" + b64encode(sha256(_SCRIPT.encode()).digest()).decode()
-"""For the page's Content-Security-Policy, which allows only this style and this script."""
+"""The hashes for the page's Content-Security-Policy, which allows only this style and this script."""
 
 _CODE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[([^\]]+)\]\((#[^)]+)\)")
@@ -76,12 +76,12 @@ def render_html(blocks: Sequence[Block]) -> str:
 
 
 def render_markdown(blocks: Iterable[Block]) -> str:
-    """Return a complete file with explicit anchors, since Markdown renderers disagree about implicit ones."""
+    """Return a complete file with explicit anchors, because Markdown renderers disagree about implicit ones."""
     return "\n\n".join(text for block in blocks if (text := _markdown(block))) + "\n"
 
 
 def _navigation(blocks: Sequence[Block]) -> str:
-    """Return the second-level headings with the third-level ones below them. Types and errors are folded."""
+    """Return the second-level headings with their third-level headings. Types and errors are folded."""
     parts = [
         '<p class="scripted-only"><label>Token for “Try it” <input id="token" type="password" autocomplete="off" '
         'placeholder="prl_…"></label></p>',

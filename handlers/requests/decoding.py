@@ -1,4 +1,5 @@
-"""The decoding of bodies, queries and headers into typed values, or one `invalid` error that names every wrong field.
+"""The decoding of bodies, queries and headers into typed values, or into one `invalid` error that names every wrong
+field.
 
 The error never contains a wrong value, which may be a URL with a secret. This module knows no routes.
 """
@@ -43,13 +44,14 @@ def refuse_oversize(request: web.Request) -> None:
 
 
 async def read_body(request: web.Request, kind: type[T], *, optional: bool = False, fixed: Collection[str] = ()) -> T:
-    """Return the JSON body as a `kind`. With `optional` a missing body means `{}`. `fixed` are fields of the resource
-    that this call cannot change. Raise `invalid`, or aiohttp's 408, 413 and 415."""
+    """Return the JSON body as a `kind`. If `optional` is true, a missing body means `{}`. `fixed` are fields of the
+    resource that this call cannot change. Raise `invalid`, or aiohttp's 408, 413 and 415."""
     return _validate(kind, parse_json(await receive_body(request, optional=optional)), "/", fixed)
 
 
 async def receive_body(request: web.Request, *, optional: bool = False) -> bytes:
-    """Return the bytes of a JSON body, or `{}` if it is missing and `optional`. Raise aiohttp's 408, 413 and 415."""
+    """Return the bytes of a JSON body. If the body is missing and `optional` is true, return `{}`. Raise aiohttp's 408,
+    413 and 415."""
     if optional and not (await _read_content(request)).strip():
         return b"{}"
     _refuse_other_types(request)
@@ -73,7 +75,7 @@ async def refuse_fields(request: web.Request, parameters: Iterable[str]) -> None
 
 async def refuse_named_fields(request: web.Request, parameters: Iterable[str]) -> None:
     """Refuse fields like `refuse_fields`, for a call that must not fail because of its form, such as a stop. Only a
-    JSON object with names is refused; any other body is ignored, also one that never arrives."""
+    JSON object with names is refused. Any other body is ignored, including one that never arrives."""
     if not request.can_read_body:
         return
     try:
@@ -105,17 +107,18 @@ async def _read_content(request: web.Request, most_seconds: float = math.inf) ->
     try:
         async with asyncio.timeout(min(most_seconds, request.app[LIMITS].read_seconds)):
             return await request.read()
-    except (TimeoutError, ConnectionError):  # silent or gone; aiohttp itself would log the latter with a traceback
+    except (TimeoutError, ConnectionError):  # silent or disconnected; aiohttp itself would log the latter as an error
         raise web.HTTPRequestTimeout from None
 
 
 def read_query(request: web.Request, kind: type[T]) -> T:
-    """Return the query as a `kind`. A parameter given once is a text, a repeated one a list of texts."""
+    """Return the query as a `kind`. A parameter given once becomes a text, and a repeated parameter a list of texts."""
     return decode_query(request.query, kind)
 
 
 def decode_query(given: MultiMapping[str], kind: type[T], *, filled: bool = False) -> T:
-    """Decode parameters like `read_query`. With `filled` an empty parameter counts as omitted, as forms send it."""
+    """Decode parameters like `read_query`. If `filled` is true, an empty parameter counts as omitted, because forms
+    send omitted fields in this way."""
     query: dict[str, Any] = {}
     for name in given:
         values = [value for value in given.getall(name) if value or not filled]
@@ -130,8 +133,8 @@ def decode_form(given: dict[str, Any], kind: type[T]) -> T:
 
 
 async def read_idempotency(request: web.Request) -> Idempotency | None:
-    """Return the `Idempotency-Key` with its request's body, which must have been read, or None without the header.
-    Bodies with equal values are the same request, however they are written."""
+    """Return the `Idempotency-Key` with its request's body, which must have been read. Return None without the header.
+    Bodies with equal values are the same request, even if they are written differently."""
     keys = request.headers.getall("Idempotency-Key", [])
     if not keys:
         return None
@@ -142,7 +145,7 @@ async def read_idempotency(request: web.Request) -> Idempotency | None:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """Return a JSON value with every number in one form: 5.0 and 5 are equal."""
+    """Return a JSON value with every number in one form, so that 5.0 and 5 are equal."""
     if depth > MAX_DEPTH:
         raise ServiceError(Code.INVALID, f"The body is nested deeper than {MAX_DEPTH} levels.", detail=UNREADABLE)
     if isinstance(value, dict):
@@ -164,8 +167,8 @@ def read_wait(request: web.Request) -> int:
 
 
 def parse_json(content: bytes) -> object:
-    """Return the value of a JSON text, with every whole number as an `int`. Stricter than JSON: no NaN, no duplicate
-    names, no lone surrogates, limited depth."""
+    """Return the value of a JSON text, with every whole number as an `int`. The parser is stricter than JSON: it
+    accepts no NaN, no duplicate names and no lone surrogates, and limits the depth."""
     if (wrong := _wrong_text(content)) is not None:
         raise ServiceError(Code.INVALID, wrong, detail=UNREADABLE)
     try:
@@ -242,7 +245,7 @@ def _raise_all(found: Iterable[FieldError]) -> NoReturn:
 
 
 def _pointer(detail: ErrorDetails, root: str) -> str:
-    # pydantic marks a wrong key of a mapping with a last step "[key]"; the pointer is that of the entry.
+    # pydantic marks a wrong key of a mapping with a last step "[key]", but the pointer is that of the entry.
     steps = [str(step) for step in detail["loc"] if step != "[key]"]
     if root == "?":
         return f"?{steps[0][:100]}" if steps else "?"

@@ -1,4 +1,4 @@
-"""Instants in requests and answers: RFC 3339 text with an offset outside, Unix seconds inside. Pure."""
+"""Timestamps in requests and answers: RFC 3339 text with an offset outside, and Unix seconds inside. Pure."""
 
 import re
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": [
 
 
 def parse_instant(text: object) -> float:
-    """Return the Unix seconds of an RFC 3339 instant. Raise ValueError, with a text for the caller, without an offset
-    or for a date that does not exist."""
+    """Return the Unix seconds of an RFC 3339 timestamp. If the offset is missing or the date does not exist, raise
+    ValueError with a text for the caller."""
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
         hint = "; write + as %2B" if isinstance(text, str) and _LOST_PLUS.fullmatch(text) else ""
         raise ValueError('must be an instant with an offset, such as "2026-01-31T09:30:00Z"' + hint)
@@ -38,7 +38,8 @@ def format_instant(at: float) -> str:
 
 @lru_cache(maxsize=1024)
 def _to_the_minute(minutes: int) -> str:
-    """Format a minute, cached: a page of a list contains thousands of instants in few minutes."""
+    """Format a minute. The result is cached, because a page of a list contains thousands of timestamps in few
+    minutes."""
     return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
 
 

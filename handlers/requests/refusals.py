@@ -1,4 +1,4 @@
-"""The texts that refuse wrong values. Pure; they never contain the value, which may be a secret."""
+"""The texts that refuse wrong values. Pure. The texts never contain the value, which may be a secret."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ _TYPES: Final = {
     "string_type": "must be a text",
     "finite_number": "must be a finite number",
 }
-# Texts for patterns; any other pattern is shown itself.
+# Texts for patterns. Any other pattern is shown itself.
 _PATTERNS: Final = {
     r"^[A-Za-z0-9_.-]{1,64}$": "must be a name of 1 to 64 letters, digits, _ . or -",
     r"^[a-z0-9_.-]{1,32}$": "is no key: keys have 1 to 32 of a to z, 0 to 9, _ . and -",
@@ -42,20 +42,20 @@ _MEANT: Final = {
 }
 
 _REMOVED: Final = {"stop_at": "an end can be moved, not removed", "labels": "{} removes all labels"}
-# Up to this many fields of a call are listed if one is unknown.
+# If a field is unknown, the fields of the call are listed if there are at most this many.
 _FEW: Final = 8
 
 
 def suggest(name: str, known: Collection[str]) -> str:
-    """Return the field that was probably meant, as the end of a sentence, or an empty string."""
+    """Return the field that was probably meant, as the end of a sentence. If there is none, return an empty string."""
     meant = _MEANT.get(name.lower())
     near = [meant] if meant in known else get_close_matches(name.lower()[:64], known, n=1, cutoff=0.75)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def refuse_unknown(name: str, known: Collection[str], fixed: Collection[str]) -> str:
-    """Return why a field that the call does not take is refused. `known` are the fields that it takes, `fixed` those
-    that it cannot change. A short list of fields is included."""
+    """Return why a field that the call does not take is refused. `known` are the fields that it takes, and `fixed`
+    those that it cannot change. A short list of fields is included."""
     few = ", ".join(known) if len(known) <= _FEW else None
     if name in fixed:
         return f"cannot be changed afterwards; what can be changed: {few}"
@@ -65,8 +65,8 @@ def refuse_unknown(name: str, known: Collection[str], fixed: Collection[str]) ->
 
 
 def refuse_null(name: str, message: str, *, required: bool, changing: bool) -> str:
-    """Return the refusal of a null value: the caller may have meant to omit the field or, with `changing`, to remove
-    its current value."""
+    """Return the refusal of a null value. The caller may have meant to omit the field or, if `changing` is true, to
+    remove its current value."""
     if required:
         return f"{message}, not null"
     return f"{message}, not null; {_REMOVED[name] if changing else 'leave the field out to say nothing about it'}"

@@ -1,4 +1,4 @@
-"""Agora's uid of a task in requests: the API shows it as text, a log line as a number. Pure."""
+"""Agora's uid of a task in requests. The API shows it as text, and a log line as a number. Pure."""
 
 import re
 from typing import Annotated, Final

@@ -1,8 +1,8 @@
 """The command `pagereel`, with a module for each group of commands.
 
-A user's mistake gives one clear line without a traceback. An internal error gives a traceback and its own exit status,
-so that it cannot pass for a result. A command's module is imported when it is used: the service's modules take a second
-to import, and commands for a running service do not need them.
+A user's mistake produces one clear line without a traceback. An internal error produces a traceback and its own exit
+status, so that it cannot be mistaken for a result. A command's module is imported when it is used, because the
+service's modules take a second to import, and commands for a running service do not need them.
 """
 
 import sys
@@ -137,7 +137,7 @@ def _add_examples(name: str, command: click.Command) -> None:
 
 
 def _first_sentence(command: click.Command | None) -> str:
-    """Return the whole first sentence of the help; the formatter wraps it."""
+    """Return the whole first sentence of the help. The formatter wraps it."""
     text = " ".join(((command and command.help) or "").split("\n\n")[0].split())
     return text.partition(". ")[0].rstrip(".:")
 

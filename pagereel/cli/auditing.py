@@ -75,7 +75,8 @@ def audit_command(config: Path | None, storage: str, prefix: str, as_json: bool)
 
 
 def lines_of(found: Sequence[Discrepancy], prefix: str) -> list[str]:
-    """Return a line for each difference; the foreign objects of a folder, possibly thousands, share one."""
+    """Return a line for each difference. The foreign objects of a folder, of which there may be thousands, share one
+    line."""
     foreign = Counter(_folder(one.key, prefix) for one in found if one.kind is Difference.FOREIGN)
     lines = [f"{Difference.FOREIGN:<9} {folder}  -  {_count(count, 'object')}" for folder, count in foreign.items()]
     others = (one for one in found if one.kind is not Difference.FOREIGN)
@@ -83,7 +84,7 @@ def lines_of(found: Sequence[Discrepancy], prefix: str) -> list[str]:
 
 
 def _folder(key: str, prefix: str) -> str:
-    """Return the first folder of a key below the prefix, or the key itself if it is in none."""
+    """Return the first folder of a key below the prefix. If the key is in no folder, return the key itself."""
     start = prefix.rfind("/") + 1
     name, slash, _ = key[start:].partition("/")
     return f"{key[:start]}{name}{slash}"

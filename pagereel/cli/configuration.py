@@ -55,8 +55,8 @@ def check_config_command(config: Path | None, with_probe: bool, as_json: bool) -
 
 
 def _settings(config: Path | None) -> Settings:
-    """Return the settings. If they are invalid, exit with all errors, including missing tables without which nothing
-    can be recorded."""
+    """Return the settings. If they are invalid, exit with all errors, including missing tables that every recording
+    needs."""
     try:
         Settings.load(config)
     except SettingsError as error:
@@ -79,7 +79,8 @@ def errors_of(config: Path | None) -> list[str]:
 
 
 def given_twice(settings: Settings) -> list[str]:
-    """Return errors for lists that contain a secret twice: the older secret, which belongs there, is missing."""
+    """Return errors for lists that contain a secret twice, because the older secret, which belongs there, is
+    missing."""
     lists: dict[str, Sequence[Secret]] = {
         "database.sealing_keys": settings.database.sealing_keys or (),
         "signing.keys": settings.signing.keys or (),
@@ -94,8 +95,8 @@ def given_twice(settings: Settings) -> list[str]:
 
 
 def shared_projects(settings: Settings) -> list[str]:
-    """Return warnings for apps with the same App ID. Agora sends the notifications of a project to one address, so
-    those of the other app's recordings reach the wrong app."""
+    """Return warnings for apps with the same App ID. Agora sends the notifications of a project to one address, so the
+    notifications of the other app's recordings reach the wrong app."""
     apps: dict[str, list[str]] = {}
     for name, app in settings.apps.items():
         apps.setdefault(app.app_id, []).append(f"apps.{name}")

@@ -1,4 +1,4 @@
-"""Judged recordings as a table, as JSON and as an exit status. Pure."""
+"""Verified recordings as a table, as JSON and as an exit status. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ TEXTS: Final = 5
 
 
 def exit_status(judged: Sequence[Judged], level: Level, *, strict: bool = False) -> int:
-    """Return the most severe status: internal error, not read at `level`, not verified, verified. No recordings count
-    as not verified. With `strict`, warnings count as not verified too."""
+    """Return the most severe status: internal error, not read at `level`, not verified, verified. If there are no
+    recordings, the status is not verified. If `strict` is true, warnings count as not verified too."""
     return max((_status(one, level, strict=strict) for one in judged), default=NOT_VERIFIED)
 
 
@@ -62,7 +62,8 @@ def _verdict(report: Report) -> str:
 
 
 def lines_of_findings(judged: Sequence[Judged]) -> list[str]:
-    """Return what is wrong with each recording: the first text of each code, errors first, at most `TEXTS` of them."""
+    """Return the findings of each recording as text: the first text of each code, errors first, at most `TEXTS`
+    texts."""
     lines: list[str] = []
     for one in judged:
         findings = () if one.report is None else one.report.findings

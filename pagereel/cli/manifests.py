@@ -106,7 +106,7 @@ def _proven_stamp(opened: Opened, trusted: Sequence[Certificate]) -> Stamp:
 
 
 def _lines(said: dict[str, Any]) -> Iterator[str]:
-    """Yield a manifest's content as text. Manifests of earlier versions have no wanted level, rules or hashes."""
+    """Yield a manifest's content as text. Manifests of earlier versions have no requested level, rules or hashes."""
     wanted, rules, objects = said.get("wanted_level"), said.get("rules_version") or 1, said["objects"]
     below = f" (wanted: {wanted})" if wanted not in (None, said["level"]) else ""
     yield f"{said['recording']} ({said['deployment']}): {said['state']}, last verification {said['verdict']}"

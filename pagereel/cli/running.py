@@ -33,7 +33,7 @@ _NO_SETTINGS: Final = (
 
 
 def settings_of(config: Path | None, *, callbacks_only: bool = False, quiet: bool = True) -> Settings:
-    """Return the settings after setting up logging. `quiet` is for commands whose output is for a person."""
+    """Set up logging and return the settings. `quiet` is for commands whose output is for a person."""
     try:
         settings = Settings.load(config, callbacks_only=callbacks_only)
     except SettingsError as error:
@@ -81,9 +81,9 @@ def profile_of(settings: Settings, storage: str) -> StorageProfile:
 
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]], *, make: bool = False) -> T:
-    """Open the database of the settings, also while a service uses it, and return the result of `use`. Refuse a foreign
-    database. If the SQLite file is missing, create it and report that with `make`, otherwise raise `StartRefused`: a
-    relative path may refer to another file in this working directory."""
+    """Open the database of the settings, even while a service uses it, and return the result of `use`. Refuse a foreign
+    database. If the SQLite file is missing and `make` is true, create the file and report that. Otherwise raise
+    `StartRefused`, because a relative path may refer to another file in this working directory."""
     url, lacking = database_url(settings), _no_file(settings.database.url)
     if lacking is not None and not make:
         raise StartRefused(f"there is no database at {lacking}")
@@ -102,15 +102,15 @@ def _no_file(url: str) -> Path | None:
 
 
 def run(working: Coroutine[Any, Any, T]) -> T:
-    """Return the result of `working`. Exit with one line that contains each external error, or quietly if the reader of
-    the output has gone."""
+    """Return the result of `working`. On external errors, exit with one line that contains each of them. If the reader
+    of the output has exited, exit quietly."""
     try:
         return asyncio.run(working)
     except* (StartRefused, ListenerRefused, ServiceError, OutsideError, OSError) as errors:
         reasons = _leaves(errors)
     if any(isinstance(reason, BrokenPipeError) and reader_gone() for reason in reasons):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))  # the command group exits quietly
-    fail("; ".join(map(reason_of, reasons)))  # not above: 3.11.2 raises an exit within `except*` as a group
+    fail("; ".join(map(reason_of, reasons)))  # not above, because 3.11.2 raises an exit within `except*` as a group
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

@@ -21,7 +21,7 @@ from service.operations.recordings.admission import there_is
 from service.settings.shapes import check_owner
 
 LEAST_CHARACTERS: Final = 6
-"""The shortest accepted beginning of an id, so that a typing mistake does not revoke a token."""
+"""The minimum length of the beginning of an id, so that a typing mistake does not revoke a token."""
 
 
 @click.group("token")

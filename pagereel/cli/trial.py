@@ -132,7 +132,7 @@ def welcome(sandbox: Sandbox, file: Path | None, *, browser: bool, receiver: str
     """Return the text that is shown after the start of a sandbox."""
     told = f"\nreceiver  {receiver}   secret {sandbox.receiver_secret}" if receiver else ""
     where = "" if sandbox.api.endswith(f":{API_PORT}") else f"\n  export PAGEREEL_URL={sandbox.api}"
-    # Absolute paths: the other terminal may be in another directory.
+    # The paths are absolute, because the other terminal may be in another directory.
     program = shlex.quote(str(Path(sys.argv[0]).absolute())) if Path(sys.argv[0]).name == "pagereel" else "pagereel"
     kept = shlex.quote(str(file.absolute())) if file else ""
     verify = f"--config {shlex.quote(str(sandbox.verify_settings))} verify --storage {STORAGE} --prefix {PREFIX}/"

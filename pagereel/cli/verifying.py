@@ -1,4 +1,4 @@
-"""The command `pagereel verify`: judges the recordings in a bucket without a database."""
+"""The command `pagereel verify`, which verifies the recordings in a bucket without a database."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ class _Request:
 
 @dataclass(slots=True)
 class _Result:
-    """The recordings found and judged so far, available also after an interruption."""
+    """The recordings found and verified so far. They are available even after an interruption."""
 
     found: int = 0
     judged: list[Judged] = field(default_factory=list)
@@ -113,7 +113,7 @@ def verify_command(
         raise click.UsageError("--json and --json-lines exclude each other")
     settings = settings_of(config)
     profile_of(settings, storage)
-    if prefix is None:  # not `required`: errors of settings and storage are reported first
+    if prefix is None:  # not `required`, so that errors of settings and storage are reported first
         raise click.UsageError("Missing option '--prefix'.")
     request = _Request(storage, prefix, sid, cname, Level(level), at_once, _wanted(given))
     result = _Result()
@@ -135,7 +135,7 @@ def _wanted(given: dict[str, Any]) -> Wanted:
 
 
 def _joined(pauses: tuple[Interval, ...]) -> tuple[Interval, ...]:
-    """Return the pauses in order, with touching ones merged."""
+    """Return the pauses in order. Touching pauses are merged."""
     joined: list[Interval] = []
     for pause in sorted(pauses, key=lambda one: one.from_at):
         before = joined[-1] if joined else None
@@ -149,7 +149,8 @@ def _joined(pauses: tuple[Interval, ...]) -> tuple[Interval, ...]:
 async def _verify(
     settings: Settings, request: _Request, result: _Result, show: Callable[[Judged], None], *, quiet: bool
 ) -> None:
-    """Find the recordings and judge them into `result`. `show` is called with each judged recording at once."""
+    """Find the recordings and add their reports to `result`. `show` is called with each recording as soon as it is
+    verified."""
     profile = profile_of(settings, request.storage)
     async with open_buckets(settings) as buckets:
         bucket = buckets.bucket(location(profile, ""), read_keys(profile), profile)
@@ -169,7 +170,7 @@ async def _verify(
 
 
 def _slim(judged: Judged) -> Judged:
-    """Return the result without pictures and file lists: those of thousands of recordings exceed the memory."""
+    """Return the result without pictures and file lists, because those of thousands of recordings exceed the memory."""
     report = judged.report
     return replace(judged, report=None if report is None else replace(report, pictures=None, files=()))
 

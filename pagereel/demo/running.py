@@ -1,4 +1,4 @@
-"""The processes of a sandbox. Each prints a line when it is ready; if one ends before the sandbox, that is an error."""
+"""The processes of a sandbox. Each prints a line when it is ready. It is an error if one ends before the sandbox."""
 
 import asyncio
 import ctypes
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 START_SECONDS: Final = 60
 _END_SECONDS: Final = 30
-# A call may fail shortly before the end of the called process is noticed.
+# A call may fail shortly before the end of the called process is detected.
 _NOTICE_SECONDS: Final = 1
 _LAST_LINES: Final = 20
 _LIBC: Final = ctypes.CDLL(None)
@@ -26,12 +26,12 @@ _LAST_BYTES: Final = 4000
 
 
 class DemoError(Exception):
-    """A part of the demo failed; the text states the reason."""
+    """A part of the demo failed. The text states the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that is ready. `said` is the captured part of its line, `log` the file of its stderr."""
+    """A process that is ready. `said` is the captured part of its line, and `log` is the file of its stderr."""
 
     name: str
     said: str
@@ -64,7 +64,7 @@ async def while_all_run(processes: Sequence[Running], work: Coroutine[Any, Any, 
 
 
 def _end_with_parent() -> None:
-    """Make the system end this process with its parent, because nothing else would."""
+    """Make the system end this process with its parent, because no other process would end it."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -102,7 +102,7 @@ async def running(root: Path, name: str, command: Sequence[str], ready: str) -> 
 
 
 async def _said(stream: asyncio.StreamReader, name: str, ready: str, log: Path) -> str:
-    """Return the group that `ready` captures from the first matching line. Raise `DemoError` if none comes."""
+    """Return the group that `ready` captures from the first matching line. Raise `DemoError` if no line matches."""
     try:
         async with asyncio.timeout(START_SECONDS):
             while line := (await stream.readline()).decode(errors="replace"):

@@ -21,8 +21,8 @@ BUCKET: Final = "pagereel-demo"
 STORAGE: Final = "demo"
 PREFIX: Final = "demo"
 RECEIVER: Final = "receiver"
-# Agora's own waiting times, ten times shorter than real ones. Durations that a caller sets (hour limit, length of an
-# MP4, the page's `ready_timeout`) are as long as at Agora, so the emulator's `compression` stays 1.
+# Agora's own waiting times, ten times shorter than the real ones. Durations that a caller sets (hour limit, length of
+# an MP4, the page's `ready_timeout`) are as long as at Agora, so the emulator's `compression` stays 1.
 _SHORT_WAITS: Final = """
 [times]
 start = 0.5
@@ -43,7 +43,7 @@ BROWSER_PROGRAMS: Final = {
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """The addresses and secrets of a running sandbox. `store` contains endpoint and keys of the S3 server.
-    `allowance_seconds` is the time from a recording's request to the start of its wanted window. `receiver_secret`
+    `allowance_seconds` is the time from a recording's request to the start of its requested window. `receiver_secret`
     signs messages to the receiver. `verify_settings` is a file for `pagereel verify` with the bucket's read keys.
     `processes` run as long as the sandbox."""
 
@@ -81,9 +81,9 @@ async def open_sandbox(
     receiver: str | None = None,
     database_url: str | None = None,
 ) -> AsyncIterator[Sandbox]:
-    """Run the sandbox with files below `root`. `port` is that of the API; 0 chooses a free one.
+    """Run the sandbox with files below `root`. `port` is that of the API; 0 selects a free port.
 
-    With `browser`, pages are opened in Chromium; hosts in `page_hosts` need neither a public address nor TLS.
+    If `browser` is true, pages are opened in Chromium. Hosts in `page_hosts` need neither a public address nor TLS.
     `receiver` is a URL that gets the messages of every recording. Raise `DemoError` on failure.
     """
     async with AsyncExitStack() as stack:
@@ -142,7 +142,7 @@ def _free_port() -> int:
 
 
 def emulator_settings(callbacks: int, secret: str, *, browser: bool) -> str:
-    """Return the emulator's settings: Agora's waits are short, while a caller's hours, minutes and seconds are real."""
+    """Return the emulator's settings. Agora's waits are short, but a caller's hours, minutes and seconds are real."""
     return f"""
 engine = "{"browser" if browser else "live"}"
 storage_scheme = "http"
@@ -203,7 +203,7 @@ two_reads_apart_seconds = 1
 
 
 def _storage(store: Mapping[str, str], *, read_only: bool = False) -> str:
-    """Return the profile of the sandbox's bucket; with `read_only` without write keys."""
+    """Return the profile of the sandbox's bucket. If `read_only` is true, omit the write keys."""
     write = f"""
 [storage.{STORAGE}.write]
 access_key = "{store["access_key"]}"

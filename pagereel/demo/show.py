@@ -1,4 +1,5 @@
-"""The command `pagereel demo`: shows the main functions and prints each step. Like any caller, it uses only the API."""
+"""The command `pagereel demo`, which shows the main functions and prints each step. Like any caller, it uses only the
+API."""
 
 import asyncio
 import json
@@ -44,7 +45,7 @@ async def run_demo(
     """Run the demo. Return True if the whole recording was verified and the damaged one was not. `keep` is the
     directory of the MP4.
 
-    With `browser` a page is opened: `page`, or the emulator's own.
+    If `browser` is true, a page is opened: `page`, or the emulator's own page.
     """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True, markup=False, emoji=False)
     if not console.is_terminal:
@@ -75,7 +76,8 @@ async def run_demo(
 
 
 def failures(result: Mapping[str, Any]) -> list[str]:
-    """Return sentences about what the demo failed to show: a verified recording, and the findings of a damaged one."""
+    """Return a sentence for each thing that the demo failed to show: a verified recording, and the findings of a
+    damaged one."""
     damaged = result["damaged"]
     coverage = damaged["coverage"]
     absent = {"slice_missing", "gap"} - {finding["code"] for finding in damaged["findings"]}
@@ -91,9 +93,9 @@ def failures(result: Mapping[str, Any]) -> list[str]:
 
 
 def choose_slice(keys: Sequence[str], window_from_at: float) -> str | None:
-    """Return the first slice of the wanted window that has a neighbour on both sides, or None if none exists yet.
+    """Return the first slice of the requested window that has a neighbour on both sides, or None if none exists yet.
 
-    Without its first slice a recording begins late and has no gap; the newest slice may be cut short by the stop. A
+    Without its first slice a recording begins late and has no gap, and the stop may cut the newest slice short. A
     slice's name ends with the UTC time of its beginning.
     """
     slices = sorted(key for key in keys if key.endswith(".ts"))
@@ -201,7 +203,7 @@ async def start_recording(house: House, console: Console) -> str:
 
 
 async def _why_not_recording(house: House, console: Console, shown: Mapping[str, Any]) -> str:
-    """Return the service's explanation, which exists once the recording has ended: wait if it is ending."""
+    """Return the service's explanation. It exists when the recording has ended, so wait if the recording is ending."""
     if shown["state"] in ("stopping", "uploading", "verifying"):
         shown = await _wait(house, console, shown["id"], said=shown["state"])
     told = await house.call("GET", f"/v1/recordings/{shown['id']}/explanation")
@@ -244,7 +246,7 @@ async def _wait(house: House, console: Console, recording: str, said: str = "") 
 
 
 async def _delete_slice(house: House, recording: str) -> str:
-    """Wait for a slice of the wanted window and delete it, as a lifecycle rule or a careless person would."""
+    """Wait for a slice of the requested window and delete it, as a lifecycle rule or a careless person would."""
     shown = await house.call("GET", f"/v1/recordings/{recording}")
     window_from_at = datetime.fromisoformat(shown["instants"]["requested_at"]).timestamp() + house.allowance_seconds
     prefix = f"demo/{recording.removeprefix('rec_').lower()}/"

@@ -1,7 +1,7 @@
 """The file with a sandbox's token, which belongs to one running sandbox at a time.
 
-A lock on a file next to it shows whether that sandbox still runs. The system releases the lock when the process ends,
-so a killed sandbox's file does not block the next one.
+A lock on an adjacent file shows whether that sandbox still runs. The system releases the lock when the process ends, so
+a killed sandbox's file does not block the next sandbox.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ SANDBOX_BEGINNING: Final = "prl_bootstrap_"
 def token_file(file: Path) -> Iterator[Keep]:
     """Reserve `file` while the block runs. The block passes token and service address to the yielded function.
 
-    Raise `DemoError` if another running sandbox uses the file, if it contains anything else than a sandbox's token, or
+    Raise `DemoError` if another running sandbox uses the file, if it contains anything other than a sandbox's token, or
     if it cannot be written.
     """
     with _told(file):

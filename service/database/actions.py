@@ -8,7 +8,7 @@ from service.database.tables import actions
 
 
 class ActionRow(NamedTuple):
-    """One action. `subject`: the id of a recording, notification or message, or the name of an endpoint."""
+    """One action. `subject` is the id of a recording, notification or message, or the name of an endpoint."""
 
     id: int
     at: float
@@ -29,7 +29,7 @@ def insert_action(
 
 
 def list_actions(connection: sa.Connection, owner: str, *, limit: int, before: int | None = None) -> list[ActionRow]:
-    """Return an owner's actions, newest first. `before`: the id of the last one seen."""
+    """Return an owner's actions, newest first. `before` is the id of the last action seen."""
     query = sa.select(*_COLUMNS).where(actions.c.owner == owner)
     if before is not None:
         query = query.where(actions.c.id < before)
@@ -37,7 +37,7 @@ def list_actions(connection: sa.Connection, owner: str, *, limit: int, before: i
 
 
 def prune_actions(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` of the oldest actions from before `before_at`. Return their number."""
+    """Delete at most `limit` of the oldest actions from before `before_at`. Return the number of deleted actions."""
     first = sa.select(actions.c.id, actions.c.at).order_by(actions.c.id).limit(limit).subquery()
     old = sa.select(first.c.id).where(first.c.at < before_at)
     return connection.execute(actions.delete().where(actions.c.id.in_(old))).rowcount

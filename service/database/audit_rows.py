@@ -11,8 +11,8 @@ PAGE = 2000
 
 
 def load_filed(connection: sa.Connection, storage: str, prefix: str, after: str) -> list[tuple[str, bool, JudgedFile]]:
-    """Return recording id, whether it is verified, and file, in key order: those of a storage profile with a key that
-    begins with `prefix` and comes after `after`."""
+    """Return recording id, whether the recording is verified, and file, in key order. The files are those of a storage
+    profile whose key begins with `prefix` and comes after `after`."""
     query = sa.select(files.c.recording_id, recordings.c.state, files.c.document)
     query = query.join(recordings, recordings.c.id == files.c.recording_id)
     query = query.where(recordings.c.storage == storage, files.c.key > max(after, prefix[:-1]))

@@ -1,6 +1,6 @@
-"""The shared budget of calls to Agora: one row per rate group, used by all replicas.
+"""The shared budget of calls to Agora. All replicas use one row per rate group.
 
-The arithmetic (GCRA) is the caller's: a pure function of the stored theoretical arrival time.
+The caller provides the arithmetic (GCRA) as a pure function of the stored theoretical arrival time.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from service.database.tables import budgets
 
 T = TypeVar("T")
 
-# Built once, like the statements of claims.
+# These statements are built once, like those of claims.
 _LOAD = sa.select(budgets.c.tat).where(budgets.c.rate_group == sa.bindparam("of")).with_for_update()
 _SAVE = budgets.update().where(budgets.c.rate_group == sa.bindparam("of")).values(tat=sa.bindparam("new"))
 
 
 def take(connection: sa.Connection, rate_group: str, decide: Callable[[float], tuple[float, T]]) -> T:
-    """Replace the group's theoretical arrival time (0 at first) by the first result of `decide`; return its second
+    """Replace the group's theoretical arrival time (initially 0) by the first result of `decide`. Return its second
     result. The row is locked against other processes, so keep the transaction short."""
     tat = connection.execute(_LOAD, {"of": rate_group}).scalar_one_or_none()
     if tat is None:

@@ -1,6 +1,6 @@
-"""Claims on recordings: a lease (until when) and a fence (a number that grows with each claim).
+"""Claims on recordings. A claim has a lease (its end time) and a fence (a number that increases with each claim).
 
-A worker that lost its lease detects this when it saves, since the fence has changed.
+A worker that lost its lease detects this when it saves, because the fence has changed.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from service.recording import Recording
 
 
 class PoisonedRow(Exception):
-    """A claim failed at this recording by an unexpected error, which is chained."""
+    """A claim of this recording failed with an unexpected error, which is chained."""
 
     def __init__(self, recording_id: str) -> None:
         super().__init__(recording_id)
@@ -29,7 +29,7 @@ class Claim(NamedTuple):
     due_at: float
 
 
-# Built once, since building takes longer than executing.
+# Statements are built once, because building one takes longer than executing it.
 _DUE = (
     sa.select(recordings.c.id)
     .where(
@@ -63,8 +63,8 @@ def _decode(recording_id: str, document: str) -> Recording:
 
 
 def set_back(connection: sa.Connection, recording_id: str, until: float, fence: int | None = None) -> bool:
-    """Prevent claims of the recording before `until` and end its claim. `fence`: only while that claim holds. Return
-    False if no row was changed."""
+    """Prevent claims of the recording before `until` and end its claim. If `fence` is given, do so only while the claim
+    with this fence is held. Return False if no row was changed."""
     query = recordings.update().where(recordings.c.id == recording_id, recordings.c.due_at.is_not(None))
     if fence is not None:
         query = query.where(recordings.c.fence == fence)
@@ -83,8 +83,8 @@ _RENEW = (
 
 
 def renew(connection: sa.Connection, held: Iterable[tuple[str, int]], until: float) -> None:
-    """Extend claims, each given by a recording's id and its fence. Lost claims are not restored."""
-    # A common order, since two transactions that lock the same rows in different orders would deadlock.
+    """Extend claims, each identified by a recording's id and its fence. Lost claims are not restored."""
+    # The common order prevents a deadlock between two transactions that lock the same rows in different orders.
     rows = [{"of_id": recording_id, "of_fence": fence, "until": until} for recording_id, fence in sorted(held)]
     if rows:
         connection.execute(_RENEW, rows)
@@ -103,7 +103,7 @@ _GIVE_BACK = (
 def versions_held(
     connection: sa.Connection, worker_id: str, recording_ids: Iterable[str]
 ) -> dict[tuple[str, int], int]:
-    """Return those of these recordings that the worker still holds: id and fence, with the row's current version."""
+    """Return which of these recordings the worker still holds: id and fence, with the row's current version."""
     asked = {"ids": sorted(recording_ids), "worker": worker_id}
     return {(row.id, row.fence): row.version for row in connection.execute(_HELD, asked)}
 
@@ -114,13 +114,14 @@ def give_back(connection: sa.Connection, recording_id: str, fence: int) -> None:
 
 
 def release_all(connection: sa.Connection, worker_id: str) -> int:
-    """Release all claims of a worker that stops. Return their number."""
+    """Release all claims of a worker that stops. Return the number of released claims."""
     query = recordings.update().where(recordings.c.lease_owner == worker_id, recordings.c.due_at.is_not(None))
     return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
 
 
 def release_left(connection: sa.Connection) -> int:
-    """Release all claims in a database that no other process can use, so that their holders must be dead."""
+    """Release all claims in a database that no other process can use, because the processes that held them must have
+    ended."""
     query = recordings.update().where(recordings.c.lease_owner.is_not(None))
     return connection.execute(query.values(lease_owner=None, lease_until=None)).rowcount
 

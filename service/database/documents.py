@@ -1,6 +1,6 @@
 """Converts the domain's dataclasses to and from the JSON of a row.
 
-Decoding accepts older and newer versions: a missing field gets its default, an unknown one is ignored.
+Decoding accepts older and newer versions. A missing field gets its default, and an unknown field is ignored.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _FILE = TypeAdapter(JudgedFile)
 
 
 def encode(value: Any) -> str:
-    """Return the JSON of a dataclass, dict, list or tuple. Raise `TypeError` for values that JSON cannot represent."""
+    """Return the JSON of a dataclass, dict, list or tuple. Raise `TypeError` for a value that JSON cannot represent."""
     return orjson.dumps(value).decode()
 
 

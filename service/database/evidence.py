@@ -1,4 +1,4 @@
-"""The evidence of a recording: history, files, reports. Rows are added, never removed."""
+"""The evidence of a recording: history, files, reports. Rows are added and never removed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.report import FileKind, JudgedFile, Pictures, Report, Verdict
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One event; `count` > 1: a run of equal ones, the last at `at`."""
+    """One event. If `count` is greater than 1, the row is a run of equal events, and `at` is the time of the last."""
 
     number: int
     at: float
@@ -34,7 +34,7 @@ class FileRow(NamedTuple):
 
 
 def insert_history(connection: sa.Connection, recording_id: str, rows: Iterable[HistoryRow]) -> None:
-    """Add entries; an existing number gets the new time, detail and count (a run that grew)."""
+    """Add entries. If a number exists, its entry gets the new time, detail and count (a run that grew)."""
     values = [
         {
             "recording_id": recording_id,
@@ -79,7 +79,7 @@ def load_history(connection: sa.Connection, recording_id: str, *, after: int = 0
 
 
 def upsert_files(connection: sa.Connection, recording_id: str, judged: Iterable[JudgedFile], at: float) -> None:
-    """Store the manifest of a verification at `at`; a known file keeps its first time."""
+    """Store the manifest of a verification at `at`. A known file keeps its first time."""
     values = [
         {
             "recording_id": recording_id,
@@ -169,7 +169,7 @@ def find_pictured(connection: sa.Connection, owner: str, recording_ids: Iterable
 
 
 def load_report(connection: sa.Connection, recording_id: str, number: int | None = None) -> Report | None:
-    """Return one report without its files; `number` None: the newest."""
+    """Return one report without its files. If `number` is None, return the newest report."""
     query = sa.select(reports.c.document).where(reports.c.recording_id == recording_id)
     if number is not None:
         query = query.where(reports.c.number == number)

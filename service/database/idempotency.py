@@ -1,4 +1,4 @@
-"""Stores the answers to requests with an `Idempotency-Key`, so that a repetition gets the same answer."""
+"""Stores the answers to requests with an `Idempotency-Key`, so that a repeated request gets the same answer."""
 
 from typing import NamedTuple
 
@@ -25,8 +25,8 @@ def load_answer(connection: sa.Connection, owner: str, key: str) -> KeptAnswer |
 
 
 def insert_answer(connection: sa.Connection, owner: str, key: str, answer: KeptAnswer, now: float) -> bool:
-    """Store an answer after inserting its recording. Return False if the key is taken: roll back, and load the stored
-    answer.
+    """Store an answer after inserting its recording. Return False if the key is taken; in this case roll back and load
+    the stored answer.
 
     On PostgreSQL this waits for another transaction that is taking the same key.
     """
@@ -35,7 +35,7 @@ def insert_answer(connection: sa.Connection, owner: str, key: str, answer: KeptA
 
 
 def prune_answers(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` of the answers from before `before_at`. Return their number."""
+    """Delete at most `limit` of the answers from before `before_at`. Return the number of deleted answers."""
     key = sa.tuple_(idempotency_keys.c.owner, idempotency_keys.c.key)
     old = sa.select(idempotency_keys.c.owner, idempotency_keys.c.key).where(idempotency_keys.c.created_at < before_at)
     return connection.execute(idempotency_keys.delete().where(key.in_(old.limit(limit)))).rowcount

@@ -1,7 +1,7 @@
-"""The usage ledger: the duration, owner and price class of each Agora task, and the number of running ones.
+"""The usage ledger: the duration, owner and price class of each Agora task, and the number of running tasks.
 
-One row per attempt, separate from the recording, because usage outlives it. Sums are computed from the rows, so that no
-counter can drift.
+It has one row per attempt, separate from the recording, because usage is kept longer than the recording. Sums are
+computed from the rows, so no counter can drift.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ STARTS_LOCK = 7_236_111
 
 
 class LedgerRow(NamedTuple):
-    """One task. `ended_at` None: it is running, and ends by itself at `limit_at`."""
+    """One task. If `ended_at` is None, the task is running and ends by itself at `limit_at`."""
 
     recording_id: str
     number: int
@@ -61,7 +61,8 @@ def ledger_owner(connection: sa.Connection, recording_id: str) -> str | None:
 def sum_used(
     connection: sa.Connection, from_at: float, to_at: float, now: float, *, owner: str | None = None
 ) -> list[Used]:
-    """Return the usage within [`from_at`, `to_at`), up to `now`; of one owner, or of all."""
+    """Return the usage within [`from_at`, `to_at`), up to `now`. Return that of one owner, or of all if `owner` is
+    None."""
     return _sum(connection, from_at, to_at, _instant(now), owner)
 
 
@@ -72,7 +73,7 @@ def sum_projected(connection: sa.Connection, from_at: float, to_at: float, now: 
 
 
 def count_overrunning(connection: sa.Connection, before: float) -> int:
-    """Return the number of running tasks that should have ended or been stopped before that instant."""
+    """Return the number of running tasks that should have ended or been stopped before the timestamp."""
     query = sa.select(sa.func.count()).where(ledger.c.ended_at.is_(None), ledger.c.limit_at < _instant(before))
     return connection.execute(query).scalar_one()
 
@@ -96,8 +97,8 @@ def _instant(at: float) -> sa.ColumnElement[float]:
 
 
 def hold_starts(connection: sa.Connection) -> None:
-    """Block other transactions here until this one ends, so that counts remain true until they are used. A single lock
-    prevents deadlocks. SQLite has only one writer."""
+    """Block other transactions here until this transaction ends, so that counts remain correct until they are used. A
+    single lock prevents deadlocks. SQLite has only one writer."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(STARTS_LOCK, sa.BigInteger))))
 
@@ -105,11 +106,11 @@ def hold_starts(connection: sa.Connection) -> None:
 def count_active(
     connection: sa.Connection, *, owner: str | None = None, app: str | None = None, due_by: float | None = None
 ) -> int:
-    """Return the number of recordings of the owner, or of the app, with a task now or next; with `due_by` also those
-    that start by then."""
+    """Return the number of recordings of the owner, or of the app, with a task now or next. With `due_by`, include the
+    recordings that start by then."""
     active: sa.ColumnElement[bool] = recordings.c.state.in_([state.value for state in ACTIVE])
     if due_by is not None:
-        # A recording due when requested is due on every clock, also on one that a lock has delayed.
+        # A recording that is due when requested is due on every clock, even on one that a lock has delayed.
         at_once = recordings.c.due_at <= recordings.c.requested_at
         due = sa.or_(recordings.c.due_at <= _instant(due_by), at_once)
         due = sa.and_(recordings.c.state == State.REQUESTED.value, due)
@@ -122,7 +123,7 @@ def count_active(
 
 
 def count_requested(connection: sa.Connection, owner: str, since_at: float) -> tuple[int, float | None]:
-    """Return the number of recordings that an owner requested since then, and the time of the first."""
+    """Return the number of recordings that an owner requested since `since_at`, and the time of the first."""
     query = sa.select(sa.func.count(), sa.func.min(recordings.c.requested_at))
     query = query.where(recordings.c.owner == owner, recordings.c.requested_at > _instant(since_at))
     count, first_at = connection.execute(query).one()

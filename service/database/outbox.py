@@ -1,7 +1,8 @@
 """Messages and their deliveries, written in the transaction of the change that they report.
 
-A claimed delivery is hidden for a while instead of leased: if its sender dies it becomes visible again, so a message is
-delivered at least once. Each endpoint is claimed separately, so a dead one does not delay others.
+A claimed delivery is hidden for a limited time instead of leased. If its sender dies, the delivery becomes visible
+again, so a message is delivered at least once. Each endpoint is claimed separately, so an endpoint that is down does
+not delay others.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,7 +17,7 @@ from service.messages import DeliveryError, Message
 from service.recording import Recording
 
 _PUBLISH_AT_ONCE: Final = 1000
-# Literals, not parameters: SQLite uses the partial indexes only then.
+# These are literals, not parameters, because SQLite otherwise does not use the partial indexes.
 _PENDING = sa.text("deliveries.state = 'pending'")
 _UNPUBLISHED = sa.text("position IS NULL")
 
@@ -33,7 +34,7 @@ class Event(NamedTuple):
 
 
 class DeliveryClaim(NamedTuple):
-    """A message to send now. `tries` includes this one; `body` is signed and sent."""
+    """A message that is to be sent now. `tries` includes this try. `body` is signed and sent."""
 
     message_id: str
     recording_id: str
@@ -44,7 +45,7 @@ class DeliveryClaim(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """The delivery of one message to one endpoint. `answer` is sealed; `document` is the body."""
+    """The delivery of one message to one endpoint. `answer` is sealed. `document` is the body."""
 
     message_id: str
     recording_id: str
@@ -62,8 +63,8 @@ class DeliveryRow(NamedTuple):
 
 
 class EndpointRow(NamedTuple):
-    """The state of an endpoint. `failing_since` None: it answers; `disabled_at`: it answered that it is gone;
-    `last_error` None: it accepted the last message."""
+    """The state of an endpoint. `failing_since` is None if it answers. `disabled_at` is set if it answered that it is
+    gone. `last_error` is None if it accepted the last message."""
 
     name: str
     failures: int = 0
@@ -93,7 +94,7 @@ def insert_messages(connection: sa.Connection, recording: Recording, told: Itera
 
 
 def publish(connection: sa.Connection) -> int:
-    """Give unpublished messages their positions in the feed, oldest first. Return their number.
+    """Assign positions in the feed to unpublished messages, oldest first. Return the number of published messages.
 
     The counter's row is locked until the commit, so no position becomes visible after a higher one.
     """
@@ -123,7 +124,7 @@ def load_events(connection: sa.Connection, owner: str, *, after: int, limit: int
 
 
 def load_endpoint(connection: sa.Connection, name: str, *, lock: bool = False) -> EndpointRow:
-    """Return the state of an endpoint; `lock`: no other transaction changes it before the commit."""
+    """Return the state of an endpoint. If `lock` is true, no other transaction changes it before the commit."""
     if lock:
         connection.execute(upsert(connection, endpoints).values(name=name).on_conflict_do_nothing())
     columns = (endpoints.c[field] for field in EndpointRow._fields)
@@ -138,7 +139,8 @@ def save_endpoint(connection: sa.Connection, row: EndpointRow) -> None:
 
 
 def count_failing(connection: sa.Connection, names: Collection[str]) -> int:
-    """Return the number of these endpoints that did not accept the last message: they fail, refuse or are disabled."""
+    """Return the number of these endpoints that did not accept the last message because they fail, refuse or are
+    disabled."""
     bad = endpoints.c.last_error.is_not(None) & endpoints.c.name.in_(names)
     query = sa.select(sa.func.count()).select_from(endpoints).where(bad)
     return connection.execute(query).scalar_one()
@@ -147,8 +149,8 @@ def count_failing(connection: sa.Connection, names: Collection[str]) -> int:
 def claim_deliveries(
     connection: sa.Connection, endpoint: str, now: float, limit: int, hide_seconds: float
 ) -> list[DeliveryClaim]:
-    """Claim the due messages of an endpoint, the longest due first, hidden from others for `hide_seconds`: longer than
-    one delivery can take, so that a message is not sent twice concurrently."""
+    """Claim the due messages of an endpoint, the longest due first. They are hidden from others for `hide_seconds`,
+    which is longer than one delivery can take, so that a message is not sent twice concurrently."""
     due = (
         sa.select(deliveries.c.message_id)
         .where(_PENDING, deliveries.c.endpoint == endpoint, deliveries.c.next_try_at <= now)
@@ -180,7 +182,7 @@ def end_delivery(
     error: str | None = None,
     answer: bytes | None = None,
 ) -> None:
-    """End a delivery as `delivered`, `skipped` or `dead`. `answer`: the sealed beginning of the answer."""
+    """End a delivery as `delivered`, `skipped` or `dead`. `answer` is the sealed beginning of the answer."""
     values = {"state": state, "ended_at": now, "last_status": status, "last_error": error, "answer": answer}
     connection.execute(_one(endpoint, message_id).values(values))
 
@@ -195,34 +197,35 @@ def retry_delivery(
     error: str,
     answer: bytes | None = None,
 ) -> None:
-    """Let a delivery be tried again at `at`; `answer` as in `end_delivery`."""
+    """Let a delivery be retried at `at`. For `answer`, see `end_delivery`."""
     values = {"next_try_at": at, "last_status": status, "last_error": error, "answer": answer}
     connection.execute(_one(endpoint, message_id).values(values))
 
 
 def _one(endpoint: str, message_id: str) -> sa.Update:
-    """Update one pending delivery; an ended one is not changed."""
+    """Update one pending delivery. A delivery that has ended is not changed."""
     this = (deliveries.c.message_id == message_id, deliveries.c.endpoint == endpoint)
     return deliveries.update().where(*this, _PENDING)
 
 
 def hasten_deliveries(connection: sa.Connection, endpoint: str, now: float, hide_seconds: float) -> None:
-    """Make an endpoint's waiting deliveries due now, since it answers again, except those that may be running."""
+    """Make an endpoint's waiting deliveries due now, because it answers again, except for those that may be running."""
     later = deliveries.c.next_try_at > now + hide_seconds
     query = deliveries.update().where(_PENDING, deliveries.c.endpoint == endpoint, later)
     connection.execute(query.values(next_try_at=now))
 
 
 def restart_deliveries(connection: sa.Connection, endpoint: str, now: float, hide_seconds: float) -> None:
-    """Make an endpoint's waiting deliveries due as in `hasten_deliveries` on a user's request, and restart their
-    schedule, so that earlier failures do not count."""
+    """Make an endpoint's waiting deliveries due as in `hasten_deliveries`, but on a user's request, and restart their
+    schedule so that earlier failures do not count."""
     hasten_deliveries(connection, endpoint, now, hide_seconds)
     query = deliveries.update().where(_PENDING, deliveries.c.endpoint == endpoint)
     connection.execute(query.values(tries=0, at=now))
 
 
 def bury_deliveries(connection: sa.Connection, before_at: float, now: float, limit: int) -> int:
-    """Give up at most `limit` deliveries that wait since before `before_at`. Return their number."""
+    """Abandon at most `limit` deliveries that have waited since before `before_at`. Return the number of abandoned
+    deliveries."""
     old = sa.select(deliveries.c.message_id, deliveries.c.endpoint).where(_PENDING, deliveries.c.at < before_at)
     rows = connection.execute(old.limit(limit)).all()
     for row in rows:
@@ -243,8 +246,8 @@ def list_deliveries(
     before: tuple[float, str, str] | None,
     limit: int,
 ) -> list[DeliveryRow]:
-    """Return an owner's deliveries, newest message first. `before`: instant, message and endpoint of the last one
-    seen."""
+    """Return an owner's deliveries, newest message first. `before` is the timestamp, message and endpoint of the last
+    delivery seen."""
     order = (deliveries.c.at, deliveries.c.message_id, deliveries.c.endpoint)
     of_message = ("recording_id", "type", "document")
     columns = [(messages if name in of_message else deliveries).c[name] for name in DeliveryRow._fields]
@@ -262,7 +265,7 @@ def list_deliveries(
 def redrive(
     connection: sa.Connection, owner: str, now: float, *, endpoint: str | None, message_ids: list[str] | None
 ) -> int:
-    """Retry an owner's dead deliveries from the start. Return their number."""
+    """Retry an owner's dead deliveries from the start. Return the number of retried deliveries."""
     query = deliveries.update().where(deliveries.c.owner == owner, deliveries.c.state == "dead")
     if endpoint is not None:
         query = query.where(deliveries.c.endpoint == endpoint)
@@ -273,7 +276,7 @@ def redrive(
 
 
 def count_deliveries(connection: sa.Connection, owner: str | None = None) -> dict[tuple[str, str], int]:
-    """Return the numbers of pending and dead deliveries by endpoint and state; of one owner, or of all."""
+    """Return the numbers of pending and dead deliveries by endpoint and state, of one owner or of all owners."""
     query = sa.select(deliveries.c.endpoint, deliveries.c.state, sa.func.count())
     query = query.where(deliveries.c.state.in_(("pending", "dead")))
     if owner is not None:
@@ -283,14 +286,15 @@ def count_deliveries(connection: sa.Connection, owner: str | None = None) -> dic
 
 
 def oldest_pending(connection: sa.Connection) -> float | None:
-    """Return since when the oldest pending delivery waits."""
+    """Return the time since which the oldest pending delivery has been waiting."""
     query = sa.select(sa.func.min(deliveries.c.at)).where(_PENDING)
     oldest: float | None = connection.execute(query).scalar_one()
     return oldest
 
 
 def prune_messages(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` messages from before `before_at` without pending deliveries. Return their number."""
+    """Delete at most `limit` messages from before `before_at` without pending deliveries. Return the number of deleted
+    messages."""
     waited_for = sa.exists().where(deliveries.c.message_id == messages.c.id, _PENDING)
     old = sa.select(messages.c.id).where(messages.c.at < before_at, ~waited_for).order_by(messages.c.at).limit(limit)
     return connection.execute(messages.delete().where(messages.c.id.in_(old))).rowcount

@@ -1,6 +1,7 @@
-"""The rows of recordings, with their attempts and labels. Leases are in `claims`, evidence is in `evidence`.
+"""The rows of recordings, with their attempts and labels. Leases are in `claims`, and evidence is in `evidence`.
 
-The document is the recording; the columns are copies for searching, written with each save and never read back.
+The document is the recording. The columns are copies for searching; they are written with each save and never read
+back.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -16,7 +17,7 @@ from service.database.tables import attempts, labels, recordings
 from service.recording import TERMINAL, Recording, State
 
 _FEW = 1000
-# Literals, not parameters: SQLite uses the partial indexes only then.
+# These are literals, not parameters, because SQLite otherwise does not use the partial indexes.
 _PLANNED = sa.text("recordings.planned_at IS NOT NULL")
 _WARNED = sa.text("recordings.warned")
 
@@ -36,7 +37,7 @@ class AttemptRow(NamedTuple):
 
 
 class SealedRow(NamedTuple):
-    """The sealed part of a recording. `has_word`: its document contains the word of the query."""
+    """The sealed part of a recording. `has_word` is true if the recording's document contains the word of the query."""
 
     recording_id: str
     sealed: bytes
@@ -44,7 +45,8 @@ class SealedRow(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A recording as in its row: decoding a page of them takes longer than a transaction should."""
+    """A recording as it is stored in its row, because decoding a page of recordings takes longer than a transaction
+    should."""
 
     requested_at: float
     id: str
@@ -68,7 +70,7 @@ def insert_of(dialect: str, table: sa.Table) -> Any:
 def insert_recording(
     connection: sa.Connection, recording: Recording, *, due_at: float | None, sealed: bytes | None = None
 ) -> None:
-    """Insert a new recording; `sealed` contains its page and RTMP URLs."""
+    """Insert a new recording. `sealed` contains its page and RTMP URLs."""
     connection.execute(
         recordings.insert().values(
             id=recording.id,
@@ -92,9 +94,10 @@ def insert_recording(
 def load_recording(
     connection: sa.Connection, recording_id: str, *, owner: str | None = None, lock: bool = False
 ) -> Recording | None:
-    """Return the recording, or None if it does not exist or has another owner (`owner` None: any).
+    """Return the recording, or None if it does not exist or has another owner. If `owner` is None, any owner is
+    accepted.
 
-    `lock` prevents changes by other transactions until this one ends; use it before every save.
+    If `lock` is true, other transactions cannot change the recording until this one ends. Use it before every save.
     """
     asked = {"of_id": recording_id} if owner is None else {"of_id": recording_id, "of_owner": owner}
     document = connection.execute(_load(owned=owner is not None, lock=lock), asked).scalar_one_or_none()
@@ -103,7 +106,7 @@ def load_recording(
 
 @cache
 def _load(*, owned: bool, lock: bool) -> sa.Select[Any]:
-    """Built once, like `_update`."""
+    """Build the query. It is built once, like `_update`."""
     query = sa.select(recordings.c.document).where(recordings.c.id == sa.bindparam("of_id"))
     if owned:
         query = query.where(recordings.c.owner == sa.bindparam("of_owner"))
@@ -119,8 +122,8 @@ def load_several(connection: sa.Connection, owner: str, recording_ids: Iterable[
 
 
 def load_open(connection: sa.Connection, before_at: float, after: str, limit: int) -> list[Recording]:
-    """Return unfinished recordings requested before an instant, by id, after `after`. An unreadable row is omitted,
-    since it cannot be acted on: claiming it reports the error."""
+    """Return unfinished recordings requested before a timestamp, ordered by id, after `after`. An unreadable row is
+    omitted, because no step can be taken on it; claiming it reports the error."""
     open_states = sorted(set(State) - TERMINAL)
     query = sa.select(recordings.c.document).where(
         recordings.c.state.in_(open_states), recordings.c.requested_at < before_at, recordings.c.id > after
@@ -137,7 +140,7 @@ def _decoded(document: str) -> Recording | None:
 
 
 def load_owners(connection: sa.Connection, recording_ids: Set[str]) -> dict[str | None, str]:
-    """Return the owner of each of these recordings, without those that do not exist."""
+    """Return the owner of each of these recordings, without recordings that do not exist."""
     if not recording_ids:
         return {}
     query = sa.select(recordings.c.id, recordings.c.owner).where(recordings.c.id.in_(sorted(recording_ids)))
@@ -156,9 +159,9 @@ def save_recording(
 ) -> Recording:
     """Save a recording that was loaded at `recording.version`. Return it with the next version.
 
-    `due_at`: the next step of the worker, None for never. `fence`: save only while the claim with this fence holds.
-    `release` ends that claim. `sealed` replaces the sealed part. `before`, as it was loaded: its attempts are not
-    written again. Raise `LostRace`.
+    `due_at` is the time of the worker's next step, or None for never. With `fence`, save only while the claim with this
+    fence is held. `release` ends that claim. `sealed` replaces the sealed part. `before` is the recording as it was
+    loaded; its attempts are not written again. Raise `LostRace`.
     """
     saved = replace(recording, version=recording.version + 1)
     values: dict[str, Any] = {
@@ -183,8 +186,8 @@ def save_recording(
 
 
 def correct_recording(connection: sa.Connection, recording: Recording, *, due_at: float | None) -> Recording:
-    """Save a recording that was stored with wrong values, including those that no other save changes. A running claim
-    is lost, since its step concerns the wrong task. Raise `LostRace`."""
+    """Save a recording that was stored with wrong values, including values that no other save changes. A running claim
+    is lost, because its step concerns the wrong task. Raise `LostRace`."""
     saved = save_recording(connection, recording, due_at=due_at, release=True)
     values = {"app": saved.app, "storage": saved.storage, "fence": recordings.c.fence + 1}
     connection.execute(recordings.update().where(recordings.c.id == saved.id).values(values))
@@ -196,7 +199,8 @@ def correct_recording(connection: sa.Connection, recording: Recording, *, due_at
 
 @cache
 def _update(columns: frozenset[str], *, fenced: bool) -> sa.Update:
-    """Built once for each set of columns, since building takes longer than executing."""
+    """Build the update. It is built once for each set of columns, because building it takes longer than executing
+    it."""
     query = recordings.update().where(
         recordings.c.id == sa.bindparam("of_id"), recordings.c.version == sa.bindparam("of_version")
     )
@@ -206,7 +210,7 @@ def _update(columns: frozenset[str], *, fenced: bool) -> sa.Update:
 
 
 def replace_labels(connection: sa.Connection, recording: Recording) -> None:
-    """Replace the searchable labels of the recording; call it after saving changed ones."""
+    """Replace the searchable labels of the recording. Call this after saving changed labels."""
     connection.execute(labels.delete().where(labels.c.recording_id == recording.id))
     _insert_labels(connection, recording)
 
@@ -256,8 +260,9 @@ def list_recordings(
     warned: bool | None = None,
     after: tuple[float, str] | None = None,
 ) -> list[Listed]:
-    """Return an owner's recordings that match all filters, newest request first, not yet decoded; `planned` ones alone
-    by their start. `after`: (`requested_at`, or `planned_at`, and id) of the last one seen."""
+    """Return an owner's recordings that match all filters, newest request first and not yet decoded. If only `planned`
+    recordings are requested, order them by their start. `after` is (`requested_at`, or `planned_at`, and id) of the
+    last recording seen."""
     wanted = dict(with_labels or {})
     rare = _rare_label(connection, owner, wanted)
     found = sa.select(recordings.c.id, recordings.c.requested_at)
@@ -286,7 +291,7 @@ def list_recordings(
         seen = sa.tuple_(sa.literal(after[0], sa.Double), sa.literal(after[1]))
         found = found.where(place > seen if planned else place < seen)
     found = found.order_by(*(column if planned else column.desc() for column in order)).limit(limit)
-    # The documents are fetched for the page alone; the search above stays within an index.
+    # The documents are fetched for the page alone, and the search above stays within an index.
     page = found.subquery()
     query = sa.select(*(recordings.c[name] for name in Listed._fields)).join(page, page.c.id == recordings.c.id)
     rows = connection.execute(query.order_by(*(column if planned else column.desc() for column in order)))
@@ -314,10 +319,10 @@ def count_recordings(
 
 
 def _rare_label(connection: sa.Connection, owner: str, wanted: Mapping[str, str]) -> str | None:
-    """Return the label to search from, if one has few enough recordings to check all of them.
+    """Return the label to search from, if a label has few enough recordings to check all of them.
 
-    Otherwise the recordings are read in order and probed for their labels. Neither database's planner knows the
-    frequency of a pair of name and value; without this choice they need up to 100 ms among 100,000 recordings.
+    Otherwise the recordings are read in order and checked for their labels. Neither database's planner knows the
+    frequency of a pair of name and value, so without this choice they need up to 100 ms among 100,000 recordings.
     """
     counts = {}
     for name, value in wanted.items():
@@ -332,7 +337,7 @@ def _labelled(owner: str, name: str, value: str) -> sa.ColumnElement[bool]:
 
 
 def _has_label(owner: str, name: str, value: str) -> sa.ColumnElement[bool]:
-    """Return a probe of the current recording; not EXISTS, which PostgreSQL may turn into another join."""
+    """Return a probe of the current recording. It is not EXISTS, because PostgreSQL may turn that into another join."""
     probed = labels.alias()
     found = sa.select(probed.c.name).where(
         probed.c.owner == owner,
@@ -351,7 +356,7 @@ def count_by_state(connection: sa.Connection) -> dict[State, int]:
 
 
 def load_sealed(connection: sa.Connection, recording_id: str) -> bytes | None:
-    """Return the value stored as `sealed`."""
+    """Return the value that is stored as `sealed`."""
     query = sa.select(recordings.c.sealed).where(recordings.c.id == recording_id)
     return connection.execute(query).scalar_one_or_none()
 
@@ -367,7 +372,7 @@ def count_open_by(
 
 
 def load_all_sealed(connection: sa.Connection, states: Iterable[State], word: str) -> list[SealedRow]:
-    """Return the `sealed` values of all recordings in these states; `word` as in `SealedRow`."""
+    """Return the `sealed` values of all recordings in these states. For `word`, see `SealedRow`."""
     columns = (recordings.c.id, recordings.c.sealed, recordings.c.document.contains(word, autoescape=True))
     query = sa.select(*columns).where(recordings.c.state.in_([state.value for state in states]))
     return [SealedRow(*row) for row in connection.execute(query.where(recordings.c.sealed.is_not(None)))]

@@ -13,13 +13,14 @@ from service.database.tables import history, recordings
 from service.recording import State
 
 BATCH: Final = 500
-"""Rows per transaction: a few milliseconds, so that intake is not delayed."""
+"""Rows per transaction. A transaction takes a few milliseconds, so intake is not delayed."""
 
 Prune = Callable[[sa.Connection, float, int], int]
 
 
 def prune_history(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` history rows from before `before_at` of finished recordings. Return their number."""
+    """Delete at most `limit` history rows from before `before_at` of finished recordings. Return the number of deleted
+    rows."""
     over = sa.select(recordings.c.id).where(recordings.c.state.in_([state for state in State if state.terminal]))
     old = (
         sa.select(history.c.recording_id, history.c.number)

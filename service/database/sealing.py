@@ -1,9 +1,10 @@
 """Encryption of secrets at rest: page and RTMP URLs, raw notifications, recorded answers.
 
-AES-256-GCM with a key from a file. Two keys may be in use (the first seals, both open), so a key is rotated by adding a
-new one first and removing the old one when no value is sealed with it any more. A sealed value is key id (1 byte),
-nonce (12), ciphertext and tag; its purpose (`table.column`) is authenticated, so a value cannot be moved to another
-column. Nonces are random: far below 2**32 values per key. The module never logs or stores a value.
+Values are sealed by AES-256-GCM with a key from a file. Two keys may be in use; the first seals, and both open. To
+rotate a key, add the new key first, and remove the old key when no value is sealed with it any more. A sealed value is
+key id (1 byte), nonce (12), ciphertext and tag. Its purpose (`table.column`) is authenticated, so a value cannot be
+moved to another column. Nonces are random; there are far fewer than 2**32 values per key. The module never logs or
+stores a value.
 """
 
 import base64
@@ -22,7 +23,7 @@ _NONCE_BYTES = 12
 
 
 class SealError(Exception):
-    """A key is unusable, or a value was not sealed by a current key for this purpose, or was changed."""
+    """A key is unusable, or a value was changed or was not sealed by a current key for this purpose."""
 
 
 class _Key:
@@ -42,7 +43,7 @@ class Seals:
     """Seals and opens with the current keys. Safe to use from several threads."""
 
     def __init__(self, *keys: str) -> None:
-        """Set the keys: one or two texts of `make_key`, the sealing one first. Raise `SealError`."""
+        """Set the keys, which are one or two texts of `make_key`, the sealing key first. Raise `SealError`."""
         self.use(*keys)
 
     def use(self, *keys: str) -> None:
@@ -60,7 +61,8 @@ class Seals:
         return self._first.id + nonce + self._first.cipher.encrypt(nonce, value, purpose.encode())
 
     def seal_many(self, values: Sequence[bytes], purpose: str) -> list[bytes]:
-        """Seal each value with one system call for randomness (each call releases the interpreter lock)."""
+        """Seal each value with one system call for randomness in total, because each call releases the interpreter
+        lock."""
         key_id, encrypt, about = self._first.id, self._first.cipher.encrypt, purpose.encode()
         random = os.urandom(_NONCE_BYTES * len(values))
         nonces = [random[at : at + _NONCE_BYTES] for at in range(0, len(random), _NONCE_BYTES)]
@@ -68,7 +70,7 @@ class Seals:
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """Return the value that was sealed for this purpose. Raise `SealError`."""
-        keys = [key for key in self._live if key.id == sealed[:1]]  # ids are short: two keys may share one
+        keys = [key for key in self._live if key.id == sealed[:1]]  # ids are short, so two keys may have the same id
         if not keys or len(sealed) < 1 + _NONCE_BYTES:
             raise SealError("sealed with a key that is not live")
         for key in keys:
@@ -77,7 +79,7 @@ class Seals:
         raise SealError("a sealed value does not open: changed, moved, or sealed with another key")
 
     def keyed_hash(self, value: bytes) -> str:
-        """Return a hash of a request that reveals nothing without the key; compare with `same_hash`."""
+        """Return a hash of a request that reveals nothing without the key. Compare it with `same_hash`."""
         return self._first.id.hex() + hmac.digest(self._first.mac, value, "sha256").hex()
 
     def same_hash(self, value: bytes, kept: str) -> bool:
@@ -93,7 +95,7 @@ def make_key() -> str:
 
 
 def make_key_file(path: Path) -> str:
-    """Return the key in `path`; create a missing file first, readable by its owner alone."""
+    """Return the key in `path`. If the file is missing, create it first, readable by its owner alone."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:

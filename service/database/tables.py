@@ -1,9 +1,10 @@
-"""The tables. Columns contain the values that SQL searches, sorts or constrains; the rest is in the row's JSON
+"""The tables. Columns contain the values that SQL searches, sorts or constrains. The other values are in the row's JSON
 `document`.
 
-Instants are doubles of Unix seconds. Documents are Text written by orjson, not a JSON type: the same on both databases,
-and PostgreSQL's JSONB refuses the `\\u0000` that a third party may send. `sealed` and `body` columns contain values of
-`sealing`. Rows of `notifications` have no foreign key: they are stored before their recording is known.
+Timestamps are doubles of Unix seconds. Documents are Text written by orjson and not a JSON type, so that they are the
+same on both databases, and because PostgreSQL's JSONB refuses the `\\u0000` that a third party may send. `sealed` and
+`body` columns contain values of `sealing`. Rows of `notifications` have no foreign key, because they are stored before
+their recording is known.
 """
 
 import sqlalchemy as sa
@@ -50,17 +51,17 @@ recordings = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("requested_at", _Instant, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("due_at", _Instant),  # NULL: nothing is scheduled
+    sa.Column("due_at", _Instant),  # NULL if nothing is scheduled
     sa.Column("lease_owner", sa.Text),
     sa.Column("lease_until", _Instant),
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("sealed", sa.LargeBinary),
-    sa.Column("planned_at", _Instant),  # the planned start; NULL: it does not wait for one
+    sa.Column("planned_at", _Instant),  # the planned start; NULL if it does not wait for one
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("state", tuple(State)),
-    # Contains all columns that a listing filters by, so that a rare state among 100,000 rows is found in the index
-    # alone.
+    # This index contains all columns that a listing filters by, so that a rare state among 100,000 rows is found in the
+    # index alone.
     sa.Index("ix_recordings_list", "owner", "requested_at", "id", "state", "app"),
     sa.Index("ix_recordings_state", "state", "owner"),
     *(
@@ -104,7 +105,7 @@ attempts = sa.Table(
     sa.Index("ix_attempts_sid", "sid"),
 )
 
-# No foreign key: usage outlives the recording that caused it.
+# There is no foreign key, because usage is kept longer than the recording that caused it.
 ledger = sa.Table(
     "ledger",
     metadata,
@@ -114,7 +115,7 @@ ledger = sa.Table(
     sa.Column("app", sa.Text, nullable=False),
     sa.Column("resolution", sa.Text, nullable=False),
     sa.Column("started_at", _Instant, nullable=False),
-    sa.Column("ended_at", _Instant),  # NULL: the task is running
+    sa.Column("ended_at", _Instant),  # NULL if the task is running
     sa.Column("limit_at", _Instant, nullable=False),
     _one_of("resolution", RESOLUTIONS),
     sa.PrimaryKeyConstraint("recording_id", "number"),
@@ -146,7 +147,7 @@ notifications = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     _one_of("outcome", OUTCOMES),
     sa.UniqueConstraint("app", "notice_id"),
-    # Not for new rows: sids are spread over the whole index, and each changed page delays the answer to Agora
+    # The index omits new rows. Sids are spread over the whole index, and each changed page delays the answer to Agora
     # (measured: 4 ms instead of 1 ms for 32 rows on SQLite).
     *(
         sa.Index(
@@ -239,7 +240,7 @@ messages = sa.Table(
     sa.Column("at", _Instant, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
-    sa.Column("position", sa.BigInteger),  # its place in the feed; NULL: not yet published
+    sa.Column("position", sa.BigInteger),  # its place in the feed; NULL if not yet published
     sa.PrimaryKeyConstraint("recording_id", "number"),
     sa.UniqueConstraint("id"),
     sa.UniqueConstraint("position"),
@@ -254,7 +255,7 @@ messages = sa.Table(
     ),
 )
 
-# One row: the last position given out. It is locked for publishing, so positions become visible in their order.
+# One row with the last assigned position. It is locked for publishing, so positions become visible in their order.
 feed = sa.Table(
     "feed",
     metadata,
@@ -290,7 +291,7 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_state", "state", "endpoint"),
 )
 
-# The state of an endpoint of the settings; no row: it works.
+# The state of an endpoint of the settings. An endpoint without a row works.
 endpoints = sa.Table(
     "endpoints",
     metadata,
@@ -313,7 +314,8 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", _Instant, nullable=False, index=True),
 )
 
-# The audit trail of callers' actions with their tokens. No foreign key: it outlives its subjects.
+# The audit trail of callers' actions with their tokens. There is no foreign key, because it is kept longer than its
+# subjects.
 actions = sa.Table(
     "actions",
     metadata,
@@ -334,7 +336,7 @@ tokens = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("scopes", sa.Text, nullable=False),  # JSON list
-    sa.Column("apps", sa.Text),  # JSON list; NULL: any
+    sa.Column("apps", sa.Text),  # JSON list; NULL if any
     sa.Column("storages", sa.Text),
     sa.Column("created_at", _Instant, nullable=False),
     sa.Column("expires_at", _Instant),
@@ -356,6 +358,6 @@ deployment = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("created_at", _Instant, nullable=False),
     sa.Column("alive_at", _Instant),  # the last activity of a worker
-    sa.Column("restored_at", _Instant),  # NULL: the running tasks are known
+    sa.Column("restored_at", _Instant),  # NULL if the running tasks are known
     sa.CheckConstraint("id = 1", name="single"),
 )

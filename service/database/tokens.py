@@ -12,7 +12,7 @@ _USE_NOTED_EVERY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token. `sha256` in hex; `scopes` as words; `apps` and `storages` None: any."""
+    """One token. `sha256` is in hex, and `scopes` are words. If `apps` or `storages` is None, any is allowed."""
 
     id: str
     sha256: str
@@ -44,7 +44,7 @@ def insert_token(connection: sa.Connection, token: Token) -> None:
 
 
 def load_token(connection: sa.Connection, token_id: str) -> Token | None:
-    """Return the token with this id, even if expired or revoked; the caller must check it."""
+    """Return the token with this id, even if expired or revoked. The caller must check it."""
     row = connection.execute(sa.select(tokens).where(tokens.c.id == token_id)).one_or_none()
     return None if row is None else _token(row)
 

@@ -1,8 +1,8 @@
 """The explanation of a recording's state: what happened, who is responsible, the evidence, and the next action. Pure.
 
-It uses only the stored data of a recording. Every sentence rests on a line of the history, a finding or a field. If
-they do not show the cause, the explanation states that it is unknown and what to check. `words` defines the form of the
-answer, `ends` covers end reasons, `waits` attentions, `findings` the causes of findings, `lateness` late steps,
+It uses only the stored data of a recording. Every sentence is based on a line of the history, a finding or a field. If
+these do not show the cause, the explanation states that it is unknown and what to check. `words` defines the form of
+the answer. `ends` covers end reasons, `waits` attentions, `findings` the causes of findings, `lateness` late steps, and
 `warned` the advice on warnings.
 """
 
@@ -40,7 +40,7 @@ def explain(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 
 def _awaited(explained: Explanation, recording: Recording) -> Explanation:
-    """Add when an incomplete recording is verified next, and until when."""
+    """Add the time of the next verification of an incomplete recording, and how long verifications continue."""
     next_at, until_at = recording.next_look_at, recording.give_up_at
     if recording.state is not State.INCOMPLETE or next_at is None or until_at is None:
         return explained
@@ -60,7 +60,7 @@ def _away(explained: Explanation, recording: Recording) -> Explanation:
 
 
 def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
-    """Add how long a task ran after Agora did not find it and it was believed ended."""
+    """Add how long a task ran after Agora did not find it and it was assumed to have ended."""
     later = [
         one.ended_at - one.counted_until
         for one in recording.attempts
@@ -73,7 +73,7 @@ def _ran_on(explained: Explanation, recording: Recording) -> Explanation:
 
 
 def _unfound(explained: Explanation, recording: Recording) -> Explanation:
-    """Add that an end rests on Agora's 404 alone, while queries for the task continue."""
+    """Add that an end is inferred from Agora's 404 alone, while queries for the task continue."""
     asked_at = [
         one.next_query_at
         for one in recording.attempts
@@ -134,7 +134,7 @@ def _fine(recording: Recording, history: Sequence[Line]) -> Explanation:
 
 
 def _contradicted(recording: Recording, report: ReportSummary, history: Sequence[Line]) -> Explanation:
-    """Explain a recording that was verified, and of which a later verification says otherwise."""
+    """Explain a recording that was verified, but whose later verification has another result."""
     findings = findings_of(recording)
     errors = [each for each in findings if each.severity is Severity.ERROR]
     codes = {each.code for each in findings}
@@ -166,8 +166,8 @@ def _share(coverage: Coverage | None) -> str:
 
 def _ended_before_its_stop(recording: Recording) -> float | None:
     """Return how many seconds before the stop the task ended, if the evidence shows it, otherwise None. A verdict
-    tolerates some seconds at the edges, and a stop may have been requested before the end was believed. A slice after
-    that request shows that the task was alive."""
+    tolerates some seconds at the edges, and a stop may have been requested before the end was accepted. A slice after
+    that request shows that the task was running."""
     coverage = recording.latest_report.coverage if recording.latest_report else None
     ended_at, stop_at, newest_at = recording.ended_at, recording.stop_wished_at, recording.watch.last_slice_at
     if coverage is None or ended_at is None or stop_at is None or newest_at is None:
@@ -238,7 +238,7 @@ def _unlisted(recording: Recording) -> str:
 
 
 def _listed(recording: Recording) -> str:
-    """Return when the bucket was last listed and when it is listed next, since its content may have changed."""
+    """Return when the bucket was last listed and when it is listed next, because its content may have changed."""
     awaited = recording.state in AWAITED
     if recording.state is not State.RECORDING and not awaited:
         return ""

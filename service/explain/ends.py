@@ -68,7 +68,7 @@ SENTENCES: dict[EndReason, tuple[str, str]] = {
 
 
 def asked_length(recording: Recording) -> float | None:
-    """Return the requested length if it ended the recording, otherwise None."""
+    """Return the requested length if the recording ended because it was reached, otherwise None."""
     begin, stop = recording.recorded_from_at, recording.stop_at
     recorded = None if begin is None or stop is None else stop - begin
     ended_by_it = recording.end_reason is EndReason.STOP_AT and ran_its_length(recording.record_for_seconds, recorded)
@@ -76,12 +76,12 @@ def asked_length(recording: Recording) -> float | None:
 
 
 def why_ended(recording: Recording, reason: EndReason) -> str:
-    """Return the sentence of an end reason. A recording that ran for the requested length has its own."""
+    """Return the sentence of an end reason. A recording that ran for the requested length has its own sentence."""
     asked = asked_length(recording)
     return SENTENCES[reason][0] if asked is None else f"it has run for the length that you asked for ({length(asked)})"
 
 
-# The actions of Pagereel and of callers are certain; those of Agora are if Agora reported them.
+# The actions of Pagereel and of callers are certain. Those of Agora are certain only if Agora reported them.
 _KNOWN = frozenset(
     {
         EndReason.STOPPED,
@@ -139,7 +139,7 @@ def explain_end(recording: Recording, history: Sequence[Line]) -> Explanation:
 def by_reason(
     sentence: str, recording: Recording, reason: EndReason, history: Sequence[Line], proof: tuple[Proof, ...]
 ) -> Explanation:
-    """Return the explanation for an end reason; `sentence` has a placeholder for the meaning of the reason."""
+    """Return the explanation for an end reason. `sentence` has a placeholder for the meaning of the reason."""
     text, advice = why_ended(recording, reason), SENTENCES[reason][1]
     if reason is EndReason.MISSED and recording.last_failure in NOT_MADE:
         lacking, advice = NOT_MADE[recording.last_failure]

@@ -1,7 +1,7 @@
-"""Explanations of defects: from findings to their cause. Pure.
+"""Explanations of defects, which derive the cause from the findings. Pure.
 
-A finding describes a defect of the files, seldom its cause. A cause is certain only if a source that knows it reported
-it for the missing time.
+A finding describes a defect of the files, but seldom its cause. A cause is certain only if a source that knows it
+reported it for the missing time.
 """
 
 from collections.abc import Sequence, Set

@@ -1,4 +1,5 @@
-"""Late steps of Pagereel, due to which a task ran and was billed for longer than requested, or began later. Pure."""
+"""Late steps of Pagereel that caused a task to begin later, or to run and be billed for longer, than requested.
+Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +8,8 @@ from service.explain.words import Explanation, Line, Proof
 from service.wording import length
 
 _BILLED = "Agora bills that time if its task ran."
-# By the code of the warning, or code and reason: the sentence, with the delay in braces, and the consequence.
+# Keyed by the code of the warning, or by code and reason. Each value is the sentence, with the delay in braces, and the
+# consequence.
 _SENTENCES = {
     "stop_late": ("Pagereel took its stop {} late", _BILLED),
     "stop_late: not_accepted": ("Agora accepted its stop {} late, after it had been sent before", _BILLED),
@@ -46,5 +48,5 @@ def _because(line: Line) -> str:
 
 
 def start_was_late(history: Sequence[Line]) -> bool:
-    """Return whether the history contains the warning that Pagereel took the start late."""
+    """Return whether the history contains the warning that Pagereel started the recording late."""
     return any(line.kind == "warning" and line.detail.get("code") == "start_late" for line in history)

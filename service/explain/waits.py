@@ -6,13 +6,13 @@ from service.explain.words import Certainty, Explanation, Line, Proof, lines
 from service.recording import AWAITED, Attention, Blame, Recording, State
 from service.wording import clock
 
-# The advice if Agora does not accept the customer ID or its secret, whatever the attention.
+# The advice if Agora does not accept the customer ID or its secret, for any attention.
 CREDENTIALS = (
     "Act now: Agora refuses the customer ID or its secret, and nothing can be started or stopped. "
     "See docs/operations.md#agora-refuses-the-credentials."
 )
 
-# The braces take the attention's detail if it is more specific than the code.
+# The braces are replaced by the attention's detail if it is more specific than the code.
 WAITS: dict[str, tuple[str, str]] = {
     "agora_unavailable": (
         "a call to Agora failed or got no answer ({})",
@@ -144,7 +144,8 @@ def unauthorized(attention: Attention) -> bool:
 
 
 def _overdue(recording: Recording, attention: Attention) -> str:
-    """Return since when a stop is due that Agora has not accepted; the task may still run and be billed."""
+    """Return the time since which a stop that Agora has not accepted has been due. The task may still run and be
+    billed."""
     attempt = recording.attempt
     unheard = recording.state is State.STOPPING and attempt is not None and attempt.stop_accepted_at is None
     if attention.code not in _NO_CALL or not unheard:
@@ -158,7 +159,7 @@ def _overdue(recording: Recording, attention: Attention) -> str:
 
 
 def _next_try(recording: Recording, attention: Attention) -> str:
-    """Return when Pagereel tries again, if known; for files, also until when."""
+    """Return when Pagereel retries, if known. For files, also return until when."""
     if attention.next_try_at is None:
         under_way = attention.code == "storage_unreachable" and recording.state in AWAITED
         return " The verification is under way and goes on asking." if under_way else ""

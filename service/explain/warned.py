@@ -84,6 +84,6 @@ _ELSE: Final = "See docs/verification.md: it explains each finding and what to d
 
 
 def advice_of(codes: Sequence[str]) -> str:
-    """Return the advice for these warnings in their order, without repetition."""
+    """Return the advice for these warnings in their order, each advice once."""
     each = dict.fromkeys(ADVICE.get(code, _ELSE) for code in codes)
     return " ".join((*each, *([CHECK_PAGE] if ABOUT_THE_PAGE & set(codes) else [])))

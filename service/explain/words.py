@@ -35,7 +35,7 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One piece of evidence, and when it was seen. `source`: caller, agora, notice, bucket, worker."""
+    """One piece of evidence, and when it was seen. `source` is caller, agora, notice, bucket or worker."""
 
     at: float
     source: str

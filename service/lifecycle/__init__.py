@@ -1,7 +1,7 @@
 """Pure decisions about the state of a recording.
 
-`apply` turns an observation into a change; `next_step` derives the next action from the row. No I/O, no clock, no
-randomness: callers pass `now` and fresh ids. docs/architecture.md gives an overview.
+`apply` turns an observation into a change, and `next_step` derives the next action from the row. There is no I/O, no
+clock and no randomness, because callers pass `now` and fresh ids. docs/architecture.md gives an overview.
 """
 
 from service.lifecycle.apply import apply

@@ -51,10 +51,11 @@ from service.recording import Recording
 
 
 def apply(recording: Recording, observation: Observation, now: float) -> Change:
-    """Return the change that `observation`, made at `now`, makes to the recording. An observation that comes too late
+    """Return the change that `observation`, made at `now`, makes to the recording. An observation that arrives too late
     changes nothing.
 
-    Raise `ServiceError` (conflict) only for a caller's request that the present state does not allow."""
+    Raise `ServiceError` (conflict) only for a caller's request that the present state does not allow.
+    """
     draft = Draft(recording, now, subject(observation))
     _RULES[type(observation)](draft, observation)
     draft.doubt_adoption()

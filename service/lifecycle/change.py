@@ -19,9 +19,9 @@ RESTARTABLE = frozenset(
         EndReason.ENDED_BY_ITSELF,
     }
 )
-# In these states a task may be alive or has yet to be started.
+# In these states a task may be running or has yet to be started.
 OPEN = frozenset({State.REQUESTED, State.STARTING, State.RECORDING, State.STOPPING})
-# These conditions cost nothing while they last, unlike a task whose stop Agora refuses.
+# These conditions cost nothing while they last. A task whose stop Agora refuses is billed.
 _BEHIND_A_STOP = frozenset(
     {
         *("storage_unreachable", "storage_refused", "verification_incomplete", "credentials_not_refreshed"),
@@ -38,7 +38,7 @@ NEVER_RECORDED_CODES = (3, 4, 5)
 
 class Draft:
     """Collects the changes that one observation makes; `done()` returns them. `about` is the number of the attempt that
-    the observation concerns, or None for the newest."""
+    the observation concerns. If it is None, the observation concerns the newest attempt."""
 
     def __init__(self, recording: Recording, now: float, about: int | None = None) -> None:
         self.recording = recording
@@ -60,7 +60,7 @@ class Draft:
             return
         self.set(state=state, state_since_at=self.now)
         if state in (State.FAILED, State.CANCELLED):
-            self.set(warned=(), warned_level=None)  # no media exists that a warning could concern
+            self.set(warned=(), warned_level=None)  # without media, a warning has nothing to concern
         if state is State.STOPPING:
             self._find_soon()
         detail: dict[str, str] = {"state": state}
@@ -72,7 +72,7 @@ class Draft:
         self.note("state", **detail)
 
     def _find_soon(self) -> None:
-        """Bring forward the search for the sid of a task that is to be stopped, if the search had begun before."""
+        """Bring forward the search for the sid of a task that is to be stopped, if the search has already begun."""
         newest = self.recording.attempt
         if newest is not None and newest.may_be_alive and newest.sid is None and newest.next_query_at is not None:
             self.set_attempt(newest.number, next_query_at=min(newest.next_query_at, self.now))
@@ -86,7 +86,8 @@ class Draft:
 
     @property
     def leftover(self) -> bool:
-        """Return whether the observation concerns an older attempt. Its outcome changes nothing for the newest one."""
+        """Return whether the observation concerns an older attempt. The outcome of an older attempt changes nothing for
+        the newest one."""
         return self.about is not None and self.about != len(self.recording.attempts)
 
     def set_attempt(self, number: int | None = None, **changes: Any) -> None:
@@ -96,7 +97,7 @@ class Draft:
         self.set(attempts=tuple(replace(one, **changes) if one.number == number else one for one in attempts))
 
     def back_off(self, failure: str, after_seconds: float | None = None) -> float:
-        """Record a failure and return when to try again: after the policy's delay, or after `after_seconds` if that is
+        """Record a failure and return when to retry: after the policy's delay, or after `after_seconds` if that is
         later."""
         recording = self.recording
         steps = recording.policy.retry_seconds
@@ -114,9 +115,10 @@ class Draft:
             self.set_attempt(attempt.number, delayed_by=failure)
 
     def attend(self, code: str, detail: str, next_try_at: float | None = None) -> None:
-        """Set the attention. Its start time stays the same while its code does.
+        """Set the attention. Its start time stays the same as long as its code does.
 
-        A refused stop is billed until it succeeds, so it takes precedence over conditions that cost nothing."""
+        A refused stop is billed until it succeeds, so its attention takes precedence over conditions that cost nothing.
+        """
         current = self.recording.attention
         if current is not None and current.code == "stop_refused" and code in _BEHIND_A_STOP:
             return
@@ -128,8 +130,8 @@ class Draft:
             self.note("attention", code=code, detail=detail)
 
     def attend_failed(self, call: str, code: str, next_try_at: float | None) -> None:
-        """Set the attention for a call to Agora that will be retried: Agora did not answer, refused the credentials, or
-        the call could not be made."""
+        """Set the attention for a call to Agora that will be retried, because Agora did not answer, refused the
+        credentials, or the call could not be made."""
         theirs = "agora_credentials_refused" if code == UNAUTHORIZED else "agora_unavailable"
         self.attend("call_not_made" if code in OUR_FAILURES else theirs, f"{call}: {code}", next_try_at)
 
@@ -138,8 +140,8 @@ class Draft:
         self.attended(*UNANSWERED, "page_not_readable")
 
     def attended(self, *codes: str) -> None:
-        """Clear the attention if it has one of these codes, or any code if none is given. A bucket that still cannot be
-        listed then becomes the attention again."""
+        """Clear the attention if it has one of these codes, or any attention if no code is given. If a bucket still
+        cannot be listed, that becomes the attention again."""
         current, watch = self.recording.attention, self.recording.watch
         if current is None or (codes and current.code not in codes):
             return
@@ -149,7 +151,7 @@ class Draft:
         self.set(attention=still)
 
     def doubt_adoption(self) -> None:
-        """Set an attention if Agora has never shown the task of an adopted recording, even after that task is believed
+        """Set an attention if Agora has never shown the task of an adopted recording, even after that task is assumed
         to have ended."""
         recording = self.recording
         if recording.attention is None and not recording.state.terminal and never_found(recording):
@@ -162,9 +164,11 @@ class Draft:
             self.note("warning", code=code, **detail)
 
     def end_with(self, reason: EndReason) -> None:
-        """Set the end reason. The first reason stays, except that a reason reported by Agora replaces a guess.
+        """Set the end reason. The first reason is kept, except that a reason reported by Agora replaces an inferred
+        one.
 
-        If a recorder failed after its uploads were refused, the reason is the storage (agora-reference §9.6)."""
+        If a recorder failed after its uploads were refused, the reason is the storage (agora-reference §9.6).
+        """
         if (
             reason in (EndReason.RECORDER_ERROR, EndReason.ENDED_BY_ITSELF)
             and "upload_error" in self.recording.warnings
@@ -174,7 +178,8 @@ class Draft:
             self.set(end_reason=reason, blame=BLAME[reason])
 
     def set_end(self, at: float) -> None:
-        """Set `stop_at` from the requested length, once media from `at` on counts towards it."""
+        """Set `stop_at` from the requested length. The length counts from `at`, or from the start of the requested
+        window if that is later."""
         recording = self.recording
         wanted = recording.state is State.RECORDING and recording.window_from_at is not None
         if recording.record_for_seconds is None or recording.stop_at is not None or not wanted:
@@ -184,8 +189,8 @@ class Draft:
         self.note("stop_at_set", stop_at=self.recording.stop_at)
 
     def bring_end_forward(self, at: float) -> None:
-        """Count a requested length from `at` where it counted from a later instant, unless a caller has changed its
-        end. Warn where that end has passed."""
+        """If a requested length counted from a later time, count it from `at`, unless a caller has changed the end.
+        Warn if that end has passed."""
         recording = self.recording
         length, begin = recording.length_seconds, max(at, recording.window_from_at or 0)
         if recording.state is not State.RECORDING or length is None:
@@ -200,7 +205,8 @@ class Draft:
     # --- pauses --------------------------------------------------------------------------------------------------
 
     def open_pause(self, at: float) -> None:
-        """Open a pause: no slices are written from `at` on. Before the wanted window begins, this is not a pause."""
+        """Open a pause, because no slices are written after `at`. Before the requested window begins, this is not a
+        pause."""
         pauses = self.recording.pauses
         if self.recording.window_from_at is not None and (not pauses or pauses[-1].to_at is not None):
             self.set(pauses=(*pauses, Interval(at, None)))
@@ -213,7 +219,7 @@ class Draft:
     # --- ends ----------------------------------------------------------------------------------------------------
 
     def end_attempt(self, reason: EndReason, proof: str, at: float, *, nothing: bool = False) -> None:
-        """End the attempt that the observation concerns. `nothing`: it certainly wrote no file."""
+        """End the attempt that the observation concerns. `nothing` is true if it certainly wrote no file."""
         attempt = self.attempt
         assert attempt is not None
         at = max(at, attempt.recording_at or at)  # a first 404 may be older than the proof that the task records
@@ -253,17 +259,18 @@ class Draft:
             self.ended_later(at)
 
     def ended_later(self, at: float) -> None:
-        """Move the end of the recording to `at` if its newest task ran longer than believed. An end that also ended the
-        wanted window stays."""
+        """Move the end of the recording to `at` if its newest task ran longer than assumed. An end that also ended the
+        requested window is kept."""
         ended_at = self.recording.ended_at
         if ended_at is not None and self.recording.end_reason is not EndReason.PAUSED_TOO_LONG:
             self.set(ended_at=max(ended_at, at))
 
     def recheck(self) -> None:
-        """Schedule the next query for a task whose end rests on a 404 alone, because a task that is still alive is
-        billed.
+        """Schedule the next query for a task whose end is inferred from a 404 alone, because a task that is still
+        running is billed.
 
-        Queries are frequent for a failover window after a sign of the task that is younger than its end."""
+        For a failover window after a sign of life that is more recent than the end, queries are frequent.
+        """
         attempt = self.attempt
         assert attempt is not None
         waits, ended_at = self.recording.policy.recheck_seconds, attempt.ended_at or self.now
@@ -302,7 +309,7 @@ class Draft:
         self.look_from(at + self._upload_wait(newest))
 
     def _upload_wait(self, attempt: Attempt) -> float:
-        """Return how many seconds to wait for uploads; less if hardly anything was written."""
+        """Return how many seconds to wait for uploads. The wait is shorter if hardly anything was written."""
         policy = self.recording.policy
         if attempt.uploaded:
             return 0
@@ -317,9 +324,9 @@ class Draft:
         return wanted and in_time and allowed and reason in RESTARTABLE
 
     def revive(self, attempt: Attempt, sid: str) -> None:
-        """Mark an attempt that was believed ended as running, because its recorder or another task of the attempt is
-        alive. It is billed, so it is stopped, unless the recording is only waiting for its next attempt; then it
-        becomes that attempt."""
+        """Mark an attempt that was assumed ended as running, because its recorder or another task of the attempt is
+        running. The task is billed, so it is stopped. If the recording is only waiting for its next attempt, the task
+        becomes that attempt instead."""
         if attempt.sid and sid and sid != attempt.sid:
             past = (*attempt.past_sids, attempt.sid)
             self.set_attempt(attempt.number, past_sids=past, undecided=attempt.several, last_sequence=None)
@@ -352,9 +359,9 @@ class Draft:
             self.enter(State.RECORDING)
 
     def nothing_recorded(self) -> State:
-        """Return the final state of a recording without media. It is `cancelled` if a caller ended it before it
-        recorded or never resumed it, otherwise `failed`. If `stop_at` came first, the end reason becomes the cause of
-        the wait."""
+        """Return the final state of a recording without media. It is `cancelled` if a caller ended the recording before
+        it recorded or never resumed it. Otherwise it is `failed`. If `stop_at` came first, the end reason becomes the
+        cause of the wait."""
         stopped = self.recording.end_reason is EndReason.STOPPED
         on_time = self.recording.end_reason is EndReason.STOP_AT
         if stopped or (on_time and self.recording.window_from_at is None):
@@ -367,8 +374,8 @@ class Draft:
     # --- verifications -------------------------------------------------------------------------------------------
 
     def look_from(self, at: float) -> None:
-        """Restart the schedule of verifications, the first one due at `at` (docs/states.md). The window is known by
-        now, so the start allowance is set too."""
+        """Restart the schedule of verifications, with the first one due at `at` (docs/states.md). Because the window is
+        known by then, set the start allowance too."""
         policy = replace(self.recording.policy, start_allowance_seconds=start_allowance(self.recording))
         uploaded = any(attempt.uploaded == "uploaded" for attempt in self.recording.attempts)
         patience = policy.give_up_announced_seconds if uploaded else policy.give_up_seconds

@@ -1,4 +1,4 @@
-"""Instants and durations that are computed from the row on demand and never stored. Pure."""
+"""Timestamps and durations that are computed from the row on demand and never stored. Pure."""
 
 import math
 from zlib import crc32
@@ -11,26 +11,27 @@ DAY = 86400
 FIRST_SLICES = 2
 # A stop_at this close to the start would end the recording before its first slice.
 SHORTEST_SECONDS = 1
-# Delays before a stop that Agora did not carry out is sent again; the last one repeats. A stop costs nothing, a
-# recorder does.
+# The delays before retrying a stop that Agora did not carry out; the last delay is repeated. A stop costs nothing, but
+# a running recorder is billed.
 STOP_AGAIN_SECONDS = (0.5, 0.5, 1, 2, 4, 6)
-# For a task that is to be stopped and cannot be addressed, the bucket is listed this often during a failover window.
+# During a failover window, the bucket is listed this often for a task that is to be stopped but whose sid is unknown.
 FIND_SOON_SECONDS = 2
-# Ends that Agora did not report: a query or a playlist showed them, or the hour limit passed.
+# Ends that Agora did not report. A query or a playlist showed them, or the hour limit passed.
 ENDS_FOUND = ("404", "query", "hour_limit", "playlist_ended")
 # An end found within this time of the last sign of life is taken as exact.
 FOUND_SOON_SECONDS = 60
 # The start allowance takes at most this share of a planned window.
 PLANNED_ALLOWANCE_SHARE = 0.1
-# A resource id is not used for a start in the last seconds of its life.
+# A resource id is not used for a start in the last seconds before it expires.
 RESOURCE_MARGIN_SECONDS = 15
 
 
 def watch_period(recording: Recording, slices: int) -> float:
-    """Return the seconds until the bucket is listed again while it is being written.
+    """Return the seconds until the bucket is listed again while slices are being written.
 
-    The period is shorter until the first two slices exist, if the policy's level checks pictures: only then can they
-    show whether the page renders. It is also shorter while a stop is pending."""
+    If the policy's level checks pictures, the period is shorter until the first two slices exist, because only then can
+    they show whether the page renders. It is also shorter while a stop is pending.
+    """
     policy = recording.policy
     if recording.state is State.STOPPING:
         return min(policy.watch_seconds, policy.stop_check_seconds)
@@ -58,8 +59,9 @@ def jitter(recording: Recording, number: int) -> float:
 def reaudit_at(recording: Recording) -> float | None:
     """Return when a verified recording is verified again if it belongs to the sample, otherwise None.
 
-    The instant follows from the latest report, so a restart cannot lose it. An unreachable bucket is tried again after
-    a day, for a week at most."""
+    The timestamp follows from the latest report, so a restart cannot lose it. For an unreachable bucket, verification
+    is retried after a day, for a week at most.
+    """
     policy, latest = recording.policy, recording.latest_report
     if recording.state is not State.VERIFIED or latest is None:
         return None
@@ -74,9 +76,10 @@ def reaudit_at(recording: Recording) -> float | None:
 def hours_wanted(recording: Recording, now: float) -> int:
     """Return the hour limit for a task started now (agora-reference §3.3: 1 to 720).
 
-    It is the rest of the caller's limit. With a known end, it is at most the smallest number of hours that covers it,
-    plus one, which bounds the bill while Pagereel is down. While the recording is stopping, a start is only repeated to
-    learn the outcome of an earlier one, so the limit is 1."""
+    The limit is the rest of the caller's limit. If the end is known, the limit is at most the smallest number of hours
+    that covers it, plus one, which limits the bill while Pagereel is down. While the recording is stopping, a start is
+    only repeated to learn the outcome of an earlier one, so the limit is 1.
+    """
     if recording.state is State.STOPPING:
         return 1
     left = hours_end_at(recording, now) - now
@@ -89,24 +92,24 @@ def hours_wanted(recording: Recording, now: float) -> int:
 
 
 def hours_end_at(recording: Recording, now: float) -> float:
-    """Return when the caller's hour limit is used up; it counts from the first start, across all attempts."""
+    """Return when the caller's hour limit is used up. It counts from the first start, across all attempts."""
     started = [attempt.started_at for attempt in recording.attempts if attempt.started_at is not None]
     return (min(started) if started else now) + recording.parameters.max_recording_hour * HOUR
 
 
 def planned_start_at(recording: Recording) -> float:
-    """Return when the recording is to start: at its `start_at`, otherwise at the request."""
+    """Return when the recording is to start: at its `start_at` if set, otherwise at the request."""
     return recording.start_at if recording.start_at is not None else recording.requested_at
 
 
 def hour_limit_at(recording: Recording) -> float:
-    """Return when the hour limit ends the recording, counted from the planned start until a first start exists."""
+    """Return when the hour limit ends the recording. It counts from the planned start until a first start exists."""
     return hours_end_at(recording, planned_start_at(recording))
 
 
 def latest_end_at(recording: Recording) -> float:
-    """Return the latest possible end: the recording's hour limit, or that of the running task, which is shorter if a
-    `stop_at` was known at its start."""
+    """Return the latest possible end. This is the recording's hour limit, or that of the running task, which is shorter
+    if a `stop_at` was known at its start."""
     attempt, limit = recording.attempt, hour_limit_at(recording)
     if attempt is None or not attempt.may_be_alive:
         return limit
@@ -114,8 +117,8 @@ def latest_end_at(recording: Recording) -> float:
 
 
 def planned_stop_at(recording: Recording) -> float:
-    """Return the planned end as known now: a caller's stop, `stop_at` or the hour limit. Until it records,
-    `record_for_seconds` counts from the planned start."""
+    """Return the planned end as currently known: a caller's stop, `stop_at` or the hour limit. Until the recording
+    records, `record_for_seconds` counts from the planned start."""
     length, ends_at = recording.record_for_seconds, recording.stop_at
     if ends_at is None and length is not None:
         ends_at = planned_start_at(recording) + length
@@ -125,7 +128,7 @@ def planned_stop_at(recording: Recording) -> float:
 
 def planned_seconds(recording: Recording) -> float:
     """Return the planned length in seconds: `record_for_seconds`, or the time from the planned start to the planned
-    stop if that is less. If a later `stop_at` replaced the length, count from where the length did."""
+    stop if that is less. If a later `stop_at` replaced the length, count from the start of the replaced length."""
     length, begin = recording.length_seconds, planned_start_at(recording)
     if length is None and recording.record_for_seconds is not None and recording.recorded_from_at is not None:
         begin = recording.recorded_from_at
@@ -134,8 +137,8 @@ def planned_seconds(recording: Recording) -> float:
 
 
 def start_allowance(recording: Recording) -> float:
-    """Return how many seconds at the beginning do not count as missing: the policy's allowance, limited to a tenth of a
-    planned window. An unplanned recording cannot be ready at the moment of its request."""
+    """Return how many seconds at the beginning do not count as missing. This is the policy's allowance, limited to a
+    tenth of a planned window, because an unplanned recording cannot be ready at the moment of its request."""
     begin, end, allowed = recording.window_from_at, recording.stop_at, recording.policy.start_allowance_seconds
     if recording.start_at is None or begin is None or end is None or recording.recorded_from_at is not None:
         return allowed
@@ -143,8 +146,8 @@ def start_allowance(recording: Recording) -> float:
 
 
 def elapsed_seconds(recording: Recording, now: float) -> float | None:
-    """Return how many seconds the recording has recorded, until its end or its accepted stop, pauses included. None if
-    nothing was recorded."""
+    """Return how many seconds the recording has recorded until its end or its accepted stop, including pauses. Return
+    None if nothing was recorded."""
     began = [attempt.recording_at for attempt in recording.attempts if attempt.recording_at is not None]
     if not began:
         return None
@@ -157,11 +160,13 @@ def elapsed_seconds(recording: Recording, now: float) -> float | None:
 
 
 def ran_until(recording: Recording, attempt: Attempt) -> float | None:
-    """Return until when a task ran and was billed, as far as the evidence shows; None while it may run.
+    """Return the time until which a task ran and was billed, as far as the evidence shows. Return None while the task
+    may run.
 
     An end that was not reported may have been found long after it happened. Once the bucket has been read, the last
-    sign counts: an answer of Agora, a notice, or the end of the last slice. A paused task writes no slices, so they do
-    not show its end. The hour limit is an upper bound."""
+    sign of life counts: an answer of Agora, a notice, or the end of the last slice. A paused task writes no slices, so
+    its slices do not show its end. The hour limit is an upper bound.
+    """
     ended_at = attempt.ended_at
     if ended_at is None or attempt.ended_proof not in ENDS_FOUND:
         return ended_at
@@ -177,32 +182,33 @@ def ran_until(recording: Recording, attempt: Attempt) -> float | None:
 
 
 def end_inferred(recording: Recording) -> bool:
-    """Return whether a task ended before its end was found, which makes the length approximate."""
+    """Return whether a task ended before its end was found. If so, the length is approximate."""
     return any(ran_until(recording, attempt) != attempt.ended_at for attempt in recording.attempts)
 
 
 def over_at(recording: Recording) -> float | None:
-    """Return since when no recorder runs, as `ran_until` of the newest task; None while one may run."""
+    """Return the time since which no recorder runs, as `ran_until` of the newest task. Return None while a recorder may
+    run."""
     attempt, ended_at = recording.attempt, recording.ended_at
     until = None if attempt is None or ended_at is None else ran_until(recording, attempt)
     return ended_at if until is None or ended_at is None else min(ended_at, until)
 
 
 def task_limit_at(recording: Recording, attempt: Attempt) -> float:
-    """Return the latest instant at which Agora ends the task: its hour limit, counted from the last start that may have
-    created it."""
+    """Return the latest time at which Agora ends the task. This is its hour limit, counted from the last start that may
+    have created it."""
     sent = (attempt.start_resent_at, attempt.start_sent_at, attempt.started_at, attempt.planned_at)
     since = next(at for at in sent if at is not None)
     return since + (attempt.hours or recording.parameters.max_recording_hour) * HOUR
 
 
 def task_end_at(recording: Recording, attempt: Attempt) -> float:
-    """Return when a task has ended for certain even if Agora does not report it: its hour limit has passed, and no sign
-    of life came for a whole failover window."""
+    """Return when a task has certainly ended even if Agora does not report it: its hour limit has passed, and no sign
+    of life arrived for a whole failover window."""
     alive_at = max(task_limit_at(recording, attempt), attempt.seen_at or 0)
     return alive_at + recording.policy.failover_window_seconds
 
 
 def resource_end_at(recording: Recording, attempt: Attempt) -> float:
-    """Return until when the newest resource id may be used for a start (agora-reference §2)."""
+    """Return the time until which the newest resource id may be used for a start (agora-reference §2)."""
     return (attempt.acquired_at or 0) + recording.policy.resource_life_seconds - RESOURCE_MARGIN_SECONDS

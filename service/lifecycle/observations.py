@@ -1,4 +1,4 @@
-"""The observations and steps that form the input and the output of the lifecycle. Pure data."""
+"""The observations and steps that are the input and the output of the lifecycle. Pure data."""
 
 import re
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Call(StrEnum):
 
 
 class Failure(StrEnum):
-    """How an outside call failed; one for each `OutsideError`."""
+    """How an outside call failed. Each `OutsideError` has one value."""
 
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
@@ -31,7 +31,8 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """Get a resource id. `new`: for a new attempt, otherwise for the newest one (same cname and uid)."""
+    """Get a resource id. If `new` is true, it is for a new attempt, otherwise for the newest one (same cname and
+    uid)."""
 
     new: bool
 
@@ -45,7 +46,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Query the state of a task. `leftover`: the number of an older attempt; None for the newest."""
+    """Query the state of a task. `leftover` is the number of an older attempt, or None for the newest."""
 
     leftover: int | None = None
 
@@ -72,7 +73,8 @@ class UpdateStorage:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop the task of the newest attempt. `reason` is the end reason if none is set yet. `leftover` as in `Query`."""
+    """Stop the task of the newest attempt. `reason` becomes the end reason if none is set yet. For `leftover`, see
+    `Query`."""
 
     reason: EndReason
     leftover: int | None = None
@@ -90,8 +92,8 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Stop trying to start a task, or to stop one that must have ended by now. Makes no call. `leftover` as in
-    `Query`."""
+    """Stop trying to start a task, or to stop a task that must have ended by now. This makes no call. For `leftover`,
+    see `Query`."""
 
     reason: EndReason
     leftover: int | None = None
@@ -99,7 +101,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class Warn:
-    """Warn the caller of a condition that arose by the passage of time. Makes no call."""
+    """Warn the caller of a condition that arose by the passage of time. This makes no call."""
 
     code: str
 
@@ -114,7 +116,7 @@ def name_of(step: Step) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing is due before `until_at`; None: nothing until the next observation."""
+    """Nothing is due before `until_at`. If it is None, nothing is due until the next observation."""
 
     until_at: float | None
 
@@ -163,11 +165,12 @@ class VerifyRequested:
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """A step about to be made. It is committed before its call is sent, so that a later process knows which calls may
+    """A step about to be taken. It is committed before its call is sent, so that a later process knows which calls may
     have taken effect.
 
-    `uid` is fresh and random, for a step that plans a new attempt. `due_at`: since when the row was due.
-    `working_from_at`: since when the worker that takes the step has been running. None if unknown."""
+    `uid` is fresh and random, for a step that plans a new attempt. `due_at` is the time since which the row was due.
+    `working_from_at` is the time since which the worker that takes the step has been running. Each is None if unknown.
+    """
 
     step: Step
     uid: int
@@ -184,15 +187,16 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class PageTried:
-    """Whether a live sealing key opens the URL of the page, tested before the start needs it."""
+    """Whether a live sealing key opens the URL of the page. This is tested before the start needs the URL."""
 
     readable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFound:
-    """The bucket holds files of an attempt that the row does not contain or records as not started: the database was
-    restored to a time before that start. `uid` is one that no attempt uses, since the original is lost."""
+    """The bucket holds files of an attempt that the row does not contain or records as not started, because the
+    database was restored to a time before that start. The original uid is lost, so `uid` is one that no attempt
+    uses."""
 
     number: int
     sid: str
@@ -206,8 +210,8 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Agora answered a start. `sid` None: the task runs, but the answer did not contain its sid. `sts`: the storage
-    keys expire. `attempt`: the number of the attempt, None for the newest."""
+    """Agora answered a start. If `sid` is None, the task runs but the answer did not contain its sid. `sts` is true if
+    the storage keys expire. `attempt` is the number of the attempt, or None for the newest."""
 
     sid: str | None
     sts: bool = False
@@ -235,7 +239,7 @@ class TaskMissing:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """Agora accepted the update of `step`. `sts`: the storage keys sent expire."""
+    """Agora accepted the update of `step`. `sts` is true if the storage keys that were sent expire."""
 
     step: UpdateOnhold | UpdateRtmp | UpdateStorage
     sts: bool = True
@@ -243,7 +247,8 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Agora accepted the stop (agora-reference §6). `already`: Agora is still carrying out an earlier one."""
+    """Agora accepted the stop (agora-reference §6). `already` is true if Agora is still carrying out an earlier
+    stop."""
 
     nothing_recorded: bool = False
     already: bool = False
@@ -266,9 +271,11 @@ class Looked:
     """The result of a LIST after the last known key: new slices, and the key at which the next LIST continues.
 
     `sids` maps an attempt's number to the sid in the object names below that attempt's unique prefix. `picture`
-    (`fine`, `black`, `white`, `blank`, `error_page`, `none`) and `silent` describe the newest slices; None: not
-    examined, or too little sound to decide. `began_at` and `first_at`: when the newest and the oldest slice begin, by
-    the clock of the recorder. `ended`: the last playlist is complete; only read if Agora cannot be queried."""
+    (`fine`, `black`, `white`, `blank`, `error_page`, `none`) and `silent` describe the newest slices. They are None if
+    the slices were not examined or contain too little audio to decide. `began_at` and `first_at` are the times at which
+    the newest and the oldest slice begin, by the clock of the recorder. `ended` is true if the last playlist is
+    complete; it is only read if Agora cannot be queried.
+    """
 
     slices: int
     size_bytes: int
@@ -290,7 +297,8 @@ class LookFailed:
 
 @dataclass(frozen=True, slots=True)
 class LookHeldUp:
-    """The bucket does not answer a verification under way, which keeps retrying. An empty `code`: it answers again."""
+    """The bucket does not answer a verification that is in progress and keeps retrying. An empty `code` means that the
+    bucket answers again."""
 
     code: str = ""
     detail: str = ""
@@ -298,7 +306,8 @@ class LookHeldUp:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verification produced a report. `because`: why it differs from the previous one, if they were compared."""
+    """A verification produced a report. `because` states why it differs from the previous report, if the two were
+    compared."""
 
     report: Report
     because: Because | None = None

@@ -1,4 +1,4 @@
-"""The reasons for which a recording did not record. Pure."""
+"""The reasons why a recording did not record. Pure."""
 
 from service.recording import ADOPTED, EndReason, Recording
 
@@ -13,7 +13,7 @@ OUR_FAILURES = frozenset(
         "unexpected_error",
     }
 )
-# agora-reference §8.5, event 71; code 0 and unknown codes give no reason.
+# agora-reference §8.5, event 71. Code 0 and unknown codes give no reason.
 STOP_REASONS = {
     1: EndReason.HOUR_LIMIT,
     2: EndReason.CAPABILITY_LIMIT,
@@ -22,12 +22,12 @@ STOP_REASONS = {
     5: EndReason.PAGE_UNREACHABLE,
     6: EndReason.RECORDER_ERROR,
 }
-# Agora's answer to a customer ID or secret that it does not accept.
+# Agora's answer if it does not accept a customer ID or secret.
 UNAUTHORIZED = "unauthorized"
 # Attentions that end as soon as Agora answers a call.
 UNANSWERED = ("agora_unavailable", "agora_credentials_refused", "call_not_made")
 NEVER_FOUND = "Agora finds no task by the values of its adoption; if they are mistaken, adopt it again"
-# A recorder with this much time before its stop would record if its page were ready.
+# A recorder with this much time before its stop would have recorded if its page had been ready.
 READY_SECONDS = 10
 
 
@@ -50,8 +50,8 @@ def give_up_reason(recording: Recording) -> EndReason:
 
 
 def waited_for(recording: Recording) -> EndReason:
-    """Return the cause of the wait when `stop_at` came and nothing was recorded: the start or the page, whichever took
-    longer. Return `stop_at` if no time to record was left."""
+    """Return the cause of the wait if `stop_at` came and nothing was recorded: the start or the page, whichever took
+    longer. Return `stop_at` if no time was left to record."""
     attempt, stop_at = recording.attempt, recording.stop_at
     if attempt is None or stop_at is None or any(one.recording_at is not None for one in recording.attempts):
         return EndReason.STOP_AT

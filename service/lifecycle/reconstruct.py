@@ -1,8 +1,8 @@
-"""A reconstruction of a recording's decisions from its stored history. Each line is traced back to the observation
-behind it, and today's rules decide what follows. Pure.
+"""A reconstruction of a recording's decisions from its stored history. Each line is traced back to the observation that
+caused it, and the current rules decide what follows. Pure.
 
-Observations are not stored. An observation that left no line (such as a query with no news) is omitted, and a line that
-no rule reproduces is applied as recorded and marked.
+Observations are not stored. An observation that left no line (such as a query with no news) is omitted. A line that no
+rule reproduces is applied as recorded and marked.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,7 +72,7 @@ _STEPS: Mapping[str, Callable[[Attempt], Step]] = {
 
 
 _OLD_NAMES = {name.replace("_", ""): name for name in _STEPS}
-"""The names of steps in databases written before 2026-12, which have no underscore between words."""
+"""The names of steps in databases written before 2026-12, which have no underscores between words."""
 
 
 class Line(Protocol):
@@ -92,7 +92,8 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The stored data of a recording: `notices` in the order they were applied, `reports` by number, with files."""
+    """The stored data of a recording: `notices` in the order in which they were applied, and `reports` by number, with
+    files."""
 
     recording: Recording
     history: Sequence[Line]
@@ -102,8 +103,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One observation and the lines that the rules derived from it. `observation` None: no observation explains the
-    line, so it was applied as recorded. `step` is the step due afterwards."""
+    """One observation and the lines that the rules derived from it. If `observation` is None, no observation explains
+    the line, so it was applied as recorded. `step` is the step due afterwards."""
 
     at: float
     source: str
@@ -114,7 +115,7 @@ class Decision:
 
 
 def replay(kept: Kept) -> tuple[Recording, tuple[Decision, ...]]:
-    """Return the recording that the rules arrive at, and every decision on the way."""
+    """Return the recording that the rules produce, and every decision that led to it."""
     return _Replay(kept).run()
 
 
@@ -135,7 +136,7 @@ class _Replay:
         return self._recording, tuple(self._decisions)
 
     def _decide(self, line: Line, following: Sequence[Line]) -> tuple[Entry, ...]:
-        """Reproduce a line by the rules and return the lines derived from its observation."""
+        """Reproduce a line by the rules. Return the lines derived from its observation."""
         self._forget_attention((line, *(following[:1] if line.kind == "call_failed" else ())))
         for at, observation in self._before(line, following):
             self._recording = apply(self._recording, observation, at).recording
@@ -150,8 +151,8 @@ class _Replay:
         return ()
 
     def _applied(self, observation: Observation, at: float) -> Change | None:
-        """Return None if the rules refuse the observation, which can happen after a line that was only applied as
-        recorded."""
+        """Apply an observation. Return None if the rules refuse it, which can happen after a line that was only applied
+        as recorded."""
         try:
             return apply(self._recording, observation, at)
         except ServiceError:
@@ -165,8 +166,8 @@ class _Replay:
     # --- observations that leave no line --------------------------------------------------------------------------
 
     def _before(self, line: Line, following: Sequence[Line]) -> Iterable[tuple[float, Observation]]:
-        """Yield the steps and answers that must have preceded a line, as far as the attempt shows them. None precede a
-        task that was only found in the bucket."""
+        """Yield the steps and answers that must have preceded a line, as far as the attempt shows them. If a task was
+        only found in the bucket, nothing precedes it."""
         attempt, known = self._recording.attempt, self._known()
         if attempt is None or known is None:
             return
@@ -186,7 +187,7 @@ class _Replay:
             yield line.at, self._taken(UpdateOnhold(line.kind == "paused"))
 
     def _forget_attention(self, told: Sequence[Line]) -> None:
-        """Clear an attention that the lines raise again: an answer that left no line must have ended it."""
+        """Clear an attention that the lines set again, because an answer that left no line must have ended it."""
         recording, attention = self._recording, self._recording.attention
         waits = [line.detail.get("code") for line in told if line.kind == "attention"]
         if attention is None or attention.code not in waits:
@@ -216,7 +217,7 @@ class _Replay:
         return None if rule is None else rule(self, line, following)
 
     def _notice(self, line: Line) -> Notice:
-        """Return the stored notice of this line, or one rebuilt from the line's details if it was deleted."""
+        """Return the stored notice of this line. If it was deleted, return one rebuilt from the line's details."""
         event = line.detail.get("event_type", _EVENT_OF.get(line.kind, 0))
         found = [notice for notice in self._notices if notice.event_type == event][: line.count]
         for notice in found:
@@ -245,8 +246,8 @@ class _Replay:
         return None
 
     def _started(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        """Return Agora's answer, or the observation of a task found in the bucket. After a restore, its attempt may be
-        missing from the row."""
+        """Return Agora's answer, or the observation of a task found in the bucket. After a restore, the row may lack
+        the attempt."""
         if line.source != "bucket":
             return Started(line.detail.get("sid"))
         found = next((one.detail for one in following[:2] if one.kind == "sid_found"), None)
@@ -301,12 +302,12 @@ class _Replay:
         return CallFailed(_STEPS[call](attempt), Failure(line.detail["failure"]), str(line.detail["code"]))
 
     def _found(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        """Return the observation of a sid in an object name. A sid from a notice follows that notice's own line."""
+        """Return the observation of a sid in an object name. A sid from a notice follows the line of that notice."""
         sids = {int(line.detail["attempt"]): str(line.detail["sid"])}
         return Looked(0, 0, "", None, sids) if line.detail.get("witness") == "bucket" else None
 
     def _lived(self, line: Line, following: Sequence[Line]) -> Observation | None:
-        """Return the observation of a slice younger than Agora's 404. A notice has its own line before this one."""
+        """Return the observation of a slice more recent than Agora's 404. A notice has its own line before this one."""
         bucket = line.detail.get("witness") == "bucket"
         return Looked(0, 0, "", None, began_at=float(line.detail["lived_at"])) if bucket else None
 
@@ -364,8 +365,8 @@ def _followed(made: Sequence[Entry], lines: Sequence[Line]) -> int:
 
 
 def _as_told(recording: Recording, line: Line, known: Attempt | None) -> Recording:
-    """Return the recording with an unexplained line applied as recorded. `known`: the final state of its newest
-    attempt."""
+    """Return the recording with an unexplained line applied as recorded. `known` is the final state of the recording's
+    newest attempt."""
     if line.kind == "adoption_corrected" and recording.attempts and known is not None:
         *earlier, newest = recording.attempts
         return replace(recording, attempts=(*earlier, with_address(newest, known)), attention=None)

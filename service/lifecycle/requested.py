@@ -7,8 +7,8 @@ from service.recording import ADOPTED, Attempt, AttemptState, Recording, State
 
 
 def as_requested(recording: Recording) -> Recording:
-    """Return the recording as it was when it was requested or adopted, but with its current labels. Also `stop_at` may
-    be a later value."""
+    """Return the recording as it was when it was requested or adopted, but with its current labels. `stop_at` may also
+    have a later value."""
     began_at = recording.start_at if recording.start_at is not None else recording.requested_at
     onhold = recording.parameters.onhold
     kept = {
@@ -33,7 +33,7 @@ def as_requested(recording: Recording) -> Recording:
 
 
 def _as_adopted(made: Recording, recording: Recording) -> Recording:
-    """Return an adopted recording, which begins with its task."""
+    """Return an adopted recording, whose history begins with its task."""
     one = recording.attempts[0]
     task = Attempt(one.number, one.cname, one.uid, one.prefix, one.planned_at, AttemptState.RUNNING, hours=one.hours)
     task = with_address(replace(task, start_sent_at=one.start_sent_at, started_at=one.started_at), one)

@@ -1,7 +1,7 @@
 """`next_step(recording, now)`: the next step, derived from the row. Pure and level-triggered.
 
-Every wake-up calls it, so a lost wake-up delays a step and cannot lose it. Until a recording has ended, a step is due
-or an instant to wait for exists. For a task that may be alive, the last such instant is its hour limit.
+Every wake-up calls it, so a lost wake-up delays a step but cannot lose it. Until a recording has ended, either a step
+is due or there is a time to wait for. For a task that may be running, the last such time is its hour limit.
 """
 
 import math
@@ -25,13 +25,13 @@ from service.lifecycle.observations import (
 from service.lifecycle.reasons import give_up_reason
 from service.recording import Attempt, AttemptState, EndReason, Recording, State
 
-# After the hour limit Agora ends the task by itself; our own stop follows this much later in case it does not.
+# After the hour limit Agora ends the task by itself. In case it does not, our own stop follows this much later.
 HOUR_LIMIT_GUARD_SECONDS = 60
 
-# No file of a task exists sooner than this after its start (agora-reference §9.1: slices of 15 s).
+# The first file of a task exists at the earliest this long after its start (agora-reference §9.1: slices of 15 s).
 FIRST_FILE_SECONDS = 15
 
-# A start is answered or has failed within this time, which covers the wait for the budget and the call.
+# Within this time, which covers the wait for the budget and the call, a start is answered or has failed.
 START_ANSWER_SECONDS = 26
 
 _Due = tuple[float | None, Step]
@@ -40,21 +40,24 @@ _Due = tuple[float | None, Step]
 def next_step(recording: Recording, now: float) -> Step | Wait:
     """Return the step that is due at `now`, or how long nothing is due.
 
-    Of several due steps the most urgent is returned: stop, then update, start, query, and last the bucket."""
+    If several steps are due, return the most urgent: stop, then update, start, query, and last the bucket.
+    """
     return _first(now, *_due(recording, now))
 
 
 def due_since(recording: Recording, step: Step, now: float) -> float | None:
-    """Return since when a step of this kind is due by the row; None if it is not due."""
+    """Return the time since which a step of this kind is due by the row, or None if it is not due."""
     kind = type(step)
     return min((at for at, due in _due(recording, now) if at is not None and isinstance(due, kind)), default=None)
 
 
 def overtaken_at(recording: Recording, under_way: Step, now: float) -> float | None:
-    """Return from when on the step under way would delay a stop, or a step that leads to one; None if it would not.
+    """Return the time from which the current step would delay a stop, or a step that leads to one. Return None if it
+    would not.
 
-    The outcome of the step under way is still applied. The overtaking step is never another start: only a Look, which
-    may find the sid, and the decision to give up run in parallel with a start that hangs."""
+    The outcome of the current step is still applied. The overtaking step is never another start. Only a Look, which may
+    find the sid, and the decision to abandon a start run in parallel with a start that hangs.
+    """
     return min(
         (at for at, step in _due(recording, now) if at is not None and _urgent(recording, step, under_way)),
         default=None,
@@ -83,7 +86,7 @@ def _newest(recording: Recording, now: float) -> list[_Due]:
     if recording.state in (State.UPLOADING, State.VERIFYING, State.INCOMPLETE):
         return _looks(recording, now)
     if recording.leftovers and (attempt is None or not attempt.may_be_alive):
-        return []  # two tasks are never alive at once: nothing starts before the older one has ended
+        return []  # two tasks never run at the same time, so nothing starts before the older one has ended
     if attempt is None or attempt.state is AttemptState.ENDED:
         return _before_attempt(recording)
     if not attempt.may_be_alive:
@@ -105,7 +108,7 @@ def _first(now: float, *due: _Due) -> Step | Wait:
 
 
 def _leftovers(recording: Recording, now: float) -> list[_Due]:
-    """Return the steps that end older attempts that proved alive, whatever the recording's state."""
+    """Return the steps that end older attempts that turned out to be running, in any state of the recording."""
     return [due for attempt in recording.leftovers for due in _ending(recording, attempt, attempt.number)]
 
 
@@ -114,11 +117,11 @@ def _rechecks(recording: Recording) -> list[_Due]:
     return [(attempt.next_query_at, Query(attempt.number)) for attempt in ended if attempt.sid is not None]
 
 
-# --- no task is alive --------------------------------------------------------------------------------------------
+# --- no task is running ------------------------------------------------------------------------------------------
 
 
 def _after_the_end(recording: Recording, now: float) -> list[_Due]:
-    """Return the steps after the end: stop a recorder that turned out to be alive, and verify a sample of recordings
+    """Return the steps after the end: stop a recorder that turned out to be running, and verify a sample of recordings
     again."""
     attempt = recording.attempt
     stopping = _alive(recording, attempt, now) if attempt is not None and attempt.may_be_alive else []
@@ -152,11 +155,11 @@ def _give_up_at(recording: Recording) -> float:
     return min(recording.start_deadline_at, recording.stop_at or math.inf)
 
 
-# --- a task may be alive -----------------------------------------------------------------------------------------
+# --- a task may be running ---------------------------------------------------------------------------------------
 
 
 def _alive(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
-    """Return the steps that lead to the end of a task, or first to its address. Its hour limit bounds every such
+    """Return the steps that lead to the end of a task, or that first find its address. Its hour limit bounds every such
     wait."""
     over = (task_end_at(recording, attempt), GiveUp(recording.end_reason or EndReason.HOUR_LIMIT))
     if attempt.state in (AttemptState.START_SENT, AttemptState.UNKNOWN) and attempt.refused_at is None:
@@ -183,10 +186,12 @@ def _undecided(recording: Recording, attempt: Attempt, now: float) -> list[_Due]
     """Return the steps that determine whether a start took effect.
 
     The start is repeated under the same resource id, which cannot create a second task. If that is inconclusive, a
-    fresh resource id for the same (cname, uid) decides (agora-reference §1.6, 53). Between the repeats the bucket is
-    listed, which may show the task. It is not listed during a probe: the probe could still create a second task, which
-    would not be searched for once the first is known. While stopping, the bucket is listed first, and a start that may
-    still be answered is not repeated: it could create the task that is to be stopped."""
+    fresh resource id for the same (cname, uid) decides (agora-reference §1.6, 53). Between the repetitions the bucket
+    is listed, because it may show the task. It is not listed during a probe, because the probe could still create a
+    second task, and once the first task is known the second would not be searched for. While stopping, the bucket is
+    listed first, and a start that may still be answered is not repeated, because it could create the task that is to be
+    stopped.
+    """
     repeats = len(recording.policy.start_repeat_seconds)
     repeatable = attempt.sends <= repeats and now < resource_end_at(recording, attempt)
     again = recording.retry_at if recording.retry_at is not None else now
@@ -213,7 +218,7 @@ def _first_look_at(attempt: Attempt) -> float | None:
 
 def _unaddressed(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
     """Return the steps for a running task whose sid or resource id is unknown. Object names or a notice supply the sid.
-    Only the bucket shows the end of a lost task, and its files show that it started in time."""
+    Only the bucket shows the end of a lost task, and the files in it show that the task started in time."""
     look_at = attempt.next_query_at if attempt.next_query_at is not None else now
     deadline = _while_starting(recording, recording.start_deadline_at)
     return [
@@ -239,8 +244,8 @@ def _running(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
     limit = hours_end_at(recording, now) + HOUR_LIMIT_GUARD_SECONDS
     hold = recorded and recording.pause_wished != attempt.onhold
     push = recorded and recording.rtmp_version > attempt.rtmp_version
-    # Query once more before giving up: the task may have begun while Pagereel was down. A task that Agora does not find
-    # ends that way.
+    # Query once more before abandoning the start, because the task may have begun while Pagereel was down. A task that
+    # Agora does not find ends in this way.
     late = not recorded and attempt.missing_since_at is None
     return [
         (recording.stop_at, Stop(EndReason.STOP_AT)),
@@ -257,7 +262,8 @@ def _running(recording: Recording, attempt: Attempt, now: float) -> list[_Due]:
 
 
 def _pause_limits(recording: Recording, attempt: Attempt) -> tuple[float | None, float | None]:
-    """Return when to end a pause, and when to warn of that one watch period earlier, because paused time is billed."""
+    """Return when to end a pause, and when to warn of that. The warning comes one watch period earlier, because paused
+    time is billed."""
     if not attempt.onhold or recording.pause_wished_at is None:
         return None, None
     warning = recording.pause_wished_at + recording.policy.max_pause_seconds

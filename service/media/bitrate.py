@@ -1,7 +1,7 @@
 """Estimates the bit rate of each slice from its size and duration, to choose the slices to open first.
 
-One colour needs about 30 kbit/s, a page with content ten times that. A low rate is a hint and never a finding, because
-an encoder may pad to a constant rate.
+A picture of one colour needs about 30 kbit/s, and a page with content needs ten times that. A low rate is a hint and
+never a finding, because an encoder may pad to a constant rate.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""Compares a later report with the stored one: which objects are gone or changed, and why the reports differ."""
+"""Compares a later report with the stored one. The result states which objects are missing or changed, and why the
+reports differ."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ _OF_CHANGES = frozenset({"object_vanished", "object_changed", "rules_changed"})
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The later report with the findings of the comparison. `because` None: the reports agree, or no earlier report
+    """The later report with the findings of the comparison. `because` is None if the reports agree or no earlier report
     exists."""
 
     report: Report
@@ -22,7 +23,8 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Objects:
-    """The differences from the stored objects. `kept` are the objects of the later report, with hashes known before."""
+    """The differences from the stored objects. `kept` contains the objects of the later report, with previously known
+    hashes."""
 
     kept: tuple[JudgedFile, ...]
     gone: tuple[JudgedFile, ...]
@@ -40,10 +42,11 @@ def compare_reports(
     """Compare a report of a finished recording with the stored files and the earlier report (`earlier`, with its
     number).
 
-    Of a `verified` recording, every object that is gone or changed becomes a finding; the first ten of each kind are
-    kept in full. A gone object is listed as missing, so that the next comparison does not count it again; its finding
-    stays in each later report until the object is back. If the rules changed, no object did, and the reports differ,
-    the note `rules_changed` is added. The report of an unreachable bucket is returned unchanged.
+    If the recording is `verified`, every object that is missing or changed becomes a finding. The first ten findings of
+    each kind are kept in full. A missing object is listed as missing, so that the next comparison does not count it
+    again. Its finding stays in each later report until the object exists again. If the reports differ, the rules have
+    changed and no object has, the note `rules_changed` is added. The report of an unreachable bucket is returned
+    unchanged.
     """
     if report.verdict is Verdict.UNREACHABLE:
         return Comparison(report)
@@ -82,8 +85,8 @@ def _compare_objects(files: tuple[JudgedFile, ...], filed: Iterable[JudgedFile])
 
 
 def _same_bytes(before: JudgedFile, now: JudgedFile) -> bool:
-    """Return whether an object is unchanged. Its hash decides where both hashes are known. An ETag is only a change
-    mark: a copy of the same bytes may have another one."""
+    """Return whether an object is unchanged. If both hashes are known, they decide. An ETag is only a change mark,
+    because a copy of the same bytes may have another one."""
     if before.size_bytes != now.size_bytes:
         return False
     if before.sha256 is not None and now.sha256 is not None:
@@ -99,7 +102,7 @@ def _checksums_differ(before: str | None, now: str | None) -> bool:
 
 
 def _still_gone(report: Report, objects: _Objects, earlier: Report) -> tuple[Finding, ...]:
-    """Return the findings of objects that were gone at the earlier report and still are."""
+    """Return the findings of objects that were missing at the earlier report and still are."""
     there = {file.key for file in report.files if file.listed and not file.missing}
     fresh = {file.key for file in objects.gone}
     return tuple(
@@ -110,7 +113,7 @@ def _still_gone(report: Report, objects: _Objects, earlier: Report) -> tuple[Fin
 
 
 def _unlisted(objects: _Objects) -> list[JudgedFile]:
-    """Return the gone objects that are not among the later report's files."""
+    """Return the missing objects that are not among the later report's files."""
     known = {file.key for file in objects.kept}
     return [file for file in objects.gone if file.key not in known]
 
@@ -120,7 +123,7 @@ def _why(report: Report, objects: _Objects, earlier: Report | None) -> Because |
         return None if objects.same else Because.BYTES
     if not objects.same:
         return Because.BYTES
-    # The earlier report contains findings of lost objects besides those of its rules.
+    # Besides the findings of its rules, the earlier report contains findings of lost objects.
     if any(finding.code in ("object_vanished", "object_changed") for finding in earlier.findings):
         return Because.UNKNOWN
     other_rules, other_level = rules_of(report) != rules_of(earlier), report.level is not earlier.level

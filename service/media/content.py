@@ -1,7 +1,7 @@
-"""Judges pictures and sound, by samples or by every slice.
+"""Evaluates pictures and audio, by samples or by every slice.
 
-One bad sample proves little: a page may be white while it loads, a speaker may pause. Findings therefore cover
-stretches, which are bounded by sampling neighbours and by bisection.
+One bad sample proves little, because a page may be white while it loads, and a speaker may pause. Findings therefore
+cover stretches, whose bounds are found by sampling neighbours and by bisection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class _Stretch:
 def judge_samples(
     findings: Findings, listed: Listed, samples: Mapping[int, Sample], slices: Mapping[int, SliceFacts]
 ) -> None:
-    """Judge the decoded samples of the slices with these indexes."""
+    """Evaluate the decoded samples of the slices with these indexes."""
     rules = _Rules(findings, listed, samples)
     rules.judge_decoding(audible=any(one.has_audio for one in slices.values()))
     rules.judge_pictures()
@@ -47,20 +47,20 @@ def judge_samples(
 
 
 def blank_seconds(listed: Listed, samples: Mapping[int, Sample]) -> float:
-    """Return the seconds of blank picture in the samples. Time between two samples does not count, since it was not
+    """Return the seconds of blank picture in the samples. Time between two samples does not count, because it was not
     decoded."""
     return sum(one.blank_share * listed.pieces[index].seconds for index, one in samples.items())
 
 
 def blank_stretches(samples: Mapping[int, Sample]) -> list[tuple[int, int]]:
-    """Return (first, last) of each row of blank samples with no other picture between them."""
+    """Return (first, last) of each run of blank samples with no other picture between them."""
     return stretches({index: one.bad_picture for index, one in samples.items() if one.look is not Look.NONE})
 
 
 def judge_looks(
     findings: Findings, listed: Listed, looks: Mapping[str, Sequence[tuple[float, Look]]], *, final: bool
 ) -> None:
-    """Judge the decoded key pictures of MP4 files (by key), each with the seconds it represents."""
+    """Evaluate the decoded key pictures of MP4 files (by key), each with the seconds it represents."""
     for key, seen in looks.items():
         bad = [(seconds, look) for seconds, look in seen if look in _SHOWN]
         total = sum(seconds for seconds, _ in bad)
@@ -130,7 +130,7 @@ class _Rules:
                 self._note("sound_silent", f"There is no sound for about {one.seconds:.0f} s", one)
 
     def judge_static(self) -> None:
-        """Note stretches of an unchanging picture. A slide is legitimate, so this is only a note."""
+        """Note stretches of an unchanging picture. This is only a note, because a slide is legitimate."""
         samples = self._seen
         order = sorted(samples)
         same = {index: samples[index].still for index in order}

@@ -1,10 +1,10 @@
-"""Judges the continuity of a recorder's slices: time stamps, counters and parameter sets across each joint.
+"""Checks the continuity of a recorder's slices: time stamps, counters and parameter sets across each joint.
 
 A recorder writes one line of time stamps. A line that restarts and continues to the end is a restart, caused by a
-pause, a reload or a failover. Agora does not document its behaviour there, so a restart is never an error. A line that
-is left and resumed, or that covers a stretch a second time, is not a recorder's work: the slices between were swapped,
-repeated or come from elsewhere. Each joint is measured by the recorder's own habits (how its slices join, whether its
-counters continue).
+pause, a reload or a failover. Agora does not document its behaviour in this case, so a restart is never an error. A
+recorder never resumes a line that it left, nor covers a stretch twice. If this happens, the slices between were
+swapped, repeated or come from elsewhere. Each joint is measured by the recorder's own habits (how its slices join,
+whether its counters continue).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,15 +20,15 @@ from service.media.timeline import JOINED_SECONDS
 from service.media.ts.slices import Held, SliceFacts, since
 from service.report import Severity
 
-# Half a frame of sound at 48 kHz, the least that can be lost.
+# Half an audio frame at 48 kHz, the smallest amount that can be lost.
 _LOST_SECONDS = 0.0107
 _LOST_STEPS = 0.6
-# The least number of joints that show a habit, and the share of equal first counters that shows a restart per slice.
+# The minimum number of joints that show a habit, and the share of equal first counters that shows a restart per slice.
 _LEAST_JOINTS = 3
 _SAME_SHARE = 0.6
 # A change in more than this share of the slices is the recorder's habit.
 _HABIT_MOST = 1 / 3
-# The tolerance where only the ends of sound and pictures are compared: slices are cut at pictures, not at sounds.
+# The tolerance if only the ends of audio and pictures are compared, because slices are cut at pictures.
 _LAG_SECONDS = 0.15
 _STEP_MOST = 0.2
 
@@ -37,7 +37,7 @@ Of = Callable[[SliceFacts], object]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of the slice with this index. `severity` None: the severity of the rule."""
+    """A fault of the slice with this index. If `severity` is None, the severity of the rule applies."""
 
     index: int
     code: str
@@ -59,8 +59,8 @@ class Continuity:
 def judge_continuity(
     pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None
 ) -> Continuity:
-    """Judge how the slices of each run join, skipping slices that were not read. `sound`: whether sound was requested;
-    None: missing sound is a fault only if some slice contains or declares it."""
+    """Check how the slices of each run join, skipping slices that were not read. `sound` states whether audio was
+    requested. If it is None, missing audio is a fault only if some slice contains or declares audio."""
     faults: list[Fault] = []
     lost: dict[int, list[Span]] = {}
     durations: dict[int, float] = {}
@@ -101,7 +101,7 @@ class _Run:
     # --- lines -------------------------------------------------------------------------------------------------------
 
     def _continues(self, one: int, other: int) -> bool:
-        """Return whether a slice's time stamps continue those of the previous one, by any of the known durations."""
+        """Return whether a slice's time stamps continue those of the previous slice, by any of the known durations."""
         before, after = self._facts[one], self._facts[other]
         stamped = since(origin_of(before), origin_of(after))
         held = ends_of(before)
@@ -128,7 +128,7 @@ class _Run:
             yield Fault(index, "slice_displaced", f"The slice {self._pieces[index].key} is out of place: {reason}.")
 
     def restarts(self) -> Iterator[Fault]:
-        """Yield lines that restart without a DISCONTINUITY or an interruption visible in the names."""
+        """Yield lines that restart without a DISCONTINUITY or an interruption that is visible in the names."""
         for line in self._lines[1:]:
             index = line[0]
             before = self._known[self._known.index(index) - 1]
@@ -179,12 +179,12 @@ class _Run:
                 whole = closed and not self._facts[index].orphaned
                 if not kept and whole and not _may_equal(_first_counters(self._facts[index]), fresh):
                     odd.add(index)
-        # A foreign slice breaks the joints on both sides of it; only the slice itself is reported.
+        # A foreign slice breaks the joints on both sides of it, so only the slice itself is reported.
         yield from (index for index in sorted(odd) if index - 1 not in odd)
 
     def _joints(self, kind: str) -> dict[int, bool]:
-        """Return whether the counters of each slice continue those of the previous one, where both are known. Return an
-        empty mapping if the recorder restarts its counters with each slice."""
+        """Return by slice whether its counters continue those of the previous slice, if both are known. If the recorder
+        restarts its counters with each slice, return an empty mapping."""
         found = {}
         firsts: list[int] = []
         for one, other in self._pairs:
@@ -198,8 +198,8 @@ class _Run:
         return found if len(firsts) >= _LEAST_JOINTS and same < _SAME_SHARE * len(firsts) else {}
 
     def _returned(self, of: Of, *, anywhere: bool = False) -> set[int]:
-        """Return the slices in which a value differs from the value both before and after them. Time stamps must be
-        continuous there, unless `anywhere`."""
+        """Return the slices in which a value differs from the value both before and after them. Unless `anywhere` is
+        true, the time stamps must be continuous there."""
         lines = (*self._lines, self._known)
         return {index for line in lines for index in self._left_and_back(line, of, anywhere=anywhere)}
 
@@ -240,7 +240,7 @@ class _Run:
             lasts = ends_of(facts)
             if lasts is not None and self._goes_on.get(index + 1, False) and index + 1 in self._facts:
                 stamped = since(origin_of(facts), origin_of(self._facts[index + 1]))
-                # A slice with a missing end has the playlist's duration; a slice before a pause has its measured
+                # A slice with a missing end has the playlist's duration. A slice before a pause has its measured
                 # duration.
                 lasts = piece.seconds if abs(stamped - piece.seconds) <= JOINED_SECONDS else lasts
             step = facts.video.step if facts.video is not None else 0.0
@@ -283,9 +283,9 @@ class _Run:
 
     def _headless(self, index: int, kind: str) -> Iterator[Span]:
         """Yield the missing beginning of a slice, and the following pictures that cannot be decoded without it. The
-        playlist and the names agree on a duration, and the time stamps begin later and cover less."""
+        playlist and the names agree on a duration, but the time stamps begin later and cover less."""
         if self._goes_on.get(index, True) or not self._goes_on.get(index + 1, False) or index + 1 not in self._facts:
-            return  # the start of the first slice is unknown: good ones are shorter than their names imply
+            return  # the start of the first slice is unknown, because good slices are shorter than their names imply
         piece, facts, lasts = self._pieces[index], self._facts[index], self._until_next(index)
         named = self._pieces[index + 1].starts_at - piece.starts_at
         if piece.seconds - lasts > JOINED_SECONDS and abs(named - piece.seconds) <= JOINED_SECONDS:
@@ -295,10 +295,10 @@ class _Run:
                 yield 0.0, lasts if key is None else key
 
     def _beyond(self, kind: str) -> dict[int, float]:
-        """Return, by slice, how many seconds earlier than usual a stream ends, where this is measurable."""
+        """Return, by slice, how many seconds earlier than usual a stream ends, if this can be measured."""
         found = self._less_usual(dict(self._steps(kind)))
         if kind == "audio":
-            # The first sound of the next slice may lie beyond the bytes read; the pictures are then the reference.
+            # The first audio of the next slice may be beyond the bytes read, so the pictures are then the reference.
             lags = {}
             for index in self._known:
                 video, audio = self._facts[index].video, self._facts[index].audio
@@ -313,14 +313,15 @@ class _Run:
         return found
 
     def _less_usual(self, seconds: Mapping[int, float]) -> dict[int, float]:
-        """Return each value minus the usual value of whole slices. The usual value is capped, since a habit beyond the
-        tolerance would hide losses."""
+        """Return each value minus the usual value of whole slices. The usual value is capped, because a habit beyond
+        the tolerance would hide losses."""
         whole = [value for index, value in seconds.items() if not self._facts[index].damage]
         usual = min(max(median(whole) if whole else 0.0, -JOINED_SECONDS), JOINED_SECONDS)
         return {index: value - usual for index, value in seconds.items()}
 
     def _steps(self, kind: str) -> Iterator[tuple[int, float]]:
-        """Yield the seconds from a stream's end in a slice to its beginning in the next, where time stamps continue."""
+        """Yield the seconds from a stream's end in a slice to its beginning in the next slice, if the time stamps
+        continue."""
         for one, other in self._pairs:
             before, after = _held(self._facts[one], kind), _held(self._facts[other], kind)
             if other != one + 1 or not self._goes_on[other] or {one, other} & self._displaced.keys():
@@ -385,7 +386,7 @@ def _first_counters(facts: SliceFacts) -> tuple[int | None, ...]:
 
 
 def _may_equal(one: Sequence[int | None], other: Sequence[int | None]) -> bool:
-    """Return whether all values known in both are equal."""
+    """Return whether all values known on both sides are equal."""
     return all(None in pair or pair[0] == pair[1] for pair in zip(one, other, strict=False))
 
 

@@ -1,6 +1,6 @@
 """Finds displaced slices by the lines of time stamps that the slices of one recorder form.
 
-A line is a row of slices with continuous time stamps. A recorder may begin a new line at any time, but it never returns
+A line is a run of slices with continuous time stamps. A recorder may begin a new line at any time, but it never returns
 to a line that it left, and never writes the same slice twice.
 """
 
@@ -10,19 +10,20 @@ from service.media.pieces import Piece
 from service.media.timeline import JOINED_SECONDS
 from service.media.ts.slices import SliceFacts, since
 
-# Two slices begin at the same instant of a line only if one is a copy of the other.
+# Two slices begin at the same time of a line only if one is a copy of the other.
 _SAME_SECONDS = 0.002
 
 _LEFT = "its time stamps do not continue those of the slices around it"
 
-# The number of earlier lines a line is compared with. A recorder begins few; hostile input may make each slice one.
+# The number of earlier lines with which a line is compared. A recorder begins few lines, but hostile input may make
+# each slice a line.
 _LINES_BACK = 64
 
 Line = Sequence[int]
 
 
 def find_displaced(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], lines: Sequence[Line]) -> dict[int, str]:
-    """Return the slices (by index) whose time stamps do not match their place, with the reason."""
+    """Return the slices (by index) whose time stamps do not match their position, with the reason."""
     return dict(_Lines(pieces, facts, lines).displaced())
 
 
@@ -50,8 +51,8 @@ class _Lines:
                     yield index, f"its time stamps are those of {self._pieces[original].key}"
 
     def _takes_up(self, last: int, first: int) -> bool:
-        """Return whether a slice continues where an earlier line ended, either directly or as if the slices between had
-        been part of that line."""
+        """Return whether a slice continues where an earlier line ended. It may continue directly, or as if the slices
+        between had been part of that line."""
         stamped = self._since(last, first)
         held = ends_of(self._facts[last])
         own = self._pieces[last].seconds if held is None else held
@@ -60,7 +61,7 @@ class _Lines:
         return any(abs(stamped - seconds) <= JOINED_SECONDS for seconds in (own, own + between, named))
 
     def _slices_away(self, last: int, line: Line) -> int:
-        """Count the slices of a line before the one that begins where the playlist expects the previous line to
+        """Count the slices of a line before the slice that begins where the playlist expects the previous line to
         continue. Return 0 if no such slice exists or if a DISCONTINUITY marks the restart."""
         expected, counted = 0.0, last
         for place, index in enumerate(line):
@@ -81,9 +82,9 @@ class _Lines:
         return abs(self._since(last, first) - video.ends) <= max(_SAME_SECONDS, video.step / 2)
 
     def _copies(self, before: Line, line: Line) -> Iterator[tuple[int, int]]:
-        """Yield pairs of slices of two lines that begin at the same instant, the displaced one first. If both lines
-        begin at the same instant, as with a recorder that counts from 0, slices of equal position are not copies unless
-        the later line begins with the same bytes."""
+        """Yield pairs of slices of two lines that begin at the same time, the displaced one first. If both lines begin
+        at the same time, as with a recorder that counts from 0, slices at equal positions are copies only if the later
+        line begins with the same bytes."""
         for place, index in enumerate(before):
             if abs(self._since(index, line[0])) <= _SAME_SECONDS and (place > 0 or self._same_object(index, line[0])):
                 yield line[0], index

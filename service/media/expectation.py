@@ -1,4 +1,4 @@
-"""The expected contents of the bucket, derived from the recording's row before anything is read."""
+"""The expected contents of the bucket, which are derived from the recording's row before anything is read."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from service.recording import ADOPTED, BLAME, Attempt, Blame, EndReason, Recordi
 from service.report import Interval
 
 _HOUR = 3600.0
-# Of the audio profiles 0, 1, 2 (agora-reference §3.3).
+# The bit rates of the audio profiles 0, 1, 2 (agora-reference §3.3).
 _CHANNELS = (1, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAttempt:
-    """One Agora task whose files belong to the recording. `prefix` is its key prefix with the closing slash;
-    `announced` are the file names that Agora reported; `sid` None: taken from the files. `several`: earlier, possibly
-    unknown tasks may also have written below the prefix."""
+    """One Agora task whose files belong to the recording. `prefix` is its key prefix with the closing slash.
+    `announced` contains the file names that Agora reported. If `sid` is None, it is taken from the files. If `several`
+    is true, earlier and possibly unknown tasks may also have written below the prefix."""
 
     number: int
     prefix: str
@@ -27,10 +27,10 @@ class ExpectedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The expected contents of a recording. `wanted` is the requested window after the start allowance; `end_proven`:
-    no task can still be running. `size` (width, height), `channels` and `sound` are the requested values; None: not
-    known. `sound` False: silence and a missing sound track are acceptable. `open_ended`: the end of the window is
-    unknown, so it extends to the end of the last slice."""
+    """The expected contents of a recording. `wanted` is the requested window after the start allowance. `end_proven` is
+    true if no task can still be running. `size` (width, height), `channels` and `sound` are the requested values, or
+    None if unknown. If `sound` is False, silence and a missing audio track are acceptable. `open_ended` is true if the
+    end of the window is unknown, so that the window extends to the end of the last slice."""
 
     key_prefix: str
     attempts: tuple[ExpectedAttempt, ...]
@@ -87,8 +87,8 @@ def _wanted(recording: Recording) -> Interval:
         # The recording was never resumed, so the requested window ends with the caller's pause.
         ends.append(recording.ended_at)
     if recording.page == ADOPTED and recording.ended_at is not None:
-        # The requested duration is unknown, since its hours are a limit. The real end came before an end that was only
-        # requested.
+        # The requested duration is unknown, because the hours are only a limit. The actual end came before an end that
+        # was only requested.
         one = recording.attempts[-1]
         ends.append(recording.ended_at)
         if one.seen_at is not None and one.ended_proof in ("query", "404"):

@@ -9,13 +9,13 @@ Evidence = dict[str, str | int | float | bool | None]
 
 _KEPT = 10
 RULES_VERSION = 5
-"""The version of the verification rules. Increase it with every change that can give the same bytes another verdict or
-other findings; every report contains it."""
+"""The version of the verification rules. Increase it with every change that can produce another verdict or other
+findings for the same bytes. Every report contains it."""
 
 
 class Effect(StrEnum):
-    """The effect of a finding on the verdict: none, `incomplete` (a later upload may fix it), `defective` (permanent;
-    only where the object is final), `defective` by the time account, or no verdict at all."""
+    """The effect of a finding on the verdict: none, `incomplete` (a later upload may fix it), `defective` (permanent,
+    and only if the object is final), `defective` by the time account, or no verdict at all."""
 
     NONE = "none"
     AWAITS = "awaits"
@@ -26,8 +26,8 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The severity and effect of a finding code. A finding may be reported with a lower severity than its rule's, never
-    a higher one."""
+    """The severity and effect of a finding code. A finding may have a lower severity than its rule, but never a higher
+    one."""
 
     severity: Severity
     effect: Effect
@@ -129,7 +129,8 @@ RULES = {
 
 
 class Findings:
-    """Collects findings. The first ten of each code are kept in full, the rest are counted in an eleventh."""
+    """Collects findings. The first ten findings of each code are kept in full, and an eleventh contains the count of
+    the rest."""
 
     def __init__(self) -> None:
         self._kept: list[Finding] = []
@@ -164,7 +165,7 @@ class Findings:
         return made
 
     def extend(self, findings: tuple[Finding, ...], *, final: bool) -> None:
-        """Add the findings of a reader; see `add` for `final`."""
+        """Add the findings of a reader. For `final`, see `add`."""
         for one in findings:
             self.add(one.code, one.text, key=one.object, severity=one.severity, final=final, evidence=one.evidence)
 

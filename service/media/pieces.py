@@ -8,9 +8,9 @@ from service.media.timeline import JOINED_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One slice. `seconds` is the duration by its playlist (`stated` False: by the next name); `marked`: a
-    DISCONTINUITY precedes it. `run` is the index of its run in the listing; `sid` and `recorder` identify its
-    recorder."""
+    """One slice. `seconds` is the duration by its playlist, or by the next name if `stated` is False. `marked` is true
+    if a DISCONTINUITY precedes the slice. `run` is the index of its run in the listing. `sid` and `recorder` identify
+    its recorder."""
 
     key: str
     size_bytes: int
@@ -38,7 +38,8 @@ def by_run(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
 
 
 def hole(before: Piece, after: Piece) -> float:
-    """Return the seconds between the end of a slice and the start of the next; negative if they overlap."""
+    """Return the seconds between the end of a slice and the start of the next, which are negative if the slices
+    overlap."""
     return after.starts_at - before.starts_at - before.seconds
 
 

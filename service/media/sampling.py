@@ -1,5 +1,5 @@
-"""Selects the slices to open. The selection is deterministic and pure; the report contains the seed, so that it can be
-repeated."""
+"""Selects the slices to open. The selection is deterministic and pure. The report contains the seed, so that the
+selection can be repeated."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,9 @@ def edges(pieces: Sequence[Piece]) -> list[int]:
 
 
 def choose_samples(pieces: Sequence[Piece], seed: int, most: int) -> list[int]:
-    """Return the slices to decode: one every two minutes, then both sides of every interruption and the lowest bit
-    rates, at most `most`. Damage of two and a half minutes or more always meets one of the first."""
+    """Return the slices to decode: one every two minutes, then both sides of every interruption, and the lowest bit
+    rates, at most `most`. Damage of two and a half minutes or more always affects one of the slices taken every two
+    minutes."""
     usable = [index for index, piece in enumerate(pieces) if piece.size_bytes]
     first = [index for index in (*edges(pieces), *outliers(pieces)) if pieces[index].size_bytes]
     chosen = list(dict.fromkeys((*strata(pieces, usable, seed), *first)))
@@ -34,8 +35,8 @@ def choose_samples(pieces: Sequence[Piece], seed: int, most: int) -> list[int]:
 
 
 def strata(pieces: Sequence[Piece], usable: Sequence[int], seed: int) -> list[int]:
-    """Return one slice for every two minutes of media, and at least twenty-four; the seed shifts the start of the
-    intervals."""
+    """Return one slice for every two minutes of media, and at least twenty-four slices. The seed shifts the start of
+    the intervals."""
     step = min(STRATUM_SECONDS, sum(pieces[index].seconds for index in usable) / LEAST_STRATA)
     found: list[int] = []
     due = (seed % 997) / 997 * step
@@ -49,7 +50,8 @@ def strata(pieces: Sequence[Piece], usable: Sequence[int], seed: int) -> list[in
 
 
 def near_keys(chosen: Sequence[int], pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[int]:
-    """Return the chosen slices, each replaced by a near slice that begins with a key picture if it does not itself."""
+    """Return the chosen slices. A slice that does not begin with a key picture is replaced by a nearby slice that
+    does."""
 
     def keyed(index: int, other: int) -> bool:
         same = pieces[other].run == pieces[index].run and pieces[other].size_bytes > 0
@@ -63,8 +65,8 @@ def near_keys(chosen: Sequence[int], pieces: Sequence[Piece], facts: Mapping[int
 
 
 def inheriting(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list[list[int]]:
-    """Return the rows of slices whose pictures depend on changed parameter sets: they contain none, and the last slice
-    of their run with parameter sets contains other ones than the slices before it."""
+    """Return the runs of slices whose pictures depend on changed parameter sets. These slices contain no parameter
+    sets, and the last slice of their run with parameter sets contains other sets than the slices before it."""
     rows: list[list[int]] = []
     run, sets, changed = -1, "", False
     for index in sorted(facts):
@@ -82,7 +84,7 @@ def inheriting(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts]) -> list
 
 
 def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:
-    """Return the two slices before and the two after, of the same run."""
+    """Return the two slices before this slice and the two after it, if they belong to the same run."""
     near = (index - 1, index + 1, index - 2, index + 2)
     return [
         other
@@ -92,7 +94,7 @@ def neighbours(pieces: Sequence[Piece], index: int) -> list[int]:
 
 
 def stretches(bad: Mapping[int, bool]) -> list[tuple[int, int]]:
-    """Return (first, last) of each row of bad samples with no good one between them."""
+    """Return (first, last) of each run of bad samples with no good one between them."""
     found: list[tuple[int, int]] = []
     open_ = False
     for index in sorted(bad):
@@ -103,6 +105,6 @@ def stretches(bad: Mapping[int, bool]) -> list[tuple[int, int]]:
 
 
 def to_bisect(bad: Mapping[int, bool]) -> list[int]:
-    """Return the slices to decode next to find the bounds of bad stretches: halfway to the next good sample."""
+    """Return the slices to decode next to find the bounds of bad stretches. Each is halfway to the next good sample."""
     order = sorted(bad)
     return [(one + other) // 2 for one, other in pairwise(order) if bad[one] != bad[other] and other - one > 1]

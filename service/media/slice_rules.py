@@ -1,4 +1,4 @@
-"""Judges each slice by its own contents: its program, its streams, its packets."""
+"""Checks each slice by its own contents: its program, its streams, its packets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from service.report import Severity
 
 
 def judge_slices(pieces: Sequence[Piece], facts: Mapping[int, SliceFacts], *, sound: bool | None = None) -> list[Fault]:
-    """Return the faults of slices (by index) as far as they were read, in order. `sound`: whether sound was
+    """Return the faults of slices (by index) as far as the slices were read, in order. `sound` states whether audio was
     requested."""
     mute = not any(one.has_audio for one in facts.values()) if sound is None else not sound
     faults: list[Fault] = []
@@ -49,8 +49,8 @@ def _judge_streams(index: int, name: str, facts: SliceFacts, *, mute: bool) -> I
     if not video or (facts.whole and facts.video is None):
         yield Fault(index, "video_absent", f"{name} contains no picture.")
     if not audio or (facts.whole and facts.audio is None):
-        # Agora does not document whether a page without sound gets a sound track: if no slice declares one, nothing
-        # counts as lost.
+        # Agora does not document whether a page without audio gets an audio track. Therefore, if no slice declares one,
+        # nothing counts as lost.
         yield Fault(index, "audio_absent", f"{name} contains no sound.", Severity.NOTE if mute else None)
     if set(video) - {H264} or set(audio) - {AAC}:
         types = ", ".join(f"0x{kind:02x}" for kind in (*video, *audio))
@@ -62,8 +62,8 @@ def _judge_streams(index: int, name: str, facts: SliceFacts, *, mute: bool) -> I
 def _compare(index: int, piece: Piece, before: SliceFacts, after: SliceFacts, *, last: bool) -> Iterator[Fault]:
     if before.streams is None or after.streams is None or set(before.streams) == set(after.streams):
         return
-    # A recorder may end in the middle of a picture: its last slice then contains sound alone. The absent stream counts
-    # as lost time, and no player has to continue from there.
+    # A recorder may end in the middle of a picture, so that its last slice contains audio alone. The absent stream
+    # counts as lost time, and no player has to continue from there.
     if last and set(after.streams) < set(before.streams):
         return
     text = f"The streams of {piece.key} differ from those of the slice before it, and nothing marks the change."

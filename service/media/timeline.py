@@ -1,7 +1,8 @@
 """Accounts for time: the slices of all recorders on one line, compared with the requested window.
 
-Instants in slice names are by Agora's clock, the window is by ours. The clocks agree only to some seconds, so an edge
-of the window is compared to ±5 s. Holes between slices are by Agora's clock alone and are measured to 250 ms.
+The times in slice names are by Agora's clock, and the window is by ours. The clocks agree only to within some seconds,
+so an edge of the window is compared to ±5 s. Holes between slices are by Agora's clock alone and are measured to 250
+ms.
 """
 
 from bisect import bisect_left
@@ -20,8 +21,8 @@ NOTABLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Media in the bucket. `sid` and `run` identify its recorder; `lost` are the stretches of it (instants) that no
-    player can play."""
+    """Media in the bucket. `sid` and `run` identify its recorder. `lost` are the stretches of it (as timestamps) that
+    no player can play."""
 
     starts_at: float
     ends_at: float
@@ -32,9 +33,9 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The time account. `covered` and `paused` are stretches of the window, `doubled` those in two slices;
-    `drift_seconds` is the sum of the holes that are too small to count as missing, beyond one second per hour. It is
-    part of the unexplained time."""
+    """The time account. `covered` and `paused` are stretches of the window. `doubled` are the stretches contained in
+    two slices. `drift_seconds` is the sum of the holes that are too small to count as missing, beyond one second per
+    hour. It is part of the unexplained time."""
 
     coverage: Coverage
     missing: tuple[Missing, ...]
@@ -52,11 +53,11 @@ class _Hole:
 
 
 def build_timeline(slices: Iterable[Slice], expected: Expectation, unnamed: Sequence[float] = ()) -> Timeline:
-    """Account for the requested window. Time outside it is neither missing nor counted. The time is linear except for
-    one sort.
+    """Account for the requested window. Time outside the window is neither missing nor counted. The running time is
+    linear except for one sort.
 
-    `unnamed` are the start instants of slices in the bucket that no playlist names. A hole with such an instant is not
-    a failover, since media was recorded in it.
+    `unnamed` contains the start times of slices in the bucket that no playlist names. A hole that contains such a time
+    is not a failover, because media was recorded in it.
     """
     ordered = sorted(slices, key=lambda one: (one.starts_at, one.ends_at))
     begin, end = expected.wanted.from_at, expected.wanted.to_at
@@ -118,7 +119,7 @@ def _sweep(slices: Sequence[Slice], begin: float, end: float) -> tuple[list[Span
 
 
 def _damaged(slices: Sequence[Slice]) -> list[Span]:
-    """Return the stretches that no recorder holds undamaged."""
+    """Return the stretches that no recorder contains undamaged."""
     lost: list[Span] = []
     playable: list[Span] = []
     for recorder in {(one.sid, one.run): None for one in slices}:

@@ -1,4 +1,4 @@
-"""Judges the facts read of a recording by every rule that applies, once.
+"""Evaluates the facts read of a recording by every applicable rule, once.
 
 A `Snapshot` contains these facts, and each rule is a function of it. Additional facts can only add findings, so a
 deeper level never gives the same bytes a better verdict.
@@ -40,11 +40,11 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The facts read of a recording. `slices` and `samples` are by the index of their piece. `mp4s` are the parsed MP4
-    files by key, `mp4_undecodable` their samples that do not decode, `mp4_other` those that differ from the slices',
-    `mp4_looks` the kinds of their key pictures, each with the seconds it represents. `gone` are objects that were
-    listed and no longer exist, `unread` those that could not be opened; `digests` are SHA-256 by key and `checksums`
-    the store's own, for objects read as a whole."""
+    """The facts read of a recording. `slices` and `samples` are by the index of their piece. `mp4s` contains the parsed
+    MP4 files by key, `mp4_undecodable` their samples that do not decode, `mp4_other` their samples that differ from
+    those of the slices, and `mp4_looks` the kinds of their key pictures, each with the seconds it represents. `gone`
+    contains objects that were listed and no longer exist, and `unread` objects that could not be opened. `digests` are
+    SHA-256 by key and `checksums` are the store's own, for objects read as a whole."""
 
     listed: Listed
     slices: Mapping[int, SliceFacts] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Snapshot:
 
 
 def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
-    """Judge all facts. `level` is the level that was reached. Never raises on the contents of the snapshot."""
+    """Evaluate all facts. `level` is the level that was reached. Never raise on the contents of the snapshot."""
     snapshot = replace(snapshot, listed=_timed(snapshot))
     listed = snapshot.listed
     findings = listed.findings.copy()
@@ -98,7 +98,7 @@ def judge(snapshot: Snapshot, level: Level, now: float) -> Report:
 
 
 def lost_seconds(snapshot: Snapshot) -> tuple[float, float]:
-    """Return the seconds of unexplained time so far, and how many of them `verified` allows."""
+    """Return the unexplained seconds so far, and how many of them `verified` allows."""
     listed = _timed(snapshot)
     snapshot = replace(snapshot, listed=listed)
     continuity = judge_continuity(listed.pieces, snapshot.slices, sound=listed.expected.sound)
@@ -107,7 +107,7 @@ def lost_seconds(snapshot: Snapshot) -> tuple[float, float]:
 
 
 def _timed(snapshot: Snapshot) -> Listed:
-    """Return the listing with the durations of slices set from their time stamps if their playlist states none."""
+    """Return the listing. If a playlist states no durations of slices, the durations are set from their time stamps."""
     listed = snapshot.listed
     if all(piece.stated for piece in listed.pieces):
         return listed
@@ -183,13 +183,13 @@ def _media(snapshot: Snapshot, continuity: Continuity) -> list[Slice]:
 
 
 def _lost(snapshot: Snapshot, continuity: Continuity, index: int, piece: Piece) -> tuple[Span, ...]:
-    """Return the stretches of a slice that no player can play, as instants."""
+    """Return the stretches of a slice that no player can play, as timestamps."""
     facts = snapshot.slices.get(index)
     spans = list(continuity.lost.get(index, ()))
     if piece.size_bytes == 0 or (facts is not None and facts.whole and facts.origin is None):
         spans.append((0.0, piece.seconds))
     elif facts is not None:
-        # A loss that reaches into the next slice (bytes of another moment may claim this) does not count there.
+        # A loss that reaches into the next slice (bytes of another time may state this) does not count there.
         until = _until_next(snapshot.listed.pieces, index)
         spans += [
             (begin, min(end, until))
@@ -202,8 +202,8 @@ def _lost(snapshot: Snapshot, continuity: Continuity, index: int, piece: Piece) 
 
 
 def _until_next(pieces: Sequence[Piece], index: int) -> float:
-    """Return the seconds from the beginning of a slice to that of the recorder's next slice; infinity for its last
-    slice."""
+    """Return the seconds from the beginning of a slice to that of the recorder's next slice. Return infinity for its
+    last slice."""
     piece = pieces[index]
     if index + 1 == len(pieces) or pieces[index + 1].run != piece.run:
         return math.inf
@@ -224,7 +224,7 @@ def _add_faults(findings: Findings, listed: Listed, faults: tuple[Fault, ...]) -
 
 
 def _judge_durations(findings: Findings, listed: Listed, continuity: Continuity, timeline: Timeline) -> None:
-    """Add wrong durations in the playlist: players seek by them, and time is counted by them."""
+    """Add findings for wrong durations in the playlist, because players seek by them and time is counted by them."""
     beyond = _seek_error(listed, continuity.durations) > timeline.coverage.allowed_seconds
     for index, seconds in continuity.durations.items():
         piece = listed.pieces[index]
@@ -284,7 +284,7 @@ def _judge_time(findings: Findings, listed: Listed, timeline: Timeline) -> None:
 
 
 def _add_nothing_wanted(findings: Findings, account: Coverage) -> None:
-    """Warn a caller who paused all of the window, since this may be unexpected; a stop within the start allowance is
+    """Warn a caller who paused the whole window, because this may be unexpected. A stop within the start allowance is
     only noted."""
     said = nothing_wanted(account.paused_seconds)
     findings.add(
@@ -302,8 +302,8 @@ def _missing_text(kind: MissingClass, seconds: float) -> str:
 
 
 def _verdict(effects: set[Effect]) -> Verdict:
-    """Return the verdict for these effects. Findings count even if other objects could not be read; `verified` requires
-    that everything was read."""
+    """Return the verdict for these effects. Findings count even if other objects could not be read. `verified` requires
+    that every object was read."""
     if Effect.UNSOUND in effects:
         return Verdict.DEFECTIVE
     if Effect.AWAITS in effects:

@@ -1,5 +1,5 @@
-"""The operations on recordings, and access to the other use cases. The worker does the rest. Makes no call outside the
-database, except to the page if the preset requests a preflight."""
+"""The operations on recordings, and access to the other use cases. The worker does the rest. These operations make no
+call outside the database, except to the page if the preset requests a preflight."""
 
 import asyncio
 import os
@@ -64,11 +64,11 @@ from service.urls.rules import parse_page_url, parse_rtmp_url, redact_rtmp
 
 _log = structlog.get_logger(__name__)
 
-# How long a pause or resume waits for Agora, so that the answer can still report a refusal.
+# A pause or resume waits this long for Agora, so that the answer can still report a refusal.
 UPDATE_ANSWER_SECONDS = 10
 POLL_SECONDS = 0.25
-# A request delayed for longer is not carried out: its caller has given up and may have requested the opposite in the
-# meantime. A stop has no opposite.
+# A request delayed for longer is not carried out, because its caller has abandoned it and may have requested the
+# opposite in the meantime. A stop has no opposite.
 LATEST_SECONDS = 30.0
 
 
@@ -77,7 +77,7 @@ class _KeyTakenError(Exception):
 
 
 class Operations:
-    """All use cases of the API. Methods raise `ServiceError`; another owner's recording is `not_found`."""
+    """All use cases of the API. Methods raise `ServiceError`. Another owner's recording is reported as `not_found`."""
 
     def __init__(
         self,
@@ -133,7 +133,8 @@ class Operations:
         self, caller: Caller, wish: Wish, asked: Idempotency | None, render: Callable[[Recording], bytes]
     ) -> Answer:
         """Store a request for a recording. With an `Idempotency`, the same key and body receive the stored answer, even
-        if sent concurrently. Another body under the key is `invalid` with detail `idempotency_mismatch`."""
+        if both requests are sent concurrently. Another body under the same key is `invalid` with detail
+        `idempotency_mismatch`."""
         asked_at = self._clock()
         await self._preflight(caller, wish, asked)
 
@@ -178,7 +179,7 @@ class Operations:
         return answer
 
     async def _preflight(self, caller: Caller, wish: Wish, asked: Idempotency | None) -> None:
-        """Check the page if the preset requests it. A repeated request skips this, because it receives its stored
+        """Check the page if the preset requests it. A repeated request skips this check, because it receives its stored
         answer."""
         preset = self._settings.presets.get(wish.preset or "default")
         if preset is None or not preset.preflight:
@@ -200,7 +201,7 @@ class Operations:
             _log.info("preflight", refused=refused)
 
     async def wait_recording(self, caller: Caller, recording_id: str, seconds: float) -> Recording:
-        """Return the recording once it records or has ended, or its state after `seconds`."""
+        """Return the recording when it records or has ended. After `seconds`, return it in its current state."""
         return await self._wait(
             caller, recording_id, seconds, lambda one: one.state not in (State.REQUESTED, State.STARTING)
         )
@@ -220,7 +221,7 @@ class Operations:
         return await self._database.run(lambda connection: load_owned(connection, caller, recording_id))
 
     async def several(self, caller: Caller, recording_ids: Sequence[str]) -> dict[str, Recording]:
-        """Return those of the recordings that belong to the owner, by id."""
+        """Return the recordings with these ids that belong to the owner, by id."""
         found = await self._database.run(lambda connection: rows.load_several(connection, caller.owner, recording_ids))
         return {recording.id: recording for recording in found}
 
@@ -230,8 +231,8 @@ class Operations:
 
     async def list(self, caller: Caller, where: RecordingFilter, cursor: str | None, limit: int) -> Page[rows.Listed]:
         """Return a page of the owner's recordings, newest request first (`planned`: next start first). They are not
-        decoded, because that takes some ten milliseconds, too long for a transaction or the loop that answers Agora.
-        Refuse an app that neither the settings nor a recording of the owner contains."""
+        decoded, because that takes some ten milliseconds, which is too long for a transaction or for the loop that
+        answers Agora. Refuse an app that neither the settings nor a recording of the owner contains."""
         after = decode_cursor(cursor, (float, str))
         apps = self.choices(caller).apps
 
@@ -280,7 +281,7 @@ class Operations:
     async def change(
         self, caller: Caller, recording_id: str, *, stop_at: float | None = None, labels: dict[str, str] | None = None
     ) -> Recording:
-        """Change the stop time and the labels of a recording; both changes succeed or neither does."""
+        """Change the stop time and the labels of a recording. Either both changes succeed or neither does."""
         observations: list[Observation] = []
         if stop_at is not None:
             if stop_at < self._clock():
@@ -294,7 +295,7 @@ class Operations:
         return await self._observe(caller, ActionKind.STOP, recording_id, StopRequested())
 
     async def pause(self, caller: Caller, recording_id: str) -> Recording:
-        """Request a pause. Raise conflict `unsupported_by_agora` if Agora refuses it; the recording continues."""
+        """Request a pause. If Agora refuses it, raise conflict `unsupported_by_agora`; the recording then continues."""
         return await self._set_onhold(caller, ActionKind.PAUSE, recording_id, PauseRequested())
 
     async def resume(self, caller: Caller, recording_id: str) -> Recording:
@@ -310,8 +311,8 @@ class Operations:
         return recording
 
     async def set_rtmp(self, caller: Caller, recording_id: str, rtmp_url: str) -> Recording:
-        """Change the push target. `rtmp_url` is sealed; only its scheme and host are shown. Raise like `pause` if Agora
-        refuses."""
+        """Change the push target. `rtmp_url` is sealed, and only its scheme and host are shown. If Agora refuses the
+        target, raise the same error as `pause`."""
         target = parse_rtmp_url(rtmp_url, self._settings.urls, max_bytes=self._settings.limits.url_max_bytes)
         request = RtmpRequested(redact_rtmp(target.text))
         asked = await self._observe(caller, ActionKind.RTMP, recording_id, request, rtmp_url=rtmp_url)
@@ -321,7 +322,7 @@ class Operations:
         return recording
 
     async def verify(self, caller: Caller, recording_id: str, level: Level | None = None) -> Recording:
-        """Request another verification at `level`; None: the recording's own level."""
+        """Request another verification at `level`. If `level` is None, use the recording's own level."""
         return await self._observe(caller, ActionKind.VERIFY, recording_id, VerifyRequested(level))
 
     async def _observe(
@@ -382,7 +383,7 @@ def _no_room() -> ServiceError:
 
 
 def _updatable(recording: Recording) -> Attempt | None:
-    """Return the task that receives updates now; None while nothing records."""
+    """Return the task that currently receives updates, or None if nothing records."""
     attempt = recording.attempt
     recorded = attempt is not None and attempt.recording_at is not None
     return attempt if recording.state is State.RECORDING and recorded else None

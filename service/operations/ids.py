@@ -12,14 +12,14 @@ UID_MAX = 2**32 - 1
 
 
 def new_ulid(now: float, entropy: Entropy = os.urandom) -> str:
-    """Return a ULID (26 characters of Crockford's base 32) for the instant `now`: it sorts by time and cannot be
+    """Return a ULID (26 characters of Crockford's base 32) for the time `now`. It sorts by time and cannot be
     guessed."""
     number = (int(now * 1000) << 80) | int.from_bytes(entropy(10))
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def instant_of_ulid(ulid: str) -> float:
-    """Return the instant of a ULID in Unix seconds."""
+    """Return the timestamp of a ULID in Unix seconds."""
     milliseconds = 0
     for character in ulid[:10]:
         milliseconds = milliseconds * 32 + _ALPHABET.index(character)

@@ -41,8 +41,8 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The delivery of one message to one endpoint. `document` is the body that is sent; `last_answer` is the beginning
-    of the last answer, None if there was none."""
+    """The delivery of one message to one endpoint. `document` is the body that is sent. `last_answer` is the beginning
+    of the last answer, or None if the endpoint has not answered."""
 
     message_id: str
     recording_id: str
@@ -89,7 +89,7 @@ class Messages:
     async def deliveries(
         self, caller: Caller, *, state: str | None, endpoint: str | None, cursor: str | None, limit: int
     ) -> Page[Delivery]:
-        """Return the deliveries of the owner's messages to each endpoint, newest first."""
+        """Return the deliveries of the owner's messages to all endpoints, newest first."""
         before = decode_cursor(cursor, (float, str, str))
 
         def transaction(connection: sa.Connection) -> list[tuple[DeliveryRow, float | None]]:
@@ -106,7 +106,7 @@ class Messages:
         return cut_page(shown, limit, lambda last: (last.at, last.message_id, last.endpoint))
 
     async def redrive(self, caller: Caller, *, endpoint: str | None, message_ids: list[str] | None) -> int:
-        """Retry the owner's dead deliveries from the start of the schedule, and return how many."""
+        """Retry the owner's dead deliveries from the start of the schedule. Return the number of deliveries."""
 
         def transaction(connection: sa.Connection) -> int:
             self._check_known(connection, caller, "/endpoint", endpoint)
@@ -164,8 +164,8 @@ class Messages:
 
 
 def _next_try_at(row: DeliveryRow, endpoint: EndpointRow | None, now: float) -> float | None:
-    """Return the earliest next try of a message, which is not before that of its endpoint. None if nothing will be
-    sent: the delivery is not pending, or its endpoint is disabled or no longer in the settings."""
+    """Return the time of a message's next try, which is not before that of its endpoint. Return None if nothing will be
+    sent, because the delivery is not pending or its endpoint is disabled or no longer in the settings."""
     if row.state != "pending" or endpoint is None or endpoint.disabled_at is not None:
         return None
     return max(row.next_try_at, endpoint.next_try_at, now)
@@ -178,7 +178,7 @@ def _delivery(seals: Seals, row: DeliveryRow, next_try_at: float | None) -> Deli
 
 
 def _open(seals: Seals, sealed: bytes | None) -> str | None:
-    """Return the answer as text, or None if its sealing key is gone; it is only a diagnostic aid."""
+    """Return the answer as text, or None if its sealing key no longer exists. The answer is only a diagnostic aid."""
     if sealed is None:
         return None
     try:
@@ -210,5 +210,6 @@ def _shown(endpoint: Endpoint, row: EndpointRow, counts: dict[tuple[str, str], i
 
 
 def hide_seconds(endpoint: Endpoint) -> float:
-    """Return how long a claimed delivery stays hidden from other claims: longer than its endpoint's time-out."""
+    """Return how long a claimed delivery stays hidden from other claims, which is longer than its endpoint's
+    time-out."""
     return endpoint.timeout_seconds + HIDE_MARGIN_SECONDS

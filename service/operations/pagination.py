@@ -1,4 +1,4 @@
-"""Cursors of pages: opaque to callers, internally a JSON list of the last row's sort key."""
+"""Cursors of pages. They are opaque to callers; internally each is a JSON list of the last row's sort key."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ def encode_cursor(*key: str | int | float) -> str:
 
 
 def decode_cursor(cursor: str | None, types: tuple[type, ...], name: str = "?cursor") -> tuple[Any, ...] | None:
-    """Return the sort key of a cursor, or None for the first page. Raise `ServiceError` (invalid, at `name`) for other
-    texts."""
+    """Return the sort key of a cursor, or None for the first page. Raise `ServiceError` (invalid, at `name`) if the
+    text is not a cursor."""
     if cursor is None:
         return None
     try:

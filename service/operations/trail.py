@@ -1,4 +1,4 @@
-"""The trail of callers' actions: each is recorded in its own transaction, under the id of the token."""
+"""The trail of callers' actions. Each action is recorded in its own transaction, under the id of the token."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of a caller. `subject`: the id of a recording, notification or message, or the name of an endpoint."""
+    """One action of a caller. `subject` is the id of a recording, notification or message, or the name of an
+    endpoint."""
 
     at: float
     token_id: str

@@ -20,7 +20,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner that a token acts for, and its rights. `apps` and `storages` None: any."""
+    """The owner that a token acts for, and the token's rights. If `apps` or `storages` is None, any is allowed."""
 
     token_id: str
     owner: str
@@ -32,7 +32,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A request for a recording, with types and ranges already checked. `parameters` contains only values that the
-    caller set (field names of `recording.Parameters`); the preset provides the others."""
+    caller set (field names of `recording.Parameters`). The preset provides the other values."""
 
     url: str
     app: str | None = None
@@ -55,7 +55,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """The caller's `Idempotency-Key` and its request body in canonical form. `raw`: the original body, which earlier
+    """The caller's `Idempotency-Key` and its request body in canonical form. `raw` is the original body, which earlier
     versions hashed."""
 
     key: str
@@ -70,7 +70,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of `start`: the body as first rendered, and whether it was stored before."""
+    """The result of `start`, which is the body as first rendered and whether it was stored before."""
 
     recording_id: str
     body: bytes
@@ -79,7 +79,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A page of a list. `next` is an opaque cursor, or None at the end."""
+    """A page of a list. `next` is an opaque cursor, or None on the last page."""
 
     items: tuple[T, ...]
     next: str | None
@@ -87,9 +87,9 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RecordingFilter:
-    """A filter for recordings. `labels`: all must be equal. Instants compare with `requested_at`: from (inclusive) to
-    (exclusive). `planned`: whether it waits for its `start_at`; `warned`: whether its newest report has warnings; None:
-    either."""
+    """A filter for recordings. `labels` must all be equal. The times are compared with `requested_at`: from (inclusive)
+    to (exclusive). `planned` selects recordings that wait for their `start_at`, and `warned` those whose newest report
+    has warnings. None selects either."""
 
     states: frozenset[State] = frozenset()
     app: str | None = None
@@ -109,8 +109,8 @@ MOST_COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The numbers of an owner's recordings, each limited to `MOST_COUNTED`. `under_way` excludes `planned` ones;
-    `warned` counts verified ones with warnings."""
+    """The numbers of an owner's recordings, each limited to `MOST_COUNTED`. `under_way` excludes `planned` recordings.
+    `warned` counts verified recordings with warnings."""
 
     all: int
     planned: int
@@ -121,7 +121,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One line of a history. `count` > 1: a run of equal lines folded into one, the last at `at`."""
+    """One line of a history. If `count` is greater than 1, a run of equal lines is folded into this one, and `at` is
+    the time of the last."""
 
     number: int
     at: float
@@ -133,7 +134,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file of a recording, when it was first seen and last judged, and a presigned link if requested."""
+    """A file of a recording, when it was first seen and last checked, and a presigned link if requested."""
 
     file: JudgedFile
     first_seen_at: float
@@ -143,7 +144,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredNotice:
-    """A notification as stored, without its raw bytes. `outcome`: see `tables.OUTCOMES`."""
+    """A notification as stored, without its raw bytes. For `outcome`, see `tables.OUTCOMES`."""
 
     id: int
     app: str

@@ -1,7 +1,7 @@
-"""Verifies recordings in a bucket: reads through `buckets`, judges through `media`.
+"""Verifies recordings in a bucket: reads through `buckets`, evaluates through `media`.
 
-An unreadable bucket gives a report that states only this and never a missing object. Computations of more than some
-milliseconds run in a thread, and media is decoded in a separate process.
+The report of an unreadable bucket states only that the bucket is unreadable, and never a missing object. Computations
+of more than a few milliseconds run in a thread, and media is decoded in a separate process.
 """
 
 from service.verifier.judging import judge_recording

@@ -1,7 +1,7 @@
 """Compares a bucket with the database in both directions, in bounded memory and without changes.
 
-Both sides are ordered by key and read in parallel. A store that lists in another order cannot be compared, since
-sorting its listing would need memory for all of it.
+Both sides are ordered by key and read in parallel. A store that lists in another order cannot be compared, because
+sorting its listing would need memory for the whole listing.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +15,10 @@ from service.report import ListedObject
 
 
 class Difference(StrEnum):
-    """The kinds of difference between bucket and database. `foreign`: below the prefix of no recording; `unfiled`:
-    below that of a finished recording, but stored by no verification; `vanished`, `changed`: an object of a verified
-    one. `not_over`: as `unfiled`, but of a recording that still writes or is verified again, which is expected."""
+    """The kinds of difference between bucket and database. A `foreign` object is below the prefix of no recording. An
+    `unfiled` object is below the prefix of a finished recording, but no verification stored it. A `vanished` or
+    `changed` object belongs to a verified recording. A `not_over` object is like an `unfiled` one, but its recording is
+    still writing or is being verified again, so the difference is expected."""
 
     FOREIGN = "foreign"
     UNFILED = "unfiled"
@@ -28,7 +29,8 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """An object as stored by the last verification of its recording; `verified`: the recording's state."""
+    """An object as stored by the last verification of its recording. `verified` states whether the recording is
+    verified."""
 
     key: str
     recording_id: str
@@ -40,7 +42,7 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """One difference. `recording_id` None: the object belongs to no recording."""
+    """One difference. If `recording_id` is None, the object belongs to no recording."""
 
     kind: Difference
     key: str
@@ -63,7 +65,7 @@ class Compared:
         return not (self.objects or self.filed)
 
     def count_filed(self, one: Filed) -> None:
-        """Count a stored object. The objects of a recording are consecutive, as their keys are."""
+        """Count a stored object. The objects of a recording are consecutive, because their keys are."""
         if one.verified and one.listed:
             self.filed += 1
             self.recordings += one.recording_id != self._last
@@ -71,7 +73,7 @@ class Compared:
 
 
 Pages = Callable[[str], Awaitable[list[Filed]]]
-"""Returns the next stored objects below the prefix with keys after the given one, in order; an empty list at the
+"""Returns the next stored objects below the prefix with keys after the given one, in order, or an empty list at the
 end."""
 
 
@@ -90,7 +92,7 @@ Owner = Callable[[str], Awaitable[Holder | None]]
 async def compare(
     bucket: Bucket, prefix: str, pages: Pages, owner: Owner, usage: Usage, compared: Compared, own: str = ""
 ) -> AsyncIterator[Discrepancy]:
-    """Yield every difference below `prefix`, except of the object `own`, and count into `compared`. Raise
+    """Yield every difference below `prefix`, except for the object `own`, and count into `compared`. Raise
     `OutsideError` if the bucket cannot be read or does not list in key order."""
     filed = _filed(pages, compared)
     one = await anext(filed, None)

@@ -14,15 +14,15 @@ from service.report import Level
 from service.verifier.pace import Pace
 from service.verifier.reading import beside, counted
 
-# More unreadable objects than this mean that the store is down.
+# If more objects than this are unreadable, the store is down.
 _MOST_UNREAD = 16
 _PACKED = {"gzip", "deflate", "br", "zstd", "compress"}
 
 
 @dataclass(slots=True)
 class Collected:
-    """The facts read so far, filled by the readers of each level; the rules judge `snapshot`. `units` are the digests
-    of the coded pictures and sounds of slices, if every byte is read."""
+    """The facts read so far, which the readers of each level add and whose `snapshot` the rules evaluate. `units`
+    contains the digests of the coded pictures and audio frames of slices, if every byte is read."""
 
     bucket: Bucket
     listed: Listed
@@ -57,7 +57,7 @@ class Collected:
         )
 
     async def is_decided(self) -> bool:
-        """Return whether the lost time already decides the verdict."""
+        """Return whether the lost time already determines the verdict."""
         lost, allowed = await beside(len(self.slices), counted, self.usage, lost_seconds, self.snapshot())
         return lost > allowed
 
@@ -78,8 +78,8 @@ class Collected:
     async def read(
         self, key: str, first: int, length: int, level: Level, *, code: str = "slice_missing"
     ) -> bytes | None:
-        """Return `length` bytes of an object from `first` on, or fewer at its end. Return None if it no longer exists
-        or cannot be read; both are recorded. Raise `OutsideError` if the store refuses or is down."""
+        """Return `length` bytes of an object beginning at `first`, or fewer at its end. Return None if the object no
+        longer exists or cannot be read, and record this. Raise `OutsideError` if the store refuses or is down."""
         fetched = await self.fetch(key, length, level, span=(first, first + length - 1), code=code)
         if fetched is None:
             return None
@@ -90,7 +90,7 @@ class Collected:
     async def fetch(
         self, key: str, length: int, level: Level, *, span: tuple[int, int] | None = None, code: str = "slice_missing"
     ) -> Fetched | None:
-        """Return at most `length` bytes of an object, or of its bytes `span`; see `read`."""
+        """Return at most `length` bytes of an object, or of its bytes `span`. See `read`."""
         try:
             fetched = await self.bucket.fetch(key, length, span=span, usage=self.usage)
         except Unavailable as error:

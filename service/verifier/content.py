@@ -1,6 +1,6 @@
 """Implements level "content": decodes the beginnings of slices, and whole slices that seem damaged.
 
-The budget per hour of media is fixed: if pictures need more bytes, fewer slices are sampled.
+The budget per hour of media is fixed, so if pictures need more bytes, fewer slices are sampled.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -42,9 +42,9 @@ async def read_content(collected: Collected, seed: int, decoder: Decoder) -> Sho
 
 
 async def read_inherited(collected: Collected, decoders: Decoders) -> None:
-    """Decode the slices after a change of parameter sets that contain none of their own, up to the first of each row
-    that decodes. A recorder may change its parameter sets, but those of a foreign slice damage all following slices.
-    Raise `OutsideError`."""
+    """Decode the slices that follow a change of parameter sets and contain none of their own, up to the first slice of
+    each run that decodes. A recorder may change its parameter sets, but those of a foreign slice damage all following
+    slices. Raise `OutsideError`."""
     rows = inheriting(collected.listed.pieces, collected.slices)
     if not rows:
         return
@@ -76,7 +76,7 @@ class _Sampler:
         self._bytes = round(BYTES_PER_HOUR * hours)
 
     async def take(self, indexes: Iterable[int], *, promised: bool = False) -> None:
-        """Sample the slices not yet sampled, within the budget. `promised`: ignore the budget."""
+        """Sample the slices not yet sampled, within the budget. If `promised` is true, ignore the budget."""
         wanted = [index for index in dict.fromkeys(indexes) if index not in self._samples]
         await each(wanted, lambda index: self._take(index, promised=promised))
 
@@ -94,8 +94,8 @@ class _Sampler:
             await self.take(index for index in between if self._pieces[index].size_bytes)
 
     async def follow_still(self) -> None:
-        """Sample the neighbours of slices without movement, which may begin a longer stretch. A page that hardly ever
-        moves is noticed without this."""
+        """Sample the neighbours of slices without movement, because such a slice may begin a longer stretch. A page
+        that hardly ever moves is detected without this."""
         still = [index for index, one in self._samples.items() if one.still and one.look is Look.FINE]
         if len(still) > len(self._samples) / 4:
             return
@@ -107,8 +107,8 @@ class _Sampler:
             still = [index for index in more if index in self._samples and self._samples[index].still]
 
     async def confirm_blank(self) -> None:
-        """Sample between distant blank samples until the verdict is decided. The budget does not limit this, since a
-        verdict depends on it."""
+        """Sample between distant blank samples until the verdict is determined. The budget does not limit this, because
+        a verdict depends on it."""
         limit = self._collected.listed.expected.policy.blank_seconds
         for first, last in blank_stretches(self._samples):
             for index in range(first, last + 1):
@@ -119,7 +119,8 @@ class _Sampler:
                     await self._take(index)
 
     async def decode_doubtful(self) -> None:
-        """Decode slices with a damaged or undecodable beginning as a whole, until the lost time decides the verdict."""
+        """Decode slices with a damaged or undecodable beginning as a whole, until the lost time determines the
+        verdict."""
         for index in sorted(self._samples):
             if self._samples[index].doubtful:
                 if await self._collected.is_decided():
@@ -127,7 +128,7 @@ class _Sampler:
                 await self._decode_whole(index)
 
     async def decode_until_fine(self, row: Sequence[int]) -> None:
-        """Decode the slices of a row up to the first undamaged one, or until the lost time decides the verdict."""
+        """Decode the slices of a run up to the first undamaged one, or until the lost time determines the verdict."""
         for index in row:
             await self.take([index], promised=True)
             if index not in self._samples or not self._samples[index].doubtful or await self._collected.is_decided():

@@ -1,5 +1,5 @@
-"""Implements levels "bytes" and "full": reads, hashes and scans every byte of every object once; "full" also decodes
-every picture and sound of the slices."""
+"""Implements levels "bytes" and "full". Both read, hash and scan every byte of every object once; "full" also decodes
+every picture and audio frame of the slices."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,8 @@ _COMPARED_SECONDS = 48 * 3600.0
 
 
 async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder) -> None:
-    """Read and scan every slice with `decoder` and all further decoders available now. Raise `OutsideError`."""
+    """Read and scan every slice with `decoder` and all other decoders that are currently available. Raise
+    `OutsideError`."""
     indexes = [index for index, piece in enumerate(collected.listed.pieces) if piece.size_bytes]
     rows = [indexes[start : start + _SCANNED_AT_ONCE] for start in range(0, len(indexes), _SCANNED_AT_ONCE)]
 
@@ -59,7 +60,7 @@ async def read_bytes(collected: Collected, decoders: Decoders, decoder: Decoder)
         if (first := next(own, None)) is not None:
             await scan(rows, first)
             return
-        # A holder of a slot must not wait for another one, since two verifications would deadlock.
+        # The holder of a slot must not wait for another slot, because two verifications would then deadlock.
         if decoders.spare:
             async with decoders.one() as other:
                 await scan(rows, other)
@@ -115,7 +116,7 @@ async def read_object(collected: Collected, index: int, level: Level) -> bytes |
 
 
 async def _side_by_side(decoders: Decoders, rows: list[list[int]], work: Work) -> None:
-    """Process rows with as many workers as decoders may run. The first error ends all of them and is raised."""
+    """Process the runs with as many workers as decoders may run. The first error ends all workers and is raised."""
     await each([rows] * min(decoders.most, len(rows)), work, at_once=decoders.most)
 
 

@@ -16,7 +16,8 @@ from service.verifier.ranges import each
 from service.verifier.reading import beside, list_all
 
 MOST_OBJECTS = 2_000_000
-"""The most objects below a prefix that are listed in one operation: about 8,000 recorded hours."""
+"""The maximum number of objects below a prefix that are listed in one operation, which corresponds to about 8,000
+recorded hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ async def judge_found(
     pace: Pace | None = None,
     now_fn: Callable[[], float] = time.time,
 ) -> None:
-    """Judge the recordings, `at_once` concurrently, and pass each to `show` when it is ready.
+    """Verify the recordings, `at_once` concurrently, and pass each to `show` when its report is ready.
 
-    Use the listing that found them, and list a recording again if its playlist has changed since. An internal error in
-    one recording does not affect the others. Cancelling ends the running verifications with their decoder processes;
-    recordings already judged have been passed on.
+    Use the listing that found the recordings, and list a recording again if its playlist has changed since. An internal
+    error in one recording does not affect the others. Cancelling ends the running verifications with their decoder
+    processes; finished recordings have already been passed to `show`.
     """
     decoders = Decoders()
 
@@ -79,8 +80,8 @@ async def _judge(
 
 
 class _Listed:
-    """A bucket with a known first listing of one recording alone, since others may be in the same folder. A second
-    listing, after a change of the playlist, is a new one."""
+    """A bucket with a known first listing of one recording alone, because other recordings may be in the same folder. A
+    second listing, after a change of the playlist, is read from the bucket."""
 
     def __init__(self, bucket: Bucket, recording: FoundRecording) -> None:
         self._bucket = bucket
@@ -118,4 +119,4 @@ class _Listed:
         raise AssertionError("a foreign recording is only read")
 
     async def close(self) -> None:
-        """Leave the bucket open, since its owner closes it."""
+        """Leave the bucket open, because its owner closes it."""

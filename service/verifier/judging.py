@@ -1,4 +1,4 @@
-"""Judges one recording, given only a bucket and the expected contents."""
+"""Verifies one recording, given only a bucket and the expected contents."""
 
 import asyncio
 import time
@@ -39,15 +39,16 @@ async def judge_recording(
     pace: Pace | None = None,
     patience: Patience = Patience(),  # noqa: B008 - immutable
 ) -> Report:
-    """Verify everything below `expected.key_prefix` to the depth of `level`, and judge it.
+    """Verify everything below `expected.key_prefix` to the depth of `level`, and return the report.
 
-    `seed` selects the samples; the report contains it, so that a verification can be repeated. `usage` counts the cost,
-    also while it runs. `decoders` bounds the verifications that decode concurrently, `pace` the read rate of those that
-    share it and read whole recordings. Never raises on answers of the bucket: an unreadable bucket gives the verdict
-    `unreachable`. Takes `two_reads_apart_seconds` longer if the last playlist is not marked as final.
+    `seed` selects the samples. The report contains it, so that a verification can be repeated. `usage` counts the cost,
+    also while the verification runs. `decoders` limits the number of verifications that decode concurrently. `pace`
+    limits the read rate of verifications that share it and read whole recordings. Never raise on answers of the bucket;
+    for an unreadable bucket the verdict is `unreachable`. If the last playlist is not marked as final, the verification
+    takes `two_reads_apart_seconds` longer.
     """
     usage = usage or Usage()
-    # An unanswered request is repeated; an object still without an answer is not read.
+    # An unanswered request is retried. If there is still no answer, the object is not read.
     bucket = PatientBucket(bucket, patience, now=asyncio.get_running_loop().time)
     verification = _Verification(bucket, expected, level, seed, now_fn, usage, decoders or Decoders(), pace or Pace())
     try:
@@ -86,7 +87,7 @@ class _Verification:
         collected = Collected(self.bucket, listed, usage, self.pace)
         shown = Shown()
         reached = Level.LISTING
-        # If files may still arrive, the verification must be repeated anyway, so it is kept cheap.
+        # If files may still arrive, the verification must be repeated anyway, so use a cheap level.
         if self.level is not Level.LISTING and not listed.awaited:
             shown = await self._go_deeper(collected)
             reached = reached_level(self.level, listed, collected.unread_levels())
@@ -132,8 +133,8 @@ class _Verification:
 
 
 def reached_level(wanted: Level, listed: Listed, unread: Sequence[Level]) -> Level:
-    """Return the deepest level whose required objects were all opened. `unread` are the levels that require unopened
-    objects."""
+    """Return the deepest level whose required objects were all opened. `unread` contains the levels that require
+    unopened objects."""
     if Effect.BLIND in listed.findings.effects:
         return Level.LISTING
     return [level for level in Level if wanted.reaches(level) and not any(level.reaches(missed) for missed in unread)][

@@ -17,9 +17,9 @@ SAMPLE_EVERY_SECONDS = 300.0
 async def sample_newest(
     bucket: Bucket, recording: Recording, look: Look, decoder: Decoder, usage: Usage
 ) -> Sample | None:
-    """Decode the beginning of the newest slice: of the second one, then one every five minutes, with more bytes if the
-    sound is too short to prove silence. Return None if no sample is due, or if the slice cannot be read or decoded now:
-    the verification after the end judges it."""
+    """Decode the beginning of the newest slice: of the second slice, and then of one every five minutes. Read more
+    bytes if the audio is too short to prove silence. Return None if no sample is due, or if the slice cannot currently
+    be read or decoded; it is then checked by the verification after the end."""
     slices = [file for file in look.files if file.kind is FileKind.SLICE and file.size_bytes]
     if not slices or not _is_due(recording, look) or not can_decode():
         return None

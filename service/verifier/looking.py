@@ -17,10 +17,11 @@ _SID_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The new objects below the newest attempt's prefix. Counts and sizes are of the new slices alone; `last_slice_at`
-    is the arrival time of the newest one, `after_key` the start of the next listing. `sids`: attempt number to the sid
-    of its objects. `picture`, `silent`: the picture of the newest slice, and whether it is silent; None if not decoded.
-    `ended`: the last playlist is complete; only read if the task is lost."""
+    """The new objects below the newest attempt's prefix. Counts and sizes are those of the new slices alone.
+    `last_slice_at` is the arrival time of the newest slice, and `after_key` is the start of the next listing. `sids`
+    maps an attempt number to the sid of its objects. `picture` and `silent` are the picture of the newest slice and
+    whether it is silent, or None if not decoded. `ended` is true if the last playlist is complete; it is only read if
+    the task is lost."""
 
     after_key: str
     slices: int = 0
@@ -34,7 +35,7 @@ class Look:
 
 
 async def look(bucket: Bucket, recording: Recording, usage: Usage) -> Look:
-    """List the objects added since the recording's last listing; for a lost task, also check whether its playlist is
+    """List the objects added since the recording's last listing. For a lost task, also check whether its playlist is
     complete. Raise `Refused` or `Unavailable`."""
     attempt, after = recording.attempt, recording.watch.after_key
     if attempt is None:
@@ -61,8 +62,8 @@ async def _is_complete(bucket: Bucket, recording: Recording, attempt: Attempt, u
 
 
 async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict[int, str]:
-    """Return attempt number to sid of the objects below the newest attempt's prefix and the next one's, whether or not
-    the row contains them. Raise `Refused` or `Unavailable`."""
+    """Return attempt number to sid of the objects below the prefixes of the newest attempt and the next one, even if
+    the row does not contain them. Raise `Refused` or `Unavailable`."""
     found: dict[int, str] = {}
     known = len(recording.attempts)
     for number in range(max(known, 1), known + 2):
@@ -74,7 +75,7 @@ async def find_tasks(bucket: Bucket, recording: Recording, usage: Usage) -> dict
 
 
 async def find_sid(bucket: Bucket, recording: Recording, usage: Usage) -> str | None:
-    """Return the sid of the newest attempt's objects, if they have only one. Raise `Refused` or `Unavailable`."""
+    """Return the sid of the newest attempt's objects if they have only one sid. Raise `Refused` or `Unavailable`."""
     attempt = recording.attempt
     assert attempt is not None
     async for page in bucket.list_objects(attempt.prefix, "", usage=usage):
@@ -86,7 +87,7 @@ def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
     """Return the prefixes to list, each with the key to continue after.
 
     `bak<n>_` names may sort before the sid, so one cursor cannot cover both. Until the first failover the cursor covers
-    the base files and `bak` is listed separately; afterwards no recorder writes base files any more.
+    the base files, and `bak` is listed separately. Afterwards no recorder writes base files any more.
     """
     name = basename(after)
     if not after:
@@ -97,8 +98,8 @@ def _new_below(attempt: Attempt, after: str) -> list[tuple[str, str]]:
 
 
 def _living(attempt: Attempt, sids: list[str]) -> str | None:
-    """Return the sid of the task that can be running: the last of an attempt with several tasks. If only one task is
-    possible, two sids are ambiguous and the result is None."""
+    """Return the sid of the task that can be running, which is the last task of an attempt with several tasks. If only
+    one task is possible, two sids are ambiguous, so return None."""
     found = [sid for sid in sids if sid not in attempt.past_sids]
     return found[-1] if found and (attempt.several or len(found) == 1) else None
 

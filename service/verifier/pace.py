@@ -7,10 +7,10 @@ AHEAD_SECONDS = 10.0
 
 
 class Pace:
-    """Limits the rate to `bytes_per_second` over all verifications that share it; None: no limit.
+    """Limits the rate to `bytes_per_second` over all verifications that share it. None means no limit.
 
-    Bytes are counted after they were read. Reading may run `ahead_seconds` ahead of its pace and then pauses until it
-    is on time again, so that a decoder need not be released after every slice.
+    Bytes are counted after they were read. Reading may be up to `ahead_seconds` ahead of its pace. It then pauses until
+    it is on time again, so that a decoder need not be released after every slice.
     """
 
     def __init__(
@@ -31,6 +31,6 @@ class Pace:
             self._on_time_at = max(self._on_time_at, self._now()) + size_bytes / self._bytes_per_second
 
     def due_seconds(self) -> float:
-        """Return the seconds for which reading has to pause now, or 0."""
+        """Return the seconds for which reading must now pause, or 0."""
         ahead = self._on_time_at - self._now()
         return ahead if ahead > self._ahead_seconds else 0.0

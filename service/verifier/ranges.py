@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int = AT_ONCE) -> None:
-    """Run `work` for all items, `at_once` concurrently. The first error ends all of them and is raised."""
+    """Run `work` for all items, `at_once` concurrently. The first error ends all workers and is raised."""
     left = iter(items)
 
     async def run() -> None:

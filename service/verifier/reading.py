@@ -25,8 +25,8 @@ class TooManyObjects(Exception):
 
 
 async def list_all(bucket: Bucket, prefix: str, after: str, most: int, usage: Usage) -> list[ListedObject]:
-    """Return every object below `prefix` with a key after `after`, in key order for any order of the store. Raise
-    `OutsideError` or `TooManyObjects`."""
+    """Return every object below `prefix` with a key after `after`, in key order even if the store lists in another
+    order. Raise `OutsideError` or `TooManyObjects`."""
     listed: list[ListedObject] = []
     async for page in bucket.list_objects(prefix, after, usage=usage):
         listed += page
@@ -39,7 +39,7 @@ async def list_all(bucket: Bucket, prefix: str, after: str, most: int, usage: Us
 async def read_recording(
     bucket: Bucket, expected: Expectation, usage: Usage
 ) -> tuple[SortedListing, dict[str, PlaylistRead]]:
-    """Return the listing and the playlists by key; the playlists are read last. Raise `OutsideError` or
+    """Return the listing and the playlists by key. The playlists are read last. Raise `OutsideError` or
     `TooManyObjects`."""
     for last_try in (False, True):
         listed = await list_all(bucket, expected.key_prefix, "", most_objects(expected), usage)
@@ -74,7 +74,8 @@ async def _read_playlists(
 
 
 async def beside(size: int, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call `function` without blocking the loop: in a thread if `size` (about the number of objects) is large."""
+    """Call `function` without blocking the loop. If `size` (about the number of objects) is large, call it in a
+    thread."""
     if size > _BESIDE_THE_LOOP:
         return await asyncio.to_thread(function, *args, **kwargs)
     return function(*args, **kwargs)
@@ -90,5 +91,5 @@ def counted(usage: Usage, function: Callable[_P, _T], *args: _P.args, **kwargs: 
 
 
 def weight(reads: dict[str, PlaylistRead]) -> int:
-    """Return the amount to parse, in the unit of `beside`."""
+    """Return the amount to parse, in the unit that `beside` uses."""
     return sum(len(read.content) for read in reads.values()) // 200

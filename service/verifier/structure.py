@@ -1,4 +1,5 @@
-"""Implements level "structure": reads the beginning and the end of every slice, and all of those that seem damaged."""
+"""Implements level "structure": reads the beginning and the end of every slice, and all bytes of slices that seem
+damaged."""
 
 from service.media.continuity import must_follow
 from service.media.pieces import Piece
@@ -12,7 +13,7 @@ from service.verifier.ranges import each
 from service.verifier.reading import beside, counted
 
 HEAD_BYTES = 22 * PACKET
-# A second of sound is stored in blocks of up to half a second, between the pictures of that time.
+# A second of audio is stored in blocks of up to half a second, between the pictures of that time.
 LEAST_TAIL_BYTES = 170 * PACKET
 MOST_TAIL_BYTES = 340 * PACKET
 FURTHER_BYTES = 1360 * PACKET
@@ -58,7 +59,7 @@ async def read_slice(collected: Collected, index: int, level: Level = Level.STRU
 
 
 def known_streams(collected: Collected, index: int) -> tuple[Stream, ...]:
-    """Return the streams of the slices around, which a player uses for a slice without a table of its own."""
+    """Return the streams of the neighbouring slices, which a player uses for a slice without a table of its own."""
     run = collected.listed.pieces[index].run
     for other in (index - 1, index + 1, index - 2, index + 2):
         facts = collected.slices.get(other)

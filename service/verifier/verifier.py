@@ -22,7 +22,7 @@ from service.verifier.pace import Pace
 class Verifier:
     """Keeps no state between verifications except the decoder process. `open_bucket` returns the bucket that a
     recording is pinned to, or raises `OutsideError`. `read_bytes_per_second` limits the read rate of whole recordings
-    by storage profile; None: no limit."""
+    by storage profile; None means no limit."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Verifier:
         self._open_bucket = open_bucket
         self._paces = {storage: Pace(rate) for storage, rate in read_bytes_per_second.items()}
         self._decoders = Decoders()
-        # One child for the samples of all running recordings, since starting one costs more than twenty samples.
+        # One child handles the samples of all running recordings, because starting one costs more than twenty samples.
         self._live = Decoder()
 
     async def close(self) -> None:
@@ -40,8 +40,8 @@ class Verifier:
         await self._live.close()
 
     async def verify(self, recording: Recording, now_fn: Callable[[], float]) -> Report:
-        """Verify everything below the recording's prefix. Never raises on answers of the bucket: an unreadable bucket
-        gives the verdict `unreachable`. See `judge_recording`."""
+        """Verify everything below the recording's prefix. Never raise on answers of the bucket; for an unreadable
+        bucket the verdict is `unreachable`. See `judge_recording`."""
         usage = Usage()
         started = asyncio.get_running_loop().time()
         try:
@@ -64,7 +64,7 @@ class Verifier:
         return report
 
     async def look(self, recording: Recording) -> Look:
-        """List and sample the newest objects; see `looking.look` and `live.sample_newest`."""
+        """List and sample the newest objects. See `looking.look` and `live.sample_newest`."""
         usage = Usage()
         bucket = self._open_bucket(recording)
         try:
@@ -75,7 +75,7 @@ class Verifier:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
 
     async def find_sid(self, recording: Recording) -> str | None:
-        """Return the sid of the newest attempt; see `looking.find_sid`."""
+        """Return the sid of the newest attempt. See `looking.find_sid`."""
         usage = Usage()
         try:
             return await find_sid(self._open_bucket(recording), recording, usage)
@@ -83,7 +83,7 @@ class Verifier:
             meter.bucket_used(usage.objects, usage.requests, usage.bytes_read, usage.repeats)
 
     async def find_tasks(self, recording: Recording) -> dict[int, str]:
-        """Return the sids by attempt; see `looking.find_tasks`."""
+        """Return the sids by attempt. See `looking.find_tasks`."""
         usage = Usage()
         try:
             return await find_tasks(self._open_bucket(recording), recording, usage)
@@ -92,7 +92,8 @@ class Verifier:
 
 
 def _seed(recording: Recording) -> int:
-    """Return another seed for each verification, so that it may find damage that an earlier one missed by chance."""
+    """Return a different seed for each verification, so that it may find damage that an earlier one missed by
+    chance."""
     return crc32(f"{recording.id}:{recording.reports}".encode())
 
 

@@ -12,9 +12,9 @@ from service.operations.accounts.usage import spending
 from service.recording import State
 from service.settings import Settings
 
-# A task that runs this long beyond its `stop_at` or hour limit counts as overrunning.
+# A task that runs this long after its `stop_at` or hour limit counts as overrunning.
 OVERRUN_SECONDS = 300
-# An unknown task counts for this long after its last notification; while it runs, one arrives each minute.
+# An unknown task counts for this long after its last notification, because one arrives each minute while the task runs.
 UNKNOWN_SECONDS = 900
 
 

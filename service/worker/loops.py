@@ -1,7 +1,7 @@
-"""The loops of the worker: they perform the steps that the lifecycle requires and apply stored notifications.
+"""The loops of the worker, which take the steps that the lifecycle requires and apply stored notifications.
 
-A loop claims what is due, makes one outside call and reports the result; `lifecycle` decides what it means. All state
-is in the rows, so another worker can replace one that is killed at any point.
+A loop claims what is due, makes one outside call and reports the result. `lifecycle` decides what the result means. All
+state is in the rows, so another worker can replace a worker that is killed at any point.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from service.worker.store import Work
 
 # Work that arrives within this time is claimed in one transaction.
 GATHER_SECONDS = 0.04
-# Steps claimed in one transaction. In addition to `worker.concurrency` bucket steps, this many calls to Agora may be
-# under way. Most of them wait for the budget, so a stop waits for neither.
+# The number of steps claimed in one transaction. In addition to `worker.concurrency` bucket steps, this many calls to
+# Agora may be in progress. Most of them wait for the budget, so a stop waits for neither.
 STEPS_AT_ONCE = 16
 CALLS_IN_ALL = 512
 # Answering Agora takes precedence over applying its notifications. This many notices are sorted in one short
@@ -45,14 +45,14 @@ GAUGES_SECONDS = 15
 PRUNE_SECONDS = 600
 PRUNE_REST_SECONDS = 0.2
 LAG_PROBE_SECONDS = 0.5
-# A step due again sooner than this does not wait for the poll.
+# A step that is due again sooner than this does not wait for the poll.
 SOON_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Performs steps until `run()` is cancelled. Call `drain()` first to let steps under way finish."""
+    """Takes steps until `run()` is cancelled. Call `drain()` first to let current steps finish."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Worker:
         self._stopping = False
 
     def wake(self) -> None:
-        """Check for due steps now. This only saves time: the next poll finds the same steps."""
+        """Check for due steps now. This only saves time, because the next poll finds the same steps."""
         self._steps_wake.set()
 
     def wake_notices(self) -> None:
@@ -101,7 +101,7 @@ class Worker:
         await isolate("claims", self._work.release_left(), None)
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more and let steps under way finish for up to `seconds`; then cancel them and release all
+        """Claim nothing more and let current steps finish for up to `seconds`. Then cancel them and release all
         claims."""
         self._stopping = True
         if self._running:
@@ -158,7 +158,7 @@ class Worker:
                 await asyncio.sleep(GATHER_SECONDS)
 
     async def _understand(self, claims: list[NoticeClaim]) -> None:
-        """Apply the notices, those of one recording in order."""
+        """Apply the notices. Those of one recording are applied in order."""
         places = asyncio.Semaphore(UNDERSTOOD_AT_ONCE)
         lines: dict[str, list[NoticeClaim]] = {}
         for claim in claims:
@@ -218,7 +218,7 @@ class Worker:
         meter.step_began()
         try:
             after = await self._take_step(name, task)
-        except ServiceError as error:  # the database is unavailable; the lease expires and the step is taken again
+        except ServiceError as error:  # the database is unavailable; when the lease expires, the step is taken again
             _log.warning("step_not_written", step=name, recording_id=task.recording.id, error=error.message)
         except Exception:
             self._failed(name, task)
@@ -232,7 +232,7 @@ class Worker:
             meter.step_done(name, time.perf_counter() - began)
 
     async def _take_step(self, name: str, task: Task) -> Recording | None:
-        """Take the step and record the result. An unexpected error is recorded as a failure; if that fails too, the
+        """Take the step and record the result. An unexpected error is recorded as a failure. If that fails too, the
         recording is set back."""
         began = time.perf_counter()
         try:
@@ -252,8 +252,8 @@ class Worker:
             return task.recording if await self._work.set_back(task.recording.id, task.fence) else None
 
     async def _observe(self, task: Task) -> tuple[Observation, tuple[JudgedFile, ...]]:
-        """Take the step. During a verification, store each report that the bucket does not answer, but never after the
-        verification's result."""
+        """Take the step. During a verification, store each report that the bucket does not answer, but never after
+        storing the verification's result."""
         if not isinstance(task.step, Verify):
             return await self._steps.observe(task)
         silences: asyncio.Queue[LookHeldUp] = asyncio.Queue()
@@ -287,11 +287,12 @@ def _held_up(error: OutsideError | None) -> LookHeldUp:
 
 
 def rest_seconds(sorting: float, understanding: float) -> float:
-    """Return how many seconds the notices loop rests between batches, given the seconds spent on the last one.
+    """Return how many seconds the notices loop rests between batches, given the seconds spent on the last batch.
 
-    The rest is proportional, because the same work takes longer on a machine busy answering. Notices that belong to no
-    recording are not urgent: an idle machine sorts 500 of them a second. The limit keeps a database stall from delaying
-    the next round for long."""
+    The rest is proportional, because the same work takes longer on a machine that is busy answering. Notices that
+    belong to no recording are not urgent, and an idle machine sorts 500 of them a second. Because of the limit, a
+    database stall cannot delay the next round for long.
+    """
     return min(SORT_REST * sorting + UNDERSTANDING_REST * understanding, LONGEST_REST_SECONDS)
 
 

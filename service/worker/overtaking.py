@@ -1,4 +1,4 @@
-"""Steps under way that delay a stop of their own recording, and the use of their results."""
+"""Current steps that delay a stop of their own recording, and the use of their results."""
 
 import math
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Overtaking:
 
     def __init__(self, worker_id: str) -> None:
         self._worker_id = worker_id
-        # For each step under way: the last version of its row that was checked, and from when on the step delays a
+        # For each current step: the last version of its row that was checked, and the time from which the step delays a
         # stop.
         self._in_the_way: dict[tuple[str, int], tuple[int, float]] = {}
         self._overtaken: set[tuple[str, int]] = set()
@@ -91,8 +91,9 @@ def _load_whole(connection: sa.Connection, recording_id: str) -> Recording | Non
 
 
 def is_news(task: Task, observation: Observation, current: Recording) -> bool:
-    """Return whether the result of a step with a lost claim is known from no other source: the sid of a started task,
-    the outcome of a start if no other was sent after it, or a pause or resume that Agora has accepted."""
+    """Return whether the result of a step with a lost claim is known from no other source. This applies to the sid of a
+    started task, to the outcome of a start if no other was sent after it, and to a pause or resume that Agora has
+    accepted."""
     if isinstance(observation, Updated):
         return len(current.attempts) == len(task.recording.attempts)
     if isinstance(observation, Started) and observation.sid:

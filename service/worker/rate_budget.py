@@ -1,4 +1,4 @@
-"""The budget of calls to Agora, shared by all replicas: the arithmetic of `agora.pace` on a database row."""
+"""The budget of calls to Agora, which all replicas share. It is the arithmetic of `agora.pace` on a database row."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from service.errors import Code, ServiceError, Unavailable
 
 @dataclass(slots=True, order=True)
 class _Waiter:
-    """A call of this process that waits for the budget. Ordered by priority, then by arrival."""
+    """A call of this process that waits for the budget. Calls are ordered by priority, and then by arrival."""
 
     priority: Priority
     number: int
@@ -24,7 +24,7 @@ class _Waiter:
 @dataclass(slots=True)
 class _Line:
     """The waiting calls of one rate group, as a heap. `state_at` is the group's theoretical arrival time as this
-    process knows it; other processes can only have advanced it."""
+    process knows it. Other processes can only have advanced it."""
 
     waiting: list[_Waiter] = field(default_factory=list)
     state_at: float = 0
@@ -33,8 +33,8 @@ class _Line:
 class SharedBudget:
     """The budget that `AgoraClient` consults before each call, with `take`.
 
-    Only the first waiter of each line in a process queries the database, and only once a place is possible: one
-    transaction per call. If no other process can use the database, the state in memory is authoritative.
+    Only the first waiter of each line in a process queries the database, and only when a place is possible, so there is
+    one transaction per call. If no other process can use the database, the state in memory is authoritative.
     """
 
     def __init__(self, database: Database, rate: Rate, clock: Callable[[], float]) -> None:
@@ -45,8 +45,8 @@ class SharedBudget:
         self._numbers = itertools.count()
 
     async def take(self, rate_group: str, priority: Priority, deadline: float) -> None:
-        """Wait until the call may be made. Raise `Unavailable` (`budget`) if that is not before `deadline`, in seconds
-        of the loop's clock."""
+        """Wait until the call may be made. Raise `Unavailable` (`budget`) if that is not possible before `deadline`, in
+        seconds of the loop's clock."""
         line = self._lines.setdefault(rate_group, _Line())
         waiter = _Waiter(priority, next(self._numbers))
         _join(line, waiter)

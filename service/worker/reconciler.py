@@ -1,8 +1,8 @@
-"""Reconciliation after a restore: finds running tasks before any new start, since the database may be outdated.
+"""Reconciliation after a restore. It finds running tasks before any new start, because the database may be outdated.
 
-A restored database does not contain tasks that were started after its backup; starting from it would create second
-tasks. So Agora is queried for every known task, and the bucket is listed below the prefix of every open recording.
-Until that is done, `worker.store` starts nothing new.
+A restored database does not contain tasks that were started after its backup, so starting from it would create second
+tasks. Therefore Agora is queried for every known task, and the bucket is listed below the prefix of every open
+recording. Until that is done, `worker.store` starts nothing new.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """Reconciles the database with Agora and the bucket. Call `beat()` before the first claim; then `run()` until
-    cancelled."""
+    """Reconciles the database with Agora and the bucket. Call `beat()` before the first claim. Then call `run()`, which
+    works until cancelled."""
 
     def __init__(self, restoring: Restoring, *, clients: Mapping[str, AgoraClient], verifier: Verifier) -> None:
         self._restoring = restoring
@@ -47,7 +47,7 @@ class Reconciler:
             group.create_task(self._looks(), name="looks")
 
     async def beat(self) -> None:
-        """Send one heartbeat; skip it if the database is unavailable."""
+        """Send one heartbeat. Skip it if the database is unavailable."""
         try:
             since = await self._restoring.beat()
         except ServiceError as error:
@@ -87,7 +87,7 @@ class Reconciler:
         _log.warning("restore_known", recordings=len(self._known), unknown=left)
 
     async def _look_for(self, recording: Recording, places: asyncio.Semaphore) -> bool:
-        """Return False if Agora or the bucket did not answer."""
+        """Search for the recording's task. Return False if Agora or the bucket did not answer."""
         async with places:
             try:
                 for attempt in recording.attempts:
@@ -122,7 +122,7 @@ class Reconciler:
         await self._restoring.tell(recording, seen)
 
     async def _look_below(self, recording: Recording) -> None:
-        """Report tasks found in the bucket. Their uid is unknown; a negative number marks that, since real uids are
+        """Report tasks found in the bucket. Their uid is unknown, which a negative number marks, because real uids are
         positive."""
         for number, sid in (await self._verifier.find_tasks(recording)).items():
             await self._restoring.tell(recording, TaskFound(number, sid, -number))

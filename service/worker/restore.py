@@ -1,5 +1,5 @@
-"""Database access for the reconciliation that precedes new starts after a restore, or after a time without a worker.
-Makes no decisions about a recording; `reconciler` queries Agora and the bucket."""
+"""Database access for the reconciliation that precedes new starts after a restore, or after a period without a worker.
+It makes no decisions about a recording; `reconciler` queries Agora and the bucket."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ class Restoring:
         self._beat_at: float | None = None
 
     async def beat(self) -> float | None:
-        """Send a heartbeat; see `heartbeat.beat`."""
+        """Send a heartbeat. See `heartbeat.beat`."""
         now = self._clock()
         since = await self._database.run(lambda connection: heartbeat.beat(connection, now, self._beat_at))
         self._beat_at = now
@@ -40,7 +40,7 @@ class Restoring:
         return await self._database.run(lambda connection: load_open(connection, since, after, _PAGE))
 
     async def tell(self, recording: Recording, observation: Observation) -> None:
-        """Apply an observation to a recording, whichever worker has claimed it."""
+        """Apply an observation to a recording, even if another worker has claimed it."""
 
         def transaction(connection: sa.Connection) -> Written | None:
             current = load_recording(connection, recording.id, lock=True)

@@ -1,6 +1,6 @@
 """The outside call of each step: one call to Agora or one read of the bucket, with its result as an observation.
 
-`lifecycle` decides what the result means; the row determines the next try. This module keeps no state.
+`lifecycle` decides what the result means, and the row determines the next try. This module keeps no state.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Steps:
-    """Makes the calls of steps. `clients` by app; `clock` returns Unix seconds."""
+    """Makes the calls of steps. `clients` are by app. `clock` returns Unix seconds."""
 
     def __init__(
         self, settings: Settings, clients: Mapping[str, AgoraClient], verifier: Verifier, clock: Callable[[], float]
@@ -169,8 +169,8 @@ class Steps:
 
 
 def unexpected(task: Task, now: float) -> Observation:
-    """Return the observation that represents an unexpected error, so that the rules for failures apply: retry with
-    growing delays, keep a requested stop, and end a verification as `unproven` eventually. A call that may have been
+    """Return the observation that represents an unexpected error, so that the rules for failures apply. They retry with
+    growing delays, keep a requested stop, and eventually end a verification as `unproven`. A call that may have been
     sent has an unknown outcome."""
     match task.step:
         case Look():

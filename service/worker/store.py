@@ -1,7 +1,7 @@
 """The worker's use of the database: claim steps, report results, apply notices, measure.
 
-A step is claimed and recorded in one transaction. If the process is killed later, the row shows the next one what may
-have taken effect. Makes no calls outside the database.
+A step is claimed and recorded in one transaction. If the process is killed later, the row shows the next process what
+may have taken effect. The module makes no calls outside the database.
 """
 
 import asyncio
@@ -61,20 +61,20 @@ from service.worker.overtaking import LOOKS, Overtaking, Task, is_news
 
 _log = structlog.get_logger(__name__)
 
-# After this many failures a notice is parked: kept, shown, and replayed only on request. A recording with as many
-# failures counts as parked but is still retried at the longest interval, since its task may have to be stopped.
+# After this many failures a notice is parked: it is kept, shown, and replayed only on request. A recording with this
+# many failures counts as parked but is still retried at the longest interval, because its task may have to be stopped.
 MAX_TRIES = 8
 LONGEST_SET_BACK_SECONDS = 60.0
 # Reports with more files than this are compared in a thread.
 _MANY_FILES = 500
-# Delay before a held step is tried again.
+# The delay before a held step is retried.
 HOLD_SECONDS = 2
 
 
 @dataclass(slots=True)
 class _Batch:
     """The result of one claiming transaction: tasks, changes written for them, their delays in seconds, and the ids of
-    recordings without a step to take now."""
+    recordings that currently have no step to take."""
 
     tasks: list[Task] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
@@ -158,8 +158,8 @@ class Work:
             raise PoisonedRow(claim.recording.id) from error
 
     async def set_back(self, recording_id: str, fence: int | None = None) -> bool:
-        """Postpone a recording that failed with an unexpected error, longer with each failure. Return False if no row
-        was changed."""
+        """Postpone a recording that failed with an unexpected error. The delay grows with each failure. Return False if
+        no row was changed."""
         failures = self._count_failure(recording_id)
         wait = min(2.0**failures, LONGEST_SET_BACK_SECONDS)
         return await self._database.run(
@@ -204,15 +204,15 @@ class Work:
         return Task(recording, step, fence, page)
 
     def _held(self, connection: sa.Connection, step: Step) -> bool:
-        """Return whether a step must wait. Nothing new is started on a full disk, and during reconciliation nothing is
-        started or given up."""
+        """Return whether a step must wait. Nothing new is started on a full disk. During reconciliation nothing is
+        started or abandoned."""
         new = isinstance(step, Acquire) and step.new
         if new and not self._room():
             return True
         return (new or isinstance(step, GiveUp)) and is_restored(connection)
 
     def _limited(self, connection: sa.Connection, recording: Recording, step: Step, now: float) -> Limited | None:
-        """Return the limit that prevents a new task now, if any."""
+        """Return the limit that currently prevents a new task, if any."""
         if not (isinstance(step, Acquire) and step.new):
             return None
         limit = limit_reached(connection, self._settings, recording, now)
@@ -231,8 +231,8 @@ class Work:
     async def report(
         self, task: Task, observation: Observation, files: tuple[JudgedFile, ...] = (), *, unexpected: bool = False
     ) -> Recording | None:
-        """Record the result of a task and end its claim. Return None if the claim was lost; then only information that
-        no other source has is kept. `unexpected`: the result represents an unexpected error."""
+        """Record the result of a task and end its claim. If the claim was lost, return None and keep only information
+        that no other source has. `unexpected` is true if the result represents an unexpected error."""
         vanished = changed = 0
         if isinstance(observation, Judged) and task.recording.state.terminal:
             compared = await self._compare(task.recording, observation.report)
@@ -259,7 +259,7 @@ class Work:
         return written.after
 
     async def hold_up(self, task: Task, held: LookHeldUp) -> None:
-        """Record that the bucket does not answer a verification under way, or answers again. The claim stays; if it is
+        """Record that the bucket does not answer a current verification, or answers again. The claim stays. If it is
         lost, nothing is recorded."""
 
         def transaction(connection: sa.Connection) -> None:
@@ -278,8 +278,8 @@ class Work:
         return await asyncio.to_thread(compare) if len(filed) > _MANY_FILES else compare()
 
     def _observed(self, connection: sa.Connection, task: Task, observation: Observation, now: float) -> Written | None:
-        """Apply an observation to the claimed state of the recording, and reload it only after a lost race, which is
-        rare and raised before anything is written."""
+        """Apply an observation to the claimed state of the recording. Reload the recording only after a lost race,
+        which is rare and raised before anything is written."""
         with contextlib.suppress(LostRace):
             return observe(connection, task.recording, observation, now, fence=task.fence, release=True)
         current = load_recording(connection, task.recording.id, lock=True)
@@ -290,13 +290,13 @@ class Work:
         return observe(connection, current, observation, now) if is_news(task, observation, current) else None
 
     async def renew(self, tasks: Iterable[Task], lease_seconds: float) -> None:
-        """Extend the claims of tasks that are under way."""
+        """Extend the claims of current tasks."""
         until = self._clock() + lease_seconds
         held = [(task.recording.id, task.fence) for task in tasks]
         await self._database.run(lambda connection: renew(connection, held, until))
 
     async def release_left(self) -> None:
-        """Release the claims of a killed process if no other process can be alive; otherwise its leases expire."""
+        """Release the claims of a killed process if no other process can be running. Otherwise its leases expire."""
         if self._database.exclusive:
             await self._database.run(release_left)
 
@@ -307,8 +307,8 @@ class Work:
     # --- notices -------------------------------------------------------------------------------------------------
 
     async def sort_notices(self, limit: int) -> inbox_rows.Sorted:
-        """Sort stored notices: those with recordings first, then by age. Notices that belong to no recording are
-        settled; the returned claims are for `apply_notice`."""
+        """Sort stored notices. Notices with recordings come first, and then the oldest. Notices that belong to no
+        recording are settled. The returned claims are for `apply_notice`."""
         now, after = self._clock(), self._notices_looked_to
         found = await self._database.run(
             lambda connection: inbox_rows.sort_notices(connection, now, limit, self._settings.deployment, after)
@@ -321,11 +321,11 @@ class Work:
         return found
 
     async def apply_notice(self, stored: inbox_rows.NoticeClaim) -> None:
-        """Apply one notice in its own transaction. One that causes an error is set aside."""
+        """Apply one notice in its own transaction. A notice that causes an error is set aside."""
         try:
             found = await self._database.run(lambda connection: self._understand(connection, stored))
         except ServiceError:
-            raise  # the database is unavailable: the notice's claim expires later
+            raise  # the database is unavailable, so the notice's claim expires later
         except Exception:
             _log.exception(
                 "notice_not_understood", recording_id=stored.recording_id, number=stored.id, tries=stored.tries
@@ -360,7 +360,8 @@ class Work:
     # --- retention -----------------------------------------------------------------------------------------------
 
     async def prune(self, retention: Retention) -> dict[str, int]:
-        """Delete one batch of expired rows of each kind and return the counts. Call it again while a batch is full."""
+        """Delete one batch of expired rows of each kind and return the counts. Call this again while a batch is
+        full."""
         days = {name: float(getattr(retention, name)) for name in RULES}
 
         def transaction(connection: sa.Connection) -> dict[str, int]:
@@ -377,6 +378,6 @@ class Work:
 
 
 def _leads_to_stop(recording: Recording, step: Step) -> bool:
-    """Return whether a listing searches for a task that is to be stopped; it takes precedence over the limit on bucket
-    steps."""
+    """Return whether a listing searches for a task that is to be stopped. Such a listing is exempt from the limit on
+    bucket steps."""
     return isinstance(step, Look) and recording.state is State.STOPPING

@@ -1,1 +1,1 @@
-"""Commands for a running service, by its URL and a token. They read no settings and no database."""
+"""Commands for a running service, which use its URL and a token. They read no settings and no database."""

@@ -1,4 +1,4 @@
-"""The command `pagereel support-bundle`: downloads a bundle, or replays the decisions of one."""
+"""The command `pagereel support-bundle`, which downloads a bundle or replays the decisions of one."""
 
 import asyncio
 from dataclasses import asdict
@@ -77,7 +77,7 @@ def _replay(file: Path, as_json: bool) -> None:
 
 
 def counted(decisions: int, told: int) -> str:
-    """Return the number of decisions as text, and the number of lines taken over as stored (`told`), if any."""
+    """Return the number of decisions as text, and the number of lines that were applied as stored (`told`), if any."""
     taken_over = f"; {_count(told, 'line')} (!) taken over as stored" if told else ""
     return f"{_count(decisions, 'decision')}{taken_over}"
 

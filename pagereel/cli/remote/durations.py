@@ -16,7 +16,7 @@ _PARTS: Final = re.compile(
     rf"(?:{_NUMBER}d(?:ays?)?)?(?:{_NUMBER}h(?:ours?)?)?(?:{_NUMBER}m(?:in(?:utes?)?)?)?(?:{_NUMBER}s(?:ec(?:onds?)?)?)?",
     re.ASCII | re.IGNORECASE,
 )
-# Clock notation: two digits of minutes after the hour, without a unit.
+# Clock notation, which has two digits of minutes after the hour and no unit.
 _CLOCK: Final = re.compile(r"(.*\dh)([0-5]\d)", re.ASCII | re.IGNORECASE)
 _BARE: Final = re.compile(r"(.*?)([\d.]+)", re.ASCII)
 

@@ -1,4 +1,4 @@
-"""The command `pagereel files`: lists or downloads the files of a recording."""
+"""The command `pagereel files`, which lists or downloads the files of a recording."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ SILENT_SECONDS = 60
 
 
 class _Unwritable(Exception):
-    """The directory does not accept a file. `full`: it accepts no other file either."""
+    """The directory does not accept a file. If `full` is true, it accepts no other file either."""
 
     def __init__(self, text: str, *, full: bool) -> None:
         super().__init__(text)
@@ -77,7 +77,7 @@ async def files_command(service: Service, recording: str, folder: Path | None, k
 
 
 async def _no_files(service: Service, recording: str, kind: str | None) -> str:
-    """Return a text that no file is known, and whether one can still appear."""
+    """Return a text that no file is known, and whether one can still arrive."""
     state = (await service.call("GET", f"/v1/recordings/{recording}"))["state"]
     what = "file" if kind is None else f"{kind} file"
     if state in OVER:
@@ -86,7 +86,8 @@ async def _no_files(service: Service, recording: str, kind: str | None) -> str:
 
 
 def _failures(failed: list[_Failure]) -> Iterator[str]:
-    """Yield a line for each reason instead of each file, because an unavailable store gives the same reason for all."""
+    """Yield a line for each reason and not for each file, because an unavailable store has the same reason for all
+    files."""
     names: dict[str, list[str]] = {}
     for name, _, reason in failed:
         names.setdefault(reason, []).append(name)
@@ -124,7 +125,7 @@ async def _fetch_all(found: list[dict[str, Any]], folder: Path, *, quiet: bool) 
     ) as progress:  # fmt: skip
         bar = progress.add_task(printable(str(folder)), total=sum(file["size_bytes"] or 0 for file in wanted))
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=SILENT_SECONDS)
-        # The links are presigned by the bucket: the API token must not be sent there.
+        # The links are presigned by the bucket, so the API token must not be sent there.
         async with aiohttp.ClientSession(timeout=timeout) as http:
             away: list[tuple[Exception, str]] = []
 
@@ -153,8 +154,8 @@ def _concerns_all(error: Exception) -> bool:
 
 
 def _reason(error: Exception, link: str) -> str:
-    """Return why a file could not be downloaded, with the store's host. The link is a secret, so errors that contain it
-    are not shown."""
+    """Return why a file could not be downloaded, with the store's host. The link is a secret, so an error that contains
+    it is not shown."""
     host = _host(link)
     if isinstance(error, CallError | _Unwritable):
         return str(error)
@@ -171,7 +172,7 @@ def _host(link: str) -> str:
 
 
 async def _fetch(http: aiohttp.ClientSession, file: dict[str, Any], target: Path, progressed: Any) -> None:
-    """Download one object. It gets its final name when it is complete; a partial file is removed."""
+    """Download one object. It gets its final name when it is complete. A partial file is removed."""
     size = file["size_bytes"]
     if size is not None and await asyncio.to_thread(_size, target) == size:
         progressed(size)
@@ -212,7 +213,7 @@ async def _fetch_into(http: aiohttp.ClientSession, file: dict[str, Any], partial
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Raise `_Unwritable` for errors of the directory, to distinguish them from those of the connection."""
+    """Raise `_Unwritable` for errors of the directory, to distinguish them from errors of the connection."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The command `pagereel watch`: follows a recording to its verdict."""
+"""The command `pagereel watch`, which follows a recording to its verdict."""
 
 import asyncio
 import math
@@ -53,8 +53,8 @@ async def follow(
 ) -> int:
     """Show the progress of a recording until it has ended, and return the exit status. On Ctrl-C, print what continues.
 
-    `shown` is the recording as the caller has it, whose id is already printed. With `strict`, warnings count as not
-    verified. `wait_seconds` limits the waiting time; None means no limit.
+    `shown` is the recording as the caller has it, whose id is already printed. If `strict` is true, warnings count as
+    not verified. `wait_seconds` limits the waiting time; None means no limit.
     """
     named, until = shown is not None, time.monotonic() + (math.inf if wait_seconds is None else wait_seconds)
     screen = console(stderr=True)
@@ -98,7 +98,8 @@ def _no_verdict(shown: dict[str, Any], wait_seconds: float | None) -> str:
 
 
 class Log:
-    """The log lines of a recording: time, id and activity, one for each change and at least one a minute."""
+    """The log lines of a recording, with time, id and activity. There is a line for each change, and at least one a
+    minute."""
 
     def __init__(self, recording: str) -> None:
         self._recording = recording
@@ -106,7 +107,7 @@ class Log:
         self._at = 0.0
 
     def line(self, shown: dict[str, Any], at: float) -> str | None:
-        """Return the line at the instant `at` (Unix seconds), or None if nothing has changed."""
+        """Return the line at the time `at` (Unix seconds), or None if nothing has changed."""
         line = line_of(shown)
         # The count of slices is ignored, because it changes with each slice.
         what = tuple(part for part in line.split(" · ") if " slice" not in part)
@@ -117,7 +118,7 @@ class Log:
 
 
 def _progress(shown: dict[str, Any]) -> tuple[float, float | None]:
-    """Return the elapsed and the total seconds of the requested time. The total is None without a planned end."""
+    """Return the elapsed and the total seconds of the requested time. Without a planned end, the total is None."""
     began, until = shown["instants"]["recording_at"], shown["instants"]["stop_at"]
     if began is None or until is None:
         return 0, None
@@ -143,8 +144,8 @@ async def _say_what_goes_on(service: Service, recording: str, shown: dict[str, A
 
 
 async def _cost(service: Service, shown: dict[str, Any]) -> str:
-    """Return the cost of the billed time at the price in the month's usage, as text, or an empty text if the usage
-    contains no price."""
+    """Return the cost of the billed time at the price in the month's usage, as text. If the usage contains no price,
+    return an empty text."""
     used = await service.call("GET", "/v1/usage")
     pixels = shown["parameters"]["video_width"] * shown["parameters"]["video_height"]
     resolution = "full_hd" if pixels >= _FULL_HD_FROM_PIXELS else "hd"

@@ -12,7 +12,7 @@ from service.ulids import LENGTH, read_part, span_of
 LAST: Final = "last"
 _SHORTEST_END: Final = 6
 _MOST_ENDS: Final = 1000
-_LATEST: Final = 253_402_300_000.0  # the last instants that RFC 3339 can represent
+_LATEST: Final = 253_402_300_000.0  # the last timestamps that RFC 3339 can represent
 _NOT_FOUND: Final = 404
 _FORM: Final = (
     "ids look like rec_01M8JHGHNXHVJ5HX7G9SV1VHBC; a unique beginning, the last 6 characters or `last` also work"
@@ -82,7 +82,8 @@ async def message_of(service: Service, text: str) -> str:
 def remote_recording(
     run: Callable[..., Coroutine[Any, Any, int | None]],
 ) -> Callable[..., None]:
-    """Turn a function into a command about one recording, which gets a `Service` and the recording's whole id first."""
+    """Turn a function into a command about one recording. The function gets a `Service` and the recording's whole id
+    first."""
 
     @wraps(run)
     async def resolved(service: Service, recording: str, **given: Any) -> int | None:

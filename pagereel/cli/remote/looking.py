@@ -1,4 +1,4 @@
-"""The command `pagereel look`: verifies a recording again and shows the result."""
+"""The command `pagereel look`, which verifies a recording again and shows the result."""
 
 import asyncio
 import time
@@ -57,7 +57,7 @@ async def look_command(service: Service, recording: str, wait_seconds: float, le
 
 
 def _number(recording: dict[str, Any]) -> int:
-    """Return the number of the recording's newest report, or 0 without one."""
+    """Return the number of the recording's newest report, or 0 if it has none."""
     report = recording["latest_report"]
     return 0 if report is None else int(report["number"])
 

@@ -1,4 +1,4 @@
-"""The command `pagereel pictures`: downloads the poster and the contact sheet of a recording."""
+"""The command `pagereel pictures`, which downloads the poster and the contact sheet of a recording."""
 
 import asyncio
 from pathlib import Path

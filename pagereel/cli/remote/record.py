@@ -1,4 +1,4 @@
-"""The command `pagereel record`: every field of the API's start request as an option."""
+"""The command `pagereel record`, which has an option for every field of the API's start request."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,8 @@ _OPTIONS: Final = {
 
 
 def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each field of a start request, named as in the API except for the size and the files."""
+    """Add an option for each field of a start request. The options are named as in the API, except for the size and the
+    files."""
     options = [
         option("--for", "length", type=Duration(), metavar="LENGTH", help="How long to record: 90s, 10m, 1h30m."),
         option("--stop-at", type=Instant(), help="Stop at this time: 2026-11-22T09:45:00Z."),
@@ -177,7 +178,7 @@ def _in_options(error: CallError, given: dict[str, Any]) -> CallError:
 
 
 def _typed(pointer: str, given: dict[str, Any]) -> str:
-    """Return the option for a pointer of the API, with its typed value unless that may be a secret."""
+    """Return the option for a pointer of the API. Include its typed value unless that may be a secret."""
     field, _, place = pointer.removeprefix("/").partition("/")
     option = _OPTIONS.get(field, f"--{field.replace('_', '-')}")
     value = given.get(field)

@@ -27,8 +27,8 @@ PAGE = 200
 
 
 class CallError(Exception):
-    """A failed call, with a line for a person. `status` is the HTTP status, if an answer came; `wrong` contains pointer
-    and message of each wrong field."""
+    """A failed call, with a line for a person. `status` is the HTTP status, if an answer arrived. `wrong` contains
+    pointer and message of each wrong field."""
 
     def __init__(self, text: str, status: int | None = None, wrong: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(text)
@@ -60,7 +60,7 @@ class Service:
         headers: dict[str, str] | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Return the JSON of a successful call. Raise `CallError` otherwise. `arguments` contains the typed arguments
+        """Return the JSON of a successful call. Otherwise raise `CallError`. `arguments` contains the typed arguments
         by their names in the API."""
         status, content = await self._ask(method, path, json=body, params=params, headers=headers)
         return self._read(status, content, {**(params or {}), **(body or {})}, arguments)
@@ -105,7 +105,7 @@ class Service:
     async def items(
         self, path: str, params: dict[str, Any] | None = None, limit: int | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the items of a list, page by page, at most `limit` of them."""
+        """Yield at most `limit` items of a list, page by page."""
         asked, left = dict(params or {}), limit
         while left is None or left > 0:
             asked["limit"] = str(PAGE if left is None else min(PAGE, left))
@@ -128,7 +128,7 @@ def _why(error: aiohttp.ClientConnectorError) -> str | None:
 
 
 def _nobody_there(error: aiohttp.ClientConnectorError) -> str:
-    """Return a hint for a refused connection: no program listens at the port."""
+    """Return a hint for a refused connection, which means that no program listens at the port."""
     if error.errno != errno.ECONNREFUSED:
         return ""
     return ". Is the service running there? --url or PAGEREEL_URL names another address"
@@ -154,7 +154,7 @@ def _argument(pointer: str, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _option(pointer: str, given: Mapping[str, Any]) -> str:
-    """Return `--app nope` for `?app` or `/app`, or the pointer itself if no option set the value."""
+    """Return `--app nope` for `?app` or `/app`. If no option set the value, return the pointer itself."""
     name, value = pointer[1:], given.get(pointer[1:])
     if isinstance(value, list):
         value = " ".join(map(str, value))
@@ -185,7 +185,7 @@ def remote(run: Run) -> Callable[..., None]:
 
 
 def speak(url: str, token_file: Path | None, run: Run) -> NoReturn:
-    """Run `run` with the service, and end the process with its status."""
+    """Run `run` with the service. End the process with its status."""
     try:
         status = asyncio.run(_with_service(_address(url), _token(token_file), run))
     except CallError as error:

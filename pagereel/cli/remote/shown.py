@@ -12,14 +12,14 @@ from service.explain.warned import advice_of
 from service.wording import emulated, end_reason, labels, nothing_wanted, percent
 
 OVER = frozenset({"verified", "defective", "unproven", "failed", "cancelled"})
-# A recording's start is detected with a delay of up to this.
+# The maximum delay with which a recording's start is detected.
 _KNOWN_SECONDS: Final = 6
 _NAME_END: Final = 28
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def when(instant: str | None) -> str:
-    """Return an instant unchanged, or on a terminal relative to now: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`."""
+    """Return a timestamp unchanged or, on a terminal, relative to now: `42s`, `12m`, `3h` or `9d` ago, or `in 3h`."""
     if instant is None:
         return "-"
     if not console().is_terminal:
@@ -30,7 +30,7 @@ def when(instant: str | None) -> str:
 
 
 def state_of(recording: dict[str, Any]) -> str:
-    """Return the state. A recording verified with warnings has its own word."""
+    """Return the state. A recording that was verified with warnings has a different word."""
     return WARNED if recording["state"] == "verified" and recording["warned"] else str(recording["state"])
 
 
@@ -59,7 +59,7 @@ def _inferred(recording: dict[str, Any]) -> bool:
 
 
 def page_of(recording: dict[str, Any]) -> str:
-    """Return the page. On a terminal, where it may be cut, it lacks the common prefix `https://`."""
+    """Return the page. On a terminal, where the page may be cut, omit the common prefix `https://`."""
     page = str(recording["page"])
     return page.removeprefix("https://") if console().is_terminal else page
 
@@ -88,8 +88,8 @@ def line_of(recording: dict[str, Any]) -> str:
 
 
 def end_of(recording: dict[str, Any]) -> str:
-    """Return when a recording starts, if that is still to come, and when it ends: the requested instant, or what ends
-    it otherwise."""
+    """Return when a recording starts, if it has not started yet, and when it ends: the requested time, or the event
+    that ends it otherwise."""
     now, instants, name = datetime.now(UTC), recording["instants"], recording["id"]
     begin = now if instants["start_at"] is None else max(datetime.fromisoformat(instants["start_at"]), now)
     told = f"{name} starts {_on_the_clock(begin, now)}, and" if begin > now else name
@@ -130,7 +130,7 @@ def _coverage(coverage: dict[str, Any]) -> str:
 
 
 def _sound(expected: bool | None) -> str | None:
-    """Return whether sound is expected, or None if unknown."""
+    """Return whether audio is expected, or None if unknown."""
     return None if expected is None else "expected" if expected else "not expected: silence is accepted"
 
 
@@ -178,7 +178,7 @@ def _ended(recording: dict[str, Any]) -> str:
 
 
 def _attention(attention: dict[str, Any]) -> str:
-    """Return what the recording waits for, since when, and when Pagereel tries again."""
+    """Return the condition that the recording waits for, since when, and when Pagereel retries."""
     again = f", next try at {attention['next_try_at']}" if attention.get("next_try_at") else ""
     return f"{attention['code']}: {attention['detail']}, since {attention['since_at']}{again}"
 
@@ -212,7 +212,7 @@ def _schedule(recording: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 
 def waits_of(recording: dict[str, Any]) -> str:
-    """Return in one line what an unfinished recording does and waits for."""
+    """Return in one line the current activity of an unfinished recording and the condition that it waits for."""
     attention = recording["attention"]
     why = [("reason", attention["detail"])] if attention else []
     return " · ".join(
@@ -237,7 +237,8 @@ def findings_of(recording: dict[str, Any]) -> Table | None:
 
 
 def print_recording(recording: dict[str, Any], *, named: bool = False) -> None:
-    """Print the facts of a recording and the findings of its newest report. `named`: its id is already printed."""
+    """Print the facts of a recording and the findings of its newest report. `named` is true if its id is already
+    printed."""
     screen = console()
     if not named:
         screen.print(printable(recording["id"]), style="bold")

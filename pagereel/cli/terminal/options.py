@@ -14,8 +14,8 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 class _Filled(click.Parameter):
-    """A parameter that refuses an empty text, which mostly comes from an unset shell variable and does not mean the
-    default."""
+    """A parameter that refuses an empty text, because that mostly comes from an unset shell variable and does not mean
+    the default."""
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         typed = ctx.get_parameter_source(str(self.name)) is ParameterSource.COMMANDLINE
@@ -37,7 +37,7 @@ argument: Final = partial(click.argument, cls=_FilledArgument)
 
 
 def config_option(command: Command) -> Command:
-    """Add `--config`, whose value becomes the context's object. The one nearest to the command's name applies."""
+    """Add `--config`, whose value becomes the context's object. The option nearest to the command's name applies."""
     return option(
         "--config",
         "-c",
@@ -54,7 +54,8 @@ def _keep_config(context: click.Context, _: click.Parameter, value: Path | None)
 
 
 def configured(command: Command) -> Callable[..., Any]:
-    """Turn a function into a command that gets the settings' path or None first, wherever `--config` was given."""
+    """Turn a function into a command that first gets the settings' path or None, regardless of the position of
+    `--config`."""
     return config_option(click.pass_obj(command))
 
 

@@ -41,7 +41,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def reader_gone() -> bool:
-    """Return True if the reader of standard output has gone. A broken pipe alone could be that of a connection."""
+    """Return True if the reader of standard output has exited. A broken pipe alone could be that of a connection."""
     try:
         watched = select.poll()
         watched.register(sys.stdout.fileno(), 0)

@@ -13,7 +13,7 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})[x×]([1-9][0-9]{0,4})", re.ASCII | re.IGN
 
 
 def _instant(text: str) -> float | None:
-    """Return the Unix seconds of an RFC 3339 instant with an offset, or None."""
+    """Return the Unix seconds of an RFC 3339 timestamp with an offset, or None."""
     try:
         instant = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -28,7 +28,7 @@ def rfc3339(at: float) -> str:
 
 
 class Instant(click.ParamType[float]):
-    """An RFC 3339 instant with an offset, as Unix seconds."""
+    """An RFC 3339 timestamp with an offset, as Unix seconds."""
 
     name = "instant"
 
@@ -40,7 +40,7 @@ class Instant(click.ParamType[float]):
 
 
 class Span(click.ParamType[Interval]):
-    """FROM/TO: two instants in the format of `Instant`, the first one earlier."""
+    """FROM/TO, two timestamps in the format of `Instant`. The first one must be earlier."""
 
     name = "from/to"
 
@@ -58,7 +58,7 @@ class Span(click.ParamType[Interval]):
 
 
 class Size(click.ParamType[tuple[int, int]]):
-    """WIDTHxHEIGHT in pixels."""
+    """A size WIDTHxHEIGHT in pixels."""
 
     name = "size"
 

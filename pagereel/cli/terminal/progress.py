@@ -17,10 +17,10 @@ _RATE_OVER_SECONDS = 120
 
 @contextmanager
 def progress_of(found: Sequence[FoundRecording], *, quiet: bool) -> Iterator[Advance]:
-    """Show a line on stderr while the block runs. The block calls the yielded function for each judged recording.
+    """Show a line on stderr while the block runs. The block calls the yielded function for each verified recording.
 
-    The remaining time is estimated by slices, because long recordings take longer. Nothing is shown if stderr is not a
-    terminal.
+    The remaining time is estimated by slices, because long recordings take longer. If stderr is not a terminal, nothing
+    is shown.
     """
     screen = console(stderr=True)
     began, done = time.monotonic(), 0

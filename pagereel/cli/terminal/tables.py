@@ -13,14 +13,14 @@ from rich.text import Text
 from pagereel.cli.terminal.output import printable, say
 from pagereel.interrupts import BROKEN_PIPE
 
-# Words that a person copies: ids of recordings, messages, tokens and tasks, and instants. An object key that contains
-# one does not match.
+# Words that a person copies: timestamps and ids of recordings, messages, tokens and tasks. An object key that contains
+# such a word does not match.
 _ID: Final = re.compile(r"\W*(?:(?:rec|msg|prl)_\w{1,64}|[0-9a-f]{12,40}|\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)\W*", re.ASCII)
 _GAP: Final = 2
 _LEAST_CUT: Final = 6
 _WIDE: Final = 100
 PIPE_WIDTH = 1_000_000
-"""The width of output without a terminal: a text of any length stays on its line."""
+"""The width of output without a terminal, so that a text of any length stays on its line."""
 
 WARNED: Final = "verified (warned)"
 _STYLES = {
@@ -41,7 +41,7 @@ _STYLES = {
 
 
 class _PlainConsole(Console):
-    """A console for external text: no markup, no emoji codes, no control characters."""
+    """A console for external text, without markup, emoji codes and control characters."""
 
     def print(self, *objects: Any, **how: Any) -> None:
         how.setdefault("crop", False)
@@ -51,18 +51,18 @@ class _PlainConsole(Console):
             return
         with self.capture() as captured:
             super().print(*shown, **how)
-        # A table pads each line with blanks up to the longest.
+        # A table pads each line with blanks to the length of the longest.
         lines = captured.get().split("\n")
         click.echo("\n".join(line.rstrip(" ") for line in lines), file=self.file, nl=False)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Exit with the status that all commands use: rich's own status is a verdict here."""
+        """Exit with the status that all commands use, because rich's own status is a verdict here."""
         self.quiet = True
         raise SystemExit(BROKEN_PIPE)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that is plain and wide without a terminal, and without colours if `NO_COLOR` is set."""
+    """Return a console. Without a terminal it is plain and wide, and if `NO_COLOR` is set it has no colours."""
     made = _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
@@ -78,7 +78,7 @@ def table(
     middle: Collection[int] = (),
     width: int = PIPE_WIDTH,
 ) -> Table:
-    """Return a table without lines. The column `coloured` contains states. Ids are never broken: instead, the columns
+    """Return a table without lines. The column `coloured` contains states. Ids are never broken. Instead, the columns
     `cut` are shortened with "…" to fit `width`, and a table that still does not fit exceeds it. Columns of `cut` that
     are also in `middle` keep both ends of their text."""
     titles = [printable(head) for head in heads]
@@ -99,14 +99,14 @@ def table(
 
 
 def _whole(cells: Iterable[str], *, coloured: bool) -> int:
-    """Return the width of a column's words that must not be broken: ids and states."""
+    """Return the width of a column's words that must not be broken, which are ids and states."""
     return max(
         (cell_len(word) for cell in cells for word in cell.split() if coloured or _ID.fullmatch(word)), default=1
     )
 
 
 def _shortened(text: str, width: int) -> str:
-    """Return at most `width` characters of a text: a third from its beginning, the rest from its end."""
+    """Return at most `width` characters of a text: a third from its beginning, and the rest from its end."""
     if len(text) <= width:
         return text
     head = (width - 1) // 3

@@ -13,11 +13,11 @@ BUSY_SECONDS = 30
 
 
 def backup_sqlite(source: Path, copy: Path) -> int:
-    """Copy the database as of one instant. Return the size in bytes. The writer is not blocked and continues in its
-    log.
+    """Copy the database as of one point in time. Return the size in bytes. The writer is not blocked and continues in
+    its log.
 
     The copy gets its name when it is complete and on disk. Raise `StartRefused` if the database does not exist or the
-    copy does, and `OSError` if the copy cannot be written.
+    copy does. Raise `OSError` if the copy cannot be written.
     """
     if not source.is_file():
         raise StartRefused(f"there is no database at {source}")
@@ -31,7 +31,7 @@ def backup_sqlite(source: Path, copy: Path) -> int:
             closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as reader,
             closing(sqlite3.connect(partial)) as writer,
         ):
-            reader.backup(writer)  # all pages in one step: one instant
+            reader.backup(writer)  # all pages in one step, so the copy is of one point in time
             (sound,) = writer.execute("PRAGMA quick_check").fetchone()
             if sound != "ok":
                 raise StartRefused("the copy is not valid: the database or the disk is damaged")
@@ -39,7 +39,7 @@ def backup_sqlite(source: Path, copy: Path) -> int:
         partial.rename(copy)
         _sync(copy.parent)
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # on the copy's disk: the source is only read
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # on the copy's disk, because the source is only read
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(copy)) from error
         raise
     finally:

@@ -1,7 +1,7 @@
-"""One clock for all replicas: the database's, continued by this process's monotonic clock.
+"""One clock for all replicas: the database's clock, continued by this process's monotonic clock.
 
-Leases, due instants and windows are compared by several processes. With local clocks, a process an hour ahead would
-take all work and stop recordings early, and a clock set while a process runs would shift all of them.
+Several processes compare leases, due times and windows. With local clocks, a process an hour ahead would take all work
+and stop recordings early, and a clock that is set while a process runs would shift all of them.
 """
 
 import time
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from service.database.engine.database import Database
 
-# The time of a slower answer is too uncertain.
+# The time of an answer slower than this is too uncertain.
 _CLEAR_SECONDS: Final = 0.5
 
 
@@ -35,8 +35,8 @@ class DatabaseClock:
         return self._monotonic() + self._offset
 
     async def sync(self) -> float:
-        """Adopt the database's time. Return the seconds by which this machine's clock is ahead. Raise `ServiceError`
-        while the database is unreachable; the clock then continues unchanged."""
+        """Adopt the database's time. Return the seconds by which this machine's clock is ahead. If the database is
+        unreachable, raise `ServiceError`; the clock then continues unchanged."""
         before = self._monotonic()
         there = await self._database.run(_now)
         after = self._monotonic()

@@ -22,7 +22,7 @@ __all__ = ["Database", "StartRefused"]
 
 
 class Database:
-    """One open database. `writer` is set on SQLite, `pool` on PostgreSQL; only `inbox` uses them."""
+    """One open database. `writer` is set on SQLite and `pool` on PostgreSQL. Only `inbox` uses them."""
 
     def __init__(self, *, writer: Writer | None = None, pool: Pool | None = None, lock: Lock | None = None) -> None:
         self.writer = writer
@@ -37,10 +37,11 @@ class Database:
     ) -> Self:
         """Open `sqlite:///PATH` (or `sqlite:///:memory:`) or `postgresql://…` (a libpq URL).
 
-        A callable is called before each connection to PostgreSQL, for a password that changes. A missing file is
-        created, but no tables (see `startup`). `inline` runs SQLite transactions on the loop's own thread. `beside`:
-        also open a file that another process serves, for a command's few short transactions. Raise `StartRefused` (file
-        in use, server or library too old, unknown URL) or `ServiceError` (unreachable).
+        If `url` is a callable, it is called before each connection to PostgreSQL, for a password that changes. A
+        missing file is created, but no tables (see `startup`). If `inline` is true, SQLite transactions run on the
+        loop's own thread. If `beside` is true, a file that another process serves may also be opened, for a command's
+        few short transactions. Raise `StartRefused` (file in use, server or library too old, unknown URL) or
+        `ServiceError` (unreachable).
         """
         ask: Callable[[], str] = url if callable(url) else partial(str, url)
         where = ask()
@@ -73,9 +74,9 @@ class Database:
     async def run(self, fn: Callable[[sa.Connection], T]) -> T:
         """Execute `fn(connection)` in one transaction and return its result after the commit.
 
-        If `fn` raises, everything is rolled back and the error is raised again. A cancelled caller stops waiting, but
-        the transaction is still completed or rolled back as a whole. A disk or connection failure is a `ServiceError`
-        with `Code.UNAVAILABLE`; on PostgreSQL the commit may nevertheless have happened.
+        If `fn` raises, everything is rolled back and the error is raised again. If the caller is cancelled, it stops
+        waiting, but the transaction is still completed or rolled back as a whole. A disk or connection failure is
+        raised as a `ServiceError` with `Code.UNAVAILABLE`; on PostgreSQL the commit may nevertheless have happened.
         """
         if self._closed:
             raise unavailable("database_closed")
@@ -115,7 +116,7 @@ class Database:
             future.exception()  # a cancelled caller never retrieves it
 
     async def close(self) -> None:
-        """Let running transactions end, then close. A second call has no effect."""
+        """Let running transactions end, and then close. A second call has no effect."""
         if self._closed:
             return
         self._closed = True
@@ -138,7 +139,7 @@ class Database:
 
 
 def _lock(path: str, *, beside: bool) -> Lock | None:
-    """Return the file's lock, or None if another process holds it and `beside` allows that."""
+    """Return the file's lock. If another process holds it and `beside` is true, return None."""
     try:
         return Lock(Path(path))
     except StartRefused:

@@ -1,7 +1,7 @@
 """Reserves space on the disk of a SQLite database, so that running recordings can be stopped when the disk is full.
 
-When a commit fails on a full disk, the reserve is released: stops, ends and notifications continue in its space, and
-nothing new is started until it can be allocated again.
+When a commit fails on a full disk, the reserve is released. Stops, ends and notifications then continue in its space,
+but nothing new is started until the reserve can be allocated again.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ class Reserve:
         self.keep()
 
     def keep(self) -> None:
-        """Allocate the reserve if the disk has as much again free. A file system without this information counts as
-        having it."""
+        """Allocate the reserve if the disk has twice that space free. If the file system does not report its free
+        space, assume that it is sufficient."""
         if not self.held and self._spare() >= (self._size if self._path.exists() else 2 * self._size):
             self.held = self._allocate()
 
     def give_up(self) -> None:
-        """Release the reserve, since the disk is full."""
+        """Release the reserve, because the disk is full."""
         self.held = False
         with contextlib.suppress(OSError):
             self._path.unlink()

@@ -1,4 +1,4 @@
-"""Classifies database errors as outages; every other error is a bug and is raised unchanged."""
+"""Classifies database errors as outages. Every other error is a bug and is raised unchanged."""
 
 import sqlite3
 
@@ -19,16 +19,16 @@ _SQLITE = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_NOTADB,
 }
-# Classes: connection, rolled back (deadlock), resources, operator intervention, system error; and a standby's refusal.
+# Classes: connection, rolled back (deadlock), resources, operator intervention, system error, and a standby's refusal.
 _POSTGRES = ("08", "40", "53", "57", "58", "25006")
 
 
 class StartRefused(Exception):
-    """The service must not start on this database; the text states the reason and the remedy."""
+    """The service must not start on this database. The text states the reason and the remedy."""
 
 
 def unavailable(detail: str = "database_unavailable") -> ServiceError:
-    """Return the error for an unusable database: `Code.UNAVAILABLE`, with a retry after a second."""
+    """Return the error for an unusable database: `Code.UNAVAILABLE`, with a retry after one second."""
     return ServiceError(
         Code.UNAVAILABLE, "the database is not available at the moment", detail=detail, retry_after_seconds=1
     )

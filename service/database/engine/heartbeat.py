@@ -1,7 +1,7 @@
-"""Records when a worker was last active on this database, to detect a database restored to an older state.
+"""Records when a worker was last active on this database, to detect a database that was restored to an older state.
 
-A restored database cannot report this itself, but a gap in the activity is visible. A service that was merely down for
-that long has missed as much.
+A restored database cannot report this itself, but it has a gap in the activity. A service that was only down for as
+long has missed as much, so it is treated in the same way.
 """
 
 from typing import Final
@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from service.database.tables import deployment
 
 GAP_SECONDS: Final = 60.0
-"""Longer than any orderly restart, shorter than the time in which a start could be forgotten."""
+"""Longer than any orderly restart, but shorter than the time in which a start could be forgotten."""
 
 _ROW = sa.select(deployment.c.alive_at, deployment.c.restored_at).with_for_update()
 
 
 def beat(connection: sa.Connection, now: float, last_at: float | None) -> float | None:
-    """Record that a worker is active; `last_at`: its previous call. Return since when the tasks running at Agora are
-    unknown, or None if they are known."""
+    """Record that a worker is active. `last_at` is the time of its previous call. Return the time since which the tasks
+    running at Agora are unknown, or None if they are known."""
     alive_at, restored_at = connection.execute(_ROW).one()
     gap = alive_at is not None and now - alive_at > GAP_SECONDS
     went_back = last_at is not None and (alive_at is None or alive_at < last_at)
@@ -34,6 +34,6 @@ def is_restored(connection: sa.Connection) -> bool:
 
 
 def end_restore(connection: sa.Connection, restored_at: float) -> None:
-    """Record that the running tasks are known, unless the database was restored again meanwhile."""
+    """Record that the running tasks are known, unless the database has been restored again in the meantime."""
     this = deployment.c.restored_at == restored_at
     connection.execute(deployment.update().where(this).values(restored_at=None))

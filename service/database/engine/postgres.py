@@ -18,7 +18,7 @@ class Pool:
     """The connections of one process to one server."""
 
     def __init__(self, url: Callable[[], str], connections: int) -> None:
-        """Call `url` before each connection, since the password may have changed."""
+        """Call `url` before each connection, because the password may have changed."""
         self._url = url
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
@@ -40,8 +40,8 @@ class Pool:
         return pool
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """Return a plain connection, which the caller must close. Its commits are on disk whatever the server's default
-        is."""
+        """Return a plain connection, which the caller must close. Its commits are on disk regardless of the server's
+        default."""
         return await asyncpg.connect(
             self._url(),
             timeout=CONNECT_SECONDS,

@@ -29,7 +29,7 @@ _SQLITE: Final = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: look at its permissions and its folder's",
     sqlite3.SQLITE_NOTADB: "is not an SQLite database: name another file",
 }
-# By the beginning of the SQLSTATE, the longest first.
+# Keyed by the beginning of the SQLSTATE, the longest first.
 _POSTGRES: Final = {
     "25006": "it is a read-only standby: name the primary server",
     "3D000": "it has no database {name}: create it, or correct its name",
@@ -50,7 +50,7 @@ _OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "passfile", "d
 @contextmanager
 def refusing(url: str, place: str = "database.password") -> Iterator[None]:
     """Raise `StartRefused` with the reason if the database `url` cannot be used inside the block. Bugs and errors of
-    Agora or a bucket are raised unchanged. `place`: the source of its password, in words."""
+    Agora or a bucket are raised unchanged. `place` describes the source of the URL's password."""
     sqlite = url.startswith("sqlite:///")
     path = url.removeprefix("sqlite:///")
     if sqlite:
@@ -80,7 +80,7 @@ def check_place(file: Path) -> None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes, a driver's own last."""
+    """Yield the error and its causes. The driver's own error is last."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -131,7 +131,7 @@ def _of_postgres(url: str, place: str, error: BaseException) -> str | None:
 
 
 def _unknown(query: str, error: asyncpg.PostgresError) -> str:
-    """Return the parameter of the URL that the server names; nothing else of the driver's text is shown."""
+    """Return the parameter of the URL that the server names. No other part of the driver's text is shown."""
     found = next((name for name in parse_qs(query, keep_blank_values=True) if f'"{name}"' in str(error)), None)
     if found is None:
         return "what the URL sets after `?`"
@@ -144,5 +144,5 @@ def _by_state(state: str) -> str | None:
 
 
 def _strerror(error: OSError) -> str:
-    """Return the system's text; asyncpg joins those of several addresses into one."""
+    """Return the system's text. For several addresses, asyncpg joins their texts into one."""
     return os.strerror(error.errno) if error.errno else "no address of it accepts connections"

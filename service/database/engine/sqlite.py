@@ -1,8 +1,8 @@
-"""The single writer of a SQLite file: one thread, one connection; jobs have priority, and waiting transactions share a
-commit.
+"""The single writer of a SQLite file. It has one thread and one connection. Jobs have priority, and waiting
+transactions share a commit.
 
-It must be the only serving process, which a lock file ensures. Commands may open the file for a short transaction, for
-which the writer waits.
+It must belong to the only serving process, which a lock file ensures. Commands may open the file for a short
+transaction, for which the writer waits.
 """
 
 import asyncio
@@ -30,12 +30,13 @@ Done = Callable[[Any, BaseException | None], None]
 BUSY_TIMEOUT_SECONDS = 5
 PRIVATE = 0o600
 CHECKPOINT_SECONDS = 5
-GROUP = 32  # the most transactions that share a commit
-LOG_PAGES = 16_000  # 64 MB; a longer log is restarted, which makes the writer wait
+GROUP = 32  # the maximum number of transactions that share a commit
+LOG_PAGES = 16_000  # 64 MB; a larger log is restarted, and the writer waits for that
 
 
 class Lock:
-    """An exclusive `flock` on `<file>.lock`, held while the object is open; the system releases it with the process."""
+    """An exclusive `flock` on `<file>.lock`, held while the object is open. The system releases it when the process
+    ends."""
 
     def __init__(self, database: Path) -> None:
         """Acquire the lock. Raise `StartRefused` if another process holds it."""
@@ -58,12 +59,12 @@ class Lock:
 
 
 def keep_private(database: Path) -> None:
-    """Create a missing database file with access for its owner alone; SQLite gives its other files the same
+    """Create a missing database file with access for its owner alone. SQLite gives its other files the same
     permissions. Remove the permissions of others from an existing file."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     for name in (database.name, f"{database.name}-wal", f"{database.name}-shm"):
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's file cannot be changed
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # a file of another user cannot be changed
             path = database.with_name(name)
             mode = path.stat().st_mode
             if mode & stat.S_IRWXO:
@@ -71,8 +72,8 @@ def keep_private(database: Path) -> None:
 
 
 def create_engine(path: str, *, guest: bool = False) -> sa.Engine:
-    """Return an engine with durable commits and transactions that take the write lock at once; those of a `guest` take
-    it only when they write."""
+    """Return an engine with durable commits and with transactions that take the write lock at once. Transactions of a
+    `guest` take it only when they write."""
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),
         poolclass=sa.StaticPool,
@@ -96,13 +97,14 @@ _Told = tuple[Done, Any, BaseException | None]
 
 
 class Writer:
-    """Executes jobs and transactions sequentially on its own thread; a job precedes all transactions.
+    """Executes jobs and transactions sequentially on its own thread. A job precedes all transactions.
 
     Transactions that wait during a commit are committed together, each in its own savepoint, with one sync of the disk.
     No caller gets a result before that commit.
 
-    `inline=True` executes each at once on the caller's thread instead (for the simulation, whose virtual time no thread
-    may disturb). A `guest` works briefly on a file that another process serves, and does not checkpoint the log.
+    `inline=True` instead executes each transaction at once on the caller's thread (for the simulation, whose virtual
+    time must not be disturbed by a thread). A `guest` works briefly on a file that another process serves, and does not
+    checkpoint the log.
     """
 
     def __init__(self, path: str, *, inline: bool = False, guest: bool = False) -> None:
@@ -127,8 +129,8 @@ class Writer:
             self._thread.start()
 
     def submit(self, job: Job, done: Done) -> None:
-        """Queue a job with its own transaction, before all items of `transact`; `done(result, error)` is called on the
-        loop once it has returned or raised."""
+        """Queue a job with its own transaction, before all items of `transact`. After the job has returned or raised,
+        `done(result, error)` is called on the loop."""
         if self._inline:
             self._tell([(done, *_outcome(job))])
             return
@@ -136,7 +138,7 @@ class Writer:
         self._tokens.put(True)
 
     def transact(self, fn: Transaction, done: Done) -> None:
-        """Queue an ordinary transaction; `done(result, error)` is called on the loop after its commit."""
+        """Queue an ordinary transaction. After its commit, `done(result, error)` is called on the loop."""
         if self._inline:
             self._tell([(done, *_outcome(partial(self._alone, fn)))])
             return
@@ -189,7 +191,7 @@ class Writer:
         if any(error is not None and is_full(error) for _, _, error in told):
             self.met_full_disk = True
             self.when_full()
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and so are its waiters
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its waiters no longer exist
             if len(told) == 1:
                 done, result, error = told[0]
                 self._back(done, result, error)
@@ -220,11 +222,11 @@ def _outcome(job: Job) -> tuple[Any, BaseException | None]:
 
 class Checkpointer:
     """Copies the write-ahead log into the database on a separate thread, so that no commit waits for it. It starts at
-    once: if every process is killed early, the log would only grow, and each start reads all of it.
+    once, because if every process were killed early, the log would only grow, and each start reads all of it.
 
-    SQLite would checkpoint inside every thousandth page's commit, and delay its caller. Without pauses between commits
-    the log only grows; then the writer itself restarts it when nearly all of it is copied. After a full disk the writer
-    truncates it, since the log occupies the space that the reserve needs.
+    SQLite by itself would checkpoint inside every thousandth page's commit, which delays the caller. Without pauses
+    between commits the log only grows. In this case the writer restarts it when nearly all of it is copied. After a
+    full disk the writer truncates it, because the log occupies the space that the reserve needs.
     """
 
     def __init__(self, path: str, writer: "Writer", seconds: float = CHECKPOINT_SECONDS) -> None:

@@ -1,7 +1,7 @@
 """Checks schema and deployment before the service works on a database.
 
-An empty database gets the newest schema at the first start. A database with an older one is unchanged until `pagereel
-migrate` is run; a downgrade is not possible.
+An empty database gets the newest schema at the first start. A database with an older schema is left unchanged until
+`pagereel migrate` is run. A downgrade is not possible.
 """
 
 from pathlib import Path
@@ -21,15 +21,16 @@ _ONE_AT_A_TIME = 0x70616765  # the advisory lock of all schema changes
 
 
 async def prepare(database: Database, deployment_name: str, now: float) -> None:
-    """Check schema and deployment; create both in an empty database. Raise `StartRefused` without any change."""
+    """Check schema and deployment. Create both in an empty database. Raise `StartRefused` without making any change."""
     await database.run(lambda connection: _prepare(connection, deployment_name, now))
 
 
 async def migrate(url: str, place: str = "database.password") -> tuple[str | None, str]:
-    """Migrate the database to the newest schema in one transaction. Return the revisions before (None: empty) and
+    """Migrate the database to the newest schema in one transaction. Return the revisions before (None if empty) and
     after.
 
-    Raise `StartRefused` if it is in use (SQLite), newer than this program, or cannot be used. `place`: see `refusing`.
+    Raise `StartRefused` if the database is in use (SQLite), newer than this program, or cannot be used. For `place`,
+    see `refusing`.
     """
     with refusing(url, place):
         async with await Database.open(url) as database:
@@ -50,7 +51,7 @@ def upgrade(connection: sa.Connection) -> tuple[str | None, str]:
 
 
 def revision(connection: sa.Connection) -> str | None:
-    """Return the schema's revision, or None without a schema."""
+    """Return the schema's revision, or None if there is no schema."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -95,7 +96,7 @@ def _refuse_newer(found: str | None) -> None:
 
 
 def _alone(connection: sa.Connection) -> None:
-    """Prevent replicas that start together from creating the same schema."""
+    """Prevent replicas that start at the same time from creating the same schema."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
 
@@ -108,8 +109,8 @@ def _config() -> Config:
 
 
 async def refuse_lost_key(database: Database, key_file: Path | None) -> None:
-    """Raise `StartRefused` if recordings exist but their key file is missing: a new key could not open the sealed
-    values. `key_file` None: the settings contain the keys."""
+    """Raise `StartRefused` if recordings exist but their key file is missing, because a new key could not open the
+    sealed values. `key_file` is None if the settings contain the keys."""
     await database.run(lambda connection: _refuse_lost_key(connection, key_file))
 
 
@@ -127,6 +128,6 @@ def _refuse_lost_key(connection: sa.Connection, key_file: Path | None) -> None:
 
 
 def check_writable(connection: sa.Connection) -> None:
-    """Write and read: readiness means that the next notification can be stored."""
+    """Write and read, because the service is ready only if the next notification can be stored."""
     connection.execute(deployment.update().values(name=deployment.c.name))
     connection.execute(sa.select(deployment.c.name)).scalar_one()

@@ -1,8 +1,8 @@
 """Wakes the other processes on the same PostgreSQL by LISTEN and NOTIFY over one connection per process.
 
-It only reduces delays. A wake-up lost with a connection, or sent before any process listened, is replaced by the poll;
-so no caller waits here, and no outage is raised. A NOTIFY is not part of the transaction that it reports: at its commit
-it takes a lock shared by all notifiers.
+Wake-ups only reduce delays. The poll replaces a wake-up that was lost with a connection or sent before any process
+listened, so no caller waits here, and no outage is raised. A NOTIFY is not part of the transaction that it reports,
+because at its commit it takes a lock shared by all notifiers.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from service.database.engine.postgres import Pool
 from service.isolation import note_error
 
 CHANNEL = "pagereel"
-# Rings within this time are combined into one NOTIFY.
+# Calls of `ring` within this time are combined into one NOTIFY.
 GATHER_SECONDS = 0.05
-# A silent connection may be dead: it is probed at this interval, and replaced if it does not answer.
+# A silent connection may be dead. It is probed at this interval, and replaced if it does not answer.
 PROBE_SECONDS = 15.0
 PROBE_TIMEOUT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
@@ -29,8 +29,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Wakeups:
-    """Sends and receives wake-ups. `heard`: the function to call when another process rings a name. `run()` works until
-    it is cancelled."""
+    """Sends and receives wake-ups. `heard` maps a name to the function that is called when another process rings it.
+    `run()` works until it is cancelled."""
 
     def __init__(self, pool: Pool, heard: Mapping[str, Callable[[], None]]) -> None:
         self._pool = pool

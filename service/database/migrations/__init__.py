@@ -1,1 +1,1 @@
-"""Every schema there ever was, as steps forward; `startup` runs them. A released step is never changed."""
+"""Every earlier schema, as forward steps that `startup` runs. A released step is never changed."""

@@ -1,4 +1,4 @@
-"""How Alembic runs the steps: in the transaction that `startup.upgrade` hands over."""
+"""The Alembic environment, which runs the steps in the transaction that `startup.upgrade` passes."""
 
 from alembic import context
 

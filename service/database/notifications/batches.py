@@ -13,10 +13,10 @@ from service.database.engine.sqlite import Writer
 from service.database.sealing import Seals
 
 BODY = "notifications.body"
-"""The purpose for which bodies are sealed."""
+"""The purpose under which bodies are sealed."""
 
 Fresh = set[tuple[str, str]] | None
-"""The (app, notice id) of new notifications; None: all of them."""
+"""The (app, notice id) of new notifications, or None if all are new."""
 
 Done = Callable[[Fresh, BaseException | None], None]
 
@@ -35,12 +35,12 @@ class IncomingNotice(NamedTuple):
 
 
 class Batches(Protocol):
-    """A writer of batches; `lanes` is the number of concurrent batches."""
+    """A writer of batches. `lanes` is the number of concurrent batches."""
 
     lanes: int
 
     def commit(self, notices: Sequence[IncomingNotice], done: Done) -> None:
-        """Write all of them or none; then call `done(fresh, None)` or `done(None, error)` on the loop."""
+        """Write all notices or none. Then call `done(fresh, None)` or `done(None, error)` on the loop."""
 
     async def close(self) -> None: ...
 
@@ -56,9 +56,9 @@ def _insert_sql(rows: int) -> str:
 
 
 class SqliteBatches:
-    """Writes one batch at a time, in the writer's thread and before all other work there.
+    """Writes one batch at a time, in the writer's thread and before all other work of that thread.
 
-    A batch is one statement if it fits: the interpreter lock is released once, for insert and fsync together.
+    If the batch fits, it is one statement, so that the interpreter lock is released once for insert and fsync together.
     """
 
     lanes = 1
@@ -77,11 +77,11 @@ class SqliteBatches:
         added = _insert(raw, rows) if len(rows) <= _STATEMENT_ROWS else _insert_in_pieces(raw, rows)
         if added == len(rows):
             return None
-        # No other writer exists and ids only grow: the newest rows are the ones just added.
+        # No other writer exists and ids only increase, so the newest rows are the ones just added.
         return set(raw.execute("SELECT app, notice_id FROM notifications ORDER BY id DESC LIMIT ?", (added,)))
 
     async def close(self) -> None:
-        """Do nothing, since the writer belongs to the database."""
+        """Do nothing, because the writer belongs to the database."""
 
 
 def _insert(raw: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -110,7 +110,8 @@ ON CONFLICT (app, notice_id) DO NOTHING RETURNING app, notice_id
 
 
 class PostgresBatches:
-    """Writes two batches concurrently, each on its own plain connection, opened on first use and after a loss."""
+    """Writes two batches concurrently, each on its own plain connection. A connection is opened on first use and after
+    a loss."""
 
     lanes = 2
 

@@ -1,8 +1,8 @@
 """Receives Agora's notifications and reports "stored" only after the commit.
 
-Group commit: notifications that arrive during a commit form the next batch, so a single one is written at once and many
-are written in few large batches. This is the path that answers Agora: it does not interpret notifications and does not
-use SQLAlchemy. The worker processes the rows by `notifications`.
+It uses group commit. Notifications that arrive during a commit form the next batch, so a single notification is written
+at once and many are written in few large batches. This path answers Agora, so it does not interpret notifications and
+does not use SQLAlchemy. The worker processes the rows through `notifications`.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ _Waiter = tuple[IncomingNotice, "asyncio.Future[Stored]", float]
 
 BATCH = 512
 MAX_WAITING = 10_000
-DEADLINE_SECONDS = 8.0  # Agora gives up after 10
+DEADLINE_SECONDS = 8.0  # Agora times out after 10
 _SWEEP_SECONDS = 0.5
 
 
 def incoming(app: str, body: bytes, received_at: float) -> IncomingNotice:
-    """Return the argument of `Inbox.put` for a body with a valid signature; an invalid body is stored like any
+    """Return the argument of `Inbox.put` for a body with a valid signature. An invalid body is stored like any
     other."""
     said = parse_outline(body)
     if said is None:
@@ -68,10 +68,10 @@ class Inbox:
         self._closed = False
 
     def put(self, notice: IncomingNotice) -> "asyncio.Future[Stored]":
-        """Store a notification. The returned future gives, after the commit, whether it was new.
+        """Store a notification. After the commit, the returned future's result states whether it was new.
 
-        Raise `ServiceError` with `Code.UNAVAILABLE`, directly or in the future, if it may not be stored: too many wait,
-        eight seconds passed, or the database failed.
+        If it may not be stored, raise `ServiceError` with `Code.UNAVAILABLE`, directly or in the future. The reasons
+        are that too many notifications wait, eight seconds passed, or the database failed.
         """
         if self._closed or len(self._waiting) >= MAX_WAITING:
             intake.failures.labels("full").inc()
@@ -79,7 +79,7 @@ class Inbox:
         future: asyncio.Future[Stored] = self._loop.create_future()
         self._waiting.append((notice, future, self._loop.time()))
         if not self._hand_over_is_due and len(self._flying) < self._batches.lanes:
-            # Not at once, so that other notifications in this turn of the loop join the batch.
+            # The delay lets other notifications in this turn of the loop join the batch.
             self._hand_over_is_due = True
             self._loop.call_soon(self._hand_over)
         return future
@@ -96,7 +96,7 @@ class Inbox:
         intake.waiting.set(len(self._waiting))
 
     def _land(self, batch: list[_Waiter], began: float, fresh: Fresh, error: BaseException | None) -> None:
-        """Handle a committed batch (`fresh`: the new keys, None if all were) or a failed one."""
+        """Handle a committed batch or a failed one. `fresh` contains the new keys, or is None if all were new."""
         self._flying.remove(batch)
         self._landed.set()
         self._hand_over()  # first, so that the disk does not wait for the callbacks
@@ -136,8 +136,8 @@ class Inbox:
                 future.set_exception(told)
 
     def _give_up_on_late(self) -> None:
-        """Fail the notifications that waited too long. One in a running batch may still be stored, and is then a
-        duplicate when Agora sends it again."""
+        """Fail the notifications that waited too long. A notification in a running batch may still be stored. It is
+        then a duplicate when Agora sends it again."""
         latest = self._loop.time() - self._deadline_seconds
         for _, future, since in chain(*self._flying, self._waiting):
             if since <= latest and not future.done():
@@ -148,7 +148,7 @@ class Inbox:
         self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up_on_late) if self._flying else None
 
     async def close(self) -> None:
-        """Accept no more, commit the waiting notifications, then end."""
+        """Accept no more notifications, commit the waiting ones, and then end."""
         self._closed = True
         while self._flying or self._waiting:
             self._landed.clear()

@@ -1,7 +1,7 @@
-"""Processes stored notifications: the worker sorts, interprets and finishes them; the API lists and replays.
+"""Processes stored notifications. The worker sorts, interprets and finishes them. The API lists and replays them.
 
-A claimed row is hidden for a while instead of leased: if its worker dies it becomes visible again, so interpreting one
-twice must be harmless.
+A claimed row is hidden for a limited time instead of leased. If its worker dies, the row becomes visible again, so
+interpreting a notification twice must be harmless.
 """
 
 from functools import cache
@@ -14,20 +14,20 @@ from service.database.sealing import Seals
 from service.database.tables import attempts, notifications, recordings
 from service.notification import TEST_CNAME
 
-# Literals, not parameters: SQLite uses the partial indexes only then.
+# These are literals, not parameters, because SQLite otherwise does not use the partial indexes.
 _IS_NEW = sa.text("outcome = 'new'")
 _IS_OLD = sa.text("outcome <> 'new'")
 _IS_TEST = sa.text(f"cname = '{TEST_CNAME}'")
 _HIDE_SECONDS = 30.0
-# The number of new notifications matched to recordings at once, and the number of earlier ids matched again, since
-# PostgreSQL may commit them in another order than it numbers them.
+# The number of new notifications matched to recordings at once, and the number of earlier ids matched again. They are
+# matched again because PostgreSQL may commit them in another order than it numbers them.
 _LOOKED_AT_ONCE = 250
 _OVERLAP = 64
 _UNMATCHED_AT_ONCE = 500
 
 
 class NoticeRow(NamedTuple):
-    """A stored notification without its body. `event_type` None: the body was not a JSON object."""
+    """A stored notification without its body. `event_type` is None if the body was not a JSON object."""
 
     id: int
     app: str
@@ -42,7 +42,7 @@ class NoticeRow(NamedTuple):
 
 
 class NoticeClaim(NamedTuple):
-    """A notification of a recording, to be interpreted now. `tries` includes this one; `sealed` is its body
+    """A notification of a recording that is to be interpreted now. `tries` includes this try. `sealed` is its body
     (`open_body`)."""
 
     id: int
@@ -54,8 +54,8 @@ class NoticeClaim(NamedTuple):
 
 
 class Sorted(NamedTuple):
-    """The result of sorting: notifications to interpret, and type and outcome of the finished ones. `looked_to`: the
-    last id matched to recordings; `more`: others may wait."""
+    """The result of sorting: notifications to interpret, and the type and outcome of the finished ones. `looked_to` is
+    the last id matched to recordings. `more` is true if other notifications may be waiting."""
 
     claims: list[NoticeClaim]
     settled: list[tuple[int | None, str]]
@@ -68,12 +68,12 @@ _CLAIMED = ("id", "app", "received_at", "tries", "body", "recording_id")
 
 
 def sort_notices(connection: sa.Connection, now: float, limit: int, deployment: str, after: int = 0) -> Sorted:
-    """Sort new notifications by recording: first those of recordings, searched after the id `after` (the last
-    `looked_to`), then the oldest of all. After an outage many foreign ones may wait.
+    """Sort new notifications by recording. First sort those of recordings, searched after the id `after` (the last
+    `looked_to`), and then the oldest of all. After an outage many foreign notifications may wait.
 
-    `unmatched` has the deployment's name but belongs to no attempt: a task that this database does not contain. A
-    notification of a recording's attempt (by `cname`, else by `sid`, and of the same app) is hidden from other workers
-    for 30 s; finish, retry or park each. All others are finished here.
+    An `unmatched` notification contains the deployment's name but belongs to no attempt. Its task is not in this
+    database. A notification of a recording's attempt (by `cname`, or otherwise by `sid`, and of the same app) is hidden
+    from other workers for 30 s; finish, retry or park each of them. All other notifications are finished here.
     """
     ours = f"{deployment}-"
     wanted = {"now": now, "hidden_until": now + _HIDE_SECONDS, "ours": ours, "length": len(ours)}
@@ -97,19 +97,19 @@ def sort_notices(connection: sa.Connection, now: float, limit: int, deployment: 
 
 
 def _whose(given: sa.FromClause) -> sa.ColumnElement[str]:
-    """Return the recording with an attempt of the notification's `cname`, else of its `sid`."""
+    """Return the recording with an attempt that has the notification's `cname` or, if none does, its `sid`."""
     return sa.func.coalesce(_attempted(attempts.c.cname, given), _attempted(attempts.c.sid, given))
 
 
 def _attempted(column: sa.Column[Any], given: sa.FromClause) -> sa.ScalarSelect[str]:
-    """Return the recording of the notification's app with an attempt of the notification's `column`."""
-    # No join: before PostgreSQL has statistics it would scan all recordings of the app.
+    """Return the recording of the notification's app with an attempt that has the notification's `column`."""
+    # This is not a join, because PostgreSQL would scan all recordings of the app until it has statistics.
     app = sa.select(recordings.c.app).where(recordings.c.id == attempts.c.recording_id).scalar_subquery()
     found = sa.select(attempts.c.recording_id).where(column == given.c[column.name])
     return found.where(app == given.c.app).limit(1).scalar_subquery()
 
 
-# No LIKE: a name may contain its pattern characters.
+# This is not a LIKE, because a name may contain its pattern characters.
 _OURS = sa.func.substr(notifications.c.cname, 1, sa.bindparam("length", type_=sa.Integer)) == sa.bindparam("ours")
 
 
@@ -123,7 +123,8 @@ def _look_statement() -> sa.Select[Any]:
 
 
 def _sort_statement(ready: sa.Select[Any]) -> sa.UpdateBase:
-    """Build the update that sorts the rows of `ready`. It is built once, since building takes longer than executing."""
+    """Build the update that sorts the rows of `ready`. It is built once, because building it takes longer than
+    executing it."""
     ready = ready.where(_IS_NEW, notifications.c.next_try_at <= sa.bindparam("now")).with_for_update(skip_locked=True)
     whose = _whose(notifications)
     outcome = sa.case(
@@ -151,8 +152,8 @@ def open_body(claim: NoticeClaim, seals: Seals) -> bytes:
 
 
 def finish_notice(connection: sa.Connection, claim: NoticeClaim, outcome: str) -> bool:
-    """Store the outcome of a notification (see `tables.OUTCOMES`). Return False, here and below, if another worker has
-    claimed it since; then nothing was written."""
+    """Store the outcome of a notification (see `tables.OUTCOMES`). Return False, here and in the functions below, if
+    another worker has claimed it since; nothing is then written."""
     return _set_claimed(connection, claim, outcome=outcome)
 
 
@@ -167,22 +168,22 @@ def park_notice(connection: sa.Connection, claim: NoticeClaim) -> bool:
 
 
 def replay_notice(connection: sa.Connection, notice: int) -> bool:
-    """Let a notification be interpreted again from the start. Return False if it does not exist, or is applied: its
-    contents would be reported to callers a second time."""
+    """Let a notification be interpreted again from the start. Return False if it does not exist or is applied, because
+    callers would receive its contents a second time."""
     this = (notifications.c.id == notice, notifications.c.outcome != "applied")
     again = notifications.update().where(*this).values(outcome="new", tries=0, next_try_at=0)
     return connection.execute(again).rowcount == 1
 
 
 def _set_claimed(connection: sa.Connection, claim: NoticeClaim, **values: object) -> bool:
-    """Update a claimed notification. `tries` grows with each claim, so it identifies the claim."""
+    """Update a claimed notification. `tries` increases with each claim, so it identifies the claim."""
     held = {"of_id": claim.id, "of_tries": claim.tries}
     return connection.execute(_set_statement(frozenset(values)), {**values, **held}).rowcount == 1
 
 
 @cache
 def _set_statement(columns: frozenset[str]) -> sa.Update:
-    """Built once for each set of columns, like `_SORT_OLDEST`."""
+    """Build the update. It is built once for each set of columns, like `_SORT_OLDEST`."""
     held = (notifications.c.id == sa.bindparam("of_id"), notifications.c.tries == sa.bindparam("of_tries"), _IS_NEW)
     return notifications.update().where(*held).values({name: sa.bindparam(name) for name in sorted(columns)})
 
@@ -203,7 +204,8 @@ def list_notices(
     recording_id: str | None = None,
     before: int | None = None,
 ) -> list[NoticeRow]:
-    """Return the notifications that match all filters, newest first. `before`: the id of the last one seen."""
+    """Return the notifications that match all filters, newest first. `before` is the id of the last notification
+    seen."""
     query = sa.select(*_COLUMNS)
     given = {"sid": sid, "event_type": event_type, "outcome": outcome, "recording_id": recording_id}
     for name, value in given.items():
@@ -246,15 +248,16 @@ def tested_events(connection: sa.Connection, app: str, after: int) -> set[int]:
 
 
 def measure_inbox(connection: sa.Connection) -> tuple[int, float | None]:
-    """Return the number of new notifications, and the time of receipt of the oldest."""
+    """Return the number of new notifications and the time of receipt of the oldest."""
     count = sa.select(sa.func.count()).select_from(notifications).where(_IS_NEW)
     oldest = sa.select(notifications.c.received_at).where(_IS_NEW).order_by(notifications.c.id).limit(1)
     return connection.execute(count).scalar_one(), connection.execute(oldest).scalar_one_or_none()
 
 
 def count_unknown(connection: sa.Connection, since_at: float) -> int:
-    """Return the number of tasks with this deployment's name that have sent notifications since then and still belong
-    to no recording; adopted tasks do. Only the newest `_UNMATCHED_AT_ONCE` of these notifications are read."""
+    """Return the number of tasks with this deployment's name that have sent notifications since `since_at` but belong
+    to no recording. Adopted tasks belong to a recording. Only the newest `_UNMATCHED_AT_ONCE` of these notifications
+    are read."""
     columns = (notifications.c[name] for name in ("app", "cname", "sid", "received_at"))
     unmatched = sa.select(*columns).where(_IS_OLD, notifications.c.outcome == "unmatched")
     newest = unmatched.order_by(notifications.c.id.desc()).limit(_UNMATCHED_AT_ONCE).subquery()
@@ -263,8 +266,8 @@ def count_unknown(connection: sa.Connection, since_at: float) -> int:
 
 
 def prune_notices(connection: sa.Connection, before_at: float, limit: int) -> int:
-    """Delete at most `limit` of the oldest finished notifications from before `before_at`. Return their number; repeat
-    until it is less than `limit`."""
+    """Delete at most `limit` of the oldest finished notifications from before `before_at`. Return the number of deleted
+    notifications. Repeat the call until the number is less than `limit`."""
     # Only the oldest rows are read, so that the whole table is not scanned if none is old enough.
     first = sa.select(notifications.c.id, notifications.c.received_at, notifications.c.outcome)
     first_rows = first.order_by(notifications.c.id).limit(2 * limit).subquery()

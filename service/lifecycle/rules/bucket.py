@@ -20,7 +20,7 @@ RULES_CHANGED = "rules_changed"
 # Findings that mean the bucket as a whole cannot be read.
 BLIND = ("storage_refused", "storage_unreachable", "too_many_objects")
 _UNREAD = re.compile(r"Pagereel could not read the bucket \((.+)\)\.", re.DOTALL)
-# A beginning that was seen this much later than the first slice shows it is dated back.
+# If the start was seen this much later than the first slice, it is moved back to the slice.
 SEEN_LATE_SECONDS = 10
 BLANK = ("black", "white", "blank")
 
@@ -56,8 +56,8 @@ def looked(draft: Draft, look: Looked) -> None:
 
 
 def _records_since(draft: Draft, first_at: float | None) -> None:
-    """Date the beginning back to the first slice: of an adopted task, and of one that Agora did not find at first or
-    that was seen late. A length that counted from a later instant counts from there."""
+    """Move the start back to the first slice for an adopted task, and for a task that Agora did not find at first or
+    that was seen late. A length that counted from a later time then counts from the first slice."""
     attempt = draft.attempt
     if attempt is None or first_at is None:
         return
@@ -75,7 +75,7 @@ def _records_since(draft: Draft, first_at: float | None) -> None:
 
 
 def _judge_picture(draft: Draft, look: Looked) -> None:
-    """Raise attention to a blank or silent page while someone can still fix it; this is never a verdict."""
+    """Set the attention for a blank or silent page while someone can still fix it. This never changes the verdict."""
     if look.picture is None:
         return
     if look.picture in BLANK:
@@ -104,7 +104,7 @@ def _never_took_effect(draft: Draft, attempt: Attempt) -> None:
 
 
 def _look_after_lost(draft: Draft, attempt: Attempt, *, ended: bool) -> None:
-    """End a lost task when its playlist is complete, because Agora cannot be queried for it. Its last slice marks the
+    """End a lost task when its playlist is complete, because Agora cannot be queried for it. The last slice marks the
     end."""
     last = draft.recording.watch.last_slice_at
     if ended:
@@ -116,7 +116,7 @@ def _look_after_lost(draft: Draft, attempt: Attempt, *, ended: bool) -> None:
 
 def _judge_progress(draft: Draft) -> None:
     """Set the `stalled` attention if no slice has arrived for `stalled_seconds` while recording. Only listings show
-    this, so it can be up to a watch period late."""
+    this, so the attention can be up to a watch period late."""
     recording, attempt = draft.recording, draft.attempt
     if recording.state is not State.RECORDING or attempt is None or attempt.onhold or recording.pause_wished:
         return
@@ -143,8 +143,8 @@ def look_failed(draft: Draft, failed: LookFailed) -> None:
 
 
 def look_held_up(draft: Draft, held: LookHeldUp) -> None:
-    """Set the attention immediately but without a history entry: most buckets answer again before the verification
-    gives up."""
+    """Set the attention immediately but without a history entry, because most buckets answer again before the
+    verification stops retrying."""
     waits, state = draft.recording.attention, draft.recording.state
     if state not in LOOKED_AT and not state.terminal:
         return
@@ -193,8 +193,8 @@ def judged(draft: Draft, judged: Judged) -> None:
 
 
 def _show_until(draft: Draft, report: Report) -> None:
-    """Record how long the files show that tasks ran, for ends that were not reported; notices may name missing files.
-    For an adopted task, also record when it began."""
+    """For ends that were not reported, record how long the files show that tasks ran, because notices may name missing
+    files. For an adopted task, also record when it began."""
     for attempt in draft.recording.attempts:
         if attempt.ended_proof in ENDS_FOUND:
             own = (file for file in report.files if file.key.startswith(attempt.prefix) and file.starts_at is not None)
@@ -206,8 +206,8 @@ def _show_until(draft: Draft, report: Report) -> None:
 
 
 def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None:
-    """Query Agora if a slice begins after an end that rests on a 404 alone. If the difference exceeds any clock skew,
-    stop the recorder at once."""
+    """Query Agora if a slice begins after an end that is inferred from a 404 alone. If the difference exceeds any clock
+    skew, stop the recorder at once."""
     ended_at, sid = attempt.ended_at, attempt.sid
     if ended_at is None or sid is None or attempt.state is not AttemptState.ENDED or attempt.ended_proof != "404":
         return
@@ -223,13 +223,13 @@ def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None
 
 
 def _warned(before: Recording, report: Report) -> dict[str, object]:
-    """Return the warnings that remain after a report. A shallower verification cannot remove those of a deeper one, and
-    one that could not read the bucket changes nothing."""
+    """Return the warnings that remain after a report. A shallower verification cannot remove the warnings of a deeper
+    one. A verification that could not read the bucket changes nothing."""
     if report.verdict is Verdict.UNREACHABLE:
         return {}
     told = {Severity.WARNING}
     if before.state is State.VERIFIED and report.verdict is not Verdict.VERIFIED:
-        told.add(Severity.ERROR)  # the state stays, so the errors must show here
+        told.add(Severity.ERROR)  # the state stays the same, so the errors must be shown here
     codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity in told))
     deepest = before.warned_level
     if before.warned and deepest is not None and not report.level.reaches(deepest):
@@ -238,14 +238,14 @@ def _warned(before: Recording, report: Report) -> dict[str, object]:
 
 
 def _levels(report: Report) -> dict[str, str]:
-    """Return the level reached, and the requested level if it was not reached."""
+    """Return the level reached. If it is not the requested level, return that too."""
     below = report.wanted_level is not None and not report.level.reaches(report.wanted_level)
     return {"level": report.level, **({"wanted_level": str(report.wanted_level)} if below else {})}
 
 
 def _first_findings(report: Report) -> tuple[Finding, ...]:
     """Return the most severe findings. `rules_changed` is always included, because callers must learn of it even if
-    there are many others."""
+    there are many other findings."""
     worst_first = sorted(report.findings, key=lambda finding: list(Severity).index(finding.severity))
     kept = worst_first[:KEPT_FINDINGS]
     left = [finding for finding in worst_first[KEPT_FINDINGS:] if finding.code == RULES_CHANGED]
@@ -253,7 +253,7 @@ def _first_findings(report: Report) -> tuple[Finding, ...]:
 
 
 def _note_change(draft: Draft, before: Recording, judged: Judged) -> None:
-    """Record a changed result in the history, for callers, although a report of a finished recording changes no
+    """Record a changed result in the history to notify callers, because a report of a finished recording changes no
     state."""
     report = judged.report
     touched = sum(int(one.evidence.get("more") or 1) for one in report.findings if one.code in TOUCHED)
@@ -266,7 +266,7 @@ def _note_change(draft: Draft, before: Recording, judged: Judged) -> None:
 
 
 def _counted(recording: Recording, report: Report) -> Watch:
-    """Return the totals of a complete verification, since no incremental listing follows the end."""
+    """Return the totals of a complete verification, because no incremental listing follows the end."""
     if report.verdict is Verdict.UNREACHABLE or not (recording.state.terminal or recording.state in LOOKED_AT):
         return recording.watch
     slices = [file for file in report.files if file.listed and file.kind is FileKind.SLICE]
@@ -284,7 +284,8 @@ def _counted(recording: Recording, report: Report) -> Watch:
 
 
 def _known_verdict(recording: Recording) -> str:
-    """Return the last verdict that callers received. A verification that could not read the bucket gives none."""
+    """Return the last verdict that callers received. A verification that could not read the bucket produces no
+    verdict."""
     latest = recording.latest_report
     known = latest is not None and latest.verdict is not Verdict.UNREACHABLE
     return latest.verdict.value if latest is not None and known else recording.state.value
@@ -297,7 +298,8 @@ def _told_unreachable(code: str, detail: str | None) -> str:
 
 
 def _reason(finding: Finding) -> str:
-    """Return the reason in a finding about an unreadable bucket, without the words that the attention already has."""
+    """Return the reason in a finding about an unreadable bucket, without the words that the attention already
+    contains."""
     inner = _UNREAD.fullmatch(finding.text)
     return finding.text.removesuffix(".") if inner is None else inner[1]
 
@@ -315,8 +317,8 @@ def _attend_unread(draft: Draft, report: Report) -> None:
 
 
 def _conclude(draft: Draft, report: Report) -> None:
-    """Set the state that follows from a report. `incomplete` never returns to `verifying`, so that callers are notified
-    once."""
+    """Set the state that follows from a report. The state `incomplete` never returns to `verifying`, so callers are
+    notified only once."""
     over = draft.recording.give_up_at is not None and draft.now >= draft.recording.give_up_at
     if draft.recording.state is State.UPLOADING:
         draft.enter(State.VERIFYING)
@@ -328,7 +330,7 @@ def _conclude(draft: Draft, report: Report) -> None:
         return
     draft.attended()
     if report.verdict is Verdict.VERIFIED:
-        # An empty playlist is valid, and an expected length of zero has nothing missing; but no media exists.
+        # An empty playlist is valid, and an expected length of zero means that nothing is missing, but no media exists.
         media = any(file.listed and file.kind in (FileKind.SLICE, FileKind.MP4) for file in report.files)
         draft.enter(State.VERIFIED if media else draft.nothing_recorded())
     elif _nothing_was_recorded(draft.recording, report, over):
@@ -341,8 +343,8 @@ def _conclude(draft: Draft, report: Report) -> None:
 
 
 def _nothing_was_recorded(recording: Recording, report: Report, over: bool) -> bool:
-    """Return whether nothing was recorded: the bucket is empty, and either no evidence shows that slices were due, or
-    the recording ended before any were expected and none can arrive any more."""
+    """Return whether nothing was recorded. This requires an empty bucket. In addition, either no evidence shows that
+    slices were due, or the recording ended before any were expected and none can still arrive."""
     if any(file.listed for file in report.files):
         return False
     if recording.window_from_at is None or not any(attempt.recording_at is not None for attempt in recording.attempts):

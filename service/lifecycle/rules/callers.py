@@ -21,8 +21,8 @@ BEFORE_STOP = (State.REQUESTED, State.STARTING, State.RECORDING)
 
 
 def _conflict(draft: Draft, what: str, reason: str | None = None, because: str | None = None) -> ServiceError:
-    """Return the error for a request that the recording does not allow. `reason`: a more specific code; `because`: the
-    cause, if it is not the state."""
+    """Return the error for a request that the recording does not allow. `reason` is a more specific code. `because` is
+    the cause, if it is not the state."""
     state = draft.recording.state
     because = because or f"the recording is {state}"
     return ServiceError(Code.CONFLICT, f"{what}: {because}", detail=reason, state=state)
@@ -46,11 +46,12 @@ def stop_requested(draft: Draft, _: StopRequested) -> None:
 
 
 def _stop_of_ended(draft: Draft) -> None:
-    """Handle a stop of a recording that has no running task as far as is known.
+    """Handle a stop of a recording that has no known running task.
 
-    If that rests on Agora's 404 alone, query Agora at once; a task that turns out to be alive is stopped. If the
-    recording ended by itself before its planned end, the stop shortens the wanted window. Raise conflict in other
-    cases."""
+    If the end is inferred from Agora's 404 alone, query Agora at once; a task that turns out to be running is stopped.
+    If the recording ended by itself before its planned end, the stop shortens the requested window. In all other cases,
+    raise conflict.
+    """
     recording = draft.recording
     doubted = _doubted(recording, draft.now)
     shortens = recording.state in LOOKED_AT and _window_is_open(recording, draft.now)
@@ -71,13 +72,15 @@ def _stop_of_ended(draft: Draft) -> None:
 
 
 def _doubted(recording: Recording, now: float) -> tuple[Attempt, ...]:
-    """Return the attempts whose end rests on Agora's 404 alone and which would run until their hour limit."""
+    """Return the attempts whose end is inferred from Agora's 404 alone and which would otherwise run until their hour
+    limit."""
     ended = (attempt for attempt in recording.attempts if attempt.state is AttemptState.ENDED and attempt.sid)
     return tuple(attempt for attempt in ended if attempt.ended_proof == "404" and now < task_end_at(recording, attempt))
 
 
 def _window_is_open(recording: Recording, now: float) -> bool:
-    """Return whether the recording ended by itself before its planned end. A stop then ends the wanted window."""
+    """Return whether the recording ended by itself before its planned end. In that case a stop ends the requested
+    window."""
     reason = recording.end_reason
     if reason is None or BLAME[reason] is Blame.CALLER:
         return False
@@ -107,7 +110,7 @@ def onhold_requested(draft: Draft, wished: bool) -> None:
 
 
 def _end_pause(draft: Draft) -> None:
-    """End the pause at the caller's request; time lost because the recorder resumes later counts as missing. An
+    """End the pause at the caller's request. If the recorder resumes later, the time lost counts as missing. An
     unconfirmed pause counts from its first request to Agora."""
     attempt = draft.attempt
     if attempt is not None and attempt.may_be_alive and not attempt.onhold and attempt.update_sent_at is not None:
@@ -137,7 +140,7 @@ def stop_at_changed(draft: Draft, request: StopAtChanged) -> None:
 
 
 def _ended_before(recording: Recording, attempt: Attempt | None, stop_at: float) -> str | None:
-    """Return what ends the recording before this `stop_at`, or None."""
+    """Return the reason why the recording ends before this `stop_at`, or None if it does not."""
     asked, last_at = recording.parameters.max_recording_hour, hour_limit_at(recording)
     what = f"max_recording_hour, which is {asked} and cannot be changed, ends the recording"
     if attempt is not None and attempt.may_be_alive:

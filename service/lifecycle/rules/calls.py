@@ -1,5 +1,5 @@
-"""Rules for Agora's answers about a task and for failed calls. Pure; each assumption about Agora names its section of
-the reference (docs/agora-reference.md). The rules for starts are in `start`."""
+"""Rules for Agora's answers about a task and for failed calls. Each assumption about Agora names its section of the
+reference (docs/agora-reference.md). The rules for starts are in `start`. Pure."""
 
 from dataclasses import replace
 
@@ -26,20 +26,20 @@ from service.lifecycle.rules.start import acquire_failed, another_may_live, prob
 from service.lifecycle.rules.updates import onhold_seen, update_refused
 from service.recording import Attempt, AttemptState, EndReason, State
 
-# An accepted stop is sent again after this time if its task has not ended: Agora refuses it if the first one is being
-# carried out, and accepts it if the first one was ignored.
+# An accepted stop is sent again after this time if its task has not ended. If Agora is still carrying out the first
+# stop, it refuses the second; if it ignored the first stop, it accepts the second.
 STOP_IGNORED_SECONDS = 0.8
-# A stop accepted this much later than requested, although it was sent before, is late.
+# A stop is late if it was sent before but is accepted this much later than it was requested.
 STOPPED_LATE_SECONDS = 10
-# If the budget has no place for a query, it is postponed by this share of the watch period.
+# If the budget has no room for a query, the query is postponed by this share of the watch period.
 STRETCH = 0.25
-# A query answered this much later than it was due was not just slow: it was not sent in time.
+# A query answered this much later than it was due was not only slow, but was sent too late.
 ASKED_LATE_SECONDS = 30
 RECORDS = (4, 5)
 STOPS = (6, 7)
 EXITED = (8, 20)
 ALIVE = range(1, 6)
-# Allowed difference between our clock and that of a recorder or of Agora.
+# The allowed difference between our clock and that of a recorder or of Agora.
 CLOCKS_SECONDS = 5
 UNFOUND = "Agora does not find the task; Pagereel asks again, in case of a failover"
 LIVED_UNFOUND = "Agora does not find the task, which still ran after the stop; Pagereel sends the stop again"
@@ -83,7 +83,7 @@ def _records(draft: Draft, attempt: Attempt, seen: TaskSeen) -> None:
 
 
 def _rechecked(draft: Draft, attempt: Attempt, *, alive: bool) -> None:
-    """Handle the answer to a query made after the end was believed."""
+    """Handle the answer to a query made after the task was assumed to have ended."""
     if alive:
         draft.revive(attempt, attempt.sid or "")
     else:
@@ -93,8 +93,8 @@ def _rechecked(draft: Draft, attempt: Attempt, *, alive: bool) -> None:
 
 
 def _contradict_end(draft: Draft, attempt: Attempt) -> None:
-    """Drop the belief in an end, since the task is alive. A reported end may only have arrived sooner than the change
-    of state, so it stands for one failover window."""
+    """Discard the assumed end, because the task is running. A reported end is kept for one failover window, because the
+    report may have arrived before the change of state."""
     since = attempt.missing_since_at
     window = draft.recording.policy.failover_window_seconds
     if attempt.told_ended is None or since is None or draft.now - since > window:
@@ -116,7 +116,7 @@ def started(draft: Draft, at: float) -> None:
 
 
 def _recorder_began_at(draft: Draft, attempt: Attempt, at: float) -> float:
-    """Return when recording began: the recorder's own time if it is plausible, otherwise `at`."""
+    """Return when recording began. This is the recorder's own time if it is plausible, otherwise `at`."""
     said, sent_at = attempt.recorder_start_at, attempt.start_sent_at
     return said if said is not None and sent_at is not None and sent_at <= said <= at else at
 
@@ -133,7 +133,7 @@ def _next_query_at(draft: Draft, seen: TaskSeen) -> float:
 
 
 def outlived(draft: Draft, at: float) -> None:
-    """Schedule another stop if the task was alive at `at`, after the stop was sent."""
+    """Schedule another stop if the task was running at `at`, after the stop was sent."""
     attempt = draft.attempt
     assert attempt is not None
     if not attempt.may_be_alive or attempt.stop_sent_at is None or at <= attempt.stop_sent_at:
@@ -147,8 +147,9 @@ def outlived(draft: Draft, at: float) -> None:
 
 
 def lived(draft: Draft, at: float, witness: str, *, recorded: bool) -> None:
-    """Doubt an end because a sign of the task is younger than Agora's 404, and send the stop again at once. `recorded`:
-    the recorder was writing at that time; otherwise it may only be uploads, which continue after an end."""
+    """Doubt an end because a sign of life of the task is more recent than Agora's 404, and send the stop again at once.
+    If `recorded` is true, the recorder was writing at that time. Otherwise the sign may come from uploads, which
+    continue after an end."""
     attempt = draft.attempt
     if attempt is None or not attempt.may_be_alive or attempt.stop_accepted_at is not None:
         return
@@ -165,8 +166,8 @@ def lived(draft: Draft, at: float, witness: str, *, recorded: bool) -> None:
 
 
 def _attend_unfound(draft: Draft) -> None:
-    """Set the attention for a task that Agora does not find, with the time of the next call and whether the task has
-    shown signs of life since the stop."""
+    """Set the attention for a task that Agora does not find. It contains the time of the next call and whether the task
+    has shown signs of life since the stop."""
     attempt = draft.attempt
     assert attempt is not None
     again_at = min((at for at in (attempt.next_query_at, attempt.stop_again_at) if at is not None), default=None)
@@ -180,7 +181,7 @@ def _attend_unfound(draft: Draft) -> None:
 
 
 def task_missing(draft: Draft, missing: TaskMissing) -> None:
-    """Handle a 404, which by itself is believed only after a whole failover window (agora-reference §10.3)."""
+    """Handle a 404. By itself it is accepted as an end only after a whole failover window (agora-reference §10.3)."""
     attempt = draft.attempt
     if attempt is None or attempt.sid is None:
         return
@@ -198,7 +199,7 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
     next_query_at = min(draft.now + policy.stop_check_seconds, believed_at)
     draft.set_attempt(missing_since_at=since, next_query_at=next_query_at)
     try_next_resource(draft)
-    if missing.call is Call.STOP:  # not found is not accepted
+    if missing.call is Call.STOP:  # "not found" does not mean accepted
         accepted = attempt.stop_accepted_at is not None
         draft.set_attempt(stop_again_at=None if accepted else draft.now + stop_wait(attempt))
     if missing.call is Call.UPDATE:
@@ -208,8 +209,8 @@ def task_missing(draft: Draft, missing: TaskMissing) -> None:
 
 
 def _look_for_slices(draft: Draft) -> None:
-    """Bring forward the next listing if a stop is pending: a slice that begins after the 404 shows that the task is
-    alive."""
+    """If a stop is pending, bring forward the next listing, because a slice that begins after the 404 shows that the
+    task is running."""
     watch = draft.recording.watch
     if draft.recording.state is State.STOPPING and not draft.leftover:
         soon_at = draft.now + draft.recording.policy.stop_check_seconds
@@ -217,8 +218,8 @@ def _look_for_slices(draft: Draft) -> None:
 
 
 def try_next_resource(draft: Draft) -> None:
-    """Switch to the attempt's next resource id if it is unknown which one created the task; Agora finds it only under
-    that one."""
+    """Switch to the attempt's next resource id if it is unknown which one created the task. Agora finds the task only
+    under that resource id."""
     attempt = draft.attempt
     assert attempt is not None
     if attempt.undecided and attempt.resource_id in attempt.resource_ids:
@@ -227,7 +228,7 @@ def try_next_resource(draft: Draft) -> None:
 
 
 def believe_end(draft: Draft, proof: str) -> None:
-    """End the attempt at the first sign of its end. If another task of the attempt may be alive, search for that one
+    """End the attempt at the first sign of its end. If another task of the attempt may be running, search for that task
     instead."""
     attempt = draft.attempt
     assert attempt is not None
@@ -239,7 +240,7 @@ def believe_end(draft: Draft, proof: str) -> None:
 
 
 def _end_reason(draft: Draft, attempt: Attempt, at: float) -> EndReason:
-    """Return the end reason: Agora's, otherwise the requested one, otherwise one that follows from the time."""
+    """Return Agora's end reason. If there is none, return the requested reason, or one that follows from the time."""
     recording = draft.recording
     told = STOP_REASONS.get(attempt.stop_code or 0)
     if told is not None or recording.end_reason is not None:
@@ -265,7 +266,7 @@ def stopped(draft: Draft, answer: Stopped) -> None:
         if not answer.already:  # otherwise an earlier stop was accepted and its answer was lost
             _accepted_late(draft, attempt)
     draft.set_attempt(seen_at=draft.now)
-    _contradict_end(draft, attempt)  # Agora found the task, so an earlier 404 was no end
+    _contradict_end(draft, attempt)  # Agora found the task, so an earlier 404 did not mean that it had ended
     attempt = replace(attempt, seen_at=draft.now)
     if answer.nothing_recorded and not another_may_live(draft, attempt):
         draft.end_attempt(_end_reason(draft, attempt, draft.now), "no_recorded_data", draft.now, nothing=True)
@@ -322,7 +323,7 @@ def call_failed(draft: Draft, failed: CallFailed) -> None:
 
 
 def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """Schedule another stop soon, since repeating one does no harm; only after a refusal wait longer."""
+    """Schedule another stop soon, because repeating a stop does no harm. Wait longer only after a refusal."""
     refused = failed.failure is Failure.REFUSED
     if refused:
         try_next_resource(draft)
@@ -337,8 +338,8 @@ def _stop_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def _runs_calmly(draft: Draft, attempt: Attempt) -> bool:
-    """Return whether nothing depends on the next query. With a short budget such a query is postponed, which is no
-    failure of this recording. A metric counts this; a query overdue by more than a period takes precedence over
+    """Return whether nothing depends on the next query. If the budget is short, such a query is postponed. This is not
+    a failure of the recording, and a metric counts it. A query overdue by more than a period takes precedence over
     starts."""
     ending = attempt.missing_since_at is not None or attempt.stop_sent_at is not None
     return draft.recording.state is State.RECORDING and not draft.leftover and not ending
@@ -354,8 +355,8 @@ def _recheck_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def _query_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """Handle a failed query, which shows nothing about the task. A reported end is believed if no answer contradicts it
-    within a failover window."""
+    """Handle a failed query, which shows nothing about the task. If no answer contradicts a reported end within a
+    failover window, the end is accepted."""
     since, window = attempt.missing_since_at, draft.recording.policy.failover_window_seconds
     if attempt.told_ended is not None and since is not None and draft.now - since >= window:
         believe_end(draft, attempt.told_ended)

@@ -1,8 +1,8 @@
 """Rules for Agora's notifications. Pure.
 
 Notifications speed up detection and add detail, but nothing depends on them (docs/architecture.md). They may arrive
-twice, late, out of order, or never. Every rule here is idempotent, and none starts anything. An unrequested end
-triggers a query and is believed if the answer does not contradict it. (In a failover, the replaced recorder may report
+twice, late, out of order, or never. Every rule here is idempotent, and no rule starts a task. An unrequested end
+triggers a query, and is accepted if the answer does not contradict it. (In a failover, the replaced recorder may report
 its end.)
 """
 
@@ -17,7 +17,7 @@ from service.recording import Attempt, AttemptState, EndReason, Notice
 
 UPLOADER_MODULE = 1
 FATAL_LEVEL = 5
-# Name in the history of each event of agora-reference §8.1 that web mode may send.
+# The history's name for each event of agora-reference §8.1 that web mode may send.
 EVENTS = {
     1: "error",
     2: "warning",
@@ -42,12 +42,12 @@ def event_name(number: int) -> str:
     return f"{number} {EVENTS.get(number, 'unknown')}".replace("_", " ")
 
 
-# A task that sends one of these is alive.
+# A task that sends one of these events is running.
 UPLOADING_PROGRESS = 33
 SIGNS_OF_LIFE = (UPLOADING_PROGRESS, 70)
-# Events that matter after the end of the recording: the upload is complete, or a recorder is alive.
+# Events that matter after the end of the recording: the upload is complete, or a recorder is running.
 AFTER_THE_END = (11, 31, 32, 70, 71)
-# Fields of `details` that history keeps; no URL is among them.
+# The fields of `details` that the history keeps. None of them is a URL.
 KEPT = (
     "code", "message", "status", "progress", "exitStatus", "leaveStatus", "newUid", "module", "errorLevel", "errorCode",
     "warnCode", "limitType", "reason", "recorderStartTime",
@@ -91,8 +91,8 @@ def kept_details(notice: Notice) -> dict[str, str | int | float]:
 
 
 def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
-    """Return the attempt with the notice's sid, otherwise with its uid; a failover changes the uid and keeps the sid
-    (agora-reference §7.2)."""
+    """Return the attempt with the notice's sid. If there is none, return the attempt with the notice's uid. A failover
+    changes the uid and keeps the sid (agora-reference §7.2)."""
     attempts = draft.recording.attempts
     for attempt in attempts:
         if notice.sid and attempt.sid == notice.sid:
@@ -105,8 +105,8 @@ def _attempt_of(draft: Draft, notice: Notice) -> Attempt | None:
 
 
 def _began_late(draft: Draft, notice: Notice) -> None:
-    """Stop a task with our channel name and uid and an unknown sid that is alive after its attempt ended: a start took
-    effect much later than expected."""
+    """Stop a task with our channel name and uid but an unknown sid that is running after its attempt ended. Such a task
+    exists if a start took effect much later than expected."""
     for attempt in draft.recording.attempts:
         ended_at = attempt.ended_at
         if ended_at is None or str(attempt.uid) != notice.uid or notice.sid in attempt.past_sids:
@@ -131,8 +131,8 @@ def _sent_at(draft: Draft, notice: Notice) -> float:
 
 
 def _lives(draft: Draft, notice: Notice) -> None:
-    """Handle a sign of life of a task that Agora did not find or that was to be stopped. Uploads continue after an
-    accepted stop."""
+    """Handle a sign of life of a task that Agora did not find or that was to be stopped. It may come from uploads,
+    which continue after an accepted stop."""
     attempt, sent_at = draft.attempt, _sent_at(draft, notice)
     uploads = notice.event_type == UPLOADING_PROGRESS
     if attempt is None or (uploads and attempt.stop_accepted_at is not None):
@@ -144,8 +144,8 @@ def _lives(draft: Draft, notice: Notice) -> None:
 
 
 def _ask_after(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """Query Agora at once if a task that ended by a 404 alone sends a notice, and soon again if it was sent well after
-    the end. The task may still be over, because uploads continue after an end."""
+    """Query Agora at once if a task whose end is inferred from a 404 alone sends a notice. Query again soon if the
+    notice was sent well after the end. The task may still have ended, because uploads continue after an end."""
     ended_at = attempt.ended_at
     unfound = attempt.state is AttemptState.ENDED and attempt.ended_proof == "404" and attempt.sid is not None
     if unfound and ended_at is not None and _sent_at(draft, notice) > ended_at:
@@ -164,7 +164,7 @@ def _recorder_started(draft: Draft, attempt: Attempt, notice: Notice) -> None:
     if at is not None and attempt.recorder_start_at is None:
         draft.set_attempt(attempt.number, recorder_start_at=at)
     if attempt.state is AttemptState.ENDED:
-        # Only a recorder that started after the end proves that the task is alive; a notice may simply be late.
+        # Only a recorder that started after the end proves that the task is running. Other notices may simply be late.
         began_at = at if at is not None else notice.sent_at
         ended_at = attempt.ended_at
         if began_at is None or ended_at is None or not ended_at + CLOCK_SLACK_SECONDS <= began_at <= draft.now:
@@ -190,11 +190,13 @@ def _recorder_stopped(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def _ran_until(draft: Draft, attempt: Attempt, notice: Notice) -> None:
-    """Correct the end of a task that Agora did not find to the time when its recorder stopped; it was billed until
-    then.
+    """Correct the end of a task that Agora did not find to the time when its recorder stopped, because the task was
+    billed until then.
 
-    Only event 71 shows that time, because uploads continue. An earlier one may come from a recorder that a failover
-    replaced, so an end never becomes earlier. Another recorder may have taken over, so Agora is queried at once."""
+    Only event 71 shows that time, because uploads continue after it. A recorder that a failover replaced may have sent
+    an earlier event, so an end never becomes earlier. Another recorder may have taken over, so Agora is queried at
+    once.
+    """
     at, ended_at = _sent_at(draft, notice), attempt.ended_at
     if attempt.ended_proof != "404" or ended_at is None or at <= ended_at:
         return
@@ -208,7 +210,7 @@ def _ran_until(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def _say_why(draft: Draft, reason: EndReason) -> None:
-    """Set the end reason that arrived after the end was believed, and notify callers who received a guess."""
+    """Set the end reason that arrived after the end was accepted. Notify callers who received an inferred reason."""
     state, guess = draft.recording.state, draft.recording.end_reason
     if state not in LOOKED_AT and not state.terminal:
         return
@@ -223,7 +225,7 @@ def _session_exit(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def _end_told(draft: Draft, notice: Notice, proof: str) -> None:
-    """Believe a reported end if Agora has accepted a stop or cannot be queried; otherwise query Agora at once."""
+    """Accept a reported end if Agora has accepted a stop or cannot be queried. Otherwise query Agora at once."""
     attempt = draft.attempt
     assert attempt is not None
     first = attempt.missing_since_at
@@ -240,7 +242,7 @@ def _announce(draft: Draft, attempt: Attempt, notice: Notice) -> None:
 
 
 def files_named(notice: Notice) -> list[str]:
-    """Return the file names in a notice's `fileList`: a list of objects, or (event 4) one name.
+    """Return the file names in a notice's `fileList`, which is a list of objects or (event 4) one name.
 
     Both forms exist (agora-reference §8.2, §14 no. 2).
     """

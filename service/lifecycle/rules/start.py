@@ -1,7 +1,7 @@
-"""Rules for the outcome of a start: the safe protocol of docs/architecture.md. Pure.
+"""Rules for the outcome of a start, following the safe protocol of docs/architecture.md. Pure.
 
 Only Agora's own answer decides whether a start took effect: a sid, "already started", "task conflict", or a refusal of
-a first send. After anything else the outcome is unknown, which is never treated as refused.
+a first send. In any other case the outcome is unknown, and is never treated as refused.
 """
 
 from dataclasses import replace
@@ -12,13 +12,13 @@ from service.lifecycle.observations import Acquired, CallFailed, Failure, Starte
 from service.recording import Attempt, AttemptState, EndReason, State
 
 UNDECIDED = (AttemptState.START_SENT, AttemptState.UNKNOWN)
-# A start without an answer takes effect within this time or never.
+# A start without an answer takes effect within this time or not at all.
 LATE_START_SECONDS = 30
 # Failures that only a fresh resource id resolves (agora-reference §1.6).
 NEEDS_RESOURCE = ("resource_expired", "capacity")
 # An expired resource id is replaced immediately at most this many times in a row.
 MOST_EXPIRED = 2
-# Agora refuses an identical request for the same reason (agora-reference §1.6).
+# Agora refuses an identical request again for the same reason (agora-reference §1.6).
 REFUSED_FOR_WHAT_IT_SAYS = ("bad_parameter", "bad_request", "invalid_app", "invalid_cname", "refused")
 
 
@@ -39,20 +39,20 @@ def acquired(draft: Draft, answer: Acquired) -> None:
 
 
 def start_answered(draft: Draft, answer: Started) -> None:
-    """Handle 200 with a sid, or 201: the task runs under the resource id that was used."""
+    """Handle 200 with a sid, or 201. The task runs under the resource id that was used."""
     attempt = draft.attempt
     if attempt is None:
         return
     if answer.sid is not None:
         if attempt.may_be_alive and attempt.sid not in (None, answer.sid):
-            # A notice reported the other task; two are never alive at once, so that one has ended.
+            # A notice reported the other task. Two tasks never run at the same time, so the other task has ended.
             _forget_task(draft, attempt, sid=answer.sid)
             draft.set_attempt(state=AttemptState.RUNNING, next_query_at=draft.now)
         draft.set_attempt(probed=False)
     if attempt.state is AttemptState.ENDED and answer.sid not in (None, attempt.sid):
         draft.revive(attempt, answer.sid or "")
     elif attempt.state in UNDECIDED:
-        # An answer with a sid means that this send created the task; otherwise an earlier one did.
+        # If the answer contains a sid, this send created the task; otherwise an earlier send did.
         _runs(draft, attempt, answer.sid, attempt.start_resent_at if answer.sid is not None else attempt.start_sent_at)
         draft.set_attempt(undecided=False)
         _refresh_storage(draft, answer.sts)
@@ -62,7 +62,7 @@ def start_answered(draft: Draft, answer: Started) -> None:
 
 
 def sid_found(draft: Draft, number: int, sid: str, witness: str) -> None:
-    """Record the sid of an attempt whose start was not answered: its task runs, or ran, under this sid."""
+    """Record the sid of an attempt whose start was not answered. Its task runs, or ran, under this sid."""
     attempt = next((one for one in draft.recording.attempts if one.number == number), None)
     if attempt is None or attempt.sid is not None or attempt.state is AttemptState.ENDED or sid in attempt.past_sids:
         return
@@ -109,11 +109,12 @@ def acquire_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
-    """Handle a failed start. A refusal is conclusive only for a first send: an earlier one may have taken effect."""
+    """Handle a failed start. A refusal is conclusive only for a first send, because an earlier send may have taken
+    effect."""
     if attempt.state not in UNDECIDED:
         return  # a notice or an object has shown that the task runs
     if failed.code == "task_conflict":
-        # A task with our cname and uid runs: an earlier send succeeded, under an earlier resource id.
+        # A task with our cname and uid is running, so an earlier send succeeded under an earlier resource id.
         earlier = [one for one in attempt.resource_ids if one != attempt.resource_id]
         _runs(draft, attempt, None, attempt.start_sent_at)
         probed = attempt.probed and (len(earlier) > 1 or attempt.sends > 1)
@@ -135,7 +136,7 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     elif failed.code in NEEDS_RESOURCE:
         expired = attempt.expired + 1 if failed.code == "resource_expired" else 0
         draft.set_attempt(state=AttemptState.PLANNED, acquired_at=None, expired=expired)
-        if 0 < expired <= MOST_EXPIRED:  # not a failure: the previous cause of the wait stays
+        if 0 < expired <= MOST_EXPIRED:  # this is not a failure, so the previous cause of the wait stays
             draft.set(retry_at=None)
         else:
             _try_again(draft, "start", failed)
@@ -147,8 +148,8 @@ def start_failed(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
 
 
 def another_may_live(draft: Draft, attempt: Attempt) -> bool:
-    """Return whether an unanswered start may have created another task under another resource id after this one ended.
-    It did not if this task was still alive when no start could take effect any more."""
+    """Return whether an unanswered start may have created another task under another resource id after this task ended.
+    It did not if this task was still running at a time when no start could take effect any more."""
     sent_at = attempt.start_resent_at or draft.now
     alive_at = attempt.seen_at if attempt.seen_at is not None else sent_at
     newest = not draft.leftover and draft.recording.state in OPEN
@@ -156,8 +157,8 @@ def another_may_live(draft: Draft, attempt: Attempt) -> bool:
 
 
 def probe_again(draft: Draft, attempt: Attempt) -> None:
-    """Schedule a start under a fresh resource id, once no earlier one can take effect. Only this shows whether another
-    task is alive."""
+    """Schedule a start under a fresh resource id, when no earlier start can take effect any more. Only this start shows
+    whether another task is running."""
     _forget_task(draft, attempt, sid=None)
     draft.set_attempt(state=AttemptState.UNKNOWN, undecided=True, acquired_at=None, next_query_at=None)
     draft.attended("ending_unconfirmed")
@@ -166,7 +167,7 @@ def probe_again(draft: Draft, attempt: Attempt) -> None:
 
 
 def _forget_task(draft: Draft, attempt: Attempt, *, sid: str | None) -> None:
-    """Clear the data of an ended task; the attempt continues with the next one."""
+    """Clear the data of an ended task. The attempt continues with the next task."""
     draft.note("task_over", attempt=attempt.number, sid=attempt.sid)
     draft.set_attempt(
         sid=sid,
@@ -188,7 +189,7 @@ def _forget_task(draft: Draft, attempt: Attempt, *, sid: str | None) -> None:
 
 
 def _repeat(draft: Draft, failed: CallFailed, *, first: bool) -> None:
-    """Repeat the start after 3, 6 and 9 s, then probe at once with a fresh resource id, then retry slowly."""
+    """Repeat the start after 3, 6 and 9 s. Then probe at once with a fresh resource id, and then retry slowly."""
     policy, failures = draft.recording.policy, 0 if first else draft.recording.failures
     repeats = policy.start_repeat_seconds
     waits = (*repeats, 0, *repeats[-1:], policy.retry_seconds[-1])
@@ -203,9 +204,9 @@ def _try_again(draft: Draft, call: str, failed: CallFailed) -> None:
 
 
 def _refused_again(draft: Draft, failed: CallFailed) -> None:
-    """Handle the refusal of a repeated start whose first send got no answer. The first one was probably refused too, so
-    nothing more is sent and the bucket shows the outcome (`bucket`). A start on hold is repeated instead, because its
-    recorder writes nothing there."""
+    """Handle the refusal of a repeated start whose first send received no answer. Agora probably refused the first send
+    too, so nothing more is sent and the bucket shows the outcome (`bucket`). A start on hold is repeated instead,
+    because its recorder writes nothing to the bucket."""
     draft.set_attempt(state=AttemptState.UNKNOWN, refused_at=draft.now, next_query_at=draft.now)
     draft.succeeded()
     draft.end_with(EndReason.REFUSED)

@@ -6,8 +6,8 @@ from service.recording import Attempt
 
 
 def onhold_seen(draft: Draft, onhold: bool, since_at: float | None = None) -> None:
-    """Record that Agora shows or has accepted the given on-hold state. This confirms a pause from when it was first
-    requested. If the pause is no longer requested, the time it leaves out counts as missing."""
+    """Record that Agora shows or has accepted the given on-hold state. This confirms a pause from the time when it was
+    first requested. If the pause is no longer requested, the time that it omits counts as missing."""
     attempt = draft.attempt
     assert attempt is not None
     draft.set_attempt(update_sent_at=None)
@@ -44,7 +44,7 @@ def update_refused(draft: Draft, attempt: Attempt, failed: CallFailed) -> None:
     draft.succeeded()
     if isinstance(failed.step, UpdateRtmp):
         draft.warn("rtmp_refused", reason=failed.code)
-        if failed.step.version == draft.recording.rtmp_version:  # a later request has yet to be tried
+        if failed.step.version == draft.recording.rtmp_version:  # a later request has not been sent yet
             draft.set(rtmp_version=attempt.rtmp_version, rtmp=attempt.rtmp)
         return
     draft.warn("update_refused", reason=failed.code)

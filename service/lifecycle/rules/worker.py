@@ -1,7 +1,7 @@
-"""Rules for the steps of the worker, recorded before they are made. Pure.
+"""Rules for the steps of the worker, which are recorded before they are taken. Pure.
 
-The process may be killed at any moment after this, so the row alone must determine how to continue. A step that does
-not fit the row changes nothing.
+The process may be killed at any moment after a step is recorded, so the row alone must determine how to continue. A
+step that does not match the row changes nothing.
 """
 
 from service.lifecycle.change import OPEN, Draft
@@ -24,7 +24,8 @@ from service.lifecycle.rules.start import sid_found
 from service.lifecycle.schedule import due_since
 from service.recording import Attempt, AttemptState, EndReason, State
 
-# A stop or a start taken this much later than it was due is late; less may be a restart or a short load peak.
+# A stop or a start taken this much later than it was due is late. A smaller delay may be a restart or a short load
+# peak.
 LATE_SECONDS = 10
 
 
@@ -71,10 +72,12 @@ def step_taken(draft: Draft, taken: StepTaken) -> None:
 
 
 def _lateness(draft: Draft, taken: StepTaken) -> dict[str, str | float] | None:
-    """Return how late the first stop of a task that may be alive, or the decision that leads to it, is taken, and why.
+    """Return how late the first stop of a task that may be running, or the decision that leads to it, is taken, and
+    why.
 
-    Before a start is given up Agora is queried once more, which makes the row due again. In that case only a time
-    without a running worker counts as late."""
+    Before a start is abandoned, Agora is queried once more, which makes the row due again. In that case, only a period
+    without a running worker counts as late.
+    """
     attempt, step = draft.attempt, taken.step
     if attempt is None or attempt.stop_sent_at is not None or not isinstance(step, Stop | GiveUp):
         return None
@@ -84,8 +87,8 @@ def _lateness(draft: Draft, taken: StepTaken) -> dict[str, str | float] | None:
 
 
 def _late_by(draft: Draft, taken: StepTaken, *, held: bool) -> dict[str, str | float] | None:
-    """Return how late a step is taken, and why. `held`: since the worker started, the step may have waited for
-    something else."""
+    """Return how late a step is taken, and why. If `held` is true, the step may have waited for something else since
+    the worker started."""
     wanted_at, working_from_at = due_since(draft.recording, taken.step, draft.now), taken.working_from_at or 0
     if wanted_at is None or taken.due_at is None:
         return None
@@ -97,7 +100,7 @@ def _late_by(draft: Draft, taken: StepTaken, *, held: bool) -> dict[str, str | f
 
 
 def limited(draft: Draft, reached: Limited) -> None:
-    """Postpone a new task that a limit prevents, until its start deadline."""
+    """Postpone a new task that a limit prevents, at the latest until its start deadline."""
     over = draft.attempt is None or draft.attempt.state is AttemptState.ENDED
     if draft.recording.state in (State.REQUESTED, State.STARTING) and over:
         draft.set(retry_at=draft.back_off("limited"))
@@ -105,8 +108,8 @@ def limited(draft: Draft, reached: Limited) -> None:
 
 
 def page_tried(draft: Draft, tried: PageTried) -> None:
-    """Set the attention while there is time to restore the key. A start that failed for this reason has an attention of
-    its own."""
+    """Set the attention while there is still time to restore the key. A start that failed for this reason has its own
+    attention."""
     recording, attempt = draft.recording, draft.attempt
     if tried.readable:
         draft.attended("page_not_readable")
@@ -118,8 +121,8 @@ def page_tried(draft: Draft, tried: PageTried) -> None:
 
 
 def task_found(draft: Draft, found: TaskFound) -> None:
-    """Record in a restored row that its task was started after the backup. It is never started again. If its resource
-    id is lost too, it cannot be stopped before its hour limit."""
+    """Record in a restored row that its task was started after the backup. The task is never started again. If its
+    resource id is lost too, it cannot be stopped before its hour limit."""
     recording, attempt = draft.recording, draft.attempt
     if recording.state not in (State.REQUESTED, State.STARTING) or recording.leftovers:
         return
@@ -174,7 +177,7 @@ def _plan_attempt(draft: Draft, taken: StepTaken) -> None:
 
 
 def _start_sent(draft: Draft, attempt: Attempt, hours: int) -> None:
-    """Record a start. A first send adopts the requested pause and push target; a repeated one only determines the
+    """Record a start. A first send adopts the requested pause and push target. A repeated send only determines the
     outcome of the first."""
     if attempt.state not in (AttemptState.ACQUIRED, AttemptState.START_SENT, AttemptState.UNKNOWN):
         return
@@ -212,8 +215,8 @@ def _stop_sent(draft: Draft, attempt: Attempt | None, reason: EndReason) -> None
 
 
 def _give_up(draft: Draft, reason: EndReason) -> None:
-    """Give up a recording that did not start in time. A task that may be alive is stopped first; one that cannot be
-    stopped ends with its hour limit."""
+    """Abandon a recording that did not start in time. A task that may be running is stopped first. A task that cannot
+    be stopped ends with its hour limit."""
     attempt, state = draft.attempt, draft.recording.state
     alive = attempt is not None and attempt.may_be_alive
     if alive and state not in (State.REQUESTED, State.STARTING):

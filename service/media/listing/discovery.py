@@ -1,7 +1,7 @@
 """Finds recordings in a listing by object names alone, for buckets without a database.
 
-Values that the caller does not state are not checked: without a window, the first slice begins it and the end of the
-last slice ends it.
+Values that the caller does not state are not checked. For example, without a window the first slice is its start and
+the end of the last slice is its end.
 """
 
 import math
@@ -13,15 +13,16 @@ from service.media.listing.names import NameReader, ObjectName, basename, tasks_
 from service.policy import Policy
 from service.report import FileKind, Interval, ListedObject
 
-_STILL_SECONDS = 900.0  # Agora ends a slice after 5.5 minutes at the latest, so no recorder writes after this
+_STILL_SECONDS = 900.0  # Agora ends a slice after 5.5 minutes at the latest, so no recorder writes after this time
 _SLICES_AN_HOUR = 240
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The caller's expectation of the recordings. None: not known, so the files decide.
+    """The caller's expectation of the recordings. If a value is None, it is unknown, so the files decide.
 
-    `sound` False: silence is acceptable. `size` is (width, height) in pixels, `from_at` and `to_at` are Unix seconds.
+    If `sound` is False, silence is acceptable. `size` is (width, height) in pixels. `from_at` and `to_at` are Unix
+    seconds.
     """
 
     from_at: float | None = None
@@ -89,7 +90,7 @@ class _Finder:
         self._readers: dict[tuple[str, str], NameReader] = {}
 
     def add(self, listed: ListedObject, tasks: list[tuple[str, str]]) -> bool:
-        """Add `listed` to the first of `tasks` whose names it matches; return False if it matches none."""
+        """Add `listed` to the first of `tasks` whose names it matches. Return False if it matches none of them."""
         name = basename(listed.key)
         folder = listed.key[: len(listed.key) - len(name)]
         for task in tasks:

@@ -1,8 +1,8 @@
-"""Parses the names of recorded files. All of a name except the channel is parsed strictly, since a listing contains
-nothing else.
+"""Parses the names of recorded files. All of a name except the channel is parsed strictly, because a listing contains
+only recorded files.
 
-Agora documents that special characters of a channel name become `-` in file names, but not what becomes of a space. A
-special character may therefore appear as `-` or as itself, and a space also in its common encodings.
+Agora documents that special characters of a channel name become `-` in file names, but not how a space appears.
+Therefore a special character may appear as `-` or as itself, and a space may also appear in its common encodings.
 """
 
 import re
@@ -25,8 +25,8 @@ _ANY = re.compile(rf"(?:bak[0-9]{{1,4}}_)?([0-9a-f]{{32}})_([^/\x00-\x1f\x7f]+?)
 
 @dataclass(frozen=True, slots=True)
 class ObjectName:
-    """The parsed name of a file. `run` is 0 for the first recorder, n + 1 for the one that wrote `bak<n>_` after a
-    failover; `index` counts MP4 parts; `copy` is (index, tick) of a playlist from Agora's backup cloud."""
+    """The parsed name of a file. `run` is 0 for the first recorder, and n + 1 for the recorder that wrote `bak<n>_`
+    after a failover. `index` counts MP4 parts. `copy` is (index, tick) of a playlist from Agora's backup cloud."""
 
     kind: FileKind
     run: int
@@ -59,7 +59,7 @@ class NameReader:
 
 
 def _cname_pattern(cname: str) -> str:
-    """Return a pattern of the forms that a channel name can take in a file name."""
+    """Return a pattern of the forms that a channel name can have in a file name."""
     found = []
     for letter in cname:
         own = re.escape(letter)
@@ -68,9 +68,10 @@ def _cname_pattern(cname: str) -> str:
 
 
 def tasks_of(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the (sid, channel name) pairs that the file `name` (without folders) can belong to, the likeliest first.
+    """Yield the (sid, channel name) pairs that the file `name` (without folders) can belong to, the most likely first.
 
-    Only a playlist `…_12_3.m3u8` is ambiguous: a copy from Agora's backup cloud, or a channel name with this ending.
+    Only a playlist `…_12_3.m3u8` is ambiguous. It may be a copy from Agora's backup cloud, or have a channel name with
+    this ending.
     """
     found = _ANY.fullmatch(name)
     if found is None:
@@ -87,7 +88,7 @@ def basename(path: str) -> str:
 
 
 def parse_utc17(text: str) -> float | None:
-    """Return the Unix seconds of `yyyyMMddHHmmssSSS` in UTC, or None if the digits are not a valid instant."""
+    """Return the Unix seconds of `yyyyMMddHHmmssSSS` in UTC, or None if the digits are not a valid time."""
     midnight = _midnight(text[:8])
     hour, minute, second = int(text[8:10]), int(text[10:12]), int(text[12:14])
     if midnight is None or hour > 23 or minute > 59 or second > 59:
@@ -96,7 +97,7 @@ def parse_utc17(text: str) -> float | None:
 
 
 def sids_from_names(keys: Iterable[str], cname: str) -> list[str]:
-    """Return the sids in the files of an attempt, the task that wrote the newest slice last.
+    """Return the sids in the files of an attempt. The sid of the task that wrote the newest slice is last.
 
     Only names that match `cname` completely count, so a foreign object cannot contribute a sid.
     """

@@ -1,6 +1,6 @@
-"""Judges a listing and its playlists: names, sizes, order, presence, and which slices can be opened.
+"""Checks a listing and its playlists: names, sizes, order, presence, and which slices can be opened.
 
-Unconfirmed assumptions about Agora never make a recording defective. Files that may still arrive make it `incomplete`;
+Unconfirmed assumptions about Agora never make a recording defective. Files that may still arrive make it `incomplete`.
 `defective` is reserved for faults that no later upload can fix.
 """
 
@@ -22,8 +22,8 @@ _MOST_PARTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PlaylistRead:
-    """A playlist as fetched. `stood_seconds`: the age in seconds of an earlier read with the same bytes; None: no such
-    read."""
+    """A playlist as fetched. `stood_seconds` is the age in seconds of an earlier read with the same bytes, or None if
+    there is no such read."""
 
     content: bytes
     stood_seconds: float | None = None
@@ -31,9 +31,9 @@ class PlaylistRead:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The facts of a listing and its playlists. `pieces` are the slices that can be opened, in playing order; `final`
-    states by run index whether the run's files can still change; `unnamed` are the start instants of slices that no
-    playlist names; `timed` is False if a playlist could not be read, so its time is unknown."""
+    """The facts of a listing and its playlists. `pieces` contains the slices that can be opened, in playing order.
+    `final` states by run index whether the run's files can no longer change. `unnamed` contains the start times of
+    slices that no playlist names. `timed` is False if a playlist could not be read, so that its time is unknown."""
 
     expected: Expectation
     listing: SortedListing
@@ -51,7 +51,7 @@ class Listed:
 
 
 def judge_listing(expected: Expectation, listing: SortedListing, playlists: Mapping[str, PlaylistRead]) -> Listed:
-    """Judge a listing and the playlists (by key). Runs in time linear in the number of objects and never raises on
+    """Check a listing and the playlists (by key). The running time is linear in the number of objects. Never raise on
     input."""
     return _Judge(expected, listing, playlists).judge()
 
@@ -174,8 +174,8 @@ class _Judge:
             latest = max(latest, starts_at)
 
     def _judge_overlaps(self) -> None:
-        """Report slices that overlap the next one. A recorder writes slices one after the other, so the stated duration
-        is too long."""
+        """Report slices that overlap the next slice. A recorder writes slices one after the other, so the stated
+        duration is too long."""
         for one, other in zip(self.pieces, self.pieces[1:], strict=False):
             beyond = -hole(one, other)
             if one.run == other.run and not other.marked and JOINED_SECONDS < beyond < one.seconds:

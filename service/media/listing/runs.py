@@ -11,7 +11,8 @@ from service.report import FileKind, ListedObject
 
 @dataclass(slots=True)
 class Run:
-    """The listed files of one recorder: `number` is 0, or n + 1 for the one that wrote `bak<n>_` after a failover."""
+    """The listed files of one recorder. `number` is 0 for the first recorder, and n + 1 for the recorder that wrote
+    `bak<n>_` after a failover."""
 
     attempt: ExpectedAttempt
     sid: str
@@ -35,7 +36,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class SortedListing:
-    """`runs` in the order they were written; `unknown` are objects below the prefix that no recorder writes."""
+    """`runs` in the order in which they were written. `unknown` contains the objects below the prefix that no recorder
+    writes."""
 
     runs: tuple[Run, ...]
     unknown: tuple[ListedObject, ...]
@@ -62,8 +64,8 @@ def most_objects(expected: Expectation) -> int:
 
 
 def sort_listing(expected: Expectation, listed: Iterable[ListedObject]) -> SortedListing:
-    """Sort `listed` into runs. An attempt of unknown sid takes the sid of its files; one of several tasks takes all of
-    them."""
+    """Sort `listed` into runs. If the sid of an attempt is unknown, the attempt takes the sid of its files. An attempt
+    of several tasks takes all sids of its files."""
     attempts = {one.prefix: one for one in expected.attempts}
     found: dict[str, list[ListedObject]] = {prefix: [] for prefix in attempts}
     unknown: list[ListedObject] = []

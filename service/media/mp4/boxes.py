@@ -38,7 +38,7 @@ def read_box(head: memoryview, at: int, parent_end: int) -> Box | None:
 
 
 def children(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield kind and body of the boxes in `content`. A box ends at the latest with its parent, as in players."""
+    """Yield the kind and body of the boxes in `content`. A box ends at the latest with its parent, as in players."""
     at = 0
     while (box := read_box(content[at : at + HEADER_BYTES], at, len(content))) is not None:
         yield box.kind, content[box.body : box.end]
@@ -59,12 +59,13 @@ def number(content: memoryview, at: int, length: int = 4) -> int:
 
 
 def offset_at(content: memoryview, at: int, length: int) -> int:
-    """Return an offset or instant, capped so that sums of such numbers fit 64 bits."""
+    """Return an offset or time, capped so that sums of such numbers fit 64 bits."""
     return min(number(content, at, length), _MOST_OFFSET)
 
 
 def columns(content: memoryview, at: int, count: int, width: int) -> Ints | None:
-    """Return `count` rows of `width` 32-bit numbers from `at` on as columns, or None if they are incomplete."""
+    """Return `count` rows of `width` 32-bit numbers, beginning at `at`, as columns. Return None if they are
+    incomplete."""
     if count < 0 or at + count * width * 4 > len(content):
         return None
     rows = np.frombuffer(content, ">u4", count * width, at) if count * width else np.zeros(0, ">u4")

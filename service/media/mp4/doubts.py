@@ -1,4 +1,5 @@
-"""Finds samples whose place the tables alone do not prove, so that they are read and decoded before they are judged.
+"""Finds samples whose position the tables alone do not prove, so that these samples are read and decoded before they
+are evaluated.
 
 Writers store the samples of all tracks contiguously in `mdat`, so every byte belongs to one sample. If two samples
 claim the same bytes, or no sample does, a table may be wrong. The result only selects bytes to read and is no finding.
@@ -12,7 +13,7 @@ from service.media.mp4.times import runs_of
 
 
 def doubtful(mp4: Mp4) -> list[Flags]:
-    """Return for each track which of its samples must be read."""
+    """Return by track which of its samples must be read."""
     runs = [runs_of(track.samples.offset, track.samples.size) for track in mp4.tracks]
     owner = np.concatenate([np.full(len(one[0]), index) for index, one in enumerate(runs)] or [np.zeros(0, np.int64)])
     first = np.concatenate([one[0] for one in runs] or [np.zeros(0, np.int64)])

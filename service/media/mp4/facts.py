@@ -1,4 +1,4 @@
-"""The parsed contents of an MP4 file: its tracks, and the place and time of each coded sample."""
+"""The parsed contents of an MP4 file: its tracks, and the position and time of each coded sample."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,9 +25,9 @@ def _no_flags() -> Flags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """The coded samples of a track in decoding order. Each array has one entry per sample; `decode`, `duration` and
-    `shift` (composition offset) are ticks of the track. A sample without a place has the offset -1. `sync`: decoding
-    can begin here, according to the tables."""
+    """The coded samples of a track in decoding order. Each array has one entry per sample. `decode`, `duration` and
+    `shift` (composition offset) are in ticks of the track. A sample without a position has the offset -1. `sync` is
+    true if decoding can begin at the sample according to the tables."""
 
     offset: Ints = field(default_factory=_no_numbers)
     size: Ints = field(default_factory=_no_numbers)
@@ -42,8 +42,8 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One entry of an edit list. `media_time` is in ticks of the track, None for an empty edit; `seconds` 0 extends to
-    the end."""
+    """One entry of an edit list. `media_time` is in ticks of the track, or None for an empty edit. If `seconds` is 0,
+    the entry extends to the end."""
 
     seconds: float
     media_time: int | None
@@ -51,11 +51,11 @@ class Edit:
 
 @dataclass(frozen=True)
 class Track:
-    """One track. `handler` is `vide`, `soun` or another value, `codec` the sample entry (`avc1`, `mp4a`), `config` the
-    body of `avcC` or the AudioSpecificConfig. `media_header_seconds` (mdhd) and `track_header_seconds` (tkhd) are None
-    if the header does not state them. `fault`: why its tables cannot be used; `damage`: contradictions in its boxes
-    that players tolerate. `turned`: degrees by which a player rotates the picture. `descriptions`: the number of
-    entries of `stsd`."""
+    """One track. `handler` is `vide`, `soun` or another value, `codec` is the sample entry (`avc1`, `mp4a`), and
+    `config` is the body of `avcC` or the AudioSpecificConfig. `media_header_seconds` (mdhd) and `track_header_seconds`
+    (tkhd) are None if the header does not state them. `fault` states why the track's tables cannot be used. `damage`
+    contains contradictions in its boxes that players tolerate. `turned` is the degrees by which a player rotates the
+    picture. `descriptions` is the number of entries of `stsd`."""
 
     number: int = 0
     handler: str = ""
@@ -81,7 +81,7 @@ class Track:
 
     @property
     def bytes(self) -> int:
-        """Return the summed size of the samples."""
+        """Return the total size of the samples in bytes."""
         return int(self.samples.size.sum())
 
     @property
@@ -91,18 +91,18 @@ class Track:
 
     @cached_property
     def shown(self) -> Ints:
-        """Return the presentation time of each sample in ticks of the track, before edits; the decoding time if
-        unknown."""
+        """Return the presentation time of each sample in ticks of the track, before edits. If it is unknown, return the
+        decoding time."""
         shift = self.samples.shift
         return self.samples.decode + np.where(shift == UNKNOWN_SHIFT, 0, shift)
 
 
 @dataclass(frozen=True)
 class Mp4:
-    """The parsed boxes of a file. `fault`: why no player can play it. `could_not_read`: why its contents are unknown.
-    `header_seconds`: the duration by `mvhd` (or `mehd`), None if not stated. `media_from` and `media_to`: the
-    beginnings and ends of the bodies of the `mdat` boxes. `notes` are oddities of form; `damage` are contradictions
-    that players tolerate."""
+    """The parsed boxes of a file. `fault` states why no player can play it. `could_not_read` states why its contents
+    are unknown. `header_seconds` is the duration by `mvhd` (or `mehd`), or None if not stated. `media_from` and
+    `media_to` are the beginnings and ends of the bodies of the `mdat` boxes. `notes` are oddities of form. `damage`
+    contains contradictions that players tolerate."""
 
     fault: str | None = None
     could_not_read: str | None = None
@@ -116,5 +116,6 @@ class Mp4:
     damage: tuple[str, ...] = ()
 
     def track(self, handler: str) -> Track | None:
-        """Return the track of this kind that players choose: the one with the most bytes, or None."""
+        """Return the track of this kind that players choose, which is the one with the most bytes. Return None if no
+        such track exists."""
         return max((one for one in self.tracks if one.handler == handler), key=lambda one: one.bytes, default=None)

@@ -23,7 +23,7 @@ class Defaults:
 
 @dataclass(slots=True)
 class _Place:
-    """The place and decoding time of the next run's samples."""
+    """The position and decoding time of the next run's samples."""
 
     base: int
     at: int
@@ -91,7 +91,7 @@ class Fragments:
     def _read_head(self, head: memoryview, track: int, begin: int, end: int) -> tuple[int, Defaults]:
         flags, at = number(head, 1, 3), 8
         before = self._defaults.get(track, Defaults())
-        # Without a base of its own, a track's bytes follow those of the track before it.
+        # If a track has no base of its own, its bytes follow those of the track before it.
         base = begin if flags & 0x02_0000 else end
         values = [before.duration, before.size, before.flags]
         if flags & 0x01:

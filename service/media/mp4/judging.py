@@ -1,7 +1,7 @@
-"""Judges the MP4 files of one recorder by the time that a viewer loses.
+"""Checks the MP4 files of one recorder by the time that a viewer loses.
 
-All parts, all tracks and all facts about their samples enter one account: media that the tables lack compared with the
-slices, samples that cannot be read, and samples that cannot be decoded.
+All parts, all tracks and all facts about their samples enter one account. Its items are media that the tables lack
+compared with the slices, samples that cannot be read, and samples that cannot be decoded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,9 +36,9 @@ _WORDS = {PICTURE: "picture", SOUND: "sound"}
 
 @dataclass(frozen=True, slots=True)
 class SlicesHeld:
-    """The contents of the slices of the same recorder. `spanned_seconds` includes the pauses between them. The seconds
-    of picture and sound, the delay of the sound after the picture, and the durations of one picture and of one coded
-    sound frame are None if unknown."""
+    """The contents of the slices of the same recorder. `spanned_seconds` includes the pauses between them. The other
+    values are None if unknown: the seconds of picture and audio, the delay of the audio after the picture, and the
+    durations of one picture and of one coded audio frame."""
 
     seconds_by_playlist: float
     spanned_seconds: float
@@ -61,8 +61,8 @@ class SlicesHeld:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The reference values for the files. `audible`: slices of the recording contain sound. `mute`: no sound was
-    requested. `whole`: no part of the recorder is missing. `final`: the objects no longer change."""
+    """The reference values for the files. `audible` is true if slices of the recording contain audio, `mute` if no
+    audio was requested, `whole` if no part of the recorder is missing, and `final` if the objects no longer change."""
 
     allowed_seconds: float
     size: tuple[int, int] | None = None
@@ -72,14 +72,14 @@ class Asked:
     final: bool = True
 
 
-# For each file (by key) and kind of track: the samples that were read and cannot be decoded.
+# For each file (by key) and kind of track: the samples that were read but cannot be decoded.
 Undecodable = Mapping[str, Mapping[str, Flags]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One readable file. `ends`: the end of the track by kind; `lost`: the lost stretches by kind; in seconds of the
-    file."""
+    """One readable file. `ends` is the end of the track by kind, and `lost` are the lost stretches by kind. Both are in
+    seconds of the file."""
 
     key: str
     facts: Mp4
@@ -94,7 +94,7 @@ class _Part:
 def judge_mp4s(
     findings: Findings, files: Mapping[str, Mp4], held: SlicesHeld, asked: Asked, undecodable: Undecodable | None = None
 ) -> float:
-    """Judge the files of one recorder, by key and in the order of their parts. Return the lost seconds."""
+    """Check the files of one recorder, by key and in the order of their parts. Return the lost seconds."""
     parts = []
     for key, facts in files.items():
         if facts.could_not_read is not None:
@@ -111,7 +111,7 @@ def judge_mp4s(
 
 
 def judge_other(findings: Findings, key: str, facts: Mp4, other: Mapping[str, Flags], asked: Asked) -> None:
-    """Judge the samples of a file that differ from the slices although both are one coded stream. At least one of two
+    """Check the samples of a file that differ from the slices although both are one coded stream. At least one of two
     contradicting versions was not recorded."""
     for handler, flags in other.items():
         track = facts.track(handler)
@@ -207,16 +207,16 @@ def _late(track: Track, tracks: Mapping[str, Track], held: SlicesHeld) -> Flags:
 
 
 def _begun_late(tracks: Mapping[str, Track], ends: Mapping[str, float], held: SlicesHeld) -> list[Range]:
-    """Return the stretch missing before the first picture and sound. A file that ends correspondingly later lacks
-    nothing."""
+    """Return the stretch missing before the first picture and audio. If a file ends correspondingly later, nothing is
+    missing."""
     lead, end = min(delay_seconds(track) for track in tracks.values()), max(ends.values())
     lack = min(lead, held.nearest(end) - (end - lead))
     return [(0.0, lack)] if lack > SLACK_SECONDS else []
 
 
 def _upright(track: Track, asked: Asked) -> bool:
-    """Return whether a player shows the picture in the requested orientation. A quarter turn is right if it gives the
-    requested size."""
+    """Return whether a player shows the picture in the requested orientation. A quarter turn is correct if it produces
+    the requested size."""
     quarters = round(track.turned / 90)
     if abs(track.turned - 90 * quarters) > 1 or quarters % 4 == 2:
         return False
@@ -224,7 +224,7 @@ def _upright(track: Track, asked: Asked) -> bool:
 
 
 def _judge_time(findings: Findings, parts: Sequence[_Part], held: SlicesHeld, asked: Asked, *, complete: bool) -> float:
-    """Add up the losses of all parts and report each cause. The sum decides the severity of all of them."""
+    """Add up the losses of all parts and report each cause. The sum determines the severity of all causes."""
     if not parts:
         return 0.0
     total = sum(part.seconds for part in parts)
@@ -250,8 +250,8 @@ def _judge_time(findings: Findings, parts: Sequence[_Part], held: SlicesHeld, as
 
 
 def _short_tracks(part: _Part, parts: Sequence[_Part], held: SlicesHeld) -> Iterator[tuple[str, float, float]]:
-    """Yield (handler, from, to) of tracks that end before the longest track of their file, unless the slices contain no
-    more of them either."""
+    """Yield (handler, from, to) of tracks that end before the longest track of their file. Omit a track if the slices
+    do not contain more of it either."""
     for handler, end in part.ends.items():
         known, slack = held.of(handler), SLACK_SECONDS * len(parts)
         if known is not None and sum(one.ends.get(handler, 0.0) for one in parts) >= known - slack:
@@ -261,7 +261,7 @@ def _short_tracks(part: _Part, parts: Sequence[_Part], held: SlicesHeld) -> Iter
 
 
 def _out_of_step(part: _Part, held: SlicesHeld) -> Iterator[float]:
-    """Yield the seconds by which the sound is later than the picture compared with the slices. If the slices' delay is
+    """Yield the seconds by which the audio is later than the picture compared with the slices. If the slices' delay is
     unknown, count only the part that an edit list cuts off."""
     picture, sound = part.facts.track(PICTURE), part.facts.track(SOUND)
     if len(part.ends) < 2 or picture is None or sound is None:
@@ -293,7 +293,8 @@ def _name_losses(
 
 
 def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
-    """Compare the durations in the headers with those of the tables: players show the former and play the latter."""
+    """Compare the durations in the headers with those of the tables, because players show the former and play the
+    latter."""
     for what, said, held, weighs in _promises(part.facts):
         off = abs(said - held)
         if off > max(SLACK_SECONDS, SLACK_SHARE * held):
@@ -306,9 +307,9 @@ def _judge_headers(findings: Findings, part: _Part, asked: Asked) -> None:
 
 
 def _promises(facts: Mp4) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield (subject, seconds by its header, seconds by its tables, whether players use this header). Players show the
-    film's length by the film's own header; if that is 0, Chromium shows the length of the tracks. For a track they use
-    its tables: neither FFmpeg nor Chromium shows another length if a track's headers differ."""
+    """Yield (subject, seconds by its header, seconds by its tables, whether players use this header). For the film,
+    players show the length in the film's own header; if that is 0, Chromium shows the length of the tracks. For a
+    track, players use its tables: neither FFmpeg nor Chromium shows another length if a track's headers differ."""
     ends = []
     for track in facts.tracks:
         if track.fault is not None or not len(track.samples):

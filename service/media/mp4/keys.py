@@ -1,4 +1,4 @@
-"""Selects the samples of an MP4 file to read and decode, and derives the state of the others."""
+"""Selects the samples of an MP4 file to read and decode, and derives the state of the other samples."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,13 +13,13 @@ from service.media.ts.units import is_zeroed
 
 Form = tuple[int, int]
 
-# The longest row of sounds that may decode by chance although the bytes belong to something else.
+# The longest run of audio frames that may decode by chance although the bytes belong to something else.
 _MOST_BY_CHANCE = 12
 
 
 def choose_keys(samples: Samples, seed: int, count: int) -> list[int]:
     """Return the indexes of at most `count` sync samples, one from each of equal stretches of time, including the first
-    and the last. The seed selects the sample within its stretch."""
+    and the last stretch. The seed selects the sample within its stretch."""
     keys = key_samples(samples)
     if len(keys) <= count:
         return keys
@@ -38,7 +38,7 @@ def _filled(bounds: list[int]) -> Iterator[tuple[int, tuple[int, int]]]:
 
 
 def key_samples(samples: Samples) -> list[int]:
-    """Return the indexes of all sync samples that have a place in the file."""
+    """Return the indexes of all sync samples that have a position in the file."""
     keys: list[int] = np.flatnonzero(samples.sync & (samples.offset >= 0) & (samples.size > 0)).tolist()
     return keys
 
@@ -51,8 +51,8 @@ def keys_between(samples: Samples, bad: Mapping[int, bool]) -> list[int]:
 
 
 def is_bad_key(facts: Mapping[str, Any], sample: bytes, length_size: int) -> bool | None:
-    """Judge the decoder's result for a sync sample. None: the sample is sound and only its sync mark is wrong, which
-    does not affect a viewer who plays from the beginning."""
+    """Evaluate the decoder's result for a sync sample. None means that the sample is intact and only its sync mark is
+    wrong, which does not affect a viewer who plays from the beginning."""
     if facts.get("state") == "clean":
         return False
     stands_alone = bool(facts.get("idr")) or is_zeroed(sample, length_size)
@@ -60,8 +60,8 @@ def is_bad_key(facts: Mapping[str, Any], sample: bytes, length_size: int) -> boo
 
 
 def undecodable_by_keys(samples: Samples, bad: Mapping[int, bool]) -> Flags:
-    """Flag the samples lost with decoded sync samples: the group of each bad one, and all between two bad ones with no
-    good one between them."""
+    """Flag the samples that are lost according to the decoded sync samples: the group of each bad sync sample, and all
+    samples between two bad ones with no good one between them."""
     found = np.zeros(len(samples), np.bool_)
     order = sorted(bad)
     for one, other in pairwise(order):
@@ -74,8 +74,8 @@ def undecodable_by_keys(samples: Samples, bad: Mapping[int, bool]) -> Flags:
 
 
 def choose_sounds(samples: Samples, seed: int, count: int, row: int = 4) -> list[int]:
-    """Return the indexes of `count` rows of consecutive samples, one row from each of equal stretches, including the
-    first and the last row."""
+    """Return the indexes of `count` runs of consecutive samples, one run from each of equal stretches, including the
+    first and the last run."""
     last = max(0, len(samples) - row)
     bounds = np.linspace(0, last, count + 1).astype(np.int64).tolist()
     begins = {0, last}
@@ -85,8 +85,8 @@ def choose_sounds(samples: Samples, seed: int, count: int, row: int = 4) -> list
 
 
 def undecodable_by_sounds(samples: Samples, bad: Mapping[int, bool]) -> Flags:
-    """Flag the sounds lost according to the decoded ones: the bad ones, and all between two bad ones with no good one
-    between them."""
+    """Flag the audio frames that are lost according to the decoded ones: the bad frames, and all frames between two bad
+    ones with no good one between them."""
     found = np.zeros(len(samples), np.bool_)
     order = sorted(bad)
     for one, other in pairwise(order):
@@ -97,8 +97,9 @@ def undecodable_by_sounds(samples: Samples, bad: Mapping[int, bool]) -> Flags:
 
 
 def in_another_form(forms: Sequence[Form | None], usual: Container[Form]) -> Flags:
-    """Flag the sounds that are not decoded to a usual form (rate and channels). `forms` are those of consecutive sounds
-    from one decoder, None if it returned nothing. A form that a damaged sound sets remains in effect afterwards."""
+    """Flag the audio frames that are not decoded to a usual form (rate and channels). `forms` contains the forms of
+    consecutive frames from one decoder, with None if it returned nothing. A form set by a damaged frame remains in
+    effect afterwards."""
     found = np.zeros(len(forms), np.bool_)
     before = False
     for index, form in enumerate(forms):
@@ -108,10 +109,10 @@ def in_another_form(forms: Sequence[Form | None], usual: Container[Form]) -> Fla
 
 
 def with_sounds_by_chance(lost: Flags, flagged: Flags) -> Flags:
-    """Return the lost sounds, and the flagged ones of each short row between two lost ones.
+    """Return the lost audio frames, and the flagged frames of each short run between two lost ones.
 
-    A wrong place contains the bytes of other sounds. About half of them decode, but none is the right sound. A stretch
-    that is damaged in place has no such rows: its losses are consecutive.
+    A wrong position contains the bytes of other frames. About half of them decode, but none is the right frame. A
+    stretch that is damaged in place has no such runs, because its losses are consecutive.
     """
     at = np.flatnonzero(lost)
     near = np.flatnonzero(np.diff(at) <= _MOST_BY_CHANCE + 1)
@@ -123,7 +124,7 @@ def with_sounds_by_chance(lost: Flags, flagged: Flags) -> Flags:
 
 
 def with_true_sync(samples: Samples, intra: Flags) -> Samples:
-    """Return the samples without the sync marks of those that depend on others according to their own bytes."""
+    """Return the samples without the sync marks of samples that, by their own bytes, depend on others."""
     return replace(samples, sync=samples.sync & intra)
 
 

@@ -1,7 +1,7 @@
 """Parses the sample tables of a track (`stbl`) with array operations, without a loop over samples.
 
-A table that declares more entries than it contains makes the track unusable, since players differ in their handling. If
-two tables disagree about the number of samples, the smaller number counts.
+A table that declares more entries than it contains makes the track unusable, because players handle such a table
+differently. If two tables disagree about the number of samples, the smaller number counts.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import numpy as np
 from service.media.mp4.boxes import Ints, children, columns, number, signed
 from service.media.mp4.facts import UNKNOWN_SHIFT, Flags, Samples
 
-# 20 million samples are 100 hours of sound and need 1 GB while they are read.
+# 20 million samples are 100 hours of audio and need 1 GB while they are read.
 MOST_SAMPLES = 20_000_000
 
 
@@ -55,7 +55,7 @@ def read_tables(content: memoryview, file_bytes: int) -> tuple[Samples, tuple[st
 
 
 def count_descriptions(described: memoryview) -> int:
-    """Return the number of sample descriptions in the body of an `stsd` box, at least one."""
+    """Return the number of sample descriptions in the body of an `stsd` box, which is at least one."""
     return max(1, min(number(described, 4), sum(1 for _ in children(described[8:]))))
 
 
@@ -101,8 +101,8 @@ def _bear(count: int) -> None:
 
 
 def _offsets(tables: _Tables, size: Ints) -> Ints:
-    """Return the offset of each sample, or -1 for samples without a chunk and for those that players skip because no
-    entry of `stsd` describes them."""
+    """Return the offset of each sample. It is -1 for samples without a chunk, and for samples that players skip because
+    no entry of `stsd` describes them."""
     chunks, runs = _chunk_offsets(tables), tables.rows(b"stsc", 3)
     count = len(size)
     if runs is None or not runs.size or not len(chunks):
@@ -169,7 +169,7 @@ def _chunk_offsets(tables: _Tables) -> Ints:
     count = number(body, 4)
     if 8 + count * 8 > len(body):
         raise TableFault(f"its table co64 declares {count} entries but does not contain them")
-    # No file is long enough for an offset with the highest bit.
+    # No file is large enough for an offset with the highest bit set.
     return (np.frombuffer(body, ">u8", count, 8) & np.uint64((1 << 62) - 1)).astype(np.int64)
 
 
@@ -193,7 +193,7 @@ def _durations(tables: _Tables, count: int) -> Ints:
     if (rows[1] >= 1 << 31).any():
         tables.damage.append("its table stts has negative steps")
     found = _spread(tables, b"stts", rows[0], np.maximum(signed(rows[1]), 0), count)
-    # Players give the remaining samples the last stated duration.
+    # Players assign the last stated duration to the remaining samples.
     return _filled(found, count, int(found[-1]) if len(found) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Computes the presentation times of a track's samples, and the stretches of time lost with some of them."""
+"""Computes the presentation times of a track's samples, and the stretches of time that are lost with some of them."""
 
 from collections.abc import Iterable
 
@@ -9,18 +9,18 @@ from service.media.mp4.facts import PICTURE, UNKNOWN_SHIFT, Flags, Mp4, Track
 
 Range = tuple[float, float]
 
-# A running recorder writes pictures and sounds far more often.
+# A running recorder writes pictures and audio frames far more often.
 _LONGEST_PICTURE_SECONDS = 10.0
 _LONGEST_SOUND_SECONDS = 1.0
 _DISPLACED_SECONDS = 1.0
-# Rounding to 90 kHz time stamps changes a step by less.
+# Rounding to 90 kHz time stamps changes a step by less than this.
 _SAME_STEP_SHARE = 0.001
-# A greater distance between sound and picture is noticeable to every viewer.
+# A greater distance between audio and picture is noticeable to every viewer.
 IN_STEP_SECONDS = 0.5
 
 
 def origin_seconds(track: Track) -> float:
-    """Return the media time of the track that a player shows at instant 0 of the file."""
+    """Return the media time of the track that a player shows at time 0 of the file."""
     empty = 0.0
     for edit in track.edits:
         if edit.media_time is not None:
@@ -30,7 +30,7 @@ def origin_seconds(track: Track) -> float:
 
 
 def delay_seconds(track: Track) -> float:
-    """Return the presentation time of the track's first sample; negative if the edit list cuts it off."""
+    """Return the presentation time of the track's first sample. It is negative if the edit list cuts the sample off."""
     if not len(track.samples) or not track.timescale:
         return 0.0
     return int(track.shown.min()) / track.timescale - origin_seconds(track)
@@ -49,13 +49,15 @@ def end_seconds(track: Track, *, fragmented: bool = False) -> float:
 
 
 def unplaced(track: Track, mp4: Mp4) -> Flags:
-    """Flag the samples that no player can read: without a place, without bytes, or beyond the end of the file."""
+    """Flag the samples that no player can read because they have no position, have no bytes, or are beyond the end of
+    the file."""
     samples = track.samples
     return (samples.offset < 0) | (samples.size <= 0) | (samples.offset + samples.size > mp4.size_bytes)
 
 
 def ends_at(track: Track, mp4: Mp4) -> float | None:
-    """Return the decoding time of the first sample that begins beyond the end of the file, where players stop."""
+    """Return the decoding time of the first sample that begins beyond the end of the file. Players stop at this
+    sample."""
     beyond = np.flatnonzero(track.samples.offset >= mp4.size_bytes)
     return int(track.samples.decode[beyond].min()) / track.timescale if len(beyond) and track.timescale else None
 
@@ -76,8 +78,8 @@ def displaced(track: Track) -> Flags:
 
 
 def _late(track: Track) -> Flags:
-    """Flag the samples of fragments that are decoded after others that end later; a player has already passed their
-    time. A time line that continues later is a hole and is not counted here."""
+    """Flag the samples of fragments that are decoded after samples that end later, because a player has already passed
+    their time. A time line that continues later is a hole and is not counted here."""
     samples = track.samples
     reached = np.maximum.accumulate(samples.decode + samples.duration)
     found = np.zeros(len(reached), np.bool_)
@@ -102,9 +104,10 @@ def holes(track: Track) -> list[Range]:
 
 
 def out_of_time(track: Track, wanted_seconds: float, step_seconds: float | None = None) -> Flags:
-    """Flag the samples that come too late or too early because an earlier duration is wrong: the track is longer than
-    `wanted_seconds`, or shorter although it has enough samples. Flag none otherwise. `step_seconds` is the distance of
-    the samples in the slices; an even track with another step has the wrong time scale."""
+    """Flag the samples that are too late or too early because an earlier duration is wrong. This is the case if the
+    track is longer than `wanted_seconds`, or shorter although it has enough samples. In all other cases, flag none.
+    `step_seconds` is the distance between the samples in the slices. An even track with another step has the wrong time
+    scale."""
     found = np.zeros(len(track.samples), np.bool_)
     length = track.samples.duration
     if not len(length) or not track.timescale:
@@ -127,15 +130,15 @@ def out_of_time(track: Track, wanted_seconds: float, step_seconds: float | None 
 
 
 def _other_step(usual: float, step_seconds: float | None, timescale: int) -> list[float]:
-    """Return the slices' step in ticks of the track, unless it equals the track's own: then its samples are as uneven
-    as those of the slices."""
+    """Return the slices' step in ticks of the track. If it equals the track's own step, return an empty list, because
+    the track's samples are then as uneven as those of the slices."""
     step = (step_seconds or 0.0) * timescale
     return [step] if abs(step - usual) > _SAME_STEP_SHARE * usual else []
 
 
 def spoilt(track: Track, bad: Flags) -> Flags:
-    """Flag the samples that a viewer loses if `bad` ones cannot be decoded: a picture depends on all pictures since the
-    last independent one."""
+    """Flag the samples that a viewer loses if `bad` samples cannot be decoded. A picture depends on all pictures since
+    the last independent one."""
     if track.handler != PICTURE or not bad.any():
         return bad
     at = np.arange(len(bad))
@@ -147,7 +150,8 @@ def spoilt(track: Track, bad: Flags) -> Flags:
 
 
 def ranges_of(track: Track, flagged: Flags) -> list[Range]:
-    """Return the stretches (seconds of the file) in which the flagged samples are shown, neighbours joined."""
+    """Return the stretches (seconds of the file) in which the flagged samples are shown. Adjacent stretches are
+    joined."""
     found = np.flatnonzero(flagged)
     if not len(found) or not track.timescale:
         return []
@@ -186,7 +190,7 @@ def covered(ranges: Iterable[Range]) -> float:
 
 
 def runs_of(samples_offset: Ints, samples_size: Ints) -> tuple[Ints, Ints]:
-    """Return the first and the last index of each row of samples that are contiguous in the file."""
+    """Return the first and the last index of each run of samples that are contiguous in the file."""
     count = len(samples_offset)
     if not count:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

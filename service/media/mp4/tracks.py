@@ -1,4 +1,4 @@
-"""Parses the parts of `moov` other than the sample tables: the whole file's and each track's."""
+"""Parses the parts of `moov` other than the sample tables: those of the whole file and those of each track."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ from service.media.mp4.boxes import children, inside, number
 from service.media.mp4.facts import PICTURE, SOUND, Edit, Track
 from service.media.mp4.tables import TableFault, count_descriptions, read_tables
 
-# Codecs that players of MP4 files decode. Codecs other than H.264 and AAC are judged elsewhere.
+# Codecs that players of MP4 files decode. Codecs other than H.264 and AAC are checked elsewhere.
 _PICTURE_CODECS = ("avc1", "avc3", "hvc1", "hev1", "av01", "vp08", "vp09", "mp4v", "jpeg", "s263")
 _SOUND_CODECS = ("mp4a", "ac-3", "ec-3", "Opus", "fLaC", "alac", ".mp3", "samr", "sawb", "sowt", "twos", "lpcm")
 _MOST_EDITS = 4096
@@ -15,7 +15,7 @@ _CONFIGURED = frozenset(("avc1", "avc3", "mp4a"))
 
 
 def read_track(trak: memoryview, movie_scale: int, file_bytes: int) -> Track:
-    """Return the track in the body of a `trak` box. Raise `TooMuch` beyond the limit of samples."""
+    """Return the track in the body of a `trak` box. Raise `TooMuch` if it exceeds the limit of samples."""
     media = inside(trak, b"mdia")
     header = inside(media, b"mdhd")
     scale, length = read_length(header)
@@ -112,7 +112,7 @@ def _describe(track: Track, described: memoryview) -> Track:
 
 
 def _unusable(track: Track, references: memoryview) -> str | None:
-    """Return the reason why no player can decode a track of picture or sound, or None."""
+    """Return the reason why no player can decode a picture or audio track, or None."""
     if track.handler not in (PICTURE, SOUND):
         return None
     if track.timescale == 0:
@@ -138,7 +138,8 @@ def _refers(references: memoryview) -> bool:
 
 
 def _audio_config(content: memoryview) -> bytes:
-    """Return the AudioSpecificConfig in an `esds` box: descriptor 3 contains 4, which contains 5."""
+    """Return the AudioSpecificConfig in an `esds` box. Descriptor 3 contains descriptor 4, which contains descriptor
+    5."""
     at = 4
     for tag, fixed in ((3, 3), (4, 13), (5, 0)):
         if number(content, at, 1) != tag:

@@ -1,7 +1,7 @@
-"""Walks an MP4 file by ranged reads: the header of each box, all of `moov`, all of each `moof`.
+"""Walks an MP4 file by ranged reads: the header of each box, all of `moov`, and all of each `moof`.
 
-The walk is pure: it yields the range that it needs next and receives the bytes. Data that a player cannot reach either
-is a fault; data beyond the limits of the walk is reported as "could not read".
+The walk is pure. It yields the range that it needs next and receives the bytes. Data that a player cannot reach either
+is a fault. Data beyond the limits of the walk is reported as "could not read".
 """
 
 from collections.abc import Generator
@@ -22,7 +22,8 @@ MAX_FRAGMENT_BYTES = 256 * 1024 * 1024
 # A walk over this number of headers takes a few seconds.
 MOST_BOXES = 4_000_000
 
-# A request costs about as much as reading this number of bytes, so a nearer header is read with the current one.
+# A request costs about as much as reading this number of bytes, so a header nearer than this is read with the current
+# one.
 _NEAR_BYTES = 256 * 1024
 _MOST_WINDOW_BYTES = 4 * 1024 * 1024
 _FIRST_KINDS = (b"ftyp", b"styp")
@@ -52,8 +53,8 @@ class _Reader:
         self._length = READ_BYTES
 
     def take(self, at: int, length: int) -> _Read:
-        """Return `length` bytes from `at` on, or fewer at the end of the file. Raise `TooMuch` if the object has
-        shrunk."""
+        """Return `length` bytes from offset `at`, or fewer at the end of the file. Raise `TooMuch` if the object has
+        become smaller."""
         length = min(length, self.size_bytes - at)
         end = self._at + len(self._window)
         if not self._at <= at <= at + length <= end:

@@ -1,1 +1,1 @@
-"""Judging of decoded pictures: blank, black, frozen, and the error pages of Chromium."""
+"""Evaluation of decoded pictures: blank, black, frozen, and the error pages of Chromium."""

@@ -12,7 +12,7 @@ CELLS = 16
 @dataclass(frozen=True, slots=True)
 class Glyph:
     """A drawing of `width` x `height` pixels in a place of `place` pixels. It begins `left` pixels before the place and
-    ends `below` pixels under it. `own`: only Chromium shows it; the others are signs that websites show too."""
+    ends `below` pixels under it. `own` is true if only Chromium shows it. Websites show the other drawings too."""
 
     cells: str
     width: int
@@ -23,7 +23,7 @@ class Glyph:
     own: bool = False
 
 
-# A sad document: network errors, and servers that answer without content.
+# A sad document, for network errors and for servers that answer without content.
 DOCUMENT = Glyph(
     "aaaaaaaaaaaaa100"
     "a51111114a311850"
@@ -45,7 +45,7 @@ DOCUMENT = Glyph(
     42,
     own=True,
 )
-# The same for displays with two pixels for one of the page, redrawn with larger cells.
+# The same drawing for displays with two pixels for one of the page, redrawn with larger cells.
 DOCUMENT_FINE = Glyph(
     "aaaaaaaaaaa30000"
     "a733333388366000"
@@ -113,7 +113,7 @@ DINOSAUR = Glyph(
     place=44,
     own=True,
 )
-# An untrusted certificate. The mark is white on light and on dark pages, hence two drawings.
+# An untrusted certificate. The mark is white on both light and dark pages, hence two drawings.
 TRIANGLE_LIGHT = Glyph(
     "0000000440000000"
     "0000000880000000"

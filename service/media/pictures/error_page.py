@@ -1,9 +1,9 @@
-"""Recognises the error pages that Chromium draws, by drawing and layout, never by text or language.
+"""Recognises the error pages that Chromium draws, by drawing and layout and never by text or language.
 
-Such a page has one plain colour. Its topmost object is a drawing; heading and text are below it, aligned with its edge.
-The drawing gives the scale of the picture, so sizes are compared in pixels of the page. Some drawings are unique to
-Chromium. Others are signs that many pages show; for these the whole layout must match. The module is pure and uses only
-numpy.
+Such a page has one plain colour. Its topmost object is a drawing. The heading and the text are below the drawing and
+aligned with its edge. The drawing determines the scale of the picture, so sizes are compared in pixels of the page.
+Some drawings are unique to Chromium. Others are signs that many pages show, so the whole layout must match. The module
+is pure and uses only numpy.
 """
 
 import math
@@ -19,7 +19,7 @@ Luma = NDArray[np.uint8]
 _Box = tuple[int, int, int, int]
 _Place = tuple[float, float, float, float]
 
-# Steps of brightness: smaller differences from the background count as background.
+# Steps of brightness. A smaller difference from the background counts as background.
 _PLAIN_STEPS = 10
 _INK_STEPS = 28
 # The share of the picture's width that is left out at each side, for scroll bars.
@@ -28,9 +28,9 @@ _LOWEST_PLAIN = 0.6
 _LOWEST_OWN = 0.85
 _LOWEST_SIGN = 0.94
 _LOWEST_GLYPH = 12
-# Rows: encoders leave lower artefacts around edges.
+# Rows. Encoders leave lower artefacts around edges.
 _LOWEST_BAND = 4
-# Pixels of the page: lower objects are dots over letters, or noise.
+# Pixels of the page. Lower objects are dots over letters, or noise.
 _LOWEST_TEXT = 8
 _INDENT = 8
 # The height of the place of a drawing.
@@ -43,10 +43,11 @@ _LAYOUT = ("width", "height", "left", "right", "top", "indent", "gap", "button")
 def measure(luma: Luma) -> dict[str, float]:
     """Measure the brightness plane of one picture, in its own resolution.
 
-    `plain`: the share of the background. `own` and `sign`: the correlation (at most 1) of the topmost object with a
-    drawing that only Chromium has, and with a sign that other pages show too. The others are in pixels of the page:
-    `width` and `height` of the page, `left`, `right` and `top` margins of its content, `indent` of the heading from the
-    drawing, `gap` between them, and `button`, the height of a filled button at an edge of the content.
+    `plain` is the share of the background. `own` and `sign` are the correlation (at most 1) of the topmost object with
+    a drawing that only Chromium has, and with a sign that other pages show too. The other measures are in pixels of the
+    page: `width` and `height` of the page; the `left`, `right` and `top` margins of its content; `indent` of the
+    heading from the drawing; `gap` between the two; and `button`, the height of a filled button at an edge of the
+    content.
 
     A value that cannot be measured is absent.
     """
@@ -87,8 +88,8 @@ def _stands_as_in_chromium(measures: Mapping[str, float]) -> bool:
     width, height = measures["width"], measures["height"]
     if abs(measures["left"] - measures["right"]) > 8:
         return False
-    # Low and narrow pages have a layout of their own. Both layouts are accepted near the limits, which are not exactly
-    # known.
+    # Low and narrow pages have their own layout. Near the limits both layouts are accepted, because the limits are not
+    # exactly known.
     if (height < 590 or width < 440 < height) and (
         abs(measures["left"] - 24 - max(0.0, (width - 736) / 2)) <= 6
         and any(abs(measures["top"] - height * share) <= 4 for share in (0.07, 0.1))
@@ -105,7 +106,7 @@ def _stands_as_in_chromium(measures: Mapping[str, float]) -> bool:
 
 
 def _bands(ink: NDArray[np.bool_]) -> Iterator[_Box]:
-    """Yield the boxes of the objects between empty rows, from the top down, without specks."""
+    """Yield the boxes of the objects between empty rows, from top to bottom, without specks."""
     rows = np.concatenate(([False], ink.any(axis=1), [False]))
     edges = np.flatnonzero(rows[1:] != rows[:-1])
     for top, bottom in edges.reshape(-1, 2):
@@ -172,7 +173,7 @@ def _lowest(line: NDArray[np.bool_], least: float) -> tuple[int, int]:
 
 
 def _sharpen(page: Luma, box: _Box, background: int) -> tuple[_Box, NDArray[np.float64]]:
-    """Return the box of a drawing at half of its contrast, and its contrast. Blur moves these edges least."""
+    """Return the box of a drawing at half of its contrast, and its contrast. Blur moves these edges the least."""
     top, bottom, left, right = box
     contrast = np.abs(page[top:bottom, left:right].astype(np.float64) - background)
     usual = float(np.percentile(contrast[contrast > _INK_STEPS], 75))

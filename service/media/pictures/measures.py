@@ -1,4 +1,4 @@
-"""Interprets the measured values of pictures and sound: blank, black, white, an error page, silent, unchanged.
+"""Interprets the measured values of pictures and audio: blank, black, white, an error page, silent, unchanged.
 
 The decoder measures; this module decodes nothing.
 """
@@ -15,12 +15,13 @@ ONE_COLOUR_ENTROPY = 0.5
 BLACK_BELOW = 32.0
 WHITE_ABOVE = 230.0
 SILENT_BELOW_DB = -60.0
-# A shorter stretch without sound may be the gap between two beeps or two words.
+# A shorter stretch without audio may be the gap between two beeps or two words.
 SILENCE_PROVEN_SECONDS = 1.5
 
 
 class Look(StrEnum):
-    """The kind of a picture. `blank`: one colour, neither black nor white; `error_page`: one of Chromium's."""
+    """The kind of a picture. `blank` is one colour that is neither black nor white. `error_page` is an error page of
+    Chromium."""
 
     FINE = "fine"
     BLACK = "black"
@@ -32,9 +33,9 @@ class Look(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The decoded contents of a slice. `print_` is equal for equal pictures; `still`: the picture does not move;
-    `silent` None: no sound was decoded; `heard_seconds` is the duration of the decoded sound. `blank_share` is the
-    blank share of the slice, `damaged` the number of pictures and sounds that do not decode cleanly."""
+    """The decoded contents of a slice. `print_` is equal for equal pictures. `still` is true if the picture does not
+    move. `silent` is None if no audio was decoded. `heard_seconds` is the duration of the decoded audio. `blank_share`
+    is the blank share of the slice. `damaged` is the number of pictures and audio frames that do not decode cleanly."""
 
     look: Look
     silent: bool | None
@@ -49,7 +50,7 @@ class Sample:
 
     @property
     def proven_silent(self) -> bool | None:
-        """Return whether the slice is silent, or None if too little sound was decoded."""
+        """Return whether the slice is silent, or None if too little audio was decoded."""
         return None if self.silent and self.heard_seconds < SILENCE_PROVEN_SECONDS else self.silent
 
     @property
@@ -58,7 +59,7 @@ class Sample:
 
     @property
     def doubtful(self) -> bool:
-        """Return whether the beginning of the slice does not suffice and the whole slice must be decoded."""
+        """Return whether the beginning of the slice does not suffice, so that the whole slice must be decoded."""
         return self.look is Look.NONE or self.damaged > 0
 
 
@@ -72,7 +73,7 @@ def read_sample(facts: Mapping[str, Any]) -> Sample:
         return Sample(Look.NONE, silent, channels=facts.get("channels"), damaged=damaged, heard_seconds=heard)
     look = look_of(facts)
     blank = [look_of(one) is not Look.FINE for one in facts["judged"]]
-    # A slice counts as blank by its first picture, as in a sample, or by all judged pictures.
+    # A slice counts as blank by its first picture, as in a sample, or by all evaluated pictures.
     share = 1.0 if look is not Look.FINE else sum(blank) / len(blank)
     return Sample(
         look,

@@ -1,4 +1,4 @@
-"""Merges all parts of a recording into one playlist: attempts, failovers and the holes between (agora-reference §9.3).
+"""Merges all parts of a recording into one playlist: attempts, failovers and holes (agora-reference §9.3).
 
 If two recorders cover the same stretch, the later one is used, as in Agora's own merger.
 """
@@ -18,7 +18,7 @@ _DOUBLED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slice. `breaks`: the media before it comes from another recorder, or was not recorded."""
+    """One slice. `breaks` is true if the media before it comes from another recorder or was not recorded."""
 
     key: str
     starts_at: float
@@ -66,7 +66,7 @@ def write_playlist(entries: Iterable[Entry], link: Callable[[str], str]) -> str:
 
 
 def _part(key: str) -> tuple[str, int]:
-    """Return the recorder that wrote a slice: the folder of its attempt, the number of its failover."""
+    """Return the recorder that wrote a slice, as the folder of its attempt and the number of its failover."""
     name = basename(key)
     found = _BAK.match(name)
     return key[: len(key) - len(name)], int(found[1]) + 1 if found else 0

@@ -1,8 +1,8 @@
 """Parses a playlist in Agora's dialect of HLS, as players do.
 
-A playlist that a player plays without loss is whole, whatever its form; form only causes a note or a warning. Media
-that a player skips, or requests from another place, is an error. Constructs that this parser does not understand are
-reported as unread. It never raises on bad input. URIs are never fetched: only names of slices of this task in this
+A playlist that a player plays without loss is whole, whatever its form. Its form can only cause a note or a warning.
+Media that a player skips, or requests from another place, is an error. Constructs that this parser does not understand
+are reported as unread. It never raises on bad input. URIs are never fetched; only names of slices of this task in this
 folder count.
 """
 
@@ -61,7 +61,7 @@ _FORCED_SECONDS = 330.0  # Agora ends a slice after 5.5 minutes at the latest
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The read limits of one playlist. They bound memory (`slices`, `size_bytes`) and time (`lines`)."""
+    """The read limits of one playlist. They limit memory (`slices`, `size_bytes`) and time (`lines`)."""
 
     slices: int
     lines: int
@@ -69,8 +69,8 @@ class Limits:
 
     @classmethod
     def of(cls, hours: int, cname: str) -> "Limits":
-        """Allow a recording of `hours` three times the slices that Agora writes, each with 256 bytes plus its channel
-        name, which a URI may encode with three bytes per byte. The minimum is 10,000 slices in 1 MiB."""
+        """Allow a recording of `hours` three times the slices that Agora writes. Each slice has 256 bytes plus its
+        channel name, which a URI may encode with three bytes per byte. The minimum is 10,000 slices in 1 MiB."""
         bytes_a_slice = 256 + 3 * len(cname.encode())
         slices = max(10_000, hours * 720)
         return cls(slices, max(1_000_000, slices * 20), max(1 << 20, hours * 360 * bytes_a_slice))
@@ -78,10 +78,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slice that the playlist names. `marked`: a DISCONTINUITY precedes it.
+    """One slice that the playlist names. `marked` is true if a DISCONTINUITY precedes it.
 
-    `seconds` is the value of EXTINF. `stated` False: EXTINF contains no valid duration, and `seconds` is the time until
-    the next name, or 0.0 if that is unknown.
+    `seconds` is the value of EXTINF. If `stated` is False, EXTINF contains no valid duration, and `seconds` is the time
+    until the next name, or 0.0 if that is unknown.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Playlist:
-    """The parsed playlist with its faults. `readable` False: no line of it was read. `ended` is the result of
+    """The parsed playlist with its faults. `readable` is False if no line of it was read. `ended` is the result of
     `says_ended`, even if the playlist is not readable."""
 
     entries: tuple[Entry, ...]

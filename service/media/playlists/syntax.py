@@ -1,6 +1,6 @@
 """Parses the characters of a playlist: its lines, its numbers, its URIs.
 
-ffmpeg and hls.js are the reference: a form that ffmpeg plays is accepted here, and a form that one of the two cannot
+ffmpeg and hls.js are the reference. A form that ffmpeg plays is accepted here, and a form that one of the two cannot
 read causes a warning. The tests compare with ffmpeg.
 """
 
@@ -11,7 +11,7 @@ from io import StringIO
 from urllib.parse import unquote
 
 BLANKS = " \t\x0b\x0c\x00"
-"""The characters that ffmpeg drops at the end of a line: white space, and the NUL that ends a C string."""
+"""The characters that ffmpeg removes at the end of a line: white space, and the NUL that ends a C string."""
 _END_OF_LINE = BLANKS + "\n"
 _ENDED = re.compile(rb"#EXT-X-ENDLIST[ \t\x0b\x0c]*(?=:|[\r\n\x00]|\Z)")
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r") | {0x7F})
@@ -33,13 +33,13 @@ def says_ended(content: bytes) -> bool:
 
 
 def count_lines(content: bytes) -> int:
-    """Return an upper bound of the number of lines in `lines_of`, without building them."""
+    """Return an upper bound of the number of lines in `lines_of`, without building the lines."""
     return content.count(b"\n") + content.count(b"\r") + 1
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Return the lines without trailing blanks, one at a time. A line ends with LF, CR or both, and, as in ffmpeg, at
-    zero bytes."""
+    """Return the lines without trailing blanks, one at a time. A line ends with LF, CR or both. As in ffmpeg, it also
+    ends at zero bytes."""
     return (line.rstrip(_END_OF_LINE) for line in StringIO(_ZEROS.sub("\n", text), newline=None))
 
 
@@ -59,8 +59,8 @@ def read_seconds(text: str) -> float | None:
 
 
 def read_duration(text: str) -> tuple[float | None, bool]:
-    """Return the seconds of an EXTINF (see `read_seconds`), and whether every player reads them from `text`: hls.js
-    takes any text after the number for a URI."""
+    """Return the seconds of an EXTINF (see `read_seconds`), and whether every player reads them from `text`. hls.js
+    treats any text after the number as a URI."""
     plain = _PLAIN.fullmatch(text)
     if plain is None or plain[1] is None:
         return read_seconds(text), plain is not None
@@ -70,7 +70,8 @@ def read_duration(text: str) -> tuple[float | None, bool]:
 
 def is_name_alone(uri: str) -> bool:
     """Return whether `uri` refers to the object of that name in the playlist's folder (`.` and `..` excepted)."""
-    # Six searches for one character are faster than one for a class, and every slice of every playlist is checked here.
+    # Six searches for one character are faster than one search for a class, and every slice of every playlist is
+    # checked here.
     return not ("/" in uri or "%" in uri or "?" in uri or "#" in uri or ":" in uri or "\\" in uri)
 
 
@@ -94,7 +95,7 @@ def resolve(uri: str, folder: str) -> str | None:
 
 
 def warnings_of(text: str, content: bytes) -> list[str]:
-    """Return the contents of `text` that RFC 8216 forbids and the tested players ignore; others may refuse the
+    """Return the contents of `text` that RFC 8216 forbids and the tested players ignore. Other players may refuse the
     playlist."""
     found = [] if is_utf8(content) else ["bytes that are not UTF-8"]
     control = len(content.translate(None, _CONTROL)) < len(content)

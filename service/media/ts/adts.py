@@ -1,4 +1,4 @@
-"""Counts AAC frames in ADTS form to measure the real duration of sound."""
+"""Counts AAC frames in ADTS form to measure the actual duration of audio."""
 
 SAMPLES = 1024
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -7,10 +7,10 @@ _HEADER = 7
 
 
 def count_frames(content: bytes, at: int = 0, end: int | None = None) -> tuple[int, int, int | None]:
-    """Count the frames of `content` that begin from `at` on and before `end`.
+    """Count the frames of `content` that begin at or after `at` and before `end`.
 
     Return the count, the number of bytes of the last frame beyond `end`, and the sampling rate (None without a frame).
-    Bytes outside frames are skipped, so damaged sound counts as absent.
+    Bytes outside frames are skipped, so damaged audio counts as absent.
     """
     end = len(content) if end is None else end
     count, rate = 0, None

@@ -25,8 +25,8 @@ class ParameterSet:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The beginning of a coded picture. `alone`: it depends on no earlier picture (IDR). `sets` are the parameter sets
-    before it, in Annex B form; `parameters` are the values of the first of them."""
+    """The beginning of a coded picture. `alone` is true if the picture depends on no earlier picture (IDR). `sets`
+    contains the parameter sets before it, in Annex B form. `parameters` contains the values of the first set."""
 
     alone: bool
     parameters: ParameterSet | None
@@ -48,7 +48,7 @@ def read_beginning(content: bytes) -> Beginning:
 
 
 def nal_units(content: bytes) -> list[bytes]:
-    """Return the NAL units after each start code; the last one may be truncated."""
+    """Return the NAL units after each start code. The last unit may be truncated."""
     found = []
     at = content.find(b"\x00\x00\x01")
     while at >= 0:
@@ -120,7 +120,7 @@ def _skip_scaling(bits: "_Bits", count: int) -> None:
 
 
 class _Bits:
-    """Reads the bits of a parameter set, most significant first. Raises IndexError past the end."""
+    """Reads the bits of a parameter set, most significant first. Raises IndexError at the end."""
 
     def __init__(self, content: bytes) -> None:
         self._value = int.from_bytes(content, "big")

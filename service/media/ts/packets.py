@@ -1,9 +1,9 @@
-"""Parses the packets of an MPEG-TS slice, or of a part of one: their contents and the missing packets.
+"""Parses the packets of an MPEG-TS slice or of a part of one, and finds their contents and the missing packets.
 
-One parser handles the beginning of a slice, its end, and the whole of it, so every byte that is read is judged by the
+One parser handles the beginning of a slice, its end, and the whole slice, so every byte that is read is checked by the
 same rules. It decodes no picture, and never raises on invalid bytes, which come from a third party. A beginning or an
-end has some dozens of packets, for which numpy takes as long as for one. Therefore the first bytes of a packet are one
-number, and the streams are processed together: this needs few calls.
+end has some dozens of packets, for which numpy takes as long as for one. To need few calls, the parser stores the first
+bytes of a packet as one number and processes the streams together.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +20,10 @@ TICKS = 90_000
 WRAP = 1 << 33
 
 _NULL = 0x1FFF
-# Counters have 16 values: a hole of 16 packets of one stream does not change them.
+# Counters have 16 values, so a hole of 16 packets of one stream does not change them.
 _COUNTER = 16
-# The content of an overwritten packet. No encoder writes this many ones, since it would spend them on macroblocks that
-# one number would skip. A filler unit contains nothing else.
+# The content of an overwritten packet. No encoder writes so many ones, because it would spend them on macroblocks that
+# one number would skip. Only a filler unit contains nothing else.
 _ONES = b"\xff" * (PACKET - 4)
 _START_CODE = b"\0\0\1"
 _FILLER = 12
@@ -46,7 +46,7 @@ def _begin(control: Ticks, size: Ticks) -> Ticks:
 
 # Indexed by the low six bits of the control byte and the byte after it.
 _BEGINS = _begin(*np.divmod(np.arange(1 << 14), 256))
-# The header of a unit as three numbers: start code and length; flags, header length and presentation time; decoding
+# The header of a unit as three numbers: start code and length; flags, header length and presentation time; and decoding
 # time.
 _HEAD = np.dtype({"names": ["begin", "shown", "decoded"], "formats": [">u8"] * 3, "offsets": [0, 6, 11]})
 _BEGIN_BYTES = 3
@@ -57,16 +57,16 @@ _DECODED = 0xC0 << 48
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """The PES packets of one stream, in the order they are stored.
+    """The PES packets of one stream, in the order in which they are stored.
 
-    `shown` and `decoded` are their presentation and decoding times in ticks (-1: not given); `keys` marks the units at
-    which a decoder may begin, `broken` the units with missing or damaged bytes, `cut` the units after which packets are
-    missing. `begins` are the first ES bytes of key units, `at` the offset of each unit's first packet. `counters` are
-    the continuity counters of the first and the last packet. `orphaned`: bytes precede the first unit; `closed`: the
-    last packet is known to end its unit.
+    `shown` and `decoded` are their presentation and decoding times in ticks (-1 if not stated). `keys` marks the units
+    at which a decoder may begin, `broken` the units with missing or damaged bytes, and `cut` the units after which
+    packets are missing. `begins` contains the first ES bytes of key units, and `at` the offset of each unit's first
+    packet. `counters` are the continuity counters of the first and the last packet. `orphaned` is true if bytes precede
+    the first unit, and `closed` if the last packet is known to end its unit.
 
-    `frames` counts the sound frames that begin in each unit and `rate` is their sampling rate; both are None for
-    pictures and for sound that is not ADTS.
+    `frames` counts the audio frames that begin in each unit, and `rate` is their sampling rate. Both are None for
+    pictures and for audio that is not ADTS.
     """
 
     shown: Ticks
@@ -84,15 +84,15 @@ class Units:
 
     @property
     def frame_seconds(self) -> float:
-        """Return the duration of a sound frame, or 0 if unknown."""
+        """Return the duration of an audio frame, or 0 if unknown."""
         return SAMPLES / self.rate if self.frames is not None and self.rate else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packets:
     """The parsed packets. `unsynced` counts packet places without a sync byte, `marked` the packets marked as damaged,
-    `scrambled` the encrypted ones. `programs` is the largest number of programs in a table, `maps` are the different
-    lists of streams in order of appearance; both are empty if no table was read."""
+    and `scrambled` the encrypted packets. `programs` is the largest number of programs in a table. `maps` contains the
+    different lists of streams in order of appearance. Both are empty if no table was read."""
 
     count: int
     unsynced: int
@@ -111,8 +111,8 @@ class Packets:
 def read_packets(content: bytes, known: tuple[Stream, ...] = (), *, partial: bool = False) -> Packets:
     """Parse packets from the beginning of `content`.
 
-    `known` are the streams to parse if `content` contains no table of its own. `partial`: more bytes follow, so a
-    packet truncated at the end is not a fault.
+    `known` contains the streams to parse if `content` has no table of its own. `partial` is true if more bytes follow,
+    so that a packet truncated at the end is not a fault.
     """
     rows = align(content, partial=partial)
     pids = rows.words >> 40 & 0x1FFF
@@ -160,8 +160,8 @@ def _tables(content: bytes, pids: Ticks) -> tuple[int, tuple[tuple[Stream, ...],
 
 
 def _distinct(content: bytes, mine: Flags) -> tuple[bytes, ...]:
-    """Return the packets whose content differs from that of the previous one, since tables are repeated ten times a
-    second. Their counters, which always differ, are removed."""
+    """Return the packets whose content differs from that of the previous packet, because tables are repeated ten times
+    a second. Their counters, which always differ, are removed."""
     found: list[bytes] = []
     before = b""
     for at in (mine.nonzero()[0] * PACKET).tolist():
@@ -176,7 +176,7 @@ def _distinct(content: bytes, mine: Flags) -> tuple[bytes, ...]:
 
 
 def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: bool) -> dict[int, Units]:
-    """Return the units of all streams of pictures and sound. The streams are processed together: `places` are the
+    """Return the units of all picture and audio streams. The streams are processed together: `places` contains the
     packets stream by stream, `edges` the ends of each stream, and `before` the number of content bytes before each
     packet."""
     begins = _BEGINS[rows.words >> 24 & 0x3FFF]
@@ -202,7 +202,7 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
     ends[:-1] = np.minimum(ends[:-1], starts[1:])
     declared = (heads["begin"].astype(np.int64) >> 16 & 0xFFFF) + 6
     exact = (declared == 6) | (before[ends] - before[starts] == declared)
-    # A unit with a stated length and that many bytes is whole, whatever is missing after it.
+    # A unit with a stated length and the corresponding number of bytes is whole, whatever is missing after it.
     bounded = (declared > 6) & exact
     missing = _missing_after(rows, places, words, edges)
     damaged = (_any_in(missing, starts, ends) & ~bounded) | _any_in(bad, starts, ends)
@@ -218,7 +218,7 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
         own = slice(first, last)
         closed = _is_stuffed(int(words[edge - 1])) or (last > first and bool(bounded[last - 1]))
         if last > first:
-            # The lost packets after it may contain its end.
+            # The lost packets after the unit may contain its end.
             cut_off = bool(lost_after[len(units)]) and not closed
             broken[last - 1] = cut_off or bool((damaged if partial else broken)[last - 1])
         frames, rate, beginnings = None, None, {}
@@ -243,9 +243,10 @@ def _read_units(rows: Rows, pids: Ticks, streams: Iterable[Stream], *, partial: 
 
 
 def _missing_after(rows: Rows, places: Ticks, words: Ticks, edges: Ticks) -> Flags:
-    """Flag the packets of a stream after which packets are missing or repeated; after the last one this is unknown.
+    """Flag the packets of a stream after which packets are missing or repeated. For the last packet this is unknown.
 
-    ISO/IEC 13818-1 allows a packet to be repeated, but ffmpeg and hls.js take it for two, which damages the picture.
+    ISO/IEC 13818-1 allows a packet to be repeated, but ffmpeg and hls.js treat it as two packets, which damages the
+    picture.
     """
     counters = words >> 32
     missing = np.ones(len(words), bool)
@@ -266,7 +267,7 @@ def _marks(words: Ticks, flag: int) -> Flags:
 
 
 def _is_stuffed(word: int) -> bool:
-    """Return whether a packet is stuffed, as the last one of a unit is in 183 of 184 cases."""
+    """Return whether a packet is stuffed. The last packet of a unit is stuffed in 183 of 184 cases."""
     if not word >> 32 & 0x20:
         return False
     length, flags = word >> 24 & 0xFF, word >> 16 & 0xFF
@@ -293,7 +294,7 @@ def _all_ones(content: bytes, places: Ticks, begins: Ticks) -> Flags:
 
 
 def _is_overwritten(unit: bytes) -> bool:
-    """Return whether a unit of pictures contains ones for the length of a packet outside of a filler unit."""
+    """Return whether a picture unit contains ones for the length of a packet outside of a filler unit."""
     at = unit.find(_ONES)
     while at >= 0:
         begin = unit.rfind(_START_CODE, 0, at)
@@ -330,7 +331,7 @@ def _times(heads: NDArray[np.void]) -> tuple[Ticks, Ticks]:
 
 
 def _ticks(words: Ticks) -> Ticks:
-    """Return the time in the last five bytes: 3, 15 and 15 bits, each followed by a marker bit."""
+    """Return the time in the last five bytes, which contain 3, 15 and 15 bits, each followed by a marker bit."""
     return (words & 0xE << 32) >> 3 | (words & 0xFFFE << 16) >> 2 | (words & 0xFFFE) >> 1
 
 
@@ -349,7 +350,7 @@ def _es_begin(unit: bytes) -> bytes:
 def _sound_frames(
     content: bytes, begins: list[int], ends: list[int], broken: list[bool]
 ) -> tuple[NDArray[np.int64], int | None]:
-    """Return the number of sound frames that begin in each unit, and their rate."""
+    """Return the number of audio frames that begin in each unit, and their rate."""
     frames: list[int] = []
     rate: int | None = None
     rest = 0

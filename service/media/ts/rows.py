@@ -19,8 +19,8 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Consecutive packets: the first eight bytes of each as a number, its offset in the bytes read, and the number of
-    places without a sync byte before it."""
+    """Consecutive packets. Contains the first eight bytes of each packet as a number, its offset in the bytes read, and
+    the number of places without a sync byte before it."""
 
     content: bytes
     words: Ticks
@@ -69,7 +69,7 @@ def _words(content: bytes) -> Ticks:
 
 
 def _synced(content: Bytes, at: int) -> int:
-    """Return the number of consecutive packets from `at` on."""
+    """Return the number of consecutive packets that begin at `at`."""
     found = 0
     while True:
         places = content[at + found * PACKET : at + (found + _CHUNK) * PACKET : PACKET]

@@ -1,8 +1,8 @@
 """Describes the contents of one slice as far as it was read: its streams, their beginnings, ends and losses.
 
-Instants are seconds after the slice's origin, which is the decoding time of its first picture (of its first sound if it
-has no picture). Media that a player cannot show or play is lost time: a picture with missing bytes loses all following
-pictures up to the next key picture; a sound loses only itself.
+Times are in seconds after the slice's origin, which is the decoding time of its first picture (or of its first audio
+frame if it has no picture). Media that a player cannot show or play is lost time. A picture with missing bytes loses
+all following pictures up to the next key picture. An audio frame loses only itself.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from service.media.ts.h264 import ParameterSet, read_beginning
 from service.media.ts.packets import TICKS, WRAP, Packets, Units
 from service.media.ts.tables import Stream
 
-_NOTICED_SECONDS = 0.015  # shorter holes are rounding: an AAC frame at 48 kHz lasts 21 ms
+_NOTICED_SECONDS = 0.015  # shorter holes are rounding, because an AAC frame at 48 kHz lasts 21 ms
 # A greater distance between two pictures is a hole (Agora's lowest frame rate is 5 a second).
 _FAR_SECONDS = 1.0
 _FAR_STEPS = 5
@@ -28,11 +28,12 @@ Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One stream of a slice. `first_at` is its first decoding time in ticks, `begins` and `ends` are its bounds; None:
-    outside the bytes read. `step` is the distance of its units, `frame_seconds` the duration of a coded sound frame (0:
-    not known). `counters` are those of its first and last packet; `closed`: the last one ends a picture or sound.
-    `lost` are stretches that no player can play; `unfinished`: the last one continues until the first key picture of a
-    later slice. `first_key` is the presentation time of the first key picture."""
+    """One stream of a slice. `first_at` is its first decoding time in ticks. `begins` and `ends` are its bounds, or
+    None if they are outside the bytes read. `step` is the distance between its units. `frame_seconds` is the duration
+    of a coded audio frame, or 0 if unknown. `counters` are those of its first and last packet. `closed` is true if the
+    last packet ends a picture or audio frame. `lost` are stretches that no player can play. If `unfinished` is true,
+    the last stretch continues until the first key picture of a later slice. `first_key` is the presentation time of the
+    first key picture."""
 
     first_at: int | None
     begins: float | None
@@ -48,11 +49,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class SliceFacts:
-    """The parsed contents of a slice. `whole`: every byte was read. `bad_packets` are not as a recorder writes them,
-    `torn` counts the units with missing bytes; `orphaned`: the slice begins in the middle of a unit. `streams` is None
-    if no table of them was read, `maps` is the number of different tables. `sets` are the parameter sets before its
-    first key picture (hex). `key` and `alone`: decoding can begin at its first picture, and that picture depends on no
-    earlier one."""
+    """The parsed contents of a slice. `whole` is true if every byte was read. `bad_packets` counts the packets that are
+    not as a recorder writes them, and `torn` the units with missing bytes. `orphaned` is true if the slice begins in
+    the middle of a unit. `streams` is None if no table of them was read. `maps` is the number of different tables.
+    `sets` contains the parameter sets before its first key picture (hex). `key` is true if decoding can begin at its
+    first picture, and `alone` if that picture depends on no earlier one."""
 
     whole: bool = False
     origin: int | None = None
@@ -83,7 +84,7 @@ class SliceFacts:
 
     @property
     def doubtful(self) -> bool:
-        """Return whether the bytes read do not suffice and the whole slice must be read."""
+        """Return whether the bytes read do not suffice, so that the whole slice must be read."""
         if self.whole:
             return False
         if self.damage or self.streams is None or self.maps != 1 or self.programs != 1:
@@ -96,8 +97,8 @@ class SliceFacts:
         return missing or not (self.has_video or self.has_audio)
 
     def with_lost(self, video: Iterable[Span], audio: Iterable[Span], *, unfinished: bool = False) -> "SliceFacts":
-        """Return the facts with the losses that a decoder found. `unfinished`: the last loss of pictures continues
-        afterwards."""
+        """Return the facts with the losses that a decoder found. `unfinished` is true if the last loss of pictures
+        continues after the slice."""
         return replace(
             self,
             video=_lose(self.video, video, unfinished=unfinished),
@@ -116,7 +117,7 @@ class SliceFacts:
 
 
 def since(earlier: int, later: int) -> float:
-    """Return the seconds between time stamps, at most half of the clock's period of 26.5 hours either way."""
+    """Return the seconds between time stamps, at most half of the clock's period of 26.5 hours in either direction."""
     return ((later - earlier + WRAP // 2) % WRAP - WRAP // 2) / TICKS
 
 
@@ -128,7 +129,7 @@ def held_seconds(facts: SliceFacts | None) -> float | None:
 
 
 def sound_delay(facts: SliceFacts) -> float | None:
-    """Return the seconds from the first picture of a slice to its first sound, or None if unknown."""
+    """Return the seconds from the first picture of a slice to its first audio frame, or None if unknown."""
     video, audio = facts.video, facts.audio
     if video is None or audio is None or video.first_key is None or audio.begins is None:
         return None
@@ -136,7 +137,7 @@ def sound_delay(facts: SliceFacts) -> float | None:
 
 
 def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> SliceFacts:
-    """Return the facts of a slice that was read as a whole. `known`: the streams if it has no tables of its own."""
+    """Return the facts of a slice that was read as a whole. If it has no tables of its own, use the streams `known`."""
     streams = packets.maps[0] if packets.maps else known
     video, audio = _units(packets, streams, video=True), _units(packets, streams, video=False)
     origin = _origin(video, audio)
@@ -153,7 +154,7 @@ def read_whole(packets: Packets, known: tuple[Stream, ...] | None = None) -> Sli
 
 
 def read_ends(head: Packets, tail: Packets) -> SliceFacts:
-    """Return the facts at both ends of a slice. Facts that these do not contain are None: see `doubtful`."""
+    """Return the facts at both ends of a slice. Facts that the ends do not contain are None; see `doubtful`."""
     streams = head.maps[0] if head.maps else None
     video, audio = (_units(head, streams, video=kind) for kind in (True, False))
     last_video, last_audio = (_units(tail, streams, video=kind) for kind in (True, False))
@@ -210,14 +211,14 @@ def _bad(packets: Packets) -> int:
 
 
 def _torn(units: Units | None, *, begins: bool = True) -> int:
-    """Count the units with missing bytes. `begins`: the bytes begin the slice, where no unit is continued."""
+    """Count the units with missing bytes. `begins` is true if the bytes begin the slice, where no unit is continued."""
     if units is None:
         return 0
     return int((units.broken | units.cut).sum()) + (begins and units.orphaned)
 
 
 def _seconds(ticks: NDArray[np.int64], origin: int) -> Seconds:
-    """Return the seconds after the origin. A unit without a time has that of the previous one."""
+    """Return the seconds after the origin. A unit without a time has the time of the previous unit."""
     known = ticks >= 0
     if not known.all():
         ticks = ticks[np.maximum.accumulate(np.where(known, np.arange(len(ticks)), 0))]
@@ -229,7 +230,7 @@ def _usual(times: Seconds) -> float:
     times = np.sort(times)
     steps = times[1:] - times[:-1]
     steps = np.sort(steps[steps > 0])
-    # The median; np.median takes ten times as long for so few.
+    # This is the median. For so few values, np.median takes ten times as long.
     return float(steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) / 2 if len(steps) else 0.0
 
 
@@ -258,7 +259,7 @@ def _pictures(units: Units, origin: int) -> Held | None:
 
 
 def _again(times: list[float], far: float, step: float) -> list[Span]:
-    """Return the stretches that repeat where the clock jumps back. A jump to before the first unit is a restart."""
+    """Return the stretches repeated by a clock that jumps back. A jump to before the first unit is a restart."""
     return [(to, before + step) for before, to in pairwise(times) if before - to > far and to >= times[0] - step]
 
 
@@ -266,7 +267,7 @@ def _lost_pictures(
     units: Units, shown: Seconds, good_keys: NDArray[np.int64], step: float, ends: float
 ) -> tuple[list[Span], bool]:
     """Return the stretches from each damaged picture to the next good key picture, and whether the last one continues
-    beyond the slice. Missing pictures, between two others or before the first, also lose those after them."""
+    beyond the slice. Missing pictures, between two others or before the first, also lose the pictures after them."""
     begins = np.where(units.broken, shown, shown + step)
     faults = [(int(unit), float(begins[unit])) for unit in np.flatnonzero(units.broken | units.cut)]
     if units.orphaned:
@@ -312,7 +313,7 @@ def _sounds(units: Units, origin: int) -> Held | None:
 
 
 def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -> Held | None:
-    """Return one stream's facts at the two ends of a slice. Plain Python measures few units in a third of numpy's
+    """Return one stream's facts at the two ends of a slice. For few units, plain Python takes a third of numpy's
     time."""
     first = [] if head is None else _instants(head, origin, sound=sound)
     last = [] if tail is None else _instants(tail, origin, sound=sound)
@@ -341,7 +342,7 @@ def _join(head: Units | None, tail: Units | None, origin: int, *, sound: bool) -
 
 
 def _instants(units: Units, origin: int, *, sound: bool) -> list[float]:
-    """Return the decoding (sounds: presentation) times of the units in seconds after the origin; see `_seconds`."""
+    """Return the units' decoding (for audio: presentation) times in seconds after the origin. See `_seconds`."""
     found: list[float] = []
     known = 0
     for ticks in (units.shown if sound else units.decoded).tolist():
@@ -351,14 +352,14 @@ def _instants(units: Units, origin: int, *, sound: bool) -> list[float]:
 
 
 def _usual_of(times: list[float]) -> float:
-    """Return the median step between times; see `_usual`."""
+    """Return the median step between times. See `_usual`."""
     ordered = sorted(times)
     steps = sorted(after - before for before, after in pairwise(ordered) if after > before)
     return (steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) / 2 if steps else 0.0
 
 
 def _end(tail: Units, times: list[float], step: float, *, sound: bool) -> tuple[float, tuple[Span, ...]]:
-    """Return the end of the stream in the end of a slice, and the holes there; see `_sounds` and `_pictures`."""
+    """Return the end of the stream at the end of a slice, and the holes there. See `_sounds` and `_pictures`."""
     if not sound:
         far = max(_FAR_SECONDS, _FAR_STEPS * step)
         holes = [(before + step, after) for before, after in pairwise(times) if after - before > far]

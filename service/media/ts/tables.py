@@ -84,7 +84,7 @@ def _maps_of(packets: tuple[bytes, ...]) -> tuple[tuple[Stream, ...], ...]:
 
 
 def read_programs(section: bytes) -> dict[int, int]:
-    """Return the PID of each program's map by program number; number 0 is not a program."""
+    """Return the PID of each program's map by program number. Number 0 is not a program."""
     if section[0] != _PAT:
         return {}
     found = {}

@@ -1,8 +1,8 @@
-"""Computes digests of coded units, to find the same coded stream in slices and an MP4 file despite different
+"""Computes digests of coded units, to find the same coded stream in slices and an MP4 file despite the different
 containers.
 
-A picture is its NAL units of types 1 and 5 (slices of the coded picture); parameter sets, SEI and delimiters differ
-between containers. A sound is the AAC frame without its ADTS header.
+A picture is represented by its NAL units of types 1 and 5 (slices of the coded picture), because parameter sets, SEI
+and delimiters differ between containers. An audio frame is the AAC frame without its ADTS header.
 """
 
 import zlib
@@ -24,7 +24,7 @@ SAME_STREAM_SHARE = 0.9
 
 
 def digest(unit: Buffer) -> int:
-    """Return length and CRC-32 of a unit as one number. It detects damage, not forgery."""
+    """Return the length and CRC-32 of a unit as one number. This number detects damage, not forgery."""
     return len(unit) << 32 | zlib.crc32(unit)
 
 
@@ -83,7 +83,7 @@ def avcc_units(sample: Buffer, length_size: int) -> list[int] | None:
 
 def is_zeroed(sample: Buffer, length_size: int) -> bool:
     """Return whether a NAL unit of the sample contains three zero bytes in a row, which no encoder writes (emulation
-    prevention), or the lengths do not add up."""
+    prevention), or whether the lengths do not add up."""
     units = nal_units(sample, length_size)
     if units is None:
         return True
@@ -100,7 +100,7 @@ def is_intra(sample: Buffer, length_size: int) -> bool:
 
 
 def _slice_type(head: bytes) -> int | None:
-    """Return the second number of a slice header. The first is the slice's place; both are Exp-Golomb codes."""
+    """Return the second number of a slice header. The first number is the slice's place. Both are Exp-Golomb codes."""
     bits = "".join(f"{byte:08b}" for byte in head)
     at, value = 0, None
     for _ in range(2):
@@ -112,7 +112,7 @@ def _slice_type(head: bytes) -> int | None:
     return value
 
 
-# --- sound -----------------------------------------------------------------------------------------------------------
+# --- audio -----------------------------------------------------------------------------------------------------------
 
 
 def adts_units(stream: Buffer) -> list[int]:
@@ -149,10 +149,10 @@ def aac_unit(sample: Buffer) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """The comparison of the samples of an MP4 track with the units of the slices. `equal`: all units of the sample are
-    in the slices; `moved`: they are in another order or repeated; `same_stream`: enough are equal that the rest is
-    damaged or foreign on one side. `absent`: (first, last) units of the slices that are between equal ones and not in
-    the MP4."""
+    """The comparison of the samples of an MP4 track with the units of the slices. `equal` flags samples whose units are
+    all in the slices, and `moved` those whose units are in another order or repeated. `same_stream` is true if so large
+    a share is equal that the rest must be damaged or foreign on one side. `absent` contains (first, last) units of the
+    slices that are between equal units and not in the MP4."""
 
     same_stream: bool
     equal: Flags
@@ -166,8 +166,8 @@ class Compared:
 
 
 def is_same_stream(equal: Flags) -> bool:
-    """Return whether enough samples equal the slices' to prove one coded stream: two encoders never write a hundred
-    equal pictures of a moving page."""
+    """Return whether enough samples equal those of the slices to prove one coded stream. Two encoders never write a
+    hundred equal pictures of a moving page."""
     count = int(equal.sum())
     return bool(len(equal)) and (count >= SAME_STREAM_SHARE * len(equal) or (count >= 100 and 10 * count >= len(equal)))
 
@@ -191,8 +191,8 @@ def judge_units(slice_units: Sequence[int], mp4_samples: Sequence[Sequence[int] 
 
 
 def _anchors(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the units that occur once on both sides: their places in the MP4, rising, and in the slices. Pictures of a
-    still page are often equal byte for byte, so only such units prove an order."""
+    """Return the units that occur once on both sides: their positions in the MP4 in ascending order, and in the slices.
+    Only such units prove an order, because pictures of a still page are often equal byte for byte."""
     one, one_at, one_count = np.unique(ours, return_index=True, return_counts=True)
     other, other_at, other_count = np.unique(theirs, return_index=True, return_counts=True)
     one_at, one = one_at[one_count == 1], one[one_count == 1]
@@ -213,7 +213,7 @@ def _repeated(ours: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> NDArray[n
 
 
 def _rising(places: NDArray[np.int64]) -> Flags:
-    """Flag the numbers of a longest rising row; the others were moved."""
+    """Flag the numbers of a longest ascending run. The other numbers were moved."""
     kept = np.ones(len(places), np.bool_)
     if (np.diff(places) > 0).all():
         return kept
@@ -234,7 +234,7 @@ def _rising(places: NDArray[np.int64]) -> Flags:
 
 
 def _absent(ours: NDArray[np.uint64], theirs: NDArray[np.uint64], place: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return the rows of units of the slices that the MP4 lacks between its first and its last."""
+    """Return the runs of units of the slices that the MP4 lacks between its first and its last unit."""
     if not len(place):
         return []
     first, last = int(place.min()), int(place.max())

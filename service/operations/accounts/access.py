@@ -64,7 +64,7 @@ class Access:
 
 
 def _why_over(token: tokens.Token, now: float) -> str | None:
-    """Return why a token is no longer live, in words for its holder; None if it is live."""
+    """Return why a token is no longer live, in words for its holder. Return None if it is live."""
     if token.revoked_at is not None:
         return "the token was revoked"
     return "the token has expired" if token.expires_at is not None and now >= token.expires_at else None
@@ -108,8 +108,8 @@ async def revoke_token(database: Database, token_id: str, now: float) -> bool:
 
 
 async def ensure_bootstrap_token(database: Database, settings: Settings, now: float) -> None:
-    """Make the token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) live with every scope, in place of an older
-    one. Raise `ValueError` if the file contains another text; then the older one stays."""
+    """Make the token in `bootstrap_token_file` (`prl_bootstrap_<secret>`) live with every scope. It replaces an older
+    bootstrap token. Raise `ValueError` if the file contains any other text; the older token then stays."""
     if settings.bootstrap_token_file is None:
         return
     text = Secret.of_file(settings.bootstrap_token_file).get()

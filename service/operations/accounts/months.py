@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 
 def month_of(at: float) -> tuple[float, float]:
-    """Return the beginning of this instant's month and of the next one."""
+    """Return the start of the month that contains this timestamp, and the start of the next month."""
     now = datetime.fromtimestamp(at, UTC)
     return _month(now.year, now.month)
 
 
 def parse_month(text: str) -> tuple[float, float]:
-    """Return the same for a month such as `2026-11`. Raise ValueError for other texts."""
+    """Return the start of a month such as `2026-11`, and the start of the next month. Raise ValueError for any other
+    text."""
     named = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     return _month(named.year, named.month)
 

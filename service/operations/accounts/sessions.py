@@ -1,4 +1,5 @@
-"""A person's session at the console: the sealed token in a cookie, which every replica can open and none stores.
+"""A person's session at the console. The sealed token is stored in a cookie; every replica can open it and none stores
+it.
 
 A session ends when it expires, when its token is no longer live (checked at each request), or when its sealing key is
 removed.

@@ -15,7 +15,8 @@ from service.settings import Prices, Settings
 
 @dataclass(frozen=True, slots=True)
 class UsageItem:
-    """The usage of one owner, app and price class. Its cost is a share and is not rounded; only whole classes are."""
+    """The usage of one owner, app and price class. Its cost is a share of the class and is not rounded, because only
+    the total of a class is rounded."""
 
     owner: str
     app: str
@@ -28,7 +29,7 @@ class UsageItem:
 @dataclass(frozen=True, slots=True)
 class MonthUsage:
     """The usage of one month. `cost` rounds the minutes up once per class, as Agora does (agora-reference §10.8).
-    `minutes_per_month` is the limit of the requested owner, None for all owners."""
+    `minutes_per_month` is the limit of the requested owner, or None if the usage covers all owners."""
 
     month: str
     from_at: float
@@ -41,7 +42,7 @@ class MonthUsage:
 
 
 class Usage:
-    """Reads the ledger. Running tasks count up to now."""
+    """Reads the ledger. The time of a running task counts up to now."""
 
     def __init__(self, settings: Settings, database: Database, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -49,7 +50,8 @@ class Usage:
         self._clock = clock
 
     async def read(self, caller: Caller, month: str | None) -> MonthUsage:
-        """Return the caller's own usage in a month such as `2026-11`; None: the current month."""
+        """Return the caller's own usage in a month such as `2026-11`. If `month` is None, return that of the current
+        month."""
         return await self.of_owner(caller.owner, month)
 
     async def of_owner(self, owner: str | None, month: str | None) -> MonthUsage:
@@ -83,7 +85,7 @@ def spending(connection: sa.Connection, settings: Settings, now: float) -> tuple
 
 
 def costs_of(prices: Prices, used: Iterable[Used]) -> dict[str, float]:
-    """Return the cost of each price class; minutes are rounded up once per class."""
+    """Return the cost of each price class. The minutes are rounded up once per class."""
     seconds = {"hd": 0.0, "full_hd": 0.0}
     for row in used:
         seconds[row.resolution] += row.seconds

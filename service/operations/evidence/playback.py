@@ -1,5 +1,5 @@
-"""Slices for the player on the console's page, which may not read the bucket's own origin. Concurrency is limited, so
-that viewers do not slow down recordings."""
+"""Slices for the player on the console's page, because the page's origin may not read the bucket. Concurrency is
+limited so that viewers do not slow down recordings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ from service.report import FileKind, JudgedFile
 AT_ONCE = 4
 WAIT_SECONDS = 10.0
 FETCH_SECONDS = 20.0
-# 15 s at Agora's highest bit rate need a quarter of this.
+# 15 s at Agora's highest bit rate need a quarter of this size.
 MOST_BYTES = 64 * 1024 * 1024
 
 Fetch = Callable[[Recording, str, int], Awaitable[bytes | None]]
-"""Returns an object of at most this many bytes; None if it does not exist or is larger."""
+"""Returns an object of at most this many bytes, or None if the object does not exist or is larger."""
 
 
 class Playback:
@@ -26,7 +26,7 @@ class Playback:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def read_slice(self, recording: Recording, file: JudgedFile | None) -> bytes:
-        """Return the bytes of a slice. Raise `not_found`, `unavailable`, or `limited` while too many viewers are
+        """Return the bytes of a slice. Raise `not_found` or `unavailable`, or `limited` if too many viewers are
         reading."""
         if file is None or not file.listed or file.kind is not FileKind.SLICE:
             raise ServiceError(Code.NOT_FOUND, "no such slice")

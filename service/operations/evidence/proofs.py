@@ -16,14 +16,15 @@ from service.recording import Recording
 from service.report import JudgedFile, Report
 
 MOST_SLICES = 3000
-"""The most slices of a playlist, since each needs a signed link: twelve hours of Agora's usual slices."""
+"""The maximum number of slices in a playlist, because each needs a signed link. It equals twelve hours of Agora's usual
+slices."""
 
 _PAGE = 2000
 
 
 async def load_all_files(database: Database, recording_id: str) -> list[JudgedFile]:
-    """Return every file of a recording in the order of the keys. Each page is a transaction of its own, so others do
-    not wait for the whole."""
+    """Return every file of a recording in the order of the keys. Each page is read in its own transaction, so that
+    other transactions do not wait for the whole list."""
     found: list[JudgedFile] = []
     while True:
         after = found[-1].key if found else ""
@@ -44,7 +45,8 @@ def not_there(code: Code, recording: Recording, text: str, reason: str) -> Servi
 
 
 async def whole_report(database: Database, recording: Recording, number: int | None) -> tuple[int, Report]:
-    """Return a report and its number; `number` None: the newest. Raise `not_found` if it does not exist."""
+    """Return a report and its number. If `number` is None, return the newest report. Raise `not_found` if the report
+    does not exist."""
     wanted = recording.reports if number is None else number
     found = await database.run(lambda connection: evidence.load_report(connection, recording.id, wanted))
     if found is None:

@@ -1,7 +1,7 @@
 """Queries about a recording: timeline, files, pictures, reports, explanation.
 
-They change nothing and call nothing outside the database, except to read the bytes of a slice for a viewer. Links are
-signed without a call.
+The queries change nothing and call nothing outside the database, except to read the bytes of a slice for a viewer.
+Links are signed without a call.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +23,7 @@ from service.operations.types import Caller, FileEntry, HistoryEntry, Page
 from service.recording import Recording
 from service.report import JudgedFile, Pictures, Report
 
-# More lines than any history that people can still read.
+# This limit exceeds any history that a person can read.
 EXPLAINED_LINES = 2000
 
 Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
@@ -31,11 +31,12 @@ Links = Callable[[Recording, list[str]], Awaitable[dict[str, str]]]
 
 
 Stamp = Callable[[bytes], Awaitable[bytes | None]]
-"""Returns a time stamp on these bytes, or None if none is available now."""
+"""Returns a time stamp on these bytes, or None if none is currently available."""
 
 
 class Evidence:
-    """Reads the evidence of recordings. Methods raise `ServiceError`; another owner's recording is `not_found`."""
+    """Reads the evidence of recordings. Methods raise `ServiceError`. Another owner's recording is reported as
+    `not_found`."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Evidence:
         return (await self._links(recording, [key]))[key]
 
     async def origin(self, caller: Caller, recording_id: str) -> str | None:
-        """Return scheme and host of the links to its files; None if no link can be made."""
+        """Return the scheme and host of the links to the recording's files, or None if no link can be made."""
         recording = await self._read(caller, recording_id)
         key = f"{recording.key_prefix}origin"
         try:
@@ -100,7 +101,8 @@ class Evidence:
     async def files(
         self, caller: Caller, recording_id: str, cursor: str | None, limit: int, *, links: bool
     ) -> Page[FileEntry]:
-        """Return the manifest in the order of the keys. `links`: add a short-lived link to each listed file."""
+        """Return the manifest in the order of the keys. If `links` is true, add a short-lived link to each listed
+        file."""
         after = (decode_cursor(cursor, (str,)) or ("",))[0]
 
         def transaction(connection: sa.Connection) -> tuple[Recording, Sequence[evidence.FileRow]]:
@@ -114,7 +116,7 @@ class Evidence:
         return cut_page(entries, limit, lambda last: (last.file.key,))
 
     async def read_slice(self, caller: Caller, recording_id: str, key: str) -> bytes:
-        """Return the bytes of one slice, for a player that may not read the bucket; see `playback`."""
+        """Return the bytes of one slice for a player that may not read the bucket; see `playback`."""
         recording, file = await self._load_with_file(caller, recording_id, key)
         return await self._playback.read_slice(recording, file)
 
@@ -132,13 +134,14 @@ class Evidence:
         return await self._database.run(transaction)
 
     async def pictured_among(self, caller: Caller, recording_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the owner's recordings that have a poster and a contact sheet."""
+        """Return the ids of the owner's recordings that have a poster and a contact sheet."""
         return await self._database.run(
             lambda connection: evidence.find_pictured(connection, caller.owner, recording_ids)
         )
 
     async def pictures(self, caller: Caller, recording_id: str) -> Pictures:
-        """Return poster and contact sheet of the newest verification that made them. Raise `not_found` if none did."""
+        """Return the poster and contact sheet of the newest verification that made them. Raise `not_found` if none
+        did."""
 
         def transaction(connection: sa.Connection) -> tuple[Recording, Pictures | None]:
             recording = load_owned(connection, caller, recording_id)
@@ -150,8 +153,8 @@ class Evidence:
         return found
 
     async def manifest(self, caller: Caller, recording_id: str, *, timestamp: bool = False) -> bytes:
-        """Return the envelope of the signed manifest; see `signed_manifest`. With `timestamp` its signature is stamped
-        if the authority answers. Raise `conflict` if a stamp is requested and no authority is configured."""
+        """Return the envelope of the signed manifest; see `signed_manifest`. If `timestamp` is true, its signature is
+        stamped if the authority answers. Raise `conflict` if a stamp is requested and no authority is configured."""
         recording = await self._read(caller, recording_id)
         if timestamp and self._stamp is None:
             raise ServiceError(Code.CONFLICT, "no stamping authority is configured", detail="timestamp_not_configured")
@@ -170,8 +173,8 @@ class Evidence:
         *,
         address: Callable[[str], str] | None = None,
     ) -> str:
-        """Return one playlist over all parts, with short-lived links to its slices or the `address` of each key. Raise
-        `not_found` if no slice exists, `invalid` if they are too many for one answer."""
+        """Return one playlist over all parts. It contains short-lived links to the slices, or the `address` of each
+        key. Raise `not_found` if no slice exists, or `invalid` if there are too many for one answer."""
         recording = await self._read(caller, recording_id)
         entries = await merged_slices(self._database, recording_id, from_at, to_at)
         if not entries:

@@ -1,7 +1,7 @@
 """The manifest as an in-toto Statement, and its reader for this and earlier versions. Pure.
 
 The subjects are the objects with a known SHA-256, so any tool for in-toto statements can compare copies with them. An
-ETag is the store's change mark and not a digest. It appears only in the predicate, as do objects without a digest.
+ETag is the store's change mark and not a digest. ETags and objects without a digest appear only in the predicate.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class NotAManifestError(Exception):
 def write_statement(
     recording: Recording, number: int, report: Report, files: Sequence[JudgedFile], deployment: str
 ) -> bytes:
-    """Return the payload of the manifest of report `number`. `files` in the order of their keys."""
+    """Return the payload of the manifest of report `number`. `files` are in the order of their keys."""
     present = [file for file in files if file.listed and not file.missing]
     return orjson.dumps(
         {
@@ -69,8 +69,8 @@ def write_statement(
 
 
 def _subjects(recording: Recording, present: Sequence[JudgedFile]) -> list[dict[str, Any]]:
-    """Return a subject for each object with a known SHA-256. A statement needs a subject: if no object has a digest, it
-    is the listing itself, a line `SIZE ETAG KEY` for each object of the predicate, in its order."""
+    """Return a subject for each object with a known SHA-256. Because a statement needs a subject, the listing itself is
+    the subject if no object has a digest: a line `SIZE ETAG KEY` for each object of the predicate, in its order."""
     hashed = [file for file in present if file.sha256 is not None]
     if hashed:
         return [{"name": file.key, "digest": {"sha256": file.sha256}} for file in hashed]
@@ -97,8 +97,8 @@ def _instant(at: float) -> str:
 
 
 def read_manifest(payload: bytes, payload_type: str) -> dict[str, Any]:
-    """Return the predicate of a manifest of this or an earlier version. Raise `NotAManifestError` for other
-    payloads."""
+    """Return the predicate of a manifest of this or an earlier version. Raise `NotAManifestError` for any other
+    payload."""
     try:
         given: Any = orjson.loads(payload)
     except ValueError:

@@ -1,8 +1,8 @@
 """A support bundle: one recording with all its stored data, for a person without access to this service.
 
-It contains no secret: page and RTMP URLs are redacted, notices have only the fields that the timeline keeps, and
-settings are those that affect the recording, without keys. It contains enough to repeat every decision
-(`lifecycle.reconstruct`).
+The bundle contains no secret. Page and RTMP URLs are redacted, notices contain only the fields that the timeline keeps,
+and settings are limited to those that affect the recording, without keys. The bundle contains enough to reproduce every
+decision (`lifecycle.reconstruct`).
 """
 
 import asyncio
@@ -115,7 +115,7 @@ def redacted(notice: Notice) -> Notice:
 
 
 def settings_of(settings: Settings, recording: Recording) -> dict[str, Any]:
-    """Return the settings that affect a recording, limited to its own app and storage and without keys."""
+    """Return the settings that affect a recording, without keys and limited to the recording's own app and storage."""
     secrets = {"customer_secret", "customer_id", "ncs_secrets", "rate_group"}
     app, storage = settings.apps.get(recording.app), settings.storage.get(recording.storage)
     return {

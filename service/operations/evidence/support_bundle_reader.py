@@ -1,4 +1,5 @@
-"""A reader for support bundles that repeats the decisions of their recording. Needs no database and no settings."""
+"""A reader for support bundles that reproduces the decisions of their recording. It needs no database and no
+settings."""
 
 import io
 import zipfile
@@ -23,7 +24,7 @@ _RECORDING = TypeAdapter(Recording)
 
 
 class BundleError(ValueError):
-    """The content is not a support bundle, or of another format."""
+    """The content is not a support bundle, or has another format."""
 
 
 def open_bundle(content: bytes) -> Kept:

@@ -1,5 +1,5 @@
-"""Stored notifications as operators see them. Only a recording's owner sees those applied to it; every operator sees
-the others (unmatched, broken, parked, pending)."""
+"""Stored notifications as operators see them. A notification applied to a recording is visible only to the recording's
+owner. All other notifications (unmatched, broken, parked, pending) are visible to every operator."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from service.operations.pagination import decode_cursor, encode_cursor
 from service.operations.trail import ActionKind, note_action
 from service.operations.types import Caller, Page, StoredNotice
 
-# At most this many pages are read to fill one, since other owners' notifications are skipped.
+# Other owners' notifications are skipped, so several pages may be read to fill one. This is the maximum.
 MOST_PAGES = 10
 
 
@@ -69,7 +69,7 @@ class Incoming:
         return await self._database.run(transaction)
 
     async def replay(self, caller: Caller, notice_id: int) -> StoredNotice:
-        """Request that the worker apply a notification again; an applied one stays applied."""
+        """Request that the worker apply a notification again. A notification that was applied stays applied."""
 
         def transaction(connection: sa.Connection) -> rows.NoticeRow | None:
             stored = rows.load_notice(connection, notice_id)

@@ -1,6 +1,6 @@
-"""The intake of Agora's notifications: checks the signature and makes each durable before the 200.
+"""The intake of Agora's notifications. It checks the signature and stores each notification durably before the 200.
 
-The worker parses and applies them later.
+The worker parses and applies the notifications later.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,10 +41,11 @@ class Receiving:
     async def receive(
         self, app: str, body: bytes, signature_v2: str | None, signature_v1: str | None, peer: str | None = None
     ) -> None:
-        """Store one notification; return when it is durable (agora-reference §7). `peer` is the sender's address, for
-        the log.
+        """Store one notification and return when it is durable (agora-reference §7). `peer` is the sender's address,
+        for the log.
 
-        Raise `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable)."""
+        Raise `ServiceError`: not_found (unknown app), unauthorized (signature), unavailable (not durable).
+        """
         settings = self._apps.get(app)
         if settings is None:
             raise ServiceError(Code.NOT_FOUND, "no such app")
@@ -60,14 +61,14 @@ class Receiving:
         self._wake()
 
     def _signed(self, app: App, body: bytes, signature_v2: str | None, signature_v1: str | None) -> bool:
-        if not app.ncs_secrets:  # only an app during setup may lack secrets; accept only the console's Check
+        if not app.ncs_secrets:  # only an app during setup may lack secrets; it accepts only the console's Check
             notice = parse_notice(body) if app.setup else None
             return notice is not None and notice.cname == TEST_CNAME
         secrets = [secret.get() for secret in app.ncs_secrets]
         return verify_signature(body, signature_v2, signature_v1, secrets, accept_sha1=app.accept_sha1)
 
     async def expect_check(self) -> int:
-        """Begin to count the events of the console's Check. Return the number of the newest notification before it."""
+        """Start counting the events of the console's Check. Return the number of the newest notification before it."""
         self._repeated = set()
         return await self._database.run(rows.newest_notice)
 

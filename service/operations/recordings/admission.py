@@ -21,15 +21,15 @@ T = TypeVar("T")
 
 SECONDS_OF_DAY = 86400
 SECONDS_OF_HOUR = 3600
-# Agora counts its hours from the start of the task, which precedes the recording of the page.
+# Agora counts its hours from the start of the task, which is earlier than the recording of the page.
 START_SECONDS = 600
-# The most names that an error lists.
+# The maximum number of names that an error lists.
 _MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The names that a caller's start request may use. `emulated`: the apps that use an emulator of Agora."""
+    """The names that a caller's start request may use. `emulated` names the apps that use an emulator of Agora."""
 
     apps: tuple[str, ...]
     emulated: tuple[str, ...]
@@ -57,7 +57,7 @@ def _usable(names: Iterable[str], allowed: frozenset[str] | None) -> tuple[str, 
 
 
 def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: float) -> Recording:
-    """Return the requested recording. Raise `ServiceError` (invalid) that names every wrong field."""
+    """Return the requested recording. Raise `ServiceError` (invalid) that names every invalid field."""
     preset, choices = settings.presets.get(wish.preset or "default"), choices_of(settings, caller)
     wrong: list[FieldError] = []
     rtmp_url, max_bytes = wish.rtmp_url, settings.limits.url_max_bytes
@@ -116,8 +116,8 @@ def admit(settings: Settings, caller: Caller, wish: Wish, *, ulid: str, now: flo
 
 
 def _named(pointer: str, name: str | None, usable: tuple[str, ...], wrong: list[FieldError], *, required: bool) -> str:
-    """Return the name if it exists and the token may use it; a name that the token may not use does not exist for it.
-    `required` is false if the preset is unknown, because the preset may contain the name."""
+    """Return the name if it exists and the token may use it. A name that the token may not use is reported as
+    nonexistent. `required` is false if the preset is unknown, because the preset may contain the name."""
     if name is None and len(usable) == 1:
         return usable[0]
     if name is None:
@@ -148,7 +148,7 @@ def there_is(names: Iterable[str]) -> str:
 
 
 def _collected(wrong: list[FieldError], parse: Callable[[], T]) -> T | None:
-    """Return the result of `parse`; add its errors to `wrong`."""
+    """Return the result of `parse`. Add its errors to `wrong`."""
     try:
         return parse()
     except ServiceError as error:
@@ -169,7 +169,7 @@ def _check_instants(wish: Wish, now: float, ahead_seconds: float, wrong: list[Fi
 
 def _with_hours(wish: Wish, parameters: Parameters, now: float, wrong: list[FieldError]) -> Parameters:
     """Return the parameters with enough hours for the requested length, so that Agora's hour limit does not end the
-    recording early. Hours that the caller sets are kept, and refused if they are too few."""
+    recording early. If the caller sets the hours, keep them, but refuse them if they are too few."""
     pointer, length = "/record_for_seconds", wish.record_for_seconds
     if wish.stop_at is not None:
         pointer, length = "/stop_at", wish.stop_at - (wish.start_at or now)

@@ -1,8 +1,8 @@
 """The adoption of a task that the database has lost (an older backup, a deleted row).
 
 Before anything is stored, the caller's values are compared with stored notifications, and Agora is queried for the
-task: a recorder with a wrong address can neither be watched nor stopped. After that the row contains a running task,
-which the worker treats like any other.
+task, because a recorder with a wrong address can neither be watched nor stopped. Afterwards the row contains a running
+task, which the worker treats like any other.
 """
 
 import re
@@ -32,7 +32,7 @@ from service.recording import ADOPTED, Attempt, AttemptState, Attention, Recordi
 from service.settings import Settings
 
 _ID = re.compile(r"rec_[0-9A-HJKMNP-TV-Z]{26}")
-# The original URL is lost. The task is never started again, so this one is never opened.
+# The original URL is lost. This placeholder is never opened, because the task is never started again.
 LOST_PAGE = "https://lost.invalid/"
 # At most this many of the newest notifications without a recording are searched.
 _NOTICES = 500
@@ -41,8 +41,8 @@ _UNCHECKED = "`unchecked` (`--unchecked`) adopts it all the same"
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The known values of the task: from the log line `acquired`, and `sid` from a notification or an object's name.
-    `unchecked`: adopt it even if Agora cannot be queried or contradicts the values."""
+    """The known values of the task: from the log line `acquired`, and `sid` from a notification or an object's name. If
+    `unchecked` is true, adopt the task even if Agora cannot be queried or contradicts the values."""
 
     recording: str
     app: str
@@ -58,7 +58,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Searches for tasks: `ask` queries Agora as an app of the settings, `find_sid` lists the bucket. Both raise
+    """Searches for tasks. `ask` queries Agora as an app of the settings, and `find_sid` lists the bucket. Both raise
     `OutsideError`."""
 
     ask: Callable[[str, Task], Awaitable[TaskState]]
@@ -98,9 +98,11 @@ class Adoption:
     async def adopt(self, caller: Caller, lost: Lost) -> Recording:
         """Store the task as a recording of the caller with its old id.
 
-        A recording adopted with wrong values is corrected. One whose task was found only in the bucket receives its uid
-        and resource id. Raise `ServiceError`: invalid, also if Agora knows no such task; unavailable if Agora cannot be
-        queried; conflict if the recording is known; not_found if it belongs to another owner, or did by the ledger."""
+        A recording adopted with wrong values is corrected. A recording whose task was found only in the bucket receives
+        the uid and resource id. Raise `ServiceError`: invalid, also if Agora knows no such task; unavailable if Agora
+        cannot be queried; conflict if the recording is known; not_found if it belongs to another owner, or did
+        according to the ledger.
+        """
         if not _ID.fullmatch(lost.recording):
             raise invalid("/recording", "is not an id; ids look like rec_01JZ8Q4S9XH2M7C5V0T3KBWDNE")
         if not lost.unchecked:
@@ -200,8 +202,8 @@ def refuse_another(found: Recording, state: TaskState) -> None:
 
 
 def may_correct(known: Recording, found: Recording) -> bool:
-    """Return whether a recording may have been adopted with wrong values: Agora has shown no such task, or it is the
-    same task and has not been stopped. Pure."""
+    """Return whether a recording may have been adopted with wrong values. This is true if Agora has shown no such task,
+    or if it is the same task and has not been stopped. Pure."""
     (was, *more), (now,) = known.attempts or (None,), found.attempts
     if known.page != ADOPTED or was is None or more or known.state.terminal or was.stop_accepted_at is not None:
         return False
@@ -238,7 +240,7 @@ def _completed(known: Recording, found: Recording, now: float) -> Recording:
 
 
 def _corrected(known: Recording, found: Recording) -> Recording:
-    """Return the recording with the right values; its history and reports continue their numbers."""
+    """Return the recording with the right values. Its history and reports continue their numbers."""
     return replace(
         found,
         labels=known.labels,
@@ -262,7 +264,8 @@ def _in_database(lost: Lost) -> ServiceError:
 
 
 def _not_known(lost: Lost, error: OutsideError) -> ServiceError:
-    """Return the error for a task that is not adopted: Agora contradicts the values or gives no answer. Pure."""
+    """Return the error for a task that is not adopted, because Agora contradicts the values or does not answer.
+    Pure."""
     if isinstance(error, TaskMissing):
         said = (
             f"names no running task of the app {lost.app} with this sid: one of these is wrong, or the task is over,"
@@ -281,8 +284,8 @@ def _cname(settings: Settings, lost: Lost) -> str:
 
 
 def _found(settings: Settings, caller: Caller, lost: Lost, now: float) -> Recording:
-    """Return the recording derived from the values; its original parameters are unknown and come from today's
-    settings."""
+    """Return the recording derived from the values. Its original parameters are unknown, so they are taken from the
+    current settings."""
     began_at = min(instant_of_ulid(lost.recording.removeprefix("rec_")), now)
     wish = Wish(LOST_PAGE, app=lost.app, storage=lost.storage, parameters={"max_recording_hour": lost.hours})
     made = admit(settings, caller, wish, ulid=lost.recording.removeprefix("rec_"), now=began_at)

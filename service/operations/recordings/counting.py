@@ -9,7 +9,7 @@ from service.lifecycle.observations import Entry, NoticeReceived, Observation
 from service.recording import Attempt, EndReason, Recording, State
 
 UPLOADING_PROGRESS = 33
-# An end with one of these proofs was not reported: a query or the hour limit showed it.
+# An end with one of these proofs was not reported. A query or the hour limit showed it.
 _ASKED = ("query", "404", "hour_limit")
 _REPAIRS = {"sid_found": "start_unanswered", "stop_ignored": "stop_ignored", "recorder_alive": "recorder_alive"}
 
@@ -70,7 +70,7 @@ def _count_notice(before: Recording, after: Recording, received: NoticeReceived)
 
 
 def _count_task(recording: Recording, attempt: Attempt, started_at: float, ended_at: float) -> None:
-    """Count the time of a task. `started_at`: its start, or the instant up to which its time is already counted."""
+    """Count the time of a task. `started_at` is the task's start, or the time up to which it is already counted."""
     pixels = recording.parameters.video_width * recording.parameters.video_height
     meter.task_ended(ended_at - started_at, pixels)
     meter.ran_on(ended_at - max(started_at, _wanted_end_at(recording, attempt, started_at)))

@@ -15,14 +15,16 @@ from service.recording import Recording, State
 from service.settings import OwnerLimits, Settings
 
 MINUTE = 60
-# Retry delay while the limit of concurrent recordings is reached; their ends are not known in advance.
+# The retry delay while the limit of concurrent recordings is reached. The ends of the recordings are not known in
+# advance.
 TURN_SECONDS = 30
 
 
 def check_limits(connection: sa.Connection, settings: Settings, recording: Recording, now: float) -> None:
-    """Raise `ServiceError` (limited), with the limit's name as detail, if this new recording would exceed one.
+    """Raise `ServiceError` (limited), with the limit's name as detail, if this new recording would exceed a limit.
 
-    A recording planned for later is counted when its start is due."""
+    A recording planned for later is counted when its start is due.
+    """
     own, most_of_app = _limits(settings, recording)
     if own == OwnerLimits() and most_of_app is None:
         return
@@ -61,7 +63,7 @@ def _limits(settings: Settings, recording: Recording) -> tuple[OwnerLimits, int 
 def _full(
     connection: sa.Connection, settings: Settings, recording: Recording, due_by: float | None = None
 ) -> str | None:
-    """Return the limit of concurrent recordings that leaves no place for this one."""
+    """Return the limit of concurrent recordings that leaves no place for this recording."""
     own, most_of_app = _limits(settings, recording)
     itself = 1 if recording.state is State.STARTING else 0  # a restart is already counted
     if most_of_app is not None:

@@ -12,19 +12,19 @@ PURPOSE = "recordings.sealed"
 
 @dataclass(frozen=True, slots=True)
 class PageSecrets:
-    """The URLs as the caller gave them, hidden from the repr. `rtmp_urls`: push targets by version. The previous one is
-    kept while Agora may still refuse the next."""
+    """The URLs as the caller gave them, hidden from the repr. `rtmp_urls` contains push targets by version. The
+    previous target is kept while Agora may still refuse the next."""
 
     url: str = field(repr=False)
     rtmp_urls: dict[str, str] = field(repr=False, default_factory=dict)
 
     def rtmp_url(self, version: int) -> str | None:
-        """Return the target of this version; None if there is no push."""
+        """Return the target of this version, or None if the recording has no push."""
         return self.rtmp_urls.get(str(version))
 
 
 def sealing_keys(settings: Settings) -> list[str]:
-    """Return the keys of the settings, or the embedded database's own key, which is made at the first start."""
+    """Return the keys of the settings, or the embedded database's own key, which is created at the first start."""
     own = settings.database.own_key_file
     if own is not None:
         return [make_key_file(own)]

@@ -1,4 +1,4 @@
-"""A check for recordings that have yet to start and whose page no live sealing key opens; raises their attention."""
+"""A check for recordings that have yet to start and whose page no live sealing key opens. It sets their attention."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from service.operations.recordings.secrets import PURPOSE
 from service.operations.recordings.writing import Written, observe
 from service.recording import Recording, State
 
-# Recordings per transaction: more would delay notifications.
+# More recordings per transaction would delay notifications.
 AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The number of unreadable pages, and observations of recordings whose attention does not reflect that yet."""
+    """The number of unreadable pages, and observations of recordings whose attention does not yet reflect the
+    result."""
 
     unreadable: int
     news: tuple[tuple[str, PageTried], ...]
@@ -46,8 +47,8 @@ def count_unreadable(connection: sa.Connection, seals: Seals) -> int:
 
 
 async def mark_unreadable(database: Database, seals: Seals, clock: Callable[[], float]) -> int:
-    """Raise attention for pages that no live key opens, clear it for the others, and return the number of unreadable
-    pages. A row that cannot be written does not prevent the service from starting."""
+    """Set the attention for pages that no live key opens, and clear it for the other pages. Return the number of
+    unreadable pages. A row that cannot be written does not prevent the service from starting."""
     tried = await database.run(lambda connection: try_pages(connection, seals))
     for first in range(0, len(tried.news), AT_ONCE):
         marking = database.run(partial(_mark, tried.news[first : first + AT_ONCE], clock))
@@ -70,7 +71,7 @@ def _mark(
 def _load(connection: sa.Connection, recording_id: str) -> Recording | None:
     try:
         return load_recording(connection, recording_id, lock=True)
-    except Exception:  # an invalid document; the claim of the recording reports it
+    except Exception:  # the document is invalid, which the claim of the recording reports
         return None
 
 

@@ -1,5 +1,5 @@
 """The only path by which a recording changes: an observation is applied and its results are written in the caller's
-transaction. The returned `Written` updates metrics and log after the commit."""
+transaction. After the commit, the returned `Written` updates metrics and log."""
 
 import math
 from dataclasses import dataclass, replace
@@ -55,8 +55,8 @@ _CALLER = (
     LabelsChanged,
     VerifyRequested,
 )
-# A run of these is one line of the history: a long recording receives one a minute. While Agora is unavailable a query
-# and a stop fail alternately, so either of the last two lines may grow.
+# A run of these lines is folded into one line of the history, because a long recording receives one a minute. While
+# Agora is unavailable a query and a stop fail alternately, so either of the last two lines may grow.
 FOLDED = frozenset({"notice_uploading_progress", "call_failed"})
 _LINES_THAT_GROW = 2
 
@@ -81,7 +81,7 @@ class Written:
 
 
 def log_state(recording: Recording, was: State | None, source: str) -> None:
-    """Log a change of state; `was` None: the recording is new."""
+    """Log a change of state. `was` is None if the recording is new."""
     attempt = recording.attempt
     _log.info(
         "state",
@@ -97,7 +97,7 @@ def log_state(recording: Recording, was: State | None, source: str) -> None:
 
 
 def create(connection: sa.Connection, recording: Recording, sealed: bytes, now: float, *, by: str) -> Recording:
-    """Store a new recording with the first line of its history; `by` as in `observe`."""
+    """Store a new recording with the first line of its history. For `by`, see `observe`."""
     recording = replace(recording, history=1)
     insert_recording(connection, recording, due_at=due_at(recording, now), sealed=sealed)
     entry = HistoryRow(1, now, "requested", "caller", {"page": recording.page, "by": by})
@@ -124,8 +124,8 @@ def observe(
     by: str | None = None,
 ) -> Written:
     """Apply an observation and write the result. `by`, the id of a caller's token, is stored in the first line of
-    history that it caused. A step or a page check that changes nothing is not written. Raise `ServiceError` (conflict)
-    or `LostRace`; then the transaction must not be committed."""
+    history that the observation adds. A step or a page check that changes nothing is not written. Raise `ServiceError`
+    (conflict) or `LostRace`; the transaction must then not be committed."""
     change = apply(recording, observation, now)
     if isinstance(observation, StepTaken | PageTried) and change.recording is recording:
         return Written(recording, recording, now, observation)
@@ -152,13 +152,13 @@ def observe(
 
 
 def _ledger(before: Recording, after: Recording) -> list[LedgerRow]:
-    """Return the changed ledger rows: when tasks began, ended, or end by themselves."""
+    """Return the changed ledger rows: the times at which tasks began, ended, or end by themselves."""
     known = {row.number: row for row in ledger_rows(before)}
     return [row for row in ledger_rows(after) if known.get(row.number) != row]
 
 
 def ledger_rows(recording: Recording) -> list[LedgerRow]:
-    """Return the ledger rows of a recording: one for every task that began."""
+    """Return the ledger rows of a recording, one for every task that began."""
     pixels = recording.parameters.video_width * recording.parameters.video_height
     return [
         LedgerRow(
@@ -195,13 +195,14 @@ def _history(
 
 
 def _are_equal(line: HistoryRow, entry: Entry) -> bool:
-    """Return whether both have the same kind and, for failed calls, the same call and code."""
+    """Return whether both lines have the same kind and, if they are failed calls, the same call and code."""
     same = (line.detail.get(name) == entry.detail.get(name) for name in ("call", "code"))
     return line.kind == entry.kind and all(same)
 
 
 def _messages(recording: Recording, rows: list[HistoryRow]) -> list[Message]:
-    """Return the messages for lines of the history; a line that grew had its message when it began."""
+    """Return the messages for lines of the history. A line that grew is omitted, because its message was created when
+    the line began."""
     found = (message_of(recording, row.number, row.at, row.kind, row.detail) for row in rows if row.count == 1)
     return [message for message in found if message is not None]
 

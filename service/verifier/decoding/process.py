@@ -1,7 +1,7 @@
 """Controls the child process that decodes: sends bytes, enforces a time limit, and receives the measurements.
 
 The child has no secrets in its environment, cannot write files, and has bounded memory and time. A child that exceeds a
-limit or fails is killed; the next job starts a new one.
+limit or fails is killed, and the next job starts a new one.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ CPU_SECONDS = 300
 JOB_SECONDS = 20.0
 # The additional time for decoding, as a share of the media's duration.
 _JOB_SHARE = 0.5
-# A child is replaced after this CPU time, long before the kernel would kill it in the middle of a job.
+# A child is replaced after this CPU time, long before the kernel would kill it during a job.
 _RETIRE_CPU_SECONDS = 120.0
 _MOST_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class DecoderFailed(Exception):
-    """A job gave no result, because the child exceeded its limits or died. This does not indicate a fault of the
+    """A job returned no result, because the child exceeded its limits or died. This does not indicate a fault of the
     media."""
 
 
@@ -37,7 +37,7 @@ def can_decode() -> bool:
 
 
 class Decoders:
-    """Limits the concurrent decoders to the number of cores; others wait."""
+    """Limits the concurrent decoders to the number of cores. Other callers wait."""
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most or len(os.sched_getaffinity(0))
@@ -115,11 +115,11 @@ class Decoder:
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
-            # Its pipes close only when they are read to the end.
+            # The child's pipes close only when they are read to the end.
             await process.communicate()
 
     async def rest(self, seconds: float) -> None:
-        """Sleep for `seconds` if positive. The child ends and its slot is free for other decoders until then."""
+        """Sleep for `seconds` if positive. End the child first, and free its slot for other decoders meanwhile."""
         if seconds <= 0:
             return
         await self.close()
@@ -132,10 +132,10 @@ class Decoder:
     async def run(
         self, job: str, content: bytes, *, seconds: float = 0.0, keep: bool = False, **asked: Any
     ) -> tuple[dict[str, Any], bytes]:
-        """Run one job. `seconds` is the duration of its media, which extends the time limit; `keep`: the next job needs
-        the state of this one.
+        """Run one job. `seconds` is the duration of its media, which extends the time limit. `keep` is true if the next
+        job needs the state of this one.
 
-        Raise `DecoderFailed` if the job gives no result; a second try may succeed.
+        Raise `DecoderFailed` if the job returns no result. A second try may succeed.
         """
         async with self._one_at_a_time:
             try:
@@ -145,7 +145,7 @@ class Decoder:
                 await self.close()
                 raise DecoderFailed(type(error).__name__) from error
             except BaseException:
-                # The late result of a cancelled job must not be taken for the next job's.
+                # The late result of a cancelled job must not be used as the result of the next job.
                 await self.close()
                 raise
             self._used = float(facts.pop("cpu_seconds", 0.0))

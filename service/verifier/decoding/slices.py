@@ -12,7 +12,7 @@ from service.verifier.decoding.gallery import Gallery
 from service.verifier.decoding.process import Decoder, DecoderFailed
 from service.verifier.structure import known_sets, known_streams
 
-# The most slices that are decoded as the context of one that begins without a key picture.
+# The maximum number of slices that are decoded as the context of a slice that begins without a key picture.
 MOST_CONTEXT = 24
 _BATCH = 8
 
@@ -20,8 +20,8 @@ Read = Callable[[int], Awaitable[bytes | None]]
 
 
 def batches(pieces: Sequence[Piece], facts: dict[int, SliceFacts]) -> list[list[int]]:
-    """Return the non-empty slices in rows that can be decoded separately: each begins with a slice that needs little
-    context."""
+    """Return the non-empty slices in runs that can be decoded separately. Each run begins with a slice that needs
+    little context."""
     rows: list[list[int]] = []
     for index, piece in enumerate(pieces):
         if not piece.size_bytes:
@@ -37,7 +37,7 @@ def batches(pieces: Sequence[Piece], facts: dict[int, SliceFacts]) -> list[list[
 
 
 def context_of(pieces: Sequence[Piece], facts: dict[int, SliceFacts], index: int) -> list[int]:
-    """Return the slices to decode before this one, back to the last that begins with a key picture."""
+    """Return the slices to decode before this slice, back to the last one that begins with a key picture."""
     one = facts.get(index)
     if one is None or one.alone:
         return []
@@ -52,14 +52,14 @@ def context_of(pieces: Sequence[Piece], facts: dict[int, SliceFacts], index: int
 
 
 def take_units(collected: Collected, index: int, facts: dict[str, Any]) -> None:
-    """Store the digests of a slice's coded pictures and sounds, if requested."""
+    """Store the digests of a slice's coded pictures and audio frames, if requested."""
     if "units" in facts:
         pictures, sounds = facts["units"]
         collected.units[index] = pictures, sounds
 
 
 class Row:
-    """Decodes one row of slices. Facts are added to `collected`, pictures to `gallery`."""
+    """Decodes one run of slices. Facts are added to `collected`, and pictures to `gallery`."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Row:
             failed.add(stuck)
 
     async def _from(self, indexes: list[int]) -> int | None:
-        """Decode these slices. Return the one on which the decoder failed, or None."""
+        """Decode these slices. Return the slice on which the decoder failed, or None."""
         begins = True
         pieces, facts = self._collected.listed.pieces, self._collected.slices
         for index in context_of(pieces, facts, indexes[0]):

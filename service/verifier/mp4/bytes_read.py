@@ -1,7 +1,7 @@
 """Reads every byte of an MP4 file once, hashes it, and compares it with the slices sample by sample.
 
-If many samples equal the slices' own, file and slices contain the same coded stream, and only the other samples are
-judged. Otherwise each sample is checked by itself, and "full" decodes every one.
+If many samples equal those of the slices, file and slices contain the same coded stream, and only the other samples are
+checked. Otherwise each sample is checked by itself, and "full" decodes every sample.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from service.verifier.decoding.process import Decoder, DecoderFailed
 from service.verifier.mp4.files import File
 
 _CHUNK_BYTES = 8 * 1024 * 1024
-# The most bytes kept before each chunk. A larger sample cannot be compared and is decoded.
+# The maximum number of bytes kept before each chunk. A larger sample cannot be compared and is decoded.
 _KEPT_BYTES = 8 * 1024 * 1024
 
 Unit = list[int] | None
@@ -28,7 +28,8 @@ Unit = list[int] | None
 
 @dataclass(slots=True)
 class _Read:
-    """The samples read of a file: for each track (by handler) the units of each sample, and the zeroed samples."""
+    """The samples read of a file. For each track (by handler) it contains the units of each sample and the zeroed
+    samples."""
 
     units: dict[str, list[Unit]] = field(default_factory=dict)
     zeroed: dict[str, Flags] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class _Reader:
         self._kept_bytes = min(longest, _KEPT_BYTES)
 
     async def read(self, size_bytes: int) -> _Read | None:
-        """Return the facts of all samples, or None if the file could not be read to its end, which is recorded."""
+        """Return the facts of all samples. If the file could not be read to its end, record this and return None."""
         digest = hashlib.sha256()
         before = b""
         async for at, content in _chunks(self._collected, self._key, size_bytes, self._level):

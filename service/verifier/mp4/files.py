@@ -34,7 +34,7 @@ from service.verifier.reading import beside
 
 KEYS_PER_HOUR = 24
 SOUND_ROWS = 12
-# The largest group of pictures, or stretch of sound, that is decoded at once.
+# The largest group of pictures, or stretch of audio, that is decoded at once.
 MOST_GROUP_BYTES = 48 * 1024 * 1024
 _SOUND_AT_ONCE = 512
 _ROUNDS = 6
@@ -61,7 +61,7 @@ async def read_tables(collected: Collected) -> None:
 
 
 async def read_doubtful(collected: Collected, decoders: Decoders) -> None:
-    """Decode the samples whose place the tables of a file do not prove. Raise `OutsideError`."""
+    """Decode the samples whose position the tables of a file do not prove. Raise `OutsideError`."""
     for key, facts in collected.mp4s.items():
         flagged = doubtful(facts) if facts.fault is None and facts.could_not_read is None else []
         if not any(flags.any() for flags in flagged):
@@ -78,7 +78,7 @@ async def read_doubtful(collected: Collected, decoders: Decoders) -> None:
 
 
 async def read_keys(collected: Collected, seed: int, decoder: Decoder) -> None:
-    """Decode key pictures and some sound of every MP4 file. Raise `OutsideError`."""
+    """Decode key pictures and some audio of every MP4 file. Raise `OutsideError`."""
     for key, facts in collected.mp4s.items():
         if facts.fault is not None or facts.could_not_read is not None:
             continue
@@ -116,7 +116,7 @@ class File:
         self.collected.mp4_looks[self.key] = _stretches(track, looks)
 
     async def decode_sounds(self, seed: int) -> None:
-        """Decode short rows of sound, one in each of equal stretches."""
+        """Decode short runs of audio frames, one run in each of equal stretches."""
         track = self.facts.track(SOUND)
         if track is None or not len(track.samples):
             return
@@ -205,13 +205,14 @@ class File:
         of_file[handler] = of_file[handler] | lost if handler in of_file else lost
 
     def _decided(self, track: Track, lost: Flags) -> bool:
-        """Return whether enough is lost that the rest need not be decoded."""
+        """Return whether so much is lost that the rest need not be decoded."""
         ticks = int(track.samples.duration[lost].sum())
         expected = self.collected.listed.expected
         return ticks > expected.allowed_seconds(track.seconds) * track.timescale
 
     async def read_samples(self, samples: Samples, indexes: Iterable[int]) -> list[bytes] | None:
-        """Return the bytes of samples, empty for a sample outside the file. Return None if the file cannot be read."""
+        """Return the bytes of samples, which are empty for a sample outside the file. Return None if the file cannot be
+        read."""
         spans = reads(samples, list(indexes), self.facts.size_bytes)
         inside = [(offset, offset + length) for offset, length in spans if length]
         if not inside:
@@ -250,8 +251,8 @@ class File:
     async def run(
         self, job: str, track: Track, samples: Sequence[bytes], *, before: bytes = b"", **asked: Any
     ) -> dict[str, Any] | None:
-        """Run a job on samples; `before` are bytes in front of theirs. Return None if the decoder fails, which is
-        recorded."""
+        """Run a job on samples. `before` contains the bytes in front of the samples. If the decoder fails, record this
+        and return None."""
         config = base64.b64encode(track.config).decode()
         reason = ""
         for _ in range(2):
@@ -278,7 +279,7 @@ def _stretches(track: Track, looks: dict[int, Look]) -> list[tuple[float, Look]]
 
 
 def _forms(answer: dict[str, Any]) -> list[Form | None]:
-    """Return the form of each decoded sound."""
+    """Return the form of each decoded audio frame."""
     return [None if form is None else (form[0], form[1]) for form in answer["forms"]]
 
 

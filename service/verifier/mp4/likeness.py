@@ -1,7 +1,7 @@
-"""Compares the pictures and sound of an MP4 file with the slices at the same time. A file of another recording has
-valid tables and decodes; only its contents are wrong.
+"""Compares the pictures and audio of an MP4 file with the slices at the same time. A file of another recording has
+valid tables and decodes, so only its contents show the difference.
 
-Pictures and sounds are compared after decoding, with tolerance for an encoder's noise, because Agora does not document
+Pictures and audio are compared after decoding, with tolerance for an encoder's noise, because Agora does not document
 whether the file contains the slices' own coded stream.
 """
 
@@ -25,16 +25,16 @@ from service.verifier.structure import known_sets
 BEGINNING_BYTES = 262_144
 # The largest difference between the clocks of file and slices.
 WINDOW_SECONDS = 1.5
-# The length of a slice's sound that is searched for in the file.
+# The length of a slice's audio that is searched for in the file.
 SOUND_SECONDS = 1.2
 MOST_PLACES = 5
-# The other places are read only if a track matches the slices at none of the first ones.
+# The other places are read only if a track matches the slices at none of the first places.
 FIRST_PLACES = 2
-# A track that differs at this many places, or at all of a shorter recording, and matches at none, is foreign.
+# A track is foreign if it differs at this many places, or at all places of a shorter recording, and matches at none.
 LEAST_PLACES = 3
 # The largest share of a picture that may differ: a clock, a pointer, a moving line.
 MOST_APART = 0.1
-# The least correlation of equal sounds. Unrelated sounds reach 0.1, those of two speakers 0.3.
+# The minimum correlation of equal audio. Unrelated audio reaches 0.1, and that of two speakers 0.3.
 LEAST_ALIKE = 0.5
 
 
@@ -54,7 +54,7 @@ async def compare_with_slices(collected: Collected, seed: int, decoder: Decoder)
 
 
 def _places(collected: Collected, stretches: Sequence[Stretch], seed: int) -> list[Stretch]:
-    """Return the slices to compare, in order: those that begin with a picture that is not blank."""
+    """Return the slices to compare, in order. Each begins with a picture that is not blank."""
     samples, slices = collected.samples, collected.slices
     found = [
         one
@@ -92,8 +92,8 @@ class _Compared:
     file: File
 
     async def other_tracks(self, places: Sequence[Stretch]) -> list[str]:
-        """Return the tracks (by handler) that match the slices at none of the places. If the first places are not
-        suspect, the others are not read."""
+        """Return the tracks (by handler) that match the slices at none of the places. If the first places show no
+        suspicion, the other places are not read."""
         tracks = {PICTURE: _Alike(), SOUND: _Alike()}
         for number, one in enumerate(places, start=1):
             piece = self.collected.listed.pieces[one.piece]
@@ -109,7 +109,7 @@ class _Compared:
         return [handler for handler, each in tracks.items() if each.suspect and each.compared >= least]
 
     async def _hold(self, one: Stretch, pictures: range, sounds: Ints) -> bool:
-        """Read the part of the file with these samples at once, since pictures and sounds are interleaved."""
+        """Read the part of the file with these samples at once, because pictures and audio are interleaved."""
         ends = []
         for handler, indexes in ((PICTURE, pictures), (SOUND, sounds)):
             track = self.file.facts.track(handler)
@@ -119,7 +119,7 @@ class _Compared:
         return bool(ends) and await self.file.hold(min(begin for begin, _ in ends), max(end for _, end in ends))
 
     def _near_pictures(self, one: Stretch) -> range:
-        """Return the pictures near the first one of a slice, beginning with the key picture that they depend on."""
+        """Return the pictures near the first picture of a slice, beginning with the key picture that they depend on."""
         video = self.collected.slices[one.piece].video
         if video is None or video.first_key is None:
             return range(0)
@@ -145,7 +145,7 @@ class _Compared:
         return None if answer is None or answer["apart"] is None else answer["apart"] <= MOST_APART
 
     async def _plays_the_same(self, content: bytes, sounds: Ints) -> bool | None:
-        """Return whether the file plays the sound of a slice's beginning at about its time, or None if unknown."""
+        """Return whether the file plays the audio of a slice's beginning at about its time, or None if unknown."""
         track = self.file.facts.track(SOUND)
         if track is None or not len(sounds):
             return None
@@ -157,8 +157,8 @@ class _Compared:
 
 
 def _near(one: Stretch, track: Track, times: Ints, after: float, lasts: float) -> Ints:
-    """Return the indexes of samples near the instant `after` seconds after a slice's beginning, lasting `lasts`
-    seconds."""
+    """Return the indexes of samples in or near the stretch that begins `after` seconds after a slice's beginning and
+    lasts `lasts` seconds."""
     begins = int(one.track.samples.decode[one.samples[0]]) / one.track.timescale + after
     first, last = begins - WINDOW_SECONDS, begins + lasts + WINDOW_SECONDS
     return np.flatnonzero((times >= first * track.timescale) & (times <= last * track.timescale))

@@ -1,7 +1,7 @@
 """Reads and compares the parts of an MP4 file whose size differs much from the slice of the same time.
 
-A difference of sizes only selects what to read, since Agora does not document that it writes one coded stream into
-both. Another slice has to prove this first; only then does a slice with other pictures contradict the file.
+A difference of sizes only selects what to read, because Agora does not document that it writes one coded stream into
+both. Only after another slice has proved this does a slice with other pictures contradict the file.
 """
 
 import math
@@ -17,7 +17,7 @@ from service.verifier.decoding.process import Decoder, DecoderFailed, Decoders, 
 from service.verifier.mp4.files import File
 from service.verifier.structure import MOST_SLICE_BYTES, known_streams
 
-# A slice that differs less from the others has the size to expect from the file.
+# A slice that differs less than this from the others has the size that is expected from the file.
 _ODD_RATIO = 1.3
 _ODD_BYTES = 20_000
 _MOST_ODD = 4
@@ -29,7 +29,7 @@ _SAME_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The pictures of one file in the time of a slice, by their indexes."""
+    """The pictures of one file during a slice, by their indexes."""
 
     piece: int
     key: str
@@ -63,8 +63,9 @@ async def compare_stretches(collected: Collected, decoders: Decoders) -> None:
 
 
 def _witnesses(collected: Collected, usual: list[Stretch], odd: list[Stretch]) -> list[Stretch]:
-    """Return the stretches whose slice may prove one coded stream, the likeliest first: one of each group, since either
-    may be what the file was made from, then those with little besides the file's pictures."""
+    """Return the stretches whose slice may prove one coded stream, the most likely first. They begin with one stretch
+    of each group, because the file may have been made from either. Then come those that contain little apart from the
+    file's pictures."""
     fitting = [one for one in (*usual, *odd) if _ratio(collected, one) > 1]
     fitting.sort(key=lambda one: _ratio(collected, one))
     chosen = [usual[len(usual) // 2], odd[len(odd) // 2], *fitting]
@@ -72,13 +73,13 @@ def _witnesses(collected: Collected, usual: list[Stretch], odd: list[Stretch]) -
 
 
 def _ratio(collected: Collected, one: Stretch) -> float:
-    """Return the size of the slice relative to the file's pictures of its time."""
+    """Return the size of the slice relative to the size of the file's pictures during the slice."""
     return collected.listed.pieces[one.piece].size_bytes / max(one.size_bytes, 1)
 
 
 def stretches_of(collected: Collected, number: int) -> list[Stretch]:
     """Return the part of an MP4 file for each slice of a run, by the summed duration of the slices before it. Return an
-    empty list if a file cannot be read, or the files do not last as long as the slices."""
+    empty list if a file cannot be read, or if the files do not last as long as the slices."""
     run = collected.listed.listing.runs[number]
     pieces = [index for index, piece in enumerate(collected.listed.pieces) if piece.run == number and piece.size_bytes]
     begins = np.cumsum([0.0, *(collected.listed.pieces[index].seconds for index in pieces)])
@@ -101,15 +102,15 @@ def stretches_of(collected: Collected, number: int) -> list[Stretch]:
 
 
 def by_place(places: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
-    """Return each distinct place in rising order with its indexes. Needs one sort for any number of places."""
+    """Return each distinct place in ascending order with its indexes. This needs one sort for any number of places."""
     order = np.argsort(places, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(places[order])) + 1) if len(order) else []
     return [(int(places[row[0]]), row) for row in rows]
 
 
 def _odd(collected: Collected, stretches: list[Stretch], witness: Stretch | None) -> list[Stretch]:
-    """Return the stretches whose slice is much larger or smaller than expected from the witness, or from most stretches
-    without one; the largest deviation first."""
+    """Return the stretches whose slice is much larger or smaller than expected, the largest deviation first. The
+    expected size follows from the witness or, without one, from most stretches."""
     if not stretches:
         return []
     ratios = np.array([_ratio(collected, one) for one in stretches])
@@ -121,8 +122,8 @@ def _odd(collected: Collected, stretches: list[Stretch], witness: Stretch | None
 
 
 async def _equal_share(collected: Collected, decoder: Decoder, one: Stretch, *, mark: bool) -> float:
-    """Return the share of the file's pictures that are in the slice. `mark`: record the others if they are the
-    majority."""
+    """Return the share of the file's pictures that are in the slice. If `mark` is true and the other pictures are the
+    majority, record them."""
     piece = collected.listed.pieces[one.piece]
     content = await collected.read(piece.key, 0, min(piece.size_bytes, MOST_SLICE_BYTES), Level.STRUCTURE)
     file = File(collected, decoder, one.key, one.facts, Level.STRUCTURE)

@@ -1,6 +1,6 @@
-"""Recordings can be found by their planned start and by their warnings; deliveries keep what was answered last.
+"""Adds columns to find recordings by their planned start and their warnings, and to keep the last answer to a delivery.
 
-The warnings of recordings that are there already are read off the reports that their rows keep.
+For existing recordings, the warnings are taken from the reports in their rows.
 """
 
 from typing import Any
@@ -66,7 +66,7 @@ def _fill() -> None:
 
 
 def _values(state: str, document: dict[str, Any]) -> dict[str, Any]:
-    """What the new columns hold for a row; empty where that is what they hold anyway."""
+    """Return the values of the new columns for a row, or an empty mapping if they equal the columns' defaults."""
     values: dict[str, Any] = {}
     if state == "requested" and document.get("start_at") is not None:
         values["planned_at"] = document["start_at"]
