@@ -13,12 +13,12 @@ from metrics import REGISTRY
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Says that the process answers. Touches nothing: a broken database must not get the process killed."""
+    """Returns 200 while the process answers. It uses no database, so a broken one does not get the process killed."""
     return view_answer(StatusView(status="ok"))
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Says whether the process can do its work; 503 while it cannot."""
+    """Returns 200 while the process can do its work, and 503 while it cannot."""
     await request.app[OPERATIONS].ready()
     return view_answer(StatusView(status="ready"))
 

@@ -14,7 +14,7 @@ from service.report import Interval, Level, ReportSummary, Verdict
 
 
 class State(StrEnum):
-    """Where a recording is. The last five are terminal and never change."""
+    """The state of a recording. The last five are terminal and never change."""
 
     REQUESTED = "requested"
     STARTING = "starting"
@@ -42,7 +42,7 @@ ADOPTED = "lost: adopted"
 
 
 class AttemptState(StrEnum):
-    """Where one Agora task is. From `start_sent` until `ended` it may be alive and billed."""
+    """The state of one Agora task. From `start_sent` until `ended` it may be running and billed."""
 
     PLANNED = "planned"
     ACQUIRED = "acquired"
@@ -67,7 +67,7 @@ class Blame(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a recording ended; `blame` says who is responsible."""
+    """The reason why a recording ended; `blame` names who is responsible."""
 
     STOPPED = "stopped"
     STOP_AT = "stop_at"

@@ -17,7 +17,7 @@ class Interval:
 
 
 class Level(StrEnum):
-    """How deep a verification looked; each level includes the ones before it."""
+    """The depth of a verification; each level includes the ones before it."""
 
     LISTING = "listing"
     STRUCTURE = "structure"
@@ -34,7 +34,7 @@ _ORDER = {level: number for number, level in enumerate(Level)}
 
 
 class Verdict(StrEnum):
-    """What one look at the bucket says. `unreachable` says nothing about the recording."""
+    """The result of one verification. `unreachable` means that the bucket could not be read."""
 
     VERIFIED = "verified"
     INCOMPLETE = "incomplete"
@@ -54,7 +54,7 @@ class Because(StrEnum):
 
 
 class Severity(StrEnum):
-    """Errors forbid `verified`; warnings are counted; notes only inform."""
+    """An error prevents `verified`, a warning is counted, and a note only informs."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -62,7 +62,7 @@ class Severity(StrEnum):
 
 
 class MissingClass(StrEnum):
-    """Why a stretch of the wanted window has no media. `damaged`: bytes are there, but no player can play them."""
+    """The reason for wanted time without media. `damaged`: the bytes exist, but no player can play them."""
 
     LATE_START = "late_start"
     ENDED_EARLY = "ended_early"

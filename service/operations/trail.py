@@ -13,7 +13,7 @@ from service.operations.types import Caller, Page
 
 
 class ActionKind(StrEnum):
-    """What a caller may have done."""
+    """The kinds of actions that the trail records."""
 
     START = "start"
     CHANGE = "change"

@@ -31,7 +31,7 @@ EndReason = Literal[
     "missed",
     "restored",
 ]
-"""Why a recording ended; its `blame` says whose doing that is."""
+"""The reason why a recording ended; its `blame` names who is responsible."""
 
 FileKind = Literal["playlist", "slice", "mp4"]
 """What kind of file it is."""
@@ -59,10 +59,10 @@ State = Literal[
     "failed",
     "cancelled",
 ]
-"""Where a recording is. The last five are terminal and never change."""
+"""The state of a recording. The last five are terminal and never change."""
 
 Verdict = Literal["verified", "incomplete", "defective", "unreachable"]
-"""What one look at the bucket says. `unreachable` says nothing about the recording."""
+"""The result of one verification. `unreachable` means that the bucket could not be read."""
 
 ActionKind = Literal[
     "start", "change", "stop", "pause", "resume", "rtmp", "verify", "adopt", "replay", "redrive", "enable"
