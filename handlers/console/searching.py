@@ -1,4 +1,5 @@
-"""The console's search. An id, a sid or a label is found by index, and other words among the newest recordings."""
+"""The console's search. Ids, sids and labels are looked up in an index; other words are searched for only among the
+newest recordings."""
 
 import asyncio
 import re

@@ -76,7 +76,7 @@ class Track:
 
     @property
     def length_size(self) -> int:
-        """Return the size in bytes of each NAL unit's length field, by `avcC`."""
+        """Return the size in bytes of each NAL unit's length field, as `avcC` states it."""
         return (self.config[4] & 3) + 1 if len(self.config) > 4 else 4
 
     @property
