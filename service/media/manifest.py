@@ -10,8 +10,8 @@ from service.report import FileKind, JudgedFile, ListedObject
 
 
 def list_files(expected: Expectation, runs: Sequence[Run], playlists: Mapping[int, Playlist]) -> tuple[JudgedFile, ...]:
-    """Return all files of `runs` in their order. `playlists` is keyed by the index of the run. There are at most as many
-    files as the listing contains and the playlists name."""
+    """Return all files of `runs` in their order. `playlists` is keyed by the index of the run. There are at most as
+    many files as the listing contains and the playlists name."""
     spoken = {(one.prefix, basename(name)) for one in expected.attempts for name in one.announced}
     files: list[JudgedFile] = []
     for index, run in enumerate(runs):
