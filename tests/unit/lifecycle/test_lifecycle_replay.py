@@ -301,3 +301,20 @@ def _adopt_unknown(driver: Witness, named: bool) -> None:
     driver.reports = {}
     driver.recording = made
     driver._save_due()
+
+
+def test_a_history_that_names_a_step_by_its_old_name_is_replayed() -> None:
+    driver = Witness(make())
+    driver.agora.faults["update"] = [Answer(503)]
+    paused(driver)
+    driver.run()
+    failed = [line for line in driver.lines if line.kind == "call_failed"]
+    assert {line.detail["call"] for line in failed} == {"update_onhold"}
+    kept = driver.kept()
+    old = [
+        replace(line, detail={**line.detail, "call": "updateonhold"}) if line in failed else line
+        for line in kept.history
+    ]
+    (ended, decisions), (old_ended, old_decisions) = replay(kept), replay(replace(kept, history=old))
+    assert (ended.state, old_ended.state) == (driver.recording.state, driver.recording.state)
+    assert [one.observation for one in decisions] == [one.observation for one in old_decisions]
