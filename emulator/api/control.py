@@ -40,7 +40,7 @@ async def _tasks(request: web.Request) -> web.Response:
 
 async def _page(_: web.Request) -> web.FileResponse:
     """Return a page to record. The page moves, shows its clock, and flashes and beeps each second."""
-    return web.FileResponse(Path(__file__).parent / "browser" / "demo.html")
+    return web.FileResponse(Path(__file__).parents[1] / "browser" / "demo.html")
 
 
 async def _faults(request: web.Request) -> web.Response:
