@@ -293,3 +293,9 @@ def test_a_good_body_is_not_changed_by_parsing() -> None:
     before = copy.deepcopy(body)
     requests.parse_start(body, Quirks())
     assert body == before
+
+
+async def test_the_demo_page_is_served(agora: Client) -> None:
+    async with agora.http.get(f"{agora.base_url}/emulator/page") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert "<html" in await answer.text()
