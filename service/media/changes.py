@@ -102,14 +102,14 @@ def _checksums_differ(before: str | None, now: str | None) -> bool:
 
 
 def _still_gone(report: Report, objects: _Objects, earlier: Report) -> tuple[Finding, ...]:
-    """Return the findings of objects that were missing at the earlier report and still are."""
+    """Return the findings of objects that were gone at the earlier report and still are. The entry that only counts
+    further objects names none of them, so it is kept only until the first named object is back."""
+    before = [finding for finding in earlier.findings if finding.code == "object_vanished"]
+    named = [finding for finding in before if finding.object is not None]
     there = {file.key for file in report.files if file.listed and not file.missing}
-    fresh = {file.key for file in objects.gone}
-    return tuple(
-        finding
-        for finding in earlier.findings
-        if finding.code == "object_vanished" and finding.object not in there and finding.object not in fresh
-    )
+    there |= {file.key for file in objects.gone}  # these get a new finding
+    still = [finding for finding in named if finding.object not in there]
+    return tuple(before if len(still) == len(named) else still)
 
 
 def _unlisted(objects: _Objects) -> list[JudgedFile]:

@@ -224,16 +224,20 @@ def _wrote_after_its_end(draft: Draft, attempt: Attempt, report: Report) -> None
 
 def _warned(before: Recording, report: Report) -> dict[str, object]:
     """Return the warnings that remain after a report. A shallower verification cannot remove the warnings of a deeper
-    one. A verification that could not read the bucket changes nothing."""
+    one, but it replaces the errors of the report before. A verification that could not read the bucket changes
+    nothing."""
     if report.verdict is Verdict.UNREACHABLE:
         return {}
-    told = {Severity.WARNING}
+    shown = {Severity.WARNING}
     if before.state is State.VERIFIED and report.verdict is not Verdict.VERIFIED:
-        told.add(Severity.ERROR)  # the state stays the same, so the errors must be shown here
-    codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity in told))
+        shown.add(Severity.ERROR)  # the state stays the same, so the errors must be shown here
+    codes = tuple(dict.fromkeys(one.code for one in report.findings if one.severity in shown))
     deepest = before.warned_level
     if before.warned and deepest is not None and not report.level.reaches(deepest):
-        return {"warned": tuple(dict.fromkeys((*before.warned, *codes)))}
+        earlier = () if before.latest_report is None else before.latest_report.findings
+        errors = {one.code for one in earlier if one.severity is Severity.ERROR}
+        kept = (code for code in before.warned if code not in errors)
+        return {"warned": tuple(dict.fromkeys((*kept, *codes)))}
     return {"warned": codes, "warned_level": report.level}
 
 

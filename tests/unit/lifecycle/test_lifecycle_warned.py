@@ -65,6 +65,16 @@ def test_a_shallower_or_a_blind_verification_takes_no_warning_back_and_one_as_de
     assert judge(shallow).warned == ()
 
 
+def test_the_errors_of_a_later_verification_are_shown_until_a_report_lacks_them() -> None:
+    gone = Finding("object_vanished", Severity.ERROR, "It is gone.")
+    verified = judge(recording(state=State.VERIFYING), SILENT, level=Level.CONTENT)
+    assert (verified.state, verified.warned) == (State.VERIFIED, ("sound_silent",))
+    lost = judge(verified, gone, verdict=Verdict.DEFECTIVE, level=Level.LISTING)
+    assert (lost.state, lost.warned) == (State.VERIFIED, ("sound_silent", "object_vanished"))
+    assert judge(lost, level=Level.LISTING).warned == ("sound_silent",), "it is back"
+    assert judge(recording(state=State.VERIFYING), gone, verdict=Verdict.DEFECTIVE).warned == (), "the state says it"
+
+
 def test_messages_have_the_warnings() -> None:
     told = message_of(judge(recording(state=State.VERIFYING), BLANK), 3, NOW, "state", {"state": "verified"})
     assert told is not None

@@ -54,6 +54,18 @@ def test_what_is_gone_stays_a_finding_until_it_is_back() -> None:
     assert (codes(back), back.report.verdict) == ([], Verdict.VERIFIED)
 
 
+def test_the_count_of_further_gone_objects_goes_when_objects_are_back() -> None:
+    filed = [JudgedFile(f"r/a1/{number:02}.ts", FileKind.SLICE, 188, f"e{number}", listed=True) for number in range(15)]
+    first = compare_reports(report([]), filed, None, verified=True).report
+    assert [one.object for one in first.findings][9:] == ["r/a1/09.ts", None]
+    again = compare_reports(report([]), first.files, (8, first), verified=True).report
+    assert again.findings == first.findings
+    part = compare_reports(report(filed[:1]), again.files, (9, again), verified=True).report
+    assert [one.object for one in part.findings] == [f"r/a1/{number:02}.ts" for number in range(1, 10)]
+    back = compare_reports(report(filed), part.files, (10, part), verified=True).report
+    assert (back.findings, back.verdict) == ((), Verdict.VERIFIED)
+
+
 def test_an_object_that_the_report_misses_already_is_told_beside_that() -> None:
     missing = [*FILED[:2], replace(FILED[2], listed=False, missing=True)]
     told = compared(report(missing, Verdict.INCOMPLETE))
